@@ -1,0 +1,28 @@
+/** The boot clock (it also counts while the machine sleeps), the boot's identity, and durations. */
+import { readFileSync } from 'node:fs'
+
+/** Milliseconds since boot, from /proc/uptime (10 ms steps), the clock that the shepherd reads too. */
+export function bootClock(): number {
+  const text = readFileSync('/proc/uptime', 'latin1')
+  return Math.round(Number.parseFloat(text) * 1000)
+}
+
+/** The kernel's random id of this boot. */
+export function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
+}
+
+const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+/** Milliseconds of a duration such as "500ms", "3s", "1.5m", "2h"; null when it is not one. */
+export function duration(text: string): number | null {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text)
+  const factor = match && units[match[2] as string]
+  return match && factor ? Math.round(Number(match[1]) * factor) : null
+}
+
+/** A duration for people: "0.4 s", "14 s", "3 min". */
+export function seconds(ms: number): string {
+  if (ms >= 120_000) return `${Math.round(ms / 60_000)} min`
+  return `${ms < 10_000 ? Math.round(ms / 100) / 10 : Math.round(ms / 1000)} s`
+}

@@ -1,0 +1,72 @@
+/** One name, three forms: the id people write, the Consul key segment, the file name. Key and file name are the same. */
+import { Permanent } from './errors.ts'
+
+const longest = 200
+// Letters and digits of any script, and what is harmless both in a key and in a file name.
+const raw = /[\p{L}\p{N}_.:-]/u
+
+function percent(character: string): string {
+  return Array.from(Buffer.from(character), byte => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
+}
+
+/**
+ * Encodes an id for use as one segment of a Consul key and as a file name.
+ * A leading dot is encoded too: Consul redirects a key that ends in `/..` to its parent (seen on 1.8.7).
+ * @throws Permanent when the id is empty, is not well-formed Unicode, holds control characters, or takes more than 200 bytes encoded.
+ */
+export function encode(id: string): string {
+  if (!id.isWellFormed() || /\p{Cc}/u.test(id)) {
+    throw new Permanent(`cannot use the id ${JSON.stringify(id)}: it holds control characters or broken Unicode`)
+  }
+  let encoded = ''
+  for (const character of id) encoded += raw.test(character) ? character : percent(character)
+  if (encoded.startsWith('.')) encoded = `%2E${encoded.slice(1)}`
+  const bytes = Buffer.byteLength(encoded)
+  if (bytes === 0 || bytes > longest) {
+    throw new Permanent(
+      `cannot use the id ${JSON.stringify(id)}: it takes ${bytes} bytes encoded; use 1 to ${longest} bytes`,
+    )
+  }
+  return encoded
+}
+
+/**
+ * The id of a key segment or file name; null when `encode` could not have written it, so that a foreign key in our
+ * prefix is never taken for a partition.
+ */
+export function decode(encoded: string): string | null {
+  try {
+    const id = decodeURIComponent(encoded)
+    return encode(id) === encoded ? id : null
+  } catch {
+    return null
+  }
+}
+
+/** The Consul keys of one service, each without a leading slash. `root` ends with one. */
+export function keysOf(service: string) {
+  const root = `watchbill/${encode(service)}/`
+  return {
+    root,
+    partitions: `${root}partition/`,
+    partition: (id: string) => `${root}partition/${encode(id)}`,
+    spec: `${root}spec/`,
+    revision: `${root}spec/revision`,
+    settings: `${root}spec/settings`,
+    locks: `${root}lock/`,
+    lock: (id: string) => `${root}lock/${encode(id)}`,
+    // With the trailing slash: a watch on the prefix wake/a-1 would also fire for a-10.
+    wake: (instance: string) => `${root}wake/${encode(instance)}/`,
+    members: `${root}member/`,
+    member: (instance: string) => `${root}member/${encode(instance)}`,
+    reports: `${root}report/`,
+    report: (instance: string) => `${root}report/${encode(instance)}`,
+  }
+}
+
+export type Keys = ReturnType<typeof keysOf>
+
+/** The name of an instance: the Consul node and the service id. */
+export function instanceName(node: string, serviceId: string): string {
+  return `${node}:${serviceId}`
+}
