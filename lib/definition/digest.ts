@@ -1,0 +1,15 @@
+import { createHash } from 'node:crypto'
+import type { Definition } from './definition.ts'
+
+/** The same text for the same value, in whatever order its keys were written. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) => {
+    if (inner === null || typeof inner !== 'object' || Array.isArray(inner)) return inner
+    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+  })
+}
+
+/** 16 hexadecimal digits that change when, and only when, the definition says something else. */
+export function digest(definition: Definition): string {
+  return createHash('sha256').update(canonical(definition)).digest('hex').slice(0, 16)
+}

@@ -1,0 +1,129 @@
+/** The kinds of field that a definition is made of, each with the words for what is wrong in it. */
+import * as z from 'zod/mini'
+import { duration } from '../clock.ts'
+import { encode } from '../names.ts'
+import { kind, shown } from './wording.ts'
+
+const mostIds = 100_000
+
+type Wrong = { error: (issue: { input: unknown }) => string }
+
+/** Says what is wrong and what to give instead, for a field whose value may be repeated in a message. */
+export function give(wanted: string): Wrong {
+  return { error: ({ input }) => `${input === undefined ? 'is missing' : `cannot be ${shown(input)}`}; give ${wanted}` }
+}
+
+/** The same for a field whose value may be long, or a secret: only its kind is named. */
+export function giveUnseen(wanted: string): Wrong {
+  return { error: ({ input }) => `${input === undefined ? 'is missing' : `cannot be ${kind(input)}`}; give ${wanted}` }
+}
+
+/** Adds what an editor shows: a description, and perhaps examples. */
+export function about<Field extends z.ZodMiniType>(
+  field: Field,
+  description: string,
+  ...examples: z.input<Field>[]
+): Field {
+  return field.check(z.meta(examples.length > 0 ? { description, examples } : { description }))
+}
+
+/** An object that knows its fields: any other is refused, since it is most often a misspelt one. */
+export function fields<const Shape extends z.core.$ZodShape>(shape: Shape, wanted?: string) {
+  const names = Object.keys(shape).join(', ')
+  const wrong = giveUnseen(wanted ?? `an object with ${names}`)
+  return z.strictObject(shape, {
+    error: issue =>
+      issue.code === 'unrecognized_keys' ? `is an unknown field; the fields here are ${names}` : wrong.error(issue),
+  })
+}
+
+/** A service name or id: it becomes part of check ids and file names, and of DNS names where it can. */
+export function serviceName() {
+  const wanted = give('1 to 64 of A-Z a-z 0-9 _ . - that begin with a letter or a digit')
+  return z.string(wanted).check(z.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, wanted))
+}
+
+/** A duration of at least `shortestMs`, in the words of lib/clock.ts. */
+export function durationText(shortestMs: number, wanted = 'a duration such as "500ms", "3s" or "1.5m"') {
+  return z.string(give(wanted)).check(
+    z.regex(/^\d+(\.\d+)?(ms|s|m|h)$/, { ...give(wanted), abort: true }),
+    z.refine(text => (duration(text) ?? -1) >= shortestMs, give(wanted)),
+  )
+}
+
+/** Text that the kernel passes to a process unharmed. */
+export function passableText() {
+  return z.string(giveUnseen('a string')).check(
+    z.refine(text => text.isWellFormed() && !text.includes('\0'), {
+      error: 'holds a NUL character or broken Unicode; remove it',
+    }),
+  )
+}
+
+/** A program and its arguments, never a shell line. */
+export function command() {
+  const wanted = giveUnseen('an array of strings: the program, then its arguments')
+  return z.array(passableText(), wanted).check(
+    z.minLength(1, wanted),
+    z.superRefine((args, found) => {
+      if (args[0] === '') found.addIssue({ code: 'custom', path: [0], message: 'is empty; give the program' })
+    }),
+  )
+}
+
+/** Environment variables. Shells pass on no other names than these, and the shepherd of a process is one. */
+export function environment() {
+  const names = 'letters, digits and _, the first not a digit; WATCHBILL_ names are set by watchbill'
+  const wanted = giveUnseen('an object of strings')
+  return z.record(z.string().check(z.regex(/^(?!WATCHBILL_)[A-Za-z_][A-Za-z0-9_]*$/)), passableText(), {
+    error: issue =>
+      issue.code === 'invalid_key' ? `is no name for a variable here; use ${names}` : wanted.error(issue),
+  })
+}
+
+/** The first and the last number of consecutive partition ids. */
+export function idRange() {
+  const wanted = give('a whole number of at least 0')
+  const end = () => z.int(wanted).check(z.gte(0, wanted))
+  const pair = giveUnseen('two numbers: the first and the last one, such as [0, 15]')
+  return z.tuple([end(), end()], pair).check(
+    z.refine(([first, last]) => first <= last, {
+      error: 'runs backwards; give the smaller number first',
+      abort: true,
+    }),
+    z.refine(([first, last]) => last - first < mostIds, { error: `is too long; give at most ${mostIds} partitions` }),
+  )
+}
+
+/** Partition ids by name. */
+export function idList() {
+  const wanted = giveUnseen('an array of at least one partition id')
+  return z.array(z.string(give('a string')), wanted).check(
+    z.meta({ uniqueItems: true }),
+    z.minLength(1, wanted),
+    z.maxLength(mostIds, { error: `is too long; give at most ${mostIds} partitions` }),
+    z.superRefine((ids, found) => {
+      const seen = new Set<string>()
+      for (const [index, id] of ids.entries()) {
+        const message = seen.has(id) ? `${shown(id)} is there twice; keep one` : idProblem(id)
+        if (message !== null) found.addIssue({ code: 'custom', path: [index], message })
+        seen.add(id)
+      }
+    }),
+  )
+}
+
+function isEncodable(id: string): boolean {
+  // An encoded id is never shorter; encoding one of megabytes would take seconds.
+  if (id.length > 200) return false
+  try {
+    return encode(id) !== ''
+  } catch {
+    return false
+  }
+}
+
+function idProblem(id: string): string | null {
+  if (isEncodable(id)) return null
+  return `cannot be ${shown(id)}; give 1 to 200 bytes, as they stand in a key, without control characters`
+}

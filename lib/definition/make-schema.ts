@@ -1,0 +1,20 @@
+/**
+ * Writes definition.schema.json, which editors use to help with a definition file: node lib/definition/make-schema.ts
+ * Draft 7, since that is what editors know best.
+ */
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import * as z from 'zod/mini'
+import { schema } from './schema.ts'
+
+/** The JSON Schema of a definition file as users write it. */
+export function editorSchema() {
+  return z.toJSONSchema(schema, { target: 'draft-07', io: 'input' })
+}
+
+if (import.meta.main) {
+  const file = fileURLToPath(new URL('definition.schema.json', import.meta.url))
+  writeFileSync(file, `${JSON.stringify(editorSchema(), null, 2)}\n`)
+  execFileSync('npx', ['biome', 'format', '--write', file], { stdio: 'inherit' })
+}

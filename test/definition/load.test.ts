@@ -1,0 +1,307 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import fc from 'fast-check'
+import { loadDefinition, parseDefinition } from '../../lib/definition/load.ts'
+import { Permanent } from '../../lib/errors.ts'
+import { smallest } from './samples.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'definition-'))
+after(() => rmSync(directory, { recursive: true }))
+
+function written(name: string, content: string | Uint8Array): string {
+  const file = join(directory, name)
+  writeFileSync(file, content)
+  return file
+}
+
+/** The line with which `value` is refused, without what every line begins with. */
+async function refusal(value: unknown): Promise<string> {
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const error = await parseDefinition(text, '/etc/watchbill/consumer.json').catch(thrown => thrown)
+  assert.ok(error instanceof Permanent, `it was not refused as permanent: ${error}`)
+  const start = 'cannot use the definition /etc/watchbill/consumer.json: '
+  assert.equal(error.message.slice(0, start.length), start)
+  return error.message.slice(start.length)
+}
+
+const load = (value: unknown) => parseDefinition(JSON.stringify(value), 'consumer.json')
+
+test('the smallest definition gets every default', async () => {
+  const file = written('smallest.json', JSON.stringify(smallest))
+  assert.deepEqual(await loadDefinition(file), {
+    name: 'consumer',
+    id: 'consumer',
+    tags: [],
+    weight: 1,
+    maxPartitions: null,
+    partitions: ['0', '1'],
+    run: { command: ['./consume'], cwd: null, env: {}, restart: 'always' },
+    stop: { signal: 'SIGTERM', graceMs: 3000, command: null },
+    guardIntervalMs: 2000,
+    leaseMs: 10_000,
+  })
+})
+
+test('a definition that says everything is taken at its word', async () => {
+  const everything = {
+    $schema: './definition.schema.json',
+    name: 'kafka-consumer',
+    id: 'kafka-consumer-2',
+    tags: ['consumer', 'eu west'],
+    weight: 2.5,
+    maxPartitions: 12,
+    partitions: { list: ['eu/orders', 'Zürich', '7'] },
+    run: {
+      command: ['./consume', '--partition', '{partition}', ''],
+      cwd: '/srv/consumer',
+      env: { GROUP: '{service}-{partition}', EMPTY: '' },
+      restart: 'on-failure',
+    },
+    stop: { signal: 'SIGINT', grace: '1.5s', command: ['./drain', '{partition}'] },
+    guard: { interval: '1500ms' },
+    lease: '7s',
+  }
+  assert.deepEqual(await load(everything), {
+    name: 'kafka-consumer',
+    id: 'kafka-consumer-2',
+    tags: ['consumer', 'eu west'],
+    weight: 2.5,
+    maxPartitions: 12,
+    partitions: ['eu/orders', 'Zürich', '7'],
+    run: everything.run,
+    stop: { signal: 'SIGINT', graceMs: 1500, command: ['./drain', '{partition}'] },
+    guardIntervalMs: 1500,
+    leaseMs: 7000,
+  })
+})
+
+test('a range counts both of its ends, and may be a single number', async () => {
+  const ids = async (range: number[]) => (await load({ ...smallest, partitions: { range } })).partitions
+  assert.deepEqual(await ids([8, 11]), ['8', '9', '10', '11'])
+  assert.deepEqual(await ids([5, 5]), ['5'])
+  assert.equal((await ids([1, 100_000])).length, 100_000)
+  assert.deepEqual(await ids([Number.MAX_SAFE_INTEGER - 1, Number.MAX_SAFE_INTEGER]), [
+    '9007199254740990',
+    '9007199254740991',
+  ])
+})
+
+test('an environment may use names that JavaScript objects already have', async () => {
+  const env = { constructor: 'a', toString: 'b', hasOwnProperty: 'c' }
+  assert.deepEqual({ ...(await load({ ...smallest, run: { command: ['x'], env } })).run.env }, env)
+})
+
+test('a definition is plain JSON', async () => {
+  const definition = await load(smallest)
+  assert.deepEqual(JSON.parse(JSON.stringify(definition)), definition)
+})
+
+const name = 'give 1 to 64 of A-Z a-z 0-9 _ . - that begin with a letter or a digit'
+const range = 'give two numbers: the first and the last one, such as [0, 15]'
+const number = 'give a whole number of at least 0'
+const id = 'give 1 to 200 bytes, as they stand in a key, without control characters'
+const either = 'give either "range" or "list"'
+const args = 'give an array of strings: the program, then its arguments'
+const weight = 'give a number above 0 and up to 1000000'
+const most = 'give a whole number of at least 1, or null for no limit'
+const signal = 'give a signal that ends a process, such as SIGTERM, SIGINT or SIGKILL'
+const time = 'give a duration such as "500ms", "3s" or "1.5m"'
+const variable = 'use letters, digits and _, the first not a digit; WATCHBILL_ names are set by watchbill'
+const top = '$schema, name, id, tags, weight, maxPartitions, partitions, run, stop, guard, lease'
+const broken = 'holds a NUL character or broken Unicode; remove it'
+
+/** What is added to the smallest definition, and the line that it is refused with. */
+const refused: [object, string][] = [
+  [{ name: undefined }, `name: is missing; ${name}`],
+  [{ name: '' }, `name: cannot be ""; ${name}`],
+  [{ name: 'a b' }, `name: cannot be "a b"; ${name}`],
+  [{ name: '../x' }, `name: cannot be "../x"; ${name}`],
+  [{ name: 'x\n' }, `name: cannot be "x\\n"; ${name}`],
+  [{ name: 'é' }, `name: cannot be "é"; ${name}`],
+  [{ name: 'x'.repeat(65) }, `name: cannot be "${'x'.repeat(60)}…"; ${name}`],
+  [{ name: ['x'] }, `name: cannot be an array of 1; ${name}`],
+  [{ id: '-x' }, `id: cannot be "-x"; ${name}`],
+  [{ id: null }, `id: cannot be null; ${name}`],
+  [{ tags: 'consumer' }, 'tags: cannot be a string; give an array of strings'],
+  [{ tags: [''] }, 'tags[0]: cannot be ""; give a tag that is not empty'],
+  [{ weight: 0 }, `weight: cannot be 0; ${weight}`],
+  [{ weight: '1' }, `weight: cannot be "1"; ${weight}`],
+  [{ weight: 1_000_001 }, `weight: cannot be 1000001; ${weight}`],
+  [{ maxPartitions: 0 }, `maxPartitions: cannot be 0; ${most}`],
+  [{ maxPartitions: 1.5 }, `maxPartitions: cannot be 1.5; ${most}`],
+  [{ maxPartitions: 'all' }, `maxPartitions: cannot be "all"; ${most}`],
+
+  [{ partitions: undefined }, `partitions: is missing; ${either}`],
+  [{ partitions: [0, 15] }, `partitions: cannot be an array of 2; ${either}`],
+  [{ partitions: {} }, `partitions: is empty; ${either}`],
+  [{ partitions: { range: [0, 1], list: ['a'] } }, `partitions: has both; ${either}`],
+  [
+    { partitions: { range: [0, 1], count: 3 } },
+    'partitions.count: is an unknown field; the fields here are range, list',
+  ],
+  [{ partitions: { range: 16 } }, `partitions.range: cannot be a number; ${range}`],
+  [{ partitions: { range: [0] } }, `partitions.range: cannot be an array of 1; ${range}`],
+  [{ partitions: { range: [0, 1, 2] } }, `partitions.range: cannot be an array of 3; ${range}`],
+  [{ partitions: { range: [-1, 1] } }, `partitions.range[0]: cannot be -1; ${number}`],
+  [{ partitions: { range: [0, '15'] } }, `partitions.range[1]: cannot be "15"; ${number}`],
+  [{ partitions: { range: [2 ** 53 - 9, 2 ** 53] } }, `partitions.range[1]: cannot be 9007199254740992; ${number}`],
+  [{ partitions: { range: [3, 0] } }, 'partitions.range: runs backwards; give the smaller number first'],
+  [{ partitions: { range: [0, 100_000] } }, 'partitions.range: is too long; give at most 100000 partitions'],
+  [{ partitions: { list: 'a' } }, 'partitions.list: cannot be a string; give an array of at least one partition id'],
+  [
+    { partitions: { list: [] } },
+    'partitions.list: cannot be an empty array; give an array of at least one partition id',
+  ],
+  [{ partitions: { list: ['a', 1] } }, 'partitions.list[1]: cannot be 1; give a string'],
+  [{ partitions: { list: ['a', 'b', 'a'] } }, 'partitions.list[2]: "a" is there twice; keep one'],
+  [{ partitions: { list: [''] } }, `partitions.list[0]: cannot be ""; ${id}`],
+  [{ partitions: { list: ['a', 'b\nc'] } }, `partitions.list[1]: cannot be "b\\nc"; ${id}`],
+  [{ partitions: { list: ['\ud800'] } }, `partitions.list[0]: cannot be "\\ud800"; ${id}`],
+  [{ partitions: { list: ['/'.repeat(67)] } }, `partitions.list[0]: cannot be "${'/'.repeat(60)}…"; ${id}`],
+
+  [{ run: undefined }, 'run: is missing; give an object with command, cwd, env, restart'],
+  [{ run: {} }, `run.command: is missing; ${args}`],
+  [{ run: { command: './consume --password x' } }, `run.command: cannot be a string; ${args}`],
+  [{ run: { command: [] } }, `run.command: cannot be an empty array; ${args}`],
+  [{ run: { command: ['', 'x'] } }, 'run.command[0]: is empty; give the program'],
+  [{ run: { command: ['x', 1] } }, 'run.command[1]: cannot be a number; give a string'],
+  [{ run: { command: ['x', 'a\0b'] } }, `run.command[1]: ${broken}`],
+  [{ run: { command: ['x', '\udfff'] } }, `run.command[1]: ${broken}`],
+  [{ run: { command: ['x'], cwd: 'srv' } }, 'run.cwd: cannot be "srv"; give an absolute path'],
+  [{ run: { command: ['x'], cwd: '' } }, 'run.cwd: cannot be ""; give an absolute path'],
+  [{ run: { command: ['x'], env: ['A=1'] } }, 'run.env: cannot be an array of 1; give an object of strings'],
+  [{ run: { command: ['x'], env: { PIN: 1234 } } }, 'run.env.PIN: cannot be a number; give a string'],
+  [{ run: { command: ['x'], env: { A: 'b\0' } } }, `run.env.A: ${broken}`],
+  [{ run: { command: ['x'], env: { '1A': '' } } }, `run.env.1A: is no name for a variable here; ${variable}`],
+  [{ run: { command: ['x'], env: { '1': '' } } }, `run.env.1: is no name for a variable here; ${variable}`],
+  [{ run: { command: ['x'], env: { 'A=B': '' } } }, `run.env["A=B"]: is no name for a variable here; ${variable}`],
+  [{ run: { command: ['x'], env: { '': '' } } }, `run.env[""]: is no name for a variable here; ${variable}`],
+  [
+    { run: { command: ['x'], env: { WATCHBILL_TOKEN: '1' } } },
+    `run.env.WATCHBILL_TOKEN: is no name for a variable here; ${variable}`,
+  ],
+  [
+    { run: { command: ['x'], restart: 'sometimes' } },
+    'run.restart: cannot be "sometimes"; give one of always, on-failure, never',
+  ],
+
+  [{ stop: null }, 'stop: cannot be null; give an object with signal, grace, command'],
+  [{ stop: { signal: 'TERM' } }, `stop.signal: cannot be "TERM"; ${signal}`],
+  [{ stop: { signal: 'SIGSTOP' } }, `stop.signal: cannot be "SIGSTOP"; ${signal}`],
+  [{ stop: { signal: 15 } }, `stop.signal: cannot be 15; ${signal}`],
+  [{ stop: { grace: 3 } }, `stop.grace: cannot be 3; ${time}`],
+  [{ stop: { grace: '3 s' } }, `stop.grace: cannot be "3 s"; ${time}`],
+  [{ stop: { grace: '-3s' } }, `stop.grace: cannot be "-3s"; ${time}`],
+  [{ stop: { command: [] } }, `stop.command: cannot be an empty array; ${args}`],
+  [{ guard: { interval: '999ms' } }, 'guard.interval: cannot be "999ms"; give a duration of at least "1s"'],
+  [{ guard: { interval: 'often' } }, 'guard.interval: cannot be "often"; give a duration of at least "1s"'],
+  [{ guard: { every: '2s' } }, 'guard.every: is an unknown field; the fields here are interval'],
+  [{ lease: 10 }, `lease: cannot be 10; ${time}`],
+  [{ lease: '0s' }, `lease: cannot be "0s"; ${time}`],
+  [
+    { guard: { interval: '5s' } },
+    'lease: 10 s is less than 2 × guard.interval + 1.5 s = 11.5 s; raise lease or lower guard.interval',
+  ],
+  [
+    { lease: '5.499s' },
+    'lease: 5.499 s is less than 2 × guard.interval + 1.5 s = 5.5 s; raise lease or lower guard.interval',
+  ],
+  [
+    { lease: '5m' },
+    'lease: the takeover wait lease + stop.grace + 1 s = 304 s is more than 300 s; lower lease or stop.grace',
+  ],
+
+  [{ checks: [] }, `checks: is an unknown field; the fields here are ${top}`],
+  [{ hooks: {} }, `hooks: is an unknown field; the fields here are ${top}`],
+  [{ 'odd\n\u2028\u009b name': 1 }, `["odd\\n\\u{2028}\\u{9b} name"]: is an unknown field; the fields here are ${top}`],
+  [{ $schema: 1 }, '$schema: cannot be 1; give a string'],
+  [{ name: undefined, lease: 1, weight: -1 }, `name: is missing; ${name} (and 2 more)`],
+  [
+    { run: { comand: ['x'] } },
+    'run.comand: is an unknown field; the fields here are command, cwd, env, restart (and 1 more)',
+  ],
+  [{ hooks: {}, checks: [], lease: 1 }, `hooks: is an unknown field; the fields here are ${top} (and 2 more)`],
+]
+
+for (const [added, line] of refused) {
+  test(`refused: ${line}`, async () => {
+    assert.equal(await refusal({ ...smallest, ...added }), line)
+  })
+}
+
+test('the root must be an object', async () => {
+  assert.equal(await refusal('[]'), `it cannot be an empty array; give an object with ${top}`)
+  assert.equal(await refusal('null'), `it cannot be null; give an object with ${top}`)
+})
+
+test('a number too large for JavaScript is refused, not taken for no limit', async () => {
+  const text = JSON.stringify({ ...smallest, weight: 0 }).replace('"weight":0', '"weight":1e999')
+  assert.equal(await refusal(text), `weight: cannot be Infinity; ${weight}`)
+})
+
+test('a name that would be lost in copying is refused, not dropped', async () => {
+  const text = '{"run": {"command": ["x"], "env": {"__proto__": "x"}}}'
+  assert.equal(await refusal(text), 'line 1, column 36: the name "__proto__" cannot be used; choose another one')
+})
+
+test('text that is not JSON is refused with its line and column', async () => {
+  assert.equal(
+    await refusal('{\n  "name": "x",\n  "id" "y"\n}'),
+    'line 3, column 8: expected ":", found a string; correct the JSON',
+  )
+})
+
+test('an unusual file name cannot break the line', async () => {
+  await assert.rejects(parseDefinition('', 'a\nb\u001b[31m\u2028.json'), (error: Error) => {
+    assert.match(error.message, /^cannot use the definition "a\\nb\\u001b\[31m\\u\{2028\}\.json": line 1, column 1: /)
+    return error instanceof Permanent
+  })
+})
+
+const oneLine = /^cannot use the definition any\.json: [^\p{Cc}\p{Zl}\p{Zp}]+; [^\p{Cc}\p{Zl}\p{Zp}]+$/u
+
+async function loadsOrSaysWhy(text: string) {
+  try {
+    assert.equal((await parseDefinition(text, 'any.json')).name.length > 0, true)
+  } catch (error) {
+    assert.ok(error instanceof Permanent, String(error))
+    assert.match(error.message, oneLine)
+    assert.doesNotMatch(error.message, /Invalid|undefined|NaN|\[object/)
+    assert.ok(error.message.length < 600, error.message)
+  }
+}
+
+test('any JSON value loads, or is refused in one line that names the file and what to do', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.jsonValue({ maxDepth: 4 }), value => loadsOrSaysWhy(JSON.stringify(value))),
+    { numRuns: 300 },
+  )
+})
+
+test('any value in any field of a good definition loads, or is refused in one line', async () => {
+  const fields = ['$schema', 'name', 'id', 'tags', 'weight', 'maxPartitions', 'partitions', 'run', 'stop', 'guard']
+  const inner = ['range', 'list', 'command', 'cwd', 'env', 'restart', 'signal', 'grace', 'interval', 'lease']
+  const value = fc.oneof(
+    fc.jsonValue({ maxDepth: 2 }),
+    fc.dictionary(fc.constantFrom(...inner), fc.jsonValue({ maxDepth: 2 })),
+    fc.array(fc.string({ unit: 'binary' })),
+    fc.constantFrom('9'.repeat(400).concat('h'), '1s', '4m', '1e3s'),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.dictionary(fc.constantFrom(...fields, 'lease'), value), added =>
+      loadsOrSaysWhy(JSON.stringify({ ...smallest, ...added })),
+    ),
+    { numRuns: 2000 },
+  )
+})
+
+test('any text loads, or is refused in one line', async () => {
+  const good = JSON.stringify(smallest)
+  const damaged = fc
+    .tuple(fc.nat(good.length), fc.nat(3), fc.string({ unit: 'binary', maxLength: 3 }))
+    .map(([at, cut, put]) => good.slice(0, at) + put + good.slice(at + cut))
+  await fc.assert(fc.asyncProperty(fc.oneof(damaged, fc.string({ unit: 'binary' })), loadsOrSaysWhy), { numRuns: 2000 })
+})
