@@ -1,0 +1,28 @@
+/**
+ * Runs when:      Consul's agent runs it as the instance's script check, every guard interval
+ * Reads:          Consul (a consistent read of this instance's locks), the state directory, /proc
+ * May change:     the lease; kills what would outlive it; starts a reconcile
+ * Never changes:  anything in Consul but its session's time to live
+ * Exits:          0 passing: Consul answered, or the lease runs; 2 critical: the lease is over and nothing runs
+ */
+import { duration } from '../lib/clock.ts'
+import { Permanent } from '../lib/errors.ts'
+import { print, program } from '../lib/frame.ts'
+import { answerLimit, guard, startReconcile } from '../lib/guard.ts'
+import { instanceArgs, thisInstance } from '../lib/instance-args.ts'
+
+program({
+  name: 'guard',
+  about: "Run by Consul as a script check: proves that this instance's locks are held, and extends the lease.",
+  args: { ...instanceArgs, interval: { type: 'string', description: "the check's interval", default: '2s' } },
+  exits: '0 passing, 2 critical (the lease is over and nothing runs)',
+  deadline: answerLimit + 3000,
+  async run(args) {
+    const interval = duration(args.interval)
+    if (interval === null) throw new Permanent(`cannot read the arguments: --interval ${args.interval} is no duration`)
+    const { code, sentence, reconcileAfter } = await guard(thisInstance(args), interval)
+    if (reconcileAfter !== null) startReconcile(args, reconcileAfter)
+    print(sentence)
+    return code
+  },
+})

@@ -1,0 +1,22 @@
+/**
+ * Runs when:      the partition set or the settings changed (prefix spec/), or a partition was released for this
+ *                 instance (prefix wake/<instance>/): Consul's keyprefix watches
+ * Reads:          stdin (the keys), Consul, the state directory
+ * May change:     this instance's locks and processes, the service's partition set, the state directory
+ * Never changes:  what another instance holds
+ * Exits:          0 done, or nothing changed; 100 stdin or the definition is wrong; 111 Consul is away
+ */
+import { keyprefixDigest } from '../lib/consul/watch.ts'
+import { program } from '../lib/frame.ts'
+import { handlerDeadline, onWatch, watchArgs } from '../lib/watch-handler.ts'
+
+program({
+  name: 'on-keyprefix',
+  about: 'Run by Consul: the partition set or the settings changed, or a partition was released for this instance.',
+  args: {
+    ...watchArgs,
+    watch: { type: 'enum', options: ['spec', 'wake'], description: 'which watch runs it', default: 'spec' },
+  },
+  deadline: handlerDeadline,
+  run: args => onWatch(`on-keyprefix.${args.watch}`, args, keyprefixDigest),
+})

@@ -1,0 +1,124 @@
+/** Carries out a plan: stop → release and wake · claim → start. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { transactInBatches } from './consul/batch.ts'
+import { transact } from './consul/kv.ts'
+import type { Context } from './context.ts'
+import { enter } from './lease/enter.ts'
+import { endAll } from './lease/hand-over.ts'
+import { adopt, reclaimAll } from './lease/reclaim.ts'
+import { claimAll } from './lease/takeover.ts'
+import { definePartitions } from './partitions/set.ts'
+import { partitionsDigest, type Step } from './plan.ts'
+import { killMarked } from './process/marks.ts'
+import { startShepherd } from './process/start.ts'
+import { revisionBump } from './settings.ts'
+import type { Snapshot } from './snapshot.ts'
+import { readFact, writeFact } from './state/facts.ts'
+
+/**
+ * @throws Temporary when Consul or the state directory fails midway: the next look finds what is left to do. What was
+ * begun beside the failure is finished first.
+ */
+export async function act(context: Context, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
+  const of = <Kind extends Step['do']>(...kinds: Kind[]) =>
+    steps.filter((step): step is Extract<Step, { do: Kind }> => (kinds as string[]).includes(step.do))
+
+  if (of('enter').length > 0) await enter(context, snapshot)
+  if (of('define').length > 0) await define(context, snapshot)
+  const branches = await Promise.allSettled([
+    endAll(context, snapshot, of('release', 'disown', 'stop')),
+    hold(context, snapshot, of('reclaim', 'adopt', 'claim', 'start')),
+    deleteLocks(context, snapshot, of('delete')),
+  ])
+  const failed = branches.find(branch => branch.status === 'rejected')
+  if (failed) throw failed.reason
+}
+
+async function hold(
+  context: Context,
+  snapshot: Snapshot,
+  steps: readonly Extract<Step, { do: 'reclaim' | 'adopt' | 'claim' | 'start' }>[],
+): Promise<void> {
+  await reclaimAll(
+    context,
+    snapshot,
+    steps.filter(step => step.do === 'reclaim'),
+  )
+  const adopted = steps.filter(step => step.do === 'adopt')
+  for (const step of adopted) adopt(context, snapshot, step)
+  const start = (partitions: readonly string[]) => startAll(context, snapshot, partitions)
+  await start([...adopted, ...steps.filter(step => step.do === 'start')].map(({ partition }) => partition))
+  await claimAll(
+    context,
+    snapshot,
+    steps.filter(step => step.do === 'claim'),
+    start,
+  )
+}
+
+/** Starts what is held and has no shepherd. What is left of an earlier one must be gone first. */
+async function startAll(context: Context, snapshot: Snapshot, partitions: readonly string[]): Promise<void> {
+  const idle = partitions.filter(partition => !snapshot.local.get(partition)?.shepherd)
+  if (idle.length === 0) return
+  await killStrays(context, idle)
+  for (const partition of idle) start(context, snapshot, partition)
+}
+
+const strayLimit = 2000
+
+async function killStrays(context: Context, partitions: readonly string[]): Promise<void> {
+  const directories = new Set(partitions.map(partition => context.files.partition(partition).directory))
+  for (let waited = 0; killMarked(context.files.partitions, directories) > 0; waited += 25) {
+    if (waited > strayLimit) throw new Error('what is left of an earlier process does not die')
+    await delay(25)
+  }
+}
+
+function start(context: Context, snapshot: Snapshot, partition: string): void {
+  const files = context.files.partition(partition)
+  const acquisition = readFact(files.acquisition)
+  const terms = readFact(files.terms)?.split(' ').map(Number)
+  const token = readFact(files.token)
+  if (acquisition === null || token === null || terms?.length !== 2) return // given up meanwhile: the next look decides
+  startShepherd(files, snapshot.definition, {
+    service: snapshot.service,
+    instance: context.instance,
+    node: context.node,
+    partition,
+    acquisition,
+    token,
+    version: '',
+    lease: terms[0] as number,
+    grace: terms[1] as number,
+  })
+}
+
+async function define(context: Context, snapshot: Snapshot): Promise<void> {
+  const { keys, definition, definedLast } = snapshot
+  const first = definedLast === null
+  if (first && snapshot.defined) {
+    context.log('leaves the partition set as it is: others wrote it before this instance first came')
+  } else {
+    // A set that this instance wrote and that is gone was deleted by someone: what ran then may still run.
+    const { added, removed } = await definePartitions(
+      context.consul,
+      keys,
+      definition.partitions,
+      first || snapshot.defined,
+    )
+    if (!snapshot.defined) await transact(context.consul, [revisionBump(keys)])
+    context.log(`wrote the definition's partitions: ${added.length} added, ${removed.length} removed`)
+  }
+  writeFact(context.files.defined, partitionsDigest(definition.partitions))
+}
+
+async function deleteLocks(
+  context: Context,
+  snapshot: Snapshot,
+  steps: readonly Extract<Step, { do: 'delete' }>[],
+): Promise<void> {
+  await transactInBatches(context.consul, {
+    items: steps,
+    operations: ({ partition, index }) => [{ Verb: 'delete-cas', Key: snapshot.keys.lock(partition), Index: index }],
+  })
+}

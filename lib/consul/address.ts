@@ -1,0 +1,52 @@
+/** Where Consul is and how to speak to it: Consul's own environment variables. */
+import { readFileSync } from 'node:fs'
+import { Permanent, reason } from '../errors.ts'
+
+export interface Address {
+  /** `http://host:port` or `https://host:port`; for a unix socket `http://localhost`. */
+  readonly origin: string
+  readonly socketPath: string | null
+  /** Never printed: it goes into the X-Consul-Token header and nowhere else. */
+  readonly token: string | null
+  readonly tls: Readonly<Record<string, unknown>>
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * Reads CONSUL_HTTP_ADDR, _SSL, _TOKEN, _TOKEN_FILE, CONSUL_CACERT, _CLIENT_CERT, _CLIENT_KEY, _TLS_SERVER_NAME.
+ * @throws Permanent when a file that they name cannot be read, or the address is not one.
+ */
+export function addressFrom(env: Environment): Address {
+  const address = env.CONSUL_HTTP_ADDR || '127.0.0.1:8500'
+  const token = env.CONSUL_HTTP_TOKEN || (env.CONSUL_HTTP_TOKEN_FILE ? secret(env, 'CONSUL_HTTP_TOKEN_FILE') : null)
+  const tls = tlsFrom(env)
+  if (address.startsWith('unix://')) return { origin: 'http://localhost', socketPath: address.slice(7), token, tls }
+  const ssl = /^(1|t|true)$/i.test(env.CONSUL_HTTP_SSL ?? '')
+  const url = address.includes('://') ? address : `${ssl ? 'https' : 'http'}://${address}`
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw new Permanent(
+      `cannot use CONSUL_HTTP_ADDR ${JSON.stringify(address)}: it is not an address; give host:port, an http(s):// URL or unix:///path`,
+    )
+  }
+  return { origin: new URL(url).origin, socketPath: null, token, tls }
+}
+
+function tlsFrom(env: Environment): Record<string, unknown> {
+  const tls: Record<string, unknown> = {}
+  if (env.CONSUL_CACERT) tls.ca = secret(env, 'CONSUL_CACERT')
+  if (env.CONSUL_CLIENT_CERT) tls.cert = secret(env, 'CONSUL_CLIENT_CERT')
+  if (env.CONSUL_CLIENT_KEY) tls.key = secret(env, 'CONSUL_CLIENT_KEY')
+  if (env.CONSUL_TLS_SERVER_NAME) tls.servername = env.CONSUL_TLS_SERVER_NAME
+  if (/^(0|f|false)$/i.test(env.CONSUL_HTTP_SSL_VERIFY ?? '')) tls.rejectUnauthorized = false
+  return tls
+}
+
+function secret(env: Environment, variable: string): string {
+  const file = env[variable] as string
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    throw new Permanent(`cannot read ${file}, named by ${variable}: ${reason(error)}; make it readable for this user`)
+  }
+}

@@ -1,0 +1,59 @@
+/** Who is registered, and how well: the health endpoint, and the same shape on a watch handler's stdin. */
+import { Temporary } from '../errors.ts'
+import { instanceName } from '../names.ts'
+import type { Consul } from './http.ts'
+
+/** What decides over membership, of one registered instance. */
+export interface Registered {
+  readonly instance: string
+  readonly node: string
+  /** serfHealth and the guard check are passing. */
+  readonly passing: boolean
+  /** Consul's maintenance mode is on, of the node or of the service. */
+  readonly maintenance: boolean
+}
+
+interface RawCheck {
+  CheckID: string
+  Status: string
+}
+
+interface RawService {
+  Node: { Node: string }
+  Service: { ID: string }
+  Checks: RawCheck[]
+}
+
+/** The id of an instance's guard check. */
+export function guardCheckId(serviceId: string): string {
+  return `${serviceId}-guard`
+}
+
+/**
+ * @param services what `/v1/health/service/<name>` answers, or a service watch brings
+ * @throws Temporary when it is not of that shape: garbage must never look like an empty cluster
+ */
+export function registeredFrom(services: unknown): Registered[] {
+  if (!Array.isArray(services)) throw new Temporary('cannot read the list of instances: it is not a list')
+  return services.map(registeredOf)
+}
+
+function registeredOf(service: RawService): Registered {
+  const node = service?.Node?.Node
+  const id = service?.Service?.ID
+  if (typeof node !== 'string' || typeof id !== 'string' || !Array.isArray(service.Checks)) {
+    throw new Temporary('cannot read the list of instances: an entry lacks its node, its id or its checks')
+  }
+  const status = (check: string) => service.Checks.find(({ CheckID }) => CheckID === check)?.Status
+  return {
+    instance: instanceName(node, id),
+    node,
+    passing: status('serfHealth') === 'passing' && status(guardCheckId(id)) === 'passing',
+    maintenance: status('_node_maintenance') !== undefined || status(`_service_maintenance:${id}`) !== undefined,
+  }
+}
+
+/** All registered instances of a service, by the servers' catalog. */
+export async function registeredInstances(consul: Consul, service: string): Promise<Registered[]> {
+  return registeredFrom(await consul.json('GET', `/v1/health/service/${encodeURIComponent(service)}?consistent`))
+}

@@ -1,0 +1,121 @@
+/** One connection to Consul's HTTP API. Every request has a time limit: a cut-off agent hangs for half a minute. */
+import type { Client as ClientType, Dispatcher } from 'undici'
+import Client from 'undici/lib/dispatcher/client.js'
+import { Permanent, reason, Temporary } from '../errors.ts'
+import { type Address, addressFrom } from './address.ts'
+
+export interface Answer {
+  readonly status: number
+  readonly text: string
+  /** X-Consul-Index; null when the answer is not from Consul's data (a proxy, an error page). */
+  readonly index: string | null
+}
+
+export interface Request {
+  readonly body?: string
+  /** Statuses that are answers rather than failures; 200 when left out. */
+  readonly ok?: readonly number[]
+}
+
+export interface ConsulOptions {
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Time limit of one request in ms; 5000 when left out. */
+  readonly limit?: number
+  /** Told of every request and answer, never of a token. */
+  readonly debug?: (line: string) => void
+}
+
+export class Consul {
+  readonly address: Address
+  readonly #client: ClientType
+  readonly #limit: number
+  readonly #debug: ((line: string) => void) | undefined
+
+  constructor(options: ConsulOptions = {}) {
+    this.address = addressFrom(options.env ?? process.env)
+    this.#limit = options.limit ?? 5000
+    this.#debug = options.debug
+    const { origin, socketPath, tls } = this.address
+    this.#client = new Client(origin, {
+      connect: { timeout: this.#limit, ...tls, ...(socketPath === null ? {} : { socketPath }) },
+    })
+  }
+
+  /**
+   * @param path with its query, already encoded
+   * @throws Temporary when Consul does not answer in time, or with a status that is not in `ok`; Permanent for 403.
+   */
+  async request(method: 'GET' | 'PUT' | 'DELETE', path: string, { body, ok = [200] }: Request = {}): Promise<Answer> {
+    const answer = await this.#send(method, path, body)
+    this.#debug?.(`${method} ${path} ${body ?? ''} -> ${answer.status} ${answer.text.slice(0, 2000)}`)
+    if (ok.includes(answer.status)) return answer
+    const said = `${answer.status} ${answer.text.replace(/\s+/g, ' ').slice(0, 200)}`.trim()
+    if (answer.status === 403) {
+      throw new Permanent(`cannot ${method} ${path}: Consul answered ${said}; give the token that permission`)
+    }
+    throw new Temporary(`cannot ${method} ${path}: Consul answered ${said}; it is tried again`)
+  }
+
+  /** Like `request`, with the answer parsed. @throws Temporary when it is not JSON. */
+  async json<T>(method: 'GET' | 'PUT' | 'DELETE', path: string, request?: Request): Promise<T> {
+    return parse(path, (await this.request(method, path, request)).text)
+  }
+
+  close(): void {
+    this.#client.destroy().catch(() => {}) // nothing is in flight that anyone waits for
+  }
+
+  #send(method: 'GET' | 'PUT' | 'DELETE', path: string, body: string | undefined): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      let controller: Dispatcher.DispatchController | undefined
+      let status = 0
+      let index: string | null = null
+      const chunks: Buffer[] = []
+      const fail = (why: string) => reject(new Temporary(`cannot reach Consul at ${this.#where()}: ${why}; is it up?`))
+      const timer = setTimeout(() => {
+        const why = `no answer within ${this.#limit} ms`
+        controller?.abort(new Error(why))
+        fail(why)
+      }, this.#limit)
+      this.#client.dispatch(
+        { method, path, headers: this.#headers(), ...(body === undefined ? {} : { body }) },
+        {
+          onRequestStart: started => {
+            controller = started
+          },
+          onResponseStart: (_, code, headers) => {
+            status = code
+            index = typeof headers['x-consul-index'] === 'string' ? headers['x-consul-index'] : null
+          },
+          onResponseData: (_, chunk) => {
+            chunks.push(chunk)
+          },
+          onResponseEnd: () => {
+            clearTimeout(timer)
+            resolve({ status, index, text: Buffer.concat(chunks).toString() })
+          },
+          onResponseError: (_, error) => {
+            clearTimeout(timer)
+            fail(reason(error))
+          },
+        },
+      )
+    })
+  }
+
+  #headers(): Record<string, string> {
+    return this.address.token === null ? {} : { 'x-consul-token': this.address.token }
+  }
+
+  #where(): string {
+    return this.address.socketPath ?? this.address.origin
+  }
+}
+
+export function parse<T>(path: string, text: string): T {
+  try {
+    return JSON.parse(text) as T
+  } catch {
+    throw new Temporary(`cannot read Consul's answer to ${path}: it is not JSON; it is tried again`)
+  }
+}

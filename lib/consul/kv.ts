@@ -1,0 +1,133 @@
+/** Consul's key-value store: reads, and transactions of at most 64 operations. */
+import { Temporary } from '../errors.ts'
+import { type Consul, parse } from './http.ts'
+
+/** One key as Consul holds it. `value` is decoded text; null when the key has none. */
+export interface Entry {
+  readonly key: string
+  readonly value: string | null
+  /** The session that holds the key; null when it is free. */
+  readonly session: string | null
+  readonly createIndex: number
+  readonly modifyIndex: number
+  readonly lockIndex: number
+}
+
+export interface Operation {
+  readonly Verb:
+    | 'set'
+    | 'cas'
+    | 'lock'
+    | 'unlock'
+    | 'get-tree'
+    | 'check-index'
+    | 'check-session'
+    | 'check-not-exists'
+    | 'delete'
+    | 'delete-cas'
+  readonly Key: string
+  readonly Value?: string
+  readonly Index?: number
+  readonly Session?: string
+}
+
+/** Consul takes 64 operations in a transaction; one more is answered 413 (seen on 1.8.7). */
+export const transactionLimit = 64
+
+export type Outcome =
+  | { readonly done: true; readonly entries: readonly Entry[] }
+  /** Nothing was written; `failed` holds the positions of the operations that stood in the way. */
+  | { readonly done: false; readonly failed: ReadonlySet<number> }
+
+interface RawEntry {
+  Key: string
+  Value: string | null
+  Session?: string
+  CreateIndex: number
+  ModifyIndex: number
+  LockIndex: number
+}
+
+export function base64(text: string): string {
+  return Buffer.from(text).toString('base64')
+}
+
+export function entryOf(raw: RawEntry): Entry {
+  if (typeof raw?.Key !== 'string' || typeof raw.ModifyIndex !== 'number') {
+    throw new Temporary(`cannot read Consul's answer: it holds something that is not a key; it is tried again`)
+  }
+  return {
+    key: raw.Key,
+    value: raw.Value ? Buffer.from(raw.Value, 'base64').toString() : null,
+    session: raw.Session || null,
+    createIndex: raw.CreateIndex,
+    modifyIndex: raw.ModifyIndex,
+    lockIndex: raw.LockIndex,
+  }
+}
+
+/** A key's path in the HTTP API. */
+function path(key: string): string {
+  return `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}`
+}
+
+/**
+ * The names of the keys below a prefix, without their values, by a consistent read.
+ * Only a 404 that carries Consul's index means "none": anything else that looks empty is a failure.
+ */
+export async function keysBelow(consul: Consul, prefix: string): Promise<string[]> {
+  const answer = await consul.request('GET', `${path(prefix)}?keys&consistent`, { ok: [200, 404] })
+  if (answer.index === null) throw new Temporary(`cannot list ${prefix}: the answer is not Consul's; it is tried again`)
+  if (answer.status === 404) return []
+  const keys = parse<unknown>(prefix, answer.text)
+  if (!Array.isArray(keys) || !keys.every(key => typeof key === 'string' && key.startsWith(prefix))) {
+    throw new Temporary(`cannot list ${prefix}: the answer is not a list of its keys; it is tried again`)
+  }
+  return keys
+}
+
+/** One transaction. @throws Temporary when Consul answers anything but "done" or "refused". */
+export function transact(consul: Consul, operations: readonly Operation[]): Promise<Outcome> {
+  return send(consul, '/v1/txn', operations)
+}
+
+/** A read-only transaction, answered by the leader after it has made sure that it is one. */
+export function look(consul: Consul, operations: readonly Operation[]): Promise<Outcome> {
+  return send(consul, '/v1/txn?consistent', operations)
+}
+
+/** Everything below some prefixes, read at one index. A prefix that holds nothing adds nothing. */
+export async function trees(consul: Consul, prefixes: readonly string[]): Promise<readonly Entry[]> {
+  const outcome = await look(
+    consul,
+    prefixes.map(prefix => ({ Verb: 'get-tree', Key: prefix })),
+  )
+  if (!outcome.done) throw new Temporary(`cannot read ${prefixes.join(', ')}: Consul refused; it is tried again`)
+  return outcome.entries
+}
+
+interface RawOutcome {
+  Results: { KV: RawEntry }[] | null
+  Errors: { OpIndex: number; What: string }[] | null
+}
+
+async function send(consul: Consul, route: string, operations: readonly Operation[]): Promise<Outcome> {
+  const body = JSON.stringify(operations.map(operation => ({ KV: operation })))
+  const answer = await consul.request('PUT', route, { body, ok: [200, 409] })
+  const outcome = parse<RawOutcome>(route, answer.text)
+  if (answer.status === 409) {
+    const errors = Array.isArray(outcome?.Errors) ? outcome.Errors : []
+    // An operation that is refused for want of a permission is no statement about the key.
+    const denied = errors.find(error => /permission denied/i.test(error.What))
+    if (denied || errors.length === 0) {
+      throw new Temporary(
+        `cannot complete a transaction: ${denied?.What ?? 'Consul named no reason'}; it is tried again`,
+      )
+    }
+    return { done: false, failed: new Set(errors.map(error => error.OpIndex)) }
+  }
+  if (!outcome || !('Results' in outcome) || !(outcome.Results === null || Array.isArray(outcome.Results))) {
+    throw new Temporary(`cannot complete a transaction: the answer is not Consul's; it is tried again`)
+  }
+  return { done: true, entries: (outcome.Results ?? []).map(result => entryOf(result.KV)) }
+}

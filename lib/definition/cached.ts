@@ -1,0 +1,65 @@
+/**
+ * The definition as it was last accepted, kept in the state directory: a handler that finds the file unchanged needs
+ * neither the parser nor the schema, and a file that is broken or gone stops nobody's work.
+ */
+import { statSync } from 'node:fs'
+import { Permanent, reason } from '../errors.ts'
+import { readFact, writeFact } from '../state/facts.ts'
+import type { InstanceFiles } from '../state/instance.ts'
+import type { Definition } from './definition.ts'
+
+export interface Accepted {
+  readonly definition: Definition
+  readonly digest: string
+  /** What tells one version of the file from another without reading it. */
+  readonly stamp: string
+}
+
+export interface CurrentDefinition extends Accepted {
+  /** Why the file as it is now was not taken; null when it was. */
+  readonly problem: string | null
+}
+
+/** "gone" when there is no such file. */
+export function stampOf(file: string): string {
+  const stat = statSync(file, { throwIfNoEntry: false })
+  return stat ? `${file} ${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs}` : `${file} gone`
+}
+
+/** The last accepted definition; null when there is none. */
+export function acceptedDefinition(files: InstanceFiles): Accepted | null {
+  const text = readFact(files.definition)
+  try {
+    return text === null ? null : (JSON.parse(text) as Accepted)
+  } catch {
+    return null // written by us; a torn disk: the file itself is read again
+  }
+}
+
+/**
+ * The definition in force. @throws Permanent when the file cannot be used and none was accepted before.
+ */
+export async function currentDefinition(files: InstanceFiles, file: string, id: string): Promise<CurrentDefinition> {
+  const accepted = acceptedDefinition(files)
+  const stamp = stampOf(file)
+  if (accepted?.stamp === stamp) return { ...accepted, problem: null }
+  try {
+    const fresh = await read(file, stamp, id)
+    writeFact(files.definition, JSON.stringify(fresh))
+    return { ...fresh, problem: null }
+  } catch (error) {
+    if (accepted === null) throw error
+    return { ...accepted, problem: `${reason(error)} (the last good definition stays in force)` }
+  }
+}
+
+async function read(file: string, stamp: string, id: string): Promise<Accepted> {
+  const [{ loadDefinition }, { digest }] = await Promise.all([import('./load.ts'), import('./digest.ts')])
+  const definition = await loadDefinition(file)
+  if (definition.id !== id) {
+    throw new Permanent(
+      `cannot use the definition ${file}: id: it is ${definition.id}, but this instance is ${id}; run configure again`,
+    )
+  }
+  return { definition, digest: digest(definition), stamp }
+}

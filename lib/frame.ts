@@ -1,0 +1,122 @@
+/** What every program shares: arguments, --help, a deadline, one error line, the exit code. Only the frame exits. */
+import type { ArgsDef, ParsedArgs } from 'citty'
+import { parseArgs } from 'citty'
+import { Permanent, reason, Temporary } from './errors.ts'
+
+/** Exit codes. 1 is only for the "no" of a question. */
+export const exit = { done: 0, no: 1, permanent: 100, temporary: 111 } as const
+
+export interface Program<Args extends ArgsDef> {
+  readonly name: string
+  /** What it does, in one sentence. */
+  readonly about: string
+  readonly args: Args
+  /** The whole run's time limit in ms: a hung handler would block its watch for ever. */
+  readonly deadline: number
+  /** Words on how it exits, for --help. */
+  readonly exits?: string
+  /** What happens instead of the usual line and exit 111 when the deadline passes. */
+  readonly onDeadline?: () => number
+  /** @returns the exit code; none means 0 */
+  readonly run: (args: ParsedArgs<Args>) => Promise<number | undefined> | Promise<void>
+}
+
+const common = {
+  help: { type: 'boolean', alias: 'h', description: 'show this and exit' },
+  debug: { type: 'boolean', description: 'show every request to Consul and its answer on stderr (or DEBUG=1)' },
+} as const
+
+/** Runs a program with the arguments of this process, and ends the process. */
+export async function program<const Args extends ArgsDef>(definition: Program<Args>): Promise<void> {
+  if (process.platform !== 'linux')
+    return end(definition, new Permanent('cannot run here: watchbill needs Linux (/proc)'))
+  const timer = setTimeout(() => {
+    if (definition.onDeadline) process.exit(definition.onDeadline())
+    end(definition, new Temporary(`cannot finish: ${definition.deadline / 1000} s are over; it is tried again`))
+  }, definition.deadline)
+  try {
+    process.exitCode = await start(definition, process.argv.slice(2))
+    clearTimeout(timer)
+    flushAndExit(process.exitCode)
+  } catch (error) {
+    end(definition, error)
+  }
+}
+
+async function start<Args extends ArgsDef>(definition: Program<Args>, argv: string[]): Promise<number> {
+  if (argv.includes('--help') || argv.includes('-h')) {
+    process.stdout.write(await usage(definition))
+    return exit.done
+  }
+  const args = readArguments(definition, argv)
+  if (args.debug) process.env.DEBUG = '1'
+  return (await definition.run(args)) ?? exit.done
+}
+
+/** citty lets unknown flags and spare words pass: a typing mistake must not run something else. */
+function readArguments<Args extends ArgsDef>(definition: Program<Args>, argv: string[]): ParsedArgs<Args> {
+  const known: ArgsDef = { ...common, ...definition.args }
+  let args: ParsedArgs<Args>
+  try {
+    args = parseArgs<Args>(argv, known)
+  } catch (error) {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: citty colours its messages
+    throw usageError(reason(error).replace(/\u001b\[\d+m/g, ''))
+  }
+  const names = new Set(
+    Object.entries(known).flatMap(([name, arg]) => [name, ...('alias' in arg ? [arg.alias ?? []].flat() : [])]),
+  )
+  const unknown = Object.keys(args).find(name => name !== '_' && !names.has(name) && !names.has(kebab(name)))
+  if (unknown !== undefined) throw usageError(`there is no option --${unknown}`)
+  const positionals = Object.values(known).filter(({ type }) => type === 'positional').length
+  const spare = args._[positionals]
+  if (spare !== undefined && !('rest' in definition.args)) throw usageError(`"${spare}" is one argument too many`)
+  for (const [name, { type }] of Object.entries(known)) {
+    if (type === 'string' && args[name as keyof typeof args] === '') throw usageError(`--${name} needs a value`)
+  }
+  return args
+}
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+}
+
+function usageError(message: string): Permanent {
+  return new Permanent(`cannot read the arguments: ${message}; see --help`)
+}
+
+async function usage<Args extends ArgsDef>({ name, about, args, exits }: Program<Args>): Promise<string> {
+  const { renderUsage } = await import('citty')
+  const text = await renderUsage({
+    meta: { name: `watchbill ${name}`, description: about },
+    args: { ...args, ...common },
+  })
+  const codes = `Exits: ${exits ?? '0 done, or nothing to do'}; 100 permanent (usage, definition); 111 temporary (Consul away, timed out)`
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: citty colours its help even when nobody sees it
+  return `${process.stdout.isTTY ? text : text.replace(/\u001b\[\d+m/g, '')}\n${codes}\n`
+}
+
+/** One line for what was expected to go wrong; a stack only for a bug. */
+function end({ name }: { readonly name: string }, error: unknown): void {
+  // By name: the programs of a release are bundled, and a class may be there twice.
+  const expected = error instanceof Error && (error.name === 'Permanent' || error.name === 'Temporary')
+  const permanent = expected && error.name === 'Permanent'
+  const text = expected ? reason(error) : `cannot go on: a bug: ${error instanceof Error ? error.stack : String(error)}`
+  process.stderr.write(`${name}: ${permanent ? 'permanent' : 'temporary'}: ${text}\n`)
+  flushAndExit(permanent ? exit.permanent : exit.temporary)
+}
+
+/** A pipe takes what was written before the process goes. */
+function flushAndExit(code: number): void {
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)))
+}
+
+/** Prints one line on stdout. */
+export function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+/** Where `--debug` and DEBUG send every request and answer. */
+export function debugLine(line: string): void {
+  if (process.env.DEBUG) process.stderr.write(`debug: ${line}\n`)
+}

@@ -1,0 +1,171 @@
+/**
+ * The tick: renews the lease, looks after what is local, and starts a reconcile when there is something to do. It says
+ * how things are in Consul's check language.
+ */
+import { spawn } from 'node:child_process'
+import { copyFileSync, statSync, truncateSync } from 'node:fs'
+import { basename, dirname, extname } from 'node:path'
+import { bootClock, bootId, seconds } from './clock.ts'
+import { Consul } from './consul/http.ts'
+import { acceptedDefinition, stampOf } from './definition/cached.ts'
+import { reason } from './errors.ts'
+import type { InstanceArgs, ThisInstance } from './instance-args.ts'
+import { readFree } from './lease/free.ts'
+import { instanceLease } from './lease/lease.ts'
+import { type Renewal, renew } from './lease/renew.ts'
+import { signal } from './process/identity.ts'
+import { markedProcesses } from './process/marks.ts'
+import { isReportStale } from './report.ts'
+import { readFact } from './state/facts.ts'
+import { isMarkForgotten } from './state/handler-lock.ts'
+import { enterState, type InstanceFiles } from './state/instance.ts'
+import { type Local, localFacts } from './state/local.ts'
+
+/** Limits in ms: of one request, and of everything that may wait for Consul. */
+export const requestLimit = 1000
+export const answerLimit = 1400
+
+/** Consul's check language: 0 passing, 2 critical (1 would be warning). */
+export interface Verdict {
+  readonly code: 0 | 2
+  readonly sentence: string
+}
+
+/** How often every guard has all locks looked at, ms. */
+const lookEvery = 10_000
+/** What a process may print before its output is put aside, bytes. */
+const mostOutput = 1024 * 1024
+
+/** One tick. @param interval the guard's, ms */
+export async function guard(
+  here: ThisInstance,
+  interval: number,
+): Promise<Verdict & { reconcileAfter: number | null }> {
+  const t0 = bootClock()
+  enterState(here.files, here.instance, here.service)
+  const local = localFacts(here.files, instanceLease(here.files, t0), t0)
+  const renewal = await tryToRenew(here, local, t0)
+  capOutputs(here.files, local)
+  if (typeof renewal === 'string') return { ...unanswered(here, local, interval, renewal), reconcileAfter: null }
+  const held = renewal.proved.length
+  const lost = renewal.lost.length > 0 ? `, ${renewal.lost.length} lost` : ''
+  return {
+    code: 0,
+    sentence: `${held} locks held${lost}`,
+    reconcileAfter: reconcileAfter(here, local, renewal, interval),
+  }
+}
+
+/** The renewal, or why there is none. */
+async function tryToRenew(
+  here: ThisInstance,
+  local: ReadonlyMap<string, Local>,
+  t0: number,
+): Promise<Renewal | string> {
+  const consul = new Consul({ limit: requestLimit })
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<string>(resolve => {
+    timer = setTimeout(resolve, answerLimit, `no answer within ${answerLimit} ms`)
+  })
+  try {
+    return await Promise.race([renew({ ...here, consul }, local, t0), late])
+  } catch (error) {
+    return reason(error)
+  } finally {
+    clearTimeout(timer)
+    consul.close()
+  }
+}
+
+/**
+ * Without an answer: passing while the lease runs (a check that changes freezes a cut-off agent's checks for half a
+ * minute, seen on 1.8.7) or while anything is still dying; critical once it is over and everything is seen dead.
+ */
+function unanswered(here: ThisInstance, local: ReadonlyMap<string, Local>, interval: number, why: string): Verdict {
+  const now = bootClock()
+  killWhatWouldOutlive(here.files, local, now + interval)
+  const ends = [...local.values()].map(leaseEnd)
+  const definition = acceptedDefinition(here.files)?.definition
+  const own = instanceLease(here.files, now)
+  if (own !== null && definition) ends.push(own + definition.leaseMs)
+  const left = Math.max(0, ...ends) - now
+  if (left > 0) return { code: 0, sentence: `${why}; the lease runs another ${seconds(left)}` }
+  if (markedProcesses(here.files.partitions).size > 0)
+    return { code: 0, sentence: `${why}; the lease is over, stopping` }
+  return { code: 2, sentence: `${why}; the lease is over and nothing runs` }
+}
+
+function leaseEnd({ proof, terms }: Local): number {
+  return proof === null || terms === null ? 0 : proof + terms.lease
+}
+
+/**
+ * Kills what would live past lease + G before the next tick because nobody else ends it: the processes of a shepherd
+ * that is dead or stopped.
+ */
+function killWhatWouldOutlive(files: InstanceFiles, local: ReadonlyMap<string, Local>, next: number): void {
+  const doomed = [...local].filter(
+    ([, one]) => (one.shepherd === null || one.stopped) && leaseEnd(one) + (one.terms?.grace ?? 0) < next,
+  )
+  if (doomed.length === 0) return
+  const marked = markedProcesses(files.partitions)
+  for (const [id] of doomed)
+    for (const process of marked.get(files.partition(id).directory) ?? []) signal(process, 'SIGKILL')
+}
+
+/** In how many ms a reconcile is due: 0 for at once, null for not before the next tick. */
+function reconcileAfter(
+  here: ThisInstance,
+  local: ReadonlyMap<string, Local>,
+  renewal: Renewal,
+  interval: number,
+): number | null {
+  const { files } = here
+  if (!renewal.member || renewal.lost.length > 0) return 0
+  if ([...local.values()].some(needsWork)) return 0
+  if (isMarkForgotten(files.directory) || stampOf(here.definitionFile) !== acceptedDefinition(files)?.stamp) return 0
+  const [boot, looked] = readFact(files.looked)?.split(' ') ?? []
+  const now = bootClock()
+  if (boot !== bootId() || !(now - Number(looked) < lookEvery - interval)) return 0
+  if (isReportStale(files, local)) return 0
+  return readFree(files, boot, now).size > 0 ? untilDue(files, now, interval) : null
+}
+
+/** While something is waited for, a look at every tick; the one that ends the wait comes when it ends. */
+function untilDue(files: InstanceFiles, now: number, interval: number): number {
+  const left = Number(readFact(files.due) ?? 0) - now
+  return left > 0 && left < interval ? left : 0
+}
+
+/** Something stands half done, or a process that should run has nobody to look after it. */
+function needsWork({ acquisition, releasing, index, shepherd, status }: Local): boolean {
+  if (releasing !== null) return true
+  if (acquisition === null) return shepherd !== null
+  return index === null || (shepherd === null && !/^finished\b/.test(status ?? ''))
+}
+
+/** Nothing fills the disk: what is too long is copied aside, and the process goes on at the beginning of its file. */
+function capOutputs(files: InstanceFiles, local: ReadonlyMap<string, Local>): void {
+  for (const id of local.keys()) {
+    const { output } = files.partition(id)
+    if ((statSync(output, { throwIfNoEntry: false })?.size ?? 0) <= mostOutput) continue
+    copyFileSync(output, `${output}.1`)
+    truncateSync(output)
+  }
+}
+
+/** Starts a reconcile that outlives this tick and holds none of its descriptors: Consul would wait for them. */
+export function startReconcile(args: InstanceArgs, after: number): void {
+  const self = process.argv[1] as string
+  const program = `${dirname(self)}/reconcile${extname(self)}`
+  if (basename(self) === basename(program)) throw new Error('a reconcile cannot start another')
+  const given = Object.entries(args).flatMap(([name, value]) =>
+    typeof value === 'string' && names.has(name) ? [`--${name}`, value] : [],
+  )
+  spawn(process.execPath, [...process.execArgv, program, ...given, '--after', String(after)], {
+    detached: true,
+    stdio: 'ignore',
+  }).unref()
+}
+
+const names = new Set(['instance', 'service', 'definition', 'state', 'http-addr', 'token-file'])

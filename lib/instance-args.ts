@@ -1,0 +1,61 @@
+/** The arguments of the programs that act for one instance, as `configure` writes them into consul.d. */
+import { Permanent } from './errors.ts'
+import { type InstanceFiles, instanceFiles, stateRoot } from './state/instance.ts'
+
+export const instanceArgs = {
+  instance: { type: 'string', description: 'the instance, <node>:<service id>', required: true },
+  service: { type: 'string', description: 'the Consul service name', required: true },
+  definition: { type: 'string', description: 'the definition file', required: true },
+  state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
+  'http-addr': { type: 'string', description: 'where Consul is (default $CONSUL_HTTP_ADDR or 127.0.0.1:8500)' },
+  'token-file': { type: 'string', description: 'a file with the Consul token (default $CONSUL_HTTP_TOKEN_FILE)' },
+} as const
+
+export const dryRunArg = {
+  'dry-run': { type: 'boolean', description: 'print the steps instead of acting' },
+} as const
+
+export interface InstanceArgs {
+  readonly instance: string
+  readonly service: string
+  readonly definition: string
+  readonly state?: string | undefined
+  readonly 'http-addr'?: string | undefined
+  readonly 'token-file'?: string | undefined
+}
+
+export interface ThisInstance {
+  readonly instance: string
+  readonly node: string
+  readonly service: string
+  readonly serviceId: string
+  readonly definitionFile: string
+  readonly files: InstanceFiles
+}
+
+/** Whose program this is. Consul's own environment variables are set from the arguments that stand for them. */
+export function thisInstance(args: InstanceArgs): ThisInstance {
+  if (args['http-addr']) process.env.CONSUL_HTTP_ADDR = args['http-addr']
+  if (args['token-file']) process.env.CONSUL_HTTP_TOKEN_FILE = args['token-file']
+  const { instance, service } = args
+  return {
+    ...partsOf(instance),
+    instance,
+    service,
+    definitionFile: args.definition,
+    files: filesOf(instance, args.state),
+  }
+}
+
+/** Node and service id; the node's name may hold colons, a service id may not. */
+export function partsOf(instance: string): { node: string; serviceId: string } {
+  const colon = instance.lastIndexOf(':')
+  if (colon <= 0 || colon === instance.length - 1) {
+    throw new Permanent(`cannot use the instance ${JSON.stringify(instance)}: give <node>:<service id>`)
+  }
+  return { node: instance.slice(0, colon), serviceId: instance.slice(colon + 1) }
+}
+
+function filesOf(instance: string, state: string | undefined): InstanceFiles {
+  return instanceFiles(state || stateRoot(), instance)
+}

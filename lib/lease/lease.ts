@@ -1,0 +1,53 @@
+/**
+ * Leases: until when an instance may let its processes run, on the boot clock.
+ *
+ * One file for the instance, `<boot id> <t0>`: t0 is the start of the last successful check of its locks. One per
+ * partition, `<from> <own>`: the instance's t0 counts for this acquisition only when it is at least `from` (the check
+ * knew of it); otherwise `own` does, the start of the acquisition's own transaction. A lease that ended while the lock
+ * was lost is pinned: its `from` lies beyond every clock. The lease ends L after the later of the two, L being that of
+ * the acquisition. The shepherd reads the same files by the same rule.
+ */
+import { bootId } from '../clock.ts'
+import { readFact, writeFact } from '../state/facts.ts'
+import type { InstanceFiles, PartitionFiles } from '../state/instance.ts'
+
+export interface PartitionLease {
+  readonly from: number
+  readonly own: number
+}
+
+/** No check is ever that late: the instance's lease does not count for a pinned acquisition. */
+export const never = 9_999_999_999_999
+
+/** The boot clock moves in steps of 10 ms; a check that began in the same step may not have seen the acquisition. */
+export const clockStep = 10
+
+/** The start of the instance's last successful check; null when there was none in this boot, or it lies ahead of `now`. */
+export function instanceLease(files: InstanceFiles, now: number): number | null {
+  const [boot, t0] = readFact(files.lease)?.split(' ') ?? []
+  if (boot !== bootId() || t0 === undefined || !/^\d+$/.test(t0)) return null
+  return Number(t0) <= now ? Number(t0) : null
+}
+
+/** Extends the instance's lease to a check that began at `t0`; an older check never lowers it. */
+export function extendLease(files: InstanceFiles, t0: number, now: number): void {
+  if ((instanceLease(files, now) ?? -1) < t0) writeFact(files.lease, `${bootId()} ${t0}`)
+}
+
+export function partitionLease(files: PartitionFiles): PartitionLease | null {
+  const match = /^(\d+) (\d+)$/.exec(readFact(files.lease) ?? '')
+  return match ? { from: Number(match[1]), own: Number(match[2]) } : null
+}
+
+export function writePartitionLease(files: PartitionFiles, lease: PartitionLease): void {
+  writeFact(files.lease, `${lease.from} ${lease.own}`)
+}
+
+/** When the lock of an acquisition was last known to be held; null when that is not known. */
+export function lastProof(lease: PartitionLease | null, t0: number | null, now: number): number | null {
+  if (lease === null) return null
+  const own = lease.own <= now ? lease.own : null
+  const instance = t0 !== null && t0 >= lease.from ? t0 : null
+  if (own === null || instance === null) return own ?? instance
+  return Math.max(own, instance)
+}

@@ -1,0 +1,87 @@
+/** What stands in `lock/<id>`, and how long a contender leaves a free lock alone because of it. */
+import type { Entry } from '../consul/kv.ts'
+
+/** Written by the acquisition. `lease` and `grace` in ms are those it was made with, whatever the definition says now. */
+export interface HeldValue {
+  readonly instance: string
+  readonly acquisition: string
+  readonly lease: number
+  readonly grace: number
+  /** Wall clock, for people. */
+  readonly since: string
+  readonly version: string
+}
+
+/** One lock as a look at Consul found it. */
+export interface Lock {
+  /** The session that holds it; null when it is free. */
+  readonly session: string | null
+  readonly modifyIndex: number
+  /** The acquisition that wrote the value; null when the value is clean, or garbled. */
+  readonly held: HeldValue | null
+  /** Given back after its process was gone, and the value says so believably. */
+  readonly clean: boolean
+}
+
+/** The longest that any value, however garbled or hostile, can keep a partition idle, in ms. */
+export const longestWait = 300_000
+/** The second in W = L + G + 1 s. */
+const margin = 1000
+
+/** W in ms, of a lease and a grace period in ms. */
+export function takeoverWait(lease: number, grace: number): number {
+  return Math.min(lease + grace + margin, longestWait)
+}
+
+/** Locks of which nobody knows whose they were: the longest W among those who may have had them. */
+export function cautiousWait(terms: readonly { readonly lease: number; readonly grace: number }[]): number {
+  return Math.max(...terms.map(({ lease, grace }) => takeoverWait(lease, grace)))
+}
+
+export function lockFrom(entry: Entry): Lock {
+  // A plain PUT by anyone resets LockIndex to 0 and proves nothing; a value is believable when it was written under a
+  // lock, or with the key itself.
+  const believable = entry.lockIndex >= 1 || entry.createIndex === entry.modifyIndex
+  const value = parseValue(entry.value)
+  return {
+    session: entry.session,
+    modifyIndex: entry.modifyIndex,
+    held: believable ? heldFrom(value) : null,
+    clean: believable && value?.clean === true,
+  }
+}
+
+function parseValue(text: string | null): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text ?? 'null')
+    return typeof value === 'object' ? (value as Record<string, unknown> | null) : null
+  } catch {
+    return null // a garbled value is a value that tells nothing
+  }
+}
+
+function heldFrom(value: Record<string, unknown> | null): HeldValue | null {
+  if (value === null || value.clean !== undefined) return null
+  const { instance, acquisition, lease, grace, since, version } = value
+  if (typeof instance !== 'string' || typeof acquisition !== 'string') return null
+  if (!isDuration(lease) || !isDuration(grace)) return null
+  return { instance, acquisition, lease, grace, since: String(since ?? ''), version: String(version ?? '') }
+}
+
+function isDuration(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0
+}
+
+export function heldValue(value: HeldValue): string {
+  return JSON.stringify(value)
+}
+
+/** Of a lock that is given back after its process was gone, or is made together with its partition. */
+export function cleanValue(instance: string | null, since: string): string {
+  return JSON.stringify({ clean: true, ...(instance === null ? {} : { instance }), since })
+}
+
+/** Of a lock that was found in one's own session without one's having taken it: nobody knows who may still run it. */
+export function disownedValue(instance: string, since: string): string {
+  return JSON.stringify({ clean: false, instance, since })
+}

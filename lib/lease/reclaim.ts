@@ -1,0 +1,50 @@
+/** Taking one's own lock back while its lease runs: nobody can have had it in between, so the process goes on. */
+import { bootClock } from '../clock.ts'
+import { transactInBatches } from '../consul/batch.ts'
+import type { Context } from '../context.ts'
+import type { Step } from '../plan.ts'
+import type { Snapshot } from '../snapshot.ts'
+import { removeFact } from '../state/facts.ts'
+import type { Local } from '../state/local.ts'
+import { never, writePartitionLease } from './lease.ts'
+import { assume, lockIndex, lockOperations } from './takeover.ts'
+
+export type Reclaim = Extract<Step, { do: 'reclaim' }>
+export type Adopt = Extract<Step, { do: 'adopt' }>
+
+/** What is refused is left as it is: its lease is pinned, and the next look decides. */
+export async function reclaimAll(context: Context, snapshot: Snapshot, reclaims: readonly Reclaim[]): Promise<void> {
+  let begun = 0
+  await transactInBatches(context.consul, {
+    items: reclaims.map(reclaim => ({ ...reclaim, local: snapshot.local.get(reclaim.partition) as Local })),
+    operations: ({ partition, index, local }) => {
+      begun = bootClock()
+      pin(context, partition, local)
+      return lockOperations(context, snapshot, partition, index, local.acquisition as string, local.terms as Terms)
+    },
+    onDone: (done, entries) => {
+      for (const { partition, local } of done) {
+        assume(context, partition, lockIndex(snapshot, partition, entries), local.terms as Terms, begun)
+      }
+    },
+  })
+}
+
+type Terms = NonNullable<Local['terms']>
+
+/**
+ * The lock's index is in doubt until the transaction is done: the guard must neither check the old one nor extend the
+ * lease over what it did not check.
+ */
+function pin(context: Context, partition: string, local: Local): void {
+  const files = context.files.partition(partition)
+  writePartitionLease(files, { from: never, own: local.proof as number })
+  removeFact(files.index)
+}
+
+/** The lock is held, as this look has seen, but whoever took it did not live to write that down. */
+export function adopt(context: Context, snapshot: Snapshot, { partition, index }: Adopt): void {
+  const held = snapshot.locks.get(partition)?.held
+  if (!held) throw new Error(`nothing is known of the lock of ${partition}`)
+  assume(context, partition, index, { lease: held.lease, grace: held.grace }, snapshot.now)
+}

@@ -1,0 +1,92 @@
+/** The guard's work: prove by a consistent read that each assumed lock is still held, and extend the lease. */
+import { bootClock } from '../clock.ts'
+import type { Consul } from '../consul/http.ts'
+import { type Entry, look, type Operation, transactionLimit } from '../consul/kv.ts'
+import { renewSession } from '../consul/session.ts'
+import { Temporary } from '../errors.ts'
+import { keysOf } from '../names.ts'
+import { readFact } from '../state/facts.ts'
+import type { InstanceFiles } from '../state/instance.ts'
+import type { Local } from '../state/local.ts'
+import { extendLease, instanceLease, lastProof, never, partitionLease, writePartitionLease } from './lease.ts'
+
+export interface Guarded {
+  readonly consul: Consul
+  readonly service: string
+  readonly instance: string
+  readonly node: string
+  readonly files: InstanceFiles
+}
+
+export interface Renewal {
+  /** Partitions whose lock is still held exactly as it was acquired. */
+  readonly proved: readonly string[]
+  /** Partitions whose lock is not: their lease is pinned to the last proof. */
+  readonly lost: readonly string[]
+  /** The session lives on this node and holds the member key. */
+  readonly member: boolean
+}
+
+/**
+ * Checks all assumed locks, pins the lease of those that are lost, then extends the instance's.
+ * @param local what this instance holds, read before `t0`'s requests are sent
+ * @param t0 boot clock, ms: from before anything was read
+ * @throws Temporary when Consul does not answer a consistent read; then nothing is extended
+ */
+export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>, t0: number): Promise<Renewal> {
+  const { files } = guarded
+  const session = readFact(files.session)
+  const living = session === null ? null : await renewSession(guarded.consul, session)
+  const ours = living?.Node === guarded.node ? living.ID : null
+  const assumed = [...local].flatMap(([id, { acquisition, index }]) =>
+    acquisition !== null && index !== null ? [{ id, index }] : [],
+  )
+  const { proved, member } = await proveAll(guarded, ours, assumed)
+  const lost = assumed.map(({ id }) => id).filter(id => !proved.has(id))
+  const before = instanceLease(files, t0)
+  for (const id of lost) pin(files, id, before, t0)
+  for (const id of proved) if (local.get(id)?.pinned) writePartitionLease(files.partition(id), { from: t0, own: t0 })
+  extendLease(files, t0, bootClock())
+  return { proved: [...proved], lost, member }
+}
+
+interface Assumed {
+  readonly id: string
+  readonly index: number
+}
+
+/** The first transaction also reads the member key, so that an instance without locks makes a consistent read too. */
+async function proveAll(guarded: Guarded, session: string | null, assumed: readonly Assumed[]) {
+  const keys = keysOf(guarded.service)
+  const key = keys.member(guarded.instance)
+  const proved = new Set<string>()
+  let member = false
+  let first = true
+  for (let queue = [...assumed]; first || queue.length > 0; ) {
+    const batch = queue.slice(0, transactionLimit - 1)
+    const checks = batch.map(({ id, index }): Operation => ({ Verb: 'check-index', Key: keys.lock(id), Index: index }))
+    const outcome = await look(guarded.consul, [...checks, { Verb: 'get-tree', Key: key }])
+    if (outcome.done) {
+      const held = new Map(outcome.entries.map((entry: Entry) => [entry.key, entry.session]))
+      for (const { id } of batch) if (session !== null && held.get(keys.lock(id)) === session) proved.add(id)
+      member = session !== null && held.get(key) === session
+      queue = queue.slice(batch.length)
+      first = false
+    } else {
+      // Those that failed are lost; the rest is proved by asking for it again.
+      const left = batch.filter((_, position) => !outcome.failed.has(position))
+      if (left.length === batch.length)
+        throw new Temporary('cannot prove the locks: Consul refused to read the member key')
+      queue = [...left, ...queue.slice(batch.length)]
+    }
+  }
+  return { proved, member }
+}
+
+/** The instance's lease must not count for this one any longer: its own ends L after the last proof. */
+function pin(files: InstanceFiles, id: string, instance: number | null, now: number): void {
+  const partition = files.partition(id)
+  const lease = partitionLease(partition)
+  const proof = lastProof(lease, instance, now)
+  if (lease?.from !== never) writePartitionLease(partition, { from: never, own: proof ?? never })
+}

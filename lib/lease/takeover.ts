@@ -1,0 +1,96 @@
+/** Claiming: one transaction says "as I read it, and now mine". */
+import { bootClock } from '../clock.ts'
+import { lastEntry, transactInBatches } from '../consul/batch.ts'
+import { base64, type Operation } from '../consul/kv.ts'
+import type { Context } from '../context.ts'
+import type { Step } from '../plan.ts'
+import { fencingToken } from '../settings.ts'
+import type { Snapshot } from '../snapshot.ts'
+import { makeDirectory, removeFact, writeFact } from '../state/facts.ts'
+import type { Terms } from '../state/local.ts'
+import { clockStep, never, writePartitionLease } from './lease.ts'
+import { heldValue } from './lock-value.ts'
+
+export type Claim = Extract<Step, { do: 'claim' }>
+
+/**
+ * Takes locks, and calls `onHeld` after each transaction with the partitions that are now held. The id of each
+ * acquisition stands in the state directory before its transaction is sent: whatever happens to us then, the next look
+ * knows whose the lock is.
+ */
+export async function claimAll(
+  context: Context,
+  snapshot: Snapshot,
+  claims: readonly Claim[],
+  onHeld: (partitions: readonly string[]) => void | Promise<void>,
+): Promise<void> {
+  const terms = { lease: snapshot.definition.leaseMs, grace: snapshot.definition.stop.graceMs }
+  let begun = 0
+  const { refused } = await transactInBatches(context.consul, {
+    items: claims.map(claim => ({ ...claim, acquisition: intend(context, snapshot, claim.partition) })),
+    operations: ({ partition, index, acquisition }) => {
+      begun = bootClock() // the operations are made right before they are sent: the lease starts before its transaction
+      return lockOperations(context, snapshot, partition, index, acquisition, terms)
+    },
+    onDone: async (done, entries) => {
+      for (const { partition } of done) {
+        const index = lockIndex(snapshot, partition, entries)
+        writeFact(context.files.partition(partition).token, fencingToken(snapshot.settings.epoch, index))
+        assume(context, partition, index, terms, begun)
+      }
+      await onHeld(done.map(({ partition }) => partition))
+    },
+  })
+  for (const { partition } of refused) removeFact(context.files.partition(partition).acquisition)
+}
+
+/** An acquisition whose outcome was never learnt keeps its id, so that it is known should it have succeeded. */
+function intend(context: Context, snapshot: Snapshot, partition: string): string {
+  const files = context.files.partition(partition)
+  const before = snapshot.local.get(partition)
+  const pending = before?.index === null ? before.acquisition : null
+  makeDirectory(files.directory)
+  for (const fact of [files.index, files.token, files.releasing]) removeFact(fact)
+  writePartitionLease(files, { from: never, own: never }) // over, until the lock is held
+  const acquisition = pending ?? crypto.randomUUID()
+  writeFact(files.acquisition, acquisition)
+  return acquisition
+}
+
+/** The two operations that take a lock, or take it again, exactly as it was read. */
+export function lockOperations(
+  context: Context,
+  snapshot: Snapshot,
+  partition: string,
+  index: number | null,
+  acquisition: string,
+  terms: Terms,
+): Operation[] {
+  const Key = snapshot.keys.lock(partition)
+  const value = heldValue({
+    instance: context.instance,
+    acquisition,
+    ...terms,
+    since: new Date().toISOString(),
+    version: '',
+  })
+  return [
+    index === null ? { Verb: 'check-not-exists', Key } : { Verb: 'check-index', Key, Index: index },
+    { Verb: 'lock', Key, Value: base64(value), Session: snapshot.session as string },
+  ]
+}
+
+/** The ModifyIndex that a transaction left at a partition's lock. */
+export function lockIndex(snapshot: Snapshot, partition: string, entries: Parameters<typeof lastEntry>[0]): number {
+  const index = lastEntry(entries, snapshot.keys.lock(partition))?.modifyIndex
+  if (index === undefined) throw new Error(`Consul's answer holds no entry for the lock of ${partition}`)
+  return index
+}
+
+/** Writes down that the lock is held: from the guard's next check on, the instance's lease counts for it. */
+export function assume(context: Context, partition: string, index: number, terms: Terms, begun: number): void {
+  const files = context.files.partition(partition)
+  writeFact(files.terms, `${terms.lease} ${terms.grace}`)
+  writeFact(files.index, String(index))
+  writePartitionLease(files, { from: bootClock() + clockStep, own: begun })
+}

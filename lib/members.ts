@@ -1,0 +1,90 @@
+/** Who takes part: what stands in `member/<instance>`, and what Consul's health says of it. */
+import type { Registered } from './consul/health.ts'
+import type { Entry } from './consul/kv.ts'
+import type { Definition } from './definition/definition.ts'
+import { decode } from './names.ts'
+import { rosterVersion } from './roster/roster.ts'
+import type { Settings } from './settings.ts'
+
+/** Why an instance that takes part is assigned nothing; null when it is a member in full. */
+export type Absence = 'drained' | 'in maintenance' | 'not passing' | 'not registered' | null
+
+/** An instance whose member key is held by a session. */
+export interface Member {
+  readonly instance: string
+  readonly session: string
+  readonly node: string
+  readonly weight: number
+  readonly maxPartitions: number | null
+  /** L and G in ms of its present definition. */
+  readonly lease: number
+  readonly grace: number
+  readonly definition: string
+  /** The roster rule it knows. Where they differ, all agree on the lowest. */
+  readonly roster: number
+  readonly absence: Absence
+}
+
+/** The value of an instance's own member key. */
+export function memberValue(node: string, definition: Definition, digest: string): string {
+  return JSON.stringify({
+    node,
+    weight: definition.weight,
+    maxPartitions: definition.maxPartitions,
+    lease: definition.leaseMs,
+    grace: definition.stop.graceMs,
+    definition: digest,
+    roster: rosterVersion,
+  })
+}
+
+/** @param prefix where the member keys start */
+export function membersFrom(
+  entries: readonly Entry[],
+  prefix: string,
+  registered: readonly Registered[],
+  settings: Settings,
+): Member[] {
+  return entries.flatMap(entry => {
+    const instance = decode(entry.key.slice(prefix.length))
+    if (instance === null || entry.session === null) return []
+    const health = registered.find(candidate => candidate.instance === instance)
+    return [
+      { ...termsOf(entry.value), instance, session: entry.session, absence: absenceOf(instance, health, settings) },
+    ]
+  })
+}
+
+function absenceOf(instance: string, health: Registered | undefined, settings: Settings): Absence {
+  if (settings.drained.includes(instance)) return 'drained'
+  if (health === undefined) return 'not registered'
+  if (health.maintenance) return 'in maintenance'
+  return health.passing ? null : 'not passing'
+}
+
+/** A garbled value counts like that of an ordinary member, so that all instances still compute the same roster. */
+function termsOf(text: string | null): Omit<Member, 'instance' | 'session' | 'absence'> {
+  const value = parse(text)
+  const number = (field: string, otherwise: number) => {
+    const found = value[field]
+    return typeof found === 'number' && Number.isFinite(found) && found > 0 ? found : otherwise
+  }
+  return {
+    node: String(value.node ?? ''),
+    weight: number('weight', 1),
+    maxPartitions: typeof value.maxPartitions === 'number' ? number('maxPartitions', 1) : null,
+    lease: number('lease', 10_000),
+    grace: number('grace', 3000),
+    definition: String(value.definition ?? ''),
+    roster: number('roster', rosterVersion),
+  }
+}
+
+function parse(text: string | null): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text ?? '{}')
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}

@@ -1,0 +1,55 @@
+/** The plan in one English sentence, which is also the log line. */
+import { seconds } from './clock.ts'
+import type { Step } from './plan.ts'
+import type { Snapshot } from './snapshot.ts'
+
+const most = 10
+
+/** "0, 1, 2 and 7 more" */
+export function listed(ids: readonly string[]): string {
+  const shown = ids.slice(0, most).join(', ')
+  return ids.length > most ? `${shown} and ${ids.length - most} more` : shown
+}
+
+const clauses: Record<Step['do'], (ids: readonly string[], steps: readonly Step[]) => string> = {
+  enter: () => 'takes part',
+  define: () => "writes the definition's partitions",
+  reclaim: ids => `takes back its own ${listed(ids)}`,
+  adopt: ids => `assumes ${listed(ids)}`,
+  claim: (ids, steps) => {
+    const taken = steps.filter(step => step.do === 'claim' && step.takeover).length
+    return `claims ${listed(ids)}${taken > 0 ? ` (${taken} after the takeover wait)` : ''}`
+  },
+  start: ids => `starts ${listed(ids)}`,
+  release: (ids, steps) => {
+    const nexts = new Set(steps.flatMap(step => (step.do === 'release' && step.next ? [step.next] : [])))
+    return nexts.size > 0 ? `hands ${listed(ids)} over to ${listed([...nexts].sort())}` : `gives up ${listed(ids)}`
+  },
+  disown: ids => `gives back ${listed(ids)}, which it did not take`,
+  stop: (ids, steps) => {
+    const whys = new Set(steps.flatMap(step => (step.do === 'stop' ? [step.why] : [])))
+    return `stops ${listed(ids)}: ${[...whys].join(', ')}`
+  },
+  delete: ids => `deletes the locks of ${listed(ids)}, no longer in the set`,
+}
+
+export function sentence(snapshot: Snapshot, steps: readonly Step[], waits: ReadonlyMap<string, number>): string {
+  const parts: string[] = []
+  for (const kind of Object.keys(clauses) as Step['do'][]) {
+    const same = steps.filter(step => step.do === kind)
+    if (same.length === 0) continue
+    parts.push(clauses[kind](same.flatMap(step => ('partition' in step ? [step.partition] : [])).sort(byName), same))
+  }
+  if (waits.size > 0) {
+    parts.push(`waits ${seconds(Math.max(...waits.values()))} to take over ${listed([...waits.keys()].sort(byName))}`)
+  }
+  if (!snapshot.leaseRuns) parts.push("claims nothing before its guard's first success")
+  const held = [...snapshot.locks.values()].filter(lock => lock.session !== null && lock.session === snapshot.session)
+  return `${parts.length > 0 ? parts.join('; ') : 'nothing to do'}; held ${held.length} of ${snapshot.partitions.size}`
+}
+
+/** Numbers by size, everything else by name. */
+export function byName(a: string, b: string): number {
+  const difference = Number(a) - Number(b)
+  return Number.isNaN(difference) || difference === 0 ? (a < b ? -1 : a > b ? 1 : 0) : difference
+}

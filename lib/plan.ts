@@ -1,0 +1,202 @@
+/**
+ * What this instance should do now: steps as data, and one sentence that is also the log line. Pure: no clock, no disk,
+ * no network. Safety does not rest on the plan being right, but on the conditions that each step's transaction carries.
+ */
+import { cautiousWait, type Lock, takeoverWait } from './lease/lock-value.ts'
+import { sentence } from './plan-sentence.ts'
+import type { Assignment } from './roster/assignment.ts'
+import type { Snapshot } from './snapshot.ts'
+import type { Local } from './state/local.ts'
+
+/** `index` is the lock's ModifyIndex as it was read, null where the key is missing: the transaction checks it. */
+export type Step =
+  /** Make sure of a session and take the member key. */
+  | { readonly do: 'enter' }
+  /** Write the partition set of the definition. */
+  | { readonly do: 'define' }
+  /** Take one's own lock back while its lease runs; the process goes on. */
+  | { readonly do: 'reclaim'; readonly partition: string; readonly index: number | null }
+  /** Held already, but the transaction's outcome was never written down. */
+  | { readonly do: 'adopt'; readonly partition: string; readonly index: number }
+  | { readonly do: 'claim'; readonly partition: string; readonly index: number | null; readonly takeover: boolean }
+  | { readonly do: 'start'; readonly partition: string }
+  /** Stop, then give the lock back cleanly and wake the next; `held` when it is in this instance's session. */
+  | {
+      readonly do: 'release'
+      readonly partition: string
+      readonly index: number
+      readonly held: boolean
+      readonly next: string | null
+      readonly removed: boolean
+    }
+  /** Found in this instance's session without its having taken it: give it back as unclean. */
+  | { readonly do: 'disown'; readonly partition: string; readonly index: number }
+  /** The lock is lost: stop what runs, and forget. */
+  | { readonly do: 'stop'; readonly partition: string; readonly why: string }
+  /** The lock of a partition that is no longer in the set. */
+  | { readonly do: 'delete'; readonly partition: string; readonly index: number }
+
+export interface Plan {
+  readonly steps: readonly Step[]
+  readonly sentence: string
+  /** Takeover waits that this instance is to see the end of: partition -> ms until then. */
+  readonly waits: ReadonlyMap<string, number>
+}
+
+type Wait = { readonly wait: number }
+
+export function plan(snapshot: Snapshot, assignment: Assignment): Plan {
+  const steps: Step[] = []
+  const waits = new Map<string, number>()
+  if (mustEnter(snapshot)) steps.push({ do: 'enter' })
+  else if (mustDefine(snapshot)) steps.push({ do: 'define' })
+  for (const id of everyId(snapshot)) {
+    const decision = decide(snapshot, assignment, id)
+    if (decision === null) continue
+    if ('wait' in decision) waits.set(id, decision.wait)
+    else steps.push(decision)
+  }
+  return { steps, waits, sentence: sentence(snapshot, steps, waits) }
+}
+
+/** No session of this life holds the member key, or what stands there is not the present definition. */
+function mustEnter(snapshot: Snapshot): boolean {
+  const member = snapshot.members.find(({ instance }) => instance === snapshot.instance)
+  return snapshot.session === null || member?.definition !== snapshot.digest
+}
+
+/** The definition's partitions are written by whoever is first, and again only by an instance whose own have changed. */
+function mustDefine(snapshot: Snapshot): boolean {
+  return !snapshot.defined || snapshot.definedLast !== partitionsDigest(snapshot.definition.partitions)
+}
+
+/** One line that tells one list of partitions from another. */
+export function partitionsDigest(partitions: readonly string[]): string {
+  return JSON.stringify(partitions)
+}
+
+function everyId(snapshot: Snapshot): Set<string> {
+  return new Set([...snapshot.partitions, ...snapshot.locks.keys(), ...snapshot.local.keys()])
+}
+
+function decide(snapshot: Snapshot, assignment: Assignment, id: string): Step | Wait | null {
+  const lock = snapshot.locks.get(id) ?? null
+  const local = snapshot.local.get(id) ?? null
+  if (snapshot.session === null) return withoutSession(snapshot, id, lock, local)
+  if (lock !== null && lock.session === snapshot.session) return mine(snapshot, assignment, id, lock, local)
+  if (local !== null && isActive(local)) return notMineAnyMore(snapshot, assignment, id, lock, local)
+  return notMine(snapshot, assignment, id, lock)
+}
+
+/** Something of this partition runs here, or an acquisition is written down. */
+function isActive(local: Local): boolean {
+  return (local.acquisition ?? local.releasing) !== null || local.shepherd !== null || local.process !== null
+}
+
+/** Entering comes first. Until then only a lock that is seen in another instance's hands is given up. */
+function withoutSession(snapshot: Snapshot, id: string, lock: Lock | null, local: Local | null): Step | null {
+  if (local === null || !isActive(local) || lock === null || lock.session === null) return null
+  const holder = snapshot.members.find(member => member.session === lock.session)
+  if (holder === undefined || holder.instance === snapshot.instance) return null
+  return { do: 'stop', partition: id, why: `${holder.instance} holds its lock` }
+}
+
+/** The lock is in this instance's session. */
+function mine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock, local: Local | null): Step | null {
+  const known = local?.acquisition ?? local?.releasing ?? null
+  const index = lock.modifyIndex
+  // Overwritten by someone while its lease runs: nobody can have had it meanwhile, so the value is written anew.
+  const overwritten = local?.acquisition != null && local.index !== null && local.index !== index
+  if (overwritten && local.leaseRuns) return { do: 'reclaim', partition: id, index }
+  // A restored backup, or another state directory: nobody knows who else may still run it.
+  if (known === null || known !== lock.held?.acquisition) return { do: 'disown', partition: id, index }
+  if (local?.releasing || mustGiveUp(snapshot, assignment, id)) return release(snapshot, assignment, id, index, true)
+  if (local?.index !== index) return { do: 'adopt', partition: id, index }
+  return mustStart(local) ? { do: 'start', partition: id } : null
+}
+
+function mustStart(local: Local): boolean {
+  return local.leaseRuns && local.shepherd === null && !/^finished\b/.test(local.status ?? '')
+}
+
+function mustGiveUp(snapshot: Snapshot, assignment: Assignment, id: string): boolean {
+  if (!snapshot.partitions.has(id)) return snapshot.defined
+  if (assignment.get(id) === snapshot.instance) return false
+  // While the session lives, the guard check is not critical: an answer that says otherwise is older than the session.
+  const absence = snapshot.members.find(member => member.instance === snapshot.instance)?.absence
+  return absence !== 'not registered' && absence !== 'not passing'
+}
+
+function release(snapshot: Snapshot, assignment: Assignment, id: string, index: number, held: boolean): Step {
+  const assigned = assignment.get(id)
+  const next = assigned === undefined || assigned === snapshot.instance ? null : assigned
+  return { do: 'release', partition: id, index, held, next, removed: !snapshot.partitions.has(id) && snapshot.defined }
+}
+
+/** Here is an acquisition, or something that runs, but the lock is not in this instance's session. */
+function notMineAnyMore(
+  snapshot: Snapshot,
+  assignment: Assignment,
+  id: string,
+  lock: Lock | null,
+  local: Local,
+): Step | Wait | null {
+  if (lock !== null && lock.session !== null) return { do: 'stop', partition: id, why: 'its lock is held by another' }
+  const ours = lock?.held != null && lock.held.acquisition === (local.acquisition ?? local.releasing)
+  // While the lease runs nobody else can have waited long enough to take it.
+  if (local.leaseRuns && local.acquisition !== null && (ours || lock === null) && snapshot.partitions.has(id)) {
+    return { do: 'reclaim', partition: id, index: lock?.modifyIndex ?? null }
+  }
+  if (ours && lock !== null) return afterOwn(snapshot, assignment, id, lock, local)
+  if (local.index === null && local.shepherd === null && local.process === null) {
+    return notMine(snapshot, assignment, id, lock) // written down, but never taken
+  }
+  return { do: 'stop', partition: id, why: 'its lock is lost' }
+}
+
+/** A free lock whose last acquisition was this instance's own: nobody has had it since. */
+function afterOwn(
+  snapshot: Snapshot,
+  assignment: Assignment,
+  id: string,
+  lock: Lock,
+  local: Local,
+): Step | Wait | null {
+  const runs = local.shepherd !== null || local.process !== null
+  const again = assignment.get(id) === snapshot.instance && snapshot.partitions.has(id)
+  if (runs || !again) return release(snapshot, assignment, id, lock.modifyIndex, false)
+  return claim(snapshot, id, lock, true)
+}
+
+/** Nothing of this partition is here. */
+function notMine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock | null): Step | Wait | null {
+  if (lock !== null && lock.session !== null) return null
+  const left = lock?.clean ? 0 : waitLeft(snapshot, id, lock)
+  if (!snapshot.partitions.has(id)) {
+    return lock !== null && snapshot.defined && left <= 0
+      ? { do: 'delete', partition: id, index: lock.modifyIndex }
+      : null
+  }
+  if (assignment.get(id) !== snapshot.instance) return null
+  if (left > 0) return { wait: left }
+  return claim(snapshot, id, lock, !lock?.clean)
+}
+
+/** Nothing is claimed before the guard's first success: without it nobody would renew the lease. */
+function claim(snapshot: Snapshot, id: string, lock: Lock | null, takeover: boolean): Step | null {
+  if (!snapshot.leaseRuns) return null
+  return { do: 'claim', partition: id, index: lock?.modifyIndex ?? null, takeover }
+}
+
+/** What is left of the takeover wait, ms. */
+export function waitLeft(snapshot: Snapshot, id: string, lock: Lock | null): number {
+  const since = snapshot.free.get(id)?.since ?? snapshot.now
+  return since + waitOf(snapshot, lock) - snapshot.now
+}
+
+/** W of a free lock, ms: of its previous holder, or of the slowest that may have had it. */
+function waitOf(snapshot: Snapshot, lock: Lock | null): number {
+  if (lock?.held) return takeoverWait(lock.held.lease, lock.held.grace)
+  const own = { lease: snapshot.definition.leaseMs, grace: snapshot.definition.stop.graceMs }
+  return cautiousWait([own, ...snapshot.members])
+}

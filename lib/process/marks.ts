@@ -1,0 +1,49 @@
+/**
+ * Every process that belongs to a partition carries WATCHBILL_DIR, the partition's state directory, in its
+ * environment. That finds descendants that left the process group, and those whose pid nobody wrote down.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { type Process, processOf, signal } from './identity.ts'
+
+/** The variable's name. Shepherds do not carry it themselves. */
+export const mark = 'WATCHBILL_DIR'
+
+const needle = Buffer.from(`${mark}=`)
+
+function markOf(pid: string): string | null {
+  let environment: Buffer
+  try {
+    environment = readFileSync(`/proc/${pid}/environ`)
+  } catch {
+    return null // gone, or another user's: nothing that we started
+  }
+  for (let at = environment.indexOf(needle); at >= 0; at = environment.indexOf(needle, at + 1)) {
+    if (at !== 0 && environment[at - 1] !== 0) continue
+    const end = environment.indexOf(0, at)
+    return environment.toString('utf8', at + needle.length, end < 0 ? environment.length : end)
+  }
+  return null
+}
+
+/** The living processes of each partition directory below `root`. Zombies have no environment, so they count as gone. */
+export function markedProcesses(root: string): Map<string, Process[]> {
+  const found = new Map<string, Process[]>()
+  for (const pid of readdirSync('/proc')) {
+    if (!/^\d+$/.test(pid)) continue
+    const directory = markOf(pid)
+    if (!directory?.startsWith(`${root}/`)) continue
+    const process = processOf(Number(pid))
+    if (process) found.set(directory, [...(found.get(directory) ?? []), process])
+  }
+  return found
+}
+
+/** SIGKILLs every process of these partition directories; tells how many it found. */
+export function killMarked(root: string, directories: ReadonlySet<string>): number {
+  let killed = 0
+  for (const [directory, processes] of markedProcesses(root)) {
+    if (!directories.has(directory)) continue
+    for (const process of processes) if (signal(process, 'SIGKILL')) killed++
+  }
+  return killed
+}

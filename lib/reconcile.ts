@@ -1,0 +1,87 @@
+/** One handler's whole run: look, decide, act, look again until there is nothing left to do. */
+
+import { act } from './act.ts'
+import { bootClock, bootId } from './clock.ts'
+import type { Context } from './context.ts'
+import { currentDefinition } from './definition/cached.ts'
+import { Permanent } from './errors.ts'
+import { readFree, writeFree } from './lease/free.ts'
+import { type Plan, plan } from './plan.ts'
+import { writeReport } from './report.ts'
+import { assign } from './roster/assignment.ts'
+import { defaults, type Settings } from './settings.ts'
+import { type Snapshot, takeSnapshot } from './snapshot.ts'
+import { readFact, writeFact } from './state/facts.ts'
+import { asOnlyHandler } from './state/handler-lock.ts'
+import { enterState } from './state/instance.ts'
+
+export interface Reconcile extends Context {
+  readonly service: string
+  readonly definitionFile: string
+}
+
+/** After so many looks in one go the guard's next tick is soon enough. */
+const mostLooks = 6
+
+/**
+ * @returns the sentence of what was done; null when another handler is at it and will see our mark
+ * @throws Temporary when a look or a step fails; Permanent when the definition or the settings are wrong: after the
+ * work was done with the last good ones
+ */
+export async function reconcile(run: Reconcile): Promise<string | null> {
+  enterState(run.files, run.instance, run.service)
+  let done: string | null = null
+  let problem: string | null = null
+  const alone = await asOnlyHandler(run.files.directory, async () => {
+    for (let looks = 0; looks < mostLooks; looks++) {
+      const look = await lookAndPlan(run)
+      problem = look.problem
+      const { snapshot, steps } = look
+      rememberLook(run, snapshot, look)
+      await act(run, snapshot, steps)
+      await writeReport(run, snapshot, look)
+      if (steps.length === 0) return
+      done = done === null ? look.sentence : `${done}; ${look.sentence}`
+    }
+  })
+  if (problem) throw new Permanent(problem)
+  return alone ? (done ?? 'nothing to do') : null
+}
+
+/** What a run would do now, without doing it. */
+export async function lookAndPlan(run: Reconcile): Promise<Plan & { snapshot: Snapshot; problem: string | null }> {
+  const { definition, digest, problem } = await currentDefinition(run.files, run.definitionFile, run.serviceId)
+  const snapshot = await takeSnapshot(
+    run.consul,
+    run.instance,
+    { definition, digest },
+    run.files,
+    lastGoodSettings(run),
+  )
+  return { ...plan(snapshot, assign(snapshot)), snapshot, problem: problem ?? settingsProblem(snapshot) }
+}
+
+function settingsProblem({ keys, settingsProblem }: Snapshot): string | null {
+  return (
+    settingsProblem && `cannot use ${keys.settings}: ${settingsProblem}; the last good settings stay in force, mend it`
+  )
+}
+
+function lastGoodSettings({ files }: Reconcile): Settings {
+  const text = readFact(files.settings)
+  return text === null ? defaults : (JSON.parse(text) as Settings)
+}
+
+/** Before anything is done: since when locks are free, the settings if they are good, and the log line. */
+function rememberLook(run: Reconcile, snapshot: Snapshot, { steps, waits, sentence }: Plan): void {
+  const known = readFree(run.files, bootId(), snapshot.now)
+  if (steps.length > 0 || [...waits.keys()].some(id => !known.has(id))) run.log(sentence)
+  writeFree(run.files, bootId(), bootClock(), snapshot.free)
+  if (snapshot.settingsProblem === null) keepIfChanged(run.files.settings, JSON.stringify(snapshot.settings))
+  if (waits.size > 0) writeFact(run.files.due, String(snapshot.now + Math.min(...waits.values())))
+  writeFact(run.files.looked, `${bootId()} ${snapshot.now}`)
+}
+
+function keepIfChanged(file: string, text: string): void {
+  if (readFact(file) !== text) writeFact(file, text)
+}

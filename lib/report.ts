@@ -1,0 +1,76 @@
+/**
+ * `report/<instance>`: what others cannot see of this instance's partitions, one sentence each; written only when it
+ * changes, and removed when there is nothing to say.
+ */
+import { base64, transact } from './consul/kv.ts'
+import type { Context } from './context.ts'
+import type { Plan } from './plan.ts'
+import type { Snapshot } from './snapshot.ts'
+import { readFact, removeFact, writeFact } from './state/facts.ts'
+import type { InstanceFiles } from './state/instance.ts'
+import type { Local } from './state/local.ts'
+
+/** Partition -> sentence. */
+export type Report = Readonly<Record<string, string>>
+
+/** States of the shepherd that anyone who looks at the lock would expect: they need no words. */
+const ordinary = /^(starting|running|stopping|stopped|not here)\b/
+
+/** What a partition that is here has to say; null when all is as anyone would expect. */
+function remark({ acquisition, index, status }: Local): string | null {
+  const here = acquisition !== null && index !== null
+  return here && status !== null && !ordinary.test(status) ? status : null
+}
+
+/** The last report does not say what the shepherds say now. */
+export function isReportStale(files: InstanceFiles, local: ReadonlyMap<string, Local>): boolean {
+  const said = parseReport(readFact(files.report))
+  return [...local].some(([id, one]) => {
+    const now = remark(one)
+    return now === null ? said[id] !== undefined && !said[id].startsWith('takeover') : said[id] !== now
+  })
+}
+
+/** Pure: what there is to say. A wait keeps its first wording, so that the clock's jitter writes nothing. */
+export function reportOf(snapshot: Snapshot, plan: Plan, before: Report, wallClock: number): Report {
+  const report: Record<string, string> = {}
+  for (const [id, local] of snapshot.local) {
+    const words = remark(local)
+    if (words !== null) report[id] = words
+  }
+  for (const [id, left] of plan.waits) {
+    const known = before[id]
+    report[id] = known?.startsWith('takeover') ? known : `takeover ${waiting(snapshot, id, wallClock + left)}`
+  }
+  return report
+}
+
+function waiting(snapshot: Snapshot, id: string, until: number): string {
+  const from = snapshot.locks.get(id)?.held?.instance
+  const when = new Date(until).toISOString().replace(/\.\d+Z$/, 'Z')
+  return `by ${snapshot.instance} at ${when}: ${from ? `${from} lost the lock` : 'the lock was lost'} without giving it back`
+}
+
+export function parseReport(text: string | null): Report {
+  try {
+    const value: unknown = JSON.parse(text ?? '{}')
+    if (typeof value !== 'object' || value === null) return {}
+    return Object.fromEntries(Object.entries(value).filter(([, sentence]) => typeof sentence === 'string'))
+  } catch {
+    return {}
+  }
+}
+
+/** Writes the report if it says something else than the last one. */
+export async function writeReport(context: Context, snapshot: Snapshot, plan: Plan): Promise<void> {
+  const last = readFact(context.files.report)
+  const report = JSON.stringify(reportOf(snapshot, plan, parseReport(last), Date.now()))
+  if (report === (last ?? '{}')) return
+  const key = snapshot.keys.report(context.instance)
+  const empty = report === '{}'
+  await transact(context.consul, [
+    empty ? { Verb: 'delete', Key: key } : { Verb: 'set', Key: key, Value: base64(report) },
+  ])
+  if (empty) removeFact(context.files.report)
+  else writeFact(context.files.report, report)
+}

@@ -1,0 +1,119 @@
+/**
+ * One consistent look at Consul and at the state directory, frozen. Everything that a decision needs is in it; roster
+ * and plan read nothing else.
+ */
+import { bootClock, bootId } from './clock.ts'
+import { type Registered, registeredInstances } from './consul/health.ts'
+import type { Consul } from './consul/http.ts'
+import { keysBelow, trees } from './consul/kv.ts'
+import type { Definition } from './definition/definition.ts'
+import { type FreeLock, readFree, refreshFree } from './lease/free.ts'
+import { instanceLease } from './lease/lease.ts'
+import { type Lock, lockFrom } from './lease/lock-value.ts'
+import { type Member, membersFrom } from './members.ts'
+import { decode, type Keys, keysOf } from './names.ts'
+import { defaults, type Settings, settingsFrom } from './settings.ts'
+import { readFact } from './state/facts.ts'
+import type { InstanceFiles } from './state/instance.ts'
+import { type Local, localFacts } from './state/local.ts'
+
+/** What the cluster looks like: the same for whoever asks. */
+export interface Cluster {
+  readonly service: string
+  readonly keys: Keys
+  readonly registered: readonly Registered[]
+  readonly members: readonly Member[]
+  readonly partitions: ReadonlySet<string>
+  readonly locks: ReadonlyMap<string, Lock>
+  readonly settings: Settings
+  /** What is wrong with `spec/settings`; null when nothing is. */
+  readonly settingsProblem: string | null
+  /** Somebody has written a partition set; an empty one without this is no set at all. */
+  readonly defined: boolean
+}
+
+/** What one instance sees. Times are boot-clock ms. */
+export interface Snapshot extends Cluster {
+  readonly instance: string
+  readonly definition: Definition
+  /** Its digest, which stands in the member key. */
+  readonly digest: string
+  /** The start of the look. */
+  readonly now: number
+  /** This instance's session, when it lives and holds the member key; otherwise null. */
+  readonly session: string | null
+  readonly local: ReadonlyMap<string, Local>
+  /** The instance's lease runs: its guard works. */
+  readonly leaseRuns: boolean
+  /** Since when each lock that is neither held nor clean has been seen so. */
+  readonly free: ReadonlyMap<string, FreeLock>
+  /** Digest of the partitions that this instance wrote last; null when it never did. */
+  readonly definedLast: string | null
+}
+
+/**
+ * Reads the cluster: the locks, the members and the settings at one index, the ids without their documents.
+ * @param lastGood settings to go on with when those in Consul are garbled
+ * @throws Temporary when any part cannot be read: half a look is none
+ */
+export async function lookAtCluster(consul: Consul, service: string, lastGood: Settings = defaults): Promise<Cluster> {
+  const keys = keysOf(service)
+  const ids = await keysBelow(consul, keys.partitions)
+  const entries = await trees(consul, [keys.locks, keys.members, keys.spec])
+  const registered = await registeredInstances(consul, service)
+  const below = (prefix: string) => entries.filter(({ key }) => key.startsWith(prefix))
+  const { settings, problem } = settingsFrom(entries.find(({ key }) => key === keys.settings)?.value ?? null, lastGood)
+  return {
+    service,
+    keys,
+    registered,
+    members: membersFrom(below(keys.members), keys.members, registered, settings),
+    partitions: new Set(ids.flatMap(key => decode(key.slice(keys.partitions.length)) ?? [])),
+    locks: new Map(
+      below(keys.locks).flatMap(entry => {
+        const id = decode(entry.key.slice(keys.locks.length))
+        return id === null ? [] : [[id, lockFrom(entry)] as const]
+      }),
+    ),
+    settings,
+    settingsProblem: problem,
+    defined: entries.some(({ key }) => key === keys.revision),
+  }
+}
+
+/** The cluster and this instance's own facts. */
+export async function takeSnapshot(
+  consul: Consul,
+  instance: string,
+  { definition, digest }: Pick<Snapshot, 'definition' | 'digest'>,
+  files: InstanceFiles,
+  lastGood: Settings,
+): Promise<Snapshot> {
+  const now = bootClock()
+  const cluster = await lookAtCluster(consul, definition.name, lastGood)
+  const session = readFact(files.session)
+  const member = cluster.members.find(member => member.instance === instance)
+  const read = bootClock()
+  const t0 = instanceLease(files, read)
+  return Object.freeze({
+    ...cluster,
+    instance,
+    definition,
+    digest,
+    now,
+    session: session !== null && member?.session === session ? session : null,
+    local: localFacts(files, t0, read),
+    leaseRuns: t0 !== null && t0 + definition.leaseMs > read,
+    // A wait counts from after the look that found the lock free, and is compared with the start of a later one.
+    free: refreshFree(readFree(files, bootId(), now), unattended(cluster), read),
+    definedLast: readFact(files.defined),
+  })
+}
+
+/** Locks that nobody holds and nobody gave back cleanly, and partitions without one; with their ModifyIndex. */
+function unattended(cluster: Cluster): Map<string, number> {
+  const found = new Map<string, number>()
+  for (const [id, lock] of cluster.locks) if (lock.session === null && !lock.clean) found.set(id, lock.modifyIndex)
+  for (const id of cluster.partitions) if (!cluster.locks.has(id)) found.set(id, 0)
+  return found
+}

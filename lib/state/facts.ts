@@ -1,0 +1,68 @@
+/** Facts on disk: one fact per file, text, so that `ls` and `cat` explain everything. */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { reason, Temporary } from '../errors.ts'
+
+function code(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code
+}
+
+/** The text of a fact without its newline; null when there is no such file. @throws Temporary when it cannot be read. */
+export function readFact(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8').trimEnd()
+  } catch (error) {
+    if (code(error) === 'ENOENT' || code(error) === 'ENOTDIR') return null
+    throw new Temporary(`cannot read ${file}: ${reason(error)}; mend the state directory`)
+  }
+}
+
+/**
+ * The text of a fact that a shepherd writes in place; null when it is missing or only half written, which the missing
+ * newline shows.
+ */
+export function readLine(file: string): string | null {
+  try {
+    const text = readFileSync(file, 'utf8')
+    return text.endsWith('\n') ? text.slice(0, -1) : null
+  } catch (error) {
+    if (code(error) === 'ENOENT' || code(error) === 'ENOTDIR') return null
+    throw new Temporary(`cannot read ${file}: ${reason(error)}; mend the state directory`)
+  }
+}
+
+/** Writes NAME.new, then renames: a reader sees the old text or the new one. @throws Temporary when that fails. */
+export function writeFact(file: string, text: string): void {
+  attempt(`write ${file}`, () => {
+    writeFileSync(`${file}.new`, `${text}\n`, { mode: 0o600 })
+    renameSync(`${file}.new`, file)
+  })
+}
+
+/** Removes a fact; no error when it is gone already. */
+export function removeFact(file: string): void {
+  attempt(`remove ${file}`, () => rmSync(file, { force: true }))
+}
+
+/** Makes a directory that only this user can enter. */
+export function makeDirectory(directory: string): void {
+  attempt(`make ${directory}`, () => mkdirSync(directory, { recursive: true, mode: 0o700 }))
+}
+
+/** The names in a directory; none when it is missing. @throws Temporary when it cannot be read. */
+export function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch (error) {
+    if (code(error) === 'ENOENT') return []
+    throw new Temporary(`cannot read ${directory}: ${reason(error)}; mend the state directory`)
+  }
+}
+
+/** Runs a change to the state directory. @throws Temporary that names it when it fails (a full or read-only disk). */
+export function attempt<T>(what: string, change: () => T): T {
+  try {
+    return change()
+  } catch (error) {
+    throw new Temporary(`cannot ${what}: ${reason(error)}; make room or mend the state directory`)
+  }
+}

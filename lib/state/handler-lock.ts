@@ -1,0 +1,109 @@
+/**
+ * One handler at a time per instance. One that finds the lock taken leaves a mark and goes; the holder looks at the
+ * mark before and after it lets go, and goes round again: no event is lost and no queue builds up.
+ *
+ * The lock is proper-lockfile's directory. Whether its holder still lives is told by pid and start time in
+ * `handler.owner` beside it (never by the lock's age: the wall clock may step), so a holder killed with -9 blocks the
+ * next one only for as long as it takes to look twice.
+ */
+import { rmdirSync, statSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import lockfile from 'proper-lockfile'
+import { reason, Temporary } from '../errors.ts'
+import { isAlive, parseProcess, processOf } from '../process/identity.ts'
+import { readFact, removeFact, writeFact } from './facts.ts'
+
+const day = 86_400_000
+/** A holder writes its name right after it has the lock; so long a contender waits before it believes in a dead one. */
+const secondLook = 100
+
+interface Files {
+  readonly lock: string
+  readonly owner: string
+  readonly mark: string
+}
+
+function filesOf(directory: string): Files {
+  return { lock: `${directory}/handler.lock`, owner: `${directory}/handler.owner`, mark: `${directory}/handler.mark` }
+}
+
+/** A handler left its mark and nobody alive is there to see it. */
+export function isMarkForgotten(directory: string): boolean {
+  const files = filesOf(directory)
+  return readFact(files.mark) !== null && !isOwnerAlive(files)
+}
+
+function isOwnerAlive(files: Files): boolean {
+  const owner = parseProcess(readFact(files.owner))
+  return owner !== null && isAlive(owner)
+}
+
+/**
+ * Runs `work` as the only handler of this instance, again for as long as others left their mark meanwhile.
+ * @param work is told whether to stop early by the caller's own deadline, not by this
+ * @returns false when another handler is at it, which will see the mark
+ */
+export async function asOnlyHandler(directory: string, work: () => Promise<void>): Promise<boolean> {
+  const files = filesOf(directory)
+  let release = (await acquire(directory, files)) ?? (await afterMark(directory, files))
+  if (!release) return false
+  while (release) {
+    try {
+      do {
+        removeFact(files.mark)
+        await work()
+      } while (readFact(files.mark) !== null)
+    } finally {
+      await release()
+    }
+    // A mark that was left between the last look and the release is ours to see: its writer found us here.
+    release = readFact(files.mark) === null ? null : await acquire(directory, files)
+  }
+  return true
+}
+
+async function afterMark(directory: string, files: Files): Promise<(() => Promise<void>) | null> {
+  writeFact(files.mark, String(process.pid))
+  return acquire(directory, files)
+}
+
+async function acquire(directory: string, files: Files): Promise<(() => Promise<void>) | null> {
+  const release = await tryLock(directory, files)
+  if (release || isOwnerAlive(files)) return release
+  const taken = inode(files.lock)
+  await delay(secondLook)
+  if (isOwnerAlive(files) || inode(files.lock) !== taken) return tryLock(directory, files)
+  remove(files.lock)
+  return tryLock(directory, files)
+}
+
+async function tryLock(directory: string, files: Files): Promise<(() => Promise<void>) | null> {
+  try {
+    const release = await lockfile.lock(directory, {
+      lockfilePath: files.lock,
+      realpath: false,
+      // Its age decides nothing: a step of the wall clock must neither free a living holder's lock nor keep a dead one's.
+      stale: 3650 * day,
+      update: day,
+      onCompromised: () => {}, // someone removed the directory; the per-partition rules still hold
+    })
+    const self = processOf(process.pid)
+    writeFact(files.owner, `${self?.pid} ${self?.start}`)
+    return release
+  } catch (error) {
+    if ((error as { code?: string }).code === 'ELOCKED') return null
+    throw new Temporary(`cannot lock ${files.lock}: ${reason(error)}; mend the state directory`)
+  }
+}
+
+function inode(file: string): number | null {
+  return statSync(file, { throwIfNoEntry: false })?.ino ?? null
+}
+
+function remove(directory: string): void {
+  try {
+    rmdirSync(directory)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}

@@ -1,0 +1,153 @@
+/** The state directory of one instance: where each fact stands, and whose it is. */
+import { renameSync } from 'node:fs'
+import { bootId } from '../clock.ts'
+import { decode, encode } from '../names.ts'
+import { attempt, makeDirectory, namesIn, readFact, removeFact, writeFact } from './facts.ts'
+
+/** Where the files of one instance stand. Every path is absolute. */
+export interface InstanceFiles {
+  readonly directory: string
+  readonly identity: string
+  readonly session: string
+  readonly lease: string
+  readonly definition: string
+  /** Digest of the definition whose partitions this instance wrote last. */
+  readonly defined: string
+  /** The last good settings. */
+  readonly settings: string
+  readonly free: string
+  /** When the next takeover wait of this instance ends, boot-clock ms. */
+  readonly due: string
+  readonly looked: string
+  readonly left: string
+  readonly report: string
+  readonly log: string
+  readonly partitions: string
+  /** What a handler last saw on its stdin. */
+  readonly seen: (handler: string) => string
+  readonly partition: (id: string) => PartitionFiles
+}
+
+/** Where the facts of one partition stand. The shepherd reads and writes some of them: see process/shepherd.sh. */
+export interface PartitionFiles {
+  readonly directory: string
+  /** Random id of the acquisition, written before its transaction. Gone: nothing may be started. */
+  readonly acquisition: string
+  /** The id of an acquisition that is being given back. */
+  readonly releasing: string
+  /** The lock's ModifyIndex, once the transaction is done. */
+  readonly index: string
+  readonly token: string
+  /** `<from> <own>`, see lease/lease.ts */
+  readonly lease: string
+  /** `<L> <G>` of the acquisition, ms. */
+  readonly terms: string
+  readonly shepherd: string
+  readonly process: string
+  readonly status: string
+  readonly exit: string
+  readonly restarts: string
+  readonly output: string
+}
+
+export const defaultState = '/var/lib/watchbill'
+
+export function stateRoot(): string {
+  return process.env.WATCHBILL_STATE || defaultState
+}
+
+export function instanceFiles(root: string, instance: string): InstanceFiles {
+  const directory = `${root}/${encode(instance)}`
+  const at = (name: string) => `${directory}/${name}`
+  return {
+    directory,
+    identity: at('instance'),
+    session: at('session'),
+    lease: at('lease'),
+    definition: at('definition.json'),
+    defined: at('defined'),
+    settings: at('settings'),
+    free: at('free'),
+    due: at('due'),
+    looked: at('looked'),
+    left: at('left'),
+    report: at('report'),
+    log: at('log'),
+    partitions: at('partition'),
+    seen: handler => at(`seen.${handler}`),
+    partition: id => partitionFiles(`${at('partition')}/${encode(id)}`),
+  }
+}
+
+function partitionFiles(directory: string): PartitionFiles {
+  const at = (name: string) => `${directory}/${name}`
+  return {
+    directory,
+    acquisition: at('acquisition'),
+    releasing: at('releasing'),
+    index: at('index'),
+    token: at('token'),
+    lease: at('lease'),
+    terms: at('terms'),
+    shepherd: at('shepherd'),
+    process: at('process'),
+    status: at('status'),
+    exit: at('exit'),
+    restarts: at('restarts'),
+    output: at('output'),
+  }
+}
+
+/** The partitions that this instance has a directory for. */
+export function localPartitions(files: InstanceFiles): string[] {
+  return namesIn(files.partitions)
+    .map(decode)
+    .filter(id => id !== null)
+}
+
+/** The instances that have a state directory here. */
+export function localInstances(root: string): string[] {
+  return namesIn(root)
+    .map(decode)
+    .filter(instance => instance !== null && readFact(instanceFiles(root, instance).identity) !== null) as string[]
+}
+
+export interface Identity {
+  readonly instance: string
+  readonly service: string
+  readonly boot: string
+}
+
+/** Whose state directory this is; null when it was never entered. */
+export function identityOf(files: InstanceFiles): Identity | null {
+  const text = readFact(files.identity)
+  const [instance, service, boot] = text?.split('\n') ?? []
+  return instance && service && boot ? { instance, service, boot } : null
+}
+
+/**
+ * Makes the directory ready for this instance on this boot. One that came with another instance's name (a copied
+ * machine) is put aside untouched; of one that another boot left, what only that boot knew is dropped: its session,
+ * its processes, its leases.
+ */
+export function enterState(files: InstanceFiles, instance: string, service: string): void {
+  const boot = bootId()
+  const found = identityOf(files)
+  if (found?.instance === instance && found.boot === boot && found.service === service) return
+  if (found && found.instance !== instance) {
+    attempt(`put aside ${files.directory}`, () =>
+      renameSync(files.directory, `${files.directory}.of-another-${Date.now()}`),
+    )
+  }
+  makeDirectory(files.partitions)
+  if (found?.boot !== boot) forgetBoot(files)
+  writeFact(files.identity, `${instance}\n${service}\n${boot}`)
+}
+
+function forgetBoot(files: InstanceFiles): void {
+  for (const fact of [files.session, files.lease, files.free, files.due, files.looked, files.left]) removeFact(fact)
+  for (const id of localPartitions(files)) {
+    const partition = files.partition(id)
+    for (const fact of [partition.lease, partition.shepherd, partition.process]) removeFact(fact)
+  }
+}

@@ -1,0 +1,76 @@
+/** What this instance knows of the partitions it has a directory for, read from its state directory and from /proc. */
+import { lastProof, never, partitionLease } from '../lease/lease.ts'
+import { isAlive, isStopped, type Process, parseProcess } from '../process/identity.ts'
+import { readFact, readLine } from './facts.ts'
+import { type InstanceFiles, localPartitions, type PartitionFiles } from './instance.ts'
+
+export interface Local {
+  /** The acquisition that may run here; null when nothing may be started. */
+  readonly acquisition: string | null
+  /** The acquisition that is being given back. */
+  readonly releasing: string | null
+  /** The lock's ModifyIndex once it is assumed; null before, and while that is in doubt. */
+  readonly index: number | null
+  readonly token: string | null
+  /** When the lock was last known to be held, boot-clock ms. */
+  readonly proof: number | null
+  /** The instance's lease does not count for it: see lease/lease.ts. */
+  readonly pinned: boolean
+  /** The lease of the acquisition runs. */
+  readonly leaseRuns: boolean
+  /** A living shepherd, and whether it is held by a SIGSTOP. */
+  readonly shepherd: Process | null
+  readonly stopped: boolean
+  /** The living process that the shepherd wrote down. */
+  readonly process: Process | null
+  /** The shepherd's sentence. */
+  readonly status: string | null
+  /** L and G of the acquisition in ms. */
+  readonly terms: Terms | null
+}
+
+export interface Terms {
+  readonly lease: number
+  readonly grace: number
+}
+
+/** @param t0 the instance's lease; @param now boot clock, ms */
+export function localFacts(files: InstanceFiles, t0: number | null, now: number): Map<string, Local> {
+  return new Map(localPartitions(files).map(id => [id, localOf(files.partition(id), t0, now)]))
+}
+
+export function localOf(files: PartitionFiles, t0: number | null, now: number): Local {
+  const shepherd = living(readLine(files.shepherd))
+  const terms = termsOf(files)
+  const lease = partitionLease(files)
+  const proof = lastProof(lease, t0, now)
+  return {
+    acquisition: readFact(files.acquisition),
+    releasing: readFact(files.releasing),
+    index: numberOf(readFact(files.index)),
+    token: readFact(files.token),
+    proof,
+    pinned: lease?.from === never,
+    leaseRuns: proof !== null && terms !== null && proof + terms.lease > now,
+    shepherd,
+    stopped: shepherd !== null && isStopped(shepherd),
+    process: living(readLine(files.process)),
+    status: readLine(files.status),
+    terms,
+  }
+}
+
+/** L and G of the acquisition; null when they were never written. */
+export function termsOf(files: PartitionFiles): Terms | null {
+  const match = /^(\d+) (\d+)$/.exec(readFact(files.terms) ?? '')
+  return match ? { lease: Number(match[1]), grace: Number(match[2]) } : null
+}
+
+function living(text: string | null): Process | null {
+  const process = parseProcess(text)
+  return process !== null && isAlive(process) ? process : null
+}
+
+function numberOf(text: string | null): number | null {
+  return text !== null && /^\d+$/.test(text) ? Number(text) : null
+}

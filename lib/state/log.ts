@@ -1,0 +1,14 @@
+/** The instance's log: one line, one fact, at most two files of one MiB. */
+import { appendFileSync, renameSync, statSync } from 'node:fs'
+
+const most = 1024 * 1024
+
+/** Appends a line with the time. A log that cannot be written must not stop the work: stderr gets the reason once. */
+export function appendLog(file: string, line: string): void {
+  try {
+    if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > most) renameSync(file, `${file}.1`)
+    appendFileSync(file, `${new Date().toISOString()} ${line}\n`, { mode: 0o600 })
+  } catch (error) {
+    process.stderr.write(`cannot write ${file}: ${(error as Error).message}\n`)
+  }
+}

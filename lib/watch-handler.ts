@@ -1,0 +1,42 @@
+/** What the watch handlers share: leave at once when nothing changed for this instance, otherwise reconcile. */
+import { readFileSync } from 'node:fs'
+import { exit, print } from './frame.ts'
+import { dryRunArg, type InstanceArgs, instanceArgs, type ThisInstance, thisInstance } from './instance-args.ts'
+import { makeDirectory, readFact, writeFact } from './state/facts.ts'
+
+export const watchArgs = { ...instanceArgs, ...dryRunArg } as const
+
+/** The whole run's limit: a stop may take its grace period, and a hung handler blocks its watch. */
+export const handlerDeadline = 120_000
+
+export function readStdin(): string {
+  return process.stdin.isTTY ? '' : readFileSync(0, 'utf8')
+}
+
+/**
+ * @param handler names the file that keeps what it saw last
+ * @param digest boils stdin down to what can matter; thrown errors end the run before anything was done
+ * @param onChange is told of a change before anything is done about it
+ */
+export async function onWatch(
+  handler: string,
+  args: InstanceArgs & { readonly 'dry-run'?: boolean | undefined },
+  digest: (text: string, here: ThisInstance) => string,
+  onChange: (here: ThisInstance, before: string, now: string) => void = () => {},
+): Promise<number> {
+  const here = thisInstance(args)
+  const text = readStdin()
+  const seen = text === '' ? null : digest(text, here).trimEnd() // run by hand without input: no reason to leave early
+  const dryRun = args['dry-run'] ?? false
+  const file = here.files.seen(handler)
+  const before = readFact(file)
+  if (!dryRun && seen !== null && before === seen) return exit.done
+  if (!dryRun && seen !== null) onChange(here, before ?? '', seen)
+  const { reconcileOnce } = await import('./reconcile-once.ts')
+  print(await reconcileOnce(handler, here, dryRun))
+  if (!dryRun && seen !== null) {
+    makeDirectory(here.files.directory)
+    writeFact(file, seen)
+  }
+  return exit.done
+}
