@@ -1,6 +1,6 @@
 /**
  * A definition file as users write it. zod/mini rather than zod: as files they load in the same time, but bundled it is
- * a fifth of the size and loads three times faster, and what loads a definition is started very often.
+ * a quarter of the size and loads three times faster, and what loads a definition is started very often.
  */
 import * as z from 'zod/mini'
 import { restarts, signals } from './definition.ts'
