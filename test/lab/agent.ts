@@ -1,0 +1,224 @@
+/** One Consul agent of a lab: its folder, its settings, its process. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { execa } from 'execa'
+import { request } from 'undici'
+import { freePorts } from './ports.ts'
+import { labSettings, type Ports, type Settings } from './settings.ts'
+import { until } from './until.ts'
+
+export type Environment = Record<string, string>
+export type EnvironmentOption = Environment | ((agent: Agent) => Environment)
+
+export interface AgentOptions {
+  server?: boolean
+  /** Consul settings laid over the lab's own; Consul merges them, lists are appended. */
+  settings?: Settings
+  /** Added to what the agent, and so every handler it runs, has in its environment. */
+  env?: EnvironmentOption
+  /** Serve DNS, on `dnsPort`. */
+  dns?: boolean
+  logLevel?: 'trace' | 'debug' | 'info' | 'warn' | 'err'
+}
+
+/** What an agent has to know of the lab it is in. */
+export interface Surroundings {
+  root: string
+  consul: string
+  /** Consul's version, such as 1.8.7. */
+  version: string
+  /** The name of the program that ties the agent's life to ours; null where there is none. */
+  setpriv: string | null
+  settings: Settings
+  agents: Agent[]
+}
+
+/** What Consul answered when it was not 2xx or 3xx. */
+export class Refused extends Error {
+  override name = 'Refused'
+  readonly status: number
+  readonly text: string
+
+  constructor(request: string, status: number, text: string) {
+    super(`${request}: ${status} ${text.trim()}`)
+    this.status = status
+    this.text = text
+  }
+}
+
+export class Agent {
+  readonly name: string
+  readonly server: boolean
+  readonly folder: string
+  /** Where instance configurations are dropped. */
+  readonly configDir: string
+  /** For WATCHBILL_STATE and WATCHBILL_CONFIG; the lab itself puts nothing there. */
+  readonly state: string
+  readonly etc: string
+  readonly log: string
+  /** http://127.0.0.1:port */
+  readonly http: string
+  readonly dnsPort: number | null
+  /** The addresses of its gossip and, on a server, of its RPC, which is what Consul names a leader by. */
+  readonly serf: string
+  readonly rpc: string
+  /** Counts from the next start on. */
+  env: Environment
+  #ports: Ports
+  #options: AgentOptions
+  #lab: Surroundings
+  #process: ChildProcess | null = null
+
+  constructor(name: string, options: AgentOptions, ports: Ports, lab: Surroundings) {
+    this.name = name
+    this.server = options.server ?? false
+    this.folder = join(lab.root, name)
+    this.configDir = join(this.folder, 'consul.d')
+    this.state = join(this.folder, 'state')
+    this.etc = join(this.folder, 'etc')
+    this.log = join(this.folder, 'consul.log')
+    this.http = `http://127.0.0.1:${ports.http}`
+    this.dnsPort = options.dns ? ports.dns : null
+    this.serf = `127.0.0.1:${ports.serf_lan}`
+    this.rpc = `127.0.0.1:${ports.server}`
+    this.#ports = ports
+    this.#options = options
+    this.#lab = lab
+    this.env = { ...cleanEnvironment(lab.root), ...environmentOf(this, options.env) }
+  }
+
+  /** Consul's own pid; null while it does not run. */
+  get pid(): number | null {
+    return this.#process?.pid ?? null
+  }
+
+  /** Starts Consul and waits until the cluster knows this agent as a passing member. */
+  async start(): Promise<void> {
+    if (this.#process) throw new Error(`cannot start ${this.name}: it runs already, as pid ${this.pid}`)
+    await this.#writeSettings()
+    this.#process = this.#spawn()
+    await this.#passing()
+  }
+
+  /** Signals Consul by its pid and waits until it is gone. Nothing is done when it does not run. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    this.#process?.kill(signal)
+    await until(`${this.name} (pid ${this.pid}) to end after ${signal}`, () => this.pid === null, { every: 10 })
+  }
+
+  /** `consul reload`. */
+  async reload(): Promise<void> {
+    await execa(this.#lab.consul, ['reload', `-http-addr=${this.http}`], { env: this.env, extendEnv: false })
+  }
+
+  /**
+   * One request to this agent. A body that is not a string goes as JSON; an answer that is not JSON comes as a string.
+   * @throws Refused from status 400 on; undici's errors when the agent does not answer
+   */
+  async api<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const response = await request(this.http + path, {
+      method: method as 'GET',
+      body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
+      // Agents come and go under us; a kept connection would fail the first request after a restart.
+      reset: true,
+      headersTimeout: 60_000,
+    })
+    const text = await response.body.text()
+    if (response.statusCode >= 400) throw new Refused(`${method} ${this.http}${path}`, response.statusCode, text)
+    const isJson = String(response.headers['content-type']).startsWith('application/json')
+    return (isJson ? JSON.parse(text) : text) as T
+  }
+
+  async #writeSettings(): Promise<void> {
+    const own = join(this.folder, 'settings')
+    for (const folder of [own, this.configDir, this.state, this.etc]) await mkdir(folder, { recursive: true })
+    const layers = { '1-lab': this.#labSettings(), '2-cluster': this.#lab.settings, '3-agent': this.#options.settings }
+    for (const [name, settings = {}] of Object.entries(layers)) {
+      await writeFile(join(own, `${name}.json`), JSON.stringify(settings, null, 2))
+    }
+  }
+
+  #labSettings(): Settings {
+    const { agents, version } = this.#lab
+    return labSettings({
+      name: this.name,
+      data: join(this.folder, 'data'),
+      ports: this.#ports,
+      logLevel: this.#options.logLevel ?? 'warn',
+      expect: this.server ? agents.filter(({ server }) => server).length : null,
+      peers: agents.filter(agent => agent !== this).map(({ serf }) => serf),
+      version,
+    })
+  }
+
+  #spawn(): ChildProcess {
+    const { consul, setpriv } = this.#lab
+    const folders = [`-config-dir=${join(this.folder, 'settings')}`, `-config-dir=${this.configDir}`]
+    const command = [consul, 'agent', ...folders]
+    // setpriv becomes Consul, so the pid is Consul's own. Without it, an agent outlives a test that is killed hard.
+    const [file = '', ...args] = setpriv ? [setpriv, '--pdeathsig', 'KILL', ...command] : command
+    // The log is the agent's own descriptor: through a pipe of ours, a paused test would block the agent.
+    const log = openSync(this.log, 'a')
+    const child = spawn(file, args, { cwd: this.folder, env: this.env, stdio: ['ignore', log, log] })
+    closeSync(log)
+    return this.#followed(child)
+  }
+
+  #followed(child: ChildProcess): ChildProcess {
+    running.add(child)
+    // A test that forgot its cluster ends all the same.
+    child.unref()
+    child.once('exit', () => {
+      running.delete(child)
+      this.#process = null
+    })
+    return child
+  }
+
+  async #passing(): Promise<void> {
+    const child = this.#process
+    const what = `${this.name} to be a passing member, see ${this.log}`
+    const outcome = await until(
+      what,
+      async see => (this.#process === child ? see(await this.#serfHealth()) === 'passing' && 'passing' : 'ended'),
+      { deadline: 20_000 },
+    )
+    if (outcome === 'ended') throw new Error(`${this.name} ended while starting: ${lastLines(this.log)}`)
+  }
+
+  async #serfHealth(): Promise<string | undefined> {
+    const checks = await this.api<{ CheckID: string; Status: string }[]>('GET', `/v1/health/node/${this.name}`)
+    return checks.find(({ CheckID }) => CheckID === 'serfHealth')?.Status
+  }
+}
+
+/** Agents do not outlive a test that ends by itself without closing its cluster, setpriv or not. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+/** Lays out an agent's ports; nothing is started. */
+export async function makeAgent(name: string, options: AgentOptions, lab: Surroundings): Promise<Agent> {
+  const [http = 0, server = 0, serf_lan = 0, serf_wan = 0, dns = 0] = await freePorts(options.dns ? 5 : 4)
+  return new Agent(name, options, { http, server, serf_lan, serf_wan, dns: dns || -1 }, lab)
+}
+
+export function environmentOf(agent: Agent, option: EnvironmentOption = {}): Environment {
+  return option instanceof Function ? option(agent) : option
+}
+
+/** The variable by which every process that came from a lab's agents is known. */
+export const mark = 'WATCHBILL_LAB'
+
+/** Handlers get this Node, whatever the machine's own is. */
+function cleanEnvironment(root: string): Environment {
+  const { PATH = '/usr/bin:/bin', HOME = '/' } = process.env
+  return { PATH: `${dirname(process.execPath)}:${PATH}`, HOME, [mark]: root }
+}
+
+function lastLines(log: string): string {
+  return readFileSync(log, 'utf8').trim().split('\n').slice(-5).join(' | ')
+}

@@ -1,0 +1,61 @@
+/** The settings that the lab gives an agent; a test lays its own over them. */
+export type Settings = Record<string, unknown>
+
+/** -1 is Consul's word for "not served". */
+export interface Ports {
+  http: number
+  server: number
+  serf_lan: number
+  serf_wan: number
+  dns: number
+}
+
+export interface AgentFacts {
+  name: string
+  data: string
+  ports: Ports
+  logLevel: string
+  /** How many servers a server is to wait for; null for a client. */
+  expect: number | null
+  /** The gossip addresses of the others. */
+  peers: string[]
+  /** Consul's version, such as 1.8.7. */
+  version: string
+}
+
+export function labSettings({ name, data, ports, logLevel, expect, peers, version }: AgentFacts): Settings {
+  return {
+    node_name: name,
+    datacenter: 'lab',
+    data_dir: data,
+    bind_addr: '127.0.0.1',
+    client_addr: '127.0.0.1',
+    ports: { ...ports, https: -1, grpc: -1, ...(hasGrpcTls(version) && { grpc_tls: -1 }) },
+    retry_join: peers,
+    // The default is 30 s, for an agent that is up before its server.
+    retry_interval: '250ms',
+    enable_local_script_checks: true,
+    leave_on_terminate: false,
+    disable_update_check: true,
+    performance: { raft_multiplier: 1 },
+    log_level: logLevel,
+    ...(expect !== null && { server: true, bootstrap_expect: expect }),
+  }
+}
+
+/** Since 1.14 a server opens a second gRPC port by default, the same on every server; older ones refuse the setting. */
+function hasGrpcTls(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return major > 1 || minor >= 14
+}
+
+/** The gossip of consul.d/fast-failover.json: a cut-off host is seen after about 2 s instead of 5. */
+export const tunedGossip: Settings = {
+  gossip_lan: {
+    probe_interval: '500ms',
+    probe_timeout: '250ms',
+    suspicion_mult: 3,
+    gossip_interval: '100ms',
+    gossip_nodes: 4,
+  },
+}
