@@ -1,0 +1,225 @@
+/**
+ * Judges from the workers' beats file alone who ran what, and when: it asks neither Consul nor watchbill. Times are
+ * boot-clock ms. A process owns its partition from its first to its last beat, also while it is frozen in between.
+ */
+import { readFile } from 'node:fs/promises'
+
+/** How often a worker beats; what a lone beat counts. */
+export const beatMs = 50
+
+export interface Beat {
+  at: number
+  instance: string
+  pid: number
+  partition: string
+  /** As the process was given it; '-' when it was given none. */
+  token: string
+  /** The last beat of a process that was told to stop. */
+  stop: boolean
+}
+
+/** One process and the time it owned its partition. */
+export interface Run {
+  partition: string
+  instance: string
+  pid: number
+  token: string
+  from: number
+  to: number
+  stopped: boolean
+}
+
+export interface Span {
+  from: number
+  to: number
+}
+
+export async function readBeats(file: string): Promise<Beat[]> {
+  return parseBeats(await readFile(file, 'utf8'))
+}
+
+/**
+ * The beats in the order of the file. What follows the last newline is a line still being written, and left out.
+ * @throws Error for any other line that is no beat: evidence with holes proves nothing
+ */
+export function parseBeats(text: string): Beat[] {
+  const lines = text.split('\n').slice(0, -1)
+  return lines.map((line, i) => {
+    const beat = parseBeat(line)
+    if (beat) return beat
+    throw new Error(`line ${i + 1} of the beats is no beat: ${JSON.stringify(line)}`)
+  })
+}
+
+function parseBeat(line: string): Beat | null {
+  const match = /^(\d+)\t([^\t]+)\t(\d+)\t([^\t]+)\t([^\t]+)(\tstop)?$/.exec(line)
+  if (!match) return null
+  const [, at, instance = '', pid, partition = '', token = '', stop] = match
+  return { at: Number(at), instance, pid: Number(pid), partition, token, stop: stop !== undefined }
+}
+
+/** One run per process, in the order in which they first beat. */
+export function runs(beats: Beat[]): Run[] {
+  const processes = Map.groupBy(beats, ({ instance, pid, partition, token }) =>
+    [instance, pid, partition, token].join('\t'),
+  )
+  return Array.from(processes.values(), run).sort((a, b) => a.from - b.from)
+}
+
+function run(beats: Beat[]): Run {
+  const { partition, instance, pid, token, at } = beats[0] as Beat
+  const last = beats.at(-1) as Beat
+  const to = beats.length === 1 ? at + beatMs : last.at
+  return { partition, instance, pid, token, from: at, to, stopped: last.stop }
+}
+
+export interface Overlap extends Span {
+  partition: string
+  runs: [Run, Run]
+}
+
+/** Every time at which two processes had the same partition, one entry for each pair. */
+export function overlaps(beats: Beat[]): Overlap[] {
+  const byPartition = Map.groupBy(runs(beats), ({ partition }) => partition)
+  return Array.from(byPartition.values())
+    .flatMap(pairs)
+    .filter(({ from, to }) => to > from)
+}
+
+function pairs(runs: Run[]): Overlap[] {
+  return runs.flatMap((a, i) =>
+    runs.slice(i + 1).map(b => {
+      const span = { from: Math.max(a.from, b.from), to: Math.min(a.to, b.to) }
+      return { partition: a.partition, runs: [a, b] as [Run, Run], ...span }
+    }),
+  )
+}
+
+/** The sum of all overlaps, in seconds: 0 is the promise. */
+export function overlapSeconds(beats: Beat[]): number {
+  return overlaps(beats).reduce((sum, { from, to }) => sum + to - from, 0) / 1000
+}
+
+/**
+ * The times without an owner, in order. At the ends of the span two missed beats are allowed; a partition that never
+ * beat is one gap as long as the span. The span is from the first beat of the whole file to the last, unless given.
+ */
+export function gaps(beats: Beat[], partition: string, span: Span | null = wholeSpan(beats)): Span[] {
+  if (!span) return []
+  const found: Span[] = []
+  let owned = span.from
+  for (const { from, to } of runs(beats).filter(run => run.partition === partition)) {
+    const gap = { from: owned, to: Math.min(from, span.to) }
+    if (gap.to - gap.from > (owned === span.from ? 2 * beatMs : 0)) found.push(gap)
+    owned = Math.max(owned, to)
+  }
+  return span.to - owned > 2 * beatMs ? [...found, { from: owned, to: span.to }] : found
+}
+
+/** From the first beat to the last; null when there is none. */
+function wholeSpan(beats: Beat[]): Span | null {
+  const times = beats.map(({ at }) => at)
+  if (times.length === 0) return null
+  return { from: times.reduce((a, b) => Math.min(a, b)), to: times.reduce((a, b) => Math.max(a, b)) }
+}
+
+/** The longest time that a partition was without an owner, in seconds; 0 when it never was. */
+export function longestGap(beats: Beat[], partition: string, span?: Span | null): number {
+  return gaps(beats, partition, span).reduce((longest, { from, to }) => Math.max(longest, to - from), 0) / 1000
+}
+
+export interface Move {
+  partition: string
+  at: number
+  from: string
+  to: string
+}
+
+/** Every change of instance, in order. A process that is restarted where it was has not moved. */
+export function moves(beats: Beat[]): Move[] {
+  const before = new Map<string, string>()
+  return runs(beats).flatMap(({ partition, instance, from: at }) => {
+    const from = before.get(partition)
+    before.set(partition, instance)
+    return from === undefined || from === instance ? [] : [{ partition, at, from, to: instance }]
+  })
+}
+
+/** For how long after its last beat a process that was not told to stop may be late, on a busy machine, ms. */
+const late = 500
+
+/**
+ * Which instance owns each partition of the file at a time, or at its end; null for one that nobody owns then. If two
+ * do, it is the one that began later: overlaps() tells of the other.
+ */
+export function owners(beats: Beat[], at: number = wholeSpan(beats)?.to ?? 0): Map<string, string | null> {
+  const found = new Map<string, string | null>()
+  for (const { partition, instance, from, to, stopped } of runs(beats)) {
+    const owns = from <= at && (stopped ? at < to : at <= to + late)
+    if (owns || !found.has(partition)) found.set(partition, owns ? instance : null)
+  }
+  return found
+}
+
+export interface StepBack {
+  partition: string
+  at: number
+  instance: string
+  newest: string
+  token: string
+}
+
+/** Processes that beat with an older token after one with a newer token had: each process once. */
+export function stepsBack(beats: Beat[]): StepBack[] {
+  const newest = new Map<string, string>()
+  const found = new Map<string, StepBack>()
+  for (const { partition, at, instance, pid, token } of beats) {
+    const known = newest.get(partition) ?? token
+    const back = compareTokens(token, known) < 0
+    const process = [partition, instance, pid, token].join('\t')
+    if (back && !found.has(process)) found.set(process, { partition, at, instance, newest: known, token })
+    if (!back) newest.set(partition, token)
+  }
+  return [...found.values()]
+}
+
+/** By their numbers, aligned at the right: an index may have an epoch before it, and be beyond 2^53. */
+export function compareTokens(a: string, b: string): number {
+  const [left, right] = [numbers(a), numbers(b)]
+  const length = Math.max(left.length, right.length)
+  for (let i = length; i > 0; i--) {
+    const [l = 0n, r = 0n] = [left[left.length - i], right[right.length - i]]
+    if (l !== r) return l < r ? -1 : 1
+  }
+  return 0
+}
+
+function numbers(token: string): bigint[] {
+  return (token.match(/\d+/g) ?? []).map(BigInt)
+}
+
+/**
+ * What is wrong with the beats, one sentence each; empty when every one of `partitions` is owned at the end, and only
+ * those, none ever had two owners, and no token went back. Gaps are no fault: how long they may be is the test's to say.
+ */
+export function faults(beats: Beat[], partitions: string[]): string[] {
+  const final = owners(beats)
+  return [
+    ...overlaps(beats).map(describeOverlap),
+    ...partitions.filter(name => !final.get(name)).map(name => `${name} has no owner at the end`),
+    ...[...final].filter(([name, owner]) => owner && !partitions.includes(name)).map(describeIntruder),
+    ...stepsBack(beats).map(describeStepBack),
+  ]
+}
+
+function describeOverlap({ partition, from, to, runs: [a, b] }: Overlap): string {
+  return `${partition} had two owners for ${to - from} ms from ${from} on: ${a.instance} (pid ${a.pid}) and ${b.instance} (pid ${b.pid})`
+}
+
+function describeIntruder([partition, owner]: [string, string | null]): string {
+  return `${partition} still runs on ${owner}, and is no partition`
+}
+
+function describeStepBack({ partition, at, instance, newest, token }: StepBack): string {
+  return `${partition} went back from token ${newest} to ${token} at ${at}, on ${instance}`
+}
