@@ -19,6 +19,7 @@ import { isReportStale } from './report.ts'
 import { readFact } from './state/facts.ts'
 import { isMarkForgotten } from './state/handler-lock.ts'
 import { enterState, type InstanceFiles } from './state/instance.ts'
+import { staysOut } from './state/left.ts'
 import { type Local, localFacts } from './state/local.ts'
 
 /** Limits in ms: of one request, and of everything that may wait for Consul. */
@@ -42,6 +43,8 @@ export async function guard(
   interval: number,
 ): Promise<Verdict & { reconcileAfter: number | null }> {
   const t0 = bootClock()
+  const out = staysOut(here.files, t0)
+  if (out === 'left') return { code: 0, sentence: 'it has left', reconcileAfter: null }
   enterState(here.files, here.instance, here.service)
   const local = localFacts(here.files, instanceLease(here.files, t0), t0)
   const renewal = await tryToRenew(here, local, t0)

@@ -53,6 +53,7 @@ export function keysOf(service: string) {
     spec: `${root}spec/`,
     revision: `${root}spec/revision`,
     settings: `${root}spec/settings`,
+    joined: `${root}spec/joined`,
     locks: `${root}lock/`,
     lock: (id: string) => `${root}lock/${encode(id)}`,
     // With the trailing slash: a watch on the prefix wake/a-1 would also fire for a-10.

@@ -43,7 +43,7 @@ export function sentence(snapshot: Snapshot, steps: readonly Step[], waits: Read
   if (waits.size > 0) {
     parts.push(`waits ${seconds(Math.max(...waits.values()))} to take over ${listed([...waits.keys()].sort(byName))}`)
   }
-  if (!snapshot.leaseRuns) parts.push("claims nothing before its guard's first success")
+  if (!snapshot.leaseRuns) parts.push('claims nothing while its lease does not run')
   const held = [...snapshot.locks.values()].filter(lock => lock.session !== null && lock.session === snapshot.session)
   return `${parts.length > 0 ? parts.join('; ') : 'nothing to do'}; held ${held.length} of ${snapshot.partitions.size}`
 }

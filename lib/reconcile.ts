@@ -3,9 +3,11 @@
 import { act } from './act.ts'
 import { bootClock, bootId } from './clock.ts'
 import type { Context } from './context.ts'
-import { currentDefinition } from './definition/cached.ts'
+import { acceptedDefinition, currentDefinition } from './definition/cached.ts'
 import { Permanent } from './errors.ts'
 import { readFree, writeFree } from './lease/free.ts'
+import { instanceLease } from './lease/lease.ts'
+import { renew } from './lease/renew.ts'
 import { type Plan, plan } from './plan.ts'
 import { writeReport } from './report.ts'
 import { assign } from './roster/assignment.ts'
@@ -14,6 +16,8 @@ import { type Snapshot, takeSnapshot } from './snapshot.ts'
 import { readFact, writeFact } from './state/facts.ts'
 import { asOnlyHandler } from './state/handler-lock.ts'
 import { enterState } from './state/instance.ts'
+import { hasLeft } from './state/left.ts'
+import { localFacts } from './state/local.ts'
 
 export interface Reconcile extends Context {
   readonly service: string
@@ -29,10 +33,13 @@ const mostLooks = 6
  * work was done with the last good ones
  */
 export async function reconcile(run: Reconcile): Promise<string | null> {
+  if (hasLeft(run.files)) return 'it has left; reload the agent to let it in again'
   enterState(run.files, run.instance, run.service)
   let done: string | null = null
   let problem: string | null = null
   const alone = await asOnlyHandler(run.files.directory, async () => {
+    if (hasLeft(run.files)) return
+    await renewFirst(run)
     for (let looks = 0; looks < mostLooks; looks++) {
       const look = await lookAndPlan(run)
       problem = look.problem
@@ -46,6 +53,18 @@ export async function reconcile(run: Reconcile): Promise<string | null> {
   })
   if (problem) throw new Permanent(problem)
   return alone ? (done ?? 'nothing to do') : null
+}
+
+/**
+ * Nothing is claimed while the lease does not run. A newcomer need not wait for its guard's first tick, which Consul
+ * starts up to an interval late: the same check is made here. Whether the guard works shows in the session, which Consul
+ * refuses while the guard's check is critical.
+ */
+async function renewFirst(run: Reconcile): Promise<void> {
+  const now = bootClock()
+  const t0 = instanceLease(run.files, now)
+  const lease = acceptedDefinition(run.files)?.definition.leaseMs ?? 0
+  if (t0 === null || t0 + lease <= now) await renew(run, localFacts(run.files, t0, now), now)
 }
 
 /** What a run would do now, without doing it. */

@@ -7,6 +7,8 @@ import type { Consul } from './http.ts'
 export interface Registered {
   readonly instance: string
   readonly node: string
+  /** Consul's gossip says that the node lives. */
+  readonly nodeAlive: boolean
   /** serfHealth and the guard check are passing. */
   readonly passing: boolean
   /** Consul's maintenance mode is on, of the node or of the service. */
@@ -48,6 +50,7 @@ function registeredOf(service: RawService): Registered {
   return {
     instance: instanceName(node, id),
     node,
+    nodeAlive: status('serfHealth') === 'passing',
     passing: status('serfHealth') === 'passing' && status(guardCheckId(id)) === 'passing',
     maintenance: status('_node_maintenance') !== undefined || status(`_service_maintenance:${id}`) !== undefined,
   }

@@ -20,10 +20,13 @@ export interface CurrentDefinition extends Accepted {
   readonly problem: string | null
 }
 
+/** Goes up when `Definition` gets another shape, so that an upgrade reads the file again. */
+const format = 1
+
 /** "gone" when there is no such file. */
 export function stampOf(file: string): string {
   const stat = statSync(file, { throwIfNoEntry: false })
-  return stat ? `${file} ${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs}` : `${file} gone`
+  return stat ? `${format} ${file} ${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs}` : `${file} gone`
 }
 
 /** The last accepted definition; null when there is none. */

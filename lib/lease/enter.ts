@@ -6,7 +6,6 @@ import { createSession, destroySession, renewSession, sessionName, sessionsOn } 
 import type { Context } from '../context.ts'
 import { Temporary } from '../errors.ts'
 import { memberValue } from '../members.ts'
-import { revisionBump } from '../settings.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { readFact, writeFact } from '../state/facts.ts'
 
@@ -24,7 +23,7 @@ export async function enter(context: Context, snapshot: Snapshot): Promise<void>
       Session: session,
       Value: base64(memberValue(context.node, snapshot.definition, snapshot.digest)),
     },
-    revisionBump(keys),
+    { Verb: 'set', Key: keys.joined, Value: base64(JSON.stringify({ instance: context.instance, at: now() })) },
   ])
   if (outcome.done) return
   await destroyOlder(context, session)
@@ -51,4 +50,8 @@ async function destroyOlder({ consul, instance, node }: Context, keep: string | 
   for (const session of await sessionsOn(consul, node)) {
     if (session.Name === sessionName(instance) && session.ID !== keep) await destroySession(consul, session.ID)
   }
+}
+
+function now(): string {
+  return new Date().toISOString()
 }

@@ -102,12 +102,3 @@ export async function definePartitions(
   const gone = before.filter(({ id, from }) => from === 'definition' && !wanted.has(id)).map(({ id }) => id)
   return { added, removed: await removePartitions(consul, keys, gone) }
 }
-
-/** Makes these the whole set, as set by hand. */
-export async function setPartitions(consul: Consul, keys: Keys, ids: readonly string[]): Promise<Change> {
-  const wanted = new Set(ids)
-  const before = await readPartitions(consul, keys)
-  const added = await addPartitions(consul, keys, ids, 'hand')
-  const gone = before.filter(({ id }) => !wanted.has(id)).map(({ id }) => id)
-  return { added, removed: await removePartitions(consul, keys, gone) }
-}

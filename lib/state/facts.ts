@@ -30,11 +30,15 @@ export function readLine(file: string): string | null {
   }
 }
 
-/** Writes NAME.new, then renames: a reader sees the old text or the new one. @throws Temporary when that fails. */
+/**
+ * Writes NAME.<pid>.new, then renames: a reader sees the old text or the new one, and two writers at once do not meet.
+ * @throws Temporary when that fails
+ */
 export function writeFact(file: string, text: string): void {
   attempt(`write ${file}`, () => {
-    writeFileSync(`${file}.new`, `${text}\n`, { mode: 0o600 })
-    renameSync(`${file}.new`, file)
+    const fresh = `${file}.${process.pid}.new`
+    writeFileSync(fresh, `${text}\n`, { mode: 0o600 })
+    renameSync(fresh, file)
   })
 }
 

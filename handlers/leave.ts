@@ -1,0 +1,60 @@
+/**
+ * Runs when:      an operator takes this machine out of a service, for good or until the next reload of the agent
+ * Reads:          Consul, the state directory
+ * May change:     this instance's locks, processes, session, member key and registration
+ * Never changes:  what another instance holds; the file in consul.d
+ * Exits:          0 everything is stopped and given back
+ */
+
+import { acceptedDefinition } from '../lib/definition/cached.ts'
+import { Permanent } from '../lib/errors.ts'
+import { print, program } from '../lib/frame.ts'
+import { thisInstance } from '../lib/instance-args.ts'
+import { leave, leavingSteps } from '../lib/leave.ts'
+import { consulArgs, jsonArg, serviceArg } from '../lib/operator.ts'
+import { contextOf } from '../lib/reconcile-once.ts'
+import { identityOf, instanceFiles, localInstances, stateRoot } from '../lib/state/instance.ts'
+
+const limit = 600_000
+
+program({
+  name: 'leave',
+  about: 'Stops what this machine runs of a service, hands it over, and takes the instance out of the cluster.',
+  args: {
+    ...serviceArg,
+    instance: { type: 'string', description: 'which, when several of the service are on this machine' },
+    state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
+    'dry-run': { type: 'boolean', description: 'print the steps instead of acting' },
+    ...jsonArg,
+    ...consulArgs,
+  },
+  deadline: limit + 10_000,
+  async run(args) {
+    const root = args.state || stateRoot()
+    const instance = oneInstance(root, args.service, args.instance)
+    const stamp = acceptedDefinition(instanceFiles(root, instance))?.stamp ?? ''
+    const definition = stamp.split(' ')[1] ?? ''
+    const run = contextOf('leave', thisInstance({ ...args, instance, state: root, definition }))
+    try {
+      if (args['dry-run']) {
+        for (const step of (await leavingSteps(run)).steps) print(JSON.stringify(step))
+        return
+      }
+      const released = await leave(run, limit)
+      if (args.json) print(JSON.stringify({ instance, released }))
+      else print(`${instance} left: ${released} partitions given back; a reload of the agent lets it in again`)
+    } finally {
+      run.consul.close()
+    }
+  },
+})
+
+/** @throws Permanent when it is not clear which */
+function oneInstance(root: string, service: string, wanted: string | undefined): string {
+  const here = localInstances(root).filter(instance => identityOf(instanceFiles(root, instance))?.service === service)
+  const found = wanted === undefined ? here : here.filter(instance => instance === wanted)
+  if (found.length === 1) return found[0] as string
+  const there =
+    here.length > 0 ? `there are ${here.join(', ')}; name one with --instance` : `there is none in ${root}; see --state`
+  throw new Permanent(`cannot leave ${wanted ?? service}: it is not clear which instance; ${there}`)
+}

@@ -1,0 +1,37 @@
+/**
+ * Runs when:      somebody, or a script, wants to know which instance has a partition
+ * Reads:          Consul
+ * May change:     nothing
+ * Never changes:  anything
+ * Exits:          0 and the instance; 1 when nobody has it
+ */
+import { Permanent } from '../lib/errors.ts'
+import { exit, print, program } from '../lib/frame.ts'
+import { consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/operator.ts'
+import { readStatus } from '../lib/status.ts'
+
+program({
+  name: 'owner',
+  about: 'Says which instance has a partition.',
+  args: {
+    ...serviceArg,
+    partition: { type: 'positional', description: 'the partition', required: true },
+    ...jsonArg,
+    ...consulArgs,
+  },
+  exits: '0 and the instance; 1 nobody has it',
+  deadline: 30_000,
+  run: args =>
+    withConsul(args, async consul => {
+      await mustKnow(consul, args.service)
+      const { partitions } = await readStatus(consul, args.service)
+      const found = partitions.find(({ partition }) => partition === args.partition)
+      if (!found)
+        throw new Permanent(
+          `cannot find the partition ${args.partition}: ${args.service} has no such; see watchbill partitions`,
+        )
+      if (args.json) print(JSON.stringify(found))
+      else print(found.instance ?? `nobody: ${found.state}${found.why ? `: ${found.why}` : ''}`)
+      return found.instance === null ? exit.no : exit.done
+    }),
+})

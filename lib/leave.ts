@@ -1,0 +1,76 @@
+/** Leaving for good: stop, give everything back, take the name out of Consul. */
+
+import { act } from './act.ts'
+import { bootClock, bootId } from './clock.ts'
+import { transact } from './consul/kv.ts'
+import { destroySession, sessionName, sessionsOn } from './consul/session.ts'
+import { Temporary } from './errors.ts'
+import { plan, type Step } from './plan.ts'
+import { lookAndPlan, type Reconcile } from './reconcile.ts'
+import { assign } from './roster/assignment.ts'
+import type { Snapshot } from './snapshot.ts'
+import { removeFact, writeFact } from './state/facts.ts'
+import { asOnlyHandler } from './state/handler-lock.ts'
+
+/** The steps that a leaving instance would take now. */
+export async function leavingSteps(run: Reconcile): Promise<{ steps: readonly Step[]; snapshot: Snapshot }> {
+  const { snapshot } = await lookAndPlan(run)
+  const leaving = {
+    ...snapshot,
+    leaseRuns: false,
+    members: snapshot.members.map(member =>
+      member.instance === run.instance ? { ...member, absence: 'drained' as const } : member,
+    ),
+  }
+  const { steps } = plan(leaving, assign(leaving))
+  // Without a session its own locks are taken back first: given back like that, nobody has to wait for them.
+  const wanted = busy(snapshot) ? ['release', 'stop', 'disown', 'reclaim', 'enter'] : ['release', 'stop', 'disown']
+  return { steps: steps.filter(({ do: what }) => wanted.includes(what)), snapshot: leaving }
+}
+
+function busy(snapshot: Snapshot): boolean {
+  return [...snapshot.local.values()].some(({ acquisition, releasing }) => (acquisition ?? releasing) !== null)
+}
+
+/**
+ * Stops this instance's processes, releases its locks cleanly with those who are next told, and removes what it has in
+ * Consul. @returns how many partitions it gave back
+ * @throws Temporary when another handler does not let go, or Consul is away: run again
+ */
+export async function leave(run: Reconcile, deadline: number): Promise<number> {
+  writeFact(run.files.left, 'leaving')
+  let released = 0
+  const end = performance.now() + deadline
+  const work = async () => {
+    for (;;) {
+      const { steps, snapshot } = await leavingSteps(run)
+      if (steps.length === 0) return goodbye(run, snapshot)
+      await act(run, snapshot, steps)
+      const gone = steps.filter(({ do: what }) => what === 'release').length
+      released += gone
+      if (gone > 0) run.log(`leaves: gave back ${gone} partitions`)
+      if (performance.now() > end) throw new Temporary('cannot leave: some partitions do not stop; try again')
+    }
+  }
+  while (!(await asOnlyHandler(run.files.directory, work))) {
+    if (performance.now() > end) throw new Temporary('cannot leave: another handler is still at it; try again')
+  }
+  return released
+}
+
+async function goodbye(run: Reconcile, { keys }: Snapshot): Promise<void> {
+  for (const session of await sessionsOn(run.consul, run.node)) {
+    if (session.Name === sessionName(run.instance)) await destroySession(run.consul, session.ID)
+  }
+  const own = [keys.member(run.instance), keys.report(run.instance), `${keys.wake(run.instance)}released`]
+  await transact(
+    run.consul,
+    own.map(Key => ({ Verb: 'delete', Key })),
+  )
+  await run.consul.request('PUT', `/v1/agent/service/deregister/${encodeURIComponent(run.serviceId)}`, {
+    ok: [200, 404, 500],
+  })
+  for (const fact of [run.files.session, run.files.report, run.files.defined]) removeFact(fact)
+  writeFact(run.files.left, `${bootId()} ${bootClock()}`)
+  run.log('left')
+}

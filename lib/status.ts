@@ -1,0 +1,184 @@
+/** How a service is, by what any agent can see: each partition, each instance, and the reason in one line each. */
+
+import { seconds } from './clock.ts'
+import type { Consul } from './consul/http.ts'
+import { keysBelow, trees } from './consul/kv.ts'
+import { cautiousWait, type Lock, takeoverWait } from './lease/lock-value.ts'
+import type { Member } from './members.ts'
+import { decode } from './names.ts'
+import { byName } from './plan-sentence.ts'
+import { parseReport, type Report } from './report.ts'
+import { type Assignment, assign } from './roster/assignment.ts'
+import { type Cluster, lookAtCluster } from './snapshot.ts'
+
+export interface PartitionStatus {
+  readonly partition: string
+  /** Who holds it; null when nobody does. */
+  readonly instance: string | null
+  readonly state:
+    | 'running'
+    | 'moving'
+    | 'waiting'
+    | 'crash-looping'
+    | 'finished'
+    | 'failing'
+    | 'starting'
+    | 'drained'
+    | 'unassigned'
+    | 'removed'
+  readonly why: string
+  /** Wall clock of the acquisition; null when nobody holds it. */
+  readonly since: string | null
+}
+
+export interface InstanceStatus {
+  readonly instance: string
+  readonly state: 'member' | 'drained' | 'in maintenance' | 'not passing' | 'not registered' | 'joining'
+  readonly held: number
+  readonly assigned: number
+  readonly weight: number
+}
+
+export interface Status {
+  readonly service: string
+  readonly ok: boolean
+  /** One sentence. */
+  readonly summary: string
+  readonly problem: string | null
+  readonly instances: readonly InstanceStatus[]
+  readonly partitions: readonly PartitionStatus[]
+}
+
+/** The services that watchbill keeps in this data center. */
+export async function knownServices(consul: Consul): Promise<string[]> {
+  const keys = await keysBelow(consul, 'watchbill/')
+  const services = new Set(keys.flatMap(key => decode(key.split('/')[1] ?? '') ?? []))
+  return [...services].sort(byName)
+}
+
+export async function readStatus(consul: Consul, service: string): Promise<Status> {
+  const cluster = await lookAtCluster(consul, service)
+  const reports = new Map(
+    (await trees(consul, [cluster.keys.reports])).flatMap(({ key, value }) => {
+      const instance = decode(key.slice(cluster.keys.reports.length))
+      return instance === null ? [] : [[instance, parseReport(value)] as const]
+    }),
+  )
+  return statusOf(cluster, reports)
+}
+
+/** Pure. @param reports by instance */
+export function statusOf(cluster: Cluster, reports: ReadonlyMap<string, Report>): Status {
+  const assignment = assign(cluster)
+  const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
+  const partitions = ids.map(id => partitionStatus(cluster, assignment, reports, id))
+  const good = partitions.filter(({ state }) => state === 'running' || state === 'finished').length
+  return {
+    service: cluster.service,
+    ok: cluster.defined && good === partitions.length && cluster.settingsProblem === null,
+    summary: summaryOf(cluster, partitions),
+    problem: cluster.settingsProblem,
+    instances: instanceStatuses(cluster, assignment),
+    partitions,
+  }
+}
+
+function summaryOf(cluster: Cluster, partitions: readonly PartitionStatus[]): string {
+  if (!cluster.defined) return `${cluster.service}: nobody has written a partition set yet`
+  const counts = new Map<string, number>()
+  for (const { state } of partitions) counts.set(state, (counts.get(state) ?? 0) + 1)
+  const states = [...counts].map(([state, count]) => `${count} ${state}`).join(', ')
+  const members = cluster.members.filter(({ absence }) => absence === null).length
+  return `${cluster.service}: ${cluster.partitions.size} partitions on ${members} members; ${states || 'nothing to run'}`
+}
+
+type Words = Pick<PartitionStatus, 'state' | 'why'>
+
+function partitionStatus(
+  cluster: Cluster,
+  assignment: Assignment,
+  reports: ReadonlyMap<string, Report>,
+  id: string,
+): PartitionStatus {
+  const lock = cluster.locks.get(id) ?? null
+  const holder = lock?.session ? holderOf(cluster, lock) : null
+  const words = lock?.session
+    ? heldWords(cluster, assignment, reports, id, holder)
+    : freeWords(cluster, assignment, reports, id, lock)
+  return { partition: id, instance: holder, ...words, since: lock?.session ? (lock.held?.since ?? null) : null }
+}
+
+function holderOf(cluster: Cluster, lock: Lock): string | null {
+  return cluster.members.find(({ session }) => session === lock.session)?.instance ?? lock.held?.instance ?? null
+}
+
+function heldWords(
+  cluster: Cluster,
+  assignment: Assignment,
+  reports: ReadonlyMap<string, Report>,
+  id: string,
+  holder: string | null,
+): Words {
+  if (!cluster.partitions.has(id)) return { state: 'removed', why: 'no longer in the set; being stopped' }
+  const next = assignment.get(id)
+  const absence = cluster.members.find(({ instance }) => instance === holder)?.absence
+  if (next === undefined && absence) return { state: 'drained', why: `being stopped: ${holder} is ${absence}` }
+  if (next !== holder)
+    return { state: 'moving', why: `to ${next ?? 'nobody'}${absence ? `: ${holder} is ${absence}` : ''}` }
+  const remark = holder === null ? undefined : reports.get(holder)?.[id]
+  if (remark === undefined || remark.startsWith('takeover')) return { state: 'running', why: '' }
+  if (remark.startsWith('crash-looping')) return { state: 'crash-looping', why: remark.slice('crash-looping '.length) }
+  if (remark.startsWith('finished')) return { state: 'finished', why: remark.slice('finished: '.length) }
+  return { state: 'failing', why: remark }
+}
+
+function freeWords(
+  cluster: Cluster,
+  assignment: Assignment,
+  reports: ReadonlyMap<string, Report>,
+  id: string,
+  lock: Lock | null,
+): Words {
+  if (!cluster.partitions.has(id)) return { state: 'removed', why: 'no longer in the set; its lock is being deleted' }
+  const next = assignment.get(id)
+  if (next === undefined) return unassigned(cluster)
+  if (lock?.clean) return { state: 'starting', why: `on ${next}` }
+  const told = reports.get(next)?.[id]
+  return { state: 'waiting', why: told ?? `takeover by ${next} within ${seconds(waitOf(cluster, lock))}` }
+}
+
+function waitOf(cluster: Cluster, lock: Lock | null): number {
+  return lock?.held ? takeoverWait(lock.held.lease, lock.held.grace) : cautiousWait(cluster.members)
+}
+
+/** Why nobody is to have it. */
+function unassigned(cluster: Cluster): Words {
+  const { members } = cluster
+  if (members.length === 0) return { state: 'unassigned', why: 'no instance takes part' }
+  if (members.some(({ absence }) => absence === null)) {
+    return { state: 'unassigned', why: 'every member has its maxPartitions' }
+  }
+  const list = members.map(({ instance, absence }) => `${instance} is ${absence}`).join(', ')
+  const drained = members.every(({ absence }) => absence === 'drained' || absence === 'in maintenance')
+  return { state: drained ? 'drained' : 'unassigned', why: list }
+}
+
+function instanceStatuses(cluster: Cluster, assignment: Assignment): InstanceStatus[] {
+  const names = new Set([...cluster.members, ...cluster.registered].map(({ instance }) => instance))
+  const holders = [...cluster.locks.values()].filter(({ session }) => session !== null)
+  return [...names].sort(byName).map(instance => {
+    const member: Member | undefined = cluster.members.find(candidate => candidate.instance === instance)
+    return {
+      instance,
+      state: member ? (member.absence ?? 'member') : stateOutside(cluster, instance),
+      held: member ? holders.filter(({ session }) => session === member.session).length : 0,
+      assigned: [...assignment.values()].filter(assigned => assigned === instance).length,
+      weight: member?.weight ?? 0,
+    }
+  })
+}
+
+/** Registered, but it does not take part. */
+function stateOutside(cluster: Cluster, instance: string): InstanceStatus['state'] {
+  return cluster.registered.find(candidate => candidate.instance === instance)?.passing ? 'joining' : 'not passing'
+}

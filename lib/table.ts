@@ -1,0 +1,23 @@
+/** Plain text tables. */
+
+/** Columns as wide as their widest cell, two spaces between them; no trailing spaces. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [head, ...rows]
+  const widths = head.map((_, column) => Math.max(...all.map(row => width(row[column] ?? ''))))
+  return all
+    .map(row =>
+      row
+        .map((cell, column) => pad(cell, widths[column] as number))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+function width(text: string): number {
+  return [...text].length
+}
+
+function pad(text: string, to: number): string {
+  return text + ' '.repeat(Math.max(0, to - width(text)))
+}
