@@ -5,6 +5,7 @@ import type { Definition } from '../definition/definition.ts'
 import { expand } from '../definition/expand.ts'
 import { attempt, removeFact, writeFact } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/instance.ts'
+import { processOf } from './identity.ts'
 
 export interface Start {
   readonly service: string
@@ -48,14 +49,15 @@ export function startShepherd(files: PartitionFiles, definition: Definition, sta
   writeFact(files.status, 'starting')
   const output = attempt(`open ${files.output}`, () => openSync(files.output, 'a', 0o600))
   try {
-    spawn('/bin/sh', argv, {
+    const child = spawn('/bin/sh', argv, {
       cwd: definition.run.cwd ?? '/',
       env: environment(definition, start, values),
       detached: true,
       stdio: ['ignore', output, output],
     })
-      .on('error', error => writeFact(files.status, `cannot start: ${error.message}`))
-      .unref()
+    child.on('error', error => writeFact(files.status, `cannot start: ${error.message}`)).unref()
+    const launched = child.pid === undefined ? null : processOf(child.pid)
+    if (launched) writeFact(files.launched, `${launched.pid} ${launched.start}`)
   } finally {
     closeSync(output)
   }

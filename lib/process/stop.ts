@@ -3,9 +3,10 @@ import { existsSync, renameSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../clock.ts'
 import { Temporary } from '../errors.ts'
-import { attempt, readLine } from '../state/facts.ts'
+import { attempt } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/instance.ts'
-import { isAlive, isStopped, type Process, parseProcess, signal } from './identity.ts'
+import { livingProcesses } from '../state/local.ts'
+import { isStopped, signal } from './identity.ts'
 import { markedProcesses } from './marks.ts'
 
 export interface Stop {
@@ -58,22 +59,14 @@ function cannotStop(stops: readonly Stop[]): Temporary {
 function begin(stop: Stop): void {
   const { acquisition, releasing } = stop.files
   if (existsSync(acquisition)) attempt(`rename ${acquisition}`, () => renameSync(acquisition, releasing))
-  const { shepherd, process } = processesOf(stop)
+  const { shepherd, process } = livingProcesses(stop.files)
   if (shepherd && !isStopped(shepherd)) signal(shepherd, 'SIGTERM')
   else if (process) signal(process, stop.signal, true)
 }
 
-function processesOf({ files }: Stop): { shepherd: Process | null; process: Process | null } {
-  const living = (file: string) => {
-    const found = parseProcess(readLine(file))
-    return found && isAlive(found) ? found : null
-  }
-  return { shepherd: living(files.shepherd), process: living(files.process) }
-}
-
 function whatIsGone(root: string, stops: readonly Stop[]): Stop[] {
   const quiet = stops.filter(stop => {
-    const { shepherd, process } = processesOf(stop)
+    const { shepherd, process } = livingProcesses(stop.files)
     return shepherd === null && process === null
   })
   if (quiet.length === 0) return []
@@ -90,7 +83,7 @@ function kill(root: string, stops: readonly Stop[]): void {
   if (stops.length === 0) return
   const marked = markedProcesses(root)
   for (const stop of stops) {
-    const { shepherd, process } = processesOf(stop)
+    const { shepherd, process } = livingProcesses(stop.files)
     if (process) signal(process, 'SIGKILL', true)
     for (const stray of marked.get(stop.files.directory) ?? []) signal(stray, 'SIGKILL')
     if (shepherd) signal(shepherd, 'SIGKILL')

@@ -42,6 +42,8 @@ export interface PartitionFiles {
   readonly lease: string
   /** `<L> <G>` of the acquisition, ms. */
   readonly terms: string
+  /** The shepherd that was started last, before it has written its own name. */
+  readonly launched: string
   readonly shepherd: string
   readonly process: string
   readonly status: string
@@ -89,6 +91,7 @@ function partitionFiles(directory: string): PartitionFiles {
     token: at('token'),
     lease: at('lease'),
     terms: at('terms'),
+    launched: at('launched'),
     shepherd: at('shepherd'),
     process: at('process'),
     status: at('status'),
@@ -148,6 +151,6 @@ function forgetBoot(files: InstanceFiles): void {
   for (const fact of [files.session, files.lease, files.free, files.due, files.looked, files.left]) removeFact(fact)
   for (const id of localPartitions(files)) {
     const partition = files.partition(id)
-    for (const fact of [partition.lease, partition.shepherd, partition.process]) removeFact(fact)
+    for (const fact of [partition.lease, partition.launched, partition.shepherd, partition.process]) removeFact(fact)
   }
 }

@@ -40,7 +40,7 @@ export function localFacts(files: InstanceFiles, t0: number | null, now: number)
 }
 
 export function localOf(files: PartitionFiles, t0: number | null, now: number): Local {
-  const shepherd = living(readLine(files.shepherd))
+  const { shepherd, process } = livingProcesses(files)
   const terms = termsOf(files)
   const lease = partitionLease(files)
   const proof = lastProof(lease, t0, now)
@@ -54,7 +54,7 @@ export function localOf(files: PartitionFiles, t0: number | null, now: number): 
     leaseRuns: proof !== null && terms !== null && proof + terms.lease > now,
     shepherd,
     stopped: shepherd !== null && isStopped(shepherd),
-    process: living(readLine(files.process)),
+    process,
     status: readLine(files.status),
     terms,
   }
@@ -64,6 +64,12 @@ export function localOf(files: PartitionFiles, t0: number | null, now: number): 
 export function termsOf(files: PartitionFiles): Terms | null {
   const match = /^(\d+) (\d+)$/.exec(readFact(files.terms) ?? '')
   return match ? { lease: Number(match[1]), grace: Number(match[2]) } : null
+}
+
+/** The shepherd and the process of a partition, as far as they live. */
+export function livingProcesses(files: PartitionFiles): { shepherd: Process | null; process: Process | null } {
+  const shepherd = living(readLine(files.shepherd)) ?? living(readFact(files.launched))
+  return { shepherd, process: living(readLine(files.process)) }
 }
 
 function living(text: string | null): Process | null {
