@@ -1,0 +1,91 @@
+/**
+ * The demo: real Consul agents on this machine, 12 partitions of a small worker, and what happens to them while agents
+ * join, die, drain and leave.
+ *
+ *   npm run demo                 watch it
+ *   npm run demo -- --json       print only the verdict
+ *   npm run demo -- --keep       leave it up at the end, to look around, until Ctrl-C
+ *
+ * Exits 0 when nothing ever ran twice and everything runs at the end, else 1.
+ */
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { readBeats } from '../../test/lab/beats.ts'
+import { type Cluster, startCluster } from '../../test/lab/cluster.ts'
+import { clusterOptions, definitionFor, partitions, play } from './story.ts'
+import { ledgerFaults, type Summary, summarise } from './summary.ts'
+import { view } from './view.ts'
+
+const { json, keep } = parseArgs({
+  args: process.argv.slice(2),
+  options: { json: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false } },
+}).values
+
+const interrupted = new AbortController()
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interrupted.abort(new Error('interrupted')))
+
+const say = (line: string) => json || process.stdout.write(`${line}\n`)
+
+const cluster = await startCluster({ ...clusterOptions, say })
+try {
+  process.exitCode = await show(cluster)
+} catch (error) {
+  process.exitCode = 1
+  if (interrupted.signal.aborted) say('interrupted: cleaning up')
+  else throw error
+} finally {
+  await cluster.close()
+}
+
+async function show(cluster: Cluster): Promise<number> {
+  await mkdir(join(cluster.root, 'ledgers'))
+  await writeFile(join(cluster.root, 'beats'), '')
+  const screen = json ? null : view(process.stdout, cluster.agent('s1'))
+  try {
+    const events = await play({
+      cluster,
+      definition: definitionFor(cluster.root),
+      say: line => screen?.say(line),
+      signal: interrupted.signal,
+    })
+    screen?.stop()
+    const summary = summarise(await readBeats(join(cluster.root, 'beats')), partitions, events)
+    if (json) process.stdout.write(`${JSON.stringify(summary)}\n`)
+    else await tell(cluster, summary)
+    if (keep && !json) await untilInterrupted(cluster)
+    return summary.overlapSeconds === 0 && summary.unowned.length === 0 ? 0 : 1
+  } finally {
+    screen?.stop()
+  }
+}
+
+async function tell(cluster: Cluster, summary: Summary): Promise<void> {
+  const folder = join(cluster.root, 'ledgers')
+  const ledgers = (await readdir(folder)).map(name => join(folder, name))
+  const { lines, faults } = ledgerFaults(ledgers)
+  say(`
+Computed from the workers' own heartbeats:
+  two owners at once      ${summary.overlapSeconds.toFixed(2)} s
+  partitions unowned      ${summary.unowned.join(', ') || 'none'}
+  moves                   ${summary.moves}, the fewest possible are ${summary.leastMoves}
+  longest hand-over       ${summary.handoverSeconds.toFixed(2)} s idle
+  takeover after kill -9  ${summary.takeoverSeconds.toFixed(2)} s
+  work                    ${lines} ledger lines, ${faults} missing or written twice`)
+}
+
+async function untilInterrupted(cluster: Cluster): Promise<void> {
+  say(lookAround(cluster))
+  await new Promise(resolve => interrupted.signal.addEventListener('abort', resolve))
+}
+
+function lookAround({ root, agents }: Cluster): string {
+  const [s1] = agents
+  const address = s1?.http.replace('http://', '')
+  return `
+It is up until Ctrl-C, in ${root}. Look around from another terminal:
+  export CONSUL_HTTP_ADDR=${address}
+  npx tsx handlers/status.ts demo
+  ls ${s1?.state}/*/partition; cat ${s1?.state}/*/log
+  curl -s "$CONSUL_HTTP_ADDR/v1/kv/watchbill/?keys"`
+}

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { faults } from '../lab/beats.ts'
+import { clusterFor } from '../lab/in-tests.ts'
+import { install, program } from '../lab/install.ts'
+import { until } from '../lab/until.ts'
+import { enter, settled, stage, statusOf } from './stage.ts'
+
+const odd = ['a/b', 'ü', 'x y', '..', '.', '%2e', ';rm', 'é'.repeat(100)]
+
+test('odd partition ids run like any other, and can be removed and added', async t => {
+  const cluster = await clusterFor(t, { clients: 0 })
+  const [agent] = cluster.agents as [(typeof cluster.agents)[0]]
+  const work = stage(cluster, 'work', 'beating', { partitions: { list: odd } })
+  await enter(work, [agent])
+  await settled(work, [agent])
+  assert.deepEqual(faults(await work.beats(), odd), [])
+
+  const partitions = (...words: string[]) => program('partitions', ['work', ...words, '--http-addr', agent.http])
+  await partitions('remove', 'a/b', '..')
+  await until('two fewer', async () => (await statusOf(agent, 'work')).partitions.length === odd.length - 2)
+  await partitions('add', 'a/b', '..')
+  await settled(work, [agent])
+  assert.deepEqual(faults(await work.beats(), odd), [])
+})
+
+test('two instances of a service share one agent, a-1 and a-10 among them', async t => {
+  const cluster = await clusterFor(t, { clients: 0 })
+  const [agent] = cluster.agents as [(typeof cluster.agents)[0]]
+  const work = stage(cluster, 'a', 'beating', { partitions: { range: [0, 5] } })
+  for (const id of ['a-1', 'a-10', 'a-2']) await install(agent, { ...work.definition, id })
+  const status = await until(
+    'two partitions on each',
+    async see => {
+      const status = await statusOf(agent, 'a')
+      see(status.summary)
+      return status.ok && status.instances.length === 3 && status.instances.every(({ held }) => held === 2) && status
+    },
+    { deadline: 40_000 },
+  )
+  assert.deepEqual(
+    status.instances.map(({ instance }) => instance),
+    ['s1:a-1', 's1:a-10', 's1:a-2'],
+  )
+  assert.deepEqual(faults(await work.beats(), ['0', '1', '2', '3', '4', '5']), [])
+})

@@ -1,0 +1,95 @@
+/** A service of small workers on a lab's agents, and what the tests ask about it. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Consul } from '../../lib/consul/http.ts'
+import { type Process, parseProcess } from '../../lib/process/identity.ts'
+import { readLine } from '../../lib/state/facts.ts'
+import { instanceFiles, localPartitions } from '../../lib/state/instance.ts'
+import { readStatus, type Status } from '../../lib/status.ts'
+import { type Beat, readBeats } from '../lab/beats.ts'
+import type { Agent, Cluster } from '../lab/cluster.ts'
+import { type DefinitionFile, install, instanceOf } from '../lab/install.ts'
+import { until } from '../lab/until.ts'
+
+export type Worker = 'beating' | 'quiet'
+
+const workers = { beating: '../lab/worker.sh', quiet: 'quiet-worker.sh' }
+
+export interface Stage {
+  readonly cluster: Cluster
+  readonly definition: DefinitionFile
+  readonly beats: () => Promise<Beat[]>
+}
+
+/** A service whose processes write the beats file that `beats` reads. */
+export function stage(cluster: Cluster, name: string, worker: Worker, more: Record<string, unknown> = {}): Stage {
+  const file = join(cluster.root, `${name}.beats`)
+  writeFileSync(file, '')
+  const command = ['/bin/sh', join(import.meta.dirname, workers[worker]), file]
+  return { cluster, definition: { name, run: { command }, ...more }, beats: () => readBeats(file) }
+}
+
+export function range(count: number): string[] {
+  return Array.from({ length: count }, (_, number) => String(number))
+}
+
+/** Installs the service on these agents, and waits until they share all partitions. */
+export async function enter(stage: Stage, agents: readonly Agent[]): Promise<string[]> {
+  const instances: string[] = []
+  for (const agent of agents) instances.push(await install(agent, stage.definition))
+  return instances
+}
+
+export async function statusOf(agent: Agent, service: string): Promise<Status> {
+  const consul = new Consul({ env: { CONSUL_HTTP_ADDR: agent.http } })
+  try {
+    return await readStatus(consul, service)
+  } finally {
+    consul.close()
+  }
+}
+
+/** Waits until all partitions run where they should, on exactly these agents. */
+export function settled(stage: Stage, agents: readonly Agent[], deadline = 60_000): Promise<Status> {
+  const names = agents.map(agent => instanceOf(agent, stage.definition)).sort()
+  const asked = agents[0] as Agent
+  return until(
+    `all partitions of ${stage.definition.name} to run on ${names.join(', ')}`,
+    async see => {
+      const status = await statusOf(asked, stage.definition.name)
+      const members = status.instances.filter(({ state }) => state === 'member').map(({ instance }) => instance)
+      see(`${status.summary}; members ${members.join(', ')}`)
+      const running = agents.flatMap(agent => [...processes(agent, stage.definition).keys()])
+      const all = status.ok && members.sort().join() === names.join() && running.length === status.partitions.length
+      return all && status
+    },
+    { deadline, every: 100 },
+  )
+}
+
+/** The living processes of a service on an agent: partition -> process. */
+export function processes(agent: Agent, definition: DefinitionFile): Map<string, Process> {
+  const files = instanceFiles(agent.state, instanceOf(agent, definition))
+  return new Map(
+    localPartitions(files).flatMap(id => {
+      const process = parseProcess(readLine(files.partition(id).process))
+      return process ? [[id, process] as const] : []
+    }),
+  )
+}
+
+/** partition -> `<agent> <pid> <start>`, over several agents. */
+export function everywhere(stage: Stage, agents: readonly Agent[]): Map<string, string> {
+  return new Map(
+    agents.flatMap(agent =>
+      [...processes(agent, stage.definition)].map(
+        ([id, { pid, start }]) => [id, `${agent.name} ${pid} ${start}`] as const,
+      ),
+    ),
+  )
+}
+
+/** The partitions whose process is another one now, or on another agent. */
+export function changed(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
+  return [...new Set([...before.keys(), ...after.keys()])].filter(id => before.get(id) !== after.get(id))
+}

@@ -1,0 +1,41 @@
+/** Puts a service on an agent of a lab the way an operator does: a definition, `configure`, `consul reload`. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import type { Agent } from './agent.ts'
+
+const root = join(import.meta.dirname, '../..')
+const handlers = join(root, 'handlers')
+
+/** Where the labs keep their releases: one for all, since an unchanged release is found there again. */
+export const home = join(root, '.cache/home')
+
+/** A definition as users write it. */
+export type DefinitionFile = { readonly name: string; readonly id?: string } & Record<string, unknown>
+
+/** The instance's name on an agent. */
+export function instanceOf(agent: Agent, definition: DefinitionFile): string {
+  return `${agent.name}:${definition.id ?? definition.name}`
+}
+
+/** Writes the definition and what `configure` makes of it; `reload` is the caller's. @returns the instance's name */
+export async function configure(agent: Agent, definition: DefinitionFile, ...more: string[]): Promise<string> {
+  const file = join(agent.etc, `${definition.id ?? definition.name}.json`)
+  await writeFile(file, JSON.stringify(definition))
+  const places = ['--consul-dir', agent.configDir, '--node', agent.name, '--state', agent.state]
+  await program('configure', [file, ...places, '--http-addr', agent.http, '--home', home, ...more])
+  return instanceOf(agent, definition)
+}
+
+/** `configure` and `consul reload`. */
+export async function install(agent: Agent, definition: DefinitionFile): Promise<string> {
+  const instance = await configure(agent, definition)
+  await agent.reload()
+  return instance
+}
+
+/** Runs one of the programs from the sources. @throws execa's error, with its output, when it does not exit 0 */
+export async function program(name: string, args: readonly string[]): Promise<string> {
+  const { stdout } = await execa(process.execPath, [join(handlers, `${name}.ts`), ...args], { stdin: 'ignore' })
+  return stdout
+}
