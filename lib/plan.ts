@@ -105,11 +105,14 @@ function withoutSession(snapshot: Snapshot, id: string, lock: Lock | null, local
 function mine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock, local: Local | null): Step | null {
   const known = local?.acquisition ?? local?.releasing ?? null
   const index = lock.modifyIndex
+  const ours = known !== null && known === lock.held?.acquisition
+  const unwritten = ours && local?.index === null
   // Overwritten by someone while its lease runs: nobody can have had it meanwhile, so the value is written anew.
-  const overwritten = local?.acquisition != null && local.index !== null && local.index !== index
-  if (overwritten && local.leaseRuns) return { do: 'reclaim', partition: id, index }
+  if (local?.acquisition != null && local.leaseRuns && local.index !== index && !unwritten) {
+    return { do: 'reclaim', partition: id, index }
+  }
   // A restored backup, or another state directory: nobody knows who else may still run it.
-  if (known === null || known !== lock.held?.acquisition) return { do: 'disown', partition: id, index }
+  if (!ours) return { do: 'disown', partition: id, index }
   if (local?.releasing || mustGiveUp(snapshot, assignment, id)) return release(snapshot, assignment, id, index, true)
   if (local?.index !== index) return { do: 'adopt', partition: id, index }
   return mustStart(local) ? { do: 'start', partition: id } : null

@@ -63,9 +63,14 @@ function parseValue(text: string | null): Record<string, unknown> | null {
 function heldFrom(value: Record<string, unknown> | null): HeldValue | null {
   if (value === null || value.clean !== undefined) return null
   const { instance, acquisition, lease, grace, since, version } = value
-  if (typeof instance !== 'string' || typeof acquisition !== 'string') return null
+  if (!isName(instance) || !isName(acquisition)) return null
   if (!isDuration(lease) || !isDuration(grace)) return null
   return { instance, acquisition, lease, grace, since: String(since ?? ''), version: String(version ?? '') }
+}
+
+/** It is printed and logged: one line, nothing that moves a cursor. */
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= 500 && !/\p{Cc}/u.test(value)
 }
 
 function isDuration(value: unknown): value is number {

@@ -1,0 +1,73 @@
+/** 100 partitions on three agents: a fourth joins, then leaves. What moves, and how fast. */
+import { bootClock } from '../../lib/clock.ts'
+import { changed, enter, everywhere, type Stage, settled, stage } from '../cluster/stage.ts'
+import { overlapSeconds, runs } from '../lab/beats.ts'
+import { type Agent, startCluster } from '../lab/cluster.ts'
+import { program } from '../lab/install.ts'
+import { until } from '../lab/until.ts'
+import { atMost, type Bench, exactly } from './bench.ts'
+
+const bench: Bench = async progress => {
+  const cluster = await startCluster({ clients: 3 })
+  try {
+    const work = stage(cluster, 'work', 'quiet', { partitions: { range: [0, 99] } })
+    const { agents } = cluster
+    const three = agents.slice(0, 3)
+    const fourth = agents[3] as Agent
+    progress('three instances join')
+    await enter(work, three)
+    const first = await settled(work, three)
+    const loads = first.instances.map(({ held }) => held)
+
+    progress('a fourth joins')
+    const before = everywhere(work, agents)
+    const joined = bootClock()
+    const [passing] = await Promise.all([seenPassing(agents[0] as Agent, fourth.name), enter(work, [fourth])])
+    await settled(work, agents)
+    const between = everywhere(work, agents)
+    const moved = changed(before, between)
+    const slowestStart = Math.max(...starts(await work.beats(), joined).map(({ at }) => at - passing)) / 1000
+
+    progress('it leaves')
+    const left = bootClock()
+    await program('leave', ['work', '--state', fourth.state, '--http-addr', fourth.http])
+    await settled(work, three)
+    const back = changed(between, everywhere(work, agents))
+    const slowestReturn = Math.max(...starts(await work.beats(), left).map(({ idle }) => idle)) / 1000
+    return [
+      exactly(1, 'largest difference between loads of three', Math.max(...loads) - Math.min(...loads)),
+      exactly(25, 'processes moved by the join', moved.length),
+      atMost(2, 'slowest start after the service is passing', slowestStart, 's'),
+      exactly(25, 'processes moved by the leave', back.length),
+      atMost(2, 'slowest start after its stop', slowestReturn, 's'),
+      exactly(0, 'two owners at once', overlapSeconds(await work.beats()), 's'),
+    ]
+  } finally {
+    await cluster.close()
+  }
+}
+
+export default bench
+
+/** When the catalog first showed the agent's instance as passing, boot-clock ms. */
+async function seenPassing(asked: Agent, node: string): Promise<number> {
+  return until(
+    `the instance on ${node} to be passing`,
+    async () => {
+      const passing = await asked.api<{ Node: { Node: string } }[]>('GET', '/v1/health/service/work?passing')
+      return passing.some(({ Node }) => Node.Node === node) && bootClock()
+    },
+    { every: 10, deadline: 60_000 },
+  )
+}
+
+/** The runs that began since then: when, and how long after the partition's run before them. */
+function starts(beats: Awaited<ReturnType<Stage['beats']>>, since: number): { at: number; idle: number }[] {
+  const all = runs(beats)
+  return all
+    .filter(({ from }) => from >= since)
+    .map(({ partition, from }) => {
+      const before = all.findLast(run => run.partition === partition && run.from < from)
+      return { at: from, idle: from - (before?.to ?? from) }
+    })
+}
