@@ -1,5 +1,5 @@
 /** One Consul agent of a lab: its folder, its settings, its process. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -52,7 +52,7 @@ export class Agent {
   readonly name: string
   readonly server: boolean
   readonly folder: string
-  /** Where instance configurations are dropped. */
+  /** Where instance configurations are dropped. Consul first runs a new script check at any time within its interval. */
   readonly configDir: string
   /** For WATCHBILL_STATE and WATCHBILL_CONFIG; the lab itself puts nothing there. */
   readonly state: string
@@ -161,7 +161,9 @@ export class Agent {
     const [file = '', ...args] = setpriv ? [setpriv, '--pdeathsig', 'KILL', ...command] : command
     // The log is the agent's own descriptor: through a pipe of ours, a paused test would block the agent.
     const log = openSync(this.log, 'a')
-    const child = spawn(file, args, { cwd: this.folder, env: this.env, stdio: ['ignore', log, log] })
+    // A session of its own, as under systemd: Ctrl-C is for the test, and what hits the agent's group does not hit us.
+    const stdio: StdioOptions = ['ignore', log, log]
+    const child = spawn(file, args, { cwd: this.folder, env: this.env, stdio, detached: true })
     closeSync(log)
     return this.#followed(child)
   }

@@ -98,7 +98,7 @@ describe('the end of a cluster', () => {
     assert.equal(readdirSync(parent).length, 1)
   })
 
-  it('comes even when the process that made it is killed hard', async test => {
+  it('comes even when the process that made it is killed hard', { timeout: 30_000 }, async test => {
     const program = `
       const { startCluster } = await import(${JSON.stringify(join(import.meta.dirname, 'cluster.ts'))})
       const cluster = await startCluster({ clients: 1, parent: ${JSON.stringify(temporary(test))} })

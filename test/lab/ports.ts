@@ -24,11 +24,14 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports
 }
 
-async function claimBlock(): Promise<number[]> {
+/**
+ * The ports of the first block that nobody has.
+ * @param start where to begin looking, 0 to 1 of the way; anywhere unless said, so that labs seldom meet
+ */
+export async function claimBlock(start = Math.random()): Promise<number[]> {
   const blocks = Math.floor((kernelRange() - first) / size)
-  const start = Math.floor(Math.random() * blocks)
   for (let n = 0; n < blocks; n++) {
-    const base = first + ((start + n) % blocks) * size
+    const base = first + ((Math.floor(start * blocks) + n) % blocks) * size
     const claim = await listen(base)
     if (!claim) continue
     claim.unref()
