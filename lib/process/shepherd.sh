@@ -1,0 +1,318 @@
+#!/bin/sh
+# The shepherd: the tiny parent of one partition's process. It starts and restarts the process, writes down how it
+# ended, and stops it when it is asked to (TERM) or when the lease is over. It needs neither Consul nor Node.
+#
+#   shepherd.sh DIR ACQUISITION LEASE GRACE always|on-failure|never SIGNAL N [stop command: N arguments] run command…
+#
+# DIR is the partition's state directory, LEASE and GRACE are ms; stdout and stderr are the partition's output.
+# Reads   DIR/acquisition, DIR/lease (`from own`), and the instance's lease (`boot-id t0`) two directories above.
+# Writes  DIR/shepherd and DIR/process (`pid start-time`), status, exit, restarts: one line each, in place; a text
+#         without its newline is not written yet. A full disk costs the facts, never the process.
+# Exits   0: stopped, finished, or another shepherd is at work here.
+#
+# POSIX sh, and no fork where a builtin will do, for hundreds of shepherds share a machine. Variables start with an
+# underscore: what the process's environment brings along is exported, and must reach the process as it came.
+
+prepare() {
+  # dash takes the word `[` for a pattern, and a page of memory to expand it.
+  set -f
+  # Only an exec takes a mark out of /proc/PID/environ.
+  [ -z "${WATCHBILL_DIR+set}" ] || { unset WATCHBILL_DIR && exec /bin/sh "$0" "$@"; }
+  _dir=$1 _acquisition=$2 _lease=$3 _grace=$4 _policy=$5 _signal=${6#SIG} _n=$7
+  _news='' _timer='' _asked='' _looping='' _fails=0 _delay=100 _restarts=0 _end=0
+  _path=${PATH-/usr/bin:/bin} PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+  exec 9>>"$_dir/exclusive"
+  flock -n 9 || exit 0
+  exec 2>/dev/null
+  # What is seldom needed stays text: parsed, it takes five times the memory. It is read at once, so that this file may
+  # be replaced while we run; and first, so that the memory it takes to read serves again.
+  _seldom=$(sed '1,/^exit 0$/d; s/^ *//; /^#/d; /^$/d' "$0" 9>&-)
+  read -r _boot </proc/sys/kernel/random/boot_id
+}
+
+prepare "$@"
+unset -f prepare
+
+# Boot-clock ms, rounded up, so that a lease written a moment ago is never in the future.
+clock() {
+  read -r _now _rest </proc/uptime
+  _now=$((${_now%.*} * 1000 + 1${_now#*.}9 - 1000))
+}
+
+# A time that has come. Checked as text: in shell arithmetic garbage ends the shell, and 010 is eight.
+past() {
+  case $1 in '' | *[!0-9]* | 0?* | ???????????????*) false ;; *) [ "$1" -le "$_now" ] ;; esac
+}
+
+# Whether the process may run; if not, _why. Sets _now, and _end to the end of the lease.
+current() {
+  clock
+  _until=0
+  if read -r _from _own <"$_dir/lease"; then
+    past "$_own" && _until=$((_own + _lease))
+    # What the guard renewed counts only within this boot, and from when this acquisition was made.
+    read -r _id _t0 <"${_dir%/*/*}/lease" && [ "$_id" = "$_boot" ] && past "$_from" && past "$_t0" &&
+      [ "$_t0" -ge "$_from" ] && [ $((_t0 + _lease)) -gt "$_until" ] && _until=$((_t0 + _lease))
+  fi
+  [ "$_until" = 0 ] || _end=$_until
+  if [ "$_asked" ]; then _why=asked
+  elif ! read -r _line <"$_dir/acquisition" || [ "$_line" != "$_acquisition" ]; then _why='the acquisition is void'
+  elif [ "$_now" -ge "$_until" ]; then _why='the lease is over'
+  else return 0; fi
+  return 1
+}
+
+# What /proc says of a process: _state _group _threads _start. The name before the last `)` may hold anything.
+look() {
+  _stat=
+  while read -r _line; do _stat=$_line; done <"/proc/$1/stat"
+  [ "$_stat" ] || return 1
+  set -- ${_stat##*) }
+  _state=$1 _group=$3 _threads=${18} _start=${20}
+}
+
+put() { printf '%s\n' "$2" >"$_dir/$1"; }
+
+# Sleeps, at most until there is news. A caller clears _news before it looks at the world, so that a signal between
+# that look and the wait ends the timer at once.
+pause() {
+  [ "$1" -gt 0 ] || set -- 1
+  set -- "$1" $(($1 % 1000 + 1000))
+  LC_ALL=C sleep "$(($1 / 1000)).${2#1}" >&2 9>&- &
+  _timer=$!
+  [ -z "$_news" ] || news
+  wait "$_timer"
+  news
+  reaped "$_timer"
+  _timer=
+}
+
+# The exit code of a child that is gone, into _exit. A signal may interrupt the first wait; and a shell keeps a job in
+# memory until it was waited for. Where that makes it forget the child, the second wait knows nothing: 127.
+reaped() {
+  wait "$1"
+  _exit=$?
+  wait "$1"
+  set -- $?
+  [ "$1" = 127 ] || _exit=$1
+}
+
+# Ends the timer, as long as it is ours: it is reaped only in `wait`, so its pid is nobody else's.
+news() {
+  _news=1
+  [ "$_timer" ] && read -r _skip _skip _skip _by _skip <"/proc/$_timer/stat" && [ "$_by" = $$ ] && kill -s KILL "$_timer"
+}
+
+# Whether the process is there, read as cheaply as can be; a zombie may yet have other threads.
+running() {
+  _state='' _parent=''
+  while [ -z "$_parent" ] && read -r _key _value _rest; do
+    case $_key in State:) _state=$_value ;; PPid:) _parent=$_value ;; esac
+  done <"/proc/$_pid/status"
+  case $_state$_parent in [!ZX]$$) ;; *) seldom alive "$_pid" "$_born" ;; esac
+}
+
+# Starts the process and watches it until it ended by itself (true), or must be stopped (false).
+run() {
+  set -f
+  [ "$_fails" = 0 ] || put restarts $((_restarts += 1))
+  clock
+  _began=$_now _code='' _others=''
+  seldom run_command "$@" &
+  _pid=$!
+  _born=$(look "$_pid" && echo "$_start")
+  put process "$_pid $_born"
+  _since=$(date +%s 9>&-)
+  [ "$_looping" ] || put status "running since $_since"
+  while _news='' && running; do
+    current || return
+    [ -z "$_looping" ] || seldom calm
+    pause $((_end - _now + 10))
+  done
+}
+
+seldom() {
+  set +f
+  eval "$_seldom"
+  "$@"
+}
+
+main() {
+  # Handlers, not '': what is ignored stays ignored in the process.
+  trap news CHLD
+  trap '_asked=1; news' TERM
+  trap : HUP INT
+  shift 7
+  put shepherd "$$ $(look $$ && echo "$_start")"
+  put status starting
+  put restarts 0
+  # A shepherd that was killed here has left this fact, and perhaps strays.
+  [ ! -s "$_dir/process" ] || seldom sweep
+  while current; do
+    run "$@" || { seldom stop "$@"; break; }
+    seldom settle || return
+  done
+  put status "stopped: $_why"
+  printf '' >"$_dir/process"
+}
+
+main "$@"
+exit 0
+
+# --- seldom needed: evaluated where a process starts or ends ---
+
+_steady=60000 # a run of so many ms was no crash
+
+run_command() { shift "$_n" && become "$@"; }
+
+stop_command() {
+  _run=$(($# - _n))
+  while [ "$_n" -gt 0 ]; do set -- "$@" "$1" && shift && _n=$((_n - 1)); done
+  shift "$_run"
+  export WATCHBILL_PID="$_pid"
+  become "$@"
+}
+
+# Becomes a command, in a subshell. It leads a session and a group of its own, dies with the shepherd where setpriv can
+# see to that, and is marked: whatever has WATCHBILL_DIR=DIR in its environment belongs to this partition. Until the
+# mark stands in /proc/PID/environ it holds descriptor 9, so that nobody starts a second one unseen. With another parent
+# by then, the shepherd died too early to be noticed. Background jobs of a shell ignore INT and QUIT; env undoes that.
+become() {
+  for _env in 'setpriv --pdeathsig KILL env --default-signal=INT,QUIT' 'setpriv --pdeathsig KILL env' \
+    'env --default-signal=INT,QUIT' env; do $_env >&2 9>&- && break; done
+  export WATCHBILL_DIR="$_dir"
+  exec setsid $_env PATH="$_path" /bin/sh -c \
+    '[ "$PPID" = "$1" ] || exit; shift; exec 9>&-; exec "$@"' watchbill $$ "$@" 2>&1
+}
+
+# Zombies are gone (kill -0 would find them, and a container's pid 1 may never reap), unless only the main thread ended.
+alive() {
+  look "$1" && [ "$_start" = "$2" ] || return 1
+  case $_state in [ZX]) [ "$_threads" -gt 1 ] ;; esac
+}
+
+# How the run ended. The shell cannot tell a signal from an exit code above 128.
+reap() {
+  reaped "$_pid"
+  _code=$_exit
+  clock
+  _epoch=$(date +%s 9>&-) _ran=$((_now - _began)) _how="exit $_code"
+  [ "$_code" -le 128 ] || _how="$_how (signal $((_code - 128)))"
+  put exit "$_how after $((_ran / 1000)) s at $_epoch"
+}
+
+# After a run that ended by itself: false when there shall be no other. A crash loop keeps its first sentence, so that
+# nobody is told the same thing, or another code, every few seconds.
+settle() {
+  put_down
+  printf '' >"$_dir/process"
+  case $_policy:$_code in never:* | on-failure:0) put status "finished: $_how" && return 1 ;; esac
+  [ "$_ran" -lt "$_steady" ] || _fails=0 _delay=100 _looping=''
+  [ "$_fails" -gt 0 ] || _row=$_epoch
+  _fails=$((_fails + 1)) _resume=$((_now + _delay)) _delay=$((_delay < 15000 ? _delay * 2 : 30000))
+  if [ "$_fails" -lt 3 ]; then put status "backing off: $_how"
+  elif [ -z "$_looping" ]; then _looping=1 && put status "crash-looping since $_row: $_how"; fi
+  while _news='' && current && [ "$_now" -lt "$_resume" ]; do
+    pause $(((_resume < _end ? _resume : _end) - _now))
+  done
+}
+
+calm() { [ $((_now - _began)) -lt "$_steady" ] || { _looping='' && put status "running since $_since"; }; }
+
+# All is over by the end of the lease + GRACE, however late the shepherd was asked or woke up.
+stop() {
+  put status "stopping: $_why"
+  descendants
+  _deadline=$(((_now < _end ? _now : _end) + _grace))
+  if [ "$_now" -lt "$_deadline" ]; then
+    [ "$_n" = 0 ] || ask "$@"
+    descendants
+    anyone && signal "$_signal"
+    while _news='' && clock && [ "$_now" -lt "$_deadline" ] && anyone; do doze "$_deadline"; done
+    descendants
+  fi
+  put_down
+}
+
+# The stop command has half of the time. If it fails, the signal follows at once.
+ask() {
+  stop_command "$@" &
+  _asking=$! _half=$((_now + (_deadline - _now) / 2))
+  look "$_asking" && _asked_at=$_start
+  while _news='' && clock && [ "$_now" -lt "$_half" ] && { anyone || [ "$_asking" ]; }; do
+    [ -z "$_asking" ] || alive "$_asking" "$_asked_at" || {
+      reaped "$_asking"
+      [ "$_exit" = 0 ] || _half=0
+      _asking=
+    }
+    doze "$_half"
+  done
+  [ -z "$_asking" ] || kill -s KILL -- "-$_asking" || kill -s KILL "$_asking"
+}
+
+# SIGKILL for those known, then for whoever bears the mark. It ends when all are gone: to say so earlier, of a process
+# stuck in the kernel, would let a successor start.
+put_down() {
+  _nap=20
+  while _news='' && anyone && signal KILL; do nap; done
+  sweep
+}
+
+sweep() {
+  _nap=20
+  while _marked=$(LC_ALL=C grep -lszxF -e "WATCHBILL_DIR=$_dir" /proc/[0-9]*/environ 9>&-); [ "$_marked" ]; do
+    for _file in $_marked; do _one=${_file#/proc/} && kill -s KILL "${_one%/environ}"; done
+    _news='' && nap
+  done
+}
+
+nap() { pause "$_nap" && [ "$_nap" -gt 500 ] || _nap=$((_nap * 2)); }
+
+# Waits for the leader's end; or looks often when only others are left, for theirs is not announced.
+doze() {
+  [ -z "$_code" ] || [ "$_now" -gt $(($1 - 50)) ] || set -- $((_now + 50))
+  pause $(($1 - _now))
+}
+
+# Once to each: many programs take a second signal for an order to hurry. Before setsid there is no group yet.
+signal() {
+  if [ -z "$_code" ]; then kill -s "$1" -- "-$_pid" || kill -s "$1" "$_pid"
+  elif [ ! -d "/proc/$_pid" ]; then kill -s "$1" -- "-$_pid"; fi
+  for _one in $_others; do
+    alive "${_one%:*}" "${_one#*:}" && [ "$_group" != "$_pid" ] && kill -s "$1" "${_one%:*}"
+  done
+  true
+}
+
+# Whether anybody is left of the group and of _others, which is cut down to the living.
+anyone() {
+  if [ -z "$_code" ]; then
+    if alive "$_pid" "$_born"; then return; fi
+    reap
+  fi
+  _living=
+  for _one in $_others; do alive "${_one%:*}" "${_one#*:}" && _living="$_living $_one"; done
+  _others=$_living
+  # The leader is reaped: a process with its pid would be a stranger, and show that the group is empty.
+  if [ -z "$_others" ] && [ ! -d "/proc/$_pid" ] && kill -s 0 -- "-$_pid"; then
+    for _file in $(LC_ALL=C grep -lsE "\) [^ZX] [0-9]+ $_pid " /proc/[0-9]*/stat 9>&-); do
+      _one=${_file#/proc/} _one=${_one%/stat}
+      look "$_one" && [ "$_group" = "$_pid" ] && _others="$_others $_one:$_start"
+    done
+  fi
+  [ "$_others" ]
+}
+
+# Adds to _others the descendants that left the group, as pid:start-time. Every thread has children of its own.
+descendants() {
+  alive "$_pid" "$_born" && set -- "$_pid" || set --
+  while [ $# -gt 0 ]; do
+    for _file in "/proc/$1/task/"*/children; do
+      _children=
+      read -r _children <"$_file"
+      set -- "$@" $_children
+    done
+    look "$1" && [ "$_group" != "$_pid" ] && case "$_others " in *" $1:$_start "*) ;; *) _others="$_others $1:$_start" ;; esac
+    shift
+  done
+}
