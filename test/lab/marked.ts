@@ -1,6 +1,7 @@
 /**
- * What a lab's agents left behind: handlers and workers outlive their agent, as they should. They are known by the mark
- * in their environment, which names the lab's folder; no process of anybody else carries it.
+ * What a lab's agents left behind: handlers, shepherds and workers outlive their agent, as they should. They are known
+ * by the lab's folder, which the lab's mark in their environment names, or their state directory, or an argument; no
+ * process of anybody else does.
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { mark } from './agent.ts'
@@ -9,7 +10,7 @@ import { until } from './until.ts'
 /** The pids of the running processes that carry this lab's mark. */
 export async function marked(root: string): Promise<number[]> {
   const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name)).map(Number)
-  const ours = await Promise.all(pids.map(pid => carries(pid, `${mark}=${root}`)))
+  const ours = await Promise.all(pids.map(pid => names(pid, root)))
   return pids.filter((_, i) => ours[i])
 }
 
@@ -22,11 +23,13 @@ export async function killMarked(root: string): Promise<void> {
   })
 }
 
-/** A zombie has an empty environment and so counts as gone. */
-async function carries(pid: number, variable: string): Promise<boolean> {
+/** A zombie has neither environment nor arguments, and so counts as gone. */
+async function names(pid: number, root: string): Promise<boolean> {
   if (pid === process.pid) return false
-  const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '')
-  return environment.split('\0').includes(variable)
+  const read = (file: string) => readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => '')
+  const [environment, line] = await Promise.all([read('environ'), read('cmdline')])
+  const variables = environment.split('\0')
+  return variables.includes(`${mark}=${root}`) || `${environment}${line}`.includes(`${root}/`)
 }
 
 function kill(pid: number): void {
