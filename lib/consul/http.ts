@@ -37,6 +37,8 @@ export class Consul {
     this.#debug = options.debug
     const { origin, socketPath, tls } = this.address
     this.#client = new Client(origin, {
+      // Over TLS Consul would choose HTTP/2 (seen on 1.8.7), which a release leaves out: lib/configure/bundle.ts.
+      allowH2: false,
       connect: { timeout: this.#limit, ...tls, ...(socketPath === null ? {} : { socketPath }) },
     })
   }
