@@ -6,6 +6,8 @@ import { ask, distinct, fit, type Lists, present } from './sticky.ts'
 /** The version of the rule. It goes up with every change that gives another roster for the same input. */
 export const rosterVersion = 1
 
+const nobody = -1
+
 /** One member, as its key in Consul says. */
 export interface RosterMember {
   /** Its name; no two members share one. */
@@ -22,41 +24,56 @@ export interface RosterMember {
  * nothing. Holders that are no members, and held partitions that are not in the list, do not count.
  *
  * Balanced: every load is its member's quota, rounded up or down. Sticky: as few partitions as that allows leave a
- * member that holds them, the worst-scored ones; with none over its quota, none. All others go to the best-scored
- * member with room; where too many want the same, the worst-scored look on.
+ * member that holds them, and those are its worst-scored. What nobody holds, or somebody gave up, goes to the
+ * best-scored member with room; when more ask one member than it has room for, the worst-scored ask elsewhere. With no
+ * holders at all that is rendezvous hashing, cut to the quotas.
  */
 export function roster(
   members: readonly RosterMember[],
   partitions: readonly string[],
   holders: ReadonlyMap<string, string>,
 ): Map<string, string> {
-  // From here on everything is in the order of names, so that no result can depend on the order of the input.
+  // From here on everything is numbered in the order of names: no result can depend on the order of the input.
   const crew = members.toSorted((a, b) => (a.instance < b.instance ? -1 : 1))
   const instances = crew.map(member => member.instance)
   const hashes = instances.map(hash)
   const ids = distinct(partitions)
 
   const { held, pool } = present(ids, instances, holders)
-  const asking = ask(pool, hashes, [...hashes.keys()])
+  const asking = ask(pool, ids, hashes, [...hashes.keys()])
   const room = targets(quotas(crew, ids.length), held.map(size), asking.map(size))
 
-  const assignment = new Map<string, string>()
+  const owner = new Int32Array(ids.length).fill(nobody)
+  // Each member takes of its list what it has room for; the rest is returned.
   const take = (lists: Lists) =>
-    lists.flatMap((list, at) => {
-      const { stay, go } = fit(list, hashes[at] as number, room[at] as number)
-      for (const partition of stay) assignment.set(partition, instances[at] as string)
-      room[at] = (room[at] as number) - stay.length
+    lists.flatMap((list, member) => {
+      const { stay, go } = fit(list, ids, hashes[member] as number, room[member] as number)
+      for (const at of stay) owner[at] = member
+      room[member] = (room[member] as number) - stay.length
       return go
     })
 
   let rest = take(held).concat(take(asking))
   while (rest.length > 0 && room.some(free => free > 0)) {
-    const open = [...room.keys()].filter(at => (room[at] as number) > 0)
-    rest = take(ask(rest.sort(), hashes, open))
+    const open = [...room.keys()].filter(member => (room[member] as number) > 0)
+    rest = take(ask(rest.sort(ascending), ids, hashes, open))
+  }
+  return named(ids, instances, owner)
+}
+
+function named(ids: readonly string[], instances: readonly string[], owner: Int32Array): Map<string, string> {
+  const assignment = new Map<string, string>()
+  for (let at = 0; at < ids.length; at++) {
+    const instance = instances[owner[at] as number]
+    if (instance !== undefined) assignment.set(ids[at] as string, instance)
   }
   return assignment
 }
 
-function size(list: readonly string[]): number {
+function ascending(a: number, b: number): number {
+  return a - b
+}
+
+function size(list: readonly number[]): number {
   return list.length
 }

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Absence } from '../../lib/members.ts'
+import { assign, holdersOf } from '../../lib/roster/assignment.ts'
+import { clusterOf, heldBy, locks, me, memberOne, other, third } from '../fixtures/cluster.ts'
+
+const holder = (lock: ReturnType<typeof locks.held>) => holdersOf(clusterOf({ locks: new Map([['0', lock]]) })).get('0')
+
+describe('who has a partition', () => {
+  const cases: [string, ReturnType<typeof locks.held>, string | undefined][] = [
+    ['whose session holds the lock', locks.held(other), other],
+    ['whose session holds the lock, whatever the value says', locks.held(other, { held: heldBy(third) }), other],
+    ['whose session holds the lock, be the value garbled', locks.held(other, { held: null }), other],
+    ['nobody, while the session that holds the lock is nobody’s', locks.held(third), undefined],
+    ['who had it last, while it is free', locks.unclean(other), other],
+    ['who had it last, even one that takes no part', locks.unclean(third), third],
+    ['nobody, once it was given back', locks.clean(), undefined],
+    ['nobody, when it is free and garbled', locks.garbled(), undefined],
+  ]
+  for (const [who, lock, expected] of cases) it(`is ${who}`, () => assert.equal(holder(lock), expected))
+})
+
+describe('the assignment', () => {
+  const ids = (count: number) => new Set(Array.from({ length: count }, (_, id) => String(id)))
+
+  it('leaves everything where it is while the loads are even', () => {
+    const held = new Map([...ids(10)].map(id => [id, locks.held(Number(id) % 2 === 0 ? me : other)]))
+    const assignment = assign(clusterOf({ partitions: ids(10), locks: held }))
+    for (const [id, instance] of assignment) assert.equal(instance, Number(id) % 2 === 0 ? me : other)
+  })
+
+  it('gives an instance that lost only its session its own back', () => {
+    const lost = new Map([...ids(10)].map(id => [id, locks.unclean(Number(id) < 5 ? me : other)]))
+    const assignment = assign(clusterOf({ partitions: ids(10), locks: lost }))
+    for (const [id, instance] of assignment) assert.equal(instance, Number(id) < 5 ? me : other)
+  })
+
+  for (const absence of ['drained', 'in maintenance', 'not passing', 'not registered'] as Absence[]) {
+    it(`gives nothing to one that is ${absence}, even what it holds`, () => {
+      const members = [memberOne(me, { absence }), memberOne(other)]
+      const held = new Map([...ids(4)].map(id => [id, locks.held(me)]))
+      const assignment = assign(clusterOf({ members, partitions: ids(4), locks: held }))
+      assert.deepEqual(new Set(assignment.values()), new Set([other]))
+      assert.equal(assignment.size, 4)
+    })
+  }
+
+  it('is empty without members, and without partitions', () => {
+    assert.equal(assign(clusterOf({ members: [] })).size, 0)
+    assert.equal(assign(clusterOf({ partitions: new Set() })).size, 0)
+  })
+
+  it('is of the partitions in the set alone', () => {
+    const assignment = assign(clusterOf({ partitions: new Set(['0']), locks: new Map([['removed', locks.held(me)]]) }))
+    assert.deepEqual([...assignment.keys()], ['0'])
+  })
+
+  it('is the same for everyone, in whatever order they see the cluster', () => {
+    const members = [memberOne(me), memberOne(other), memberOne(third)]
+    const held = [...ids(30)].map(id => [id, Number(id) < 12 ? locks.held(me) : locks.clean()] as const)
+    const one = assign(clusterOf({ members, partitions: ids(30), locks: new Map(held) }))
+    const two = assign(
+      clusterOf({ members: members.toReversed(), partitions: new Set([...ids(30)].reverse()), locks: new Map(held.toReversed()) }),
+    )
+    assert.deepEqual(new Map([...two].sort()), new Map([...one].sort()))
+  })
+})
