@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { bootClock } from '../../lib/clock.ts'
 import { Consul } from '../../lib/consul/http.ts'
 import { readStatus, type Status } from '../../lib/status.ts'
+import { owners, readBeats } from '../../test/lab/beats.ts'
 import { type Agent, type Cluster, tunedGossip } from '../../test/lab/cluster.ts'
 import { type DefinitionFile, install, instanceOf, program } from '../../test/lab/install.ts'
 import { until } from '../../test/lab/until.ts'
@@ -76,17 +77,17 @@ function leave(agent: Agent): Promise<string> {
   return program('leave', ['demo', '--state', agent.state, '--http-addr', agent.http])
 }
 
-/** Waits until exactly these are members in full and every partition runs where it should. */
-async function settled({ signal }: Stage, agent: Agent, members: readonly string[]): Promise<void> {
+/** Waits until exactly these are members in full, and the beats show every partition where it should be. */
+async function settled({ signal, cluster }: Stage, agent: Agent, members: readonly string[]): Promise<void> {
   await until(
     `12 partitions on ${members.join(', ')}`,
     async see => {
       signal.throwIfAborted()
       const status = see(await statusOf(agent))
       const full = status.instances.filter(({ state }) => state === 'member').map(({ instance }) => instance)
-      return (
-        status.ok && status.partitions.length === partitions.length && full.sort().join() === [...members].sort().join()
-      )
+      if (!status.ok || full.sort().join() !== [...members].sort().join()) return false
+      const beating = owners(await readBeats(join(cluster.root, 'beats')))
+      return status.partitions.every(({ partition, instance }) => beating.get(partition) === instance)
     },
     { deadline: 60_000, every: 250 },
   )

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { faults } from '../lab/beats.ts'
 import { clusterFor } from '../lab/in-tests.ts'
 import { install, program } from '../lab/install.ts'
 import { until } from '../lab/until.ts'
-import { enter, settled, stage, statusOf } from './stage.ts'
+import { enter, faultless, settled, stage, statusOf } from './stage.ts'
 
 const odd = ['a/b', 'ü', 'x y', '..', '.', '%2e', ';rm', 'é'.repeat(100)]
 
@@ -14,14 +13,14 @@ test('odd partition ids run like any other, and can be removed and added', async
   const work = stage(cluster, 'work', 'beating', { partitions: { list: odd } })
   await enter(work, [agent])
   await settled(work, [agent])
-  assert.deepEqual(faults(await work.beats(), odd), [])
+  await faultless(work, odd)
 
   const partitions = (...words: string[]) => program('partitions', ['work', ...words, '--http-addr', agent.http])
   await partitions('remove', 'a/b', '..')
   await until('two fewer', async () => (await statusOf(agent, 'work')).partitions.length === odd.length - 2)
   await partitions('add', 'a/b', '..')
   await settled(work, [agent])
-  assert.deepEqual(faults(await work.beats(), odd), [])
+  await faultless(work, odd)
 })
 
 test('two instances of a service share one agent, a-1 and a-10 among them', async t => {
@@ -42,5 +41,5 @@ test('two instances of a service share one agent, a-1 and a-10 among them', asyn
     status.instances.map(({ instance }) => instance),
     ['s1:a-1', 's1:a-10', 's1:a-2'],
   )
-  assert.deepEqual(faults(await work.beats(), ['0', '1', '2', '3', '4', '5']), [])
+  await faultless(work, ['0', '1', '2', '3', '4', '5'])
 })

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { faults } from '../lab/beats.ts'
 import { tunedGossip } from '../lab/cluster.ts'
 import { clusterFor } from '../lab/in-tests.ts'
 import { until } from '../lab/until.ts'
-import { enter, processes, range, settled, stage } from './stage.ts'
+import { enter, faultless, processes, range, settled, stage } from './stage.ts'
 
 test("a killed agent's processes are stopped, and then run elsewhere, never at once", async t => {
   const cluster = await clusterFor(t, { clients: 2, settings: tunedGossip })
@@ -19,9 +18,9 @@ test("a killed agent's processes are stopped, and then run elsewhere, never at o
   await victim.stop('SIGKILL')
   await until('its processes to stop', () => processes(victim, work.definition).size === 0, { deadline: 15_000 })
   await settled(work, others)
-  assert.deepEqual(faults(await work.beats(), range(6)), [])
+  await faultless(work, range(6))
 
   await victim.start()
   await settled(work, agents)
-  assert.deepEqual(faults(await work.beats(), range(6)), [], 'and it takes its share again')
+  await faultless(work, range(6))
 })

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { encode } from '../../lib/names.ts'
-import { faults } from '../lab/beats.ts'
 import { clusterFor } from '../lab/in-tests.ts'
 import { until } from '../lab/until.ts'
-import { changed, enter, everywhere, range, settled, stage, statusOf } from './stage.ts'
+import { changed, enter, everywhere, faultless, range, settled, stage, statusOf } from './stage.ts'
 
 interface Session {
   ID: string
@@ -59,6 +58,6 @@ describe('a lock that is taken away', () => {
     })
 
     assert.equal((await statusOf(s1, 'work')).ok, true)
-    assert.deepEqual(faults(await work.beats(), range(4)), [])
+    await faultless(work, range(4))
   })
 })

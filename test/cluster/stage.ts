@@ -6,7 +6,7 @@ import { type Process, parseProcess } from '../../lib/process/identity.ts'
 import { readLine } from '../../lib/state/facts.ts'
 import { instanceFiles, localPartitions } from '../../lib/state/instance.ts'
 import { readStatus, type Status } from '../../lib/status.ts'
-import { type Beat, readBeats } from '../lab/beats.ts'
+import { type Beat, faults, readBeats } from '../lab/beats.ts'
 import type { Agent, Cluster } from '../lab/cluster.ts'
 import { type DefinitionFile, install, instanceOf } from '../lab/install.ts'
 import { until } from '../lab/until.ts'
@@ -92,4 +92,14 @@ export function everywhere(stage: Stage, agents: readonly Agent[]): Map<string, 
 /** The partitions whose process is another one now, or on another agent. */
 export function changed(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
   return [...new Set([...before.keys(), ...after.keys()])].filter(id => before.get(id) !== after.get(id))
+}
+
+/**
+ * By the beats alone: nothing ever ran twice, no token went back, and each of `partitions` beats. A beat may be late on a
+ * busy machine; two owners stay two owners however long one looks.
+ */
+export function faultless({ beats }: Stage, partitions: readonly string[]): Promise<true> {
+  return until('beats without a fault', async see => see(faults(await beats(), [...partitions])).length === 0, {
+    every: 200,
+  })
 }
