@@ -60,7 +60,11 @@ describe('the assignment', () => {
     const held = [...ids(30)].map(id => [id, Number(id) < 12 ? locks.held(me) : locks.clean()] as const)
     const one = assign(clusterOf({ members, partitions: ids(30), locks: new Map(held) }))
     const two = assign(
-      clusterOf({ members: members.toReversed(), partitions: new Set([...ids(30)].reverse()), locks: new Map(held.toReversed()) }),
+      clusterOf({
+        members: members.toReversed(),
+        partitions: new Set([...ids(30)].reverse()),
+        locks: new Map(held.toReversed()),
+      }),
     )
     assert.deepEqual(new Map([...two].sort()), new Map([...one].sort()))
   })

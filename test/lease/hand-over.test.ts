@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
+import { describe, it, type TestContext } from 'node:test'
+import type { Operation } from '../../lib/consul/kv.ts'
+import { type Ending, endAll } from '../../lib/lease/hand-over.ts'
+import { heldValue } from '../../lib/lease/lock-value.ts'
+import { isAlive, type Process, processOf, signal } from '../../lib/process/identity.ts'
+import type { Snapshot } from '../../lib/snapshot.ts'
+import { readFact, writeFact } from '../../lib/state/facts.ts'
+import { heldBy, me, other, sessionOf, snapshotOf, third } from '../fixtures/cluster.ts'
+import { fakeConsul } from '../fixtures/consul.ts'
+import { contextOf, partitionIn, stateOf } from '../fixtures/state.ts'
+import { until } from '../lab/until.ts'
+
+const { keys } = snapshotOf()
+
+/** An instance that holds these locks. */
+async function holding(t: TestContext, ids: readonly string[]) {
+  const fake = await fakeConsul(t)
+  const { memory } = fake
+  memory.session(sessionOf(me), 'a')
+  const files = stateOf(t)
+  for (const id of ids) {
+    const partition = partitionIn(files, id)
+    const index = memory.lock(keys.lock(id), sessionOf(me), heldValue(heldBy(me)))
+    for (const fact of [partition.index, partition.token]) writeFact(fact, String(index))
+    writeFact(partition.acquisition, heldBy(me).acquisition)
+    writeFact(partition.terms, '10000 3000')
+    writeFact(partition.lease, '1 1')
+  }
+  const indexOf = (id: string) => memory.keys.get(keys.lock(id))?.ModifyIndex ?? 0
+  const release = (partition: string, over: Partial<Extract<Ending, { do: 'release' }>> = {}): Ending => ({
+    do: 'release',
+    partition,
+    index: indexOf(partition),
+    held: true,
+    next: null,
+    removed: false,
+    ...over,
+  })
+  const end = (endings: readonly Ending[], over: Partial<Snapshot> = {}) =>
+    endAll(contextOf(fake.consul, files), snapshotOf({ partitions: new Set(ids), ...over }), endings)
+  const left = (id: string) => {
+    const { acquisition, releasing, index, token, lease, terms, shepherd, process } = files.partition(id)
+    return [acquisition, releasing, index, token, lease, terms, shepherd, process].filter(existsSync)
+  }
+  return {
+    fake,
+    memory,
+    files,
+    indexOf,
+    release,
+    end,
+    left,
+    value: (id: string) => memory.value(keys.lock(id)),
+    holder: (id: string) => memory.keys.get(keys.lock(id))?.Session,
+  }
+}
+
+/** A process that a shepherd wrote down and left behind, which takes its time to stop. */
+async function leftBehind(t: TestContext, file: string): Promise<Process> {
+  const child = spawn('/bin/sh', ['-c', 'trap "sleep 0.3; exit" TERM; echo up; while :; do sleep 0.05; done'], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  const found = processOf(child.pid as number) as Process
+  t.after(() => signal(found, 'SIGKILL', true))
+  await new Promise(resolve => child.stdout.once('data', resolve))
+  writeFileSync(file, `${found.pid} ${found.start}\n`)
+  return found
+}
+
+describe('giving a lock back', () => {
+  it('leaves it free and clean, wakes the next, and forgets all that was of the acquisition', async t => {
+    const { end, release, value, holder, left, memory, files } = await holding(t, ['0'])
+    await end([release('0', { next: other })])
+    assert.equal(holder('0'), undefined)
+    const { clean, instance } = value('0') as Record<string, unknown>
+    assert.deepEqual([clean, instance], [true, me])
+    assert.equal((memory.value(`${keys.wake(other)}released`) as { from: string }).from, me)
+    assert.deepEqual(left('0'), [])
+    assert.equal(readFact(files.partition('0').status), 'not here: its lock was given back')
+  })
+
+  it('wakes the next in the very transaction', async t => {
+    const { end, release, fake } = await holding(t, ['0', '1', '2'])
+    await end([release('0', { next: other }), release('1', { next: third }), release('2', { next: other })])
+    assert.equal(fake.requests.length, 1)
+    const woken = (fake.requests[0]?.operations ?? [])
+      .filter(({ Verb }: Operation) => Verb === 'set')
+      .map(({ Key }) => Key)
+    assert.deepEqual(woken.sort(), [`${keys.wake(other)}released`, `${keys.wake(third)}released`])
+  })
+
+  it('happens only after its process is gone', async t => {
+    const { end, release, fake, files, holder } = await holding(t, ['0', '1'])
+    const process = await leftBehind(t, files.partition('0').process)
+    const alive: boolean[] = []
+    fake.script = ({ operations }) => {
+      if (operations.some(({ Key }) => Key === keys.lock('0'))) alive.push(isAlive(process))
+      return undefined
+    }
+    await end([release('0'), release('1')])
+    assert.deepEqual(alive, [false])
+    assert.deepEqual([holder('0'), holder('1')], [undefined, undefined])
+  })
+
+  it('does not wait for the slowest of several', async t => {
+    const { end, release, fake, files } = await holding(t, ['0', '1'])
+    await leftBehind(t, files.partition('0').process)
+    await end([release('0'), release('1')])
+    const locks = (operations: readonly Operation[]) =>
+      new Set(operations.map(({ Key }) => Key).filter(key => key.startsWith(keys.locks)))
+    assert.deepEqual(
+      fake.requests.map(({ operations }) => [...locks(operations)]),
+      [[keys.lock('1')], [keys.lock('0')]],
+    )
+  })
+
+  it('takes the acquisition away before anything is stopped, so that nothing can be started', async t => {
+    const { end, release, files } = await holding(t, ['0'])
+    const partition = files.partition('0')
+    await leftBehind(t, partition.process)
+    const ending = end([release('0')])
+    await until('the release to begin', () => existsSync(partition.releasing), { deadline: 2000, every: 5 })
+    assert.equal(existsSync(partition.acquisition), false)
+    await ending
+  })
+
+  it('whose answer is lost is known as begun', async t => {
+    const { end, release, fake, files } = await holding(t, ['0'])
+    fake.script = () => ({ status: 500, text: 'no leader' })
+    await assert.rejects(end([release('0')]), { name: 'Temporary' })
+    const { acquisition, releasing } = files.partition('0')
+    assert.deepEqual([readFact(acquisition), readFact(releasing)], [null, heldBy(me).acquisition])
+  })
+
+  it("never touches what is another session's", async t => {
+    const { end, release, memory, holder, files, value } = await holding(t, ['0', '1'])
+    const endings = [release('0', { next: other }), release('1')]
+    memory.keys.delete(keys.lock('0'))
+    memory.lock(keys.lock('0'), memory.session('s2', 'b'), '{}')
+    await end(endings)
+    assert.deepEqual([holder('0'), value('0'), holder('1')], ['s2', {}, undefined])
+    assert.equal(readFact(files.partition('0').releasing), heldBy(me).acquisition, 'the next look decides')
+    assert.equal(memory.keys.has(`${keys.wake(other)}released`), false, 'nobody is woken for nothing')
+  })
+
+  it('of a removed partition deletes it, and the directory', async t => {
+    const { end, release, memory, files } = await holding(t, ['0'])
+    await end([release('0', { removed: true })], { partitions: new Set() })
+    assert.equal(memory.keys.has(keys.lock('0')), false)
+    assert.equal(existsSync(files.partition('0').directory), false)
+  })
+
+  it('of a removed partition leaves it when it changed meanwhile', async t => {
+    const { end, release, memory, indexOf } = await holding(t, ['0'])
+    const ending = release('0', { removed: true })
+    const index = memory.put(keys.lock('0'), 'x')
+    await end([ending], { partitions: new Set() })
+    assert.equal(indexOf('0'), index)
+  })
+
+  it('wakes at most eight in a transaction, and fits', async t => {
+    const ids = Array.from({ length: 60 }, (_, id) => String(id))
+    const { end, release, fake, holder } = await holding(t, ids)
+    await end(ids.map(id => release(id, { next: `${id}:svc` })))
+    assert.ok(fake.requests.every(({ operations }) => operations.length <= 64))
+    assert.ok(ids.every(id => holder(id) === undefined))
+  })
+})
+
+describe('a lock that is not its own', () => {
+  it('is given back unclean, and wakes nobody', async t => {
+    const { end, value, holder, fake, indexOf } = await holding(t, ['0'])
+    await end([{ do: 'disown', partition: '0', index: indexOf('0') }])
+    assert.equal(holder('0'), undefined)
+    assert.equal((value('0') as Record<string, unknown>).clean, false)
+    assert.ok(fake.requests[0]?.operations.every(({ Verb }) => Verb !== 'set'))
+  })
+
+  it('that is lost is left alone: what runs is stopped, and forgotten', async t => {
+    const { end, fake, files, left } = await holding(t, ['0'])
+    const process = await leftBehind(t, files.partition('0').process)
+    await end([{ do: 'stop', partition: '0', why: 'its lock is lost' }])
+    assert.equal(isAlive(process), false)
+    assert.equal(fake.requests.length, 0)
+    assert.deepEqual(left('0'), [])
+    assert.equal(readFact(files.partition('0').status), 'not here: its lock is lost')
+  })
+})

@@ -1,0 +1,299 @@
+import assert from 'node:assert/strict'
+import { describe, it, type TestContext } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { bootClock } from '../../lib/clock.ts'
+import { extendLease, instanceLease, never, partitionLease, writePartitionLease } from '../../lib/lease/lease.ts'
+import { type Guarded, renew } from '../../lib/lease/renew.ts'
+import { keysOf } from '../../lib/names.ts'
+import { readFact, writeFact } from '../../lib/state/facts.ts'
+import { localFacts } from '../../lib/state/local.ts'
+import { heldBy, me } from '../fixtures/cluster.ts'
+import { fakeConsul, type Reply } from '../fixtures/consul.ts'
+import { partitionIn, stateOf } from '../fixtures/state.ts'
+
+const keys = keysOf('svc')
+
+/** An instance that holds these partitions, whose lease was last extended 5 s ago by a check that knew of them all. */
+async function holding(t: TestContext, ids: readonly string[]) {
+  const fake = await fakeConsul(t)
+  const { memory } = fake
+  const files = stateOf(t)
+  const session = memory.session('s1', 'a')
+  writeFact(files.session, session)
+  memory.lock(keys.member(me), session)
+  const before = bootClock() - 5000
+  extendLease(files, before, bootClock())
+  for (const id of ids) {
+    const partition = partitionIn(files, id)
+    writeFact(partition.acquisition, heldBy(me).acquisition)
+    writeFact(partition.index, String(memory.lock(keys.lock(id), session)))
+    writeFact(partition.terms, '10000 3000')
+    writePartitionLease(partition, { from: before, own: before - 1000 })
+  }
+  const guarded: Guarded = { consul: fake.consul, service: 'svc', instance: me, node: 'a', files }
+  const check = (t0 = bootClock()) => renew(guarded, localFacts(files, instanceLease(files, t0), t0), t0)
+  return { ...fake, fake, files, guarded, before, check, lease: (id: string) => partitionLease(files.partition(id)) }
+}
+
+const ids = (count: number) => Array.from({ length: count }, (_, id) => String(id))
+
+describe('a check', () => {
+  it('extends the lease to its own start, not to when it was answered', async t => {
+    const { check, fake, files } = await holding(t, ['0', '1'])
+    fake.script = async () => {
+      await delay(30)
+      return undefined
+    }
+    const t0 = bootClock()
+    assert.deepEqual(await check(t0), { proved: ['0', '1'], lost: [], member: true })
+    assert.equal(instanceLease(files, bootClock()), t0)
+  })
+
+  it('makes consistent reads, and only reads', async t => {
+    const { check, requests } = await holding(t, ['0'])
+    await check()
+    assert.deepEqual(
+      requests.map(({ method, path }) => `${method} ${path}`),
+      ['PUT /v1/session/renew/s1', 'PUT /v1/txn?consistent'],
+    )
+    assert.deepEqual(
+      requests[1]?.operations.map(({ Verb }) => Verb),
+      ['check-index', 'get-tree'],
+    )
+  })
+
+  it('makes a consistent read even when nothing is held', async t => {
+    const { check, requests, files } = await holding(t, [])
+    const t0 = bootClock()
+    assert.deepEqual(await check(t0), { proved: [], lost: [], member: true })
+    assert.equal(requests.at(-1)?.path, '/v1/txn?consistent')
+    assert.equal(instanceLease(files, bootClock()), t0)
+  })
+
+  it('leaves alone what was never assumed', async t => {
+    const { check, files, lease } = await holding(t, ['0'])
+    const pending = partitionIn(files, '1')
+    writeFact(pending.acquisition, 'pending')
+    writePartitionLease(pending, { from: never, own: never })
+    assert.deepEqual((await check()).proved, ['0'])
+    assert.deepEqual(lease('1'), { from: never, own: never })
+  })
+
+  it('proves more than 63 locks in several transactions', async t => {
+    const { check, requests } = await holding(t, ids(150))
+    const { proved, lost } = await check()
+    assert.deepEqual([proved.length, lost.length], [150, 0])
+    assert.deepEqual(
+      requests.slice(1).map(({ operations }) => operations.length),
+      [64, 64, 25],
+    )
+  })
+
+  it('writes no lease of a partition whose lock it proved as before', async t => {
+    const { check, before, lease } = await holding(t, ['0'])
+    await check()
+    assert.deepEqual(lease('0'), { from: before, own: before - 1000 })
+  })
+
+  it('frees a pinned lease once its lock is proved', async t => {
+    const { check, files, lease } = await holding(t, ['0'])
+    writePartitionLease(files.partition('0'), { from: never, own: 5 })
+    const t0 = bootClock()
+    await check(t0)
+    assert.deepEqual(lease('0'), { from: t0, own: t0 })
+  })
+})
+
+describe('a lost lock', () => {
+  const ways: [string, (held: Awaited<ReturnType<typeof holding>>) => void][] = [
+    ['deleted', ({ memory }) => memory.keys.delete(keys.lock('1'))],
+    ['overwritten', ({ memory }) => memory.put(keys.lock('1'), 'x')],
+    [
+      'taken by another',
+      ({ memory }) => {
+        memory.keys.delete(keys.lock('1'))
+        memory.lock(keys.lock('1'), memory.session('s2', 'b'))
+      },
+    ],
+    [
+      // As after the restore of an older backup: the index is the one written down, but another has it.
+      "in another's session at the very same index",
+      ({ memory }) => {
+        const raw = memory.keys.get(keys.lock('1'))
+        if (raw) raw.Session = memory.session('s2', 'b')
+      },
+    ],
+    [
+      'free at the very same index',
+      ({ memory }) => {
+        const raw = memory.keys.get(keys.lock('1'))
+        if (raw) delete raw.Session
+      },
+    ],
+  ]
+  for (const [how, lose] of ways) {
+    it(`that was ${how} has its lease pinned to the last proof; the others are proved`, async t => {
+      const held = await holding(t, ['0', '1', '2'])
+      lose(held)
+      const t0 = bootClock()
+      assert.deepEqual(await held.check(t0), { proved: ['0', '2'], lost: ['1'], member: true })
+      assert.deepEqual(held.lease('1'), { from: never, own: held.before })
+      assert.deepEqual(held.lease('0'), { from: held.before, own: held.before - 1000 })
+      assert.equal(instanceLease(held.files, bootClock()), t0)
+    })
+  }
+
+  it('is pinned before the lease of the others is extended', async t => {
+    const held = await holding(t, ['0', '1'])
+    held.memory.keys.delete(keys.lock('1'))
+    // A pin that cannot be written: the directory is gone.
+    const partition = held.files.partition('1')
+    const { rmSync } = await import('node:fs')
+    held.fake.script = ({ operations }) => {
+      if (operations.length > 0) rmSync(partition.directory, { recursive: true, force: true })
+      return undefined
+    }
+    await assert.rejects(held.check(), { name: 'Temporary' })
+    assert.equal(instanceLease(held.files, bootClock()), held.before)
+  })
+
+  it('stays pinned where it is, check after check', async t => {
+    const held = await holding(t, ['0'])
+    held.memory.keys.delete(keys.lock('0'))
+    await held.check()
+    await delay(20)
+    await held.check()
+    assert.deepEqual(held.lease('0'), { from: never, own: held.before })
+  })
+
+  it('with nothing that proves it is over at once', async t => {
+    const held = await holding(t, ['0'])
+    held.memory.keys.delete(keys.lock('0'))
+    writeFact(held.files.partition('0').lease, 'garbled')
+    await held.check()
+    assert.deepEqual(held.lease('0'), { from: never, own: never })
+  })
+
+  it('among many is dropped, and the rest proved by asking again', async t => {
+    const held = await holding(t, ids(100))
+    const lost = ['3', '62', '63', '99']
+    for (const id of lost) held.memory.keys.delete(keys.lock(id))
+    const renewal = await held.check()
+    assert.deepEqual(renewal.lost.toSorted(), lost.toSorted())
+    assert.equal(renewal.proved.length, 96)
+    // 63 of 100 refused, 61 + 2 refused, 61 + 1 and the rest
+    assert.ok(held.requests.every(({ operations }) => operations.length <= 64))
+  })
+
+  it('when all are: every one is', async t => {
+    const held = await holding(t, ids(70))
+    for (const id of ids(70)) held.memory.keys.delete(keys.lock(id))
+    const { proved, lost, member } = await held.check()
+    assert.deepEqual([proved.length, lost.length, member], [0, 70, true])
+  })
+})
+
+describe('without a session of this node', () => {
+  const ways: [string, (held: Awaited<ReturnType<typeof holding>>) => void][] = [
+    ['none written down', ({ files }) => writeFact(files.session, '')],
+    ['one that is gone', ({ memory }) => memory.sessions.delete('s1')],
+    ["another node's", ({ memory }) => memory.session('s1', 'b')],
+  ]
+  for (const [what, change] of ways) {
+    it(`(${what}) nothing is proved, and every lease is pinned`, async t => {
+      const held = await holding(t, ['0', '1'])
+      change(held)
+      assert.deepEqual(await held.check(), { proved: [], lost: ['0', '1'], member: false })
+      for (const id of ['0', '1']) assert.deepEqual(held.lease(id), { from: never, own: held.before })
+    })
+  }
+
+  it('but with one that does not hold the member key, locks are proved all the same', async t => {
+    const held = await holding(t, ['0'])
+    held.memory.keys.delete(keys.member(me))
+    assert.deepEqual(await held.check(), { proved: ['0'], lost: [], member: false })
+  })
+  it('a member key whose name only begins the same makes no member', async t => {
+    const held = await holding(t, [])
+    held.memory.keys.delete(keys.member(me))
+    held.memory.lock(`${keys.member(me)}2`, 's1')
+    assert.equal((await held.check()).member, false)
+  })
+})
+
+describe('an answer that is not Consul’s', () => {
+  const garbage: [string, Reply][] = [
+    ['an error', { status: 500, text: 'No cluster leader' }],
+    ['a page', { text: '<html>log in</html>' }],
+    ['nothing', { text: '' }],
+    ['an empty object', { text: '{}' }],
+    ['null', { text: 'null' }],
+    ['a list', { text: '[]' }],
+    ['a number', { text: '5' }],
+    ['half an answer', { text: '{"Results":[{"KV":{"Key":"wat' }],
+    ['results that are no list', { text: '{"Results":{}}' }],
+    ['results that are no keys', { text: '{"Results":[{}]}' }],
+    ['a refusal without a reason', { status: 409, text: '{"Results":null,"Errors":null}' }],
+    ['a refusal of nothing', { status: 409, text: '{"Results":null,"Errors":[]}' }],
+    ['a refusal of what was not asked', { status: 409, text: '{"Errors":[{"OpIndex":77,"What":"?"}]}' }],
+    ['a refusal without positions', { status: 409, text: '{"Errors":[{"What":"?"}]}' }],
+    [
+      'a refusal for want of a permission',
+      { status: 409, text: '{"Errors":[{"OpIndex":0,"What":"Permission denied"}]}' },
+    ],
+  ]
+  for (const [what, reply] of garbage) {
+    it(`(${what}) to the look extends nothing, and loses nothing`, async t => {
+      const held = await holding(t, ['0'])
+      held.fake.script = ({ path }) => (path.startsWith('/v1/txn') ? reply : undefined)
+      await assert.rejects(held.check())
+      assert.equal(instanceLease(held.files, bootClock()), held.before)
+      assert.deepEqual(held.lease('0'), { from: held.before, own: held.before - 1000 })
+    })
+  }
+
+  it('to the session extends nothing, and loses nothing', async t => {
+    const held = await holding(t, ['0'])
+    for (const reply of [
+      { status: 500, text: '' },
+      { text: 'null' },
+      { text: '[]' },
+      { text: '[{"ID":"s1"}]' },
+      { text: '<html>' },
+    ]) {
+      held.fake.script = ({ path }) => (path.startsWith('/v1/session') ? reply : undefined)
+      await assert.rejects(held.check(), { name: 'Temporary' })
+    }
+    assert.equal(instanceLease(held.files, bootClock()), held.before)
+    assert.deepEqual(held.lease('0'), { from: held.before, own: held.before - 1000 })
+  })
+
+  it('in the middle of several looks extends nothing', async t => {
+    const held = await holding(t, ids(100))
+    let looks = 0
+    held.fake.script = ({ path }) =>
+      path.startsWith('/v1/txn') && ++looks === 2 ? { status: 500, text: '' } : undefined
+    await assert.rejects(held.check(), { name: 'Temporary' })
+    assert.equal(readFact(held.files.lease)?.split(' ')[1], String(held.before))
+  })
+
+  it('or none in time extends nothing', async t => {
+    const held = await holding(t, ['0'])
+    const fake = await fakeConsul(t, 80)
+    fake.script = () => new Promise(() => {})
+    const check = renew(
+      { ...held.guarded, consul: fake.consul },
+      localFacts(held.files, held.before, bootClock()),
+      bootClock(),
+    )
+    await assert.rejects(check, { name: 'Temporary', message: /no answer within 80 ms/ })
+    assert.equal(instanceLease(held.files, bootClock()), held.before)
+  })
+
+  it('an answer without the entry of a lock does not prove it', async t => {
+    const held = await holding(t, ['0'])
+    held.fake.script = ({ path }) =>
+      path.startsWith('/v1/txn') ? { text: { Results: null, Errors: null } } : undefined
+    assert.deepEqual((await held.check()).lost, ['0'])
+  })
+})

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Registered } from '../lib/consul/health.ts'
+import type { Entry } from '../lib/consul/kv.ts'
+import { membersFrom, memberValue } from '../lib/members.ts'
+import { defaults } from '../lib/settings.ts'
+import { definition, me, memberOne, other, registeredOne, sessionOf } from './fixtures/cluster.ts'
+
+const prefix = 'watchbill/svc/member/'
+
+function entry(instance: string, over: Partial<Entry> = {}): Entry {
+  const value = memberValue(instance.split(':')[0] as string, definition, 'digest of the definition')
+  const indexes = { createIndex: 1, modifyIndex: 1, lockIndex: 1 }
+  return { key: `${prefix}${instance}`, value, session: sessionOf(instance), ...indexes, ...over }
+}
+
+const one = (over: Partial<Entry> = {}, registered: readonly Registered[] = [registeredOne(me)], settings = defaults) =>
+  membersFrom([entry(me, over)], prefix, registered, settings)[0]
+
+describe('a member', () => {
+  it('is what its own key says of it', () => assert.deepEqual(one(), memberOne(me)))
+
+  it('is nobody without a session that holds its key', () => assert.equal(one({ session: null }), undefined))
+
+  it('is nobody under a key that no instance has', () => {
+    assert.equal(one({ key: `${prefix}a/b` }), undefined)
+    assert.equal(one({ key: prefix }), undefined)
+  })
+
+  it('has its name decoded', () => assert.equal(one({ key: `${prefix}n%20x:svc` })?.instance, 'n x:svc'))
+
+  const absences: [string, readonly Registered[], string[], unknown][] = [
+    ['in full when its checks pass', [registeredOne(me)], [], null],
+    ['absent when it is drained', [registeredOne(me)], [me], 'drained'],
+    ['absent when it is not registered', [registeredOne(other)], [], 'not registered'],
+    ['absent in maintenance', [registeredOne(me, { maintenance: true })], [], 'in maintenance'],
+    ['absent when it is not passing', [registeredOne(me, { passing: false })], [], 'not passing'],
+    [
+      'in maintenance rather than not passing',
+      [registeredOne(me, { maintenance: true, passing: false })],
+      [],
+      'in maintenance',
+    ],
+    ['drained rather than anything else', [], [me], 'drained'],
+    ['not drained because another is', [registeredOne(me)], [other], null],
+  ]
+  for (const [what, registered, drained, absence] of absences) {
+    it(`is ${what}`, () => assert.equal(one({}, registered, { drained, epoch: 0 })?.absence, absence))
+  }
+
+  for (const value of [null, '', '{', 'null', '"text"', '[]', '5']) {
+    it(`counts like an ordinary one when its value is ${value}`, () => {
+      assert.deepEqual(one({ value }), memberOne(me, { node: '', definition: '' }))
+    })
+  }
+
+  it('counts like an ordinary one in each field that is garbled', () => {
+    const value = {
+      node: 'a',
+      weight: -1,
+      maxPartitions: 'all',
+      lease: null,
+      grace: 'x',
+      definition: 'digest of the definition',
+      roster: 0,
+    }
+    assert.deepEqual(one({ value: JSON.stringify(value) }), memberOne(me))
+  })
+
+  it('keeps its weight, its limit and its times', () => {
+    const value = { node: 'a', weight: 2.5, maxPartitions: 4, lease: 20_000, grace: 1, definition: 'd', roster: 1 }
+    const found = one({ value: JSON.stringify(value) })
+    assert.deepEqual(found, memberOne(me, { weight: 2.5, maxPartitions: 4, lease: 20_000, grace: 1, definition: 'd' }))
+  })
+})
+
+it('writes a value that tells the next definition from this one', () => {
+  assert.notEqual(memberValue('a', definition, 'one'), memberValue('a', definition, 'two'))
+})

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { decode, encode, instanceName, keysOf } from '../lib/names.ts'
+
+const samples: [string, string][] = [
+  ['plain', 'plain'],
+  ['7', '7'],
+  ['a-b_c.d:e', 'a-b_c.d:e'],
+  ['ü', 'ü'],
+  ['日本', '日本'],
+  ['a/b', 'a%2Fb'],
+  ['x y', 'x%20y'],
+  [' ', '%20'],
+  ['..', '%2E.'],
+  ['.', '%2E'],
+  ['.hidden', '%2Ehidden'],
+  ['a.', 'a.'],
+  ['%2e', '%252e'],
+  ['%', '%25'],
+  [';rm', '%3Brm'],
+  ['$(reboot)', '%24%28reboot%29'],
+  ['a\\b', 'a%5Cb'],
+  ['*', '%2A'],
+  ['😀', '%F0%9F%98%80'],
+  ['u\u0308', 'u%CC%88'],
+  ['\u2028', '%E2%80%A8'],
+]
+
+describe('encode', () => {
+  for (const [id, encoded] of samples) {
+    it(`makes ${encoded} of ${JSON.stringify(id)}, and decode makes it again`, () => {
+      assert.equal(encode(id), encoded)
+      assert.equal(decode(encoded), id)
+    })
+  }
+
+  const refused: [string, string][] = [
+    ['an empty id', ''],
+    ['a null character', 'a\u0000b'],
+    ['a newline', 'a\nb'],
+    ['a tab', '\t'],
+    ['an escape', '\u001b[31m'],
+    ['a delete', '\u007f'],
+    ['a C1 control character', '\u0085'],
+    ['half a character, first half', 'a\ud83d'],
+    ['half a character, second half', '\ude00a'],
+    ['halves in the wrong order', '\ude00\ud83d'],
+  ]
+  for (const [what, id] of refused) {
+    it(`refuses ${what}`, () => assert.throws(() => encode(id), { name: 'Permanent', message: /^cannot use the id "/ }))
+  }
+
+  const limits: [string, string, string][] = [
+    ['letters of one byte', 'a'.repeat(200), 'a'.repeat(201)],
+    ['letters of two bytes', 'ü'.repeat(100), `${'ü'.repeat(100)}a`],
+    ['what takes three bytes encoded', `${'/'.repeat(66)}ab`, '/'.repeat(67)],
+    ['what takes twelve bytes encoded', `${'😀'.repeat(16)}aaaaaaaa`, '😀'.repeat(17)],
+    ['a leading dot, which takes three', `.${'a'.repeat(197)}`, `.${'a'.repeat(198)}`],
+  ]
+  for (const [what, longest, tooLong] of limits) {
+    it(`takes up to 200 bytes of ${what}`, () => {
+      assert.equal(Buffer.byteLength(encode(longest)), 200)
+      assert.throws(() => encode(tooLong), { name: 'Permanent', message: /use 1 to 200 bytes/ })
+    })
+  }
+})
+
+describe('decode', () => {
+  const foreign = [
+    '',
+    '.',
+    '..',
+    '%2e',
+    '%2F%',
+    '%',
+    '%zz',
+    'a/b',
+    'a b',
+    'x%41',
+    'a%2E',
+    '%C3%BC',
+    '%FF',
+    '%00',
+    'a%0A',
+    'a'.repeat(201),
+    '%ED%A0%80',
+  ]
+  for (const key of foreign) {
+    it(`says that ${JSON.stringify(key.slice(0, 12))} is nobody's id`, () => assert.equal(decode(key), null))
+  }
+})
+
+// Short enough to be ids, of all that text can hold.
+const text = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 16 }),
+  fc.string({ unit: 'grapheme', maxLength: 12 }),
+  fc.string({ unit: fc.constantFrom('.', '/', '%', '2', 'e', 'E', 'F', ' ', ';', 'ü', ':'), maxLength: 20 }),
+)
+
+function encodeOrNull(id: string): string | null {
+  try {
+    return encode(id)
+  } catch {
+    return null
+  }
+}
+
+describe('any text', () => {
+  it('comes back as it was, or is refused', () => {
+    fc.assert(
+      fc.property(text, id => {
+        const encoded = encodeOrNull(id)
+        return encoded === null || decode(encoded) === id
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('makes one segment of a key and one file name: no slash, no blank, no shell character, no leading dot', () => {
+    fc.assert(
+      fc.property(text, id => {
+        const encoded = encodeOrNull(id)
+        return (
+          encoded === null ||
+          (/^[\p{L}\p{N}_:%-][\p{L}\p{N}_.:%-]*$/u.test(encoded) && Buffer.byteLength(encoded) <= 200)
+        )
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('has a key of its own', () => {
+    fc.assert(
+      fc.property(text, text, (a, b) => {
+        const [first, second] = [encodeOrNull(a), encodeOrNull(b)]
+        return a === b || first === null || first !== second
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it('read as a key is either what encode writes, or nobody’s', () => {
+    fc.assert(
+      fc.property(text, key => {
+        const id = decode(key)
+        return id === null || encode(id) === key
+      }),
+      { numRuns: 2000 },
+    )
+  })
+})
+
+describe('the keys of a service', () => {
+  const keys = keysOf('web shop')
+
+  it('are all below one root, whatever the ids hold', () => {
+    assert.equal(keys.root, 'watchbill/web%20shop/')
+    assert.equal(keys.lock('../member/a'), 'watchbill/web%20shop/lock/%2E.%2Fmember%2Fa')
+    assert.equal(keys.partition('..'), 'watchbill/web%20shop/partition/%2E.')
+    assert.equal(keys.member('a:web'), 'watchbill/web%20shop/member/a:web')
+    assert.equal(keys.report('a:web'), 'watchbill/web%20shop/report/a:web')
+    for (const key of [keys.revision, keys.settings, keys.joined]) assert.ok(key.startsWith(keys.spec))
+  })
+
+  it('end the prefix of a wake-up, so that a-1 does not wake a-10', () => {
+    assert.equal(keys.wake('a-1'), 'watchbill/web%20shop/wake/a-1/')
+    assert.ok(!keys.wake('a-10').startsWith(keys.wake('a-1')))
+  })
+})
+
+it('names an instance by its node and its service id', () => assert.equal(instanceName('n:1', 'web'), 'n:1:web'))

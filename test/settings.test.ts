@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { keysOf } from '../lib/names.ts'
+import {
+  changeSettings,
+  defaults,
+  fencingToken,
+  highestEpoch,
+  revisionBump,
+  type Settings,
+  settingsFrom,
+} from '../lib/settings.ts'
+import { fakeConsul } from './fixtures/consul.ts'
+
+const lastGood: Settings = { drained: ['a:svc'], epoch: 3 }
+const keys = keysOf('svc')
+
+describe('the settings in force', () => {
+  it('are the defaults when there is no key', () => {
+    assert.deepEqual(settingsFrom(null, lastGood), { settings: defaults, problem: null })
+  })
+
+  it('are what the key says', () => {
+    assert.deepEqual(settingsFrom('{"drained":["b:svc"],"epoch":7}', lastGood), {
+      settings: { drained: ['b:svc'], epoch: 7 },
+      problem: null,
+    })
+  })
+
+  it('have a default for each field that is left out', () => {
+    assert.deepEqual(settingsFrom('{}', lastGood), { settings: defaults, problem: null })
+  })
+
+  it('keep fields that this version does not know', () => {
+    const { settings } = settingsFrom('{"pause":true,"drained":[]}', lastGood)
+    assert.deepEqual(settings, { pause: true, drained: [], epoch: 0 })
+  })
+
+  const garbled = [
+    '{',
+    'null',
+    '{"drained":"a:svc"}',
+    '{"drained":null}',
+    '{"drained":[1]}',
+    '{"drained":{"0":"a:svc"}}',
+    '{"epoch":-1}',
+    '{"epoch":1.5}',
+    '{"epoch":"3"}',
+    '{"epoch":null}',
+    `{"epoch":${highestEpoch + 1}}`,
+    '{"epoch":1e999}',
+  ]
+  for (const text of garbled) {
+    it(`are the last good ones when the key holds ${text}`, () => {
+      const { settings, problem } = settingsFrom(text, lastGood)
+      assert.equal(settings, lastGood)
+      assert.match(problem ?? '', /^spec\/settings is not /)
+    })
+  }
+})
+
+describe('a fencing token', () => {
+  it('is the index of the acquisition', () => assert.equal(fencingToken(0, 12_345), '12345'))
+
+  it('of a later epoch is above every one of an earlier', () => {
+    const last = BigInt(fencingToken(0, 2 ** 40 - 1))
+    assert.ok(BigInt(fencingToken(1, 0)) > last)
+    assert.ok(BigInt(fencingToken(2, 1)) > BigInt(fencingToken(1, 2 ** 40 - 1)))
+  })
+
+  it('is a number in every language, in the highest epoch too', () => {
+    assert.ok(Number.isSafeInteger(Number(fencingToken(highestEpoch, 2 ** 40 - 1))))
+  })
+})
+
+describe('changing the settings', () => {
+  const drain = (settings: Settings) => ({ ...settings, drained: [...settings.drained, 'b:svc'] })
+
+  it('writes them and tells everyone, in one transaction', async t => {
+    const { consul, memory, requests } = await fakeConsul(t)
+    const outcome = await changeSettings(consul, keys, drain)
+    assert.deepEqual(outcome, { settings: { drained: ['b:svc'], epoch: 0 }, changed: true })
+    assert.deepEqual(memory.value(keys.settings), { drained: ['b:svc'], epoch: 0 })
+    assert.equal(memory.keys.get(keys.settings)?.ModifyIndex, memory.keys.get(keys.revision)?.ModifyIndex)
+    assert.equal(requests.length, 2)
+  })
+
+  it('keeps what it does not know', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    memory.put(keys.settings, '{"pause":true,"epoch":4}')
+    await changeSettings(consul, keys, drain)
+    assert.deepEqual(memory.value(keys.settings), { pause: true, drained: ['b:svc'], epoch: 4 })
+  })
+
+  it('is not misled by a key whose name only begins the same', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    memory.put(`${keys.settings}.old`, '{"epoch":9}')
+    assert.deepEqual((await changeSettings(consul, keys, drain)).settings, { drained: ['b:svc'], epoch: 0 })
+  })
+
+  it('writes nothing when nothing changes', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    const index = memory.put(keys.settings, '{"drained":[],"epoch":0}')
+    assert.equal((await changeSettings(consul, keys, settings => settings)).changed, false)
+    assert.equal(memory.index, index + 1) // the look alone
+    assert.equal(memory.keys.has(keys.revision), false)
+  })
+
+  it('looks again when another was quicker, and loses neither change', async t => {
+    const fake = await fakeConsul(t)
+    let others = 2
+    fake.script = ({ operations }) => {
+      if (operations[0]?.Verb === 'cas' && others-- > 0)
+        fake.memory.put(keys.settings, `{"drained":["other${others}:svc"]}`)
+      return undefined
+    }
+    await changeSettings(fake.consul, keys, drain)
+    assert.deepEqual(fake.memory.value(keys.settings), { drained: ['other0:svc', 'b:svc'], epoch: 0 })
+  })
+
+  it('gives up after a while when others are always quicker', async t => {
+    const fake = await fakeConsul(t)
+    fake.script = ({ operations }) => {
+      if (operations[0]?.Verb === 'cas') fake.memory.put(keys.settings, '{}')
+      return undefined
+    }
+    await assert.rejects(changeSettings(fake.consul, keys, drain), {
+      name: 'Temporary',
+      message: /others keep changing it/,
+    })
+  })
+
+  it('refuses to write over garbled ones', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    const index = memory.put(keys.settings, '{"drained":"a:svc"}')
+    await assert.rejects(changeSettings(consul, keys, drain), { name: 'Permanent', message: /it is garbled; mend it/ })
+    assert.equal(memory.keys.get(keys.settings)?.ModifyIndex, index)
+  })
+
+  it('bumps the revision with another value every time', () => {
+    const { Verb, Key } = revisionBump(keys)
+    assert.deepEqual([Verb, Key], ['set', keys.revision])
+  })
+})

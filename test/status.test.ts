@@ -1,0 +1,275 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Report } from '../lib/report.ts'
+import type { Cluster } from '../lib/snapshot.ts'
+import { knownServices, type PartitionStatus, readStatus, statusOf } from '../lib/status.ts'
+import { clusterOf, heldBy, locks, me, memberOne, other, registeredOne, third } from './fixtures/cluster.ts'
+import { fakeConsul } from './fixtures/consul.ts'
+
+const alone = { members: [memberOne(me)] }
+const drained = { members: [memberOne(me, { absence: 'drained' })] }
+const lock = (one: ReturnType<typeof locks.held>) => ({ locks: new Map([['0', one]]) })
+
+function partition(over: Partial<Cluster>, reports: Record<string, Report> = {}): PartitionStatus {
+  const status = statusOf(clusterOf({ partitions: new Set(['0']), ...over }), new Map(Object.entries(reports)))
+  return status.partitions[0] as PartitionStatus
+}
+
+interface Case {
+  readonly what: string
+  readonly over: Partial<Cluster>
+  readonly reports?: Record<string, Report>
+  readonly state: PartitionStatus['state']
+  readonly why: string
+  readonly instance?: string | null
+}
+
+const held = lock(locks.held(me))
+const cases: Case[] = [
+  { what: 'held by whom it is for', over: { ...alone, ...held }, state: 'running', why: '', instance: me },
+  {
+    what: 'held by whom it is for, who waits for it no longer',
+    over: { ...alone, ...held },
+    reports: { [me]: { 0: `takeover by ${me} at …` } },
+    state: 'running',
+    why: '',
+    instance: me,
+  },
+  {
+    what: 'what its holder says is crash-looping',
+    over: { ...alone, ...held },
+    reports: { [me]: { 0: 'crash-looping since 1767225600: exit 1' } },
+    state: 'crash-looping',
+    why: 'since 1767225600: exit 1',
+    instance: me,
+  },
+  {
+    what: 'what its holder says has finished',
+    over: { ...alone, ...held },
+    reports: { [me]: { 0: 'finished: exit 0' } },
+    state: 'finished',
+    why: 'exit 0',
+    instance: me,
+  },
+  {
+    what: 'what its holder says something else of',
+    over: { ...alone, ...held },
+    reports: { [me]: { 0: 'cannot start: spawn ENOENT' } },
+    state: 'failing',
+    why: 'cannot start: spawn ENOENT',
+    instance: me,
+  },
+  {
+    what: 'what another says something of',
+    over: { ...alone, ...held },
+    reports: { [other]: { 0: 'finished: exit 0' } },
+    state: 'running',
+    why: '',
+    instance: me,
+  },
+  {
+    what: 'held by one that is drained, with another to take it',
+    over: { members: [memberOne(me, { absence: 'drained' }), memberOne(other)], ...held },
+    state: 'moving',
+    why: `to ${other}: ${me} is drained`,
+    instance: me,
+  },
+  {
+    what: 'held by one that is drained, with nobody to take it',
+    over: { ...drained, ...held },
+    state: 'drained',
+    why: `being stopped: ${me} is drained`,
+    instance: me,
+  },
+  {
+    what: 'held by a session that nobody takes part with',
+    over: { ...alone, ...lock(locks.held(third)) },
+    state: 'moving',
+    why: `to ${me}`,
+    instance: third,
+  },
+  {
+    what: 'held by nobody knows whom',
+    over: { ...alone, ...lock(locks.held(third, { held: null })) },
+    state: 'moving',
+    why: `to ${me}`,
+    instance: null,
+  },
+  {
+    what: 'held, but no longer in the set',
+    over: { ...held, partitions: new Set() },
+    state: 'removed',
+    why: 'no longer in the set; being stopped',
+    instance: me,
+  },
+  {
+    what: 'free, and no longer in the set',
+    over: { ...lock(locks.clean()), partitions: new Set() },
+    state: 'removed',
+    why: 'no longer in the set; its lock is being deleted',
+  },
+  { what: 'free and clean', over: { ...alone, ...lock(locks.clean()) }, state: 'starting', why: `on ${me}` },
+  {
+    what: 'free and unclean, with W of its last holder',
+    over: { ...alone, ...lock(locks.unclean(other, { held: heldBy(other, { lease: 20_000 }) })) },
+    state: 'waiting',
+    why: `takeover by ${me} within 24 s`,
+  },
+  {
+    what: 'free and garbled, with the longest W of the members',
+    over: { members: [memberOne(me, { grace: 6000 })], ...lock(locks.garbled()) },
+    state: 'waiting',
+    why: `takeover by ${me} within 17 s`,
+  },
+  { what: 'missing', over: alone, state: 'waiting', why: `takeover by ${me} within 14 s` },
+  {
+    what: 'free, in the words of whom it is for',
+    over: { ...alone, ...lock(locks.unclean(other)) },
+    reports: { [me]: { 0: `takeover by ${me} at noon` } },
+    state: 'waiting',
+    why: `takeover by ${me} at noon`,
+  },
+  {
+    what: 'free with nobody there',
+    over: { members: [], ...lock(locks.clean()) },
+    state: 'unassigned',
+    why: 'no instance takes part',
+  },
+  {
+    what: 'free with only drained ones there',
+    over: { ...drained, ...lock(locks.clean()) },
+    state: 'drained',
+    why: `${me} is drained`,
+  },
+  {
+    what: 'free with one drained and one not passing',
+    over: {
+      members: [memberOne(me, { absence: 'drained' }), memberOne(other, { absence: 'not passing' })],
+      ...lock(locks.clean()),
+    },
+    state: 'unassigned',
+    why: `${me} is drained, ${other} is not passing`,
+  },
+  {
+    what: 'one too many for all members',
+    over: {
+      members: [memberOne(me, { maxPartitions: 1 })],
+      partitions: new Set(['0', '1']),
+      locks: new Map([
+        ['0', locks.clean()],
+        ['1', locks.held(me)],
+      ]),
+    },
+    state: 'unassigned',
+    why: 'every member has its maxPartitions',
+  },
+]
+
+describe('a partition', () => {
+  for (const { what, over, reports, state, why, instance = null } of cases) {
+    it(`is ${state} when it is ${what}`, () => {
+      const since =
+        instance === null || (instance === third && !over.locks?.get('0')?.held) ? null : '2026-01-01T00:00:00Z'
+      assert.deepEqual(partition(over, reports), { partition: '0', instance, state, why, since })
+    })
+  }
+})
+
+describe('an instance', () => {
+  it('is told with what it holds, is to have, and weighs', () => {
+    const { instances } = statusOf(clusterOf({ ...alone, ...held, members: [memberOne(me, { weight: 2 })] }), new Map())
+    assert.deepEqual(instances, [{ instance: me, state: 'member', held: 1, assigned: 2, weight: 2 }])
+  })
+
+  const states: [string, Partial<Cluster>, string][] = [
+    ['drained', drained, 'drained'],
+    ['in maintenance', { members: [memberOne(me, { absence: 'in maintenance' })] }, 'in maintenance'],
+    ['not registered any more', { members: [memberOne(me, { absence: 'not registered' })] }, 'not registered'],
+    ['registered and passing, without a session', { members: [], registered: [registeredOne(me)] }, 'joining'],
+    [
+      'registered and not passing, without a session',
+      { members: [], registered: [registeredOne(me, { passing: false })] },
+      'not passing',
+    ],
+  ]
+  for (const [what, over, state] of states) {
+    it(`that is ${what} is ${state}, and is to have nothing`, () => {
+      const one = statusOf(clusterOf(over), new Map()).instances[0]
+      assert.deepEqual([one?.state, one?.assigned], [state, 0])
+    })
+  }
+
+  it('is listed once, by name', () => {
+    const over = {
+      members: [memberOne(other)],
+      registered: [registeredOne(third), registeredOne(other), registeredOne(me)],
+    }
+    assert.deepEqual(
+      statusOf(clusterOf(over), new Map()).instances.map(({ instance }) => instance),
+      [me, other, third],
+    )
+  })
+})
+
+describe('a service', () => {
+  const both = new Map([
+    ['0', locks.held(me)],
+    ['1', locks.held(me)],
+  ])
+
+  it('is ok when every partition runs or has finished', () => {
+    const reports = new Map([[me, { 1: 'finished: exit 0' }]])
+    const { ok, summary, problem } = statusOf(clusterOf({ ...alone, locks: both }), reports)
+    assert.deepEqual([ok, problem], [true, null])
+    assert.equal(summary, 'svc: 2 partitions on 1 members; 1 running, 1 finished')
+  })
+
+  it('is ok with no partitions at all, if that was said', () => {
+    assert.equal(statusOf(clusterOf({ partitions: new Set() }), new Map()).ok, true)
+  })
+
+  const bad: [string, Partial<Cluster>, RegExp][] = [
+    ['when a partition does not run', { ...alone, ...held }, /1 running, 1 waiting/],
+    [
+      'when nobody has written a partition set',
+      { defined: false, partitions: new Set() },
+      /nobody has written a partition set yet/,
+    ],
+    ['when the settings are garbled', { ...alone, locks: both, settingsProblem: 'garbled' }, /2 running/],
+  ]
+  for (const [what, over, summary] of bad) {
+    it(`is not ok ${what}`, () => {
+      const status = statusOf(clusterOf(over), new Map())
+      assert.equal(status.ok, false)
+      assert.match(status.summary, summary)
+      assert.equal(status.problem, over.settingsProblem ?? null)
+    })
+  }
+
+  it('tells its partitions by number, not by letter', () => {
+    const { partitions } = statusOf(clusterOf({ partitions: new Set(['10', '9', 'a']) }), new Map())
+    assert.deepEqual(
+      partitions.map(({ partition }) => partition),
+      ['9', '10', 'a'],
+    )
+  })
+
+  it('that nobody has heard of is told from one with nothing to run', async t => {
+    const fake = await fakeConsul(t)
+    fake.script = ({ path }) => (path.startsWith('/v1/health/') ? { text: [] } : undefined)
+    assert.equal((await readStatus(fake.consul, 'svc')).ok, false)
+  })
+
+  it('is not told from half an answer', async t => {
+    const fake = await fakeConsul(t)
+    fake.script = ({ path }) => (path.startsWith('/v1/health/') ? { text: null } : undefined)
+    await assert.rejects(readStatus(fake.consul, 'svc'), { name: 'Temporary' })
+  })
+})
+
+it('the services that are kept are those with keys of their own', async t => {
+  const { consul, memory } = await fakeConsul(t)
+  for (const key of ['watchbill/b/spec/revision', 'watchbill/a%20b/lock/0', 'watchbill/b/lock/0', 'watchbill/%2e/x'])
+    memory.put(key, '')
+  assert.deepEqual(await knownServices(consul), ['a b', 'b'])
+})
