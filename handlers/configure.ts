@@ -1,0 +1,58 @@
+/**
+ * Runs when:      an operator sets a machine up for a service, changes a definition, or updates watchbill
+ * Reads:          definitions, the agent's settings
+ * May change:     watchbill-<id>.json in Consul's configuration directory; the releases below --home
+ * Never changes:  what runs: the agent takes the files up at its next reload; anything in Consul, the definitions
+ * Exits:          0 done, or nothing to do; 100 a definition is wrong, a directory may not be written to; 111 the agent
+ *                 is away and --node is not given
+ */
+import { configure, rendered, unconfigure } from '../lib/configure/configure.ts'
+import { servicesFrom } from '../lib/configure/services.ts'
+import {
+  agentLines,
+  changeLine,
+  environmentLine,
+  nextLine,
+  releaseLine,
+  validatedLine,
+} from '../lib/configure/words.ts'
+import { print, program } from '../lib/frame.ts'
+
+program({
+  name: 'configure',
+  about: 'Writes what Consul is to run for the services of this machine, and puts the programs in place.',
+  args: {
+    definition: { type: 'positional', description: 'a definition (default: all in WATCHBILL_CONFIG)', required: false },
+    rest: { type: 'positional', description: 'more definitions', required: false },
+    'consul-dir': { type: 'string', description: "Consul's configuration directory", default: '/etc/consul.d' },
+    stdout: { type: 'boolean', description: 'print the configuration, and change nothing' },
+    node: { type: 'string', description: "this machine's Consul node name (default: the agent says it)" },
+    state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
+    'http-addr': { type: 'string', description: 'where Consul is (default $CONSUL_HTTP_ADDR or 127.0.0.1:8500)' },
+    'token-file': { type: 'string', description: 'a file with the Consul token (default $CONSUL_HTTP_TOKEN_FILE)' },
+    home: { type: 'string', description: 'for releases (default $WATCHBILL_HOME or /usr/local/lib/watchbill)' },
+    'node-binary': { type: 'string', description: 'include this Node in the release, or a path', default: 'include' },
+    'dry-run': { type: 'boolean', description: 'say what would be done' },
+    remove: { type: 'boolean', description: 'remove the files of these services again' },
+    force: { type: 'boolean', description: '--remove even where partitions are on this machine' },
+    json: { type: 'boolean', description: 'print JSON' },
+  },
+  deadline: 300_000,
+  async run(args) {
+    const dryRun = args['dry-run'] ?? false
+    const services = await servicesFrom(args._, process.env.WATCHBILL_CONFIG || '/etc/watchbill')
+    if (args.remove) {
+      const changes = unconfigure(services, args, args.force ?? false)
+      if (args.json) return print(JSON.stringify({ changes }))
+      return print([...changes.map(change => changeLine(change, dryRun)), nextLine(changes, dryRun)].join('\n'))
+    }
+    if (args.stdout) return print((await rendered(services, args)).trimEnd())
+    const done = await configure(services, args)
+    if (args.json) return print(JSON.stringify(done))
+    const { changes, release, agent, validated, environment } = done
+    const lines = [releaseLine(release, dryRun), ...changes.map(change => changeLine(change, dryRun))]
+    if (validated !== null) lines.push(validatedLine(validated))
+    lines.push(...agentLines(agent), ...environmentLine(environment), nextLine(changes, dryRun))
+    print(lines.join('\n'))
+  },
+})

@@ -1,0 +1,85 @@
+#!/usr/bin/env node
+/**
+ * watchbill <program> [arguments]: npx tsx handlers/<program>.ts, from wherever this package stands.
+ *
+ * Plain JavaScript that old Nodes can read, from 12.20 on: one before 22.19 runs the program with the Node that `npm ci`
+ * brought, or says what is needed. The program is a process of its own, through tsx: Node's own reader of TypeScript
+ * refuses files below node_modules. Signals go through to it; its exit code comes back.
+ * Exits: as the program does; 0 after the list of programs; 100 when there is no such program, or no Node to run it
+ */
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const needed = [22, 19]
+const handlers = dirname(fileURLToPath(import.meta.url))
+const resolve = createRequire(import.meta.url).resolve
+
+function main(name, args) {
+  if (name === undefined || name === '--help' || name === '-h') return process.stdout.write(help())
+  if (!programs().includes(name)) return refuse(`there is no such program; see watchbill --help`, name)
+  const node = enough(process.versions.node) ? process.execPath : installed('node/package.json', 'bin/node')
+  const version = needed.join('.')
+  if (node === null)
+    return refuse(`it needs Node ${version}, this is ${process.version}; run npm ci, or use that`, name)
+  const tsx = installed('tsx/package.json', 'dist/loader.mjs')
+  if (tsx === null) return refuse('tsx is not installed; run npm ci', name)
+  run(node, ['--import', pathToFileURL(tsx).href, join(handlers, `${name}.ts`), ...args])
+}
+
+function programs() {
+  const sources = readdirSync(handlers).filter(file => file.endsWith('.ts'))
+  return sources.map(file => file.slice(0, -'.ts'.length)).sort()
+}
+
+function help() {
+  const names = programs()
+  const widest = Math.max(...names.map(name => name.length))
+  const lines = names.map(name => `  ${name.padEnd(widest)}  ${about(name)}`)
+  return `watchbill <program> [arguments]; each program has --help\n\n${lines.join('\n')}\n`
+}
+
+/** What the program says of itself: its `about`, read without running it. */
+function about(name) {
+  const text = readFileSync(join(handlers, `${name}.ts`), 'utf8')
+  const found = /\babout:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|`((?:[^`\\]|\\.)*)`)/.exec(text)
+  return found === null ? '' : (found[1] || found[2] || found[3]).replace(/\\(.)/g, '$1')
+}
+
+function enough(version) {
+  const [major, minor] = version.split('.').map(Number)
+  return major > needed[0] || (major === needed[0] && minor >= needed[1])
+}
+
+/** A file of an installed package; null when it is not there. */
+function installed(manifest, file) {
+  try {
+    const path = join(dirname(resolve(manifest)), file)
+    return existsSync(path) ? path : null
+  } catch (_) {
+    return null
+  }
+}
+
+function run(node, args) {
+  const child = spawn(node, args, { stdio: 'inherit' })
+  const signals = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGINT', 'SIGQUIT']
+  // What is typed at a terminal reaches the program by itself.
+  const typed = signal => process.stdin.isTTY && (signal === 'SIGINT' || signal === 'SIGQUIT')
+  for (const signal of signals) process.on(signal, () => typed(signal) || child.kill(signal))
+  child.on('error', error => refuse(`${error.message}; run npm ci`, args[2]))
+  child.on('exit', (code, signal) => {
+    for (const name of signals) process.removeAllListeners(name)
+    if (signal === null) process.exitCode = code
+    else process.kill(process.pid, signal)
+  })
+}
+
+function refuse(why, name) {
+  process.stderr.write(`watchbill: permanent: cannot run ${name}: ${why}\n`)
+  process.exitCode = 100
+}
+
+main(process.argv[2], process.argv.slice(3))

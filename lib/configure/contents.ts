@@ -1,0 +1,51 @@
+/** What a release is made of, as text: bundled from the sources, or read from the release that runs here. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, resolve } from 'node:path'
+
+export interface Contents {
+  /** The package's version. */
+  readonly version: string
+  /** Text by path, of every file but bin/node and the compiled code. */
+  readonly files: ReadonlyMap<string, string>
+  readonly executable: ReadonlySet<string>
+}
+
+/** The release that this program runs from; null when it runs from its sources. */
+export function ownRelease(): string | null {
+  const directory = resolve(import.meta.dirname, '..') // bundled into <release>/lib
+  return existsSync(`${directory}/package.json`) ? directory : null
+}
+
+/** @param node the identity of the Node it is for */
+export async function contentsHere(node: string): Promise<Contents> {
+  const own = ownRelease()
+  const files = own === null ? await fromSources() : fromRelease(own)
+  const { name, version } = JSON.parse(files.get('package.json') as string)
+  files.set('package.json', `${JSON.stringify({ name, version, type: 'commonjs', node }, null, 2)}\n`)
+  return { version, files, executable: new Set([...files.keys()].filter(isExecutable)) }
+}
+
+function isExecutable(file: string): boolean {
+  return file === 'watchbill' || file.endsWith('.sh')
+}
+
+async function fromSources(): Promise<Map<string, string>> {
+  const { bundle, programNames, root } = await import('./bundle.ts')
+  const text = (file: string) => readFileSync(`${root}/${file}`, 'utf8')
+  const programs = programNames()
+  const files = new Map([['package.json', text('package.json')]])
+  for (const [name, bundled] of await bundle(programs)) files.set(`lib/${name}`, bundled)
+  for (const program of programs) files.set(`${program}.cjs`, text('lib/configure/entry.cjs'))
+  for (const file of ['lib/configure/keep.cjs', 'lib/process/shepherd.sh'])
+    files.set(`lib/${basename(file)}`, text(file))
+  const list = execFileSync(process.execPath, [`${root}/handlers/watchbill.js`, '--help'], { encoding: 'utf8' })
+  return files.set('watchbill', text('lib/configure/watchbill.sh').replace('LIST\n', list))
+}
+
+function fromRelease(release: string): Map<string, string> {
+  const files = readdirSync(release, { withFileTypes: true })
+  const parts = readdirSync(`${release}/lib`).map(name => `lib/${name}`)
+  const names = [...files.flatMap(entry => (entry.isFile() ? [entry.name] : [])), ...parts]
+  return new Map(names.map(name => [name, readFileSync(`${release}/${name}`, 'utf8')]))
+}

@@ -1,0 +1,55 @@
+/**
+ * Just enough of a Consul for a rehearsal of the programs: it knows no keys, has every session that it is asked for, and
+ * finds every lock held. Nothing is claimed there, so nothing is started.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+
+export interface StandIn {
+  /** http://127.0.0.1:port */
+  readonly address: string
+  readonly close: () => void
+}
+
+/** @param service what /v1/health/service answers; @param session the one that holds the locks, and its node */
+export async function standIn(service: unknown, session: { ID: string; Node: string }): Promise<StandIn> {
+  const server = createServer(async (request, response) => {
+    const answer = answerTo(request.url ?? '', await body(request), service, session)
+    send(response, answer === null ? 404 : 200, answer ?? [])
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(0, '127.0.0.1', resolve)
+  })
+  const { port } = server.address() as AddressInfo
+  return { address: `http://127.0.0.1:${port}`, close: () => server.close() }
+}
+
+async function body(request: IncomingMessage): Promise<unknown> {
+  const sent = await text(request)
+  return sent === '' ? null : JSON.parse(sent)
+}
+
+function send(response: ServerResponse, status: number, answer: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'x-consul-index': '1' }).end(JSON.stringify(answer))
+}
+
+/** null is Consul's 404: there are no such keys. */
+function answerTo(url: string, sent: unknown, service: unknown, session: { ID: string; Node: string }): unknown {
+  if (url.startsWith('/v1/kv/')) return null
+  if (url.startsWith('/v1/health/service/')) return service
+  if (url.startsWith('/v1/session/create')) return { ID: session.ID }
+  if (url.startsWith('/v1/session/renew/')) return [{ ...session, Name: '' }]
+  if (url.startsWith('/v1/txn')) return { Results: results(sent, session.ID), Errors: null }
+  return []
+}
+
+/** A lock is as whoever asks expects it. */
+function results(sent: unknown, session: string): unknown[] {
+  const operations = (sent as { KV: { Verb: string; Key: string; Index?: number } }[]).map(({ KV }) => KV)
+  return operations
+    .filter(({ Verb }) => Verb === 'check-index')
+    .map(({ Key, Index = 1 }) => ({
+      KV: { Key, Value: null, Session: session, CreateIndex: 1, ModifyIndex: Index, LockIndex: 1 },
+    }))
+}

@@ -1,0 +1,17 @@
+#!/bin/sh
+# watchbill <program> [arguments]: runs a program of this release, with its Node.
+here=$(dirname -- "$(readlink -f -- "$0")")
+case ${1-} in '' | -h | --help)
+  cat <<'PROGRAMS'
+LIST
+PROGRAMS
+  exit 0 ;;
+esac
+program=$1
+shift
+case $program in */* | .*) known= ;; *) known=$here/$program.cjs ;; esac
+if [ ! -e "$known" ]; then
+  echo "watchbill: permanent: cannot run $program: there is no such program; see watchbill --help" >&2
+  exit 100
+fi
+exec "$here/bin/node" "$known" "$@"

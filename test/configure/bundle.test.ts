@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { before, describe, test } from 'node:test'
+import { bundle, programNames, root } from '../../lib/configure/bundle.ts'
+
+describe('the bundles', () => {
+  let files: ReadonlyMap<string, string>
+  before(async () => {
+    files = await bundle(programNames())
+  })
+  const text = (name: string) => files.get(name) ?? assert.fail(`there is no ${name}`)
+
+  test('there is one of each program', () => {
+    for (const program of programNames()) assert.ok(files.has(`${program}.cjs`), program)
+  })
+
+  test('hold no path of this machine', () => {
+    for (const [name, text] of files) assert.ok(!text.includes(root), name)
+  })
+
+  test('are ASCII, as entry.cjs reads them', () => {
+    for (const [name, text] of files) assert.doesNotMatch(text, /[^\0-\x7f]/, name)
+  })
+
+  test('require nothing but parts of their own and modules of Node, esbuild aside', () => {
+    for (const [name, text] of files) {
+      for (const [, id = ''] of text.matchAll(/\brequire\("([^"]+)"\)/g)) {
+        const known = id.startsWith('./') ? files.has(id.slice(2)) : isOfNode(id)
+        assert.ok(known || id === 'esbuild', `${name} requires ${id}`)
+      }
+    }
+  })
+
+  test('never load Node’s machinery for ES modules', () => {
+    for (const [name, text] of files) assert.doesNotMatch(text, /^(?!\s*(\*|\/\/)).*\bimport\(/m, name)
+  })
+
+  test('a handler that leaves early reads neither the HTTP client nor the schema', () => {
+    assert.ok(text('on-service.cjs').length < 50_000)
+    assert.match(text('on-service.cjs'), /require\("\.\/lib\.reconcile-once\.cjs"\)/)
+    assert.doesNotMatch(text('guard.cjs'), /ZodMini/)
+    assert.match(text('lib.definition.schema.cjs'), /ZodMini/)
+  })
+
+  test('none loads what nobody needs: HTTP/2 and fetch', () => {
+    for (const [name, text] of files) assert.doesNotMatch(text, /node:http2"\)|FormDataParser/i, name)
+  })
+
+  test('are the same when they are made again', async () => {
+    for (const [name, again] of await bundle(['guard'])) assert.ok(text(name) === again, name)
+  })
+})
+
+function isOfNode(id: string): boolean {
+  return process.getBuiltinModule(id.replace(/^node:/, '')) !== undefined
+}

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { describe, test } from 'node:test'
+import { transform } from 'esbuild'
+import { programNames } from '../../lib/configure/bundle.ts'
+import { folder, root, run } from '../configure/run.ts'
+
+const bin = `${root}/handlers/watchbill.js`
+const watchbill = (...args: string[]) => run(process.execPath, [bin, ...args])
+
+describe('watchbill', () => {
+  test('lists every program, with a line on each', async () => {
+    for (const args of [[], ['--help'], ['-h']]) {
+      const { code, stdout } = await watchbill(...args)
+      assert.equal(code, 0)
+      const lines = new Map([...stdout.matchAll(/^ {2}(\S+) +(\S.*)$/gm)].map(([, name, about]) => [name, about]))
+      assert.deepEqual([...lines.keys()], programNames())
+    }
+  })
+
+  test('refuses a program that it has not', async () => {
+    const line = 'watchbill: permanent: cannot run nonesuch: there is no such program; see watchbill --help'
+    assert.deepEqual(await watchbill('nonesuch'), { code: 100, stdout: '', stderr: line })
+    assert.equal((await watchbill('../lib/guard')).code, 100)
+  })
+
+  test('passes arguments on, and the exit code back', async () => {
+    const { code, stderr } = await watchbill('guard', '--nonesuch')
+    assert.deepEqual([code, /^guard: permanent: /.test(stderr)], [100, true])
+    assert.match((await watchbill('guard', '--help')).stdout, /USAGE watchbill guard/)
+  })
+})
+
+describe('where the package is installed below node_modules', () => {
+  const top = folder()
+  const installed = `${top}/node_modules/watchbill`
+  mkdirSync(`${installed}/handlers`, { recursive: true })
+  cpSync(bin, `${installed}/handlers/watchbill.js`)
+  cpSync(`${root}/package.json`, `${installed}/package.json`)
+  program('echo', `console.log(process.argv.slice(2).join(' ') as string)`)
+  program(
+    'wait',
+    `process.on('SIGTERM', () => process.exit(7)); console.log('ready' as string); setInterval(() => {}, 1e6)`,
+  )
+  program('die', `process.kill(process.pid, 'SIGKILL')`)
+  const here = `${installed}/handlers/watchbill.js`
+
+  function program(name: string, source: string): void {
+    writeFileSync(`${installed}/handlers/${name}.ts`, `const about = 'about: ${name}'\n${source}\n`)
+  }
+
+  test('it says what to install, in one line', async () => {
+    const { code, stderr } = await run(process.execPath, [here, 'echo'])
+    assert.deepEqual([code, stderr], [100, 'watchbill: permanent: cannot run echo: tsx is not installed; run npm ci'])
+  })
+
+  test('it runs TypeScript', async () => {
+    install('tsx', 'esbuild', '@esbuild')
+    const { code, stdout, stderr } = await run(process.execPath, [here, 'echo', 'a b', '--c'])
+    assert.deepEqual([code, stdout], [0, 'a b --c'], stderr)
+  })
+
+  test('a signal goes through to the program, and its exit code comes back', async () => {
+    const child = spawn(process.execPath, [here, 'wait'], { stdio: ['ignore', 'pipe', 'inherit'] })
+    await once(child.stdout, 'data')
+    child.kill('SIGTERM')
+    assert.deepEqual(await once(child, 'exit'), [7, null])
+  })
+
+  test('a program that a signal ends, ends it by the same', async () => {
+    const child = spawn(process.execPath, [here, 'die'], { stdio: 'ignore' })
+    assert.deepEqual(await once(child, 'exit'), [null, 'SIGKILL'])
+  })
+
+  test('an old Node says what is needed, or has the installed one run the program', async () => {
+    // Only its version is old: the file itself is parsed for an old one below.
+    const pretend = `${top}/old.mjs`
+    writeFileSync(pretend, `Object.defineProperty(process.versions, 'node', { value: '18.20.4' })`)
+    const old = () => run(process.execPath, ['--import', pretend, here, 'echo', 'hello'])
+    const refused = await old()
+    assert.equal(refused.code, 100)
+    assert.match(
+      refused.stderr,
+      /^watchbill: permanent: cannot run echo: it needs Node 22\.19, this is .*; run npm ci, or use that$/,
+    )
+    mkdirSync(`${installed}/node_modules/node/bin`, { recursive: true })
+    writeFileSync(`${installed}/node_modules/node/package.json`, '{"name":"node","version":"24.0.0"}')
+    writeFileSync(`${installed}/node_modules/node/bin/node`, `#!/bin/sh\necho its own\nexec ${process.execPath} "$@"\n`)
+    chmodSync(`${installed}/node_modules/node/bin/node`, 0o755)
+    assert.deepEqual(await old(), { code: 0, stdout: 'its own\nhello', stderr: '' })
+  })
+
+  function install(...packages: string[]): void {
+    for (const name of packages)
+      cpSync(`${root}/node_modules/${name}`, `${installed}/node_modules/${name}`, { recursive: true })
+  }
+})
+
+test('an old Node can parse it', async () => {
+  const source = readFileSync(bin, 'utf8')
+  const [now, then] = await Promise.all(
+    ['esnext', 'node12.20'].map(target => transform(source, { target, format: 'esm' })),
+  )
+  assert.equal(then?.code, now?.code)
+})
