@@ -213,6 +213,14 @@ describe('a lock in its own session', () => {
       expected: [{ ...reclaim, index: 107 }],
     },
     {
+      when: 'is written anew when that was begun while its lease runs, and its outcome never learnt',
+      over: {
+        ...lock(locks.held(me, { held: null, modifyIndex: 107 })),
+        ...local(locals.running({ index: null, pinned: true })),
+      },
+      expected: [{ ...reclaim, index: 107 }],
+    },
+    {
       when: 'is assumed when the outcome of its transaction was never written down',
       over: { ...lock(mine), ...local(locals.quiet({ index: null, token: null, leaseRuns: false })) },
       expected: [{ do: 'adopt', partition, index }],

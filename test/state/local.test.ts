@@ -77,6 +77,16 @@ describe('what is known of a partition here', () => {
     })
   }
 
+  it('counts one that was just launched as its shepherd, until that has written its own name', t => {
+    const partition = partitionIn(stateOf(t), '0')
+    writeFact(partition.launched, line(self).trimEnd())
+    assert.deepEqual(localOf(partition, null, 1000).shepherd, self)
+    writeFact(partition.launched, `${self.pid} ${Number(self.start) + 1}`)
+    assert.equal(localOf(partition, null, 1000).shepherd, null)
+    writeFileSync(partition.shepherd, line(self))
+    assert.deepEqual(localOf(partition, null, 1000).shepherd, self)
+  })
+
   it('tells a shepherd that is held by a SIGSTOP', async t => {
     const partition = partitionIn(stateOf(t), '0')
     const child = spawn('sleep', ['60'])
