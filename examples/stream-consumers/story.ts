@@ -1,4 +1,5 @@
 /** What happens while the producer produces: a consumer dies, a machine freezes and dies, wakes up, and comes back. */
+import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isAlive, type Process, parseProcess, signal } from '../../lib/process/identity.ts'
@@ -76,9 +77,17 @@ function freeze(stage: Stage, agent: Agent): Sleeper {
   const files = filesOf(stage, agent, stream)
   const [shepherd, consumer] = [processIn(files.shepherd), processIn(files.process)]
   say(`freeze ${consumer.pid}, the consumer of ${stream} on ${agent.name}, and its shepherd (SIGSTOP)`)
+  wakeAfterUs(shepherd, consumer)
   signal(shepherd, 'SIGSTOP')
   signal(consumer, 'SIGSTOP')
   return { stream, files, shepherd, consumer }
+}
+
+/** Should we be killed hard meanwhile, nobody else would ever wake them; awake, they end by themselves. */
+function wakeAfterUs(...frozen: Process[]): void {
+  const script = 'while kill -s 0 "$0"; do sleep 1; done; kill -s CONT "$@"'
+  const pids = [process.pid, ...frozen.map(({ pid }) => pid)].map(String)
+  spawn('sh', ['-c', script, ...pids], { detached: true, stdio: 'ignore' }).unref()
 }
 
 async function killAgent(agent: Agent): Promise<void> {
