@@ -32,8 +32,7 @@ program({
   async run(args) {
     const root = args.state || stateRoot()
     const instance = oneInstance(root, args.service, args.instance)
-    const stamp = acceptedDefinition(instanceFiles(root, instance))?.stamp ?? ''
-    const definition = stamp.split(' ')[1] ?? ''
+    const definition = acceptedDefinition(instanceFiles(root, instance))?.file ?? ''
     const run = contextOf('leave', thisInstance({ ...args, instance, state: root, definition }))
     try {
       if (args['dry-run']) {

@@ -2,14 +2,16 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { transactInBatches } from './consul/batch.ts'
 import { transact } from './consul/kv.ts'
+import { sessionName, sessionsOn } from './consul/session.ts'
 import type { Context } from './context.ts'
+import { Temporary } from './errors.ts'
 import { enter } from './lease/enter.ts'
 import { endAll } from './lease/hand-over.ts'
 import { adopt, reclaimAll } from './lease/reclaim.ts'
 import { claimAll } from './lease/takeover.ts'
 import { definePartitions } from './partitions/set.ts'
 import { partitionsDigest, type Step } from './plan.ts'
-import { killMarked } from './process/marks.ts'
+import { killMarked, markedProcesses } from './process/marks.ts'
 import { startShepherd } from './process/start.ts'
 import { revisionBump } from './settings.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -60,18 +62,24 @@ async function hold(
 async function startAll(context: Context, snapshot: Snapshot, partitions: readonly string[]): Promise<void> {
   const idle = partitions.filter(partition => !snapshot.local.get(partition)?.shepherd)
   if (idle.length === 0) return
-  await killStrays(context, idle)
-  for (const partition of idle) start(context, snapshot, partition)
+  const haunted = await killStrays(context, idle)
+  for (const partition of idle) if (!haunted.includes(partition)) start(context, snapshot, partition)
+  if (haunted.length > 0) {
+    throw new Temporary(`cannot start ${haunted.join(', ')}: what is left of an earlier process does not die; see ps`)
+  }
 }
 
 const strayLimit = 2000
 
-async function killStrays(context: Context, partitions: readonly string[]): Promise<void> {
-  const directories = new Set(partitions.map(partition => context.files.partition(partition).directory))
-  for (let waited = 0; killMarked(context.files.partitions, directories) > 0; waited += 25) {
-    if (waited > strayLimit) throw new Error('what is left of an earlier process does not die')
+/** @returns the partitions of which something is left that SIGKILL does not end */
+async function killStrays(context: Context, partitions: readonly string[]): Promise<string[]> {
+  const directoryOf = (partition: string) => context.files.partition(partition).directory
+  const directories = new Set(partitions.map(directoryOf))
+  for (let waited = 0; killMarked(context.files.partitions, directories) > 0 && waited < strayLimit; waited += 25) {
     await delay(25)
   }
+  const marked = markedProcesses(context.files.partitions)
+  return partitions.filter(partition => marked.has(directoryOf(partition)))
 }
 
 function start(context: Context, snapshot: Snapshot, partition: string): void {
@@ -94,22 +102,31 @@ function start(context: Context, snapshot: Snapshot, partition: string): void {
 }
 
 async function define(context: Context, snapshot: Snapshot): Promise<void> {
-  const { keys, definition, definedLast } = snapshot
-  const first = definedLast === null
+  const { keys, definition } = snapshot
+  const first = snapshot.definedLast === null
   if (first && snapshot.defined) {
     context.log('leaves the partition set as it is: others wrote it before this instance first came')
   } else {
-    // A set that this instance wrote and that is gone was deleted by someone: what ran then may still run.
-    const { added, removed } = await definePartitions(
-      context.consul,
-      keys,
-      definition.partitions,
-      first || snapshot.defined,
-    )
+    const clean = snapshot.defined || (first && !(await othersAtWork(context, snapshot)))
+    const { added, removed } = await definePartitions(context.consul, keys, definition.partitions, clean)
     if (!snapshot.defined) await transact(context.consul, [revisionBump(keys)])
     context.log(`wrote the definition's partitions: ${added.length} added, ${removed.length} removed`)
   }
   writeFact(context.files.defined, partitionsDigest(definition.partitions))
+}
+
+/**
+ * There is no set, and yet an instance has a session without a member key: someone has wiped everything below
+ * watchbill/, and what ran then still runs. Its locks must not be made anew as clean ones.
+ */
+async function othersAtWork(context: Context, snapshot: Snapshot): Promise<boolean> {
+  const known = new Set(snapshot.members.map(({ session }) => session))
+  for (const { instance, node } of snapshot.registered) {
+    if (instance === snapshot.instance) continue
+    const sessions = await sessionsOn(context.consul, node)
+    if (sessions.some(({ Name, ID }) => Name === sessionName(instance) && !known.has(ID))) return true
+  }
+  return false
 }
 
 async function deleteLocks(

@@ -32,6 +32,8 @@ export interface Verdict {
   readonly sentence: string
 }
 
+/** What a Node may take to start on a busy machine, ms. */
+const startUp = 500
 /** How often every guard has all locks looked at, ms. */
 const lookEvery = 10_000
 /** What a process may print before its output is put aside, bytes. */
@@ -86,7 +88,8 @@ async function tryToRenew(
  */
 function unanswered(here: ThisInstance, local: ReadonlyMap<string, Local>, interval: number, why: string): Verdict {
   const now = bootClock()
-  killWhatWouldOutlive(here.files, local, now + interval)
+  // Consul counts the interval from the end of this run, and the next one speaks only after its own wait.
+  killWhatWouldOutlive(here.files, local, now + interval + answerLimit + startUp)
   const ends = [...local.values()].map(leaseEnd)
   const definition = acceptedDefinition(here.files)?.definition
   const own = instanceLease(here.files, now)

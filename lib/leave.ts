@@ -1,4 +1,5 @@
 /** Leaving for good: stop, give everything back, take the name out of Consul. */
+import { setTimeout as delay } from 'node:timers/promises'
 
 import { act } from './act.ts'
 import { bootClock, bootId } from './clock.ts'
@@ -11,6 +12,7 @@ import { assign } from './roster/assignment.ts'
 import type { Snapshot } from './snapshot.ts'
 import { removeFact, writeFact } from './state/facts.ts'
 import { asOnlyHandler } from './state/handler-lock.ts'
+import { writeLeaving } from './state/left.ts'
 
 /** The steps that a leaving instance would take now. */
 export async function leavingSteps(run: Reconcile): Promise<{ steps: readonly Step[]; snapshot: Snapshot }> {
@@ -38,7 +40,7 @@ function busy(snapshot: Snapshot): boolean {
  * @throws Temporary when another handler does not let go, or Consul is away: run again
  */
 export async function leave(run: Reconcile, deadline: number): Promise<number> {
-  writeFact(run.files.left, 'leaving')
+  writeLeaving(run.files)
   let released = 0
   const end = performance.now() + deadline
   const work = async () => {
@@ -54,6 +56,7 @@ export async function leave(run: Reconcile, deadline: number): Promise<number> {
   }
   while (!(await asOnlyHandler(run.files.directory, work))) {
     if (performance.now() > end) throw new Temporary('cannot leave: another handler is still at it; try again')
+    await delay(50)
   }
   return released
 }

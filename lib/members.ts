@@ -63,7 +63,7 @@ function absenceOf(instance: string, health: Registered | undefined, settings: S
 }
 
 /** A garbled value counts like that of an ordinary member, so that all instances still compute the same roster. */
-function termsOf(text: string | null): Omit<Member, 'instance' | 'session' | 'absence'> {
+export function termsOf(text: string | null): Omit<Member, 'instance' | 'session' | 'absence'> {
   const value = parse(text)
   const number = (field: string, otherwise: number) => {
     const found = value[field]

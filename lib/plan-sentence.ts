@@ -50,6 +50,11 @@ export function sentence(snapshot: Snapshot, steps: readonly Step[], waits: Read
 
 /** Numbers by size, everything else by name. */
 export function byName(a: string, b: string): number {
-  const difference = Number(a) - Number(b)
-  return Number.isNaN(difference) || difference === 0 ? (a < b ? -1 : a > b ? 1 : 0) : difference
+  const [left, right] = [numberIn(a), numberIn(b)]
+  return left - right || (a < b ? -1 : a > b ? 1 : 0)
+}
+
+/** What is no number comes after all numbers. */
+function numberIn(text: string): number {
+  return /^\d{1,15}$/.test(text) ? Number(text) : Number.MAX_SAFE_INTEGER
 }

@@ -14,8 +14,8 @@ export type Step =
   | { readonly do: 'enter' }
   /** Write the partition set of the definition. */
   | { readonly do: 'define' }
-  /** Take one's own lock back while its lease runs; the process goes on. */
-  | { readonly do: 'reclaim'; readonly partition: string; readonly index: number | null }
+  /** Take one's own lock back while its lease runs, or (`held`) write its value anew; the process goes on. */
+  | { readonly do: 'reclaim'; readonly partition: string; readonly index: number | null; readonly held: boolean }
   /** Held already, but the transaction's outcome was never written down. */
   | { readonly do: 'adopt'; readonly partition: string; readonly index: number }
   | { readonly do: 'claim'; readonly partition: string; readonly index: number | null; readonly takeover: boolean }
@@ -109,12 +109,12 @@ function mine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock
   const unwritten = ours && local?.index === null
   // Overwritten by someone while its lease runs: nobody can have had it meanwhile, so the value is written anew.
   if (local?.acquisition != null && local.leaseRuns && local.index !== index && !unwritten) {
-    return { do: 'reclaim', partition: id, index }
+    return { do: 'reclaim', partition: id, index, held: true }
   }
   // A restored backup, or another state directory: nobody knows who else may still run it.
   if (!ours) return { do: 'disown', partition: id, index }
   if (local?.releasing || mustGiveUp(snapshot, assignment, id)) return release(snapshot, assignment, id, index, true)
-  if (local?.index !== index) return { do: 'adopt', partition: id, index }
+  if (local?.index !== index || !local.whole) return { do: 'adopt', partition: id, index }
   return mustStart(local) ? { do: 'start', partition: id } : null
 }
 
@@ -147,8 +147,9 @@ function notMineAnyMore(
   if (lock !== null && lock.session !== null) return { do: 'stop', partition: id, why: 'its lock is held by another' }
   const ours = lock?.held != null && lock.held.acquisition === (local.acquisition ?? local.releasing)
   // While the lease runs nobody else can have waited long enough to take it.
-  if (local.leaseRuns && local.acquisition !== null && (ours || lock === null) && snapshot.partitions.has(id)) {
-    return { do: 'reclaim', partition: id, index: lock?.modifyIndex ?? null }
+  const wanted = snapshot.partitions.has(id) || !snapshot.defined // not even a set: someone has wiped everything
+  if (local.leaseRuns && local.acquisition !== null && (ours || lock === null) && wanted) {
+    return { do: 'reclaim', partition: id, index: lock?.modifyIndex ?? null, held: false }
   }
   if (ours && lock !== null) return afterOwn(snapshot, assignment, id, lock, local)
   if (local.index === null && local.shepherd === null && local.process === null) {
@@ -201,5 +202,5 @@ export function waitLeft(snapshot: Snapshot, id: string, lock: Lock | null): num
 function waitOf(snapshot: Snapshot, lock: Lock | null): number {
   if (lock?.held) return takeoverWait(lock.held.lease, lock.held.grace)
   const own = { lease: snapshot.definition.leaseMs, grace: snapshot.definition.stop.graceMs }
-  return cautiousWait([own, ...snapshot.members])
+  return cautiousWait([own, ...snapshot.terms])
 }

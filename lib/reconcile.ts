@@ -11,7 +11,7 @@ import { renew } from './lease/renew.ts'
 import { type Plan, plan } from './plan.ts'
 import { writeReport } from './report.ts'
 import { assign } from './roster/assignment.ts'
-import { defaults, type Settings } from './settings.ts'
+import { defaults, type Settings, settingsFrom } from './settings.ts'
 import { type Snapshot, takeSnapshot } from './snapshot.ts'
 import { readFact, writeFact } from './state/facts.ts'
 import { asOnlyHandler } from './state/handler-lock.ts'
@@ -87,8 +87,7 @@ function settingsProblem({ keys, settingsProblem }: Snapshot): string | null {
 }
 
 function lastGoodSettings({ files }: Reconcile): Settings {
-  const text = readFact(files.settings)
-  return text === null ? defaults : (JSON.parse(text) as Settings)
+  return settingsFrom(readFact(files.settings), defaults).settings
 }
 
 /** Before anything is done: since when locks are free, the settings if they are good, and the log line. */

@@ -13,20 +13,29 @@ export interface Settings {
 
 export const defaults: Settings = { drained: [], epoch: 0 }
 
-/** The settings in force: those in Consul, or the last good ones and what is wrong with those in Consul. */
+/**
+ * The settings in force: those in Consul, or the last good ones and what is wrong with those in Consul. The epoch never
+ * falls, whatever becomes of the key: tokens must not.
+ */
 export function settingsFrom(text: string | null, lastGood: Settings): { settings: Settings; problem: string | null } {
-  if (text === null) return { settings: defaults, problem: null }
-  const settings = parse(text)
-  if (settings) return { settings, problem: null }
-  return { settings: lastGood, problem: 'spec/settings is not {"drained": […], "epoch": n}' }
+  const settings = text === null ? defaults : parse(text)
+  if (settings === null) return { settings: lastGood, problem: 'it is not {"drained": […], "epoch": n}' }
+  return { settings: { ...settings, epoch: Math.max(settings.epoch, lastGood.epoch) }, problem: null }
 }
 
 function parse(text: string): Settings | null {
+  const value = objectIn(text)
+  if (value === null) return null
+  const { drained = [], epoch = 0, ...rest } = value
+  if (!Array.isArray(drained) || !drained.every(instance => typeof instance === 'string')) return null
+  if (!Number.isSafeInteger(epoch) || (epoch as number) < 0 || (epoch as number) > highestEpoch) return null
+  return { ...rest, drained, epoch: epoch as number }
+}
+
+function objectIn(text: string): Record<string, unknown> | null {
   try {
-    const { drained = [], epoch = 0, ...rest } = JSON.parse(text) as Record<string, unknown>
-    if (!Array.isArray(drained) || !drained.every(instance => typeof instance === 'string')) return null
-    if (!Number.isSafeInteger(epoch) || (epoch as number) < 0 || (epoch as number) > highestEpoch) return null
-    return { ...rest, drained, epoch: epoch as number }
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && !Array.isArray(value) ? (value as Record<string, unknown> | null) : null
   } catch {
     return null
   }

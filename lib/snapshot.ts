@@ -10,12 +10,12 @@ import type { Definition } from './definition/definition.ts'
 import { type FreeLock, readFree, refreshFree } from './lease/free.ts'
 import { instanceLease } from './lease/lease.ts'
 import { type Lock, lockFrom } from './lease/lock-value.ts'
-import { type Member, membersFrom } from './members.ts'
+import { type Member, membersFrom, termsOf } from './members.ts'
 import { decode, type Keys, keysOf } from './names.ts'
 import { defaults, type Settings, settingsFrom } from './settings.ts'
 import { readFact } from './state/facts.ts'
 import type { InstanceFiles } from './state/instance.ts'
-import { type Local, localFacts } from './state/local.ts'
+import { type Local, localFacts, type Terms } from './state/local.ts'
 
 /** What the cluster looks like: the same for whoever asks. */
 export interface Cluster {
@@ -23,6 +23,8 @@ export interface Cluster {
   readonly keys: Keys
   readonly registered: readonly Registered[]
   readonly members: readonly Member[]
+  /** L and G of everyone who takes part or has lost the session: any of them may have had a lock. */
+  readonly terms: readonly Terms[]
   readonly partitions: ReadonlySet<string>
   readonly locks: ReadonlyMap<string, Lock>
   readonly settings: Settings
@@ -58,8 +60,9 @@ export interface Snapshot extends Cluster {
  */
 export async function lookAtCluster(consul: Consul, service: string, lastGood: Settings = defaults): Promise<Cluster> {
   const keys = keysOf(service)
-  const ids = await keysBelow(consul, keys.partitions)
   const entries = await trees(consul, [keys.locks, keys.members, keys.spec])
+  // After the locks: a partition that comes in between lacks its lock for this look, and no lock lacks its partition.
+  const ids = await keysBelow(consul, keys.partitions)
   const registered = await registeredInstances(consul, service)
   const below = (prefix: string) => entries.filter(({ key }) => key.startsWith(prefix))
   const { settings, problem } = settingsFrom(entries.find(({ key }) => key === keys.settings)?.value ?? null, lastGood)
@@ -68,6 +71,7 @@ export async function lookAtCluster(consul: Consul, service: string, lastGood: S
     keys,
     registered,
     members: membersFrom(below(keys.members), keys.members, registered, settings),
+    terms: below(keys.members).map(({ value }) => termsOf(value)),
     partitions: new Set(ids.flatMap(key => decode(key.slice(keys.partitions.length)) ?? [])),
     locks: new Map(
       below(keys.locks).flatMap(entry => {

@@ -148,7 +148,7 @@ function freeWords(
 }
 
 function waitOf(cluster: Cluster, lock: Lock | null): number {
-  return lock?.held ? takeoverWait(lock.held.lease, lock.held.grace) : cautiousWait(cluster.members)
+  return lock?.held ? takeoverWait(lock.held.lease, lock.held.grace) : cautiousWait(cluster.terms)
 }
 
 /** Why nobody is to have it. */

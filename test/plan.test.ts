@@ -44,7 +44,8 @@ const partition = '0'
 const index = 100
 const claim: Step = { do: 'claim', partition, index, takeover: false }
 const takeover: Step = { do: 'claim', partition, index, takeover: true }
-const reclaim: Step = { do: 'reclaim', partition, index }
+const reclaim = { do: 'reclaim', partition, index, held: false } as const
+const rewrite = { ...reclaim, held: true } as const
 const release: Step = { do: 'release', partition, index, held: true, next: null, removed: false }
 const disown: Step = { do: 'disown', partition, index }
 const stop = (why: string): Step => ({ do: 'stop', partition, why })
@@ -210,7 +211,7 @@ describe('a lock in its own session', () => {
     {
       when: 'is written anew when it was overwritten while its lease runs',
       over: { ...lock(locks.held(me, { held: null, modifyIndex: 107 })), ...local(locals.running()) },
-      expected: [{ ...reclaim, index: 107 }],
+      expected: [{ ...rewrite, index: 107 }],
     },
     {
       when: 'is written anew when that was begun while its lease runs, and its outcome never learnt',
@@ -218,7 +219,7 @@ describe('a lock in its own session', () => {
         ...lock(locks.held(me, { held: null, modifyIndex: 107 })),
         ...local(locals.running({ index: null, pinned: true })),
       },
-      expected: [{ ...reclaim, index: 107 }],
+      expected: [{ ...rewrite, index: 107 }],
     },
     {
       when: 'is assumed when the outcome of its transaction was never written down',

@@ -17,7 +17,7 @@ const keys = keysOf('svc')
 
 describe('the settings in force', () => {
   it('are the defaults when there is no key', () => {
-    assert.deepEqual(settingsFrom(null, lastGood), { settings: defaults, problem: null })
+    assert.deepEqual(settingsFrom(null, defaults), { settings: defaults, problem: null })
   })
 
   it('are what the key says', () => {
@@ -28,17 +28,26 @@ describe('the settings in force', () => {
   })
 
   it('have a default for each field that is left out', () => {
-    assert.deepEqual(settingsFrom('{}', lastGood), { settings: defaults, problem: null })
+    assert.deepEqual(settingsFrom('{}', defaults), { settings: defaults, problem: null })
   })
 
   it('keep fields that this version does not know', () => {
-    const { settings } = settingsFrom('{"pause":true,"drained":[]}', lastGood)
+    const { settings } = settingsFrom('{"pause":true,"drained":[]}', defaults)
     assert.deepEqual(settings, { pause: true, drained: [], epoch: 0 })
+  })
+
+  it('never have a lower epoch than was in force, whatever becomes of the key', () => {
+    for (const text of [null, '{}', '{"epoch":2}']) assert.equal(settingsFrom(text, lastGood).settings.epoch, 3)
   })
 
   const garbled = [
     '{',
     'null',
+    '5',
+    '"drained"',
+    'true',
+    '[]',
+    '',
     '{"drained":"a:svc"}',
     '{"drained":null}',
     '{"drained":[1]}',
@@ -54,7 +63,7 @@ describe('the settings in force', () => {
     it(`are the last good ones when the key holds ${text}`, () => {
       const { settings, problem } = settingsFrom(text, lastGood)
       assert.equal(settings, lastGood)
-      assert.match(problem ?? '', /^spec\/settings is not /)
+      assert.match(problem ?? '', /^it is not /)
     })
   }
 })

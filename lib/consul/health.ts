@@ -46,7 +46,7 @@ function registeredOf(service: RawService): Registered {
   if (typeof node !== 'string' || typeof id !== 'string' || !Array.isArray(service.Checks)) {
     throw new Temporary('cannot read the list of instances: an entry lacks its node, its id or its checks')
   }
-  const status = (check: string) => service.Checks.find(({ CheckID }) => CheckID === check)?.Status
+  const status = (check: string) => service.Checks.find(one => one?.CheckID === check)?.Status
   return {
     instance: instanceName(node, id),
     node,

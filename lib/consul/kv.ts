@@ -126,7 +126,7 @@ async function send(consul: Consul, route: string, operations: readonly Operatio
     }
     return { done: false, failed: new Set(errors.map(error => error.OpIndex)) }
   }
-  if (!outcome || !('Results' in outcome) || !(outcome.Results === null || Array.isArray(outcome.Results))) {
+  if (typeof outcome !== 'object' || !(outcome?.Results === null || Array.isArray(outcome?.Results))) {
     throw new Temporary(`cannot complete a transaction: the answer is not Consul's; it is tried again`)
   }
   return { done: true, entries: (outcome.Results ?? []).map(result => entryOf(result.KV)) }

@@ -39,12 +39,22 @@ export async function createSession(consul: Consul, instance: string, guardCheck
 /** Resets the session's time to live; null when there is no such session any more. */
 export async function renewSession(consul: Consul, id: string): Promise<Session | null> {
   const answer = await consul.request('PUT', `/v1/session/renew/${encodeURIComponent(id)}`, { ok: [200, 404] })
-  if (answer.status === 404) return null
+  if (answer.status === 404) return sessionInfo(consul, id) // a proxy answers 404 too
   const sessions = parse<Session[]>('/v1/session/renew', answer.text)
   if (!Array.isArray(sessions) || typeof sessions[0]?.Node !== 'string') {
     throw new Temporary(`cannot renew the session: the answer is not Consul's; it is tried again`)
   }
   return sessions[0]
+}
+
+/** The session as the servers know it; null when they know none. */
+async function sessionInfo(consul: Consul, id: string): Promise<Session | null> {
+  const answer = await consul.request('GET', `/v1/session/info/${encodeURIComponent(id)}?consistent`)
+  const sessions = parse<Session[] | null>('/v1/session/info', answer.text)
+  if (answer.index === null || !(sessions === null || Array.isArray(sessions))) {
+    throw new Temporary(`cannot look up the session: the answer is not Consul's; it is tried again`)
+  }
+  return sessions?.[0] ?? null
 }
 
 /** Destroys a session and so frees what it holds; no error when it is gone already. */

@@ -9,6 +9,7 @@ import type { InstanceFiles } from '../state/instance.ts'
 import type { Definition } from './definition.ts'
 
 export interface Accepted {
+  readonly file: string
   readonly definition: Definition
   readonly digest: string
   /** What tells one version of the file from another without reading it. */
@@ -64,5 +65,5 @@ async function read(file: string, stamp: string, id: string): Promise<Accepted> 
       `cannot use the definition ${file}: id: it is ${definition.id}, but this instance is ${id}; run configure again`,
     )
   }
-  return { definition, digest: digest(definition), stamp }
+  return { definition, digest: digest(definition), stamp, file }
 }

@@ -90,7 +90,7 @@ const guard = z.prefault(
     // only in its own log: a shorter interval would break the promise that the lease is renewed twice.
     interval: about(
       z._default(durationText(1000, 'a duration of at least "1s"'), '2s'),
-      'How often the guard check renews the lease, "1s" to "8s".',
+      'How often the guard check renews the lease, "1s" to "6s".',
       '2s',
     ),
   }),

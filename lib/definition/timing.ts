@@ -2,7 +2,7 @@
 import type { Definition } from './definition.ts'
 
 const longestWait = 300_000
-const longestInterval = 8000
+const longestInterval = 6000
 
 function inSeconds(ms: number): string {
   return `${ms / 1000} s`

@@ -2,6 +2,7 @@
  * Since when a free lock has been seen free: the takeover wait counts from the first look that found it free at its
  * present ModifyIndex. Every instance records all of them, so that a change of the roster does not start a wait again.
  */
+import { decode, encode } from '../names.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import type { InstanceFiles } from '../state/instance.ts'
 
@@ -23,9 +24,10 @@ export function readFree(files: InstanceFiles, boot: string, now: number): Map<s
   if (writtenIn !== boot || !(age >= 0 && age <= voidAfter)) return new Map()
   return new Map(
     lines.flatMap(line => {
-      const [index, since, ...id] = line.split(' ')
+      const [index, since, name = ''] = line.split(' ')
       const record = { index: Number(index), since: Number(since) }
-      return record.since <= now && id.length > 0 ? [[id.join(' '), record] as const] : []
+      const id = decode(name)
+      return record.since <= now && id !== null ? [[id, record] as const] : []
     }),
   )
 }
@@ -54,6 +56,6 @@ export function writeFree(
     removeFact(files.free)
     return
   }
-  const lines = [...records].map(([id, { index, since }]) => `${index} ${since} ${id}`)
+  const lines = [...records].map(([id, { index, since }]) => `${index} ${since} ${encode(id)}`)
   writeFact(files.free, [`${boot} ${now}`, ...lines].join('\n'))
 }

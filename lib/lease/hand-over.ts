@@ -37,7 +37,7 @@ async function giveBack(context: Context, snapshot: Snapshot, endings: readonly 
   for (const ending of endings) if (ending.do === 'stop') forget(context, snapshot, ending.partition, ending.why)
   await transactInBatches(context.consul, {
     items: endings.filter(ending => ending.do !== 'stop'),
-    operations: ending => [operationOf(context, snapshot, ending)],
+    operations: ending => operationsOf(context, snapshot, ending),
     extra: items => wakes(context, snapshot, items),
     extraRoom: wakeRoom,
     onDone: items => {
@@ -48,16 +48,21 @@ async function giveBack(context: Context, snapshot: Snapshot, endings: readonly 
   })
 }
 
-function operationOf(context: Context, snapshot: Snapshot, ending: Exclude<Ending, { do: 'stop' }>): Operation {
+/**
+ * Each holds only for the lock as it was read: a request that Consul kept back through an election must not free what
+ * was acquired since.
+ */
+function operationsOf(context: Context, snapshot: Snapshot, ending: Exclude<Ending, { do: 'stop' }>): Operation[] {
   const Key = snapshot.keys.lock(ending.partition)
   const since = new Date().toISOString()
-  const Session = snapshot.session as string
-  if (ending.do === 'disown') {
-    return { Verb: 'unlock', Key, Value: base64(disownedValue(context.instance, since)), Session }
-  }
-  if (ending.removed) return { Verb: 'delete-cas', Key, Index: ending.index }
-  const Value = base64(cleanValue(context.instance, since))
-  return ending.held ? { Verb: 'unlock', Key, Value, Session } : { Verb: 'cas', Key, Value, Index: ending.index }
+  const check = { Verb: 'check-index', Key, Index: ending.index } as const
+  const unlock = { Verb: 'unlock', Key, Session: snapshot.session as string } as const
+  if (ending.do === 'disown') return [check, { ...unlock, Value: base64(disownedValue(context.instance, since)) }]
+  if (ending.removed) return [{ Verb: 'delete-cas', Key, Index: ending.index }]
+  const Value = base64(cleanValue(since, context.instance, ending.next))
+  // A value that is written without a lock would be believed by nobody.
+  const lock = ending.held ? [] : [{ ...unlock, Verb: 'lock', Value } as const]
+  return [check, ...lock, { ...unlock, Value }]
 }
 
 function wakes(context: Context, snapshot: Snapshot, endings: readonly Ending[]): Operation[] {

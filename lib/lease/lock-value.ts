@@ -21,6 +21,8 @@ export interface Lock {
   readonly held: HeldValue | null
   /** Given back after its process was gone, and the value says so believably. */
   readonly clean: boolean
+  /** Whom a clean one was given back for; null when for nobody in particular. */
+  readonly next: string | null
 }
 
 /** The longest that any value, however garbled or hostile, can keep a partition idle, in ms. */
@@ -48,6 +50,7 @@ export function lockFrom(entry: Entry): Lock {
     modifyIndex: entry.modifyIndex,
     held: believable ? heldFrom(value) : null,
     clean: believable && value?.clean === true,
+    next: believable && value?.clean === true && isName(value.next) ? value.next : null,
   }
 }
 
@@ -82,8 +85,8 @@ export function heldValue(value: HeldValue): string {
 }
 
 /** Of a lock that is given back after its process was gone, or is made together with its partition. */
-export function cleanValue(instance: string | null, since: string): string {
-  return JSON.stringify({ clean: true, ...(instance === null ? {} : { instance }), since })
+export function cleanValue(since: string, instance?: string, next?: string | null): string {
+  return JSON.stringify({ clean: true, instance, next: next ?? undefined, since })
 }
 
 /** Of a lock that was found in one's own session without one's having taken it: nobody knows who may still run it. */

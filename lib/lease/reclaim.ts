@@ -3,8 +3,9 @@ import { bootClock } from '../clock.ts'
 import { transactInBatches } from '../consul/batch.ts'
 import type { Context } from '../context.ts'
 import type { Step } from '../plan.ts'
+import { fencingToken } from '../settings.ts'
 import type { Snapshot } from '../snapshot.ts'
-import { removeFact } from '../state/facts.ts'
+import { removeFact, writeFact } from '../state/facts.ts'
 import type { Local } from '../state/local.ts'
 import { never, writePartitionLease } from './lease.ts'
 import { assume, lockIndex, lockOperations } from './takeover.ts'
@@ -17,10 +18,20 @@ export async function reclaimAll(context: Context, snapshot: Snapshot, reclaims:
   let begun = 0
   await transactInBatches(context.consul, {
     items: reclaims.map(reclaim => ({ ...reclaim, local: snapshot.local.get(reclaim.partition) as Local })),
-    operations: ({ partition, index, local }) => {
+    operations: ({ partition, index, held, local }) => {
       begun = bootClock()
       pin(context, partition, local)
-      return lockOperations(context, snapshot, partition, index, local.acquisition as string, local.terms as Terms)
+      const [check, lock] = lockOperations(
+        context,
+        snapshot,
+        partition,
+        index,
+        local.acquisition as string,
+        local.terms as Terms,
+      )
+      // A plain PUT has set LockIndex to 0, and the session that holds a key does not raise it by locking it again:
+      // nobody would believe the value (seen on 1.8.7).
+      return held ? [check, { ...lock, Verb: 'unlock' }, lock] : [check, lock]
     },
     onDone: (done, entries) => {
       for (const { partition, local } of done) {
@@ -42,9 +53,12 @@ function pin(context: Context, partition: string, local: Local): void {
   removeFact(files.index)
 }
 
-/** The lock is held, as this look has seen, but whoever took it did not live to write that down. */
+/** The lock is held, as this look has seen, but whoever took it did not live to write all of that down. */
 export function adopt(context: Context, snapshot: Snapshot, { partition, index }: Adopt): void {
-  const held = snapshot.locks.get(partition)?.held
-  if (!held) throw new Error(`nothing is known of the lock of ${partition}`)
-  assume(context, partition, index, { lease: held.lease, grace: held.grace }, snapshot.now)
+  const { definition, settings } = snapshot
+  const own = { lease: definition.leaseMs, grace: definition.stop.graceMs }
+  const { token, terms } = snapshot.local.get(partition) as Local
+  const { lease, grace } = snapshot.locks.get(partition)?.held ?? terms ?? own
+  if (token === null) writeFact(context.files.partition(partition).token, fencingToken(settings.epoch, index))
+  assume(context, partition, index, { lease, grace }, snapshot.now)
 }

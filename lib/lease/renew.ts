@@ -36,10 +36,10 @@ export interface Renewal {
 export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>, t0: number): Promise<Renewal> {
   const { files } = guarded
   const session = readFact(files.session)
-  const living = session === null ? null : await renewSession(guarded.consul, session)
+  const living = session ? await renewSession(guarded.consul, session) : null
   const ours = living?.Node === guarded.node ? living.ID : null
-  const assumed = [...local].flatMap(([id, { acquisition, index }]) =>
-    acquisition !== null && index !== null ? [{ id, index }] : [],
+  const assumed = [...local].flatMap(([id, { acquisition, releasing, index }]) =>
+    (acquisition ?? releasing) !== null && index !== null ? [{ id, index }] : [],
   )
   const { proved, member } = await proveAll(guarded, ours, assumed)
   const lost = assumed.map(({ id }) => id).filter(id => !proved.has(id))

@@ -50,8 +50,9 @@ function intend(context: Context, snapshot: Snapshot, partition: string): string
   const before = snapshot.local.get(partition)
   const pending = before?.index === null ? before.acquisition : null
   makeDirectory(files.directory)
-  for (const fact of [files.index, files.token, files.releasing]) removeFact(fact)
   writePartitionLease(files, { from: never, own: never }) // over, until the lock is held
+  for (const fact of [files.index, files.token, files.releasing]) removeFact(fact)
+  writeFact(files.status, 'starting')
   const acquisition = pending ?? crypto.randomUUID()
   writeFact(files.acquisition, acquisition)
   return acquisition
@@ -65,7 +66,7 @@ export function lockOperations(
   index: number | null,
   acquisition: string,
   terms: Terms,
-): Operation[] {
+): [Operation, Operation] {
   const Key = snapshot.keys.lock(partition)
   const value = heldValue({
     instance: context.instance,

@@ -63,7 +63,7 @@ export async function addPartitions(
       operations: id => [
         { Verb: 'cas', Key: keys.partition(id), Index: 0, Value: value },
         ...(clean && !locks.has(keys.lock(id))
-          ? [{ Verb: 'cas', Key: keys.lock(id), Index: 0, Value: base64(cleanValue(null, since)) } as const]
+          ? [{ Verb: 'cas', Key: keys.lock(id), Index: 0, Value: base64(cleanValue(since)) } as const]
           : []),
       ],
       extra: () => [revisionBump(keys)],

@@ -13,14 +13,15 @@ export function assign(cluster: Pick<Cluster, 'members' | 'partitions' | 'locks'
 
 /**
  * Who has which partition. A held lock is its session's, whatever its value says; a free one still counts as its last
- * holder's, so that an instance that lost only its session gets its own back.
+ * holder's, so that an instance that lost only its session gets its own back; a clean one as his whom it was given back
+ * for, so that the roster stands still in the middle of a hand-over.
  */
 export function holdersOf(cluster: Pick<Cluster, 'members' | 'locks'>): Map<string, string> {
   const bySession = new Map(cluster.members.map(member => [member.session, member.instance]))
   const holders = new Map<string, string>()
   for (const [id, lock] of cluster.locks) {
-    const holder = lock.session === null ? lock.held?.instance : bySession.get(lock.session)
-    if (holder !== undefined) holders.set(id, holder)
+    const holder = lock.session === null ? (lock.held?.instance ?? lock.next) : bySession.get(lock.session)
+    if (holder != null) holders.set(id, holder)
   }
   return holders
 }

@@ -25,16 +25,17 @@ export function quotas(members: readonly RosterMember[], count: number): number[
 /**
  * The quotas in whole partitions: the floor, and one more for as many members as it takes to hand out everything.
  * Those who hold more than their floor come first, because then nothing has to move for it; next the larger fraction,
- * next whoever is asked for most. `held` and `asked` count partitions. All arrays are in the members' order, which
+ * next, of those who do not, whoever is asked for most. `held` and `asked` count partitions. All arrays are in the members' order, which
  * settles what is left.
  */
 export function targets(quota: readonly number[], held: readonly number[], asked: readonly number[]): number[] {
   const target = quota.map(Math.floor)
   const candidates = quota.flatMap((whole, at) => {
     const over = (held[at] as number) - (target[at] as number)
-    return whole % 1 === 0
-      ? []
-      : { at, keeps: over > 0 ? 1 : 0, fraction: whole % 1, surplus: over + (asked[at] as number) }
+    const keeps = over > 0
+    // How far over does not count: in the middle of a hand-over it would change who gives up what.
+    const surplus = keeps ? 0 : over + (asked[at] as number)
+    return whole % 1 === 0 ? [] : { at, keeps: Number(keeps), fraction: whole % 1, surplus }
   })
   candidates.sort((a, b) => b.keeps - a.keeps || b.fraction - a.fraction || b.surplus - a.surplus || a.at - b.at)
   const more = Math.round(sum(quota)) - sum(target)

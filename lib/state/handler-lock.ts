@@ -40,7 +40,6 @@ function isOwnerAlive(files: Files): boolean {
 
 /**
  * Runs `work` as the only handler of this instance, again for as long as others left their mark meanwhile.
- * @param work is told whether to stop early by the caller's own deadline, not by this
  * @returns false when another handler is at it, which will see the mark
  */
 export async function asOnlyHandler(directory: string, work: () => Promise<void>): Promise<boolean> {
@@ -83,7 +82,7 @@ async function tryLock(directory: string, files: Files): Promise<(() => Promise<
       lockfilePath: files.lock,
       realpath: false,
       // Its age decides nothing: a step of the wall clock must neither free a living holder's lock nor keep a dead one's.
-      stale: 3650 * day,
+      stale: Number.POSITIVE_INFINITY,
       update: day,
       onCompromised: () => {}, // someone removed the directory; the per-partition rules still hold
     })
@@ -96,8 +95,10 @@ async function tryLock(directory: string, files: Files): Promise<(() => Promise<
   }
 }
 
-function inode(file: string): number | null {
-  return statSync(file, { throwIfNoEntry: false })?.ino ?? null
+/** Inode numbers are used again at once; with the time of birth they tell one directory from the next. */
+function inode(file: string): string | null {
+  const stat = statSync(file, { throwIfNoEntry: false })
+  return stat ? `${stat.ino} ${stat.birthtimeMs}` : null
 }
 
 function remove(directory: string): void {

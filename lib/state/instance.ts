@@ -130,14 +130,14 @@ export function identityOf(files: InstanceFiles): Identity | null {
 
 /**
  * Makes the directory ready for this instance on this boot. One that came with another instance's name (a copied
- * machine) is put aside untouched; of one that another boot left, what only that boot knew is dropped: its session,
+ * machine), or with another service's (a renamed one: its shepherds find their lease gone and stop), is put aside; of one that another boot left, what only that boot knew is dropped: its session,
  * its processes, its leases.
  */
 export function enterState(files: InstanceFiles, instance: string, service: string): void {
   const boot = bootId()
   const found = identityOf(files)
   if (found?.instance === instance && found.boot === boot && found.service === service) return
-  if (found && found.instance !== instance) {
+  if (found && (found.instance !== instance || found.service !== service)) {
     attempt(`put aside ${files.directory}`, () =>
       renameSync(files.directory, `${files.directory}.of-another-${Date.now()}`),
     )

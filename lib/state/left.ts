@@ -1,14 +1,28 @@
 /**
- * `left`: the instance is leaving, or has left. Its watches stay in the agent until the next reload, so its handlers
- * must know. Only a guard that starts later undoes it: Consul runs it only when the service is registered anew.
+ * `left`: the instance is leaving, `leaving <pid> <start time>` of the program that sees to it, or has left,
+ * `<boot id> <boot-clock ms>`. Its watches stay in the agent until the next reload, so its handlers must know. Only a
+ * guard that starts later undoes it: Consul runs it only when the service is registered anew. A leaver that died is no
+ * leaver.
  */
 import { bootId } from '../clock.ts'
-import { readFact, removeFact } from './facts.ts'
+import { isAlive, parseProcess, processOf } from '../process/identity.ts'
+import { readFact, removeFact, writeFact } from './facts.ts'
 import type { InstanceFiles } from './instance.ts'
 
 /** Whether handlers are to keep their hands off. */
 export function hasLeft(files: InstanceFiles): boolean {
-  return readFact(files.left) !== null
+  const text = readFact(files.left)
+  return text !== null && !isInterrupted(text)
+}
+
+export function writeLeaving(files: InstanceFiles): void {
+  writeFact(files.left, `leaving ${process.pid} ${processOf(process.pid)?.start}`)
+}
+
+function isInterrupted(text: string): boolean {
+  if (!text.startsWith('leaving ')) return false
+  const leaver = parseProcess(text.slice('leaving '.length))
+  return leaver === null || !isAlive(leaver)
 }
 
 /**
@@ -17,7 +31,8 @@ export function hasLeft(files: InstanceFiles): boolean {
  */
 export function staysOut(files: InstanceFiles, started: number): 'leaving' | 'left' | null {
   const text = readFact(files.left)
-  if (text === null || text === 'leaving') return text
+  if (text === null) return null
+  if (text.startsWith('leaving ') && !isInterrupted(text)) return 'leaving'
   const [boot, at] = text.split(' ')
   if (boot === bootId() && Number(at) >= started) return 'left'
   removeFact(files.left)

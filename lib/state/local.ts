@@ -16,6 +16,8 @@ export interface Local {
   readonly proof: number | null
   /** The instance's lease does not count for it: see lease/lease.ts. */
   readonly pinned: boolean
+  /** Token, terms and lease are all written down. */
+  readonly whole: boolean
   /** The lease of the acquisition runs. */
   readonly leaseRuns: boolean
   /** A living shepherd, and whether it is held by a SIGSTOP. */
@@ -42,15 +44,17 @@ export function localFacts(files: InstanceFiles, t0: number | null, now: number)
 export function localOf(files: PartitionFiles, t0: number | null, now: number): Local {
   const { shepherd, process } = livingProcesses(files)
   const terms = termsOf(files)
+  const token = readFact(files.token)
   const lease = partitionLease(files)
   const proof = lastProof(lease, t0, now)
   return {
     acquisition: readFact(files.acquisition),
     releasing: readFact(files.releasing),
     index: numberOf(readFact(files.index)),
-    token: readFact(files.token),
+    token,
     proof,
     pinned: lease?.from === never,
+    whole: lease !== null && terms !== null && token !== null,
     leaseRuns: proof !== null && terms !== null && proof + terms.lease > now,
     shepherd,
     stopped: shepherd !== null && isStopped(shepherd),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { clusterFor } from '../lab/in-tests.ts'
 import { program } from '../lab/install.ts'
-import { changed, enter, everywhere, faultless, range, settled, stage } from './stage.ts'
+import { changed, enter, everywhere, neverTwice, settled, stage } from './stage.ts'
 
 test('a fourth instance takes exactly its share, the rest keep their pid, and leaving gives it back', async t => {
   const cluster = await clusterFor(t, { clients: 3 })
@@ -24,5 +24,5 @@ test('a fourth instance takes exactly its share, the rest keep their pid, and le
   await program('leave', ['work', '--state', fourth.state, '--http-addr', fourth.http])
   await settled(work, three)
   assert.equal(changed(after, everywhere(work, agents)).length, 25, 'exactly those come back')
-  await faultless(work, range(100))
+  await neverTwice(work)
 })

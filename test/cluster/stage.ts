@@ -1,4 +1,5 @@
 /** A service of small workers on a lab's agents, and what the tests ask about it. */
+import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Consul } from '../../lib/consul/http.ts'
@@ -6,7 +7,7 @@ import { type Process, parseProcess } from '../../lib/process/identity.ts'
 import { readLine } from '../../lib/state/facts.ts'
 import { instanceFiles, localPartitions } from '../../lib/state/instance.ts'
 import { readStatus, type Status } from '../../lib/status.ts'
-import { type Beat, faults, readBeats } from '../lab/beats.ts'
+import { type Beat, faults, overlaps, readBeats, stepsBack } from '../lab/beats.ts'
 import type { Agent, Cluster } from '../lab/cluster.ts'
 import { type DefinitionFile, install, instanceOf } from '../lab/install.ts'
 import { until } from '../lab/until.ts'
@@ -92,6 +93,13 @@ export function everywhere(stage: Stage, agents: readonly Agent[]): Map<string, 
 /** The partitions whose process is another one now, or on another agent. */
 export function changed(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
   return [...new Set([...before.keys(), ...after.keys()])].filter(id => before.get(id) !== after.get(id))
+}
+
+/** By the beats alone, of quiet workers too: nothing ever ran twice, no token went back. */
+export async function neverTwice({ beats }: Stage): Promise<void> {
+  const seen = await beats()
+  assert.ok(seen.length > 0, 'nobody ever beat')
+  assert.deepEqual([...overlaps(seen), ...stepsBack(seen)], [])
 }
 
 /**

@@ -6,7 +6,7 @@ import { type HeldValue, heldValue } from '../../lib/lease/lock-value.ts'
 import { adopt, type Reclaim, reclaimAll } from '../../lib/lease/reclaim.ts'
 import { readFact, writeFact } from '../../lib/state/facts.ts'
 import { localFacts, localOf } from '../../lib/state/local.ts'
-import { heldBy, locks, me, sessionOf, snapshotOf } from '../fixtures/cluster.ts'
+import { heldBy, locals, locks, me, sessionOf, snapshotOf } from '../fixtures/cluster.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
 import { contextOf, partitionIn, stateOf } from '../fixtures/state.ts'
 
@@ -32,7 +32,7 @@ async function lost(t: TestContext, ids: readonly string[]) {
   memory.destroy('the old one')
   memory.session(sessionOf(me), 'a')
   const index = memory.index
-  const steps = ids.map((partition): Reclaim => ({ do: 'reclaim', partition, index }))
+  const steps = ids.map((partition): Reclaim => ({ do: 'reclaim', partition, index, held: false }))
   const context = contextOf(fake.consul, files)
   const local = () => localFacts(files, null, bootClock())
   const reclaim = (which = steps) => reclaimAll(context, snapshotOf({ local: local() }), which)
@@ -129,11 +129,13 @@ describe('assuming what is held', () => {
     const look = bootClock() - 50
     const snapshot = snapshotOf({
       locks: new Map([['0', locks.held(me, { held: value, modifyIndex: 123 })]]),
+      local: new Map([['0', locals.quiet({ index: null, token: null, terms: null })]]),
       now: look,
     })
     adopt(context, snapshot, { do: 'adopt', partition: '0', index: 123 })
     const lease = partitionLease(partition)
     assert.deepEqual([readFact(partition.index), readFact(partition.terms), lease?.own], ['123', '20000 5000', look])
+    assert.equal(readFact(partition.token), '123', 'the process cannot be started without its token')
     assert.ok(lease && lease.from > look + 50, 'a check that began before this does not count')
   })
 })

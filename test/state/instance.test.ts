@@ -134,10 +134,10 @@ describe('entering a state directory', () => {
     assert.equal(readFact(join(root, aside[0] ?? '', 'session')), 'x')
   })
 
-  it('keeps what is there when the service has another name', t => {
+  it('is put aside when the service has another name: its session must not hold the old locks on', t => {
     const files = used(t)
     enterState(files, me, 'renamed')
-    assert.equal(readFact(files.session), 'x')
+    assert.equal(readFact(files.session), null)
     assert.equal(identityOf(files)?.service, 'renamed')
   })
 

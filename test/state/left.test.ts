@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { bootId } from '../../lib/clock.ts'
 import { readFact, writeFact } from '../../lib/state/facts.ts'
-import { hasLeft, staysOut } from '../../lib/state/left.ts'
+import { hasLeft, staysOut, writeLeaving } from '../../lib/state/left.ts'
 import { stateOf } from '../fixtures/state.ts'
 
 describe('an instance', () => {
@@ -14,9 +14,17 @@ describe('an instance', () => {
 
   it('on its way out keeps its handlers off, while its guard goes on', t => {
     const files = stateOf(t)
-    writeFact(files.left, 'leaving')
+    writeLeaving(files)
     assert.equal(hasLeft(files), true)
     assert.equal(staysOut(files, 5000), 'leaving')
+  })
+
+  it('whose leaver died on the way takes part again', t => {
+    const files = stateOf(t)
+    writeFact(files.left, `leaving ${process.pid} 1`)
+    assert.equal(hasLeft(files), false)
+    assert.equal(staysOut(files, 5000), null)
+    assert.equal(readFact(files.left), null)
   })
 
   const cases: [string, string, 'left' | null][] = [
