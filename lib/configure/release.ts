@@ -15,6 +15,8 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { reason } from '../errors.ts'
+import { debugLine } from '../frame.ts'
 import { type Contents, contentsHere } from './contents.ts'
 import { attempt } from './install.ts'
 import { chosenNode, type NodeBinary, placeNode } from './node-binary.ts'
@@ -54,7 +56,7 @@ export async function makeRelease({ home, node: choice, dryRun }: ReleaseOptions
   if (dryRun) return { ...facts, switched: false }
   process.umask(0o022) // Consul's user reads what root's 077 would hide
   if (built) attempt('make', directory, () => build(home, directory, contents, node))
-  await warmOnce(directory, contents)
+  await warmOnce(directory)
   return { ...facts, switched: attempt('switch', programs, () => inForce(home, version)) }
 }
 
@@ -98,17 +100,17 @@ function write(directory: string, { files, executable }: Contents): void {
   }
 }
 
-async function warmOnce(directory: string, { files }: Contents): Promise<void> {
+/** Without compiled code everything runs as well, only slower: nothing fails for want of it. */
+async function warmOnce(directory: string): Promise<void> {
   const done = `${directory}/cache/done`
   if (existsSync(done)) return
   const { warm } = await import('./warm.ts')
-  const programs = [...files.keys()].filter(file => /^[^/]+\.cjs$/.test(file))
-  await warm(
-    directory,
-    programs.map(file => file.slice(0, -'.cjs'.length)),
-  )
-  mkdirSync(dirname(done), { recursive: true })
-  writeFileSync(done, '')
+  try {
+    await warm(directory)
+    writeFileSync(done, '')
+  } catch (error) {
+    debugLine(`no compiled code is kept: ${reason(error)}`)
+  }
 }
 
 function inForce(home: string, version: string): boolean {

@@ -1,6 +1,6 @@
 /**
- * Rehearses the programs of a release, so that the code that they compile can be kept: see keep.cjs. What Consul runs is
- * rehearsed against a stand-in, with a state directory of its own; of the others only the start is.
+ * Rehearses what Consul runs, so that the code that is compiled on the way can be kept: see keep.cjs. It plays against a
+ * stand-in, with a state directory of its own. What people run is started too seldom to be worth it.
  */
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -42,8 +42,8 @@ const watches = [
   },
 ]
 
-/** Keeps the compiled code of a release's programs. Whatever goes wrong here costs only time later. */
-export async function warm(release: string, programs: readonly string[]): Promise<void> {
+/** Keeps the compiled code of a release's programs. */
+export async function warm(release: string): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'watchbill-rehearsal-'))
   const consul = await standIn(service, { ID: session, Node: node })
   const play = (program: string, args: readonly string[], input: unknown = null) =>
@@ -54,7 +54,6 @@ export async function warm(release: string, programs: readonly string[]): Promis
     for (const { program, input, more } of watches) await play(program, [...args, ...more], input)
     for (const { program, more } of watches) await play(program, [...args, ...more], [])
     for (const program of ['guard', 'reconcile']) await play(program, args)
-    await Promise.all(programs.map(program => play(program, ['--help'])))
   } finally {
     consul.close()
     rmSync(folder, { recursive: true, force: true })

@@ -55,6 +55,9 @@ describe('--stdout', () => {
 })
 
 describe('the files', () => {
+  // The release's own configure, which has nothing to bundle.
+  const installed = (args: readonly string[], env = {}) =>
+    run(`${home}/current/watchbill`, ['configure', ...args], { CONSUL_HTTP_ADDR: nowhere, ...env })
   before(async () => {
     await configure([definition, ...common, '--consul-dir', consulDir()])
   })
@@ -62,10 +65,10 @@ describe('the files', () => {
   test('are written once', async () => {
     const directory = consulDir()
     const args = [definition, ...common, '--consul-dir', directory]
-    const first = lines(await configure(args))
+    const first = lines(await installed(args))
     assert.ok(first.includes(`wrote ${directory}/watchbill-mail.json`))
     assert.equal(first.at(-1), 'next: consul reload')
-    const second = lines(await configure(args))
+    const second = lines(await installed(args))
     assert.ok(second.includes(`unchanged ${directory}/watchbill-mail.json`))
     assert.match(second.at(-1) ?? '', /^next: nothing/)
     assert.deepEqual(readdirSync(directory), ['watchbill-mail.json'])
@@ -77,14 +80,14 @@ describe('the files', () => {
     define(config, { name: 'a' }, 'a.json')
     define(config, { name: 'b', id: 'b-2' }, 'b.json')
     writeFileSync(`${config}/README`, '')
-    await configure([...common, '--consul-dir', directory], { WATCHBILL_CONFIG: config })
+    await installed([...common, '--consul-dir', directory], { WATCHBILL_CONFIG: config })
     assert.deepEqual(readdirSync(directory), ['watchbill-a.json', 'watchbill-b-2.json'])
   })
 
   test('are not written by --dry-run, nor is a release made', async () => {
     const [directory, elsewhere] = [consulDir(), `${top}/elsewhere`]
     const args = [definition, '--node', 'n1', '--home', elsewhere, '--consul-dir', directory, '--dry-run']
-    const said = lines(await configure(args))
+    const said = lines(await installed(args))
     assert.match(said[0] ?? '', new RegExp(`^would build ${elsewhere}/releases/`))
     assert.equal(said[1], `would write ${directory}/watchbill-mail.json`)
     assert.deepEqual([readdirSync(directory), readdirSync(top).includes('elsewhere')], [[], false])
@@ -92,7 +95,7 @@ describe('the files', () => {
 
   test('are reported as JSON', async () => {
     const directory = consulDir()
-    const { stdout } = await configure([definition, ...common, '--consul-dir', directory, '--json'])
+    const { stdout } = await installed([definition, ...common, '--consul-dir', directory, '--json'])
     const { changes, release, validated, environment } = JSON.parse(stdout)
     const file = `${directory}/watchbill-mail.json`
     assert.deepEqual(changes, [{ file, service: 'mail', id: 'mail', outcome: 'wrote' }])
@@ -102,11 +105,11 @@ describe('the files', () => {
   test('go again with --remove', async () => {
     const directory = consulDir()
     const args = [definition, '--consul-dir', directory, '--state', `${top}/no-state`]
-    await configure([...args, ...common])
+    await installed([...args, ...common])
     const removed = [`removed ${directory}/watchbill-mail.json`, 'next: consul reload']
-    assert.deepEqual(lines(await configure([...args, '--remove'])), removed)
+    assert.deepEqual(lines(await installed([...args, '--remove'])), removed)
     assert.deepEqual(readdirSync(directory), [])
-    assert.equal(lines(await configure([...args, '--remove']))[0], `unchanged ${directory}/watchbill-mail.json`)
+    assert.equal(lines(await installed([...args, '--remove']))[0], `unchanged ${directory}/watchbill-mail.json`)
   })
 
   test('stay as long as a partition is held here, unless forced', async () => {
@@ -116,11 +119,11 @@ describe('the files', () => {
     writeFileSync(files.identity, 'n1:mail\nmail\nboot\n')
     writeFileSync(files.partition('0').acquisition, 'a\n')
     const args = [definition, '--consul-dir', directory, '--state', state]
-    await configure([...args, ...common])
+    await installed([...args, ...common])
     const line =
       /^configure: permanent: cannot remove mail: it has partitions on this machine; run watchbill leave mail first, or give --force$/
     await refused(100, line, [...args, '--remove'])
-    assert.equal((await configure([...args, '--remove', '--force'])).code, 0)
+    assert.equal((await installed([...args, '--remove', '--force'])).code, 0)
     assert.deepEqual(readdirSync(directory), [])
   })
 })
@@ -206,11 +209,18 @@ describe('a real agent', () => {
     )
     const services = await agent.api<Record<string, { Service: string }>>('GET', '/v1/agent/services')
     assert.equal(services.mail?.Service, 'mail')
+    await until('all processes to run', () => processes(agent.state).length === 4)
     const { seen } = instanceFiles(agent.state, 's1:mail')
     for (const handler of ['on-service', 'on-keyprefix.spec', 'on-keyprefix.wake', 'on-checks']) {
       await until(`${handler} to have run`, () => existsSync(seen(handler)))
     }
     assert.doesNotMatch(readFileSync(agent.log, 'utf8'), /\[ERROR\]/)
+
+    const running = processes(agent.state)
+    assert.equal(running.length, 4)
+    const updated = await configure([...args, '--home', home, '--node-binary', process.execPath])
+    assert.match(updated.stdout, /^(built|unchanged) \S+\/releases\/\S+/, updated.stderr)
+    assert.deepEqual(processes(agent.state), running, 'another release restarts nothing')
 
     await refused(100, /it has partitions on this machine/, [...args, '--remove'])
     const left = await run(`${home}/current/watchbill`, [
@@ -226,6 +236,11 @@ describe('a real agent', () => {
     await agent.reload()
     assert.deepEqual(Object.keys(await agent.api<object>('GET', '/v1/agent/services')).includes('mail'), false)
   })
+
+  function processes(state: string): string[] {
+    const { partition } = instanceFiles(state, 's1:mail')
+    return ['0', '1', '2', '3'].map(id => readFileSync(partition(id).process, 'utf8')).filter(fact => fact !== '')
+  }
 
   test('is told what it lacks', async () => {
     const agent = await cluster().add('a1', {
