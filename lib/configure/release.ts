@@ -9,7 +9,7 @@
  *     <program>.cjs     what Consul runs: see entry.cjs
  *     lib/              the bundles, and shepherd.sh
  *     cache/            their compiled code
- *     bin/node          unless another Node was named
+ *     bin/node          the Node that runs them, or a link to one outside
  *     package.json
  */
 import { createHash } from 'node:crypto'
