@@ -21,7 +21,7 @@ program({
     const interval = duration(args.interval)
     if (interval === null) throw new Permanent(`cannot read the arguments: --interval ${args.interval} is no duration`)
     const { code, sentence, reconcileAfter } = await guard(thisInstance(args), interval)
-    if (reconcileAfter !== null) startReconcile(args, reconcileAfter)
+    if (reconcileAfter !== null) await startReconcile(args, reconcileAfter)
     print(sentence)
     return code
   },

@@ -2,7 +2,6 @@
  * The tick: renews the lease, looks after what is local, and starts a reconcile when there is something to do. It says
  * how things are in Consul's check language.
  */
-import { spawn } from 'node:child_process'
 import { copyFileSync, statSync, truncateSync } from 'node:fs'
 import { basename, dirname, extname } from 'node:path'
 import { bootClock, bootId, seconds } from './clock.ts'
@@ -17,7 +16,7 @@ import { signal } from './process/identity.ts'
 import { markedProcesses } from './process/marks.ts'
 import { isReportStale } from './report.ts'
 import { readFact } from './state/facts.ts'
-import { isMarkForgotten } from './state/handler-lock.ts'
+import { isMarkForgotten } from './state/handler-mark.ts'
 import { enterState, type InstanceFiles } from './state/instance.ts'
 import { staysOut } from './state/left.ts'
 import { type Local, localFacts } from './state/local.ts'
@@ -161,7 +160,8 @@ function capOutputs(files: InstanceFiles, local: ReadonlyMap<string, Local>): vo
 }
 
 /** Starts a reconcile that outlives this tick and holds none of its descriptors: Consul would wait for them. */
-export function startReconcile(args: InstanceArgs, after: number): void {
+export async function startReconcile(args: InstanceArgs, after: number): Promise<void> {
+  const { spawn } = await import('node:child_process') // most ticks start nothing
   const self = process.argv[1] as string
   const program = `${dirname(self)}/reconcile${extname(self)}`
   if (basename(self) === basename(program)) throw new Error('a reconcile cannot start another')

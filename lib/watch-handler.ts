@@ -1,5 +1,5 @@
 /** What the watch handlers share: leave at once when nothing changed for this instance, otherwise reconcile. */
-import { readFileSync } from 'node:fs'
+import { fstatSync, readFileSync } from 'node:fs'
 import { exit, print } from './frame.ts'
 import { dryRunArg, type InstanceArgs, instanceArgs, type ThisInstance, thisInstance } from './instance-args.ts'
 import { makeDirectory, readFact, writeFact } from './state/facts.ts'
@@ -10,7 +10,7 @@ export const watchArgs = { ...instanceArgs, ...dryRunArg } as const
 export const handlerDeadline = 120_000
 
 export function readStdin(): string {
-  return process.stdin.isTTY ? '' : readFileSync(0, 'utf8')
+  return fstatSync(0).isCharacterDevice() ? '' : readFileSync(0, 'utf8') // process.stdin would build a stream
 }
 
 /**

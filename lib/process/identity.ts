@@ -40,16 +40,23 @@ function isDead(stat: Stat): boolean {
   return stat.state === 'Z' || stat.state === 'X'
 }
 
-/** It runs, or is stopped; a zombie counts as gone. */
-export function isAlive(process: Process): boolean {
+/**
+ * How it is: `stopped` when it is held by SIGSTOP or a debugger, so that it cannot react to anything. A zombie counts as
+ * gone.
+ */
+export function stateOf(process: Process): 'running' | 'stopped' | 'gone' {
   const stat = statOf(process.pid)
-  return stat !== null && stat.start === process.start && !isDead(stat)
+  if (stat === null || stat.start !== process.start || isDead(stat)) return 'gone'
+  return /^[Tt]$/.test(stat.state) ? 'stopped' : 'running'
 }
 
-/** It is there but held by SIGSTOP or a debugger, so that it cannot react to anything. */
+/** It runs, or is stopped. */
+export function isAlive(process: Process): boolean {
+  return stateOf(process) !== 'gone'
+}
+
 export function isStopped(process: Process): boolean {
-  const stat = statOf(process.pid)
-  return stat !== null && stat.start === process.start && /^[Tt]$/.test(stat.state)
+  return stateOf(process) === 'stopped'
 }
 
 /** Signals exactly this process; false when it is gone. `group` signals its whole process group, which it must lead. */

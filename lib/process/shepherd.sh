@@ -54,12 +54,14 @@ current() {
     read -r _id _t0 <"${_dir%/*/*}/lease" && [ "$_id" = "$_boot" ] && past "$_from" && past "$_t0" &&
       [ "$_t0" -ge "$_from" ] && [ $((_t0 + _lease)) -gt "$_until" ] && _until=$((_t0 + _lease))
   fi
+  # Read last: a lease that belongs to the next acquisition is never taken for ours.
+  _why='the acquisition is void'
+  read -r _line <"$_dir/acquisition" && [ "$_line" = "$_acquisition" ] || return
   [ "$_until" = 0 ] || _end=$_until
-  if [ "$_asked" ]; then _why=asked
-  elif ! read -r _line <"$_dir/acquisition" || [ "$_line" != "$_acquisition" ]; then _why='the acquisition is void'
-  elif [ "$_now" -ge "$_until" ]; then _why='the lease is over'
-  else return 0; fi
-  return 1
+  _why=asked
+  [ -z "$_asked" ] || return
+  _why='the lease is over'
+  [ "$_now" -lt "$_until" ]
 }
 
 # What /proc says of a process: _state _group _threads _start. The name before the last `)` may hold anything.
@@ -87,20 +89,20 @@ pause() {
   _timer=
 }
 
-# The exit code of a child that is gone, into _exit. A signal may interrupt the first wait; and a shell keeps a job in
-# memory until it was waited for. Where that makes it forget the child, the second wait knows nothing: 127.
+# The exit code of a child that is gone, into _exit: this wait must not be interrupted. A shell keeps a job in memory
+# until it was waited for.
 reaped() {
+  trap - CHLD
   wait "$1"
   _exit=$?
-  wait "$1"
-  set -- $?
-  [ "$1" = 127 ] || _exit=$1
+  trap news CHLD
 }
 
 # Ends the timer, as long as it is ours: it is reaped only in `wait`, so its pid is nobody else's.
 news() {
   _news=1
-  [ "$_timer" ] && read -r _skip _skip _skip _by _skip <"/proc/$_timer/stat" && [ "$_by" = $$ ] && kill -s KILL "$_timer"
+  [ "$_timer" ] && read -r _skip _skip _skip _by _skip <"/proc/$_timer/stat" && [ "$_by" = $$ ] &&
+    kill -s KILL "$_timer"
 }
 
 # Whether the process is there, read as cheaply as can be; a zombie may yet have other threads.
@@ -186,8 +188,10 @@ become() {
 }
 
 # Zombies are gone (kill -0 would find them, and a container's pid 1 may never reap), unless only the main thread ended.
+# Of a child kill -0 tells when /proc cannot be read, as when there are no descriptors left: to wait for it would block.
 alive() {
-  look "$1" && [ "$_start" = "$2" ] || return 1
+  look "$1" || case $1 in "$_pid" | "$_asking") kill -s 0 "$1"; return ;; *) return 1 ;; esac
+  [ "$_start" = "$2" ] || return 1
   case $_state in [ZX]) [ "$_threads" -gt 1 ] ;; esac
 }
 
@@ -206,7 +210,7 @@ reap() {
 settle() {
   put_down
   printf '' >"$_dir/process"
-  case $_policy:$_code in never:* | on-failure:0) put status "finished: $_how" && return 1 ;; esac
+  case $_policy:$_code in never:* | on-failure:0) put status "finished: $_how"; return 1 ;; esac
   [ "$_ran" -lt "$_steady" ] || _fails=0 _delay=100 _looping=''
   [ "$_fails" -gt 0 ] || _row=$_epoch
   _fails=$((_fails + 1)) _resume=$((_now + _delay)) _delay=$((_delay < 15000 ? _delay * 2 : 30000))
@@ -247,7 +251,7 @@ ask() {
     }
     doze "$_half"
   done
-  [ -z "$_asking" ] || kill -s KILL -- "-$_asking" || kill -s KILL "$_asking"
+  [ "$_asking" ] && alive "$_asking" "$_asked_at" && { kill -s KILL -- "-$_asking" || kill -s KILL "$_asking"; }
 }
 
 # SIGKILL for those known, then for whoever bears the mark. It ends when all are gone: to say so earlier, of a process
@@ -312,7 +316,9 @@ descendants() {
       read -r _children <"$_file"
       set -- "$@" $_children
     done
-    look "$1" && [ "$_group" != "$_pid" ] && case "$_others " in *" $1:$_start "*) ;; *) _others="$_others $1:$_start" ;; esac
+    if look "$1" && [ "$_group" != "$_pid" ]; then
+      case "$_others " in *" $1:$_start "*) ;; *) _others="$_others $1:$_start" ;; esac
+    fi
     shift
   done
 }

@@ -1,5 +1,5 @@
 /** Facts on disk: one fact per file, text, so that `ls` and `cat` explain everything. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { reason, Temporary } from '../errors.ts'
 
 function code(error: unknown): string | undefined {
@@ -8,6 +8,7 @@ function code(error: unknown): string | undefined {
 
 /** The text of a fact without its newline; null when there is no such file. @throws Temporary when it cannot be read. */
 export function readFact(file: string): string | null {
+  if (!existsSync(file)) return null // an exception would cost ten times as much, and most facts are seldom there
   try {
     return readFileSync(file, 'utf8').trimEnd()
   } catch (error) {

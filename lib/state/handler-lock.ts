@@ -10,33 +10,13 @@ import { rmdirSync, statSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import lockfile from 'proper-lockfile'
 import { reason, Temporary } from '../errors.ts'
-import { isAlive, parseProcess, processOf } from '../process/identity.ts'
+import { processOf } from '../process/identity.ts'
 import { readFact, removeFact, writeFact } from './facts.ts'
+import { type Files, filesOf, isOwnerAlive } from './handler-mark.ts'
 
 const day = 86_400_000
 /** A holder writes its name right after it has the lock; so long a contender waits before it believes in a dead one. */
 const secondLook = 100
-
-interface Files {
-  readonly lock: string
-  readonly owner: string
-  readonly mark: string
-}
-
-function filesOf(directory: string): Files {
-  return { lock: `${directory}/handler.lock`, owner: `${directory}/handler.owner`, mark: `${directory}/handler.mark` }
-}
-
-/** A handler left its mark and nobody alive is there to see it. */
-export function isMarkForgotten(directory: string): boolean {
-  const files = filesOf(directory)
-  return readFact(files.mark) !== null && !isOwnerAlive(files)
-}
-
-function isOwnerAlive(files: Files): boolean {
-  const owner = parseProcess(readFact(files.owner))
-  return owner !== null && isAlive(owner)
-}
 
 /**
  * Runs `work` as the only handler of this instance, again for as long as others left their mark meanwhile.

@@ -1,6 +1,6 @@
 /** What this instance knows of the partitions it has a directory for, read from its state directory and from /proc. */
 import { lastProof, never, partitionLease } from '../lease/lease.ts'
-import { isAlive, isStopped, type Process, parseProcess } from '../process/identity.ts'
+import { type Process, parseProcess, stateOf } from '../process/identity.ts'
 import { readFact, readLine } from './facts.ts'
 import { type InstanceFiles, localPartitions, type PartitionFiles } from './instance.ts'
 
@@ -42,7 +42,7 @@ export function localFacts(files: InstanceFiles, t0: number | null, now: number)
 }
 
 export function localOf(files: PartitionFiles, t0: number | null, now: number): Local {
-  const { shepherd, process } = livingProcesses(files)
+  const { shepherd, stopped, process } = livingProcesses(files)
   const terms = termsOf(files)
   const token = readFact(files.token)
   const lease = partitionLease(files)
@@ -57,7 +57,7 @@ export function localOf(files: PartitionFiles, t0: number | null, now: number): 
     whole: lease !== null && terms !== null && token !== null,
     leaseRuns: proof !== null && terms !== null && proof + terms.lease > now,
     shepherd,
-    stopped: shepherd !== null && isStopped(shepherd),
+    stopped,
     process,
     status: readLine(files.status),
     terms,
@@ -70,15 +70,27 @@ export function termsOf(files: PartitionFiles): Terms | null {
   return match ? { lease: Number(match[1]), grace: Number(match[2]) } : null
 }
 
-/** The shepherd and the process of a partition, as far as they live. */
-export function livingProcesses(files: PartitionFiles): { shepherd: Process | null; process: Process | null } {
-  const shepherd = living(readLine(files.shepherd)) ?? living(readFact(files.launched))
-  return { shepherd, process: living(readLine(files.process)) }
+export interface Living {
+  readonly shepherd: Process | null
+  readonly stopped: boolean
+  readonly process: Process | null
 }
 
-function living(text: string | null): Process | null {
+/** The shepherd and the process of a partition, as far as they live, and whether a SIGSTOP holds the shepherd. */
+export function livingProcesses(files: PartitionFiles): Living {
+  const shepherd = living(readLine(files.shepherd)) ?? living(readFact(files.launched))
+  const process = living(readLine(files.process))
+  return {
+    shepherd: shepherd?.process ?? null,
+    stopped: shepherd?.state === 'stopped',
+    process: process?.process ?? null,
+  }
+}
+
+function living(text: string | null) {
   const process = parseProcess(text)
-  return process !== null && isAlive(process) ? process : null
+  const state = process === null ? 'gone' : stateOf(process)
+  return process === null || state === 'gone' ? null : { process, state }
 }
 
 function numberOf(text: string | null): number | null {

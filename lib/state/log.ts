@@ -9,6 +9,6 @@ export function appendLog(file: string, line: string): void {
     if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > most) renameSync(file, `${file}.1`)
     appendFileSync(file, `${new Date().toISOString()} ${line}\n`, { mode: 0o600 })
   } catch (error) {
-    process.stderr.write(`cannot write ${file}: ${(error as Error).message}\n`)
+    console.error(`cannot write ${file}: ${(error as Error).message}`)
   }
 }
