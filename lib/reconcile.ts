@@ -1,6 +1,5 @@
 /** One handler's whole run: look, decide, act, look again until there is nothing left to do. */
 
-import { act } from './act.ts'
 import { bootClock, bootId } from './clock.ts'
 import type { Context } from './context.ts'
 import { acceptedDefinition, currentDefinition } from './definition/cached.ts'
@@ -8,7 +7,7 @@ import { Permanent } from './errors.ts'
 import { readFree, writeFree } from './lease/free.ts'
 import { instanceLease } from './lease/lease.ts'
 import { renew } from './lease/renew.ts'
-import { type Plan, plan } from './plan.ts'
+import { type Plan, plan, type Step } from './plan.ts'
 import { writeReport } from './report.ts'
 import { assign } from './roster/assignment.ts'
 import { defaults, type Settings, settingsFrom } from './settings.ts'
@@ -45,7 +44,7 @@ export async function reconcile(run: Reconcile): Promise<string | null> {
       problem = look.problem
       const { snapshot, steps } = look
       rememberLook(run, snapshot, look)
-      await act(run, snapshot, steps)
+      if (steps.length > 0) await carryOut(run, snapshot, steps)
       await writeReport(run, snapshot, look)
       if (steps.length === 0) return
       done = done === null ? look.sentence : `${done}; ${look.sentence}`
@@ -65,6 +64,12 @@ async function renewFirst(run: Reconcile): Promise<void> {
   const t0 = instanceLease(run.files, now)
   const lease = acceptedDefinition(run.files)?.definition.leaseMs ?? 0
   if (t0 === null || t0 + lease <= now) await renew(run, localFacts(run.files, t0, now), now)
+}
+
+/** Most runs find nothing to do: what acting needs is loaded when there is something. */
+async function carryOut(run: Reconcile, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
+  const { act } = await import('./act.ts')
+  await act(run, snapshot, steps)
 }
 
 /** What a run would do now, without doing it. */

@@ -45,7 +45,7 @@ export function writeFact(file: string, text: string): void {
 
 /** Removes a fact; no error when it is gone already. */
 export function removeFact(file: string): void {
-  attempt(`remove ${file}`, () => rmSync(file, { force: true }))
+  if (existsSync(file)) attempt(`remove ${file}`, () => rmSync(file, { force: true }))
 }
 
 /** Makes a directory that only this user can enter. */

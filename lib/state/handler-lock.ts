@@ -33,7 +33,7 @@ export async function asOnlyHandler(directory: string, work: () => Promise<void>
         await work()
       } while (readFact(files.mark) !== null)
     } finally {
-      await release()
+      release()
     }
     // A mark that was left between the last look and the release is ours to see: its writer found us here.
     release = readFact(files.mark) === null ? null : await acquire(directory, files)
@@ -41,13 +41,13 @@ export async function asOnlyHandler(directory: string, work: () => Promise<void>
   return true
 }
 
-async function afterMark(directory: string, files: Files): Promise<(() => Promise<void>) | null> {
+async function afterMark(directory: string, files: Files): Promise<(() => void) | null> {
   writeFact(files.mark, String(process.pid))
   return acquire(directory, files)
 }
 
-async function acquire(directory: string, files: Files): Promise<(() => Promise<void>) | null> {
-  const release = await tryLock(directory, files)
+async function acquire(directory: string, files: Files): Promise<(() => void) | null> {
+  const release = tryLock(directory, files)
   if (release || isOwnerAlive(files)) return release
   const taken = inode(files.lock)
   await delay(secondLook)
@@ -56,9 +56,10 @@ async function acquire(directory: string, files: Files): Promise<(() => Promise<
   return tryLock(directory, files)
 }
 
-async function tryLock(directory: string, files: Files): Promise<(() => Promise<void>) | null> {
+function tryLock(directory: string, files: Files): (() => void) | null {
   try {
-    const release = await lockfile.lock(directory, {
+    // Synchronous: the other one would start Node's pool of threads for five calls.
+    const release = lockfile.lockSync(directory, {
       lockfilePath: files.lock,
       realpath: false,
       // Its age decides nothing: a step of the wall clock must neither free a living holder's lock nor keep a dead one's.

@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { serviceDigest } from '../../lib/consul/watch.ts'
 import { instanceFiles } from '../../lib/state/instance.ts'
 import { settled } from '../cluster/stage.ts'
 import { type Agent, startCluster } from '../lab/cluster.ts'
@@ -46,25 +47,26 @@ async function commandsFor(agent: Agent): Promise<Command[]> {
   const config = JSON.parse(readFileSync(join(agent.configDir, 'watchbill-start.json'), 'utf8'))
   const guard: string[] = config.services[0].checks[0].args
   const onService: string[] = config.watches.find(({ type }: { type: string }) => type === 'service').args
+  const unchanged = JSON.stringify(await agent.api('GET', '/v1/health/service/start'))
+  const file = (name: string, text: string) => {
+    writeFileSync(join(agent.folder, name), text)
+    return join(agent.folder, name)
+  }
+  const known = file('known', `${serviceDigest(unchanged)}\n`)
+  const unknown = file('unknown', 'nothing\n')
   const seen = instanceFiles(agent.state, instanceOf(agent, definition)).seen('on-service')
-  const empty = join(agent.folder, 'empty.cjs')
-  writeFileSync(empty, '')
-  const unchanged = Buffer.from(JSON.stringify(await agent.api('GET', '/v1/health/service/start')))
+  const idle = (argv: string[]) => having(known, file('idle', ''), argv)
   return [
-    { name: 'empty', argv: afterRemoving(join(agent.folder, 'nothing'), [guard[0] as string, empty]) },
-    {
-      name: 'nothing changed for this instance',
-      argv: afterRemoving(join(agent.folder, 'nothing'), onService),
-      input: unchanged,
-    },
-    { name: 'lock, reads, 180 KB of stdin, nothing to do', argv: afterRemoving(seen, onService), input: large() },
-    { name: 'guard with 30 locks', argv: afterRemoving(join(agent.folder, 'nothing'), guard) },
+    { name: 'empty', argv: idle([guard[0] as string, file('empty.cjs', '')]) },
+    { name: 'nothing changed for this instance', argv: having(known, seen, onService), input: Buffer.from(unchanged) },
+    { name: 'lock, reads, 180 KB of stdin, nothing to do', argv: having(unknown, seen, onService), input: large() },
+    { name: 'guard with 30 locks', argv: idle(guard) },
   ]
 }
 
-/** What a handler remembers of its stdin is removed first, so that it looks; the others are started in the same way. */
-function afterRemoving(file: string, argv: readonly string[]): string[] {
-  return ['/bin/sh', '-c', 'rm -f "$1"; shift; exec "$@"', 'sh', file, ...argv]
+/** Sets what a handler remembers of its stdin, then becomes the command. All are started in the same way. */
+function having(text: string, seen: string, argv: readonly string[]): string[] {
+  return ['/bin/sh', '-c', 'cp "$1" "$2"; shift 2; exec "$@"', 'sh', text, seen, ...argv]
 }
 
 /** A service watch's input of about 180 KB, of agents that are not there. */
