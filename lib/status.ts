@@ -87,7 +87,11 @@ function summaryOf(cluster: Cluster, partitions: readonly PartitionStatus[]): st
   if (!cluster.defined) return `${cluster.service}: nobody has written a partition set yet`
   const counts = new Map<string, number>()
   for (const { state } of partitions) counts.set(state, (counts.get(state) ?? 0) + 1)
-  const states = [...counts].map(([state, count]) => `${count} ${state}`).join(', ')
+  const rank = (state: string) => (state === 'running' ? '' : state)
+  const states = [...counts]
+    .sort(([a], [b]) => (rank(a) < rank(b) ? -1 : 1))
+    .map(([state, count]) => `${count} ${state}`)
+    .join(', ')
   const members = cluster.members.filter(({ absence }) => absence === null).length
   return `${cluster.service}: ${cluster.partitions.size} partitions on ${members} members; ${states || 'nothing to run'}`
 }

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Status } from '../../lib/status.ts'
+import { type Agent, tunedGossip } from '../lab/cluster.ts'
+import { clusterFor } from '../lab/in-tests.ts'
+import { install, program } from '../lab/install.ts'
+import { until } from '../lab/until.ts'
+import { statusOf } from './stage.ts'
+
+const script = 'case $WATCHBILL_PARTITION in bad) exit 3 ;; *) exec sleep 100000 ;; esac'
+const definition = {
+  name: 'work',
+  partitions: { list: ['bad', 'one', 'two', 'three'] },
+  run: { command: ['/bin/sh', '-c', script] },
+  lease: '7s',
+  stop: { grace: '2s' },
+}
+
+test('status says from any agent which partition is how, and why', async t => {
+  const cluster = await clusterFor(t, { clients: 2, settings: tunedGossip })
+  const [s1, a1, stranger] = cluster.agents as [Agent, Agent, Agent]
+  const seen = (what: string, service: string, condition: (status: Status) => unknown) =>
+    until(
+      what,
+      async see => {
+        const status = await statusOf(stranger, service)
+        see(status.partitions)
+        return condition(status) ? status : null
+      },
+      { deadline: 60_000 },
+    )
+  const of = (status: Status, partition: string) => status.partitions.find(one => one.partition === partition)
+  await install(s1, definition)
+  await install(a1, definition)
+
+  await t.test('running and crash-looping', async () => {
+    const status = await seen('bad to loop', 'work', all => {
+      return (
+        all.instances.length === 2 &&
+        all.instances.every(({ held }) => held === 2) &&
+        of(all, 'bad')?.state === 'crash-looping' &&
+        all.partitions.filter(one => one.state === 'running').length === 3
+      )
+    })
+    assert.match(of(status, 'bad')?.why ?? '', /exit 3/)
+    assert.ok(of(status, 'bad')?.instance, 'and who has it')
+    assert.equal(of(status, 'one')?.why, '')
+  })
+
+  await t.test('waiting for a takeover', async () => {
+    await a1.stop('SIGKILL')
+    const status = await seen('a wait', 'work', all =>
+      all.partitions.some(one => one.state === 'waiting' && /at 20/.test(one.why)),
+    )
+    const waiting = status.partitions.find(({ state }) => state === 'waiting')
+    assert.match(waiting?.why ?? '', /^takeover by s1:work at .*: a1:work lost the lock without giving it back$/)
+    await seen('the takeover', 'work', all => all.partitions.every(one => one.instance === 's1:work'))
+  })
+
+  await t.test('drained', async () => {
+    await program('drain', ['work', 's1:work', 'on', '--http-addr', stranger.http])
+    const status = await seen('nothing held', 'work', all =>
+      all.partitions.every(one => one.instance === null && one.state === 'drained'),
+    )
+    assert.match(of(status, 'one')?.why ?? '', /s1:work is drained/)
+  })
+
+  await t.test('unassigned', async () => {
+    await install(s1, { ...definition, name: 'small', partitions: { list: ['one', 'two'] }, maxPartitions: 1 })
+    const status = await seen('one to run', 'small', all => all.partitions.some(one => one.state === 'running'))
+    const left = status.partitions.find(({ state }) => state === 'unassigned')
+    assert.match(left?.why ?? '', /maxPartitions/)
+  })
+
+  await t.test('and the program says so, with an exit code for monitoring', async () => {
+    const page = await program('status', ['small', '--http-addr', stranger.http])
+    assert.match(page, /^small: 2 partitions on 1 members; 1 running, 1 unassigned$/m)
+    await assert.rejects(program('status', ['small', '--check', '--http-addr', stranger.http]), { exitCode: 1 })
+    const running = (await statusOf(stranger, 'small')).partitions.find(({ state }) => state === 'running')
+    assert.equal(await program('owner', ['small', running?.partition ?? '', '--http-addr', stranger.http]), 's1:small')
+  })
+})
