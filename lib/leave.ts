@@ -3,9 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 import { act } from './act.ts'
 import { bootClock, bootId } from './clock.ts'
-import { transact } from './consul/kv.ts'
+import { base64, transact } from './consul/kv.ts'
 import { destroySession, sessionName, sessionsOn } from './consul/session.ts'
 import { Temporary } from './errors.ts'
+import { memberValue } from './members.ts'
 import { plan, type Step } from './plan.ts'
 import { lookAndPlan, type Reconcile } from './reconcile.ts'
 import { assign } from './roster/assignment.ts'
@@ -14,20 +15,41 @@ import { removeFact, writeFact } from './state/facts.ts'
 import { asOnlyHandler } from './state/handler-lock.ts'
 import { writeLeaving } from './state/left.ts'
 
+export interface Leaving {
+  readonly steps: readonly Step[]
+  readonly snapshot: Snapshot
+  /** The others know. */
+  readonly announced: boolean
+}
+
 /** The steps that a leaving instance would take now. */
-export async function leavingSteps(run: Reconcile): Promise<{ steps: readonly Step[]; snapshot: Snapshot }> {
+export async function leavingSteps(run: Reconcile): Promise<Leaving> {
   const { snapshot } = await lookAndPlan(run)
   const leaving = {
     ...snapshot,
     leaseRuns: false,
     members: snapshot.members.map(member =>
-      member.instance === run.instance ? { ...member, absence: 'drained' as const } : member,
+      member.instance === run.instance ? { ...member, absence: 'leaving' as const } : member,
     ),
   }
   const { steps } = plan(leaving, assign(leaving))
   // Without a session its own locks are taken back first: given back like that, nobody has to wait for them.
-  const wanted = busy(snapshot) ? ['release', 'stop', 'disown', 'reclaim', 'enter'] : ['release', 'stop', 'disown']
-  return { steps: steps.filter(({ do: what }) => wanted.includes(what)), snapshot: leaving }
+  const wanted = [
+    'release',
+    'stop',
+    'disown',
+    'reclaim',
+    ...(snapshot.session === null && busy(snapshot) ? ['enter'] : []),
+  ]
+  return {
+    steps: steps.filter(({ do: what }) => wanted.includes(what)),
+    snapshot: leaving,
+    announced: isAnnounced(snapshot),
+  }
+}
+
+function isAnnounced({ members, instance }: Snapshot): boolean {
+  return members.some(member => member.instance === instance && member.absence === 'leaving')
 }
 
 function busy(snapshot: Snapshot): boolean {
@@ -45,7 +67,11 @@ export async function leave(run: Reconcile, deadline: number): Promise<number> {
   const end = performance.now() + deadline
   const work = async () => {
     for (;;) {
-      const { steps, snapshot } = await leavingSteps(run)
+      const { steps, snapshot, announced } = await leavingSteps(run)
+      if (!announced && snapshot.session !== null) {
+        await announce(run, snapshot, snapshot.session)
+        continue
+      }
       if (steps.length === 0) return goodbye(run, snapshot)
       await act(run, snapshot, steps)
       const gone = steps.filter(({ do: what }) => what === 'release').length
@@ -59,6 +85,14 @@ export async function leave(run: Reconcile, deadline: number): Promise<number> {
     await delay(50)
   }
   return released
+}
+
+/** The others must not count on this instance while it hands over, or they would hand over to it meanwhile. */
+async function announce(run: Reconcile, { keys, definition, digest }: Snapshot, session: string): Promise<void> {
+  const value = base64(memberValue(run.node, definition, digest, true))
+  const lock = { Verb: 'lock', Key: keys.member(run.instance), Session: session, Value: value } as const
+  const outcome = await transact(run.consul, [lock])
+  if (!outcome.done) throw new Temporary('cannot leave: the session was lost meanwhile; try again')
 }
 
 async function goodbye(run: Reconcile, { keys }: Snapshot): Promise<void> {

@@ -7,7 +7,7 @@ import { rosterVersion } from './roster/roster.ts'
 import type { Settings } from './settings.ts'
 
 /** Why an instance that takes part is assigned nothing; null when it is a member in full. */
-export type Absence = 'drained' | 'in maintenance' | 'not passing' | 'not registered' | null
+export type Absence = 'leaving' | 'drained' | 'in maintenance' | 'not passing' | 'not registered' | null
 
 /** An instance whose member key is held by a session. */
 export interface Member {
@@ -26,8 +26,10 @@ export interface Member {
 }
 
 /** The value of an instance's own member key. */
-export function memberValue(node: string, definition: Definition, digest: string): string {
+/** @param leaving it is on its way out: others must not count on it while it hands over */
+export function memberValue(node: string, definition: Definition, digest: string, leaving = false): string {
   return JSON.stringify({
+    ...(leaving ? { leaving } : {}),
     node,
     weight: definition.weight,
     maxPartitions: definition.maxPartitions,
@@ -49,9 +51,8 @@ export function membersFrom(
     const instance = decode(entry.key.slice(prefix.length))
     if (instance === null || entry.session === null) return []
     const health = registered.find(candidate => candidate.instance === instance)
-    return [
-      { ...termsOf(entry.value), instance, session: entry.session, absence: absenceOf(instance, health, settings) },
-    ]
+    const absence = parse(entry.value).leaving === true ? 'leaving' : absenceOf(instance, health, settings)
+    return [{ ...termsOf(entry.value), instance, session: entry.session, absence }]
   })
 }
 

@@ -59,10 +59,10 @@ export function plan(snapshot: Snapshot, assignment: Assignment): Plan {
   return { steps, waits, sentence: sentence(snapshot, steps, waits) }
 }
 
-/** No session of this life holds the member key, or what stands there is not the present definition. */
+/** No session of this life holds the member key, or what stands there is not the present definition, or a leave that died. */
 function mustEnter(snapshot: Snapshot): boolean {
   const member = snapshot.members.find(({ instance }) => instance === snapshot.instance)
-  return snapshot.session === null || member?.definition !== snapshot.digest
+  return snapshot.session === null || member?.definition !== snapshot.digest || member.absence === 'leaving'
 }
 
 /** The definition's partitions are written by whoever is first, and again only by an instance whose own have changed. */

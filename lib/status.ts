@@ -33,7 +33,7 @@ export interface PartitionStatus {
 
 export interface InstanceStatus {
   readonly instance: string
-  readonly state: 'member' | 'drained' | 'in maintenance' | 'not passing' | 'not registered' | 'joining'
+  readonly state: 'member' | 'leaving' | 'drained' | 'in maintenance' | 'not passing' | 'not registered' | 'joining'
   readonly held: number
   readonly assigned: number
   readonly weight: number
