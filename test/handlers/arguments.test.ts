@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, it } from 'node:test'
+import { type Ended, handlers, runProgram } from './support/programs.ts'
+
+const state = mkdtempSync(join(tmpdir(), 'watchbill-arguments-'))
+after(() => rmSync(state, { recursive: true, force: true }))
+
+const programs = readdirSync(handlers)
+  .filter(file => file.endsWith('.ts'))
+  .map(file => file.slice(0, -'.ts'.length))
+
+const instance = ['--instance', 'a:svc', '--service', 'svc', '--definition', join(state, 'none.json'), '--state', state]
+
+/** What each program takes, complete; what it cannot do without stands first. */
+const complete: Record<string, readonly string[]> = {
+  'on-service': instance,
+  'on-keyprefix': instance,
+  'on-checks': instance,
+  guard: instance,
+  reconcile: instance,
+  owner: ['svc', '0'],
+  partitions: ['svc', 'list'],
+  status: ['svc'],
+  drain: ['svc', 'a:svc', 'on'],
+  evict: ['svc', 'a:svc', '--yes'],
+  leave: ['svc', '--state', state],
+  configure: [join(state, 'none.json'), '--consul-dir', state, '--home', state],
+}
+
+/** Far from any Consul. */
+function run(program: string, ...args: string[]): Promise<Ended> {
+  return runProgram(program, { args, env: { CONSUL_HTTP_ADDR: '127.0.0.1:1', WATCHBILL_STATE: state } })
+}
+
+function assertRefused(program: string, ended: Ended, about: RegExp): void {
+  assert.equal(ended.code, 100, ended.stderr)
+  assert.equal(ended.stdout, '')
+  const [line, ...rest] = ended.stderr.split('\n')
+  assert.deepEqual(rest, [''], 'it is one line')
+  assert.ok(line?.startsWith(`${program}: permanent: cannot `), line)
+  assert.match(line as string, about)
+  assert.doesNotMatch(line as string, /\p{Cc}/u)
+}
+
+describe('every program', { concurrency: 2 }, () => {
+  for (const program of programs) {
+    for (const help of ['--help', '-h']) {
+      it(`${program} ${help} says what it is for and how it exits`, async () => {
+        const { code, stdout, stderr } = await run(program, help)
+        assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+        assert.match(stdout, /USAGE/)
+        assert.match(stdout, /\nExits: .*100.*111/)
+        assert.doesNotMatch(stdout, /[^\n\P{Cc}]/u)
+      })
+    }
+
+    it(`${program} --help helps whatever stands beside it`, async () => {
+      const { code, stdout } = await run(program, '--no-such', '--help', 'spare')
+      assert.equal(code, 0)
+      assert.match(stdout, /USAGE/)
+    })
+
+    it(`${program} refuses an option that it does not know`, async () => {
+      for (const option of ['--unknown', '--unknown=1', '--no-unknown', '-x']) {
+        const about = option === '-x' ? /-x\b/ : /unknown/
+        assertRefused(program, await run(program, ...(complete[program] ?? []), option), about)
+      }
+    })
+  }
+})
+
+describe('a program for one instance', { concurrency: 2 }, () => {
+  for (const program of ['on-service', 'on-keyprefix', 'on-checks', 'guard', 'reconcile']) {
+    for (const [place, option] of ['--instance', '--service', '--definition'].entries()) {
+      it(`${program} cannot do without ${option}`, async () => {
+        const args = instance.toSpliced(2 * place, 2)
+        assertRefused(program, await run(program, ...args), new RegExp(option.slice(2)))
+      })
+
+      it(`${program} refuses ${option} without a value`, async () => {
+        for (const empty of [[`${option}=`], [option, '']]) {
+          const args = instance.toSpliced(2 * place, 2, ...empty)
+          assertRefused(program, await run(program, ...args), new RegExp(option.slice(2)))
+        }
+      })
+    }
+
+    it(`${program} refuses a word too many`, async () => {
+      assertRefused(program, await run(program, ...instance, 'spare'), /spare/)
+    })
+
+    it(`${program} refuses an instance that is none`, async () => {
+      for (const none of ['svc', ':svc', 'a:', ':']) {
+        assertRefused(program, await run(program, ...instance.with(1, none)), /instance/)
+      }
+    })
+  }
+
+  it('on-keyprefix knows two watches', async () => {
+    assertRefused('on-keyprefix', await run('on-keyprefix', ...instance, '--watch', 'lock'), /watch/)
+  })
+
+  it('guard refuses an interval that is none', async () => {
+    for (const none of ['2', 'soon', '-2s', '2 s']) {
+      assertRefused('guard', await run('guard', ...instance, `--interval=${none}`), /interval/)
+    }
+  })
+
+  it('reconcile refuses a wait that is none', async () => {
+    for (const none of ['1s', '-1', '1e3', '1000000']) {
+      assertRefused('reconcile', await run('reconcile', ...instance, `--after=${none}`), /after/)
+    }
+  })
+})
+
+describe('a program for people', { concurrency: 2 }, () => {
+  for (const [program, least] of Object.entries({ owner: 2, partitions: 1, drain: 2, evict: 2, leave: 1 })) {
+    it(`${program} cannot do without its first ${least === 1 ? 'word' : `${least} words`}`, async () => {
+      const words = complete[program] as readonly string[]
+      for (let given = 0; given < least; given++) {
+        assertRefused(program, await run(program, ...words.slice(0, given)), /argument/)
+      }
+    })
+  }
+
+  for (const program of ['owner', 'status', 'drain', 'evict', 'leave']) {
+    it(`${program} refuses a word too many`, async () => {
+      const words = complete[program] as readonly string[]
+      assertRefused(program, await run(program, ...words, 'spare'), /spare/)
+    })
+  }
+
+  it('partitions knows what it can do with partitions', async () => {
+    assertRefused('partitions', await run('partitions', 'svc', 'multiply', '1'), /multiply/)
+  })
+
+  it('drain is on or off', async () => {
+    assertRefused('drain', await run('drain', 'svc', 'a:svc', 'perhaps'), /on or off/)
+  })
+
+  it('status refuses a wait that is no duration', async () => {
+    for (const none of ['long', '5', '2h']) {
+      assertRefused('status', await run('status', 'svc', '--wait', none), /wait/)
+    }
+  })
+})

@@ -1,0 +1,115 @@
+/**
+ * Many handlers of one instance at once, as after a reload or a burst of events: one acts, the others leave at once,
+ * and what the last of them came for is done.
+ */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { base64, type Operation } from '../../lib/consul/kv.ts'
+import { keysOf } from '../../lib/names.ts'
+import { overlaps, runs } from '../lab/beats.ts'
+import { sharedCluster } from '../lab/in-tests.ts'
+import { until } from '../lab/until.ts'
+import { FaultyConsul } from './support/faulty-consul.ts'
+import { keyprefixInput, serviceInput } from './support/input.ts'
+import { addInstance, type Instance } from './support/instance.ts'
+import type { Ended } from './support/programs.ts'
+
+/** Adds a partition, or removes it, as somebody does by hand. */
+async function change(instance: Instance, verb: 'add' | 'remove', partition: string): Promise<void> {
+  const keys = keysOf(instance.service)
+  const set = (Key: string, text: string): Operation => ({ Verb: 'cas', Key, Index: 0, Value: base64(text) })
+  const operations: Operation[] = [
+    ...(verb === 'add'
+      ? [set(keys.partition(partition), '{"from":"hand"}'), set(keys.lock(partition), '{"clean":true}')]
+      : [{ Verb: 'delete' as const, Key: keys.partition(partition) }]),
+    { Verb: 'set', Key: keys.revision, Value: base64(String(Math.random())) },
+  ]
+  await instance.agent.api(
+    'PUT',
+    '/v1/txn',
+    operations.map(operation => ({ KV: operation })),
+  )
+}
+
+async function handle(instance: Instance, n: number): Promise<Ended> {
+  const [program, stdin] =
+    n % 2 === 0 ? ['on-service', await serviceInput(instance)] : ['on-keyprefix', keyprefixInput(instance)]
+  return instance.run(program, { stdin })
+}
+
+function assertDone(ended: readonly Ended[]): void {
+  for (const { code, stderr } of ended) assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+}
+
+function left(ended: readonly Ended[]): Ended[] {
+  return ended.filter(({ stdout }) => stdout.includes('another handler is at it'))
+}
+
+/** Shepherds take a moment to start what a handler has left to them; no handler runs any more. */
+async function runsExactly(instance: Instance, partitions: readonly string[]): Promise<void> {
+  await until(`${partitions} to run, each once`, see => {
+    const running = see([...instance.running()])
+    return (
+      running.every(([, pids]) => pids.length === 1) && String(running.map(([id]) => id).sort()) === String(partitions)
+    )
+  })
+  assert.deepEqual(await instance.holds(), partitions)
+}
+
+/** Whoever talks to Consul acts: the times at which each connection did so, in order. */
+function acting({ passed }: FaultyConsul): { from: number; to: number }[] {
+  const connections = Map.groupBy(passed, ({ connection }) => connection).values()
+  return Array.from(connections, requests => ({
+    from: Math.min(...requests.map(({ from }) => from)),
+    to: Math.max(...requests.map(({ to }) => to)),
+  })).sort((a, b) => a.from - b.from)
+}
+
+describe('many handlers of one instance', { concurrency: 1 }, () => {
+  const cluster = sharedCluster({ clients: ['a'] })
+
+  it('act one at a time, and the last event is not lost', async test => {
+    const instance = await addInstance(cluster().agent('a'), { service: 'burst' })
+    assertDone([await handle(instance, 1)])
+    const consul = await FaultyConsul.start(instance.agent.http)
+    test.after(() => consul.close())
+    instance.http = consul.http
+    consul.delay = 20
+    const first = Array.from({ length: 49 }, (_, n) => handle(instance, n))
+    await until('one to act', () => consul.passed.length > 0, { deadline: 60_000 })
+    await change(instance, 'add', '9')
+    const ended = await Promise.all([...first, handle(instance, 49)])
+    assertDone(ended)
+    await runsExactly(instance, ['0', '1', '2', '9'])
+    assert.ok(left(ended).length > 0, 'all of them acted')
+    const spans = acting(consul)
+    for (const [n, span] of spans.entries()) {
+      const before = spans[n - 1]
+      assert.ok(!before || before.to <= span.from, `two acted at once: ${JSON.stringify(spans)}`)
+    }
+    const beats = await instance.beats()
+    assert.deepEqual(overlaps(beats), [])
+    assert.equal(runs(beats).length, 4, 'a process was started more than once')
+  })
+
+  it('do what the last of them came for, whenever it came', async () => {
+    const instance = await addInstance(cluster().agent('a'), { service: 'late' })
+    assertDone([await handle(instance, 1)])
+    for (let round = 0; round < 16; round++) {
+      await instance.keepSession()
+      const early = [handle(instance, 0), handle(instance, 1)]
+      // The first ones are anywhere between their start and their end by now.
+      await delay(round * 25)
+      await change(instance, round % 2 === 0 ? 'add' : 'remove', '9')
+      const ended = await Promise.all([...early, handle(instance, round)])
+      assertDone(ended)
+      await runsExactly(instance, round % 2 === 0 ? ['0', '1', '2', '9'] : ['0', '1', '2'])
+    }
+    const beats = await instance.beats()
+    assert.deepEqual(overlaps(beats), [])
+    for (const partition of ['0', '1', '2']) {
+      assert.equal(runs(beats).filter(run => run.partition === partition).length, 1, `${partition} was started again`)
+    }
+  })
+})

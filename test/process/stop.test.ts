@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { describe, it, type TestContext } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { bootClock } from '../../lib/clock.ts'
+import { writePartitionLease } from '../../lib/lease/lease.ts'
+import { isAlive, type Process, parseProcess, processOf, signal } from '../../lib/process/identity.ts'
+import { markedProcesses } from '../../lib/process/marks.ts'
+import { startShepherd } from '../../lib/process/start.ts'
+import { type Stop, stopAll } from '../../lib/process/stop.ts'
+import { readFact, writeFact } from '../../lib/state/facts.ts'
+import type { InstanceFiles, PartitionFiles } from '../../lib/state/instance.ts'
+import { definition } from '../fixtures/cluster.ts'
+import { partitionIn, stateOf as stateIn } from '../fixtures/state.ts'
+import { lives, pids, rootsByDirectory, stateOf } from '../handlers/support/processes.ts'
+import { killMarked } from '../lab/marked.ts'
+import { until } from '../lab/until.ts'
+
+const polite = 'trap "echo TERM; exit 0" TERM; echo ready; while :; do sleep 0.05; done'
+const stubborn = 'trap "echo TERM" TERM; echo ready; while :; do sleep 0.05; done'
+/** Without what a shell says of its own accord when a child was killed. */
+const quiet = 'exec 2>/dev/null;'
+const grace = 400
+
+/** An instance whose processes end with the test. */
+function place(test: TestContext): InstanceFiles {
+  const files = stateIn(test)
+  test.after(() => killMarked(files.directory))
+  return files
+}
+
+/** A partition that is held, and whose shepherd was just started. */
+function launch(files: InstanceFiles, partition: string, script: string): PartitionFiles {
+  const own = partitionIn(files, partition)
+  writeFact(own.acquisition, `acquisition of ${partition}`)
+  writePartitionLease(own, { from: 0, own: bootClock() })
+  startShepherd(
+    own,
+    { ...definition, run: { ...definition.run, command: ['/bin/sh', '-c', `${quiet} ${script}`] } },
+    {
+      ...{ service: 'svc', instance: 'a:svc', node: 'a', partition, version: '', token: '7' },
+      ...{ acquisition: `acquisition of ${partition}`, lease: 60_000, grace },
+    },
+  )
+  return own
+}
+
+async function running(files: InstanceFiles, partition: string, script: string): Promise<PartitionFiles> {
+  const own = launch(files, partition, script)
+  await until(`${partition} to run`, () => outputOf(own).includes('ready'))
+  return own
+}
+
+/** A process of a partition whose shepherd is no more. */
+async function orphan(test: TestContext, files: InstanceFiles, partition: string, script: string): Promise<Process> {
+  const own = partitionIn(files, partition)
+  const env = { PATH: process.env.PATH ?? '', WATCHBILL_DIR: own.directory }
+  const child = spawn('/bin/sh', ['-c', `exec >"$WATCHBILL_DIR/output"; ${quiet} ${script}`], {
+    env,
+    detached: true,
+    stdio: 'ignore',
+  })
+  test.after(() => child.kill('SIGKILL'))
+  const found = processOf(child.pid as number) as Process
+  await until('the orphan to run', () => markedProcesses(files.partitions).has(own.directory))
+  return found
+}
+
+function outputOf({ output }: PartitionFiles): string[] {
+  return existsSync(output) ? readFileSync(output, 'utf8').trim().split('\n') : []
+}
+
+function stopOf(files: PartitionFiles, partition: string): Stop {
+  return { partition, files, grace, signal: 'SIGTERM' }
+}
+
+/** Stops partitions. @returns the groups in which they went; whatever is told to be gone is seen to be gone then */
+async function stop(files: InstanceFiles, ...partitions: string[]): Promise<string[][]> {
+  const groups: string[][] = []
+  const stops = partitions.map(partition => stopOf(files.partition(partition), partition))
+  await stopAll(files.partitions, stops, async gone => {
+    for (const { partition, files: own } of gone) {
+      assert.equal(rootsByDirectory(files.partitions).get(partition), undefined, `${partition} still runs`)
+      for (const fact of [own.shepherd, own.process]) assert.ok(!livesIn(fact), `${fact} still lives`)
+    }
+    groups.push(gone.map(({ partition }) => partition))
+  })
+  return groups
+}
+
+function livesIn(fact: string): boolean {
+  const found = parseProcess(readFact(fact))
+  return found !== null && isAlive(found)
+}
+
+/** 0 when there is none. */
+function pidIn(fact: string): number {
+  return Number(readFact(fact)?.split(' ')[0] ?? 0)
+}
+
+describe('stopping', { concurrency: 6 }, () => {
+  it('asks the shepherd, which asks the process, and waits for both', async test => {
+    const files = place(test)
+    const own = await running(files, 'p', polite)
+    assert.deepEqual(await stop(files, 'p'), [['p']])
+    assert.deepEqual(outputOf(own), ['ready', 'TERM'])
+    assert.equal(readFact(own.acquisition), null, 'nothing may be started any more')
+    assert.equal(readFact(own.releasing), 'acquisition of p')
+  })
+
+  it('kills what does not stop within its grace', async test => {
+    const files = place(test)
+    const own = await running(files, 'p', stubborn)
+    const began = bootClock()
+    assert.deepEqual(await stop(files, 'p'), [['p']])
+    assert.ok(bootClock() - began >= grace)
+    assert.deepEqual(outputOf(own), ['ready', 'TERM'])
+  })
+
+  it('kills a process that is stopped', async test => {
+    const files = place(test)
+    const own = await running(files, 'p', polite)
+    process.kill(pidIn(own.process), 'SIGSTOP')
+    assert.deepEqual(await stop(files, 'p'), [['p']])
+  })
+
+  it('tells of each partition as it goes', async test => {
+    const files = place(test)
+    await Promise.all([running(files, 'slow', stubborn), running(files, 'quick', polite)])
+    assert.deepEqual(await stop(files, 'slow', 'quick'), [['quick'], ['slow']])
+  })
+
+  it('has nothing to wait for where nothing runs', async test => {
+    const files = place(test)
+    partitionIn(files, 'p')
+    assert.deepEqual(await stop(files, 'p', 'never-there'), [['p', 'never-there']])
+  })
+
+  it('finds what a killed shepherd left', async test => {
+    const files = place(test)
+    const own = await running(files, 'p', `setsid sh -c '${stubborn}' & ${stubborn}`)
+    process.kill(pidIn(own.shepherd), 'SIGKILL')
+    assert.deepEqual(await stop(files, 'p'), [['p']])
+  })
+
+  it('signals a process without a shepherd itself', async test => {
+    const files = place(test)
+    const left = await orphan(test, files, 'p', polite)
+    const own = files.partition('p')
+    writeFact(own.process, `${left.pid} ${left.start}`)
+    await until('the orphan to be ready', () => outputOf(own).includes('ready'))
+    assert.deepEqual(await stop(files, 'p'), [['p']])
+    assert.deepEqual(outputOf(own), ['ready', 'TERM'])
+  })
+
+  it('kills a process without a shepherd that does not stop', async test => {
+    const files = place(test)
+    const left = await orphan(test, files, 'p', stubborn)
+    writeFact(files.partition('p').process, `${left.pid} ${left.start}`)
+    assert.deepEqual(await stop(files, 'p'), [['p']])
+  })
+
+  it('does not wait for ever for a shepherd that is stopped', async test => {
+    const files = place(test)
+    const own = await running(files, 'p', stubborn)
+    const shepherd = pidIn(own.shepherd)
+    process.kill(shepherd, 'SIGSTOP')
+    await until('it to be stopped', () => stateOf(shepherd) === 'T')
+    assert.deepEqual(await stop(files, 'p'), [['p']])
+    assert.ok(!lives(shepherd))
+    assert.deepEqual(outputOf(own), ['ready', 'TERM'])
+  })
+
+  it('kills strays that only their mark tells of, and nobody else’s', async test => {
+    const files = place(test)
+    const stray = await orphan(test, files, 'p', stubborn)
+    const other = await orphan(test, files, 'p2', stubborn)
+    assert.deepEqual(await stop(files, 'p'), [['p']])
+    assert.ok(!lives(stray.pid) && lives(other.pid))
+  })
+
+  it('does not touch a process that has the pid of one that is gone', async test => {
+    const files = place(test)
+    const other = await orphan(test, files, 'innocent', stubborn)
+    const own = partitionIn(files, 'p')
+    for (const fact of [own.shepherd, own.process]) writeFact(fact, `${other.pid} ${Number(other.start) - 1}`)
+    assert.deepEqual(await stop(files, 'p'), [['p']])
+    assert.ok(lives(other.pid))
+    assert.ok(signal(other, 'SIGKILL'))
+  })
+
+  it('fails when what is told of those that are gone fails, and leaves their acquisitions void', async test => {
+    const files = place(test)
+    const own = await running(files, 'p', polite)
+    const away = stopAll(files.partitions, [stopOf(own, 'p')], () => Promise.reject(new Error('Consul is away')))
+    await assert.rejects(away, /Consul is away/)
+    assert.equal(readFact(own.acquisition), null)
+    assert.equal(readFact(own.releasing), 'acquisition of p')
+  })
+})
+
+describe('a start that races with a stop', () => {
+  for (const known of [true, false]) {
+    const who = known ? 'a shepherd that was just launched' : 'a shepherd that nobody wrote down'
+    it(`starts nothing once the stop is over: ${who}`, async test => {
+      const files = place(test)
+      for (let n = 0; n < 12; n++) {
+        const partition = `p${n}`
+        const own = launch(files, partition, polite)
+        if (!known) rmSync(own.launched, { force: true })
+        await delay(n * 4)
+        await stop(files, partition)
+        await until('every shepherd to be gone', () => {
+          assert.equal(rootsByDirectory(files.partitions).get(partition), undefined, 'it was started after all')
+          return !shepherdOf(own)
+        })
+      }
+    })
+  }
+})
+
+function shepherdOf({ directory }: PartitionFiles): boolean {
+  return pids().some(pid => lives(pid) && commandLine(pid).includes(`\0${directory}\0`))
+}
+
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return '' // it ended meanwhile
+  }
+}
