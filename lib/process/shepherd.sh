@@ -76,26 +76,18 @@ look() {
 put() { printf '%s\n' "$2" >"$_dir/$1"; }
 
 # Sleeps, at most until there is news. A caller clears _news before it looks at the world, so that a signal between
-# that look and the wait ends the timer at once.
+# that look and the wait ends the timer at once. It waits again for the timer, because the first wait may have been cut
+# short, and a shell keeps a job in memory until it was waited for.
 pause() {
   [ "$1" -gt 0 ] || set -- 1
   set -- "$1" $(($1 % 1000 + 1000))
   LC_ALL=C sleep "$(($1 / 1000)).${2#1}" >&2 9>&- &
   _timer=$!
   [ -z "$_news" ] || news
-  wait "$_timer"
+  eval "$_wait"
   news
-  reaped "$_timer"
+  wait "$_timer"
   _timer=
-}
-
-# The exit code of a child that is gone, into _exit: this wait must not be interrupted. A shell keeps a job in memory
-# until it was waited for.
-reaped() {
-  trap - CHLD
-  wait "$1"
-  _exit=$?
-  trap news CHLD
 }
 
 # Ends the timer, as long as it is ours: it is reaped only in `wait`, so its pid is nobody else's.
@@ -105,13 +97,12 @@ news() {
     kill -s KILL "$_timer"
 }
 
-# Whether the process is there, read as cheaply as can be; a zombie may yet have other threads.
+# Whether the process is there, as cheaply as can be: its state and parent follow its name. A zombie may yet have other
+# threads. (bash keeps what it was not asked to read of a /proc file, and gives it to the next read: read to the end.)
 running() {
-  _state='' _parent=''
-  while [ -z "$_parent" ] && read -r _key _value _rest; do
-    case $_key in State:) _state=$_value ;; PPid:) _parent=$_value ;; esac
-  done <"/proc/$_pid/status"
-  case $_state$_parent in [!ZX]$$) ;; *) seldom alive "$_pid" "$_born" ;; esac
+  _stat=''
+  read -r _stat <"/proc/$_pid/stat"
+  case $_stat in *") "[!ZX]" $$ "*) ;; *) seldom alive "$_pid" "$_born" ;; esac
 }
 
 # Starts the process and watches it until it ended by itself (true), or must be stopped (false).
@@ -140,8 +131,10 @@ seldom() {
 }
 
 main() {
+  # In dash and in POSIX a trapped CHLD cuts `wait` short. bash 5.2 loses exit codes that way, but can wait for whichever
+  # child ends first.
+  if [ "${BASH_VERSINFO-}" ]; then set +o posix && _wait='wait -n'; else trap news CHLD && _wait='wait "$_timer"'; fi
   # Handlers, not '': what is ignored stays ignored in the process.
-  trap news CHLD
   trap '_asked=1; news' TERM
   trap : HUP INT
   shift 7
@@ -197,8 +190,8 @@ alive() {
 
 # How the run ended. The shell cannot tell a signal from an exit code above 128.
 reap() {
-  reaped "$_pid"
-  _code=$_exit
+  wait "$_pid"
+  _code=$?
   clock
   _epoch=$(date +%s 9>&-) _ran=$((_now - _began)) _how="exit $_code"
   [ "$_code" -le 128 ] || _how="$_how (signal $((_code - 128)))"
@@ -245,8 +238,7 @@ ask() {
   look "$_asking" && _asked_at=$_start
   while _news='' && clock && [ "$_now" -lt "$_half" ] && { anyone || [ "$_asking" ]; }; do
     [ -z "$_asking" ] || alive "$_asking" "$_asked_at" || {
-      reaped "$_asking"
-      [ "$_exit" = 0 ] || _half=0
+      wait "$_asking" || _half=0
       _asking=
     }
     doze "$_half"

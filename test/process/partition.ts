@@ -29,6 +29,7 @@ export class Partition {
   readonly dir: string
   /** The own lease's start, boot-clock ms. */
   own = 0
+  #guard: ChildProcess | null = null
   readonly #children: ChildProcess[] = []
 
   constructor(t: TestContext, name = 'p1') {
@@ -92,10 +93,22 @@ export class Partition {
     return this.#keep(spawn(shell, args, { cwd: this.dir, detached: true, stdio: ['ignore', output, output], env }))
   }
 
-  /** Starts a shepherd and waits until its process runs. */
+  /**
+   * Starts a shepherd and waits until its process runs. However long that takes on a busy machine, the own lease begins
+   * then, unless the instance's is being renewed.
+   */
   async running(options: Options): Promise<ChildProcess> {
+    const starter = this.#guard ? null : this.keepRenewed()
+    this.renew()
     const child = this.start(options)
     await until('the process runs', () => this.fact('status')?.startsWith('running since ') && this.pid())
+    if (starter) {
+      starter.kill('SIGKILL')
+      await until('the lease is renewed no more', () => starter.signalCode)
+      rmSync(join(this.instance, 'lease'))
+      this.acquire()
+      this.#guard = null
+    }
     return child
   }
 
@@ -117,7 +130,8 @@ export class Partition {
   keepRenewed(): ChildProcess {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is for the shell
     const renew = 'while read -r up rest </proc/uptime; do echo "$1 ${up%.*}${up#*.}0" >l; mv l lease; sleep 0.1; done'
-    return this.#keep(spawn('sh', ['-c', renew, 'sh', bootId()], { cwd: this.instance }))
+    this.#guard = this.#keep(spawn('sh', ['-c', renew, 'sh', bootId()], { cwd: this.instance }))
+    return this.#guard
   }
 
   #keep(child: ChildProcess): ChildProcess {
