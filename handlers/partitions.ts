@@ -30,6 +30,7 @@ program({
     withConsul(args, async consul => {
       const { service, action } = args
       const ids = args._.slice(2)
+      checkWords(action, ids)
       await mustKnow(consul, service)
       const keys = keysOf(service)
       const before = (await readPartitions(consul, keys)).sort((a, b) => byName(a.id, b.id))
@@ -55,15 +56,22 @@ program({
     }),
 })
 
-/** What an action on these ids changes. @throws Permanent for anything that is no action, or no id */
-function changeOf(action: string, before: readonly string[], ids: readonly string[]): Change {
-  if (ids.length === 0) throw new Permanent('cannot read the arguments: name the partitions')
+/** @throws Permanent for what is no action, or no id */
+function checkWords(action: string, ids: readonly string[]): void {
+  if (!['list', 'add', 'remove', 'set'].includes(action)) {
+    throw new Permanent(`cannot read the arguments: "${action}" is no action; say list, add, remove or set`)
+  }
+  if (action !== 'list' && ids.length === 0)
+    throw new Permanent('cannot read the arguments: no partition is named; name some')
   for (const id of ids) encode(id)
+}
+
+/** What an action on these ids changes. */
+function changeOf(action: string, before: readonly string[], ids: readonly string[]): Change {
   const added = [...new Set(ids)].filter(id => !before.includes(id))
   if (action === 'add') return { added, removed: [] }
   if (action === 'remove') return { added: [], removed: before.filter(id => ids.includes(id)) }
-  if (action === 'set') return { added, removed: before.filter(id => !ids.includes(id)) }
-  throw new Permanent(`cannot read the arguments: "${action}" is no action; say list, add, remove or set`)
+  return { added, removed: before.filter(id => !ids.includes(id)) }
 }
 
 async function make(consul: Consul, keys: Keys, { added, removed }: Change): Promise<void> {

@@ -1,7 +1,7 @@
 /** Who is registered, and how well: the health endpoint, and the same shape on a watch handler's stdin. */
-import { Temporary } from '../errors.ts'
+import { reason, Temporary } from '../errors.ts'
 import { instanceName } from '../names.ts'
-import type { Consul } from './http.ts'
+import { type Consul, parse } from './http.ts'
 
 /** What decides over membership, of one registered instance. */
 export interface Registered {
@@ -36,7 +36,7 @@ export function guardCheckId(serviceId: string): string {
  * @throws Temporary when it is not of that shape: garbage must never look like an empty cluster
  */
 export function registeredFrom(services: unknown): Registered[] {
-  if (!Array.isArray(services)) throw new Temporary('cannot read the list of instances: it is not a list')
+  if (!Array.isArray(services)) throw new Temporary('the list of instances is not a list')
   return services.map(registeredOf)
 }
 
@@ -44,7 +44,7 @@ function registeredOf(service: RawService): Registered {
   const node = service?.Node?.Node
   const id = service?.Service?.ID
   if (typeof node !== 'string' || typeof id !== 'string' || !Array.isArray(service.Checks)) {
-    throw new Temporary('cannot read the list of instances: an entry lacks its node, its id or its checks')
+    throw new Temporary('an instance lacks its node, its id or its checks')
   }
   const status = (check: string) => service.Checks.find(one => one?.CheckID === check)?.Status
   return {
@@ -58,5 +58,15 @@ function registeredOf(service: RawService): Registered {
 
 /** All registered instances of a service, by the servers' catalog. */
 export async function registeredInstances(consul: Consul, service: string): Promise<Registered[]> {
-  return registeredFrom(await consul.json('GET', `/v1/health/service/${encodeURIComponent(service)}?consistent`))
+  const path = `/v1/health/service/${encodeURIComponent(service)}?consistent`
+  const answer = await consul.request('GET', path)
+  if (answer.index === null) {
+    throw new Temporary(`cannot read the instances of ${service}: the answer is not Consul's; it is tried again`)
+  }
+  const services = parse(path, answer.text)
+  try {
+    return registeredFrom(services)
+  } catch (error) {
+    throw new Temporary(`cannot read the instances of ${service}: ${reason(error)}; it is tried again`)
+  }
 }

@@ -2,26 +2,27 @@
  * What Consul's agent hands a watch handler on stdin, boiled down to what can matter to an instance. A keyprefix watch
  * brings an array, or `null` when the prefix is empty; service and checks watches bring an array, `[]` when empty.
  */
-import { Permanent } from '../errors.ts'
+import { Permanent, reason } from '../errors.ts'
 import { registeredFrom } from './health.ts'
 
 function json(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new Permanent(`cannot read stdin: it is not JSON; this program is run by Consul's agent as a watch handler`)
+    throw wrong('it is not JSON')
   }
 }
 
 function list(text: string, what: string): unknown[] {
   const value = json(text)
-  if (!Array.isArray(value)) throw new Permanent(`cannot read stdin: it is not the array that a ${what} watch brings`)
+  if (!Array.isArray(value)) throw wrong(`it is not the array that a ${what} watch brings`)
   return value
 }
 
 /** A service watch: one line per instance, with what decides over membership. @throws Permanent on any other shape. */
 export function serviceDigest(text: string): string {
-  const instances = inShape(() => registeredFrom(list(text, 'service')))
+  const entries = list(text, 'service')
+  const instances = inShape(() => registeredFrom(entries))
   return instances
     .map(({ instance, passing, maintenance }) => `${instance} ${passing} ${maintenance}`)
     .sort()
@@ -33,7 +34,7 @@ export function keyprefixDigest(text: string): string {
   if (text.trim() === 'null') return ''
   return (list(text, 'keyprefix') as { Key?: unknown; ModifyIndex?: unknown }[])
     .map(entry => {
-      if (typeof entry?.Key !== 'string') throw new Permanent('cannot read stdin: an entry has no Key')
+      if (typeof entry?.Key !== 'string') throw wrong('an entry has no Key')
       return `${entry.Key} ${entry.ModifyIndex}`
     })
     .sort()
@@ -53,9 +54,13 @@ export function checksDigest(text: string, own: { readonly node: string; readonl
 function checkOf(entry: unknown) {
   const { Node, CheckID, ServiceID, Status } = (entry ?? {}) as Record<string, unknown>
   if (typeof Node !== 'string' || typeof CheckID !== 'string' || typeof Status !== 'string') {
-    throw new Permanent('cannot read stdin: an entry lacks Node, CheckID or Status')
+    throw wrong('an entry lacks Node, CheckID or Status')
   }
   return { node: Node, id: CheckID, serviceId: ServiceID, status: Status }
+}
+
+function wrong(why: string): Permanent {
+  return new Permanent(`cannot read stdin: ${why}; this program is run by Consul's agent as a watch handler`)
 }
 
 /** The same fault has two meanings: Consul's answer may be better next time, a handler's stdin never is. */
@@ -63,6 +68,6 @@ function inShape<T>(read: () => T): T {
   try {
     return read()
   } catch (error) {
-    throw new Permanent(`cannot read stdin: ${(error as Error).message}`)
+    throw wrong(reason(error))
   }
 }

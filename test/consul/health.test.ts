@@ -109,7 +109,10 @@ describe('a list of instances', () => {
   ]
   for (const [what, value] of garbage) {
     it(`is not ${what}`, () =>
-      assert.throws(() => registeredFrom(value), { name: 'Temporary', message: /^cannot read the list of instances/ }))
+      assert.throws(() => registeredFrom(value), {
+        name: 'Temporary',
+        message: /^the list of instances is not a list$|^an instance lacks its node, its id or its checks$/,
+      }))
   }
 
   it('is asked for by a consistent read', async t => {

@@ -10,16 +10,16 @@ import { after, describe, it } from 'node:test'
 import { overlaps, stepsBack } from '../lab/beats.ts'
 import { sharedCluster } from '../lab/in-tests.ts'
 import { killMarked } from '../lab/marked.ts'
-import { until } from '../lab/until.ts'
+import { type See, until } from '../lab/until.ts'
 import { keyprefixInput } from './support/input.ts'
 import { addInstance, type Instance } from './support/instance.ts'
-import type { Ended } from './support/programs.ts'
+import type { Ended, HowToRun } from './support/programs.ts'
 
 const cluster = sharedCluster({ clients: ['a', 'b'] })
 const folder = mkdtempSync(join(tmpdir(), 'watchbill-killed-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 
-/** Instance -> the partitions that it is to hold and run at the end. */
+/** Instance -> the partitions that it is to hold and run at the end; those left out are not looked at. */
 type Outcome = ReadonlyMap<Instance, readonly string[]>
 
 interface Scenario {
@@ -50,7 +50,7 @@ async function killAtEveryMoment(scenario: Scenario): Promise<string[]> {
     const problem = await recover(scenario, n).catch((error: Error) => error.message)
     if (problem) failures.push(`killed at ${n}, ${killed ?? 'not at all'}: ${problem}`)
     await scenario.done(problem === null)
-    if (killed === null) return n > 5 ? failures : [...failures, `there were only ${n} moments to kill it at`]
+    if (killed === null) return n > 3 ? failures : [...failures, `there were only ${n} moments to kill it at`]
   }
   return [...failures, `it was still killed at moment ${mostMoments}`]
 }
@@ -66,8 +66,12 @@ async function killAt(scenario: Scenario, n: number): Promise<string | null> {
   return null
 }
 
-function handle(instance: Instance, how: Parameters<Instance['run']>[1] = {}): Promise<Ended> {
-  return instance.run('on-keyprefix', { stdin: keyprefixInput(instance), ...how })
+/** Again when a busy machine's agent took longer than a request may. */
+async function handle(instance: Instance, how: HowToRun = {}): Promise<Ended> {
+  for (let attempt = 1; ; attempt++) {
+    const ended = await instance.run('on-keyprefix', { stdin: keyprefixInput(instance), ...how })
+    if (attempt === 3 || !/no answer within/.test(ended.stderr)) return ended
+  }
 }
 
 /** What comes after the kill. @returns what is wrong; null when nothing is */
@@ -80,7 +84,7 @@ async function recover(scenario: Scenario, n: number): Promise<string | null> {
   const ended = await handle(scenario.victim(), { preload: ['clock-shifted'], env: { CLOCK_SHIFT } })
   assertDone(ended)
   for (const other of scenario.others()) assertDone(await handle(other))
-  for (const instance of instances) await settled(instances, instance, scenario.outcome().get(instance) ?? [])
+  for (const [instance, partitions] of scenario.outcome()) await settled(instances, instance, partitions)
   await scenario.check?.()
   const beats = await scenario.victim().beats()
   assert.deepEqual(overlaps(beats), [])
@@ -89,8 +93,8 @@ async function recover(scenario: Scenario, n: number): Promise<string | null> {
 }
 
 /** It did its work itself: nobody alive was there to do it. */
-function assertDone({ code, stdout, stderr }: Ended): void {
-  assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
+function assertDone({ code, signal, stdout, stderr }: Ended): void {
+  assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
   assert.doesNotMatch(stdout, /another handler is at it/)
 }
 
@@ -109,11 +113,12 @@ async function settled(
   partitions: readonly string[],
 ): Promise<void> {
   const wanted = [...partitions].sort()
-  await until(`${instance.name} to run and hold ${wanted.join(', ') || 'nothing'}`, async see => {
+  const look = async (see: See) => {
     assertNothingTwice(instances)
     const seen = see({ runs: [...instance.running().keys()].sort(), holds: await instance.holds() })
     return String(seen.runs) === String(wanted) && String(seen.holds) === String(wanted)
-  })
+  }
+  await until(`${instance.name} to run and hold ${wanted.join(', ') || 'nothing'}`, look, { every: 100 })
 }
 
 const both = ['0', '1']
@@ -158,22 +163,25 @@ class FirstClaim implements Scenario {
 
 /** More partitions than one transaction takes; only one of them is to run. */
 class LargeSet extends FirstClaim {
-  readonly kinds = 'send,sent,answer'
+  readonly kinds = 'answer'
   readonly #ids = Array.from({ length: 70 }, (_, i) => `p${i}`)
 
   protected override add(service: string): Promise<Instance> {
     return addInstance(cluster().agent('a'), { service, partitions: this.#ids, more: { maxPartitions: 1 } })
   }
 
+  /** Which one it is, is the roster's to say. */
   override outcome(): Outcome {
-    return new Map([[this.victim(), [...this.victim().running().keys()].slice(0, 1)]])
+    return new Map()
   }
 
   async check() {
     const { agent, service } = this.victim()
     const keys = await agent.api<string[]>('GET', `/v1/kv/watchbill/${service}/partition/?keys`)
     assert.equal(keys.length, this.#ids.length, 'partitions are missing from the set')
-    assert.equal(this.victim().running().size, 1)
+    const [held = 'none', ...more] = await this.victim().holds()
+    assert.deepEqual(more, [])
+    await settled([this.victim()], this.victim(), [held])
   }
 }
 
@@ -234,7 +242,7 @@ class HandOver extends Lasting {
   }
 
   outcome(): Outcome {
-    return new Map(this.others().map(other => [other, both]))
+    return new Map(this.instances.map(one => [one, one === this.victim() ? [] : both]))
   }
 }
 
