@@ -1,5 +1,6 @@
 /** What every program shares: arguments, --help, a deadline, one error line, the exit code. Only the frame exits. */
 import { writeSync } from 'node:fs'
+import { stripVTControlCharacters } from 'node:util'
 import type { ArgsDef, ParsedArgs } from 'citty'
 import { parseArgs } from 'citty'
 import { Permanent, reason, Temporary } from './errors.ts'
@@ -61,8 +62,7 @@ function readArguments<Args extends ArgsDef>(definition: Program<Args>, argv: st
   try {
     args = parseArgs<Args>(argv, known)
   } catch (error) {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: citty colours its messages
-    throw usageError(reason(error).replace(/\u001b\[\d+m/g, ''))
+    throw usageError(stripVTControlCharacters(reason(error)))
   }
   const names = new Set(
     Object.entries(known).flatMap(([name, arg]) => [name, ...('alias' in arg ? [arg.alias ?? []].flat() : [])]),
@@ -93,8 +93,7 @@ async function usage<Args extends ArgsDef>({ name, about, args, exits }: Program
     args: { ...args, ...common },
   })
   const codes = `Exits: ${exits ?? '0 done, or nothing to do'}; 100 permanent (usage, definition); 111 temporary (Consul away, timed out)`
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: citty colours its help even when nobody sees it
-  return `${process.stdout.isTTY ? text : text.replace(/\u001b\[\d+m/g, '')}\n${codes}\n`
+  return `${process.stdout.isTTY ? text : stripVTControlCharacters(text)}\n${codes}\n`
 }
 
 /** One line for what was expected to go wrong; a stack only for a bug. */

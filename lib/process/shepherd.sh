@@ -6,8 +6,12 @@
 #
 # DIR is the partition's state directory, LEASE and GRACE are ms; stdout and stderr are the partition's output.
 # Reads   DIR/acquisition, DIR/lease (`from own`), and the instance's lease (`boot-id t0`) two directories above.
-# Writes  DIR/shepherd and DIR/process (`pid start-time`), status, exit, restarts: one line each, in place; a text
-#         without its newline is not written yet. A full disk costs the facts, never the process.
+# Writes  DIR/shepherd and DIR/process (`pid start-time`; empty when there is none), restarts (a number),
+#         exit    `exit 1 after 2 s at T`, `exit 143 (signal 15) after …`: the shell cannot tell 143 from a signal
+#         status  `starting`, `running since T`, `backing off: exit 1`, `crash-looping since T: exit 1`, `stopping: WHY`,
+#                 `stopped: WHY`, `finished: exit 0`; WHY: asked, the lease is over, the acquisition is void
+#         One line each, T in epoch seconds, in place: a text without its newline is not written yet. A full disk costs
+#         the facts, never the process.
 # Exits   0: stopped, finished, or another shepherd is at work here.
 #
 # POSIX sh, and no fork where a builtin will do, for hundreds of shepherds share a machine. Variables start with an
@@ -111,6 +115,8 @@ run() {
   [ "$_fails" = 0 ] || put restarts $((_restarts += 1))
   clock
   _began=$_now _code='' _others=''
+  # Not a fact yet, but enough to tell the next shepherd, should this one be killed, that there may be strays.
+  printf starting >"$_dir/process"
   seldom run_command "$@" &
   _pid=$!
   _born=$(look "$_pid" && echo "$_start")
@@ -141,7 +147,7 @@ main() {
   put shepherd "$$ $(look $$ && echo "$_start")"
   put status starting
   put restarts 0
-  # A shepherd that was killed here has left this fact, and perhaps strays.
+  # A shepherd that was killed here has left something in this fact, and perhaps strays.
   [ ! -s "$_dir/process" ] || seldom sweep
   while current; do
     run "$@" || { seldom stop "$@"; break; }
@@ -188,7 +194,7 @@ alive() {
   case $_state in [ZX]) [ "$_threads" -gt 1 ] ;; esac
 }
 
-# How the run ended. The shell cannot tell a signal from an exit code above 128.
+# How the run ended.
 reap() {
   wait "$_pid"
   _code=$?

@@ -9,7 +9,6 @@ import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { overlaps, stepsBack } from '../lab/beats.ts'
 import { sharedCluster } from '../lab/in-tests.ts'
-import { killMarked } from '../lab/marked.ts'
 import { type See, until } from '../lab/until.ts'
 import { keyprefixInput } from './support/input.ts'
 import { addInstance, type Instance } from './support/instance.ts'
@@ -155,7 +154,7 @@ class FirstClaim implements Scenario {
   }
 
   async done() {
-    await killMarked(this.victim().files.directory)
+    this.victim().kill()
     const session = await this.victim().session()
     if (session) await this.victim().agent.api('PUT', `/v1/session/destroy/${session}`)
   }
@@ -222,7 +221,7 @@ abstract class Lasting implements Scenario {
 
   async done(well: boolean) {
     if (well) return
-    for (const instance of this.instances) await killMarked(instance.files.directory)
+    for (const instance of this.instances) instance.kill()
     this.instances = []
   }
 }

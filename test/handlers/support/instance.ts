@@ -5,7 +5,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { keysOf } from '../../../lib/names.ts'
-import { type InstanceFiles, instanceFiles } from '../../../lib/state/instance.ts'
+import { parseProcess, processOf, signal } from '../../../lib/process/identity.ts'
+import { readLine } from '../../../lib/state/facts.ts'
+import { type InstanceFiles, instanceFiles, localPartitions } from '../../../lib/state/instance.ts'
 import type { Agent } from '../../lab/agent.ts'
 import { type Beat, readBeats } from '../../lab/beats.ts'
 import { rootsByDirectory } from './processes.ts'
@@ -100,6 +102,14 @@ export class Instance {
   /** The pids that run each partition here now: the topmost processes that carry its mark. Those without any are left out. */
   running(): Map<string, number[]> {
     return rootsByDirectory(this.files.partitions)
+  }
+
+  /** Ends its shepherds and what they run, by force. What is missed, the end of the lab finds. */
+  kill(): void {
+    const shepherds = localPartitions(this.files).map(id => parseProcess(readLine(this.files.partition(id).shepherd)))
+    for (const shepherd of shepherds) if (shepherd) signal(shepherd, 'SIGKILL')
+    for (const pid of [...this.running().values()].flat())
+      signal({ pid, start: processOf(pid)?.start ?? '' }, 'SIGKILL')
   }
 
   beats(): Promise<Beat[]> {
