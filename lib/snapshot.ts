@@ -3,8 +3,9 @@
  * and plan read nothing else.
  */
 import { bootClock, bootId } from './clock.ts'
-import { type Registered, registeredInstances } from './consul/health.ts'
+import type { Registered } from './consul/health.ts'
 import type { Consul } from './consul/http.ts'
+import { registeredInstances } from './consul/instances.ts'
 import { keysBelow, trees } from './consul/kv.ts'
 import type { Definition } from './definition/definition.ts'
 import { type FreeLock, readFree, refreshFree } from './lease/free.ts'

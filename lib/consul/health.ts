@@ -1,7 +1,9 @@
-/** Who is registered, and how well: the health endpoint, and the same shape on a watch handler's stdin. */
-import { reason, Temporary } from '../errors.ts'
+/**
+ * Who is registered, and how well: the shape that the health endpoint answers and a service watch brings. A handler that
+ * leaves early needs this and no connection.
+ */
+import { Temporary } from '../errors.ts'
 import { instanceName } from '../names.ts'
-import { type Consul, parse } from './http.ts'
 
 /** What decides over membership, of one registered instance. */
 export interface Registered {
@@ -53,20 +55,5 @@ function registeredOf(service: RawService): Registered {
     nodeAlive: status('serfHealth') === 'passing',
     passing: status('serfHealth') === 'passing' && status(guardCheckId(id)) === 'passing',
     maintenance: status('_node_maintenance') !== undefined || status(`_service_maintenance:${id}`) !== undefined,
-  }
-}
-
-/** All registered instances of a service, by the servers' catalog. */
-export async function registeredInstances(consul: Consul, service: string): Promise<Registered[]> {
-  const path = `/v1/health/service/${encodeURIComponent(service)}?consistent`
-  const answer = await consul.request('GET', path)
-  if (answer.index === null) {
-    throw new Temporary(`cannot read the instances of ${service}: the answer is not Consul's; it is tried again`)
-  }
-  const services = parse(path, answer.text)
-  try {
-    return registeredFrom(services)
-  } catch (error) {
-    throw new Temporary(`cannot read the instances of ${service}: ${reason(error)}; it is tried again`)
   }
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { registeredFrom, registeredInstances } from '../../lib/consul/health.ts'
+import { registeredFrom } from '../../lib/consul/health.ts'
+import { registeredInstances } from '../../lib/consul/instances.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
 
 interface Entry {
