@@ -4,7 +4,6 @@ import { transactInBatches } from './consul/batch.ts'
 import { transact } from './consul/kv.ts'
 import { sessionName, sessionsOn } from './consul/session.ts'
 import type { Context } from './context.ts'
-import { Temporary } from './errors.ts'
 import { enter } from './lease/enter.ts'
 import { endAll } from './lease/hand-over.ts'
 import { adopt, reclaimAll } from './lease/reclaim.ts'
@@ -48,8 +47,11 @@ async function hold(
   )
   const adopted = steps.filter(step => step.do === 'adopt')
   for (const step of adopted) adopt(context, snapshot, step)
-  const start = (partitions: readonly string[]) => startAll(context, snapshot, partitions)
-  await start([...adopted, ...steps.filter(step => step.do === 'start')].map(({ partition }) => partition))
+  const haunted = await killStrays(context, snapshot, steps)
+  const start = (partitions: readonly string[]) => {
+    for (const partition of partitions) if (!haunted.has(partition)) startOne(context, snapshot, partition)
+  }
+  start([...adopted, ...steps.filter(step => step.do === 'start')].map(({ partition }) => partition))
   await claimAll(
     context,
     snapshot,
@@ -58,31 +60,36 @@ async function hold(
   )
 }
 
-/** Starts what is held and has no shepherd. What is left of an earlier one must be gone first. */
-async function startAll(context: Context, snapshot: Snapshot, partitions: readonly string[]): Promise<void> {
-  const idle = partitions.filter(partition => !snapshot.local.get(partition)?.shepherd)
-  if (idle.length === 0) return
-  const haunted = await killStrays(context, idle)
-  for (const partition of idle) if (!haunted.includes(partition)) start(context, snapshot, partition)
-  if (haunted.length > 0) {
-    throw new Temporary(`cannot start ${haunted.join(', ')}: what is left of an earlier process does not die; see ps`)
-  }
-}
-
 const strayLimit = 2000
 
-/** @returns the partitions of which something is left that SIGKILL does not end */
-async function killStrays(context: Context, partitions: readonly string[]): Promise<string[]> {
-  const directoryOf = (partition: string) => context.files.partition(partition).directory
-  const directories = new Set(partitions.map(directoryOf))
-  for (let waited = 0; killMarked(context.files.partitions, directories) > 0 && waited < strayLimit; waited += 25) {
+/**
+ * What is left of earlier processes of these partitions must be gone before any is started.
+ * @returns the partitions of which something is left that SIGKILL does not end
+ */
+async function killStrays(
+  context: Context,
+  snapshot: Snapshot,
+  steps: readonly { readonly do: Step['do']; readonly partition: string }[],
+): Promise<ReadonlySet<string>> {
+  const idle = steps.filter(step => step.do !== 'reclaim' && !snapshot.local.get(step.partition)?.shepherd)
+  const directories = new Map(idle.map(({ partition }) => [context.files.partition(partition).directory, partition]))
+  if (idle.length === 0) return new Set()
+  const wanted = new Set(directories.keys())
+  for (let waited = 0; killMarked(context.files.partitions, wanted) > 0; waited += 25) {
+    if (waited > strayLimit) break
     await delay(25)
   }
-  const marked = markedProcesses(context.files.partitions)
-  return partitions.filter(partition => marked.has(directoryOf(partition)))
+  const left = [...markedProcesses(context.files.partitions).keys()].flatMap(
+    directory => directories.get(directory) ?? [],
+  )
+  if (left.length > 0)
+    context.log(`cannot start ${left.join(', ')}: what is left of an earlier process does not die; see ps`)
+  return new Set(left)
 }
 
-function start(context: Context, snapshot: Snapshot, partition: string): void {
+/** Starts what is held and has no shepherd. */
+function startOne(context: Context, snapshot: Snapshot, partition: string): void {
+  if (snapshot.local.get(partition)?.shepherd) return
   const files = context.files.partition(partition)
   const acquisition = readFact(files.acquisition)
   const terms = readFact(files.terms)?.split(' ').map(Number)

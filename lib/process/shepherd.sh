@@ -179,8 +179,17 @@ stop_command() {
 # mark stands in /proc/PID/environ it holds descriptor 9, so that nobody starts a second one unseen. With another parent
 # by then, the shepherd died too early to be noticed. Background jobs of a shell ignore INT and QUIT; env undoes that.
 become() {
-  for _env in 'setpriv --pdeathsig KILL env --default-signal=INT,QUIT' 'setpriv --pdeathsig KILL env' \
-    'env --default-signal=INT,QUIT' env; do $_env >&2 9>&- && break; done
+  # What this machine's tools can do is found out once: it costs forks.
+  _env='' && read -r _env <"${_dir%/*/*}/tools"
+  case $_env in
+    'setpriv --pdeathsig KILL env --default-signal=INT,QUIT' | 'setpriv --pdeathsig KILL env' | \
+      'env --default-signal=INT,QUIT' | env) ;;
+    *)
+      for _env in 'setpriv --pdeathsig KILL env --default-signal=INT,QUIT' 'setpriv --pdeathsig KILL env' \
+        'env --default-signal=INT,QUIT' env; do $_env >&2 9>&- && break; done
+      printf '%s\n' "$_env" >"${_dir%/*/*}/tools"
+      ;;
+  esac
   export WATCHBILL_DIR="$_dir"
   exec setsid $_env PATH="$_path" /bin/sh -c \
     '[ "$PPID" = "$1" ] || exit; shift; exec 9>&-; exec "$@"' watchbill $$ "$@" 2>&1

@@ -8,11 +8,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { base64, type Operation } from '../../lib/consul/kv.ts'
 import { keysOf } from '../../lib/names.ts'
 import { overlaps, runs } from '../lab/beats.ts'
-import { sharedCluster } from '../lab/in-tests.ts'
 import { until } from '../lab/until.ts'
 import { FaultyConsul } from './support/faulty-consul.ts'
 import { keyprefixInput, serviceInput } from './support/input.ts'
-import { addInstance, type Instance } from './support/instance.ts'
+import { addInstance, handlerLab, type Instance } from './support/instance.ts'
 import type { Ended } from './support/programs.ts'
 
 /** Adds a partition, or removes it, as somebody does by hand. */
@@ -67,7 +66,7 @@ function acting({ passed }: FaultyConsul): { from: number; to: number }[] {
 }
 
 describe('many handlers of one instance', { concurrency: 1 }, () => {
-  const cluster = sharedCluster({ clients: ['a'] })
+  const cluster = handlerLab({ clients: ['a'] })
 
   it('act one at a time, and the last event is not lost', async test => {
     const instance = await addInstance(cluster().agent('a'), { service: 'burst' })

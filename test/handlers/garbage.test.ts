@@ -5,12 +5,11 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
 import { bootClock } from '../../lib/clock.ts'
-import { sharedCluster } from '../lab/in-tests.ts'
 import { freePorts } from '../lab/ports.ts'
 import { until } from '../lab/until.ts'
 import { type Fault, FaultyConsul, faults } from './support/faulty-consul.ts'
 import { checksInput, keyprefixInput, serviceInput } from './support/input.ts'
-import { addInstance, type Instance } from './support/instance.ts'
+import { addInstance, handlerLab, type Instance } from './support/instance.ts'
 import type { Ended } from './support/programs.ts'
 
 /** A program, the instance it is run for here, and its next input. */
@@ -123,7 +122,7 @@ const garbled = [
 ]
 
 describe('garbage', { concurrency: 1 }, () => {
-  const cluster = sharedCluster({ clients: ['a'] })
+  const cluster = handlerLab({ clients: ['a'] })
 
   before(async () => {
     const agent = cluster().agent('a')

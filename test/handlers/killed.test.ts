@@ -8,13 +8,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { overlaps, stepsBack } from '../lab/beats.ts'
-import { sharedCluster } from '../lab/in-tests.ts'
 import { type See, until } from '../lab/until.ts'
 import { keyprefixInput } from './support/input.ts'
-import { addInstance, type Instance } from './support/instance.ts'
+import { addInstance, handlerLab, type Instance } from './support/instance.ts'
 import type { Ended, HowToRun } from './support/programs.ts'
 
-const cluster = sharedCluster({ clients: ['a', 'b'] })
+const cluster = handlerLab({ clients: ['a', 'b'] })
 const folder = mkdtempSync(join(tmpdir(), 'watchbill-killed-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -154,7 +153,7 @@ class FirstClaim implements Scenario {
   }
 
   async done() {
-    this.victim().kill()
+    await this.victim().stop()
     const session = await this.victim().session()
     if (session) await this.victim().agent.api('PUT', `/v1/session/destroy/${session}`)
   }
@@ -221,7 +220,7 @@ abstract class Lasting implements Scenario {
 
   async done(well: boolean) {
     if (well) return
-    for (const instance of this.instances) instance.kill()
+    for (const instance of this.instances) await instance.stop()
     this.instances = []
   }
 }

@@ -4,12 +4,16 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { after } from 'node:test'
 import { keysOf } from '../../../lib/names.ts'
-import { parseProcess, processOf, signal } from '../../../lib/process/identity.ts'
+import { isAlive, parseProcess, signal } from '../../../lib/process/identity.ts'
 import { readLine } from '../../../lib/state/facts.ts'
 import { type InstanceFiles, instanceFiles, localPartitions } from '../../../lib/state/instance.ts'
 import type { Agent } from '../../lab/agent.ts'
 import { type Beat, readBeats } from '../../lab/beats.ts'
+import type { Cluster, ClusterOptions } from '../../lab/cluster.ts'
+import { sharedCluster } from '../../lab/in-tests.ts'
+import { until } from '../../lab/until.ts'
 import { rootsByDirectory } from './processes.ts'
 import { type Ended, type HowToRun, runProgram } from './programs.ts'
 
@@ -27,9 +31,22 @@ export interface InstanceOptions {
 
 const worker = join(import.meta.dirname, '../../lab/worker.sh')
 
+const instances = new Set<Instance>()
+
+/**
+ * A cluster for tests that run handlers themselves. At its end the shepherds are asked to stop: one that is killed
+ * leaves its timer behind for as long as the lease.
+ */
+export function handlerLab(options: ClusterOptions): () => Cluster {
+  // Hooks run in the order in which they are made.
+  after(() => Promise.all([...instances].map(instance => instance.stop())))
+  return sharedCluster(options)
+}
+
 /** Registers an instance and writes its definition; nothing of watchbill has run yet. */
 export async function addInstance(agent: Agent, options: InstanceOptions): Promise<Instance> {
   const instance = new Instance(agent, options)
+  instances.add(instance)
   instance.define(options.partitions ?? ['0', '1', '2'])
   await instance.register()
   return instance
@@ -104,12 +121,13 @@ export class Instance {
     return rootsByDirectory(this.files.partitions)
   }
 
-  /** Ends its shepherds and what they run, by force. What is missed, the end of the lab finds. */
-  kill(): void {
-    const shepherds = localPartitions(this.files).map(id => parseProcess(readLine(this.files.partition(id).shepherd)))
-    for (const shepherd of shepherds) if (shepherd) signal(shepherd, 'SIGKILL')
-    for (const pid of [...this.running().values()].flat())
-      signal({ pid, start: processOf(pid)?.start ?? '' }, 'SIGKILL')
+  /** Asks its shepherds to stop; what does not, the end of the lab finds. */
+  async stop(): Promise<void> {
+    const shepherds = localPartitions(this.files).flatMap(
+      id => parseProcess(readLine(this.files.partition(id).shepherd)) ?? [],
+    )
+    for (const shepherd of shepherds) signal(shepherd, 'SIGTERM')
+    await until(`the shepherds of ${this.name} to end`, () => !shepherds.some(isAlive))
   }
 
   beats(): Promise<Beat[]> {
