@@ -47,9 +47,9 @@ async function hold(
   )
   const adopted = steps.filter(step => step.do === 'adopt')
   for (const step of adopted) adopt(context, snapshot, step)
-  const haunted = await killStrays(context, snapshot, steps)
+  const bad = await killStrays(context, snapshot, steps)
   const start = (partitions: readonly string[]) => {
-    for (const partition of partitions) if (!haunted.has(partition)) startOne(context, snapshot, partition)
+    for (const partition of partitions) if (!bad.has(partition)) startOne(context, snapshot, partition)
   }
   start([...adopted, ...steps.filter(step => step.do === 'start')].map(({ partition }) => partition))
   await claimAll(
@@ -76,9 +76,13 @@ async function killStrays(
   if (idle.length === 0) return new Set()
   const wanted = new Set(directories.keys())
   for (let waited = 0; killMarked(context.files.partitions, wanted) > 0; waited += 25) {
-    if (waited > strayLimit) break
+    if (waited > strayLimit) return haunted(context, directories)
     await delay(25)
   }
+  return new Set()
+}
+
+function haunted(context: Context, directories: ReadonlyMap<string, string>): ReadonlySet<string> {
   const left = [...markedProcesses(context.files.partitions).keys()].flatMap(
     directory => directories.get(directory) ?? [],
   )

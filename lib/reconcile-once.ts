@@ -3,6 +3,7 @@ import { Consul } from './consul/http.ts'
 import { debugLine } from './frame.ts'
 import type { ThisInstance } from './instance-args.ts'
 import { lookAndPlan, type Reconcile, reconcile } from './reconcile.ts'
+import { elsewhere } from './state/handler-mark.ts'
 import { appendLog } from './state/log.ts'
 
 /** What acting needs. The caller closes its Consul. */
@@ -20,7 +21,7 @@ export async function reconcileOnce(program: string, here: ThisInstance, dryRun:
   try {
     if (dryRun) return await dry(run)
     const sentence = await reconcile(run)
-    return `${here.instance}: ${sentence ?? 'another handler is at it; it will look again'}`
+    return `${here.instance}: ${sentence ?? elsewhere}`
   } catch (error) {
     run.log(`failed: ${(error as Error).message}`)
     throw error

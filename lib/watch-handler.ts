@@ -3,6 +3,7 @@ import { fstatSync, readFileSync } from 'node:fs'
 import { exit, print } from './frame.ts'
 import { dryRunArg, type InstanceArgs, instanceArgs, type ThisInstance, thisInstance } from './instance-args.ts'
 import { makeDirectory, readFact, writeFact } from './state/facts.ts'
+import { elsewhere, leaveToHolder } from './state/handler-mark.ts'
 
 export const watchArgs = { ...instanceArgs, ...dryRunArg } as const
 
@@ -32,8 +33,12 @@ export async function onWatch(
   const before = readFact(file)
   if (!dryRun && seen !== null && before === seen) return exit.done
   if (!dryRun && seen !== null) onChange(here, before ?? '', seen)
-  const { reconcileOnce } = await import('./reconcile-once.ts')
-  print(await reconcileOnce(handler, here, dryRun))
+  // Of a burst of handlers only one needs what follows; the others would load it to find the lock taken.
+  if (!dryRun && leaveToHolder(here.files.directory)) print(`${here.instance}: ${elsewhere}`)
+  else {
+    const { reconcileOnce } = await import('./reconcile-once.ts')
+    print(await reconcileOnce(handler, here, dryRun))
+  }
   if (!dryRun && seen !== null) {
     makeDirectory(here.files.directory)
     writeFact(file, seen)
