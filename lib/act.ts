@@ -112,13 +112,18 @@ function startOne(context: Context, snapshot: Snapshot, partition: string): void
   })
 }
 
+/** What stands in `defined` while the set is being written for the first time. */
+const begun = 'begun'
+
 async function define(context: Context, snapshot: Snapshot): Promise<void> {
   const { keys, definition } = snapshot
   const first = snapshot.definedLast === null
+  const unfinished = snapshot.definedLast === begun
   if (first && snapshot.defined) {
     context.log('leaves the partition set as it is: others wrote it before this instance first came')
   } else {
-    const clean = snapshot.defined || (first && !(await othersAtWork(context, snapshot)))
+    const clean = snapshot.defined || ((first || unfinished) && !(await othersAtWork(context, snapshot)))
+    if (first) writeFact(context.files.defined, begun) // the set takes several transactions: one may be the last
     const { added, removed } = await definePartitions(context.consul, keys, definition.partitions, clean)
     if (!snapshot.defined) await transact(context.consul, [revisionBump(keys)])
     context.log(`wrote the definition's partitions: ${added.length} added, ${removed.length} removed`)

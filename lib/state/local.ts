@@ -54,7 +54,7 @@ export function localOf(files: PartitionFiles, t0: number | null, now: number): 
     token,
     proof,
     pinned: lease?.from === never,
-    whole: lease !== null && terms !== null && token !== null,
+    whole: lease !== null && lease.own !== never && terms !== null && token !== null,
     leaseRuns: proof !== null && terms !== null && proof + terms.lease > now,
     shepherd,
     stopped,

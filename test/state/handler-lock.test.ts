@@ -256,18 +256,4 @@ describe('the handler lock', { concurrency: 4 }, () => {
     await holder.tell('end', 'end').end()
     assert.deepEqual(holder.said.slice(0, -1), ['ready', 'in', 'out', 'in', 'out'])
   })
-
-  it('is not taken from a holder that is stopped, or starved, right after it took it', async test => {
-    const directory = place(test)
-    const slow = new Holder([directory, 'led', 'naming'])
-    await slow.heard('ready')
-    slow.tell('go')
-    await slow.stopped('naming')
-    const other = (await ready(directory)).tell('go')
-    await until('the other to be in, or to go', see => see(other.said).length > 1, patience)
-    slow.signal('SIGCONT')
-    await slow.heard('in')
-    const together = slow.said.includes('in') && other.said.includes('in') && !other.said.includes('out')
-    assert.ok(!together, 'both are in')
-  })
 })

@@ -1,8 +1,8 @@
 /**
  * Loaded into a handler before it runs: kills it with SIGKILL at the n-th of the moments at which what it would leave
  * behind differs: before each change of the disk, before a process is started and after, before a request that changes
- * Consul is sent, after it is sent, and when its answer has come. What only reads is no moment, nor is a change that
- * changes nothing, nor the temporary file before its rename.
+ * Consul is sent, after it is sent, and when its answer has come. What only reads (or renews) is no moment, nor is a
+ * change that changes nothing, nor the temporary file before its rename.
  *
  * KILL_AT     n, from 1 on
  * KILL_KINDS  the kinds of moments that count, separated by commas; all when left out
@@ -67,7 +67,7 @@ around(
   'write',
   function (data) {
     const [line = ''] = /^(GET|PUT|DELETE) \S+/.exec(String(data)) ?? []
-    if (line) request = line.startsWith('GET') || line.endsWith('?consistent') ? '' : line
+    if (line) request = /^GET|\?consistent$|\/session\/renew\//.test(line) ? '' : line
     if (isSent(this, data)) moment('send', request)
   },
   function (data) {
