@@ -1,6 +1,6 @@
 /** A partition's state directory as a starter leaves it, a shepherd at work on it, and what /proc says of both. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -80,10 +80,10 @@ export class Partition {
     this.write('lease', `${this.own} ${this.own}\n`)
   }
 
-  /** Starts a shepherd; acquires first unless an acquisition is there. */
+  /** Starts a shepherd; acquires first, unless a test has written an acquisition of its own. */
   start(options: Options): ChildProcess {
     const { lease = 20_000, grace = 5000, policy = 'always', signal = 'TERM', stop = [], run } = options
-    if (this.fact('acquisition') === null) this.acquire()
+    if (!existsSync(join(this.dir, 'acquisition'))) this.acquire()
     const output = openSync(join(this.dir, 'output'), 'a')
     const [shell = 'sh', ...flags] = options.shell ?? ['sh']
     const numbers = [String(lease), String(grace), policy, signal, String(stop.length)]

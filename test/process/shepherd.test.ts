@@ -275,7 +275,7 @@ describe('a shepherd', { concurrency: 2 }, () => {
     test('waits for the rest of the group after the leader ended', async t => {
       const p = new Partition(t)
       const member = 'trap "sleep 0.5; echo member; exit" TERM; echo ready; while :; do sleep 0.05; done'
-      const child = await p.running({ run: sh(`(${member}) & wait`) })
+      const child = await p.running({ grace: 18_000, run: sh(`(${member}) & wait`) })
       await ready(p)
       child.kill('SIGTERM')
       assert.equal(await exitOf(child), 0)
@@ -469,6 +469,8 @@ describe('a shepherd', { concurrency: 2 }, () => {
 
     for (const [what, text] of [
       ['another', 'acquisition-2\n'],
+      ['half written', 'acquisition-1'],
+      ['empty', ''],
       ['longer', 'acquisition-11\n'],
     ] as const) {
       test(`does not start the process of an acquisition that is ${what}`, async t => {
@@ -683,6 +685,7 @@ describe('a shepherd', { concurrency: 2 }, () => {
       child.kill('SIGTERM')
       assert.equal(await exitOf(child), 0)
       assert.equal(p.fact('status'), 'stopped: asked')
+      assert.match(p.fact('exit') ?? '', /^exit 143 /)
     })
 
     test('sleeps: it wakes once a lease', async t => {
