@@ -10,7 +10,7 @@ import { keysOf } from '../../lib/names.ts'
 import { overlaps, runs } from '../lab/beats.ts'
 import { until } from '../lab/until.ts'
 import { FaultyConsul } from './support/faulty-consul.ts'
-import { keyprefixInput, serviceInput } from './support/input.ts'
+import { checksInput, keyprefixInput, serviceInput } from './support/input.ts'
 import { addInstance, handlerLab, type Instance } from './support/instance.ts'
 import type { Ended } from './support/programs.ts'
 
@@ -30,6 +30,8 @@ async function change(instance: Instance, verb: 'add' | 'remove', partition: str
     operations.map(operation => ({ KV: operation })),
   )
 }
+
+const inputs = { 'on-service': serviceInput, 'on-keyprefix': keyprefixInput, 'on-checks': checksInput }
 
 async function handle(instance: Instance, n: number): Promise<Ended> {
   const [program, stdin] =
@@ -74,7 +76,7 @@ describe('many handlers of one instance', { concurrency: 1 }, () => {
     const consul = await FaultyConsul.start(instance.agent.http)
     test.after(() => consul.close())
     instance.http = consul.http
-    consul.delay = 20
+    consul.hold = () => delay(20)
     const first = Array.from({ length: 49 }, (_, n) => handle(instance, n))
     await until('one to act', () => consul.passed.length > 0, { deadline: 60_000 })
     await change(instance, 'add', '9')
@@ -91,6 +93,29 @@ describe('many handlers of one instance', { concurrency: 1 }, () => {
     assert.deepEqual(overlaps(beats), [])
     assert.equal(runs(beats).length, 4, 'a process was started more than once')
   })
+
+  for (const program of ['on-service', 'on-keyprefix', 'on-checks']) {
+    it(`leave word with the one that acts: ${program}`, async test => {
+      const instance = await addInstance(cluster().agent('a'), { service: `word-${program}` })
+      assertDone([await handle(instance, 1)])
+      const consul = await FaultyConsul.start(instance.agent.http)
+      test.after(() => consul.close())
+      instance.http = consul.http
+      // The acting one has read everything but its last answer, when the set changes and the other one comes.
+      const gate = Promise.withResolvers<void>()
+      consul.hold = async ({ path }) => path.startsWith('/v1/health/') && gate.promise
+      const acting = handle(instance, 1)
+      await until('one to act', () => consul.passed.some(({ path }) => path.startsWith('/v1/health/')))
+      await change(instance, 'add', '9')
+      const stdin = await inputs[program as keyof typeof inputs](instance)
+      const other = await instance.run(program, { stdin })
+      assertDone([other])
+      assert.equal(left([other]).length, 1, 'it did not leave')
+      gate.resolve()
+      assertDone([await acting])
+      await runsExactly(instance, ['0', '1', '2', '9'])
+    })
+  }
 
   it('do what the last of them came for, whenever it came', async () => {
     const instance = await addInstance(cluster().agent('a'), { service: 'late' })

@@ -49,8 +49,8 @@ export class FaultyConsul {
   readonly passed: Passed[] = []
   /** What goes wrong, asked for each request; null lets it pass. */
   fault: (request: Passed) => Fault | null = () => null
-  /** How long each answer is held back, ms. */
-  delay = 0
+  /** What each request waits for before it is passed on. */
+  hold: (request: Passed) => Promise<unknown> = async () => {}
 
   constructor(upstream: string) {
     this.#upstream = new URL(upstream)
@@ -82,7 +82,7 @@ export class FaultyConsul {
       passing.to = performance.now()
     })
     const fault = this.fault(passing)
-    if (fault === null) setTimeout(() => this.#forward(incoming, response), this.delay)
+    if (fault === null) this.hold(passing).then(() => this.#forward(incoming, response))
     else incoming.resume().once('end', () => faults[fault](response))
   }
 
