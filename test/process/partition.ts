@@ -1,6 +1,16 @@
 /** A partition's state directory as a starter leaves it, a shepherd at work on it, and what /proc says of both. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -147,11 +157,15 @@ export class Partition {
   }
 }
 
-/** Every process that has to do with an instance of this test run. */
+/** Every process of this test run: each was started in an instance's directory, whatever else became of it. */
 export function strays(): number[] {
-  return pids().filter(
-    pid => environ(pid).join().includes(`WATCHBILL_DIR=${prefix}`) || proc(pid, 'cmdline').includes(prefix),
-  )
+  return pids().filter(pid => {
+    try {
+      return readlinkSync(`/proc/${pid}/cwd`).startsWith(prefix)
+    } catch {
+      return false
+    }
+  })
 }
 
 /** Waits for a condition; a rejection says which one did not come true. */
