@@ -23,6 +23,7 @@ const bench: Bench = async progress => {
     const before = everywhere(work, agents)
     const joined = bootClock()
     const [passing] = await Promise.all([seenPassing(agents[0] as Agent, fourth.name), enter(work, [fourth])])
+    await moves(work, joined)
     await settled(work, agents)
     const between = everywhere(work, agents)
     const moved = changed(before, between)
@@ -31,6 +32,7 @@ const bench: Bench = async progress => {
     progress('it leaves')
     const left = bootClock()
     await program('leave', ['work', '--state', fourth.state, '--http-addr', fourth.http])
+    await moves(work, left)
     await settled(work, three)
     const back = changed(between, everywhere(work, agents))
     const slowestReturn = Math.max(...starts(await work.beats(), left).map(({ idle }) => idle)) / 1000
@@ -59,6 +61,14 @@ async function seenPassing(asked: Agent, node: string): Promise<number> {
     },
     { every: 10, deadline: 60_000 },
   )
+}
+
+/** Waits for a quarter of the partitions to start anew. To ask Consul all the while would take from what is measured. */
+async function moves(work: Stage, since: number): Promise<void> {
+  await until('25 processes to start', async () => starts(await work.beats(), since).length >= 25, {
+    every: 250,
+    deadline: 30_000,
+  })
 }
 
 /** The runs that began since then: when, and how long after the partition's run before them. */
