@@ -11,7 +11,7 @@ import { claimAll } from './lease/takeover.ts'
 import { definePartitions } from './partitions/set.ts'
 import { partitionsDigest, type Step } from './plan.ts'
 import { killMarked, markedProcesses } from './process/marks.ts'
-import { startShepherd } from './process/start.ts'
+import { type Start, startShepherds } from './process/start.ts'
 import { revisionBump } from './settings.ts'
 import type { Snapshot } from './snapshot.ts'
 import { readFact, writeFact } from './state/facts.ts'
@@ -49,9 +49,13 @@ async function hold(
   for (const step of adopted) adopt(context, snapshot, step)
   const bad = await killStrays(context, snapshot, steps)
   const start = (partitions: readonly string[]) => {
-    for (const partition of partitions) if (!bad.has(partition)) startOne(context, snapshot, partition)
+    const good = partitions.filter(partition => !bad.has(partition))
+    return startShepherds(
+      snapshot.definition,
+      good.flatMap(partition => startOf(context, snapshot, partition) ?? []),
+    )
   }
-  start([...adopted, ...steps.filter(step => step.do === 'start')].map(({ partition }) => partition))
+  await start([...adopted, ...steps.filter(step => step.do === 'start')].map(({ partition }) => partition))
   await claimAll(
     context,
     snapshot,
@@ -91,15 +95,16 @@ function haunted(context: Context, directories: ReadonlyMap<string, string>): Re
   return new Set(left)
 }
 
-/** Starts what is held and has no shepherd. */
-function startOne(context: Context, snapshot: Snapshot, partition: string): void {
-  if (snapshot.local.get(partition)?.shepherd) return
+/** What starting it takes; null for one that has a shepherd, or is not held. */
+function startOf(context: Context, snapshot: Snapshot, partition: string): Start | null {
+  if (snapshot.local.get(partition)?.shepherd) return null
   const files = context.files.partition(partition)
   const acquisition = readFact(files.acquisition)
   const terms = readFact(files.terms)?.split(' ').map(Number)
   const token = readFact(files.token)
-  if (acquisition === null || token === null || terms?.length !== 2) return // given up meanwhile: the next look decides
-  startShepherd(files, snapshot.definition, {
+  if (acquisition === null || token === null || terms?.length !== 2) return null // given up meanwhile: the next look decides
+  return {
+    files,
     service: snapshot.service,
     instance: context.instance,
     node: context.node,
@@ -109,7 +114,7 @@ function startOne(context: Context, snapshot: Snapshot, partition: string): void
     version: '',
     lease: terms[0] as number,
     grace: terms[1] as number,
-  })
+  }
 }
 
 /** What stands in `defined` while the set is being written for the first time. */

@@ -7,7 +7,7 @@
  *   <home>/releases/<version>/
  *     watchbill         runs the programs by hand
  *     <program>.cjs     what Consul runs: see entry.cjs
- *     lib/              the bundles, and shepherd.sh
+ *     lib/              the bundles, launch.sh and shepherd.sh
  *     cache/            their compiled code
  *     bin/node          the Node that runs them, or a link to one outside
  *     package.json

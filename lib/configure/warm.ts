@@ -81,7 +81,7 @@ function hold(files: InstanceFiles, id: string): void {
   const now = bootClock()
   makeDirectory(directory)
   const facts = { [acquisition]: 'a', [index]: '1', [token]: '1', [lease]: `${now} ${now}`, [terms]: '10000 3000' }
-  const local = { [shepherd]: nobody, [process]: nobody, [status]: 'running since 0' }
+  const local = { [shepherd]: nobody, [process]: nobody, [status]: 'running' }
   for (const [file, fact] of Object.entries({ ...facts, ...local })) writeFact(file, fact)
 }
 

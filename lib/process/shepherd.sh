@@ -8,8 +8,9 @@
 # Reads   DIR/acquisition, DIR/lease (`from own`), and the instance's lease (`boot-id t0`) two directories above.
 # Writes  DIR/shepherd and DIR/process (`pid start-time`; empty when there is none), restarts (a number),
 #         exit    `exit 1 after 2 s at T`, `exit 143 (signal 15) after …`: the shell cannot tell 143 from a signal
-#         status  `starting`, `running since T`, `backing off: exit 1`, `crash-looping since T: exit 1`, `stopping: WHY`,
-#                 `stopped: WHY`, `finished: exit 0`; WHY: asked, the lease is over, the acquisition is void
+#         status  `starting`, `running` (since `process` was written), `backing off: exit 1`, `finished: exit 0`,
+#                 `crash-looping since T: exit 1`, `stopping: WHY`, `stopped, not swept`, `stopped: WHY`;
+#                 WHY: asked, the lease is over, the acquisition is void
 #         One line each, T in epoch seconds, in place: a text without its newline is not written yet. A full disk costs
 #         the facts, never the process.
 # Exits   0: stopped, finished, or another shepherd is at work here.
@@ -121,8 +122,7 @@ run() {
   _pid=$!
   _born=$(look "$_pid" && echo "$_start")
   put process "$_pid $_born"
-  _since=$(date +%s 9>&-)
-  [ "$_looping" ] || put status "running since $_since"
+  [ "$_looping" ] || put status running
   while _news='' && running; do
     current || return
     [ -z "$_looping" ] || seldom calm
@@ -217,6 +217,7 @@ reap() {
 # nobody is told the same thing, or another code, every few seconds.
 settle() {
   put_down
+  sweep
   printf '' >"$_dir/process"
   case $_policy:$_code in never:* | on-failure:0) put status "finished: $_how"; return 1 ;; esac
   [ "$_ran" -lt "$_steady" ] || _fails=0 _delay=100 _looping=''
@@ -229,7 +230,7 @@ settle() {
   done
 }
 
-calm() { [ $((_now - _began)) -lt "$_steady" ] || { _looping='' && put status "running since $_since"; }; }
+calm() { [ $((_now - _began)) -lt "$_steady" ] || { _looping='' && put status running; }; }
 
 # All is over by the end of the lease + GRACE, however late the shepherd was asked or woke up.
 stop() {
@@ -244,6 +245,17 @@ stop() {
     descendants
   fi
   put_down
+  ! [ -e "$_dir/releasing" ] || relief
+  sweep
+}
+
+# The handler that took the acquisition away looks for strays itself, once for all that it stops, and ends us then. From
+# here on nothing is started any more. If it does not come, we sweep.
+relief() {
+  clock
+  [ "$_now" -lt "$_deadline" ] || return
+  put status 'stopped, not swept'
+  _news='' && pause $((_deadline - _now < 1000 ? _deadline - _now : 1000))
 }
 
 # The stop command has half of the time. If it fails, the signal follows at once.
@@ -261,14 +273,14 @@ ask() {
   [ "$_asking" ] && alive "$_asking" "$_asked_at" && { kill -s KILL -- "-$_asking" || kill -s KILL "$_asking"; }
 }
 
-# SIGKILL for those known, then for whoever bears the mark. It ends when all are gone: to say so earlier, of a process
-# stuck in the kernel, would let a successor start.
+# SIGKILL for those known. It ends when all are gone: to say so earlier, of a process stuck in the kernel, would let a
+# successor start.
 put_down() {
   _nap=20
   while _news='' && anyone && signal KILL; do nap; done
-  sweep
 }
 
+# The same for whoever bears the mark.
 sweep() {
   _nap=20
   while _marked=$(LC_ALL=C grep -lszxF -e "WATCHBILL_DIR=$_dir" /proc/[0-9]*/environ 9>&-); [ "$_marked" ]; do

@@ -3,7 +3,7 @@ import { existsSync, renameSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../clock.ts'
 import { Temporary } from '../errors.ts'
-import { attempt } from '../state/facts.ts'
+import { attempt, readLine } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/instance.ts'
 import { livingProcesses } from '../state/local.ts'
 import { isStopped, signal } from './identity.ts'
@@ -19,6 +19,8 @@ export interface Stop {
 
 /** How often the stopping ones are looked at, ms. */
 const poll = 25
+/** How long the first that is quiet waits for others, so that one sweep and one transaction do for many, ms. */
+const gather = 100
 /** What a shepherd gets beyond its grace period before it is killed, and what the kill gets, ms. */
 const slack = 2000
 
@@ -36,8 +38,16 @@ export async function stopAll(
   const begun = bootClock()
   for (const stop of stops) begin(stop)
   let left = [...stops]
+  const swept = new Set<Stop>()
+  let quietSince: number | null = null
   while (left.length > 0) {
-    const gone = whatIsGone(root, left)
+    const quiet = left.filter(isQuiet)
+    if (quiet.some(stop => !swept.has(stop))) quietSince ??= bootClock()
+    if (quietSince !== null && (quiet.length === left.length || bootClock() - quietSince >= gather)) {
+      sweep(root, quiet, swept)
+      quietSince = null
+    }
+    const gone = quiet.filter(stop => swept.has(stop) && isGone(stop))
     if (gone.length > 0) await onGone(gone)
     left = left.filter(stop => !gone.includes(stop))
     const late = left.filter(stop => bootClock() - begun > stop.grace + slack)
@@ -64,18 +74,30 @@ function begin(stop: Stop): void {
   else if (process) signal(process, stop.signal, true)
 }
 
-function whatIsGone(root: string, stops: readonly Stop[]): Stop[] {
-  const quiet = stops.filter(stop => {
-    const { shepherd, process } = livingProcesses(stop.files)
-    return shepherd === null && process === null
-  })
-  if (quiet.length === 0) return []
+/** Its process is gone, and its shepherd too, or it has ended all that it knows and starts nothing any more. */
+function isQuiet({ files }: Stop): boolean {
+  const { shepherd, process } = livingProcesses(files)
+  return process === null && (shepherd === null || readLine(files.status) === 'stopped, not swept')
+}
+
+/**
+ * Looks for strays of all of them at once, which is dear, and kills them. A shepherd that waits for it ends.
+ * @param swept of which nothing is left; grows
+ */
+function sweep(root: string, stops: readonly Stop[], swept: Set<Stop>): void {
   const marked = markedProcesses(root)
-  return quiet.filter(({ files }) => {
-    const strays = marked.get(files.directory) ?? []
-    for (const stray of strays) signal(stray, 'SIGKILL') // its shepherd is gone: nobody else will
-    return strays.length === 0
-  })
+  for (const stop of stops) {
+    const strays = marked.get(stop.files.directory) ?? []
+    for (const stray of strays) signal(stray, 'SIGKILL')
+    if (strays.length > 0) continue
+    swept.add(stop)
+    const { shepherd } = livingProcesses(stop.files)
+    if (shepherd) signal(shepherd, 'SIGKILL')
+  }
+}
+
+function isGone({ files }: Stop): boolean {
+  return livingProcesses(files).shepherd === null
 }
 
 /** The shepherd goes last: as long as it lives, nobody else starts one. */

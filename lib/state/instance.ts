@@ -19,6 +19,8 @@ export interface InstanceFiles {
   /** When the next takeover wait of this instance ends, boot-clock ms. */
   readonly due: string
   readonly looked: string
+  /** Who took part at the last look, one instance per line. */
+  readonly members: string
   readonly left: string
   readonly report: string
   readonly log: string
@@ -42,7 +44,7 @@ export interface PartitionFiles {
   readonly lease: string
   /** `<L> <G>` of the acquisition, ms. */
   readonly terms: string
-  /** The shepherd that was started last, before it has written its own name. */
+  /** The shepherd that was started last, before it has written its own name: see process/launch.sh. */
   readonly launched: string
   readonly shepherd: string
   readonly process: string
@@ -72,6 +74,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     free: at('free'),
     due: at('due'),
     looked: at('looked'),
+    members: at('members'),
     left: at('left'),
     report: at('report'),
     log: at('log'),

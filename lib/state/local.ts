@@ -78,7 +78,7 @@ export interface Living {
 
 /** The shepherd and the process of a partition, as far as they live, and whether a SIGSTOP holds the shepherd. */
 export function livingProcesses(files: PartitionFiles): Living {
-  const shepherd = living(readLine(files.shepherd)) ?? living(readFact(files.launched))
+  const shepherd = living(readLine(files.shepherd)) ?? living(readLine(files.launched))
   const process = living(readLine(files.process))
   return {
     shepherd: shepherd?.process ?? null,

@@ -111,7 +111,7 @@ export class Partition {
     const starter = this.#guard ? null : this.keepRenewed()
     this.renew()
     const child = this.start(options)
-    await until('the process runs', () => this.fact('status')?.startsWith('running since ') && this.pid())
+    await until('the process runs', () => this.fact('status') === 'running' && this.pid())
     if (starter) {
       starter.kill('SIGKILL')
       await until('the lease is renewed no more', () => starter.signalCode)

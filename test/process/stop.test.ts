@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../../lib/clock.ts'
 import { writePartitionLease } from '../../lib/lease/lease.ts'
 import { isAlive, type Process, parseProcess, processOf, signal } from '../../lib/process/identity.ts'
 import { markedProcesses } from '../../lib/process/marks.ts'
-import { startShepherd } from '../../lib/process/start.ts'
+import { startShepherds } from '../../lib/process/start.ts'
 import { type Stop, stopAll } from '../../lib/process/stop.ts'
 import { readFact, writeFact } from '../../lib/state/facts.ts'
 import type { InstanceFiles, PartitionFiles } from '../../lib/state/instance.ts'
@@ -31,23 +31,34 @@ function place(test: TestContext): InstanceFiles {
 }
 
 /** A partition that is held, and whose shepherd was just started. */
-function launch(files: InstanceFiles, partition: string, script: string): PartitionFiles {
+async function launch(
+  files: InstanceFiles,
+  partition: string,
+  script: string,
+  patience = grace,
+): Promise<PartitionFiles> {
   const own = partitionIn(files, partition)
   writeFact(own.acquisition, `acquisition of ${partition}`)
   writePartitionLease(own, { from: 0, own: bootClock() })
-  startShepherd(
-    own,
+  await startShepherds(
     { ...definition, run: { ...definition.run, command: ['/bin/sh', '-c', `${quiet} ${script}`] } },
-    {
-      ...{ service: 'svc', instance: 'a:svc', node: 'a', partition, version: '', token: '7' },
-      ...{ acquisition: `acquisition of ${partition}`, lease: 60_000, grace },
-    },
+    [
+      {
+        ...{ files: own, service: 'svc', instance: 'a:svc', node: 'a', partition, version: '', token: '7' },
+        ...{ acquisition: `acquisition of ${partition}`, lease: 60_000, grace: patience },
+      },
+    ],
   )
   return own
 }
 
-async function running(files: InstanceFiles, partition: string, script: string): Promise<PartitionFiles> {
-  const own = launch(files, partition, script)
+async function running(
+  files: InstanceFiles,
+  partition: string,
+  script: string,
+  patience = grace,
+): Promise<PartitionFiles> {
+  const own = await launch(files, partition, script, patience)
   await until(`${partition} to run`, () => outputOf(own).includes('ready'))
   return own
 }
@@ -190,6 +201,24 @@ describe('stopping', { concurrency: 6 }, () => {
     assert.ok(signal(other, 'SIGKILL'))
   })
 
+  it('looks for strays of many at once, and lets no shepherd look for them too', async test => {
+    const files = place(test)
+    const names = Array.from({ length: 6 }, (_, n) => `p${n}`)
+    await Promise.all(names.map(name => running(files, name, polite, 60_000)))
+    await stop(files, ...names)
+    for (const name of names) assert.equal(readFact(files.partition(name).status), 'stopped, not swept')
+  })
+
+  it('leaves nothing of a partition when its handler is killed before it looked for strays', async test => {
+    const files = place(test)
+    const own = await running(files, 'p', `(setsid sh -c '${stubborn}' &) ; ${polite}`)
+    renameSync(own.acquisition, own.releasing)
+    process.kill(pidIn(own.shepherd), 'SIGTERM')
+    await until('the shepherd to be gone', () => !livesIn(own.shepherd))
+    assert.equal(rootsByDirectory(files.partitions).get('p'), undefined)
+    assert.equal(readFact(own.status), 'stopped: the acquisition is void')
+  })
+
   it('fails when what is told of those that are gone fails, and leaves their acquisitions void', async test => {
     const files = place(test)
     const own = await running(files, 'p', polite)
@@ -207,7 +236,7 @@ describe('a start that races with a stop', () => {
       const files = place(test)
       for (let n = 0; n < 12; n++) {
         const partition = `p${n}`
-        const own = launch(files, partition, polite)
+        const own = await launch(files, partition, polite)
         if (!known) rmSync(own.launched, { force: true })
         await delay(n * 4)
         await stop(files, partition)

@@ -39,7 +39,7 @@ describe('what is known of a partition here', () => {
       [partition.index, '107'],
       [partition.token, '100'],
       [partition.terms, '10000 3000'],
-      [partition.status, 'running since 1'],
+      [partition.status, 'running'],
     ] as const)
       writeFact(fact, text)
     writePartitionLease(partition, { from: 400, own: 300 })
@@ -56,7 +56,7 @@ describe('what is known of a partition here', () => {
       shepherd: self,
       stopped: false,
       process: self,
-      status: 'running since 1',
+      status: 'running',
       terms: { lease: 10_000, grace: 3000 },
     })
   })
