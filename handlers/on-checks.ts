@@ -7,19 +7,19 @@
  */
 import { checksDigest } from '../lib/consul/watch.ts'
 import { program } from '../lib/frame.ts'
+import type { ThisInstance } from '../lib/instance-args.ts'
 import { appendLog } from '../lib/state/log.ts'
 import { handlerDeadline, onWatch, watchArgs } from '../lib/watch-handler.ts'
+
+function logChecks({ instance, files }: ThisInstance, _gone: readonly string[], come: readonly string[]): boolean {
+  for (const check of come) appendLog(files.log, `${instance} on-checks: check ${check}`)
+  return true
+}
 
 program({
   name: 'on-checks',
   about: 'Run by Consul: a check of the service changed its status.',
   args: watchArgs,
   deadline: handlerDeadline,
-  run: args =>
-    onWatch('on-checks', args, checksDigest, ({ instance, files }, before, now) => {
-      const old = new Set(before.split('\n'))
-      for (const check of now.split('\n')) {
-        if (check !== '' && !old.has(check)) appendLog(files.log, `${instance} on-checks: check ${check}`)
-      }
-    }),
+  run: args => onWatch({ handler: 'on-checks', digest: checksDigest, onChange: logChecks }, args),
 })

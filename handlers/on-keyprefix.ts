@@ -18,5 +18,5 @@ program({
     watch: { type: 'enum', options: ['spec', 'wake'], description: 'which watch runs it', default: 'spec' },
   },
   deadline: handlerDeadline,
-  run: args => onWatch(`on-keyprefix.${args.watch}`, args, keyprefixDigest),
+  run: args => onWatch({ handler: `on-keyprefix.${args.watch}`, digest: keyprefixDigest }, args),
 })

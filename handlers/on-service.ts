@@ -5,14 +5,24 @@
  * Never changes:  what another instance holds
  * Exits:          0 done, or nothing changed; 100 stdin or the definition is wrong; 111 Consul is away
  */
-import { serviceDigest } from '../lib/consul/watch.ts'
+import { healthyLine, isHealthy, serviceDigest } from '../lib/consul/watch.ts'
 import { program } from '../lib/frame.ts'
+import type { ThisInstance } from '../lib/instance-args.ts'
+import { readFact } from '../lib/state/facts.ts'
 import { handlerDeadline, onWatch, watchArgs } from '../lib/watch-handler.ts'
+
+/** Healthy instances that only came: each says so in spec/joined when it takes part, and until then nobody has to look. */
+function concerns({ instance, files }: ThisInstance, gone: readonly string[], come: readonly string[]): boolean {
+  const members = readFact(files.members)
+  if (members === null || gone.length > 0) return true
+  const known = [instance, ...members.split('\n')].map(healthyLine)
+  return come.some(line => known.includes(line) || !isHealthy(line))
+}
 
 program({
   name: 'on-service',
   about: 'Run by Consul: an instance of the service came, went or changed its health.',
   args: watchArgs,
   deadline: handlerDeadline,
-  run: args => onWatch('on-service', args, serviceDigest),
+  run: args => onWatch({ handler: 'on-service', digest: serviceDigest, onChange: concerns }, args),
 })

@@ -41,6 +41,8 @@ export interface Plan {
   readonly sentence: string
   /** Takeover waits that this instance is to see the end of: partition -> ms until then. */
   readonly waits: ReadonlyMap<string, number>
+  /** Partitions that are this instance's to have, and still another's. */
+  readonly incoming: number
 }
 
 type Wait = { readonly wait: number }
@@ -56,7 +58,12 @@ export function plan(snapshot: Snapshot, assignment: Assignment): Plan {
     if ('wait' in decision) waits.set(id, decision.wait)
     else steps.push(decision)
   }
-  return { steps, waits, sentence: sentence(snapshot, steps, waits) }
+  return { steps, waits, incoming: incoming(snapshot, assignment), sentence: sentence(snapshot, steps, waits) }
+}
+
+function incoming(snapshot: Snapshot, assignment: Assignment): number {
+  const held = [...snapshot.locks].filter(([, lock]) => lock.session !== null && lock.session !== snapshot.session)
+  return held.filter(([id]) => assignment.get(id) === snapshot.instance).length
 }
 
 /** No session of this life holds the member key, or what stands there is not the present definition, or a leave that died. */

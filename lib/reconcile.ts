@@ -24,7 +24,9 @@ export interface Reconcile extends Context {
 }
 
 /** After so many looks in one go the guard's next tick is soon enough. */
-const mostLooks = 6
+const mostLooks = 12
+/** How long a run waits for what others hand over, ms: a stop within its grace period is seldom longer. */
+const patience = 2000
 
 /**
  * @returns the sentence of what was done; null when another handler is at it and will see our mark
@@ -36,6 +38,7 @@ export async function reconcile(run: Reconcile): Promise<string | null> {
   enterState(run.files, run.instance, run.service)
   let done: string | null = null
   let problem: string | null = null
+  const until = bootClock() + patience
   const alone = await asOnlyHandler(run.files.directory, async () => {
     if (hasLeft(run.files)) return
     await renewFirst(run)
@@ -46,7 +49,10 @@ export async function reconcile(run: Reconcile): Promise<string | null> {
       rememberLook(run, snapshot, look)
       if (steps.length > 0) await carryOut(run, snapshot, steps)
       await writeReport(run, snapshot, look)
-      if (steps.length === 0) return
+      if (steps.length === 0) {
+        if (look.incoming > 0 && (await awaitRelease(run, snapshot, until))) continue
+        return
+      }
       done = done === null ? look.sentence : `${done}; ${look.sentence}`
     }
   })
@@ -70,6 +76,11 @@ async function renewFirst(run: Reconcile): Promise<void> {
 async function carryOut(run: Reconcile, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
   const { act } = await import('./act.ts')
   await act(run, snapshot, steps)
+}
+
+async function awaitRelease(run: Reconcile, snapshot: Snapshot, until: number): Promise<boolean> {
+  const { released } = await import('./lease/incoming.ts')
+  return released(run, snapshot, until)
 }
 
 /** What a run would do now, without doing it. */
@@ -102,6 +113,7 @@ function rememberLook(run: Reconcile, snapshot: Snapshot, { steps, waits, senten
   writeFree(run.files, bootId(), bootClock(), snapshot.free)
   if (snapshot.settingsProblem === null) keepIfChanged(run.files.settings, JSON.stringify(snapshot.settings))
   if (waits.size > 0) writeFact(run.files.due, String(snapshot.now + Math.min(...waits.values())))
+  keepIfChanged(run.files.members, snapshot.members.map(({ instance }) => instance).join('\n'))
   writeFact(run.files.looked, `${bootId()} ${snapshot.now}`)
 }
 

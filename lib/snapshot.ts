@@ -33,6 +33,8 @@ export interface Cluster {
   readonly settingsProblem: string | null
   /** Somebody has written a partition set; an empty one without this is no set at all. */
   readonly defined: boolean
+  /** The highest ModifyIndex of what was read. */
+  readonly index: number
 }
 
 /** What one instance sees. Times are boot-clock ms. */
@@ -83,6 +85,7 @@ export async function lookAtCluster(consul: Consul, service: string, lastGood: S
     settings,
     settingsProblem: problem,
     defined: entries.some(({ key }) => key === keys.revision),
+    index: entries.reduce((highest, { modifyIndex }) => Math.max(highest, modifyIndex), 0),
   }
 }
 

@@ -14,16 +14,18 @@ export function readStdin(): string {
   return fstatSync(0).isCharacterDevice() ? '' : readFileSync(0, 'utf8') // process.stdin would build a stream
 }
 
-/**
- * @param handler names the file that keeps what it saw last
- * @param digest boils stdin down to what can matter; thrown errors end the run before anything was done
- * @param onChange is told of a change before anything is done about it
- */
+export interface Watch {
+  /** Names the file that keeps what it saw last. */
+  readonly handler: string
+  /** Boils stdin down to lines that can matter; thrown errors end the run before anything was done. */
+  readonly digest: (text: string, here: ThisInstance) => string
+  /** Is told which lines have gone and which have come, before anything is done about it; false when that is nothing. */
+  readonly onChange?: (here: ThisInstance, gone: readonly string[], come: readonly string[]) => boolean
+}
+
 export async function onWatch(
-  handler: string,
+  { handler, digest, onChange = () => true }: Watch,
   args: InstanceArgs & { readonly 'dry-run'?: boolean | undefined },
-  digest: (text: string, here: ThisInstance) => string,
-  onChange: (here: ThisInstance, before: string, now: string) => void = () => {},
 ): Promise<number> {
   const here = thisInstance(args)
   const text = readStdin()
@@ -32,7 +34,10 @@ export async function onWatch(
   const file = here.files.seen(handler)
   const before = readFact(file)
   if (!dryRun && seen !== null && before === seen) return exit.done
-  if (!dryRun && seen !== null) onChange(here, before ?? '', seen)
+  if (!dryRun && seen !== null && !tell(onChange, here, before ?? '', seen)) {
+    writeFact(file, seen)
+    return exit.done
+  }
   // Of a burst of handlers only one needs what follows; the others would load it to find the lock taken.
   if (!dryRun && leaveToHolder(here.files.directory)) print(`${here.instance}: ${elsewhere}`)
   else {
@@ -44,4 +49,13 @@ export async function onWatch(
     writeFact(file, seen)
   }
   return exit.done
+}
+
+function tell(onChange: Required<Watch>['onChange'], here: ThisInstance, before: string, now: string): boolean {
+  const [old, fresh] = [before.split('\n'), now.split('\n')]
+  const without = (lines: readonly string[], others: readonly string[]) => {
+    const known = new Set(others)
+    return lines.filter(line => line !== '' && !known.has(line))
+  }
+  return onChange(here, without(old, fresh), without(fresh, old))
 }

@@ -50,6 +50,16 @@ const release: Step = { do: 'release', partition, index, held: true, next: null,
 const disown: Step = { do: 'disown', partition, index }
 const stop = (why: string): Step => ({ do: 'stop', partition, why })
 
+describe('what is to come', () => {
+  it('counts the partitions that are to be this instance’s, and still are held by another', () => {
+    const incoming = (one: ReturnType<typeof locks.held>, assigned: string) => planned(lock(one), assigned).incoming
+    assert.equal(incoming(locks.held(other), me), 1)
+    assert.equal(incoming(locks.held(other), other), 0)
+    assert.equal(incoming(locks.held(me), me), 0)
+    assert.equal(incoming(locks.unclean(other), me), 0)
+  })
+})
+
 describe('with nothing to do', () => {
   table([
     {

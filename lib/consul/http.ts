@@ -28,11 +28,13 @@ export interface ConsulOptions {
 export class Consul {
   readonly address: Address
   readonly #client: ClientType
+  readonly #options: ConsulOptions
   readonly #limit: number
   readonly #debug: ((line: string) => void) | undefined
 
   constructor(options: ConsulOptions = {}) {
     this.address = addressFrom(options.env ?? process.env)
+    this.#options = options
     this.#limit = options.limit ?? 5000
     this.#debug = options.debug
     const { origin, socketPath, tls } = this.address
@@ -61,6 +63,11 @@ export class Consul {
   /** Like `request`, with the answer parsed. @throws Temporary when it is not JSON. */
   async json<T>(method: 'GET' | 'PUT' | 'DELETE', path: string, request?: Request): Promise<T> {
     return parse(path, (await this.request(method, path, request)).text)
+  }
+
+  /** Another connection to the same Consul, with a time limit of its own. The caller closes it. */
+  another(limit: number): Consul {
+    return new Consul({ ...this.#options, limit })
   }
 
   close(): void {

@@ -86,6 +86,11 @@ export async function keysBelow(consul: Consul, prefix: string): Promise<string[
   return keys
 }
 
+/** Waits, at most `wait` ms, for a change below a prefix after an index. It may also end for nothing. */
+export async function changeBelow(consul: Consul, prefix: string, index: number, wait: number): Promise<void> {
+  await consul.request('GET', `${path(prefix)}?keys&index=${index}&wait=${Math.ceil(wait)}ms`, { ok: [200, 404] })
+}
+
 /** One transaction. @throws Temporary when Consul answers anything but "done" or "refused". */
 export function transact(consul: Consul, operations: readonly Operation[]): Promise<Outcome> {
   return send(consul, '/v1/txn', operations)

@@ -29,6 +29,15 @@ export function serviceDigest(text: string): string {
     .join('\n')
 }
 
+/** The line of an instance that is passing, and not in maintenance. */
+export function healthyLine(instance: string): string {
+  return `${instance} true false`
+}
+
+export function isHealthy(line: string): boolean {
+  return line.endsWith(healthyLine(''))
+}
+
 /** A keyprefix watch: one line per key, with the index of its last change. @throws Permanent on any other shape. */
 export function keyprefixDigest(text: string): string {
   if (text.trim() === 'null') return ''

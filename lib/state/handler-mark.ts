@@ -29,6 +29,11 @@ export function leaveToHolder(directory: string): boolean {
   return existsSync(files.lock) && isOwnerAlive(files)
 }
 
+/** Another handler found this one at it. */
+export function isMarked(directory: string): boolean {
+  return existsSync(filesOf(directory).mark)
+}
+
 /** A handler left its mark and nobody alive is there to see it. */
 export function isMarkForgotten(directory: string): boolean {
   const files = filesOf(directory)

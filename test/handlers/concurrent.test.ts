@@ -7,6 +7,7 @@ import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { base64, type Operation } from '../../lib/consul/kv.ts'
 import { keysOf } from '../../lib/names.ts'
+import { writeFact } from '../../lib/state/facts.ts'
 import { overlaps, runs } from '../lab/beats.ts'
 import { until } from '../lab/until.ts'
 import { FaultyConsul } from './support/faulty-consul.ts'
@@ -66,6 +67,35 @@ function acting({ passed }: FaultyConsul): { from: number; to: number }[] {
     to: Math.max(...requests.map(({ to }) => to)),
   })).sort((a, b) => a.from - b.from)
 }
+
+/** What a service watch brings of an instance that is passing, on another node. */
+function healthy(node: string, { service }: Instance) {
+  const check = (CheckID: string) => ({ Node: node, CheckID, Status: 'passing' })
+  return { Node: { Node: node }, Service: { ID: service }, Checks: [check('serfHealth'), check(`${service}-guard`)] }
+}
+
+describe('a handler that need not act', { concurrency: 1 }, () => {
+  const cluster = handlerLab({ clients: ['a'] })
+
+  it('leaves at once for a healthy instance that only came, and not for one that goes, fails or takes part', async test => {
+    const instance = await addInstance(cluster().agent('a'), { service: 'quick' })
+    assertDone([await handle(instance, 1)])
+    const consul = await FaultyConsul.start(instance.agent.http)
+    test.after(() => consul.close())
+    instance.http = consul.http
+    const own = await instance.agent.api<unknown[]>('GET', '/v1/health/service/quick')
+    const acts = async (...others: ReturnType<typeof healthy>[]) => {
+      const before = consul.passed.length
+      assertDone([await instance.run('on-service', { stdin: JSON.stringify([...own, ...others]) })])
+      return consul.passed.length > before
+    }
+    const [b, c] = [healthy('b', instance), healthy('c', instance)]
+    const results = [await acts(), await acts(b), await acts(b, c), await acts(b), await acts(b, { ...c, Checks: [] })]
+    assert.deepEqual(results, [true, false, false, true, true])
+    writeFact(instance.files.members, `${instance.name}\nd:quick`)
+    assert.equal(await acts(b, { ...c, Checks: [] }, healthy('d', instance)), true)
+  })
+})
 
 describe('many handlers of one instance', { concurrency: 1 }, () => {
   const cluster = handlerLab({ clients: ['a'] })
