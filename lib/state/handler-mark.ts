@@ -1,20 +1,18 @@
 /** Who handles an instance now, and the mark of one who found it handled; see handler-lock.ts. */
-
 import { existsSync } from 'node:fs'
-import { isAlive, parseProcess } from '../process/identity.ts'
-import { readFact, writeFact } from './facts.ts'
+import { writeFact } from './facts.ts'
+import { holderOf } from './lock-directory.ts'
 
 /** What one says who leaves it to another. */
 export const elsewhere = 'another handler is at it; it will look again'
 
 export interface Files {
   readonly lock: string
-  readonly owner: string
   readonly mark: string
 }
 
 export function filesOf(directory: string): Files {
-  return { lock: `${directory}/handler.lock`, owner: `${directory}/handler.owner`, mark: `${directory}/handler.mark` }
+  return { lock: `${directory}/handler.lock`, mark: `${directory}/handler.mark` }
 }
 
 /**
@@ -24,9 +22,9 @@ export function filesOf(directory: string): Files {
  */
 export function leaveToHolder(directory: string): boolean {
   const files = filesOf(directory)
-  if (!existsSync(files.lock) || !isOwnerAlive(files)) return false
+  if (holderOf(files.lock) === null) return false
   writeFact(files.mark, String(process.pid))
-  return existsSync(files.lock) && isOwnerAlive(files)
+  return holderOf(files.lock) !== null
 }
 
 /** Another handler found this one at it. */
@@ -36,11 +34,5 @@ export function isMarked(directory: string): boolean {
 
 /** A handler left its mark and nobody alive is there to see it. */
 export function isMarkForgotten(directory: string): boolean {
-  const files = filesOf(directory)
-  return readFact(files.mark) !== null && !isOwnerAlive(files)
-}
-
-export function isOwnerAlive(files: Files): boolean {
-  const owner = parseProcess(readFact(files.owner))
-  return owner !== null && isAlive(owner)
+  return isMarked(directory) && holderOf(filesOf(directory).lock) === null
 }

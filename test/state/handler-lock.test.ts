@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, utimesSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -245,6 +245,44 @@ describe('the handler lock', { concurrency: 4 }, () => {
       assert.deepEqual(holder.said.slice(0, -1), ['ready', 'in', 'out', 'in', 'out'])
     })
   }
+
+  for (const dead of [false, true]) {
+    const before = dead ? 'a dead holder’s lock' : 'a lock'
+    it(`is had by one, when another is stopped right before it takes ${before}`, async test => {
+      const directory = place(test)
+      if (dead) await (await inside(directory)).kill()
+      const slow = (await ready(directory, 'taking')).tell('go')
+      await slow.stopped('taking')
+      const other = await inside(directory)
+      slow.signal('SIGCONT')
+      assert.equal((await slow.end()).alone, false)
+      await other.tell('end', 'end').end()
+      assert.deepEqual(other.said.slice(0, -1), ['ready', 'in', 'out', 'in', 'out'])
+    })
+  }
+
+  it('is not taken from a living holder by one that was stopped when it was about to take it from a dead one', async test => {
+    const directory = place(test)
+    await (await inside(directory)).kill()
+    const slow = (await ready(directory, 'robbing')).tell('go')
+    await slow.stopped('robbing')
+    const other = await inside(directory)
+    slow.signal('SIGCONT')
+    assert.equal((await slow.end()).alone, false)
+    await other.tell('end', 'end').end()
+    assert.deepEqual(other.said.slice(0, -1), ['ready', 'in', 'out', 'in', 'out'])
+  })
+
+  it('leaves nothing behind in the state directory', async test => {
+    const directory = place(test)
+    const holder = await inside(directory)
+    assert.deepEqual(
+      readdirSync(join(directory, 'handler.lock')).map(name => name.split('-')[0]),
+      [String(holder.pid)],
+    )
+    await holder.tell('end').end()
+    assert.deepEqual(readdirSync(directory), [])
+  })
 
   it('is not taken from a holder that is stopped', async test => {
     const directory = place(test)

@@ -4,25 +4,29 @@
  *   node lock-holder.ts DIRECTORY led               on `go` it wants the lock; its work lasts until `end`
  *   node lock-holder.ts DIRECTORY led releasing     the same; before it lets go it stops itself
  *   node lock-holder.ts DIRECTORY led marking       the same; before it leaves its mark it stops itself
- *   node lock-holder.ts DIRECTORY led naming        the same; once it has the lock, before it says whose it is
+ *   node lock-holder.ts DIRECTORY led taking        the same; before it takes the lock, when it has seen it free
+ *   node lock-holder.ts DIRECTORY led robbing       the same; before it removes the name of a dead holder
  *   node lock-holder.ts DIRECTORY hammer N          N times, for 1 to 3 ms each, looking for others who are inside too
  *
- * It says `ready`; `in` and `out` for each round of work; `releasing`, `marking`, `naming` before it stops itself; and at the end
+ * It says `ready`; `in` and `out` for each round of work; `releasing`, `marking`, `taking`, `robbing` before it stops itself; and at the end
  * `true` or `false`, whether it was the only one, and how many ms that took until the first `in`, or until the end.
  */
 import fs, { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
+import { processOf } from '../../../lib/process/identity.ts'
 import { lives } from './processes.ts'
 
 const [directory = '', mode, detail = ''] = process.argv.slice(2)
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
-if (detail === 'releasing') stopBefore(['rmdir', 'rmdirSync'], 'handler.lock')
-if (detail === 'marking') stopBefore(['renameSync'], 'handler.mark')
-if (detail === 'naming') stopBefore(['renameSync'], 'handler.owner')
+const own = `/handler.lock/${process.pid}-${processOf(process.pid)?.start}`
+if (detail === 'releasing') stopBefore('unlinkSync', file => file.endsWith(own))
+if (detail === 'marking') stopBefore('renameSync', (_, file) => file?.endsWith('/handler.mark'))
+if (detail === 'taking') stopBefore('renameSync', (_, file) => file?.endsWith('/handler.lock'))
+if (detail === 'robbing') stopBefore('unlinkSync', file => file.includes('/handler.lock/'))
 const { asOnlyHandler } = await import('../../../lib/state/handler-lock.ts')
 if (mode === 'hammer') await hammer(Number(detail))
 else await led()
@@ -67,21 +71,18 @@ async function visit(): Promise<void> {
   rmSync(`${inside}/${process.pid}`)
 }
 
-/** Says so, and stops itself until the test lets it go on, before it first does something to a file of the lock. */
-function stopBefore(names: readonly string[], file: string): void {
+/** Says so, and stops itself until the test lets it go on, before it first does something to certain files. */
+function stopBefore(name: 'renameSync' | 'unlinkSync', matches: (...files: string[]) => boolean | undefined): void {
   const functions = fs as unknown as Record<string, (...args: unknown[]) => unknown>
+  const original = functions[name] as (typeof functions)[string]
   let stopped = false
-  for (const name of names) {
-    const original = functions[name] as (typeof functions)[string]
-    functions[name] = (...args) => {
-      if (!stopped && args.some(arg => String(arg).endsWith(`/${file}`))) {
-        stopped = true
-        fs.writeSync(1, `${detail}\n`)
-        process.kill(process.pid, 'SIGSTOP')
-      }
-      return original(...args)
+  functions[name] = (...args) => {
+    if (!stopped && matches(...args.map(String))) {
+      stopped = true
+      fs.writeSync(1, `${detail}\n`)
+      process.kill(process.pid, 'SIGSTOP')
     }
+    return original(...args)
   }
-  // What is loaded later takes these; proper-lockfile by way of graceful-fs, which copies them.
-  syncBuiltinESMExports()
+  syncBuiltinESMExports() // what is loaded later takes these
 }
