@@ -3,6 +3,7 @@ import type { Client as ClientType, Dispatcher } from 'undici'
 import Client from 'undici/lib/dispatcher/client.js'
 import { Permanent, reason, Temporary } from '../errors.ts'
 import { type Address, addressFrom } from './address.ts'
+import { parse } from './json.ts'
 
 export interface Answer {
   readonly status: number
@@ -118,13 +119,5 @@ export class Consul {
 
   #where(): string {
     return this.address.socketPath ?? this.address.origin
-  }
-}
-
-export function parse<T>(path: string, text: string): T {
-  try {
-    return JSON.parse(text) as T
-  } catch {
-    throw new Temporary(`cannot read Consul's answer to ${path}: it is not JSON; it is tried again`)
   }
 }

@@ -1,6 +1,7 @@
 /** Consul's key-value store: reads, and transactions of at most 64 operations. */
 import { Temporary } from '../errors.ts'
-import { type Consul, parse } from './http.ts'
+import type { Consul } from './http.ts'
+import { parse } from './json.ts'
 
 /** One key as Consul holds it. `value` is decoded text; null when the key has none. */
 export interface Entry {

@@ -1,6 +1,7 @@
 /** Sessions: what an instance's locks hang on. */
 import { Temporary } from '../errors.ts'
-import { type Consul, parse } from './http.ts'
+import type { Consul } from './http.ts'
+import { parse } from './json.ts'
 
 /** Long enough that a busy server costs nobody the session; see the guard, which renews it. */
 export const sessionTtl = '30s'

@@ -51,14 +51,14 @@ past() {
 
 # Whether the process may run; if not, _why. Sets _now, and _end to the end of the lease.
 current() {
-  clock
   _until=0
-  if read -r _from _own <"$_dir/lease"; then
-    past "$_own" && _until=$((_own + _lease))
-    # What the guard renewed counts only within this boot, and from when this acquisition was made.
-    read -r _id _t0 <"${_dir%/*/*}/lease" && [ "$_id" = "$_boot" ] && past "$_from" && past "$_t0" &&
-      [ "$_t0" -ge "$_from" ] && [ $((_t0 + _lease)) -gt "$_until" ] && _until=$((_t0 + _lease))
-  fi
+  read -r _from _own <"$_dir/lease" || _own=''
+  read -r _id _t0 <"${_dir%/*/*}/lease" || _id=''
+  clock # after both: a lease that is written at this very moment must not lie ahead, and seem to be none
+  past "$_own" && _until=$((_own + _lease))
+  # What the guard renewed counts only within this boot, and from when this acquisition was made.
+  [ "$_own" ] && [ "$_id" = "$_boot" ] && past "$_from" && past "$_t0" && [ "$_t0" -ge "$_from" ] &&
+    [ $((_t0 + _lease)) -gt "$_until" ] && _until=$((_t0 + _lease))
   # Read last: a lease that belongs to the next acquisition is never taken for ours.
   _why='the acquisition is void'
   read -r _line <"$_dir/acquisition" && [ "$_line" = "$_acquisition" ] || return

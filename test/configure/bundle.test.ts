@@ -41,6 +41,13 @@ describe('the bundles', () => {
     assert.match(text('lib.definition.schema.cjs'), /ZodMini/)
   })
 
+  test('only a program’s first part holds the HTTP client: nobody loads it twice', () => {
+    for (const [name, text] of files) {
+      if (name.startsWith('lib.') && name !== 'lib.reconcile-once.cjs')
+        assert.doesNotMatch(text, /llhttp\.memory/, name)
+    }
+  })
+
   test('none loads what nobody needs: HTTP/2 and fetch', () => {
     for (const [name, text] of files) assert.doesNotMatch(text, /node:http2"\)|FormDataParser/i, name)
   })

@@ -67,6 +67,16 @@ describe('a shepherd', { concurrency: 2 }, () => {
         assert.deepEqual(p.marked(), [])
       })
 
+      test('counts a lease that is renewed while it reads it', async t => {
+        const p = new Partition(t)
+        const reads = p.renewAsItReads()
+        const child = p.start({ shell, lease: 700, run: forever })
+        await until('it has read the lease in its last moment, three times', () => reads() > 3)
+        assert.equal(child.exitCode, null)
+        assert.equal(p.fact('status'), 'running')
+        assert.equal(p.fact('exit'), null)
+      })
+
       test('kills a process that does not stop within the grace', async t => {
         const p = new Partition(t)
         const child = await p.running({ shell, grace: 600, run: stubborn })
