@@ -90,7 +90,7 @@ pause() {
   _timer=$!
   [ -z "$_news" ] || news
   eval "$_wait"
-  news
+  [ "$_news" ] || news
   wait "$_timer"
   _timer=
 }
