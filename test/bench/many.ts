@@ -94,7 +94,9 @@ function timersOf(pid: number): number[] {
  * renewed by hand.
  */
 async function coresOf(shepherds: readonly number[], agent: Agent): Promise<number> {
-  const all = (signal: NodeJS.Signals) => shepherds.forEach(pid => process.kill(pid, signal))
+  const all = (signal: NodeJS.Signals) => {
+    for (const pid of shepherds) process.kill(pid, signal)
+  }
   const files = instanceFiles(agent.state, instanceOf(agent, definition))
   const { pid } = agent
   if (pid === null) throw new Error('the agent is gone')

@@ -139,8 +139,8 @@ export class Partition {
   /** Writes the instance's lease anew whenever a shepherd is just reading it. @returns how often that was */
   renewAsItReads(): () => number {
     execFileSync('mkfifo', [join(this.instance, 'lease')])
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is for the shell
     // Once more only when the reader has closed it.
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is for the shell
     const now = 'sleep 0.05; read -r up rest </proc/uptime; echo "$1 ${up%.*}${up#*.}0"; echo >>reads'
     this.#keep(
       spawn('sh', ['-c', `while :; do { ${now}; } >lease; sleep 0.1; done`, 'sh', bootId()], { cwd: this.instance }),
