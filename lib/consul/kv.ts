@@ -40,7 +40,8 @@ export type Outcome =
   /** Nothing was written; `failed` holds the positions of the operations that stood in the way. */
   | { readonly done: false; readonly failed: ReadonlySet<number> }
 
-interface RawEntry {
+/** The same as Consul's API has it; the value is base64. */
+export interface RawEntry {
   Key: string
   Value: string | null
   Session?: string

@@ -6,6 +6,7 @@ import { never, writePartitionLease } from '../../lib/lease/lease.ts'
 import { type Process, processOf } from '../../lib/process/identity.ts'
 import { writeFact } from '../../lib/state/facts.ts'
 import { localFacts, localOf } from '../../lib/state/local.ts'
+import { locals } from '../fixtures/cluster.ts'
 import { partitionIn, stateOf } from '../fixtures/state.ts'
 import { until } from '../lab/until.ts'
 
@@ -14,21 +15,7 @@ const line = ({ pid, start }: Process) => `${pid} ${start}\n`
 
 describe('what is known of a partition here', () => {
   it('is nothing in an empty directory', t => {
-    assert.deepEqual(localOf(partitionIn(stateOf(t), '0'), 500, 1000), {
-      acquisition: null,
-      releasing: null,
-      index: null,
-      token: null,
-      proof: null,
-      pinned: false,
-      whole: false,
-      leaseRuns: false,
-      shepherd: null,
-      stopped: false,
-      process: null,
-      status: null,
-      terms: null,
-    })
+    assert.deepEqual(localOf(partitionIn(stateOf(t), '0'), 500, 1000), locals.idle())
   })
 
   it('is what the facts say', t => {
