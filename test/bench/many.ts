@@ -1,10 +1,10 @@
 /** 500 partitions of `sleep` on one instance: how fast they start, and what they cost when nothing happens. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { bootClock, bootId } from '../../lib/clock.ts'
 import { parseProcess } from '../../lib/process/identity.ts'
 import { readLine, writeFact } from '../../lib/state/facts.ts'
-import { type InstanceFiles, instanceFiles, localPartitions } from '../../lib/state/instance.ts'
+import { instanceFiles, localPartitions } from '../../lib/state/instance.ts'
 import { processes, settled } from '../cluster/stage.ts'
 import { type Agent, startCluster } from '../lab/cluster.ts'
 import { configure, home, instanceOf } from '../lab/install.ts'
@@ -50,7 +50,7 @@ const bench: Bench = async progress => {
       { deadline: quietSeconds * 2000, every: 50 },
     )
     const memory = pss(shepherds) / count
-    progress(`what the shepherds cost: ${2 * quietSeconds} s without the agent`)
+    progress(`what the shepherds cost: ${quietSeconds} s without the agent`)
     const cores = await coresOf(shepherds, agent)
     return [
       told('first started, from the reload on', (first - begun) / 1000, 's'),
@@ -89,28 +89,16 @@ function timersOf(pid: number): number[] {
 }
 
 /**
- * The CPU of the shepherds and their timers: what everything here uses while they run, less what it uses while they are
- * stopped. (Their own counters go in steps of 10 ms, which a timer never reaches.) Consul is stopped, and the lease
- * renewed by hand.
+ * The CPU of the shepherds and their timers, by a cgroup of their own: their counters in /proc go in steps of 10 ms,
+ * which a timer never reaches. Consul is stopped, and the lease renewed by hand.
  */
 async function coresOf(shepherds: readonly number[], agent: Agent): Promise<number> {
-  const all = (signal: NodeJS.Signals) => {
-    for (const pid of shepherds) process.kill(pid, signal)
-  }
   const files = instanceFiles(agent.state, instanceOf(agent, definition))
   const { pid } = agent
   if (pid === null) throw new Error('the agent is gone')
+  const group = cgroupOf(shepherds)
   process.kill(pid, 'SIGSTOP')
-  const running = await coresWhile(files)
-  all('SIGSTOP')
-  const stopped = await coresWhile(files)
-  all('SIGCONT')
-  process.kill(pid, 'SIGCONT')
-  return running - stopped
-}
-
-async function coresWhile(files: InstanceFiles): Promise<number> {
-  const [from, before] = [bootClock(), cpuSeconds()]
+  const [from, before] = [bootClock(), group.cpuSeconds()]
   await until(
     'the time to pass',
     () => {
@@ -119,14 +107,43 @@ async function coresWhile(files: InstanceFiles): Promise<number> {
     },
     { deadline: quietSeconds * 2000, every: 2000 },
   )
-  return (cpuSeconds() - before) / ((bootClock() - from) / 1000)
+  const cores = (group.cpuSeconds() - before) / ((bootClock() - from) / 1000)
+  process.kill(pid, 'SIGCONT')
+  group.dissolve()
+  return cores
 }
 
-/** What all processes of this machine, or container, have used so far, s. */
-function cpuSeconds(): number {
-  const [old, unified] = ['/sys/fs/cgroup/cpuacct/cpuacct.usage', '/sys/fs/cgroup/cpu.stat']
-  if (existsSync(old)) return Number(readFileSync(old, 'utf8')) / 1e9
-  return Number(/^usage_usec (\d+)/m.exec(readFileSync(unified, 'utf8'))?.[1]) / 1e6
+/** Moves these processes into a new cgroup, which needs root. What they start from then on belongs to it. */
+function cgroupOf(pids: readonly number[]) {
+  const root = existsSync('/sys/fs/cgroup/cpuacct') ? '/sys/fs/cgroup/cpuacct' : '/sys/fs/cgroup'
+  const own = `${root}/watchbill-bench-${process.pid}`
+  mkdirSync(own)
+  move(pids, own)
+  return {
+    cpuSeconds: () => {
+      if (existsSync(`${own}/cpuacct.usage`)) return Number(readFileSync(`${own}/cpuacct.usage`, 'utf8')) / 1e9
+      return Number(/^usage_usec (\d+)/m.exec(readFileSync(`${own}/cpu.stat`, 'utf8'))?.[1]) / 1e6
+    },
+    /** A cgroup cannot be removed while anyone is in it. */
+    dissolve: () => {
+      for (let left = members(own); left.length > 0; left = members(own)) move(left, root)
+      rmdirSync(own)
+    },
+  }
+}
+
+function move(pids: readonly (number | string)[], group: string): void {
+  for (const pid of pids) {
+    try {
+      writeFileSync(`${group}/cgroup.procs`, String(pid))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error // a timer that has just ended
+    }
+  }
+}
+
+function members(group: string): string[] {
+  return readFileSync(`${group}/cgroup.procs`, 'utf8').split('\n').filter(Boolean)
 }
 
 /** Empty for a timer that has just ended. */
