@@ -42,7 +42,7 @@ export async function enter(stage: Stage, agents: readonly Agent[]): Promise<str
 }
 
 export async function statusOf(agent: Agent, service: string): Promise<Status> {
-  const consul = new Consul({ env: { CONSUL_HTTP_ADDR: agent.http } })
+  const consul = new Consul({ env: { CONSUL_HTTP_ADDR: agent.control } })
   try {
     return await readStatus(consul, service)
   } finally {

@@ -4,9 +4,9 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
-import { request } from 'undici'
-import { freePorts } from './ports.ts'
-import { labSettings, type Ports, type Settings } from './settings.ts'
+import { type Dispatcher, request, Agent as Sockets } from 'undici'
+import { loopback, type Place } from './place.ts'
+import { labSettings, type Settings } from './settings.ts'
 import { until } from './until.ts'
 
 export type Environment = Record<string, string>
@@ -33,6 +33,8 @@ export interface Surroundings {
   setpriv: string | null
   settings: Settings
   agents: Agent[]
+  /** Where the agent of this name runs; on loopback unless said. */
+  place?: ((name: string) => Promise<Place>) | undefined
 }
 
 /** What Consul answered when it was not 2xx or 3xx. */
@@ -58,20 +60,23 @@ export class Agent {
   readonly state: string
   readonly etc: string
   readonly log: string
-  /** http://127.0.0.1:port */
+  /** For what runs where the agent runs: http://127.0.0.1:port */
   readonly http: string
+  /** For us, who may be on another network; as CONSUL_HTTP_ADDR takes it. */
+  readonly control: string
   readonly dnsPort: number | null
   /** The addresses of its gossip and, on a server, of its RPC, which is what Consul names a leader by. */
   readonly serf: string
   readonly rpc: string
   /** Counts from the next start on. */
   env: Environment
-  #ports: Ports
+  readonly place: Place
+  readonly #sockets: Dispatcher
   #options: AgentOptions
   #lab: Surroundings
   #process: ChildProcess | null = null
 
-  constructor(name: string, options: AgentOptions, ports: Ports, lab: Surroundings) {
+  constructor(name: string, options: AgentOptions, place: Place, lab: Surroundings) {
     this.name = name
     this.server = options.server ?? false
     this.folder = join(lab.root, name)
@@ -79,11 +84,14 @@ export class Agent {
     this.state = join(this.folder, 'state')
     this.etc = join(this.folder, 'etc')
     this.log = join(this.folder, 'consul.log')
+    const { ports, address, socket } = place
     this.http = `http://127.0.0.1:${ports.http}`
-    this.dnsPort = options.dns ? ports.dns : null
-    this.serf = `127.0.0.1:${ports.serf_lan}`
-    this.rpc = `127.0.0.1:${ports.server}`
-    this.#ports = ports
+    this.control = socket === null ? this.http : `unix://${socket}`
+    this.dnsPort = ports.dns > 0 ? ports.dns : null
+    this.serf = `${address}:${ports.serf_lan}`
+    this.rpc = `${address}:${ports.server}`
+    this.place = place
+    this.#sockets = new Sockets(socket === null ? {} : { connect: { socketPath: socket } })
     this.#options = options
     this.#lab = lab
     this.env = { ...cleanEnvironment(lab.root), ...environmentOf(this, options.env) }
@@ -110,7 +118,13 @@ export class Agent {
 
   /** `consul reload`. */
   async reload(): Promise<void> {
-    await execa(this.#lab.consul, ['reload', `-http-addr=${this.http}`], { env: this.env, extendEnv: false })
+    await this.consul('reload')
+  }
+
+  /** One of Consul's commands, asked of this agent. */
+  async consul(...command: string[]): Promise<void> {
+    const env = { ...this.env, CONSUL_HTTP_ADDR: this.control }
+    await execa(this.#lab.consul, command, { env, extendEnv: false })
   }
 
   /**
@@ -119,6 +133,7 @@ export class Agent {
    */
   async api<T>(method: string, path: string, body?: unknown): Promise<T> {
     const response = await request(this.http + path, {
+      dispatcher: this.#sockets,
       method: method as 'GET',
       body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
       // Agents come and go under us; a kept connection would fail the first request after a restart.
@@ -145,7 +160,7 @@ export class Agent {
     return labSettings({
       name: this.name,
       data: join(this.folder, 'data'),
-      ports: this.#ports,
+      place: this.place,
       logLevel: this.#options.logLevel ?? 'warn',
       expect: this.server ? agents.filter(({ server }) => server).length : null,
       peers: agents.filter(agent => agent !== this).map(({ serf }) => serf),
@@ -158,7 +173,8 @@ export class Agent {
     const folders = [`-config-dir=${join(this.folder, 'settings')}`, `-config-dir=${this.configDir}`]
     const command = [consul, 'agent', ...folders]
     // setpriv becomes Consul, so the pid is Consul's own. Without it, an agent outlives a test that is killed hard.
-    const [file = '', ...args] = setpriv ? [setpriv, '--pdeathsig', 'KILL', ...command] : command
+    const tied = setpriv ? [setpriv, '--pdeathsig', 'KILL', ...command] : command
+    const [file = '', ...args] = [...this.place.enter, ...tied]
     // The log is the agent's own descriptor: through a pipe of ours, a paused test would block the agent.
     const log = openSync(this.log, 'a')
     // A session of its own, as under systemd: Ctrl-C is for the test, and what hits the agent's group does not hit us.
@@ -202,10 +218,10 @@ process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
-/** Lays out an agent's ports; nothing is started. */
+/** Lays out where an agent is to run; nothing is started. */
 export async function makeAgent(name: string, options: AgentOptions, lab: Surroundings): Promise<Agent> {
-  const [http = 0, server = 0, serf_lan = 0, serf_wan = 0, dns = 0] = await freePorts(options.dns ? 5 : 4)
-  return new Agent(name, options, { http, server, serf_lan, serf_wan, dns: dns || -1 }, lab)
+  const place = await (lab.place?.(name) ?? loopback(options.dns ?? false))
+  return new Agent(name, options, place, lab)
 }
 
 export function environmentOf(agent: Agent, option: EnvironmentOption = {}): Environment {

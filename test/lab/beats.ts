@@ -16,6 +16,8 @@ export interface Beat {
   token: string
   /** The last beat of a process that was told to stop. */
   stop: boolean
+  /** A store that knows tokens refused what it would have written: see test/faults/worker.pl. */
+  refused?: boolean
 }
 
 /** One process and the time it owned its partition. */
@@ -52,18 +54,21 @@ export function parseBeats(text: string): Beat[] {
 }
 
 function parseBeat(line: string): Beat | null {
-  const match = /^(\d+)\t([^\t]+)\t(\d+)\t([^\t]+)\t([^\t]+)(\tstop)?$/.exec(line)
+  const match = /^(\d+)\t([^\t]+)\t(\d+)\t([^\t]+)\t([^\t]+)(?:\t(stop|refused))?$/.exec(line)
   if (!match) return null
-  const [, at, instance = '', pid, partition = '', token = '', stop] = match
-  return { at: Number(at), instance, pid: Number(pid), partition, token, stop: stop !== undefined }
+  const [, at, instance = '', pid, partition = '', token = '', word] = match
+  const refused = word === 'refused' && { refused: true }
+  return { at: Number(at), instance, pid: Number(pid), partition, token, stop: word === 'stop', ...refused }
 }
 
-/** One run per process, in the order in which they first beat. */
-export function runs(beats: Beat[]): Run[] {
-  const processes = Map.groupBy(beats, ({ instance, pid, partition, token }) =>
-    [instance, pid, partition, token].join('\t'),
-  )
-  return Array.from(processes.values(), run).sort((a, b) => a.from - b.from)
+/** Tells a process from all others. */
+export function processOf({ instance, pid, partition, token }: Beat): string {
+  return [instance, pid, partition, token].join('\t')
+}
+
+/** One run per process, in the order in which they first beat; one per key, where other keys are given. */
+export function runs(beats: Beat[], keyOf: (beat: Beat) => string = processOf): Run[] {
+  return Array.from(Map.groupBy(beats, keyOf).values(), run).sort((a, b) => a.from - b.from)
 }
 
 function run(beats: Beat[]): Run {
@@ -79,8 +84,8 @@ export interface Overlap extends Span {
 }
 
 /** Every time at which two processes had the same partition, one entry for each pair. */
-export function overlaps(beats: Beat[]): Overlap[] {
-  const byPartition = Map.groupBy(runs(beats), ({ partition }) => partition)
+export function overlaps(beats: Beat[], all: Run[] = runs(beats)): Overlap[] {
+  const byPartition = Map.groupBy(all, ({ partition }) => partition)
   return Array.from(byPartition.values())
     .flatMap(pairs)
     .filter(({ from, to }) => to > from)
@@ -104,11 +109,16 @@ export function overlapSeconds(beats: Beat[]): number {
  * The times without an owner, in order. At the ends of the span two missed beats are allowed; a partition that never
  * beat is one gap as long as the span. The span is from the first beat of the whole file to the last, unless given.
  */
-export function gaps(beats: Beat[], partition: string, span: Span | null = wholeSpan(beats)): Span[] {
+export function gaps(
+  beats: Beat[],
+  partition: string,
+  span: Span | null = wholeSpan(beats),
+  all: Run[] = runs(beats),
+): Span[] {
   if (!span) return []
   const found: Span[] = []
   let owned = span.from
-  for (const { from, to } of runs(beats).filter(run => run.partition === partition)) {
+  for (const { from, to } of all.filter(run => run.partition === partition)) {
     const gap = { from: owned, to: Math.min(from, span.to) }
     if (gap.to - gap.from > (owned === span.from ? 2 * beatMs : 0)) found.push(gap)
     owned = Math.max(owned, to)
@@ -117,7 +127,7 @@ export function gaps(beats: Beat[], partition: string, span: Span | null = whole
 }
 
 /** From the first beat to the last; null when there is none. */
-function wholeSpan(beats: Beat[]): Span | null {
+export function wholeSpan(beats: Beat[]): Span | null {
   const times = beats.map(({ at }) => at)
   if (times.length === 0) return null
   return { from: times.reduce((a, b) => Math.min(a, b)), to: times.reduce((a, b) => Math.max(a, b)) }
@@ -203,16 +213,20 @@ function numbers(token: string): bigint[] {
  * those, none ever had two owners, and no token went back. Gaps are no fault: how long they may be is the test's to say.
  */
 export function faults(beats: Beat[], partitions: string[]): string[] {
+  return [...overlaps(beats).map(describeOverlap), ...disorder(beats, partitions)]
+}
+
+/** The same, but for two owners. */
+export function disorder(beats: Beat[], partitions: readonly string[]): string[] {
   const final = owners(beats)
   return [
-    ...overlaps(beats).map(describeOverlap),
     ...partitions.filter(name => !final.get(name)).map(name => `${name} has no owner at the end`),
     ...[...final].filter(([name, owner]) => owner && !partitions.includes(name)).map(describeIntruder),
     ...stepsBack(beats).map(describeStepBack),
   ]
 }
 
-function describeOverlap({ partition, from, to, runs: [a, b] }: Overlap): string {
+export function describeOverlap({ partition, from, to, runs: [a, b] }: Overlap): string {
   return `${partition} had two owners for ${to - from} ms from ${from} on: ${a.instance} (pid ${a.pid}) and ${b.instance} (pid ${b.pid})`
 }
 

@@ -27,6 +27,8 @@ export interface ClusterOptions extends Omit<AgentOptions, 'server'> {
   agents?: Record<string, AgentOptions>
   /** In which folder to make the lab's own; the system's temporary one unless said. */
   parent?: string
+  /** Where each agent runs, by its name; on loopback unless said. */
+  place?: Surroundings['place']
   say?: (line: string) => void
 }
 
@@ -131,12 +133,12 @@ function numbered(letter: string, count: number): string[] {
   return Array.from({ length: count }, (_, i) => `${letter}${i + 1}`)
 }
 
-async function surroundings({ say, settings = {}, parent = tmpdir() }: ClusterOptions): Promise<Surroundings> {
+async function surroundings({ say, settings = {}, parent = tmpdir(), place }: ClusterOptions): Promise<Surroundings> {
   const consul = await consulBinary(say ?? console.error)
   const [{ stdout }, setpriv] = await Promise.all([execa(consul, ['version']), findSetpriv()])
   const version = /v(\d+\.\d+\.\d+)/.exec(stdout)?.[1] ?? ''
   const root = await mkdtemp(join(parent, 'watchbill-lab-'))
-  return { root, consul, version, setpriv, settings, agents: [] }
+  return { root, consul, version, setpriv, settings, agents: [], place }
 }
 
 /** util-linux's, new enough for --pdeathsig (2.33); busybox has a setpriv without it. */

@@ -23,7 +23,7 @@ export async function configure(agent: Agent, definition: DefinitionFile, ...mor
   const file = join(agent.etc, `${definition.id ?? definition.name}.json`)
   await writeFile(file, JSON.stringify(definition))
   const places = ['--consul-dir', agent.configDir, '--node', agent.name, '--state', agent.state]
-  await program('configure', [file, ...places, '--http-addr', agent.http, '--home', home, ...more])
+  await program('configure', [file, ...places, '--http-addr', agent.http, '--home', home, ...more], agent)
   return instanceOf(agent, definition)
 }
 
@@ -34,8 +34,13 @@ export async function install(agent: Agent, definition: DefinitionFile): Promise
   return instance
 }
 
-/** Runs one of the programs from the sources. @throws execa's error, with its output, when it does not exit 0 */
-export async function program(name: string, args: readonly string[]): Promise<string> {
-  const { stdout } = await execa(process.execPath, [join(handlers, `${name}.ts`), ...args], { stdin: 'ignore' })
+/**
+ * Runs one of the programs from the sources, where the agent runs. @throws execa's error, with its output, when it does
+ * not exit 0
+ */
+export async function program(name: string, args: readonly string[], agent?: Agent): Promise<string> {
+  const command = [process.execPath, join(handlers, `${name}.ts`), ...args]
+  const [file = '', ...rest] = [...(agent?.place.enter ?? []), ...command]
+  const { stdout } = await execa(file, rest, { stdin: 'ignore' })
   return stdout
 }

@@ -1,19 +1,12 @@
+import type { Place } from './place.ts'
+
 /** The settings that the lab gives an agent; a test lays its own over them. */
 export type Settings = Record<string, unknown>
-
-/** -1 is Consul's word for "not served". */
-export interface Ports {
-  http: number
-  server: number
-  serf_lan: number
-  serf_wan: number
-  dns: number
-}
 
 export interface AgentFacts {
   name: string
   data: string
-  ports: Ports
+  place: Place
   logLevel: string
   /** How many servers a server is to wait for; null for a client. */
   expect: number | null
@@ -23,13 +16,15 @@ export interface AgentFacts {
   version: string
 }
 
-export function labSettings({ name, data, ports, logLevel, expect, peers, version }: AgentFacts): Settings {
+export function labSettings({ name, data, place, logLevel, expect, peers, version }: AgentFacts): Settings {
+  const { address, ports, socket } = place
   return {
     node_name: name,
     datacenter: 'lab',
     data_dir: data,
-    bind_addr: '127.0.0.1',
+    bind_addr: address,
     client_addr: '127.0.0.1',
+    ...(socket !== null && { addresses: { http: `127.0.0.1 unix://${socket}` } }),
     ports: { ...ports, https: -1, grpc: -1, ...(hasGrpcTls(version) && { grpc_tls: -1 }) },
     retry_join: peers,
     // The default is 30 s, for an agent that is up before its server.

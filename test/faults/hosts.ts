@@ -1,0 +1,123 @@
+/**
+ * Hosts on this machine: each has a network and mounts of its own, kept by a process that ends with ours, an address on
+ * a common bridge, a boot id, and a control group that knows every process of it.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import type { Place } from '../lab/place.ts'
+import { until } from '../lab/until.ts'
+import { Group } from './group.ts'
+
+/** Every lab has a network of its own, so all may have the same addresses. */
+const network = '10.99.0'
+const ports = { http: 8500, server: 8300, serf_lan: 8301, serf_wan: -1, dns: -1 }
+export const rpcPort = ports.server
+
+/** A bridge in a network of its own, and the hosts that are plugged into it. */
+export class Lan {
+  readonly hosts: Host[] = []
+  readonly #folder: string
+  readonly #bridge: ChildProcess
+
+  private constructor(folder: string, bridge: ChildProcess) {
+    this.#folder = folder
+    this.#bridge = bridge
+  }
+
+  /** @param folder where the hosts keep what is theirs; a shared mount, see lab.ts */
+  static async start(folder: string): Promise<Lan> {
+    const bridge = await keeper()
+    await inside(bridge, 'ip link add bridge type bridge && ip link set bridge up && ip link set lo up')
+    return new Lan(folder, bridge)
+  }
+
+  async add(name: string): Promise<Host> {
+    const namespaces = await keeper()
+    const address = `${network}.${this.hosts.length + 1}`
+    const host = new Host(name, address, namespaces, this, join(this.#folder, name))
+    this.hosts.push(host)
+    await inside(
+      this.#bridge,
+      `ip link add ${name} type veth peer name eth0 netns ${namespaces.pid} && ip link set ${name} master bridge up`,
+    )
+    await host.run(`ip link set lo up && ip link set eth0 up && ip address add ${address}/24 dev eth0`)
+    await host.newBoot()
+    return host
+  }
+
+  /** Takes a host off the bridge: it sees its link up, and nobody answers. */
+  async unplug({ name }: Host): Promise<void> {
+    await inside(this.#bridge, `ip link set ${name} nomaster`)
+  }
+
+  async plug({ name }: Host): Promise<void> {
+    await inside(this.#bridge, `ip link set ${name} master bridge`)
+  }
+
+  /** Once nothing runs on the hosts any more. */
+  close(): void {
+    for (const host of this.hosts) host.close()
+    this.#bridge.kill('SIGKILL')
+  }
+}
+
+export class Host {
+  readonly name: string
+  readonly address: string
+  readonly group: Group
+  readonly lan: Lan
+  readonly #namespaces: ChildProcess
+  readonly #folder: string
+
+  constructor(name: string, address: string, namespaces: ChildProcess, lan: Lan, folder: string) {
+    this.name = name
+    this.address = address
+    this.lan = lan
+    this.group = new Group(`watchbill-${process.pid}-${name}`)
+    this.#namespaces = namespaces
+    this.#folder = folder
+    mkdirSync(folder, { recursive: true })
+  }
+
+  get place(): Place {
+    const enter = [...this.group.enter, 'nsenter', `--target=${this.#namespaces.pid}`, '--net', '--mount', '--']
+    return { address: this.address, ports, socket: join(this.#folder, 'http.sock'), enter }
+  }
+
+  /** A shell's line, on the host's network and among its mounts. @throws execa's error when it fails */
+  async run(line: string): Promise<void> {
+    await inside(this.#namespaces, line)
+  }
+
+  /** From here on the host has another boot id than any other, and than before. */
+  async newBoot(): Promise<void> {
+    const file = join(this.#folder, 'boot_id')
+    writeFileSync(file, `${randomUUID()}\n`)
+    const known = '/proc/sys/kernel/random/boot_id'
+    await this.run(`! mountpoint -q ${known} || umount ${known}; mount --bind ${file} ${known}`)
+  }
+
+  close(): void {
+    this.#namespaces.kill('SIGKILL')
+    this.group.remove()
+  }
+}
+
+/** A process that does nothing but keep a network and mounts of their own, and ends with this one. */
+async function keeper(): Promise<ChildProcess> {
+  const unshare = ['unshare', '--net', '--mount', '--propagation', 'slave', 'sleep', 'infinity']
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...unshare], { stdio: 'ignore', detached: true })
+  child.unref()
+  await once(child, 'spawn')
+  await until('new namespaces', () => readFileSync(`/proc/${child.pid}/comm`, 'latin1') === 'sleep\n', { every: 5 })
+  return child
+}
+
+async function inside({ pid }: ChildProcess, line: string): Promise<true> {
+  await execa('nsenter', [`--target=${pid}`, '--net', '--mount', '--', '/bin/sh', '-c', line], { stdin: 'ignore' })
+  return true
+}

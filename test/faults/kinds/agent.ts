@@ -1,0 +1,148 @@
+/** What happens to Consul's agent, and to the whole host. */
+import { execa } from 'execa'
+import type { Agent } from '../../lab/cluster.ts'
+import { program } from '../../lab/install.ts'
+import { until } from '../../lab/until.ts'
+import type { Fault, Scene } from '../fault.ts'
+
+const takenOver = { takenOverWithin: 30_000 }
+/** Longer than any lease. */
+const frozen = 40_000
+
+function signal({ pid }: Agent, name: NodeJS.Signals): void {
+  if (pid !== null) process.kill(pid, name)
+}
+
+async function restart({ agent }: Scene): Promise<void> {
+  if (agent.pid === null) await agent.start()
+}
+
+export const agentFaults: readonly Fault[] = [
+  {
+    name: 'agent-kill',
+    hits: 'client',
+    lasts: takenOver,
+    gap: 'takeover',
+    inject: async scene => {
+      await scene.agent.stop('SIGKILL')
+      return () => restart(scene)
+    },
+  },
+  {
+    name: 'agent-stop', // SIGSTOP, and SIGCONT after 40 s
+    hits: 'client',
+    lasts: frozen,
+    gap: 'takeover',
+    inject: async ({ agent }) => {
+      signal(agent, 'SIGSTOP')
+      return async () => signal(agent, 'SIGCONT')
+    },
+  },
+  {
+    name: 'agent-term', // and it is gone for good
+    hits: 'client',
+    lasts: takenOver,
+    gap: 'takeover',
+    inject: async scene => {
+      await scene.agent.stop('SIGTERM')
+      return () => restart(scene)
+    },
+  },
+  {
+    name: 'agent-restart',
+    hits: 'client',
+    lasts: 10_000,
+    gap: 'none',
+    inject: async scene => {
+      await scene.agent.stop('SIGTERM')
+      await restart(scene)
+      return () => restart(scene)
+    },
+  },
+  {
+    name: 'consul-leave', // the agent leaves the cluster; nobody asked the service
+    hits: 'client',
+    lasts: takenOver,
+    gap: 'takeover',
+    inject: async scene => {
+      const { agent } = scene
+      await agent.api('PUT', '/v1/agent/leave').catch(() => {}) // it may end before it answers
+      await until(`${agent.name} to end`, () => agent.pid === null, { deadline: 30_000 })
+      return () => restart(scene)
+    },
+  },
+  {
+    name: 'leave', // watchbill's own
+    hits: 'client',
+    lasts: 5000,
+    gap: 'clean',
+    inject: async ({ lab, agent }) => {
+      await program('leave', [lab.definition.name, '--state', agent.state, '--http-addr', agent.http], agent)
+      return () => agent.reload()
+    },
+  },
+  {
+    name: 'host-freeze', // every process of it
+    hits: 'client',
+    lasts: frozen,
+    gap: 'takeover',
+    freezes: true,
+    inject: async ({ host }) => {
+      await host.group.freeze()
+      return () => host.group.thaw()
+    },
+  },
+  {
+    name: 'cpu-starved', // 3 % of one CPU for everything on the host
+    hits: 'client',
+    lasts: 30_000,
+    gap: 'takeover',
+    needs: 'cpu',
+    inject: async ({ host }) => {
+      host.group.starve(0.03)
+      return async () => void host.group.starve(null)
+    },
+  },
+  {
+    name: 'reload-loop',
+    hits: 'client',
+    lasts: 15_000,
+    gap: 'none',
+    inject: async ({ agent }) => {
+      let over = false
+      const loop = (async () => {
+        while (!over) await agent.reload()
+      })()
+      return async () => {
+        over = true
+        await loop
+      }
+    },
+  },
+  {
+    name: 'leader-killed',
+    hits: 'leader',
+    lasts: 15_000,
+    gap: 'takeover',
+    inject: async scene => {
+      await scene.agent.stop('SIGKILL')
+      return () => restart(scene)
+    },
+  },
+  {
+    name: 'servers-restarted', // each restores a snapshot of its own
+    hits: 'leader',
+    lasts: 5000,
+    gap: 'takeover',
+    inject: async ({ lab }) => {
+      const { servers } = lab
+      await Promise.all(servers.map(server => server.stop('SIGTERM')))
+      await Promise.all(servers.map(server => server.start()))
+      for (const { log, name } of servers) {
+        const { failed } = await execa('grep', ['-q', 'restored from snapshot', log], { reject: false })
+        if (failed) throw new Error(`${name} restored no snapshot`)
+      }
+      return async () => {}
+    },
+  },
+]

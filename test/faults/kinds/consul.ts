@@ -1,0 +1,117 @@
+/** What happens to keys, sessions, checks and definitions. */
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { bootClock } from '../../../lib/clock.ts'
+import { guardCheckId } from '../../../lib/consul/health.ts'
+import { keysOf } from '../../../lib/names.ts'
+import { processes } from '../../cluster/stage.ts'
+import { program } from '../../lab/install.ts'
+import type { Fault, Heal, Scene } from '../fault.ts'
+
+const takenOver = { takenOverWithin: 30_000 }
+const nothing: Heal = async () => {}
+/** How old a backup is when it is restored, ms. */
+const backupAge = 60_000
+/** In s: what one host's L and G are changed to. */
+const longer = { lease: 14, grace: 4 }
+
+export async function drain({ lab, agent }: Scene, on: 'on' | 'off'): Promise<void> {
+  const [server] = lab.servers as [(typeof lab.servers)[0]]
+  await program('drain', [lab.definition.name, lab.instance(agent), on, '--http-addr', server.http], server)
+}
+
+/** The key of a lock that the host holds. */
+function someLock({ lab, agent, random }: Scene): string {
+  const held = [...processes(agent, lab.definition).keys()]
+  return `/v1/kv/${keysOf(lab.definition.name).lock(random.pick(held))}`
+}
+
+export const consulFaults: readonly Fault[] = [
+  {
+    name: 'lock-deleted',
+    hits: 'client',
+    lasts: 5000,
+    gap: 'none',
+    inject: async scene => {
+      await scene.agent.api('DELETE', someLock(scene))
+      return nothing
+    },
+  },
+  {
+    name: 'lock-overwritten',
+    hits: 'client',
+    lasts: 5000,
+    gap: 'none',
+    inject: async scene => {
+      await scene.agent.api('PUT', someLock(scene), 'garbage')
+      return nothing
+    },
+  },
+  {
+    name: 'session-destroyed',
+    hits: 'client',
+    lasts: 5000,
+    gap: 'none',
+    inject: async ({ lab, agent }) => {
+      const sessions = await agent.api<{ ID: string; Name: string }[]>('GET', `/v1/session/node/${agent.name}`)
+      const own = sessions.find(({ Name }) => Name.includes(lab.instance(agent)))
+      await agent.api('PUT', `/v1/session/destroy/${own?.ID}`)
+      return nothing
+    },
+  },
+  {
+    name: 'snapshot-restored', // of a backup since which every lock of a host has been handed over, and back
+    hits: 'client',
+    lasts: 20_000,
+    gap: 'takeover',
+    inject: async scene => {
+      const { lab } = scene
+      const leader = await lab.cluster.leader()
+      const backup = join(lab.root, 'backup')
+      await leader.consul('snapshot', 'save', backup)
+      const saved = bootClock()
+      await drain(scene, 'on')
+      await lab.takenOver(scene.agent, 20_000)
+      await drain(scene, 'off')
+      await pause(Math.max(0, saved + backupAge - bootClock()))
+      await (await lab.cluster.leader()).consul('snapshot', 'restore', backup)
+      return nothing
+    },
+  },
+  {
+    name: 'guard-deregistered',
+    hits: 'client',
+    lasts: takenOver,
+    gap: 'takeover',
+    inject: async ({ agent }) => {
+      await agent.api('PUT', `/v1/agent/check/deregister/${guardCheckId('work')}`)
+      return () => agent.reload()
+    },
+  },
+  {
+    name: 'terms-changed', // L and G grow while it holds, and then it is cut off
+    hits: 'client',
+    lasts: { takenOverWithin: 45_000 },
+    gap: 'takeover',
+    limit: (longer.lease + longer.grace) * 1000,
+    inject: async ({ lab, agent, host }) => {
+      await lab.redefine(agent, lab.define(longer.lease, longer.grace))
+      await pause(5000)
+      await lab.lan.unplug(host)
+      return async () => {
+        await lab.lan.plug(host)
+        await lab.redefine(agent)
+      }
+    },
+  },
+  {
+    name: 'renamed', // the service on one host, which then runs all of it beside the others
+    hits: 'client',
+    lasts: takenOver,
+    gap: 'takeover',
+    inject: async ({ lab, agent }) => {
+      await lab.redefine(agent, lab.define(undefined, undefined, { name: 'other' }))
+      return () => lab.redefine(agent)
+    },
+  },
+]

@@ -1,0 +1,74 @@
+/** What happens to a host's network. */
+import type { Fault, Heal, Scene } from '../fault.ts'
+import { rpcPort } from '../hosts.ts'
+
+/** Detection, W, the guard's interval, and some. */
+const takenOver = { takenOverWithin: 30_000 }
+/** Gossip goes on, so only the session's TTL of 30 s ends it, up to twice as late. */
+const takenOverByTtl = { takenOverWithin: 90_000 }
+
+const table = 'watchbill-fault'
+
+/** Rules for what the host receives and sends; heals by dropping the table. */
+async function filter({ host }: Scene, input: string, output: string): Promise<Heal> {
+  const chain = (hook: string, rule: string) =>
+    `chain ${hook} { type filter hook ${hook} priority 0; iif lo accept; ${rule} }`.replace(
+      'iif lo',
+      hook === 'output' ? 'oif lo' : 'iif lo',
+    )
+  await host.run(`nft 'table inet ${table} { ${chain('input', input)} ${chain('output', output)} }'`)
+  return () => host.run(`nft delete table inet ${table}`)
+}
+
+const cut = async ({ lab, host }: Scene): Promise<Heal> => {
+  await lab.lan.unplug(host)
+  return () => lab.lan.plug(host)
+}
+
+export const networkFaults: readonly Fault[] = [
+  { name: 'host-cut', hits: 'client', lasts: takenOver, gap: 'takeover', inject: cut },
+  {
+    name: 'link-down',
+    hits: 'client',
+    lasts: takenOver,
+    gap: 'takeover',
+    inject: async ({ host }) => {
+      await host.run('ip link set eth0 down')
+      return () => host.run('ip link set eth0 up')
+    },
+  },
+  {
+    name: 'deaf', // it is heard, and hears nothing
+    hits: 'client',
+    lasts: takenOver,
+    gap: 'takeover',
+    needs: 'nft',
+    inject: scene => filter(scene, 'drop', ''),
+  },
+  {
+    name: 'mute', // it hears, and is not heard
+    hits: 'client',
+    lasts: takenOver,
+    gap: 'takeover',
+    needs: 'nft',
+    inject: scene => filter(scene, '', 'drop'),
+  },
+  {
+    name: 'rpc-blocked',
+    hits: 'client',
+    lasts: takenOverByTtl,
+    gap: 'takeover',
+    needs: 'nft',
+    inject: scene => filter(scene, `tcp sport ${rpcPort} drop`, `tcp dport ${rpcPort} drop`),
+  },
+  {
+    name: 'packet-loss', // 30 % of what comes, and of what goes
+    hits: 'client',
+    lasts: 30_000,
+    gap: 'takeover',
+    needs: 'nft',
+    inject: scene => filter(scene, 'numgen random mod 100 < 30 drop', 'numgen random mod 100 < 30 drop'),
+  },
+  { name: 'server-cut', hits: 'follower', lasts: 20_000, gap: 'takeover', inject: cut },
+  { name: 'leader-cut', hits: 'leader', lasts: 20_000, gap: 'takeover', inject: cut },
+]

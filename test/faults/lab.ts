@@ -1,0 +1,203 @@
+/** The fault lab: Consul on hosts of their own, one service whose workers beat and write to a store, and a witness. */
+import { closeSync, existsSync, openSync, readSync, statSync, writeFileSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, readlink, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { keysOf } from '../../lib/names.ts'
+import { everywhere, range, type Stage, settled } from '../cluster/stage.ts'
+import { type Beat, parseBeats } from '../lab/beats.ts'
+import { type Agent, type Cluster, startCluster, tunedGossip } from '../lab/cluster.ts'
+import { configure, type DefinitionFile, home, instanceOf } from '../lab/install.ts'
+import { killMarked } from '../lab/marked.ts'
+import { until } from '../lab/until.ts'
+import { type Host, Lan } from './hosts.ts'
+import { Witness } from './witness.ts'
+
+export type Gossip = 'default' | 'tuned'
+
+export interface LabOptions {
+  readonly clients: number
+  readonly gossip: Gossip
+  readonly say: (line: string) => void
+}
+
+/** L and G in seconds: those of DESIGN for each gossip. */
+const terms = { default: { lease: 10, grace: 3 }, tuned: { lease: 7, grace: 2 } } as const
+const guardInterval = 2
+const partitionCount = 12
+const stateSize = '8m'
+/** Every server has a snapshot of its own soon, so that a restart restores one. */
+const snapshots = { raft_snapshot_threshold: 20, raft_snapshot_interval: '5s' }
+
+export class Lab implements Stage {
+  readonly root: string
+  readonly lan: Lan
+  readonly cluster: Cluster
+  readonly definition: DefinitionFile
+  readonly witness: Witness
+  /** L and G, ms. */
+  readonly lease: number
+  readonly grace: number
+  #offset = 0
+
+  private constructor(root: string, lan: Lan, cluster: Cluster, options: LabOptions) {
+    this.root = root
+    this.lan = lan
+    this.cluster = cluster
+    const { lease, grace } = terms[options.gossip]
+    this.lease = lease * 1000
+    this.grace = grace * 1000
+    this.definition = this.define(lease, grace)
+    this.witness = new Witness(this.servers, keysOf(this.definition.name).locks)
+  }
+
+  static async start(options: LabOptions): Promise<Lab> {
+    const root = await mkdtemp(join(tmpdir(), 'watchbill-faults-'))
+    // Shared, so that what is mounted below it later is there on every host too.
+    await execa('mount', ['--bind', root, root])
+    await execa('mount', ['--make-shared', root])
+    const lan = await Lan.start(join(root, 'hosts'))
+    const cluster = await startCluster({
+      servers: 3,
+      clients: options.clients,
+      parent: root,
+      place: async name => (await lan.add(name)).place,
+      settings: { ...(options.gossip === 'tuned' && tunedGossip), ...snapshots },
+      say: options.say,
+    })
+    const lab = new Lab(root, lan, cluster, options)
+    try {
+      await lab.#enter()
+      return lab
+    } catch (error) {
+      await lab.close({ keep: true })
+      throw error
+    }
+  }
+
+  get servers(): Agent[] {
+    return this.cluster.agents.filter(({ server }) => server)
+  }
+
+  /** Those that run the service. */
+  get clients(): Agent[] {
+    return this.cluster.agents.filter(({ server }) => !server)
+  }
+
+  /** As the beats name them. */
+  get partitions(): string[] {
+    return range(partitionCount).map(id => `${this.definition.name}/${id}`)
+  }
+
+  /** W + guard interval + 1 s, ms. */
+  get limit(): number {
+    return this.lease + this.grace + 1000 + guardInterval * 1000 + 1000
+  }
+
+  host({ name }: Agent): Host {
+    return this.lan.hosts.find(host => host.name === name) as Host
+  }
+
+  /** The service's definition. @param lease and @param grace in s */
+  define(lease = this.lease / 1000, grace = this.grace / 1000, more: Record<string, unknown> = {}): DefinitionFile {
+    const worker = join(import.meta.dirname, 'worker.pl')
+    const files = [join(this.root, 'beats'), join(this.root, 'store')]
+    // Every fourth has a process that left its group: one fault needs it, and all others shall find it in their way.
+    const run = `case $1 in *[37]) set -- "$@" grandchild;; esac; shift; exec perl ${worker} ${files.join(' ')} "$@"`
+    return {
+      name: 'work',
+      id: 'work',
+      partitions: { range: [0, partitionCount - 1] },
+      run: { command: ['/bin/sh', '-c', run, 'worker', '{partition}'] },
+      lease: `${lease}s`,
+      stop: { grace: `${grace}s` },
+      guard: { interval: `${guardInterval}s` },
+      ...more,
+    }
+  }
+
+  /** Gives an agent another definition, or the usual one again. */
+  async redefine(agent: Agent, definition = this.definition): Promise<void> {
+    await configure(agent, definition, '--home', this.homeOf(agent))
+    await agent.reload()
+  }
+
+  /** Where a host's own release is. */
+  homeOf({ folder }: Agent): string {
+    return join(folder, 'home')
+  }
+
+  /** The beats since the last call of `forget`. */
+  beats = async (): Promise<Beat[]> => {
+    const file = join(this.root, 'beats')
+    const text = Buffer.alloc(statSync(file).size - this.#offset)
+    const descriptor = openSync(file, 'r')
+    readSync(descriptor, text, 0, text.length, this.#offset)
+    closeSync(descriptor)
+    return parseBeats(text.toString())
+  }
+
+  /** What was seen so far is judged. */
+  forget(): void {
+    const file = join(this.root, 'beats')
+    const size = statSync(file).size
+    // From the beginning of a line.
+    const tail = Buffer.alloc(Math.min(size, 1000))
+    const descriptor = openSync(file, 'r')
+    readSync(descriptor, tail, 0, tail.length, size - tail.length)
+    closeSync(descriptor)
+    this.#offset = size - tail.length + tail.lastIndexOf(10) + 1
+    this.witness.clear()
+  }
+
+  instance(agent: Agent): string {
+    return instanceOf(agent, this.definition)
+  }
+
+  /** Waits until everything runs where it should, on all clients. */
+  async settled(deadline = 120_000): Promise<void> {
+    await settled(this, this.clients, deadline)
+  }
+
+  /** Waits until everything runs on others than this one. @returns false when that did not happen in time */
+  async takenOver(victim: Agent, deadline: number): Promise<boolean> {
+    const others = this.clients.filter(agent => agent !== victim)
+    const all = () => everywhere(this, others).size === partitionCount
+    return until('a takeover', all, { deadline, every: 100 }).catch(() => false)
+  }
+
+  async close({ keep = false }: { keep?: boolean } = {}): Promise<void> {
+    this.witness.close()
+    for (const { group } of this.lan.hosts) await group.thaw().catch(() => {})
+    await Promise.all(this.cluster.agents.map(agent => agent.stop('SIGKILL')))
+    await killMarked(this.cluster.root)
+    for (const { state } of this.clients) {
+      if (keep && existsSync(state)) await cp(state, `${state}.kept`, { recursive: true })
+    }
+    this.lan.close()
+    await execa('umount', ['--recursive', '--lazy', this.root])
+    await this.cluster.close({ keep })
+    if (!keep) await rm(this.root, { recursive: true, force: true })
+  }
+
+  async #enter(): Promise<void> {
+    await mkdir(join(this.root, 'store'))
+    writeFileSync(join(this.root, 'beats'), '')
+    for (const agent of this.clients) {
+      await execa('mount', ['-t', 'tmpfs', '-o', `size=${stateSize}`, 'watchbill-state', agent.state])
+    }
+    // Makes the release; every host gets its own, to be broken.
+    await configure(this.clients[0] as Agent, this.definition)
+    await Promise.all(
+      this.clients.map(async agent => {
+        const own = this.homeOf(agent)
+        await mkdir(own)
+        await execa('cp', ['-rs', `${home}/releases`, own]) // of links: the programs stay where they are
+        await symlink(await readlink(`${home}/current`), `${own}/current`)
+        await this.redefine(agent)
+      }),
+    )
+    await this.settled()
+  }
+}

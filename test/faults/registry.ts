@@ -1,0 +1,36 @@
+/** Every fault that the lab knows. */
+import type { Fault } from './fault.ts'
+import { agentFaults } from './kinds/agent.ts'
+import { consulFaults } from './kinds/consul.ts'
+import { networkFaults } from './kinds/network.ts'
+import { processFaults } from './kinds/process.ts'
+import { stateFaults } from './kinds/state.ts'
+
+export const faults: readonly Fault[] = [
+  ...networkFaults,
+  ...agentFaults,
+  ...processFaults,
+  ...consulFaults,
+  ...stateFaults,
+]
+
+/** What CI runs once. */
+export const fewFaults: readonly string[] = [
+  'host-cut',
+  'agent-kill',
+  'host-freeze',
+  'handler-kill',
+  'shepherd-kill',
+  'server-cut',
+  'lock-deleted',
+  'guard-hung',
+]
+
+/** @throws Error naming the one that there is not */
+export function faultsNamed(names: readonly string[]): Fault[] {
+  return names.map(name => {
+    const fault = faults.find(fault => fault.name === name)
+    if (fault) return fault
+    throw new Error(`there is no fault ${JSON.stringify(name)}; there are ${faults.map(({ name }) => name).join(', ')}`)
+  })
+}

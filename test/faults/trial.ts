@@ -1,0 +1,99 @@
+/** One trial: one fault or more, how long they last, the heal, the wait until everything runs again, the verdict. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { bootClock } from '../../lib/clock.ts'
+import { reason } from '../../lib/errors.ts'
+import { disorder } from '../lab/beats.ts'
+import type { Agent } from '../lab/cluster.ts'
+import { until } from '../lab/until.ts'
+import type { Fault, Scene } from './fault.ts'
+import type { Lab } from './lab.ts'
+import { Random } from './random.ts'
+import { type Frozen, judge, type Verdict } from './verdict.ts'
+
+export interface Trial {
+  readonly faults: readonly Fault[]
+  /** Whom each hits, by name; the leader and the followers are known only when it begins. */
+  readonly hosts: readonly string[]
+  /** How long after the first one each begins, ms. */
+  readonly delays: readonly number[]
+  readonly seed: number
+}
+
+export interface Outcome extends Verdict {
+  readonly faultNames: readonly string[]
+  readonly hosts: readonly string[]
+  readonly seconds: number
+}
+
+interface Hit {
+  readonly frozen: readonly Frozen[]
+  readonly host: string
+}
+
+/** Before something is judged, everything has beaten in peace for so long, ms. */
+const peace = 500
+
+/** @throws Error when a fault could not be brought about, or healed */
+export async function run(lab: Lab, trial: Trial): Promise<Outcome> {
+  await lab.settled()
+  lab.forget()
+  await pause(peace)
+  const from = bootClock()
+  const hits = await Promise.all(trial.faults.map((fault, at) => hit(lab, fault, trial, at)))
+  const unsettled = await settle(lab)
+  const [fault] = trial.faults as [Fault]
+  const alone = trial.faults.length === 1
+  const verdict = judge(await lab.beats(), lab.partitions, {
+    from,
+    gap: alone ? fault.gap : 'any',
+    limit: lab.limit + (alone && fault.limit ? fault.limit - lab.lease - lab.grace : 0),
+    losses: lab.witness.losses(id => `${lab.definition.name}/${id}`),
+    frozen: hits.flatMap(({ frozen }) => frozen),
+  })
+  return {
+    ...verdict,
+    faults: [...unsettled, ...verdict.faults],
+    faultNames: trial.faults.map(({ name }) => name),
+    hosts: hits.map(({ host }) => host),
+    seconds: Math.round((bootClock() - from) / 1000),
+  }
+}
+
+async function hit(lab: Lab, fault: Fault, trial: Trial, at: number): Promise<Hit> {
+  await pause(trial.delays[at] ?? 0)
+  const agent = await whom(lab, fault, trial, at)
+  const scene: Scene = { lab, agent, host: lab.host(agent), random: new Random(trial.seed + at) }
+  const from = bootClock()
+  const heal = await fault.inject(scene).catch(error => {
+    throw new Error(`cannot bring about ${fault.name} on ${agent.name}: ${reason(error)}`)
+  })
+  if (typeof fault.lasts === 'number') await pause(fault.lasts)
+  else await lab.takenOver(agent, fault.lasts.takenOverWithin)
+  const to = bootClock()
+  await heal()
+  const frozen = fault.freezes ? [{ instance: lab.instance(agent), from, to }] : []
+  return { frozen, host: agent.name }
+}
+
+async function whom(lab: Lab, fault: Fault, trial: Trial, at: number): Promise<Agent> {
+  if (fault.hits === 'client') return lab.cluster.agent(trial.hosts[at] as string)
+  const leader = await lab.cluster.leader()
+  if (fault.hits === 'leader') return leader
+  return new Random(trial.seed).pick(lab.servers.filter(server => server !== leader))
+}
+
+/** @returns what is not as it should be in the end, in a sentence */
+async function settle(lab: Lab): Promise<string[]> {
+  try {
+    await lab.settled()
+    await until(
+      'everyone to beat',
+      async see =>
+        see(disorder(await lab.beats(), lab.partitions)).every(fault => !/no owner|no partition/.test(fault)),
+      { every: 200 },
+    )
+    return []
+  } catch (error) {
+    return [reason(error)]
+  }
+}

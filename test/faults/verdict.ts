@@ -1,0 +1,174 @@
+/**
+ * Judges one fault, or several at once, from the beats, and from when the servers marked the loss of a lock. Times are
+ * boot-clock ms. What may be is the fault's to say: see fault.ts.
+ */
+import {
+  type Beat,
+  describeOverlap,
+  disorder,
+  gaps,
+  overlaps,
+  processOf,
+  type Run,
+  runs,
+  type Span,
+  wholeSpan,
+} from '../lab/beats.ts'
+
+/** How long a partition may be without an owner: see `limit`. */
+export type Gap = 'none' | 'clean' | 'local' | 'takeover' | 'any'
+
+/** An instance whose processes could not run, and so could not be stopped, in that time. */
+export interface Frozen extends Span {
+  readonly instance: string
+}
+
+export interface Incident {
+  readonly gap: Gap
+  /** When it began. */
+  readonly from: number
+  /** W + guard interval + 1 s of the terms in force, ms. */
+  readonly limit: number
+  /** When a server was first seen to have taken a session off a lock, for each time that happened. */
+  readonly losses: ReadonlyMap<string, readonly number[]>
+  readonly frozen: readonly Frozen[]
+}
+
+export interface Verdict {
+  /** Two owners, ms, all together. */
+  readonly overlap: number
+  /** The longest time that a thawed process beat beside its successor, ms. */
+  readonly residual: number
+  /** Writes that the store took although a successor had written. */
+  readonly stale: number
+  readonly refused: number
+  readonly longestGap: number
+  /** From the servers' mark to the successor's first beat, at most, ms; null when nothing was taken over. */
+  readonly afterLoss: number | null
+  /** How many processes there were at first, and how many of them ran all the time. */
+  readonly before: number
+  readonly ranThrough: number
+  /** One sentence each; empty when all is as it should be. */
+  readonly faults: readonly string[]
+}
+
+/** A hand-over, or a process that is started again where it was, ms. */
+const cleanGap = 2000
+/** What a thawed process may beat before it is killed, ms. */
+const mostResidual = 200
+
+export function judge(beats: Beat[], partitions: readonly string[], incident: Incident): Verdict {
+  const late = thawed(beats, incident.frozen)
+  const pieces = runs(beats, beat => `${processOf(beat)}${late.has(beat) ? '\tthawed' : ''}`)
+  const latePieces = new Set(runs([...late]).map(pieceId))
+  const isLate = (run: Run) => latePieces.has(pieceId(run))
+  const [residual, overlap] = split(overlaps(beats, pieces), ({ runs }) => runs.some(isLate))
+  const idle = partitions.flatMap(partition =>
+    gaps(beats, partition, undefined, pieces).map(gap => ({ ...gap, partition })),
+  )
+  const taken = idle.filter(isTakeover).map(gap => gap.to - markOf(gap, incident))
+  const longestResidual = Math.max(0, ...residual.map(span))
+  const stale = staleWrites(beats)
+  const first = wholeSpan(beats)?.from ?? 0
+  const original = pieces.filter(({ from }) => from < incident.from && from - first < 1000)
+  const final = wholeSpan(beats)?.to ?? 0
+  return {
+    overlap: overlap.map(span).reduce((a, b) => a + b, 0),
+    residual: longestResidual,
+    stale: stale.length,
+    refused: beats.filter(({ refused }) => refused).length,
+    longestGap: Math.max(0, ...idle.map(span)),
+    afterLoss: taken.length === 0 ? null : Math.max(...taken),
+    before: original.length,
+    ranThrough: original.filter(({ to }) => final - to < 1000).length,
+    faults: [
+      ...overlap.map(describeOverlap),
+      ...disorder(beats, partitions),
+      ...residual.filter(found => span(found) > mostResidual).map(found => `thawed: ${describeOverlap(found)}`),
+      ...residual
+        .flatMap(({ runs }) => runs.filter(isLate))
+        .filter(({ stopped }) => stopped)
+        .map(politely),
+      ...stale.slice(0, 3).map(describeStale),
+      ...idle.flatMap(gap => tooLong(gap, incident)),
+    ],
+  }
+}
+
+/** The beats of processes that were frozen and beat again: the two parts of such a process are judged apart. */
+function thawed(beats: Beat[], frozen: readonly Frozen[]): Set<Beat> {
+  const begun = new Map<string, number>()
+  for (const beat of beats) if (!begun.has(processOf(beat))) begun.set(processOf(beat), beat.at)
+  const isLate = (beat: Beat) =>
+    frozen.some(
+      ({ instance, from, to }) =>
+        beat.instance === instance && beat.at >= to && (begun.get(processOf(beat)) ?? 0) <= from,
+    )
+  return new Set(beats.filter(isLate))
+}
+
+function pieceId({ instance, pid, partition, token, from }: Run): string {
+  return [instance, pid, partition, token, from].join('\t')
+}
+
+type Idle = Span & { readonly partition: string }
+
+function isTakeover(gap: Idle): boolean {
+  return span(gap) > cleanGap
+}
+
+/** When the servers took the lock away whose loss the gap comes from: the last time before somebody had it again. */
+function markOf({ partition, to }: Idle, { losses, from }: Incident): number {
+  const marks = losses.get(partition)?.filter(at => at >= from && at <= to) ?? []
+  return Math.max(from, ...marks)
+}
+
+function tooLong(gap: Idle, incident: Incident): string[] {
+  const { partition, from, to } = gap
+  const words = (limit: string) => [`${partition} had no owner for ${to - from} ms from ${from} on: ${limit}`]
+  switch (incident.gap) {
+    case 'any':
+      return []
+    case 'none':
+      return words('nothing should have ended')
+    case 'clean':
+      return isTakeover(gap) ? words(`${cleanGap} ms are allowed`) : []
+    case 'local':
+      return span(gap) > incident.limit ? words(`${incident.limit} ms are allowed`) : []
+    case 'takeover': {
+      const after = to - markOf(gap, incident)
+      return isTakeover(gap) && after > incident.limit ? words(`${after} ms after the loss`) : []
+    }
+  }
+}
+
+/** Accepted writes of a process that a later one had already succeeded: the token did not keep them out. */
+export function staleWrites(beats: Beat[]): Beat[] {
+  const order = new Map<string, number>()
+  const latest = new Map<string, Beat>()
+  return beats.filter(beat => {
+    const key = processOf(beat)
+    if (!order.has(key)) order.set(key, order.size)
+    if (beat.refused || beat.stop) return false
+    const before = latest.get(beat.partition)
+    const isNewer = before === undefined || (order.get(processOf(before)) ?? 0) <= (order.get(key) ?? 0)
+    if (isNewer) latest.set(beat.partition, beat)
+    return !isNewer
+  })
+}
+
+function span({ from, to }: Span): number {
+  return to - from
+}
+
+function politely({ partition, instance, pid }: Run): string {
+  return `${partition}: after the thaw ${instance} (pid ${pid}) was asked to stop instead of being killed`
+}
+
+function describeStale({ partition, instance, at, token }: Beat): string {
+  return `${partition}: the store took a write of ${instance} at ${at} with the old token ${token}`
+}
+
+function split<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(test), items.filter(item => !test(item))]
+}

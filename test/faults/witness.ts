@@ -1,0 +1,83 @@
+/** Watches the locks on every server, and keeps when each was first seen to have lost its session. */
+import { setTimeout as pause } from 'node:timers/promises'
+import { bootClock } from '../../lib/clock.ts'
+import { Consul } from '../../lib/consul/http.ts'
+import type { Agent } from '../lab/cluster.ts'
+
+interface Key {
+  readonly Key: string
+  readonly Session?: string
+}
+
+/** How long a server that does not answer is left alone, ms. */
+const rest = 100
+/** How long a server may keep a question, ms. */
+const patience = 5000
+
+export class Witness {
+  readonly #prefix: string
+  /** `<lock> <session>` -> since when some server has it without that session, boot-clock ms. */
+  readonly #lost = new Map<string, number>()
+  #over = false
+
+  /** @param prefix below which the locks are */
+  constructor(servers: readonly Agent[], prefix: string) {
+    this.#prefix = prefix
+    for (const server of servers) void this.#watch(server)
+  }
+
+  /** partition -> when it lost a session, in order. @param nameOf makes a partition of a key's last segment */
+  losses(nameOf: (id: string) => string): Map<string, number[]> {
+    const found = new Map<string, number[]>()
+    for (const [what, at] of this.#lost) {
+      const partition = nameOf(what.split(' ')[0] ?? '')
+      found.set(
+        partition,
+        [...(found.get(partition) ?? []), at].sort((a, b) => a - b),
+      )
+    }
+    return found
+  }
+
+  /** What was seen so far is forgotten. */
+  clear(): void {
+    this.#lost.clear()
+  }
+
+  close(): void {
+    this.#over = true
+  }
+
+  async #watch(server: Agent): Promise<void> {
+    const consul = new Consul({ env: { CONSUL_HTTP_ADDR: server.control }, limit: patience + 2000 })
+    let held = new Map<string, string>()
+    let index = '0'
+    while (!this.#over) {
+      try {
+        const path = `/v1/kv/${this.#prefix}?recurse&stale&index=${index}&wait=${patience / 1000}s`
+        const answer = await consul.request('GET', path, { ok: [200, 404] })
+        const now = sessions(answer.status === 200 ? (JSON.parse(answer.text) as Key[]) : [], this.#prefix)
+        this.#compare(held, now)
+        held = now
+        // A server that was restarted or restored counts anew.
+        index = Number(answer.index) >= Number(index) ? String(answer.index) : '0'
+      } catch {
+        index = '0'
+        await pause(rest)
+      }
+    }
+    consul.close()
+  }
+
+  #compare(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): void {
+    const now = bootClock()
+    for (const [lock, session] of before) {
+      const what = `${lock} ${session}`
+      if (after.get(lock) !== session && !this.#lost.has(what)) this.#lost.set(what, now)
+    }
+  }
+}
+
+function sessions(keys: readonly Key[], prefix: string): Map<string, string> {
+  return new Map(keys.flatMap(({ Key, Session }) => (Session ? [[Key.slice(prefix.length), Session] as const] : [])))
+}

@@ -1,0 +1,71 @@
+#!/usr/bin/env perl
+# The process of one partition in the fault lab: every 50 ms one write to a store that knows fencing tokens, and one
+# line about it in the beats file. A line is written under the store's lock, so the file has the order of the store:
+#   <boot clock, ms> <instance> <pid> <service>/<partition> <token>             tabs between; after SIGTERM and
+#   <boot clock, ms> <instance> <pid> <service>/<partition> <token> stop        when the store refuses an older token:
+#   <boot clock, ms> <instance> <pid> <service>/<partition> <token> refused
+#
+#   worker.pl BEATS STORE [grandchild]
+#
+# With `grandchild`, a second process that left the group, the session and its parent beats too, under the pid of the
+# first: both are this one's doing. Perl, because a dozen shells that fork every 50 ms would starve the machine.
+use strict;
+use warnings;
+use Fcntl qw(:flock);
+use IO::Handle;
+use POSIX qw(setsid _exit);
+use Time::HiRes qw(clock_gettime);
+
+my ($beats, $store, $grandchild) = @ARGV;
+my ($instance, $token, $pid) = ($ENV{WATCHBILL_INSTANCE}, $ENV{WATCHBILL_TOKEN}, $$);
+my $partition = "$ENV{WATCHBILL_SERVICE}/$ENV{WATCHBILL_PARTITION}";
+my $stop = 0;
+my $boottime = 7; # CLOCK_BOOTTIME
+
+# Two processes that leave their parent: the one in between ends, so that nobody's child is left.
+if ($grandchild && !fork) {
+  setsid;
+  _exit(0) if fork;
+  $grandchild = 'it';
+}
+wait if $grandchild && $grandchild ne 'it';
+
+open my $file, '>>', $beats or die "cannot open $beats: $!";
+open my $highest, '+>>', "$store/" . ($partition =~ s/\W/-/gr) or die "cannot open the store: $!";
+$file->autoflush(1);
+$SIG{TERM} = sub { $stop = 1 };
+
+# True when a token is older than another: number by number, with as many digits as they have.
+sub older {
+  my @left = split /\D+/, shift;
+  my @right = split /\D+/, shift;
+  return @left < @right if @left != @right;
+  for my $i (0 .. $#left) {
+    my ($l, $r) = map { s/^0+(?=\d)//r } ($left[$i], $right[$i]);
+    return length $l < length $r if length $l != length $r;
+    return $l lt $r if $l ne $r;
+  }
+  return 0;
+}
+
+sub write_to_store {
+  flock $highest, LOCK_EX or die "cannot lock the store: $!";
+  seek $highest, 0, 0;
+  my $known = <$highest> // '';
+  my $refused = $known ne '' && older($token, $known);
+  if (!$refused && $known ne $token) {
+    truncate $highest, 0;
+    syswrite $highest, $token;
+  }
+  my $word = $stop ? "\tstop" : $refused ? "\trefused" : '';
+  my $now = int(clock_gettime($boottime) * 1000);
+  syswrite $file, "$now\t$instance\t$pid\t$partition\t$token$word\n";
+  flock $highest, LOCK_UN;
+}
+
+# It ends when its file is removed, so that no worker outlives its lab.
+while (!$stop && -e $beats) {
+  write_to_store;
+  select undef, undef, undef, 0.05;
+}
+write_to_store if $stop && !$grandchild;
