@@ -11,6 +11,7 @@ import { execa } from 'execa'
 import type { Place } from '../lab/place.ts'
 import { until } from '../lab/until.ts'
 import { Group } from './group.ts'
+import { mark } from './sweep.ts'
 
 /** Every lab has a network of its own, so all may have the same addresses. */
 const network = '10.99.0'
@@ -77,7 +78,7 @@ export class Host {
     this.name = name
     this.address = address
     this.lan = lan
-    this.group = new Group(`watchbill-${process.pid}-${name}`)
+    this.group = new Group(`${mark}${process.pid}-${name}`)
     this.#namespaces = namespaces
     this.#folder = folder
     mkdirSync(folder, { recursive: true })

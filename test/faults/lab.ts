@@ -12,6 +12,7 @@ import { configure, type DefinitionFile, home, instanceOf } from '../lab/install
 import { killMarked } from '../lab/marked.ts'
 import { until } from '../lab/until.ts'
 import { type Host, Lan } from './hosts.ts'
+import { mark, sweep } from './sweep.ts'
 import { Witness } from './witness.ts'
 
 export type Gossip = 'default' | 'tuned'
@@ -53,7 +54,8 @@ export class Lab implements Stage {
   }
 
   static async start(options: LabOptions): Promise<Lab> {
-    const root = await mkdtemp(join(tmpdir(), 'watchbill-faults-'))
+    await sweep()
+    const root = await mkdtemp(join(tmpdir(), `${mark}${process.pid}-`))
     // Shared, so that what is mounted below it later is there on every host too.
     await execa('mount', ['--bind', root, root])
     await execa('mount', ['--make-shared', root])

@@ -1,5 +1,5 @@
 /** A line per trial, for people. */
-import type { Outcome } from './trial.ts'
+import { isWhole, type Played } from './play.ts'
 
 const columns = [24, 8, 9, 9, 7, 9, 11, 9, 6]
 
@@ -15,20 +15,26 @@ export function heading(): string {
   return cells([...words, 'verdict'])
 }
 
-export function line(outcome: Outcome): string {
-  const { faultNames, hosts, overlap, residual, stale, refused, longestGap, afterLoss, faults } = outcome
-  return cells([
-    faultNames.join(' + '),
-    hosts.join(','),
+/** The trial in a line, and what was wrong with it in a line each. */
+export function line(played: Played): string {
+  return [cells(row(played)), ...played.faults.map(fault => `    ${fault}`)].join('\n')
+}
+
+function row(played: Played): string[] {
+  const names = [played.faultNames.join(' + '), played.hosts.join(',')]
+  if (!isWhole(played)) return [...names, 'FAILED']
+  const { overlap, residual, stale, refused, longestGap, afterLoss, faults } = played
+  return [
+    ...names,
     s(overlap),
     residual === 0 ? '-' : s(residual),
     refused === 0 ? '-' : `${stale}/${refused}`,
     s(longestGap),
     afterLoss === null ? '-' : s(afterLoss),
-    `${outcome.ranThrough}/${outcome.before}`,
-    `${outcome.seconds} s`,
+    `${played.ranThrough}/${played.before}`,
+    `${played.seconds} s`,
     faults.length === 0 ? 'passed' : 'FAILED',
-  ])
+  ]
 }
 
 function s(ms: number): string {

@@ -39,7 +39,7 @@ export async function run(lab: Lab, trial: Trial): Promise<Outcome> {
   lab.forget()
   await pause(peace)
   const from = bootClock()
-  const hits = await Promise.all(trial.faults.map((fault, at) => hit(lab, fault, trial, at)))
+  const hits = await all(trial.faults.map((fault, at) => hit(lab, fault, trial, at)))
   const unsettled = await settle(lab)
   const [fault] = trial.faults as [Fault]
   const alone = trial.faults.length === 1
@@ -57,6 +57,15 @@ export async function run(lab: Lab, trial: Trial): Promise<Outcome> {
     hosts: hits.map(({ host }) => host),
     seconds: Math.round((bootClock() - from) / 1000),
   }
+}
+
+/** The results of all, once the last one has ended: nothing goes on behind the back of a failure. */
+async function all<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const outcomes = await Promise.allSettled(promises)
+  return outcomes.map(outcome => {
+    if (outcome.status === 'rejected') throw outcome.reason
+    return outcome.value
+  })
 }
 
 async function hit(lab: Lab, fault: Fault, trial: Trial, at: number): Promise<Hit> {

@@ -83,7 +83,11 @@ export function judge(beats: Beat[], partitions: readonly string[], incident: In
     ranThrough: original.filter(({ to }) => final - to < 1000).length,
     faults: [
       ...overlap.map(describeOverlap),
-      ...disorder(beats, partitions),
+      ...disorder(
+        beats,
+        partitions,
+        beats.filter(beat => !late.has(beat)),
+      ),
       ...residual.filter(found => span(found) > mostResidual).map(found => `thawed: ${describeOverlap(found)}`),
       ...residual
         .flatMap(({ runs }) => runs.filter(isLate))

@@ -9,14 +9,15 @@ const takenOverByTtl = { takenOverWithin: 90_000 }
 
 const table = 'watchbill-fault'
 
-/** Rules for what the host receives and sends; heals by dropping the table. */
+/** A rule for what the host receives, and one for what it sends; heals by dropping both. */
 async function filter({ host }: Scene, input: string, output: string): Promise<Heal> {
-  const chain = (hook: string, rule: string) =>
-    `chain ${hook} { type filter hook ${hook} priority 0; iif lo accept; ${rule} }`.replace(
-      'iif lo',
-      hook === 'output' ? 'oif lo' : 'iif lo',
-    )
-  await host.run(`nft 'table inet ${table} { ${chain('input', input)} ${chain('output', output)} }'`)
+  const rules = [
+    `table inet ${table} {`,
+    `chain in { type filter hook input priority 0; iif lo accept; ${input}; }`,
+    `chain out { type filter hook output priority 0; oif lo accept; ${output}; }`,
+    '}',
+  ]
+  await host.run(`nft '${rules.join('\n')}'`)
   return () => host.run(`nft delete table inet ${table}`)
 }
 
@@ -43,7 +44,7 @@ export const networkFaults: readonly Fault[] = [
     lasts: takenOver,
     gap: 'takeover',
     needs: 'nft',
-    inject: scene => filter(scene, 'drop', ''),
+    inject: scene => filter(scene, 'drop', 'accept'),
   },
   {
     name: 'mute', // it hears, and is not heard
@@ -51,7 +52,7 @@ export const networkFaults: readonly Fault[] = [
     lasts: takenOver,
     gap: 'takeover',
     needs: 'nft',
-    inject: scene => filter(scene, '', 'drop'),
+    inject: scene => filter(scene, 'accept', 'drop'),
   },
   {
     name: 'rpc-blocked',

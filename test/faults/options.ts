@@ -1,0 +1,109 @@
+/** What the command line asks for. */
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { reason } from '../../lib/errors.ts'
+import { campaign, each } from './campaign.ts'
+import { falseAlarms, ranThrough } from './false-alarms.ts'
+import type { Gossip } from './lab.ts'
+import { begin, note, type Played, resume } from './play.ts'
+import { faults, faultsNamed, fewFaults } from './registry.ts'
+import type { Trial } from './trial.ts'
+
+export interface Options {
+  readonly clients: number
+  readonly gossip: Gossip
+  readonly json: boolean
+  readonly keep: boolean
+  readonly trials: readonly Trial[]
+  /** How many of them were played before. */
+  readonly from: number
+  /** Said at first. */
+  readonly head: readonly string[]
+  readonly note: (played: Played) => void
+  /** Said in the end, and whether it is as it should be. */
+  readonly summary: (played: readonly Played[]) => { lines: string[]; ok: boolean }
+}
+
+/** Reads the arguments; what is wrong with them ends the process with 100. */
+export function optionsFrom(argv: string[]): Options {
+  try {
+    return read(argv)
+  } catch (error) {
+    console.error(`test:faults: permanent: cannot read the arguments: ${reason(error)}; see the head of run.ts`)
+    process.exit(100)
+  }
+}
+
+const nothing = () => ({ lines: [], ok: true })
+
+function read(args: string[]): Options {
+  const { values } = parseArgs({
+    args,
+    options: {
+      only: { type: 'string' },
+      times: { type: 'string', default: '1' },
+      ci: { type: 'boolean', default: false },
+      campaign: { type: 'string' },
+      resume: { type: 'string' },
+      'false-alarms': { type: 'string' },
+      seed: { type: 'string' },
+      gossip: { type: 'string', default: 'tuned' },
+      json: { type: 'boolean', default: false },
+      keep: { type: 'boolean', default: false },
+    },
+  })
+  const { json, keep } = values
+  const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : whole('--seed', values.seed)
+  const usual = { json, keep, gossip: gossipOf(values.gossip), from: 0, clients: 3, note: () => {}, summary: nothing }
+  if (values.resume !== undefined) return { ...usual, ...resumed(values.resume) }
+  if (values.campaign !== undefined) {
+    return { ...usual, ...newCampaign(seed, whole('--campaign', values.campaign), usual) }
+  }
+  if (values['false-alarms'] !== undefined) {
+    const clients = 6
+    const trials = each(seed, whole('--false-alarms', values['false-alarms']), falseAlarms, hostNames(clients))
+    return { ...usual, clients, trials, head: [`seed ${seed}`], summary: ranThrough }
+  }
+  const chosen = values.only ? faultsNamed(values.only.split(',')) : values.ci ? faultsNamed(fewFaults) : faults
+  const trials = each(seed, whole('--times', values.times), chosen, hostNames(usual.clients))
+  return { ...usual, trials, head: [`seed ${seed}`] }
+}
+
+function newCampaign(seed: number, count: number, { gossip, clients }: { gossip: Gossip; clients: number }) {
+  const file = join(tmpdir(), `watchbill-campaign-${seed}-${process.pid}.jsonl`)
+  begin(file, { seed, count, gossip, clients })
+  return {
+    trials: campaign(seed, count, faults, hostNames(clients)),
+    head: [`seed ${seed}; npm run test:faults -- --resume ${file} goes on where this is interrupted`],
+    note: (played: Played) => note(file, played),
+  }
+}
+
+function resumed(file: string) {
+  const { progress, played } = resume(file)
+  const { seed, count, clients } = progress
+  return {
+    clients,
+    gossip: gossipOf(progress.gossip),
+    trials: campaign(seed, count, faults, hostNames(clients)),
+    from: played.length,
+    head: [`seed ${seed}; ${played.length} of ${count} were played before`],
+    note: (played: Played) => note(file, played),
+  }
+}
+
+/** As the cluster numbers them. */
+function hostNames(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `a${i + 1}`)
+}
+
+function gossipOf(text: string): Gossip {
+  if (text === 'default' || text === 'tuned') return text
+  throw new Error(`--gossip is default or tuned, not ${JSON.stringify(text)}`)
+}
+
+function whole(option: string, text: string): number {
+  if (/^\d{1,10}$/.test(text)) return Number(text)
+  throw new Error(`${option} needs a whole number, not ${JSON.stringify(text)}`)
+}
