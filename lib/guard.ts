@@ -20,6 +20,7 @@ import { isMarkForgotten } from './state/handler-mark.ts'
 import { enterState, type InstanceFiles } from './state/instance.ts'
 import { staysOut } from './state/left.ts'
 import { type Local, localFacts } from './state/local.ts'
+import { hasVanished } from './vanished.ts'
 
 /** Limits in ms: of one request, and of everything that may wait for Consul. */
 export const requestLimit = 1000
@@ -56,7 +57,7 @@ export async function guard(
   return {
     code: 0,
     sentence: `${held} locks held${lost}`,
-    reconcileAfter: reconcileAfter(here, local, renewal, interval),
+    reconcileAfter: renewal.vanished ? 0 : reconcileAfter(here, local, renewal, interval),
   }
 }
 
@@ -65,14 +66,18 @@ async function tryToRenew(
   here: ThisInstance,
   local: ReadonlyMap<string, Local>,
   t0: number,
-): Promise<Renewal | string> {
+): Promise<(Renewal & { vanished: boolean }) | string> {
   const consul = new Consul({ limit: requestLimit })
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<string>(resolve => {
     timer = setTimeout(resolve, answerLimit, `no answer within ${answerLimit} ms`)
   })
   try {
-    return await Promise.race([renew({ ...here, consul }, local, t0), late])
+    const renewal = await Promise.race([renew({ ...here, consul }, local, t0), late])
+    if (typeof renewal === 'string') return renewal
+    // The lease is extended: what is asked now may fail, or come too late.
+    const vanished = hasVanished(consul, here.service, here.files).catch(() => false)
+    return { ...renewal, vanished: (await Promise.race([vanished, late])) === true }
   } catch (error) {
     return reason(error)
   } finally {

@@ -88,6 +88,17 @@ export async function keysBelow(consul: Consul, prefix: string): Promise<string[
   return keys
 }
 
+/**
+ * The index of the last change below a prefix that ends with a slash, or of a later one. However many keys there are,
+ * the answer is one line (seen on 1.8.7).
+ */
+export async function indexBelow(consul: Consul, prefix: string): Promise<string> {
+  const folder = prefix.slice(0, -1)
+  const { index } = await consul.request('GET', `${path(folder)}?keys&separator=/`, { ok: [200, 404] })
+  if (index === null) throw new Temporary(`cannot list ${prefix}: the answer is not Consul's; it is tried again`)
+  return index
+}
+
 /** Waits, at most `wait` ms, for a change below a prefix after an index. It may also end for nothing. */
 export async function changeBelow(consul: Consul, prefix: string, index: number, wait: number): Promise<void> {
   await consul.request('GET', `${path(prefix)}?keys&index=${index}&wait=${Math.ceil(wait)}ms`, { ok: [200, 404] })

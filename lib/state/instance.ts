@@ -21,6 +21,8 @@ export interface InstanceFiles {
   readonly looked: string
   /** Who took part at the last look, one instance per line. */
   readonly members: string
+  /** Consul's index up to which the guard has seen that all of them still do. */
+  readonly memberIndex: string
   readonly left: string
   readonly report: string
   readonly log: string
@@ -75,6 +77,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     due: at('due'),
     looked: at('looked'),
     members: at('members'),
+    memberIndex: at('member-index'),
     left: at('left'),
     report: at('report'),
     log: at('log'),
