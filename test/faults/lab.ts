@@ -31,6 +31,13 @@ const stateSize = '8m'
 /** Every server has a snapshot of its own soon, so that a restart restores one. */
 const snapshots = { raft_snapshot_threshold: 20, raft_snapshot_interval: '5s' }
 
+const autopilot = '/v1/operator/autopilot/health'
+
+interface Autopilot {
+  /** How many servers may fail. */
+  readonly FailureTolerance: number
+}
+
 export class Lab implements Stage {
   readonly root: string
   readonly lan: Lan
@@ -157,9 +164,15 @@ export class Lab implements Stage {
     return instanceOf(agent, this.definition)
   }
 
-  /** Waits until everything runs where it should, on all clients. */
+  /** Waits until everything runs where it should, on all clients, and one server may be lost. */
   async settled(deadline = 120_000): Promise<void> {
     await settled(this, this.clients, deadline)
+    // A server that comes back votes only after 10 s; another that is cut off before that takes the majority along.
+    await until(
+      'all servers to vote',
+      async see => see(await (await this.cluster.leader()).api<Autopilot>('GET', autopilot)).FailureTolerance === 1,
+      { deadline: 60_000, every: 500 },
+    )
   }
 
   /** Waits until everything runs on others than this one. @returns false when that did not happen in time */

@@ -14,7 +14,7 @@ const takenOver = { takenOverWithin: 40_000 }
 /** A guard that exits with 1 is only a warning to Consul: the session's TTL of 30 s ends it, up to twice as late. */
 const takenOverByTtl = { takenOverWithin: 100_000 }
 /** How long a handler may live at most before it is killed, ms. */
-const handlersLive = 300
+const handlersLive = 1000
 const nothing: Heal = async () => {}
 
 /** The living shepherds of a host. */
