@@ -112,8 +112,9 @@ export class Lab implements Stage {
   define(lease = this.lease / 1000, grace = this.grace / 1000, more: Record<string, unknown> = {}): DefinitionFile {
     const worker = join(import.meta.dirname, 'worker.pl')
     const files = [join(this.root, 'beats'), join(this.root, 'store')]
-    // Every fourth has a process that left its group: one fault needs it, and all others shall find it in their way.
-    const run = `case $1 in *[37]) set -- "$@" grandchild;; esac; shift; exec perl ${worker} ${files.join(' ')} "$@"`
+    // Some have a process that left their group, some do not stop when they are asked to: faults shall find them in the way.
+    const kinds = 'case $1 in *[37]) kind=grandchild;; *[159]) kind=stubborn;; *) kind=plain;; esac'
+    const run = `${kinds}; exec perl ${worker} ${files.join(' ')} $kind`
     return {
       name: 'work',
       id: 'work',

@@ -5,10 +5,10 @@
 #   <boot clock, ms> <instance> <pid> <service>/<partition> <token> stop        when the store refuses an older token:
 #   <boot clock, ms> <instance> <pid> <service>/<partition> <token> refused
 #
-#   worker.pl BEATS STORE [grandchild]
+#   worker.pl BEATS STORE [grandchild | stubborn]
 #
 # With `grandchild`, a second process that left the group, the session and its parent beats too, under the pid of the
-# first: both are this one's doing. Perl, because a dozen shells that fork every 50 ms would starve the machine.
+# first: both are this one's doing. A `stubborn` one does not listen to SIGTERM. Perl, because a dozen shells that fork every 50 ms would starve the machine.
 use strict;
 use warnings;
 use Fcntl qw(:flock);
@@ -16,7 +16,8 @@ use IO::Handle;
 use POSIX qw(setsid _exit);
 use Time::HiRes qw(clock_gettime);
 
-my ($beats, $store, $grandchild) = @ARGV;
+my ($beats, $store, $kind) = (@ARGV, '');
+my $grandchild = $kind eq 'grandchild';
 my ($instance, $token, $pid) = ($ENV{WATCHBILL_INSTANCE}, $ENV{WATCHBILL_TOKEN}, $$);
 my $partition = "$ENV{WATCHBILL_SERVICE}/$ENV{WATCHBILL_PARTITION}";
 my $stop = 0;
@@ -33,7 +34,7 @@ wait if $grandchild && $grandchild ne 'it';
 open my $file, '>>', $beats or die "cannot open $beats: $!";
 open my $highest, '+>>', "$store/" . ($partition =~ s/\W/-/gr) or die "cannot open the store: $!";
 $file->autoflush(1);
-$SIG{TERM} = sub { $stop = 1 };
+$SIG{TERM} = $kind eq 'stubborn' ? 'IGNORE' : sub { $stop = 1 };
 
 # True when a token is older than another: number by number, with as many digits as they have.
 sub older {

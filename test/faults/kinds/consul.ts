@@ -26,6 +26,14 @@ function someLock({ lab, agent, random }: Scene): string {
   return `/v1/kv/${keysOf(lab.definition.name).lock(random.pick(held))}`
 }
 
+/** By a server, which the host need not reach. */
+async function destroySession({ lab, agent }: Scene): Promise<void> {
+  const leader = await lab.cluster.leader()
+  const sessions = await leader.api<{ ID: string; Name: string }[]>('GET', `/v1/session/node/${agent.name}`)
+  const own = sessions.find(({ Name }) => Name.includes(lab.instance(agent)))
+  await leader.api('PUT', `/v1/session/destroy/${own?.ID}`)
+}
+
 export const consulFaults: readonly Fault[] = [
   {
     name: 'lock-deleted',
@@ -52,11 +60,21 @@ export const consulFaults: readonly Fault[] = [
     hits: 'client',
     lasts: 5000,
     gap: 'none',
-    inject: async ({ lab, agent }) => {
-      const sessions = await agent.api<{ ID: string; Name: string }[]>('GET', `/v1/session/node/${agent.name}`)
-      const own = sessions.find(({ Name }) => Name.includes(lab.instance(agent)))
-      await agent.api('PUT', `/v1/session/destroy/${own?.ID}`)
+    inject: async scene => {
+      await destroySession(scene)
       return nothing
+    },
+  },
+  {
+    name: 'cut-and-destroyed', // the session ends the moment the host is cut off: nobody is sooner to take over
+    hits: 'client',
+    lasts: takenOver,
+    gap: 'takeover',
+    inject: async scene => {
+      const { lab, host } = scene
+      await lab.lan.unplug(host)
+      await destroySession(scene)
+      return () => lab.lan.plug(host)
     },
   },
   {
