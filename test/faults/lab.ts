@@ -183,6 +183,16 @@ export class Lab implements Stage {
     return until('a takeover', all, { deadline, every: 100 }).catch(() => false)
   }
 
+  /** Undoes what a fault that was broken off may have left behind. */
+  async mend(): Promise<void> {
+    for (const host of this.lan.hosts) {
+      await host.group.thaw()
+      host.group.starve(null)
+      await this.lan.plug(host)
+    }
+    await Promise.all(this.cluster.agents.map(agent => agent.pid === null && agent.start()))
+  }
+
   async close({ keep = false }: { keep?: boolean } = {}): Promise<void> {
     this.witness.close()
     for (const { group } of this.lan.hosts) await group.thaw().catch(() => {})

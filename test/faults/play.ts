@@ -31,6 +31,7 @@ export async function play(
     } catch (error) {
       const faultNames = what.faults.map(({ name }) => name)
       told({ trial, faultNames, hosts: what.hosts, faults: [reason(error).split('\n')[0] as string] })
+      await lab.mend()
       await lab.settled() // what cannot settle cannot be judged any more
     }
   }

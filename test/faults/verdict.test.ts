@@ -66,8 +66,9 @@ describe('a time without an owner', () => {
     ['beyond the limit', after(13_100), { gap: 'local' }, /13000 ms are allowed/],
     ['within the limit from the loss on', after(15_000), lostAt(7000), /^$/],
     ['beyond the limit from the loss on', after(15_100), lostAt(6000), /14100 ms after the loss/],
-    ['from the loss before it, not from others', after(10_000), lostAt(500, 2000, 25_000), /^$/],
-    ['from the fault on, where no loss was seen', after(10_000), { from: 1900 }, /13100 ms after the loss/],
+    ['from the last loss before its end', after(10_000), lostAt(500, 2000, 25_000), /^$/],
+    ['from its own beginning, where no loss was seen', after(13_000), {}, /^$/],
+    ['too long, where no loss was seen', after(13_100), lostAt(500), /13100 ms after the loss/],
     ['whatever', after(20_000), { gap: 'any' }, /^$/],
   ]
   for (const [what, beats, more, expected] of cases) {

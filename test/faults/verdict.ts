@@ -121,10 +121,13 @@ function isTakeover(gap: Idle): boolean {
   return span(gap) > cleanGap
 }
 
-/** When the servers took the lock away whose loss the gap comes from: the last time before somebody had it again. */
-function markOf({ partition, to }: Idle, { losses, from }: Incident): number {
-  const marks = losses.get(partition)?.filter(at => at >= from && at <= to) ?? []
-  return Math.max(from, ...marks)
+/**
+ * When the servers took the lock away whose loss the gap comes from: the last time before somebody had it again. When
+ * they did not, the gap counts from its own beginning.
+ */
+function markOf(gap: Idle, { losses, from }: Incident): number {
+  const marks = losses.get(gap.partition)?.filter(at => at >= from && at <= gap.to) ?? []
+  return marks.length === 0 ? gap.from : Math.max(...marks)
 }
 
 function tooLong(gap: Idle, incident: Incident): string[] {
