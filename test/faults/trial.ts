@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { bootClock } from '../../lib/clock.ts'
 import { reason } from '../../lib/errors.ts'
-import { disorder } from '../lab/beats.ts'
+import { type Beat, disorder } from '../lab/beats.ts'
 import type { Agent } from '../lab/cluster.ts'
 import { until } from '../lab/until.ts'
 import type { Fault, Scene } from './fault.ts'
@@ -40,10 +40,10 @@ export async function run(lab: Lab, trial: Trial): Promise<Outcome> {
   await pause(peace)
   const from = bootClock()
   const hits = await all(trial.faults.map((fault, at) => hit(lab, fault, trial, at)))
-  const unsettled = await settle(lab)
+  const { beats, unsettled } = await settle(lab)
   const [fault] = trial.faults as [Fault]
   const alone = trial.faults.length === 1
-  const verdict = judge(await lab.beats(), lab.partitions, {
+  const verdict = judge(beats, lab.partitions, {
     from,
     gap: alone ? fault.gap : 'any',
     limit: lab.limit + (alone && fault.limit ? fault.limit - lab.lease - lab.grace : 0),
@@ -91,18 +91,20 @@ async function whom(lab: Lab, fault: Fault, trial: Trial, at: number): Promise<A
   return new Random(trial.seed).pick(lab.servers.filter(server => server !== leader))
 }
 
-/** @returns what is not as it should be in the end, in a sentence */
-async function settle(lab: Lab): Promise<string[]> {
+/** The beats at a moment at which all was as it should be; if there was none, the last ones, and why, in a sentence. */
+async function settle(lab: Lab): Promise<{ beats: Beat[]; unsettled: string[] }> {
   try {
     await lab.settled()
-    await until(
+    const beats = await until(
       'everyone to beat',
-      async see =>
-        see(disorder(await lab.beats(), lab.partitions)).every(fault => !/no owner|no partition/.test(fault)),
-      { every: 200 },
+      async see => {
+        const beats = await lab.beats()
+        return see(disorder(beats, lab.partitions)).every(fault => !/no owner|no partition/.test(fault)) && beats
+      },
+      { every: 200, deadline: 20_000 },
     )
-    return []
+    return { beats, unsettled: [] }
   } catch (error) {
-    return [reason(error)]
+    return { beats: await lab.beats(), unsettled: [reason(error)] }
   }
 }
