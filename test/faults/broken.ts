@@ -2,7 +2,7 @@
  * Breaks watchbill on purpose, one rule at a time, in a copy, and plays the fault that the rule is there for: the lab
  * must catch each.
  *
- *   node test/faults/broken.ts [name…]
+ *   npm run test:broken [-- NAME…]
  *
  * Exits 0 when all were caught, or when the machine cannot run the lab; 1 when one was not; 100 usage.
  */
@@ -85,7 +85,11 @@ async function caughtHow({ file, from, to, fault, times }: Break): Promise<strin
     if (text.split(from).length !== 2) throw new Error(`${file} does not hold ${JSON.stringify(from)} once`)
     writeFileSync(join(copy, file), text.replace(from, to))
     for (let time = 0; time < times; time++) {
-      const { stdout } = await execa('node', ['test/faults/run.ts', '--only', fault], { cwd: copy, reject: false })
+      const { stdout, stderr } = await execa(process.execPath, ['test/faults/run.ts', '--only', fault], {
+        cwd: copy,
+        reject: false,
+      })
+      if (!/^\d+ passed, \d+ failed$/m.test(stdout)) throw new Error(`the lab did not run: ${stderr}`)
       const found = /.* had two owners .*/.exec(stdout)
       const kept = /the lab is kept in (\S+)\/[^/]+$/m.exec(stdout)?.[1]
       if (kept) await rm(kept, { recursive: true, force: true })
