@@ -30,7 +30,7 @@ export type Step =
       readonly removed: boolean
     }
   /** Found in this instance's session without its having taken it: give it back as unclean. */
-  | { readonly do: 'disown'; readonly partition: string; readonly index: number }
+  | { readonly do: 'disown'; readonly partition: string; readonly index: number; readonly next: string | null }
   /** The lock is lost: stop what runs, and forget. */
   | { readonly do: 'stop'; readonly partition: string; readonly why: string }
   /** The lock of a partition that is no longer in the set. */
@@ -119,7 +119,7 @@ function mine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock
     return { do: 'reclaim', partition: id, index, held: true }
   }
   // A restored backup, or another state directory: nobody knows who else may still run it.
-  if (!ours) return { do: 'disown', partition: id, index }
+  if (!ours) return { do: 'disown', partition: id, index, next: nextHolder(snapshot, assignment, id) }
   if (local?.releasing || mustGiveUp(snapshot, assignment, id)) return release(snapshot, assignment, id, index, true)
   if (local?.index !== index || !local.whole) return { do: 'adopt', partition: id, index }
   return mustStart(local) ? { do: 'start', partition: id } : null
@@ -137,9 +137,14 @@ function mustGiveUp(snapshot: Snapshot, assignment: Assignment, id: string): boo
   return absence !== 'not registered' && absence !== 'not passing'
 }
 
-function release(snapshot: Snapshot, assignment: Assignment, id: string, index: number, held: boolean): Step {
+/** Who is to be woken when a lock is given back. */
+function nextHolder(snapshot: Snapshot, assignment: Assignment, id: string): string | null {
   const assigned = assignment.get(id)
-  const next = assigned === undefined || assigned === snapshot.instance ? null : assigned
+  return assigned === undefined || assigned === snapshot.instance ? null : assigned
+}
+
+function release(snapshot: Snapshot, assignment: Assignment, id: string, index: number, held: boolean): Step {
+  const next = nextHolder(snapshot, assignment, id)
   return { do: 'release', partition: id, index, held, next, removed: !snapshot.partitions.has(id) && snapshot.defined }
 }
 

@@ -72,10 +72,14 @@ async function renewFirst(run: Reconcile): Promise<void> {
   if (t0 === null || t0 + lease <= now) await renew(run, localFacts(run.files, t0, now), now)
 }
 
-/** Most runs find nothing to do: what acting needs is loaded when there is something. */
+/**
+ * Most runs find nothing to do: what acting needs is loaded when there is something. A lock that was never its own goes
+ * first, and is looked at at once: the takeover wait counts from there, and must not begin after a slow stop.
+ */
 async function carryOut(run: Reconcile, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
   const { act } = await import('./act.ts')
-  await act(run, snapshot, steps)
+  const disowned = steps.filter(step => step.do === 'disown')
+  await act(run, snapshot, disowned.length > 0 ? disowned : steps)
 }
 
 async function awaitRelease(run: Reconcile, snapshot: Snapshot, until: number): Promise<boolean> {

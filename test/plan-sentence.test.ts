@@ -39,7 +39,7 @@ const cases: [string, readonly Step[], string][] = [
     `hands 9, 10 over to ${other}, ${third}`,
   ],
   ['giving up', [{ do: 'release', partition: '3', index: 1, held: true, next: null, removed: true }], 'gives up 3'],
-  ['disowning', [{ do: 'disown', partition: '3', index: 1 }], 'gives back 3, which it did not take'],
+  ['disowning', [{ do: 'disown', partition: '3', index: 1, next: null }], 'gives back 3, which it did not take'],
   [
     'stopping',
     [

@@ -47,7 +47,7 @@ const takeover: Step = { do: 'claim', partition, index, takeover: true }
 const reclaim = { do: 'reclaim', partition, index, held: false } as const
 const rewrite = { ...reclaim, held: true } as const
 const release: Step = { do: 'release', partition, index, held: true, next: null, removed: false }
-const disown: Step = { do: 'disown', partition, index }
+const disown: Step = { do: 'disown', partition, index, next: null }
 const stop = (why: string): Step => ({ do: 'stop', partition, why })
 
 describe('what is to come', () => {
@@ -200,6 +200,12 @@ describe('a lock in its own session', () => {
   const mine = locks.held(me)
   table([
     { when: 'is given back unclean when nothing is known of it', over: lock(mine), expected: [disown] },
+    {
+      when: 'is given back unclean for another when it is assigned to that one',
+      over: lock(mine),
+      assigned: other,
+      expected: [{ ...disown, next: other }],
+    },
     {
       when: 'is given back unclean when only a directory is there',
       over: { ...lock(mine), ...local(locals.idle()) },

@@ -66,7 +66,7 @@ function operationsOf(context: Context, snapshot: Snapshot, ending: Exclude<Endi
 }
 
 function wakes(context: Context, snapshot: Snapshot, endings: readonly Ending[]): Operation[] {
-  const nexts = new Set(endings.flatMap(ending => (ending.do === 'release' && ending.next ? [ending.next] : [])))
+  const nexts = new Set(endings.flatMap(ending => (ending.do !== 'stop' && ending.next ? [ending.next] : [])))
   const value = base64(JSON.stringify({ from: context.instance, at: new Date().toISOString() }))
   // More than fit are not lost: every guard looks at all locks at least every 10 s.
   return [...nexts]

@@ -172,12 +172,19 @@ describe('giving a lock back', () => {
 })
 
 describe('a lock that is not its own', () => {
-  it('is given back unclean, and wakes nobody', async t => {
-    const { end, value, holder, fake, indexOf } = await holding(t, ['0'])
-    await end([{ do: 'disown', partition: '0', index: indexOf('0') }])
-    assert.equal(holder('0'), undefined)
+  it('is given back unclean, and wakes who is to wait for it', async t => {
+    const { end, value, holder, fake, indexOf } = await holding(t, ['0', '1'])
+    await end([
+      { do: 'disown', partition: '0', index: indexOf('0'), next: null },
+      { do: 'disown', partition: '1', index: indexOf('1'), next: other },
+    ])
+    assert.deepEqual([holder('0'), holder('1')], [undefined, undefined])
     assert.equal((value('0') as Record<string, unknown>).clean, false)
-    assert.ok(fake.requests[0]?.operations.every(({ Verb }) => Verb !== 'set'))
+    const woken = fake.requests.flatMap(({ operations }) => operations.filter(({ Verb }) => Verb === 'set'))
+    assert.deepEqual(
+      woken.map(({ Key }) => Key),
+      [`${keys.wake(other)}released`],
+    )
   })
 
   it('that is lost is left alone: what runs is stopped, and forgotten', async t => {
