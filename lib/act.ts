@@ -137,13 +137,17 @@ async function define(context: Context, snapshot: Snapshot): Promise<void> {
 }
 
 /**
- * There is no set, and yet an instance has a session without a member key: someone has wiped everything below
- * watchbill/, and what ran then still runs. Its locks must not be made anew as clean ones.
+ * There is no set, and yet an instance has a session without a member key, or came back with what it ran, or its node is
+ * lost: someone may have wiped everything below watchbill/, and what ran then still runs. Its locks must not be made
+ * anew as clean ones.
  */
 async function othersAtWork(context: Context, snapshot: Snapshot): Promise<boolean> {
+  const others = snapshot.members.filter(({ instance }) => instance !== snapshot.instance)
+  if (others.some(({ holds }) => holds)) return true
   const known = new Set(snapshot.members.map(({ session }) => session))
-  for (const { instance, node } of snapshot.registered) {
+  for (const { instance, node, nodeAlive } of snapshot.registered) {
     if (instance === snapshot.instance) continue
+    if (!nodeAlive) return true
     const sessions = await sessionsOn(context.consul, node)
     if (sessions.some(({ Name, ID }) => Name === sessionName(instance) && !known.has(ID))) return true
   }

@@ -52,6 +52,7 @@ export async function guard(
   const renewal = await tryToRenew(here, local, t0)
   capOutputs(here.files, local)
   if (typeof renewal === 'string') return { ...unanswered(here, local, interval, renewal), reconcileAfter: null }
+  killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))
   const held = renewal.proved.length
   const lost = renewal.lost.length > 0 ? `, ${renewal.lost.length} lost` : ''
   return {
@@ -91,9 +92,8 @@ async function tryToRenew(
  * minute, seen on 1.8.7) or while anything is still dying; critical once it is over and everything is seen dead.
  */
 function unanswered(here: ThisInstance, local: ReadonlyMap<string, Local>, interval: number, why: string): Verdict {
+  killWhatWouldOutlive(here.files, local, nextTick(interval))
   const now = bootClock()
-  // Consul counts the interval from the end of this run, and the next one speaks only after its own wait.
-  killWhatWouldOutlive(here.files, local, now + interval + answerLimit + startUp)
   const ends = [...local.values()].map(leaseEnd)
   const definition = acceptedDefinition(here.files)?.definition
   const own = instanceLease(here.files, now)
@@ -103,6 +103,18 @@ function unanswered(here: ThisInstance, local: ReadonlyMap<string, Local>, inter
   if (markedProcesses(here.files.partitions).size > 0)
     return { code: 0, sentence: `${why}; the lease is over, stopping` }
   return { code: 2, sentence: `${why}; the lease is over and nothing runs` }
+}
+
+/** What is here without a lock that was just proved: a handler may yet take it back, or stop it, or be too late. */
+function left(local: ReadonlyMap<string, Local>, { proved }: Renewal): ReadonlyMap<string, Local> {
+  const held = new Set(proved)
+  const active = ({ acquisition, releasing, process }: Local) => (acquisition ?? releasing ?? process) !== null
+  return new Map([...local].filter(([id, one]) => !held.has(id) && active(one)))
+}
+
+/** Until when the next tick has surely spoken: Consul counts the interval from the end of this one. Boot clock, ms. */
+function nextTick(interval: number): number {
+  return bootClock() + interval + answerLimit + startUp
 }
 
 function leaseEnd({ proof, terms }: Local): number {

@@ -22,14 +22,29 @@ export interface Member {
   readonly definition: string
   /** The roster rule it knows. Where they differ, all agree on the lowest. */
   readonly roster: number
+  /** It had partitions when it took its member key. */
+  readonly holds: boolean
   readonly absence: Absence
 }
 
+/** What else an instance says of itself. */
+interface Condition {
+  /** It is on its way out: others must not count on it while it hands over. */
+  readonly leaving?: boolean
+  /** It comes with something that runs, so it is no newcomer. */
+  readonly holds?: boolean
+}
+
 /** The value of an instance's own member key. */
-/** @param leaving it is on its way out: others must not count on it while it hands over */
-export function memberValue(node: string, definition: Definition, digest: string, leaving = false): string {
+export function memberValue(
+  node: string,
+  definition: Definition,
+  digest: string,
+  { leaving = false, holds = false }: Condition = {},
+): string {
   return JSON.stringify({
     ...(leaving ? { leaving } : {}),
+    ...(holds ? { holds } : {}),
     node,
     weight: definition.weight,
     maxPartitions: definition.maxPartitions,
@@ -78,6 +93,7 @@ export function termsOf(text: string | null): Omit<Member, 'instance' | 'session
     grace: number('grace', 3000),
     definition: String(value.definition ?? ''),
     roster: number('roster', rosterVersion),
+    holds: value.holds === true,
   }
 }
 

@@ -96,7 +96,7 @@ function decide(snapshot: Snapshot, assignment: Assignment, id: string): Step | 
 }
 
 /** Something of this partition runs here, or an acquisition is written down. */
-function isActive(local: Local): boolean {
+export function isActive(local: Local): boolean {
   return (local.acquisition ?? local.releasing) !== null || local.shepherd !== null || local.process !== null
 }
 

@@ -20,6 +20,11 @@ const one = (over: Partial<Entry> = {}, registered: readonly Registered[] = [reg
 describe('a member', () => {
   it('is what its own key says of it', () => assert.deepEqual(one(), memberOne(me)))
 
+  it('is no newcomer when it came with something that runs', () => {
+    const value = memberValue('a', definition, 'digest of the definition', { holds: true })
+    assert.deepEqual(one({ value }), memberOne(me, { holds: true }))
+  })
+
   it('is nobody without a session that holds its key', () => assert.equal(one({ session: null }), undefined))
 
   it('is nobody under a key that no instance has', () => {

@@ -129,8 +129,9 @@ describe('changing the settings', () => {
 
   it('gives up after a while when others are always quicker', async t => {
     const fake = await fakeConsul(t)
+    let others = 0
     fake.script = ({ operations }) => {
-      if (operations[0]?.Verb === 'cas') fake.memory.put(keys.settings, '{}')
+      if (operations[0]?.Verb === 'cas') fake.memory.put(keys.settings, `{"drained":["other${others++}:svc"]}`)
       return undefined
     }
     await assert.rejects(changeSettings(fake.consul, keys, drain), {

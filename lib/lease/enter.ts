@@ -6,6 +6,7 @@ import { createSession, destroySession, renewSession, sessionName, sessionsOn } 
 import type { Context } from '../context.ts'
 import { Temporary } from '../errors.ts'
 import { memberValue } from '../members.ts'
+import { isActive } from '../plan.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { readFact, writeFact } from '../state/facts.ts'
 
@@ -15,13 +16,14 @@ import { readFact, writeFact } from '../state/facts.ts'
  */
 export async function enter(context: Context, snapshot: Snapshot): Promise<void> {
   const session = (await livingSession(context)) ?? (await newSession(context))
-  const { keys } = snapshot
+  const { keys, definition, digest, local } = snapshot
+  const holds = [...local.values()].some(isActive)
   const outcome = await transact(context.consul, [
     {
       Verb: 'lock',
       Key: keys.member(context.instance),
       Session: session,
-      Value: base64(memberValue(context.node, snapshot.definition, snapshot.digest)),
+      Value: base64(memberValue(context.node, definition, digest, { holds })),
     },
     { Verb: 'set', Key: keys.joined, Value: base64(JSON.stringify({ instance: context.instance, at: now() })) },
   ])

@@ -6,7 +6,7 @@
  */
 import lockfile from 'proper-lockfile'
 import { reason, Temporary } from '../errors.ts'
-import { readFact, removeFact, writeFact } from './facts.ts'
+import { attempt, readFact, removeFact, writeFact } from './facts.ts'
 import { type Files, filesOf } from './handler-mark.ts'
 import { lockDirectory } from './lock-directory.ts'
 
@@ -27,7 +27,7 @@ export async function asOnlyHandler(directory: string, work: () => Promise<void>
         await work()
       } while (readFact(files.mark) !== null)
     } finally {
-      release()
+      attempt(`unlock ${files.lock}`, release)
     }
     // A mark that was left between the last look and the release is ours to see: its writer found us here.
     release = readFact(files.mark) === null ? null : acquire(directory, files)

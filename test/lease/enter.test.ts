@@ -3,8 +3,9 @@ import { describe, it, type TestContext } from 'node:test'
 import { sessionName } from '../../lib/consul/session.ts'
 import { enter } from '../../lib/lease/enter.ts'
 import { memberValue } from '../../lib/members.ts'
+import type { Snapshot } from '../../lib/snapshot.ts'
 import { readFact, writeFact } from '../../lib/state/facts.ts'
-import { definition, digest, me, other, snapshotOf } from '../fixtures/cluster.ts'
+import { definition, digest, locals, me, other, snapshotOf } from '../fixtures/cluster.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
 import { contextOf, stateOf } from '../fixtures/state.ts'
 
@@ -19,7 +20,7 @@ async function entering(t: TestContext) {
     fake,
     memory,
     files,
-    enter: () => enter(context, snapshotOf()),
+    enter: (over: Partial<Snapshot> = {}) => enter(context, snapshotOf(over)),
     holder: () => memory.keys.get(keys.member(me))?.Session,
   }
 }
@@ -32,6 +33,17 @@ describe('taking part', () => {
     assert.equal(holder(), session)
     assert.deepEqual(memory.value(keys.member(me)), JSON.parse(memberValue('a', definition, digest)))
     assert.equal((memory.value(keys.joined) as { instance: string }).instance, me, 'everyone is told')
+  })
+
+  it('says so when something of it runs already', async t => {
+    const { enter, memory } = await entering(t)
+    await enter({
+      local: new Map([
+        ['0', locals.idle()],
+        ['1', locals.running()],
+      ]),
+    })
+    assert.equal((memory.value(keys.member(me)) as { holds?: boolean }).holds, true)
   })
 
   it('asks for a session without lock-delay, with a time to live, that hangs on the node and the guard', async t => {

@@ -170,7 +170,7 @@ describe('a claim', () => {
 describe('a claim that is refused', () => {
   it('because the lock changed is forgotten, and the others go again', async t => {
     const { claim, files, starts, keys, memory, lockOf } = await claiming(t, ['0', '1', '2'])
-    memory.put(keys.lock('1'), clean)
+    memory.put(keys.lock('1'), `${clean} `)
     await claim()
     assert.deepEqual(starts, [['0', '2']])
     assert.equal(lockOf('1')?.Session, undefined)

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe, it, type TestContext } from 'node:test'
+import { asOnlyHandler } from '../../lib/state/handler-lock.ts'
 import { isMarkForgotten } from '../../lib/state/handler-mark.ts'
+import { stateOf as stateFiles } from '../fixtures/state.ts'
 import { stateOf } from '../handlers/support/processes.ts'
 import { until } from '../lab/until.ts'
 
@@ -282,6 +284,17 @@ describe('the handler lock', { concurrency: 4 }, () => {
     )
     await holder.tell('end').end()
     assert.deepEqual(readdirSync(directory), [])
+  })
+
+  it('that cannot be given back is one line, and no bug', async t => {
+    const { directory } = stateFiles(t)
+    const work = async () => {
+      // A disk that fails under it would do the same, but cannot be had without root.
+      const [name = ''] = readdirSync(join(directory, 'handler.lock'))
+      rmSync(join(directory, 'handler.lock', name))
+      mkdirSync(join(directory, 'handler.lock', name))
+    }
+    await assert.rejects(asOnlyHandler(directory, work), { name: 'Temporary', message: /^cannot unlock [^\n]+; [^\n]+$/ })
   })
 
   it('is not taken from a holder that is stopped', async test => {

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { act } from '../lib/act.ts'
+import { sessionName } from '../lib/consul/session.ts'
+import type { Snapshot } from '../lib/snapshot.ts'
+import { me, memberOne, other, registeredOne, snapshotOf } from './fixtures/cluster.ts'
+import { fakeConsul } from './fixtures/consul.ts'
+import { contextOf, stateOf } from './fixtures/state.ts'
+
+const { keys } = snapshotOf()
+
+describe('the first partition set', () => {
+  const cases: [what: string, clean: boolean, over: Partial<Snapshot>, session?: string][] = [
+    ['has clean locks when nobody else is there', true, { members: [memberOne(me)], registered: [registeredOne(me)] }],
+    ['has clean locks when the others are newcomers too', true, {}],
+    [
+      'has none when another has a session and no member key',
+      false,
+      { members: [memberOne(me)], registered: [registeredOne(other)] },
+      other,
+    ],
+    [
+      'has none when another came back with what it ran',
+      false,
+      { members: [memberOne(me), memberOne(other, { holds: true })] },
+    ],
+    [
+      "has none when another's node is lost",
+      false,
+      { members: [memberOne(me)], registered: [registeredOne(other, { nodeAlive: false })] },
+    ],
+  ]
+  for (const [what, clean, over, session] of cases) {
+    it(what, async t => {
+      const { consul, memory } = await fakeConsul(t)
+      if (session) memory.session('unknown', 'b', sessionName(session))
+      const snapshot = snapshotOf({ defined: false, definedLast: null, partitions: new Set(), ...over })
+      await act(contextOf(consul, stateOf(t)), snapshot, [{ do: 'define' }])
+      assert.ok(memory.keys.has(keys.partition('0')))
+      assert.equal(memory.keys.has(keys.lock('0')), clean)
+    })
+  }
+})

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { describe, it, type TestContext } from 'node:test'
+import { bootClock } from '../lib/clock.ts'
+import { guard } from '../lib/guard.ts'
+import { extendLease, writePartitionLease } from '../lib/lease/lease.ts'
+import { isAlive, type Process, processOf } from '../lib/process/identity.ts'
+import { mark } from '../lib/process/marks.ts'
+import { writeFact } from '../lib/state/facts.ts'
+import { enterState } from '../lib/state/instance.ts'
+import { me, sessionOf, snapshotOf } from './fixtures/cluster.ts'
+import { fakeConsul } from './fixtures/consul.ts'
+import { partitionIn, stateOf } from './fixtures/state.ts'
+import { until } from './lab/until.ts'
+
+const { keys } = snapshotOf()
+const interval = 2000
+
+/** An instance with one process, whose shepherd is dead, and whose lock was last proved `ago` ms ago. */
+async function unwatched(t: TestContext, ago: number, held: boolean) {
+  const { consul, memory } = await fakeConsul(t)
+  const files = stateOf(t)
+  enterState(files, me, 'svc')
+  const partition = partitionIn(files, '0')
+  const child = spawn('sleep', ['60'], { env: { [mark]: partition.directory }, detached: true, stdio: 'ignore' })
+  t.after(() => child.kill('SIGKILL'))
+  const process = await until('the process to start', () => processOf(child.pid as number))
+  const session = memory.session(sessionOf(me), 'a')
+  const index = memory.lock(keys.lock('0'), held ? session : memory.session('of another', 'b'), '{}')
+  const proof = bootClock() - ago
+  extendLease(files, proof, bootClock())
+  writePartitionLease(partition, { from: proof, own: proof })
+  const facts = {
+    acquisition: 'x',
+    index,
+    token: index,
+    terms: '10000 3000',
+    process: `${process.pid} ${process.start}`,
+  }
+  for (const [name, value] of Object.entries(facts)) writeFact(partition[name as 'index'], String(value))
+  writeFact(files.session, session)
+  const here = { instance: me, node: 'a', service: 'svc', serviceId: 'svc', definitionFile: '/nowhere', files }
+  globalThis.process.env.CONSUL_HTTP_ADDR = new URL(consul.address.origin).host
+  t.after(() => {
+    delete globalThis.process.env.CONSUL_HTTP_ADDR
+  })
+  await guard(here, interval)
+  return process
+}
+
+function gone(process: Process): Promise<true> {
+  return until('the process to end', () => !isAlive(process))
+}
+
+describe('the guard, of a process that no shepherd looks after', () => {
+  it('kills it before lease + G when its lock is lost, although Consul answers', async t => {
+    await gone(await unwatched(t, 10_500, false))
+  })
+
+  it('leaves it to a handler while there is time', async t => {
+    assert.ok(isAlive(await unwatched(t, 1000, false)))
+  })
+
+  it('leaves it alone while its lock is held', async t => {
+    assert.ok(isAlive(await unwatched(t, 10_500, true)))
+  })
+})

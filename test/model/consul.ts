@@ -1,0 +1,178 @@
+/**
+ * A model of Consul's HTTP API as far as watchbill speaks it, on top of the store: sessions that hang on checks, the
+ * catalog's health, and which requests block.
+ */
+import type { Operation, RawEntry } from '../../lib/consul/kv.ts'
+import { Store } from './store.ts'
+
+export interface Request {
+  readonly method: string
+  readonly path: string
+  readonly body: string
+  /** Of a transaction; empty for everything else. */
+  readonly operations: readonly Operation[]
+  /** The node of the agent that was asked. */
+  readonly node?: string
+}
+
+/** `text` is JSON unless it is a string. Answers carry X-Consul-Index unless `index` is null. */
+export interface Reply {
+  readonly status?: number
+  readonly text?: unknown
+  readonly index?: null
+}
+
+export interface Service {
+  readonly name: string
+  /** Of the guard's check. */
+  status: 'passing' | 'critical'
+}
+
+export interface Node {
+  serfHealth: 'passing' | 'critical'
+  /** By service id. */
+  readonly services: Map<string, Service>
+}
+
+/** What a request over HTTP holds. */
+export function requestOf(method: string, path: string, body: string, node?: string): Request {
+  const operations = path.startsWith('/v1/txn')
+    ? (JSON.parse(body) as { KV: Operation }[]).map(operation => operation.KV)
+    : []
+  return { method, path, body, operations, ...(node === undefined ? {} : { node }) }
+}
+
+export class ConsulModel extends Store {
+  readonly nodes = new Map<string, Node>()
+  /** Makes the ids of sessions. */
+  nextId: () => string = () => crypto.randomUUID()
+  /** Told of sessions that were made or renewed. */
+  onAlive: (id: string) => void = () => {}
+
+  answer(request: Request): Reply {
+    const [route, words, query] = partsOf(request.path)
+    if (route === 'txn') return this.#transaction(request.operations)
+    if (route === 'kv') return this.#key(request, words.join('/'), query)
+    if (route === 'session') return this.#session(request, words)
+    if (route === 'health') return { text: this.#health(words[1] ?? '') }
+    if (route === 'agent' && words[1] === 'deregister') return this.#deregister(request.node ?? '', words[2] ?? '')
+    return { status: 500, text: `nothing known of ${request.path}` }
+  }
+
+  /** How long to hold a request back, ms: 0 unless it is a blocking query and nothing has changed since its index. */
+  blocksFor({ path }: Request): number {
+    const [route, words, query] = partsOf(path)
+    const index = Number(query.get('index') ?? 0)
+    if (route !== 'kv' || index === 0 || this.#indexOf(words.join('/')) > index) return 0
+    return Number.parseInt(query.get('wait') ?? '300000', 10)
+  }
+
+  /** A check changes; what hangs on it goes. */
+  setGuard(node: string, id: string, status: Service['status']): void {
+    const service = this.nodes.get(node)?.services.get(id)
+    if (!service || service.status === status) return
+    service.status = status
+    if (status === 'critical') this.destroyOf(node, `watchbill ${node}:${id}`)
+  }
+
+  /** What gossip says of a node changes; what hangs on it goes. */
+  setSerf(node: string, status: Node['serfHealth']): void {
+    const known = this.nodes.get(node)
+    if (known) known.serfHealth = status
+    if (status === 'critical') this.destroyOf(node)
+  }
+
+  /** @param name only the sessions of this name */
+  destroyOf(node: string, name?: string): void {
+    for (const [id, session] of [...this.sessions]) {
+      if (session.Node === node && (name === undefined || session.Name === name)) this.destroy(id)
+    }
+  }
+
+  #indexOf(prefix: string): number {
+    const found = this.below(prefix)
+    return found.length === 0 ? this.index : Math.max(...found.map(({ ModifyIndex }) => ModifyIndex))
+  }
+
+  #transaction(operations: readonly Operation[]): Reply {
+    const outcome = this.transact(operations)
+    if (outcome === 'too many') return { status: 413, text: 'too many operations' }
+    return { status: outcome.Errors ? 409 : 200, text: outcome }
+  }
+
+  #key({ method, body }: Request, key: string, query: URLSearchParams): Reply {
+    if (method === 'PUT') {
+      this.put(key, body)
+      return { text: true }
+    }
+    if (method === 'DELETE') {
+      this.remove(key)
+      return { text: true }
+    }
+    const exact = this.keys.get(key)
+    const found: RawEntry[] = query.has('keys') || query.has('recurse') ? this.below(key) : exact ? [exact] : []
+    if (found.length === 0) return { status: 404 }
+    return { text: query.has('keys') ? found.map(({ Key }) => Key) : found }
+  }
+
+  #session({ body, node }: Request, [act, id = '']: readonly string[]): Reply {
+    const session = this.sessions.get(id)
+    if (act === 'renew') {
+      if (!session) return { status: 404, text: `Session id '${id}' not found` }
+      this.onAlive(id)
+      return { text: [{ ID: id, ...session }] }
+    }
+    if (act === 'info') return { text: session ? [{ ID: id, ...session }] : [] }
+    if (act === 'destroy') {
+      if (session) this.destroy(id)
+      return { text: true }
+    }
+    if (act === 'node') {
+      const all = [...this.sessions].map(([ID, session]) => ({ ID, ...session }))
+      return { text: all.filter(({ Node }) => Node === id) }
+    }
+    return act === 'create' ? this.#create(body, node) : { status: 500, text: `nothing known of session/${act}` }
+  }
+
+  #create(body: string, agent: string | undefined): Reply {
+    const { Name, ServiceChecks = [] } = JSON.parse(body) as { Name: string; ServiceChecks?: { ID: string }[] }
+    const node = agent ?? Name.replace(/^watchbill (.*):.*/, '$1')
+    const known = this.nodes.get(node)
+    if (known) {
+      const services = ServiceChecks.map(({ ID }) => known.services.get(ID.replace(/-guard$/, '')))
+      const failing = known.serfHealth !== 'passing' || services.some(service => service?.status !== 'passing')
+      if (failing) return { status: 500, text: 'Check is in critical state' }
+    }
+    const id = this.session(this.nextId(), node, Name)
+    this.index++
+    this.onAlive(id)
+    return { text: { ID: id } }
+  }
+
+  #health(name: string): unknown[] {
+    return [...this.nodes].flatMap(([node, { serfHealth, services }]) =>
+      [...services]
+        .filter(([, service]) => service.name === name)
+        .map(([ID, { status }]) => ({
+          Node: { Node: node },
+          Service: { ID, Service: name },
+          Checks: [
+            { CheckID: 'serfHealth', Status: serfHealth },
+            { CheckID: `${ID}-guard`, Status: status },
+          ],
+        })),
+    )
+  }
+
+  #deregister(node: string, id: string): Reply {
+    this.nodes.get(node)?.services.delete(id)
+    this.destroyOf(node, `watchbill ${node}:${id}`)
+    return { text: '' }
+  }
+}
+
+function partsOf(path: string): [route: string, words: string[], query: URLSearchParams] {
+  const [address = '', query = ''] = path.split('?')
+  const [, , route = '', ...words] = address.split('/').map(decodeURIComponent)
+  return [route, words, new URLSearchParams(query)]
+}

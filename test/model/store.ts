@@ -1,0 +1,192 @@
+/**
+ * A model of Consul's key-value store: keys, indexes, sessions and transactions in memory, with the rules as they were
+ * seen on Consul 1.8.7. differential.test.ts holds it against a real one.
+ */
+import { type Operation, type RawEntry, transactionLimit } from '../../lib/consul/kv.ts'
+
+export interface TransactionOutcome {
+  readonly Results: { KV: RawEntry }[] | null
+  readonly Errors: { OpIndex: number; What: string }[] | null
+}
+
+export interface StoredSession {
+  readonly Name: string
+  readonly Node: string
+}
+
+/** A copy of everything, as `consul snapshot save` makes it. */
+export interface Backup {
+  readonly keys: ReadonlyMap<string, RawEntry>
+  readonly sessions: ReadonlyMap<string, StoredSession>
+}
+
+export class Store {
+  /** Raft's: every write has one of its own. */
+  index = 10
+  readonly keys = new Map<string, RawEntry>()
+  /** By id. */
+  readonly sessions = new Map<string, StoredSession>()
+  /** Told after each write that changed something, with the keys that it changed. */
+  onWrite: (changed: readonly string[]) => void = () => {}
+  #changed: string[] = []
+
+  session(id: string, node: string, name = ''): string {
+    this.sessions.set(id, { Name: name, Node: node })
+    return id
+  }
+
+  /** A plain PUT: keeps the session, and resets LockIndex. @returns the ModifyIndex */
+  put(key: string, value: string): number {
+    return this.#write(() => this.#set(key, encode(value), this.keys.get(key)?.Session, 0))
+  }
+
+  /** @returns the ModifyIndex */
+  lock(key: string, session: string, value = ''): number {
+    return this.#write(() => {
+      if (this.#lock({ Verb: 'lock', Key: key, Session: session, Value: encode(value) }) !== null)
+        throw new Error('held')
+    })
+  }
+
+  remove(key: string): void {
+    this.#write(() => this.#delete(key))
+  }
+
+  /** Frees what the session holds, all at one index. */
+  destroy(id: string): void {
+    this.#write(() => {
+      this.sessions.delete(id)
+      for (const raw of [...this.keys.values()]) {
+        if (raw.Session === id) this.#set(raw.Key, raw.Value, undefined, raw.LockIndex)
+      }
+    })
+  }
+
+  /** A key's value, as JSON; null when there is none. */
+  value(key: string): unknown {
+    const raw = this.keys.get(key)
+    return raw?.Value ? JSON.parse(Buffer.from(raw.Value, 'base64').toString()) : null
+  }
+
+  below(prefix: string): RawEntry[] {
+    const found = [...this.keys.values()].filter(({ Key }) => Key.startsWith(prefix))
+    return found.sort((a, b) => (a.Key < b.Key ? -1 : 1)).map(raw => ({ ...raw }))
+  }
+
+  backup(): Backup {
+    return structuredClone({ keys: this.keys, sessions: this.sessions })
+  }
+
+  /** Everything is as it was then, but Raft's index goes on. */
+  restore({ keys, sessions }: Backup): void {
+    this.#write(() => {
+      this.#changed.push(...this.keys.keys(), ...keys.keys())
+      this.keys.clear()
+      this.sessions.clear()
+      for (const [key, raw] of keys) this.keys.set(key, { ...raw })
+      for (const [id, session] of sessions) this.sessions.set(id, session)
+    })
+  }
+
+  /** All of it happens, or none; then every operation that stood in the way is named. */
+  transact(operations: readonly Operation[]): TransactionOutcome | 'too many' {
+    if (operations.length > transactionLimit) return 'too many'
+    const before = [...this.keys].map(([key, raw]) => [key, { ...raw }] as const)
+    const Errors: { OpIndex: number; What: string }[] = []
+    const results: RawEntry[] = []
+    this.#write(() => {
+      for (const [OpIndex, operation] of operations.entries()) {
+        const outcome = this.#operation(operation)
+        if (typeof outcome === 'string') Errors.push({ OpIndex, What: outcome })
+        else results.push(...outcome)
+      }
+      if (Errors.length === 0) return
+      this.keys.clear()
+      for (const [key, raw] of before) this.keys.set(key, raw)
+      this.#changed = []
+    })
+    if (Errors.length > 0) return { Results: null, Errors }
+    return { Results: results.map(KV => ({ KV })), Errors: null }
+  }
+
+  #write(change: () => unknown): number {
+    this.index++
+    this.#changed = []
+    change()
+    const changed = this.#changed
+    this.#changed = []
+    if (changed.length > 0) this.onWrite(changed)
+    return this.index
+  }
+
+  /** The entries that it answers, or why it is refused. */
+  #operation(operation: Operation): RawEntry[] | string {
+    const { Verb, Key, Index = 0, Session = '', Value } = operation
+    const raw = this.keys.get(Key)
+    const answered = () => [{ ...(this.keys.get(Key) as RawEntry), Value: null }]
+    switch (Verb) {
+      case 'get-tree':
+        return this.below(Key)
+      case 'check-index':
+        return raw?.ModifyIndex === Index ? answered() : `current modify index ${raw?.ModifyIndex} != ${Index}`
+      case 'check-session':
+        return raw && (raw.Session ?? '') === Session ? answered() : 'not its session'
+      case 'check-not-exists':
+        return raw ? `key "${Key}" exists` : []
+      case 'lock':
+        return this.#lock(operation) ?? answered()
+      case 'unlock':
+        if (!raw || (raw.Session ?? '') !== Session) return "lock isn't held, or is held by another session"
+        this.#set(Key, Value ?? null, undefined, raw.LockIndex)
+        return answered()
+      case 'cas':
+        if ((raw?.ModifyIndex ?? 0) !== Index) return 'index is stale'
+        this.#set(Key, Value ?? null, raw?.Session, 0)
+        return answered()
+      case 'set':
+        this.#set(Key, Value ?? null, raw?.Session, 0)
+        return answered()
+      case 'delete-cas':
+        // A key that is not there counts as deleted, whatever index is given.
+        if (raw && raw.ModifyIndex !== Index) return 'index is stale'
+        this.#delete(Key)
+        return []
+      case 'delete':
+        this.#delete(Key)
+        return []
+    }
+  }
+
+  #lock({ Key, Session = '', Value }: Operation): string | null {
+    const raw = this.keys.get(Key)
+    if (!this.sessions.has(Session)) return 'invalid session'
+    if (raw?.Session && raw.Session !== Session) return 'lock is already held'
+    // Taken again by the session that holds it, a lock keeps its LockIndex, be it 0.
+    this.#set(Key, Value ?? null, Session, raw?.Session ? raw.LockIndex : (raw?.LockIndex ?? 0) + 1)
+    return null
+  }
+
+  #set(Key: string, Value: string | null, Session: string | undefined, LockIndex: number): void {
+    const before = this.keys.get(Key)
+    // What changes nothing is no change: the key keeps its index, and nobody who watches it is woken.
+    if (before && same(before, { Value, Session, LockIndex })) return
+    const CreateIndex = before?.CreateIndex ?? this.index
+    const held = Session === undefined ? {} : { Session }
+    this.keys.set(Key, { Key, Value: Value || null, ...held, CreateIndex, ModifyIndex: this.index, LockIndex })
+    this.#changed.push(Key)
+  }
+
+  #delete(key: string): void {
+    if (this.keys.delete(key)) this.#changed.push(key)
+  }
+}
+
+type Content = Pick<RawEntry, 'Value' | 'LockIndex'> & { readonly Session?: string | undefined }
+
+function same(a: Content, b: Content): boolean {
+  return (a.Value ?? '') === (b.Value ?? '') && a.Session === b.Session && a.LockIndex === b.LockIndex
+}
+
+function encode(text: string): string {
+  return Buffer.from(text).toString('base64')
+}
