@@ -94,7 +94,9 @@ export class Store {
     const before = [...this.keys].map(([key, raw]) => [key, { ...raw }] as const)
     const Errors: { OpIndex: number; What: string }[] = []
     const results: RawEntry[] = []
-    this.#write(() => {
+    const reads = operations.every(({ Verb }) => /^(get|check)-/.test(Verb)) // such a one is no entry in Raft's log
+    const carryOut = (change: () => void) => (reads ? change() : this.#write(change))
+    carryOut(() => {
       for (const [OpIndex, operation] of operations.entries()) {
         const outcome = this.#operation(operation)
         if (typeof outcome === 'string') Errors.push({ OpIndex, What: outcome })

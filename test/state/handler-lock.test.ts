@@ -294,7 +294,10 @@ describe('the handler lock', { concurrency: 4 }, () => {
       rmSync(join(directory, 'handler.lock', name))
       mkdirSync(join(directory, 'handler.lock', name))
     }
-    await assert.rejects(asOnlyHandler(directory, work), { name: 'Temporary', message: /^cannot unlock [^\n]+; [^\n]+$/ })
+    await assert.rejects(asOnlyHandler(directory, work), {
+      name: 'Temporary',
+      message: /^cannot unlock [^\n]+; [^\n]+$/,
+    })
   })
 
   it('is not taken from a holder that is stopped', async test => {
