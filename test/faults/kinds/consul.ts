@@ -78,7 +78,7 @@ export const consulFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'snapshot-restored', // of a backup since which every lock of a host has been handed over, and back
+    name: 'snapshot-restored', // of a backup since which every lock of a host has been handed over
     hits: 'client',
     lasts: 20_000,
     gap: 'takeover',
@@ -89,11 +89,9 @@ export const consulFaults: readonly Fault[] = [
       await leader.consul('snapshot', 'save', backup)
       const saved = bootClock()
       await drain(scene, 'on')
-      await lab.takenOver(scene.agent, 20_000)
-      await drain(scene, 'off')
       await pause(Math.max(0, saved + backupAge - bootClock()))
       await (await lab.cluster.leader()).consul('snapshot', 'restore', backup)
-      return nothing
+      return () => drain(scene, 'off')
     },
   },
   {
