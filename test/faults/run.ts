@@ -28,8 +28,8 @@ if (lack !== null) {
   process.exitCode = (await judged(options)) ? 0 : 1
 }
 
-async function judged({ clients, gossip, trials, from, head, note, summary, keep }: Options): Promise<boolean> {
-  const played: Played[] = []
+async function judged({ clients, gossip, trials, before, head, note, summary, keep }: Options): Promise<boolean> {
+  const played = [...before]
   for (const text of head) say(text)
   const lab = await Lab.start({ clients, gossip, say })
   let interrupted = false
@@ -49,7 +49,7 @@ async function judged({ clients, gossip, trials, from, head, note, summary, keep
       note(one)
       console.log(options.json ? JSON.stringify(one) : line(one))
     }
-    await play(lab, trials, told, from)
+    await play(lab, trials, told, before.length)
   } catch (error) {
     end = `cannot go on: ${reason(error)}`
   }
