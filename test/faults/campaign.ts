@@ -6,12 +6,16 @@ import type { Trial } from './trial.ts'
 /** The second fault of a pair begins at most so long after the first, ms. */
 const apart = 15_000
 
-/** `count` trials: single faults, and pairs. */
+/**
+ * `count` trials: single faults, and pairs. What one leaves behind meets the next, so how long a partition is without an
+ * owner is told and not judged.
+ */
 export function campaign(seed: number, count: number, faults: readonly Fault[], hosts: readonly string[]): Trial[] {
   const random = new Random(seed)
-  return Array.from({ length: count }, () =>
-    random.next() < 0.5 ? single(random, faults, hosts) : pair(random, faults, hosts),
-  )
+  return Array.from({ length: count }, (): Trial => {
+    const trial = random.next() < 0.5 ? single(random, faults, hosts) : pair(random, faults, hosts)
+    return { ...trial, anyGap: true }
+  })
 }
 
 /** Each of the faults, `times` times. */

@@ -4,9 +4,10 @@ import { cp, mkdir, mkdtemp, readlink, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
+import { bootClock } from '../../lib/clock.ts'
 import { keysOf } from '../../lib/names.ts'
-import { everywhere, range, type Stage, settled } from '../cluster/stage.ts'
-import { type Beat, parseBeats } from '../lab/beats.ts'
+import { everywhere, range, type Stage, statusOf } from '../cluster/stage.ts'
+import { type Beat, owners, parseBeats } from '../lab/beats.ts'
 import { type Agent, type Cluster, startCluster, tunedGossip } from '../lab/cluster.ts'
 import { configure, type DefinitionFile, home, instanceOf } from '../lab/install.ts'
 import { killMarked } from '../lab/marked.ts'
@@ -28,6 +29,8 @@ const terms = { default: { lease: 10, grace: 3 }, tuned: { lease: 7, grace: 2 } 
 const guardInterval = 2
 const partitionCount = 12
 const stateSize = '8m'
+/** Bytes: the beats of two seconds take half of it. */
+const tailSize = 64 * 1024
 /** Every server has a snapshot of its own soon, so that a restart restores one. */
 const snapshots = { raft_snapshot_threshold: 20, raft_snapshot_interval: '5s' }
 
@@ -47,10 +50,12 @@ export class Lab implements Stage {
   /** L and G, ms. */
   readonly lease: number
   readonly grace: number
+  readonly #file: string
   #offset = 0
 
   private constructor(root: string, lan: Lan, cluster: Cluster, options: LabOptions) {
     this.root = root
+    this.#file = join(root, 'beats')
     this.lan = lan
     this.cluster = cluster
     const { lease, grace } = terms[options.gossip]
@@ -111,7 +116,7 @@ export class Lab implements Stage {
   /** The service's definition. @param lease and @param grace in s */
   define(lease = this.lease / 1000, grace = this.grace / 1000, more: Record<string, unknown> = {}): DefinitionFile {
     const worker = join(import.meta.dirname, 'worker.pl')
-    const files = [join(this.root, 'beats'), join(this.root, 'store')]
+    const files = [this.#file, join(this.root, 'store')]
     // Some have a process that left their group, some do not stop when they are asked to: faults shall find them in the way.
     const kinds = 'case $1 in *[37]) kind=grandchild;; *[159]) kind=stubborn;; *) kind=plain;; esac'
     const run = `${kinds}; exec perl ${worker} ${files.join(' ')} $kind`
@@ -140,34 +145,61 @@ export class Lab implements Stage {
 
   /** The beats since the last call of `forget`. */
   beats = async (): Promise<Beat[]> => {
-    const file = join(this.root, 'beats')
-    const text = Buffer.alloc(statSync(file).size - this.#offset)
-    const descriptor = openSync(file, 'r')
-    readSync(descriptor, text, 0, text.length, this.#offset)
-    closeSync(descriptor)
-    return parseBeats(text.toString())
+    return parseBeats(this.#read(this.#offset, statSync(this.#file).size).toString())
   }
 
   /** What was seen so far is judged. */
   forget(): void {
-    const file = join(this.root, 'beats')
-    const size = statSync(file).size
     // From the beginning of a line.
-    const tail = Buffer.alloc(Math.min(size, 1000))
-    const descriptor = openSync(file, 'r')
-    readSync(descriptor, tail, 0, tail.length, size - tail.length)
-    closeSync(descriptor)
-    this.#offset = size - tail.length + tail.lastIndexOf(10) + 1
+    const { text, offset } = this.#tail()
+    this.#offset = offset + text.lastIndexOf(10) + 1
     this.witness.clear()
+  }
+
+  /** The partitions that have not beaten a moment ago. */
+  idle(): string[] {
+    const { text } = this.#tail()
+    const whole = text.toString().slice(text.indexOf(10) + 1)
+    const owned = owners(parseBeats(whole), bootClock())
+    return this.partitions.filter(partition => !owned.get(partition))
+  }
+
+  /** The end of the beats file, enough for a second or two. */
+  #tail(): { text: Buffer; offset: number } {
+    const size = statSync(this.#file).size
+    const offset = Math.max(0, size - tailSize)
+    return { text: this.#read(offset, size), offset }
+  }
+
+  #read(from: number, to: number): Buffer {
+    const text = Buffer.alloc(to - from)
+    const descriptor = openSync(this.#file, 'r')
+    readSync(descriptor, text, 0, text.length, from)
+    closeSync(descriptor)
+    return text
   }
 
   instance(agent: Agent): string {
     return instanceOf(agent, this.definition)
   }
 
-  /** Waits until everything runs where it should, on all clients, and one server may be lost. */
+  /**
+   * Waits until every client takes part, every partition beats, and one server may be lost. What stands in the state
+   * directories is not asked: on a full disk facts are missing of what runs.
+   */
   async settled(deadline = 120_000): Promise<void> {
-    await settled(this, this.clients, deadline)
+    const instances = this.clients.map(agent => this.instance(agent)).sort()
+    await until(
+      'all partitions to run, and all instances to take part',
+      async see => {
+        const status = await statusOf(this.servers[0] as Agent, this.definition.name)
+        const members = status.instances.filter(({ state }) => state === 'member').map(({ instance }) => instance)
+        const idle = this.idle()
+        see(`${status.summary}; members ${members.join(', ')}; no beats of ${idle.join(', ') || 'none'}`)
+        return status.ok && members.sort().join() === instances.join() && idle.length === 0
+      },
+      { deadline, every: 200 },
+    )
     // A server that comes back votes only after 10 s; another that is cut off before that takes the majority along.
     await until(
       'all servers to vote',
@@ -209,7 +241,7 @@ export class Lab implements Stage {
 
   async #enter(): Promise<void> {
     await mkdir(join(this.root, 'store'))
-    writeFileSync(join(this.root, 'beats'), '')
+    writeFileSync(this.#file, '')
     for (const agent of this.clients) {
       await execa('mount', ['-t', 'tmpfs', '-o', `size=${stateSize}`, 'watchbill-state', agent.state])
     }

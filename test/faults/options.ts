@@ -16,8 +16,8 @@ export interface Options {
   readonly json: boolean
   readonly keep: boolean
   readonly trials: readonly Trial[]
-  /** How many of them were played before. */
-  readonly from: number
+  /** The first of them, played before. */
+  readonly before: readonly Played[]
   /** Said at first. */
   readonly head: readonly string[]
   readonly note: (played: Played) => void
@@ -55,7 +55,15 @@ function read(args: string[]): Options {
   })
   const { json, keep } = values
   const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : whole('--seed', values.seed)
-  const usual = { json, keep, gossip: gossipOf(values.gossip), from: 0, clients: 3, note: () => {}, summary: nothing }
+  const usual = {
+    json,
+    keep,
+    gossip: gossipOf(values.gossip),
+    before: [],
+    clients: 3,
+    note: () => {},
+    summary: nothing,
+  }
   if (values.resume !== undefined) return { ...usual, ...resumed(values.resume) }
   if (values.campaign !== undefined) {
     return { ...usual, ...newCampaign(seed, whole('--campaign', values.campaign), usual) }
@@ -87,7 +95,7 @@ function resumed(file: string) {
     clients,
     gossip: gossipOf(progress.gossip),
     trials: campaign(seed, count, faults, hostNames(clients)),
-    from: played.length,
+    before: played,
     head: [`seed ${seed}; ${played.length} of ${count} were played before`],
     note: (played: Played) => note(file, played),
   }

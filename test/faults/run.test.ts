@@ -43,8 +43,8 @@ describe('the arguments', () => {
   })
 
   it('--resume goes on where a campaign was interrupted, with its own seed and gossip', t => {
-    const { trials, from, gossip } = optionsFrom(['--resume', progress(t, 4)])
-    assert.deepEqual([trials.length, from, gossip], [10, 4, 'default'])
+    const { trials, before, gossip } = optionsFrom(['--resume', progress(t, 4)])
+    assert.deepEqual([trials.length, before.length, gossip], [10, 4, 'default'])
     assert.deepEqual(trials, optionsFrom(['--resume', progress(t, 0)]).trials)
   })
 

@@ -28,23 +28,28 @@ if (lack !== null) {
   process.exitCode = (await judged(options)) ? 0 : 1
 }
 
-async function judged({ clients, gossip, trials, from, head, note, summary, keep }: Options): Promise<boolean> {
-  const played: Played[] = []
+async function judged({ clients, gossip, trials, before, head, note, summary, keep }: Options): Promise<boolean> {
+  const played = [...before]
   for (const text of head) say(text)
   const lab = await Lab.start({ clients, gossip, say })
+  let interrupted = false
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(name, () => void lab.close({ keep: true }).finally(() => process.exit(1)))
+    process.once(name, () => {
+      interrupted = true
+      void lab.close({ keep }).finally(() => process.exit(1))
+    })
   }
   let end: string | null = null
   try {
     say(`the lab is in ${lab.root}`)
     say(heading())
     const told = (one: Played) => {
+      if (interrupted) return // what fails now says nothing of watchbill
       played.push(one)
       note(one)
       console.log(options.json ? JSON.stringify(one) : line(one))
     }
-    await play(lab, trials, told, from)
+    await play(lab, trials, told, before.length)
   } catch (error) {
     end = `cannot go on: ${reason(error)}`
   }

@@ -17,6 +17,8 @@ export interface Trial {
   /** How long after the first one each begins, ms. */
   readonly delays: readonly number[]
   readonly seed: number
+  /** How long a partition may be without an owner is not judged. */
+  readonly anyGap?: true
 }
 
 export interface Outcome extends Verdict {
@@ -45,7 +47,7 @@ export async function run(lab: Lab, trial: Trial): Promise<Outcome> {
   const alone = trial.faults.length === 1
   const verdict = judge(beats, lab.partitions, {
     from,
-    gap: alone ? fault.gap : 'any',
+    gap: alone && !trial.anyGap ? fault.gap : 'any',
     limit: lab.limit + (alone && fault.limit ? fault.limit - lab.lease - lab.grace : 0),
     losses: lab.witness.losses(id => `${lab.definition.name}/${id}`),
     frozen: hits.flatMap(({ frozen }) => frozen),

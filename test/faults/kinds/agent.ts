@@ -5,6 +5,7 @@ import type { Agent } from '../../lab/cluster.ts'
 import { program } from '../../lab/install.ts'
 import { until } from '../../lab/until.ts'
 import type { Fault, Scene } from '../fault.ts'
+import { insist } from '../insist.ts'
 
 const takenOver = { takenOverWithin: 30_000 }
 /** Longer than any lease. */
@@ -83,7 +84,8 @@ export const agentFaults: readonly Fault[] = [
     lasts: 5000,
     gap: 'clean',
     inject: async ({ lab, agent }) => {
-      await program('leave', [lab.definition.name, '--state', agent.state, '--http-addr', agent.http], agent)
+      const args = [lab.definition.name, '--state', agent.state, '--http-addr', agent.http]
+      await insist('a leave', () => program('leave', args, agent))
       return () => agent.reload()
     },
   },

@@ -7,6 +7,7 @@ import { keysOf } from '../../../lib/names.ts'
 import { processes } from '../../cluster/stage.ts'
 import { program } from '../../lab/install.ts'
 import type { Fault, Heal, Scene } from '../fault.ts'
+import { insist } from '../insist.ts'
 
 const takenOver = { takenOverWithin: 30_000 }
 const nothing: Heal = async () => {}
@@ -16,8 +17,10 @@ const backupAge = 60_000
 const longer = { lease: 14, grace: 4 }
 
 export async function drain({ lab, agent }: Scene, on: 'on' | 'off'): Promise<void> {
-  const [server] = lab.servers as [(typeof lab.servers)[0]]
-  await program('drain', [lab.definition.name, lab.instance(agent), on, '--http-addr', server.http], server)
+  await insist(`a drain, ${on}`, async () => {
+    const leader = await lab.cluster.leader()
+    await program('drain', [lab.definition.name, lab.instance(agent), on, '--http-addr', leader.http], leader)
+  })
 }
 
 /** The key of a lock that the host holds. */
@@ -28,10 +31,12 @@ function someLock({ lab, agent, random }: Scene): string {
 
 /** By a server, which the host need not reach. */
 async function destroySession({ lab, agent }: Scene): Promise<void> {
-  const leader = await lab.cluster.leader()
-  const sessions = await leader.api<{ ID: string; Name: string }[]>('GET', `/v1/session/node/${agent.name}`)
-  const own = sessions.find(({ Name }) => Name.includes(lab.instance(agent)))
-  await leader.api('PUT', `/v1/session/destroy/${own?.ID}`)
+  await insist('a session to be destroyed', async () => {
+    const leader = await lab.cluster.leader()
+    const sessions = await leader.api<{ ID: string; Name: string }[]>('GET', `/v1/session/node/${agent.name}`)
+    const own = sessions.find(({ Name }) => Name.includes(lab.instance(agent)))
+    await leader.api('PUT', `/v1/session/destroy/${own?.ID}`)
+  })
 }
 
 export const consulFaults: readonly Fault[] = [
@@ -41,7 +46,8 @@ export const consulFaults: readonly Fault[] = [
     lasts: 5000,
     gap: 'none',
     inject: async scene => {
-      await scene.agent.api('DELETE', someLock(scene))
+      const lock = someLock(scene)
+      await insist('a lock to be deleted', () => scene.agent.api('DELETE', lock))
       return nothing
     },
   },
@@ -51,7 +57,8 @@ export const consulFaults: readonly Fault[] = [
     lasts: 5000,
     gap: 'none',
     inject: async scene => {
-      await scene.agent.api('PUT', someLock(scene), 'garbage')
+      const lock = someLock(scene)
+      await insist('a lock to be overwritten', () => scene.agent.api('PUT', lock, 'garbage'))
       return nothing
     },
   },
@@ -78,22 +85,19 @@ export const consulFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'snapshot-restored', // of a backup since which every lock of a host has been handed over, and back
+    name: 'snapshot-restored', // of a backup since which every lock of a host has been handed over
     hits: 'client',
     lasts: 20_000,
     gap: 'takeover',
     inject: async scene => {
       const { lab } = scene
-      const leader = await lab.cluster.leader()
       const backup = join(lab.root, 'backup')
-      await leader.consul('snapshot', 'save', backup)
+      await insist('a backup', async () => (await lab.cluster.leader()).consul('snapshot', 'save', backup))
       const saved = bootClock()
       await drain(scene, 'on')
-      await lab.takenOver(scene.agent, 20_000)
-      await drain(scene, 'off')
       await pause(Math.max(0, saved + backupAge - bootClock()))
-      await (await lab.cluster.leader()).consul('snapshot', 'restore', backup)
-      return nothing
+      await insist('a restore', async () => (await lab.cluster.leader()).consul('snapshot', 'restore', backup))
+      return () => drain(scene, 'off')
     },
   },
   {
