@@ -101,7 +101,7 @@ export class Faults {
       case 'lock deleted':
         return consul.keys.has(lock) && consul.remove(lock)
       case 'lock overwritten':
-        return consul.put(lock, 'what is this')
+        return consul.keys.has(lock) && consul.put(lock, 'what is this')
       case 'lock overwritten as clean':
         return consul.keys.has(lock) && consul.put(lock, '{"clean":true}')
       case 'everything wiped':

@@ -10,7 +10,7 @@ import { actionsFor, mutants } from './mutants.ts'
 import { neverTwoOwners } from './properties.ts'
 
 /** Each shows within a few runs; more than so many, and it counts as missed. */
-const mostRuns = 60
+const mostRuns = 150
 
 describe('the model catches', { concurrency: 1 }, async () => {
   const sound = await loadLib()

@@ -31,7 +31,7 @@ export const mutants: readonly Mutant[] = [
     name: 'check-index left out',
     file: 'lease/takeover.ts',
     edits: [[": { Verb: 'check-index', Key, Index: index },", ": { Verb: 'get-tree', Key: 'nothing' },"]],
-    seed: 12,
+    seed: 18,
     faults: ['drained', 'write held back', 'drain over', 'drained', 'cut and session destroyed'],
     hosts: [0, 0, 0, 0, 1],
   },
@@ -90,7 +90,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a lock found in its own session is assumed',
     file: 'plan.ts',
-    edits: [["if (!ours) return { do: 'disown', partition: id, index }", '']],
+    edits: [["if (!ours) return { do: 'disown', partition: id, index, next: nextHolder(snapshot, assignment, id) }", '']],
     seed: 6,
     faults: ['backup made', 'drained', 'drain over', 'backup restored'],
   },
@@ -98,7 +98,7 @@ export const mutants: readonly Mutant[] = [
     name: 'the wait goes on although the lock was taken meanwhile',
     file: 'lease/free.ts',
     edits: [['known?.index === index ? known', 'known ? known']],
-    seed: 11,
+    seed: 8,
     faults: ['session destroyed', 'cut and session destroyed'],
   },
   {

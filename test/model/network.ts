@@ -92,7 +92,7 @@ export class Network {
     return {
       status,
       text: typeof text === 'string' ? text : JSON.stringify(text),
-      index: index === null ? null : String(this.consul.index),
+      index: index === null ? null : String(index ?? this.consul.index),
     }
   }
 
