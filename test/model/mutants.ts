@@ -90,7 +90,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a lock found in its own session is assumed',
     file: 'plan.ts',
-    edits: [["if (!ours) return { do: 'disown', partition: id, index, next: nextHolder(snapshot, assignment, id) }", '']],
+    edits: [
+      ["if (!ours) return { do: 'disown', partition: id, index, next: nextHolder(snapshot, assignment, id) }", ''],
+    ],
     seed: 6,
     faults: ['backup made', 'drained', 'drain over', 'backup restored'],
   },
