@@ -4,6 +4,7 @@ import { stripVTControlCharacters } from 'node:util'
 import type { ArgsDef, ParsedArgs } from 'citty'
 import { parseArgs } from 'citty'
 import { Permanent, reason, Temporary } from './errors.ts'
+import { printable, printableLines } from './printable.ts'
 
 /** Exit codes. 1 is only for the "no" of a question. */
 export const exit = { done: 0, no: 1, permanent: 100, temporary: 111 } as const
@@ -102,13 +103,13 @@ function end({ name }: { readonly name: string }, error: unknown): void {
   const expected = error instanceof Error && (error.name === 'Permanent' || error.name === 'Temporary')
   const permanent = expected && error.name === 'Permanent'
   const text = expected ? reason(error) : `cannot go on: a bug: ${error instanceof Error ? error.stack : String(error)}`
-  write(2, `${name}: ${permanent ? 'permanent' : 'temporary'}: ${text}\n`)
+  write(2, `${printableLines(`${name}: ${permanent ? 'permanent' : 'temporary'}: ${text}`)}\n`)
   process.exit(permanent ? exit.permanent : exit.temporary)
 }
 
-/** Prints one line on stdout. */
-export function print(line: string): void {
-  write(1, `${line}\n`)
+/** Prints a line, or several, on stdout. What others wrote into Consul must not act on the terminal. */
+export function print(text: string): void {
+  write(1, `${printableLines(text)}\n`)
 }
 
 /**
@@ -130,5 +131,5 @@ function write(descriptor: 1 | 2, text: string): void {
 
 /** Where `--debug` and DEBUG send every request and answer. */
 export function debugLine(line: string): void {
-  if (process.env.DEBUG) write(2, `debug: ${line}\n`)
+  if (process.env.DEBUG) write(2, `${printable(`debug: ${line}`)}\n`)
 }

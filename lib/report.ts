@@ -10,7 +10,7 @@ import { readFact, removeFact, writeFact } from './state/facts.ts'
 import type { InstanceFiles } from './state/instance.ts'
 import type { Local } from './state/local.ts'
 
-/** Partition -> sentence. */
+/** Partition -> sentence. It inherits nothing: `__proto__` and `constructor` are names like any other. */
 export type Report = Readonly<Record<string, string>>
 
 /** States of the shepherd that anyone who looks at the lock would expect: they need no words. */
@@ -33,7 +33,7 @@ export function isReportStale(files: InstanceFiles, local: ReadonlyMap<string, L
 
 /** Pure: what there is to say. A wait keeps its first wording, so that the clock's jitter writes nothing. */
 export function reportOf(snapshot: Snapshot, plan: Plan, before: Report, wallClock: number): Report {
-  const report: Record<string, string> = {}
+  const report = blank()
   for (const [id, local] of snapshot.local) {
     const words = remark(local)
     if (words !== null) report[id] = words
@@ -54,11 +54,17 @@ function waiting(snapshot: Snapshot, id: string, until: number): string {
 export function parseReport(text: string | null): Report {
   try {
     const value: unknown = JSON.parse(text ?? '{}')
-    if (typeof value !== 'object' || value === null) return {}
-    return Object.fromEntries(Object.entries(value).filter(([, sentence]) => typeof sentence === 'string'))
+    const report = blank()
+    if (typeof value !== 'object' || value === null) return report
+    for (const [id, sentence] of Object.entries(value)) if (typeof sentence === 'string') report[id] = sentence
+    return report
   } catch {
-    return {}
+    return blank()
   }
+}
+
+function blank(): Record<string, string> {
+  return Object.create(null) as Record<string, string>
 }
 
 /** Writes the report if it says something else than the last one. */

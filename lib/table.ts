@@ -1,8 +1,9 @@
 /** Plain text tables. */
+import { printable } from './printable.ts'
 
-/** Columns as wide as their widest cell, two spaces between them; no trailing spaces. */
+/** Columns as wide as their widest cell, two spaces between them; no trailing spaces. A cell stays on its line, whatever it holds. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows]
+  const all = [head, ...rows.map(row => row.map(printable))]
   const widths = head.map((_, column) => Math.max(...all.map(row => width(row[column] ?? ''))))
   return all
     .map(row =>

@@ -23,17 +23,17 @@ describe('a report', () => {
     null,
   ]) {
     it(`says nothing of a partition that is ${status}`, () => {
-      assert.deepEqual(reportOf(with0({ status }), quiet, {}, 0), {})
+      assert.deepEqual({ ...reportOf(with0({ status }), quiet, {}, 0) }, {})
     })
   }
 
   for (const status of [looping, 'backing off: exit 1', 'finished: exit 0', 'cannot start: spawn ENOENT']) {
-    it(`says "${status}"`, () => assert.deepEqual(reportOf(with0({ status }), quiet, {}, 0), { 0: status }))
+    it(`says "${status}"`, () => assert.deepEqual({ ...reportOf(with0({ status }), quiet, {}, 0) }, { 0: status }))
   }
 
   it('says nothing of what is not here any more, or not yet', () => {
-    assert.deepEqual(reportOf(with0({ status: looping, acquisition: null }), quiet, {}, 0), {})
-    assert.deepEqual(reportOf(with0({ status: looping, index: null }), quiet, {}, 0), {})
+    assert.deepEqual({ ...reportOf(with0({ status: looping, acquisition: null }), quiet, {}, 0) }, {})
+    assert.deepEqual({ ...reportOf(with0({ status: looping, index: null }), quiet, {}, 0) }, {})
   })
 
   const wall = Date.parse('2026-01-01T00:00:00.250Z')
@@ -47,9 +47,12 @@ describe('a report', () => {
 
   it('says who takes over from whom, and when', () => {
     const snapshot = waiting()
-    assert.deepEqual(reportOf(snapshot, planOf(snapshot), {}, wall), {
-      0: `takeover by ${me} at 2026-01-01T00:00:10Z: ${other} lost the lock without giving it back`,
-    })
+    assert.deepEqual(
+      { ...reportOf(snapshot, planOf(snapshot), {}, wall) },
+      {
+        0: `takeover by ${me} at 2026-01-01T00:00:10Z: ${other} lost the lock without giving it back`,
+      },
+    )
   })
 
   it('says so when nobody knows from whom', () => {
@@ -67,15 +70,30 @@ describe('a report', () => {
   })
 
   it('drops the words of a wait that is over', () => {
-    assert.deepEqual(reportOf(snapshotOf(), quiet, { 0: 'takeover by …' }, wall), {})
+    assert.deepEqual({ ...reportOf(snapshotOf(), quiet, { 0: 'takeover by …' }, wall) }, {})
   })
 })
 
 describe('reading a report', () => {
   for (const text of [null, '', '{', 'null', '5', '"text"', '{"0":5}', '{"0":null}']) {
-    it(`${text} says nothing`, () => assert.deepEqual(parseReport(text), {}))
+    it(`${text} says nothing`, () => assert.deepEqual({ ...parseReport(text) }, {}))
   }
-  it('keeps what is a sentence', () => assert.deepEqual(parseReport('{"0":"x","1":5}'), { 0: 'x' }))
+  it('keeps what is a sentence', () => assert.deepEqual({ ...parseReport('{"0":"x","1":5}') }, { 0: 'x' }))
+})
+
+describe('a partition with the name of what every object inherits', () => {
+  for (const id of ['__proto__', 'constructor', 'toString']) {
+    it(`${id} is one like any other`, t => {
+      const snapshot = snapshotOf({ local: new Map([[id, locals.running({ status: looping })]]) })
+      const text = JSON.stringify(reportOf(snapshot, quiet, parseReport(null), 0))
+      assert.equal(text, `{"${id}":"${looping}"}`)
+      assert.equal(parseReport(text)[id], looping)
+      assert.equal(parseReport(null)[id], undefined)
+      const waiting = reportOf(snapshotOf(), { ...quiet, waits: new Map([[id, 5000]]) }, parseReport(null), 0)
+      assert.match(waiting[id] ?? '', /^takeover by /)
+      assert.equal(isReportStale(stateOf(t), snapshot.local), true)
+    })
+  }
 })
 
 describe('a report is stale', () => {

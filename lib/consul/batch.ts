@@ -1,4 +1,5 @@
 /** Many small conditional writes in few transactions. */
+import { Temporary } from '../errors.ts'
 import type { Consul } from './http.ts'
 import { type Entry, type Operation, transact, transactionLimit } from './kv.ts'
 
@@ -34,7 +35,11 @@ export async function transactInBatches<T>(consul: Consul, batch: Batch<T>): Pro
       await batch.onDone?.(items, outcome.entries)
     } else {
       const dropped = new Set(owners.filter((_, position) => outcome.failed.has(position)))
-      if (dropped.size === 0) throw new Error('Consul refused an operation that carries no condition')
+      if (dropped.size === 0) {
+        throw new Temporary(
+          'cannot complete a transaction: Consul refused what carries no condition; it is tried again',
+        )
+      }
       refused.push(...dropped)
       queue = queue.filter(item => !dropped.has(item))
     }

@@ -26,6 +26,9 @@ export interface ConsulOptions {
   readonly debug?: (line: string) => void
 }
 
+/** Far more than any service needs; Node makes no text of twice as much. */
+const mostBytes = 256 * 1024 * 1024
+
 export class Consul {
   readonly address: Address
   readonly #client: ClientType
@@ -81,6 +84,7 @@ export class Consul {
       let status = 0
       let index: string | null = null
       const chunks: Buffer[] = []
+      let size = 0
       const fail = (why: string) => reject(new Temporary(`cannot reach Consul at ${this.#where()}: ${why}; is it up?`))
       const timer = setTimeout(() => {
         const why = `no answer within ${this.#limit} ms`
@@ -99,6 +103,8 @@ export class Consul {
           },
           onResponseData: (_, chunk) => {
             chunks.push(chunk)
+            size += chunk.length
+            if (size > mostBytes) controller?.abort(new Error('an answer of more than 256 MiB'))
           },
           onResponseEnd: () => {
             clearTimeout(timer)

@@ -54,8 +54,11 @@ export function base64(text: string): string {
   return Buffer.from(text).toString('base64')
 }
 
+/** @throws Temporary when it is not what Consul says of a key */
 export function entryOf(raw: RawEntry): Entry {
-  if (typeof raw?.Key !== 'string' || typeof raw.ModifyIndex !== 'number') {
+  const { Key, Value, Session, CreateIndex, ModifyIndex, LockIndex } = (raw ?? {}) as Partial<RawEntry>
+  const texts = typeof Key === 'string' && isTextOrNothing(Value) && isTextOrNothing(Session)
+  if (!texts || ![CreateIndex, ModifyIndex, LockIndex].every(index => typeof index === 'number')) {
     throw new Temporary(`cannot read Consul's answer: it holds something that is not a key; it is tried again`)
   }
   return {
@@ -66,6 +69,10 @@ export function entryOf(raw: RawEntry): Entry {
     modifyIndex: raw.ModifyIndex,
     lockIndex: raw.LockIndex,
   }
+}
+
+function isTextOrNothing(value: unknown): boolean {
+  return value === null || value === undefined || typeof value === 'string'
 }
 
 /** A key's path in the HTTP API. */
@@ -134,7 +141,7 @@ async function send(consul: Consul, route: string, operations: readonly Operatio
   const answer = await consul.request('PUT', route, { body, ok: [200, 409] })
   const outcome = parse<RawOutcome>(route, answer.text)
   if (answer.status === 409) {
-    const errors = Array.isArray(outcome?.Errors) ? outcome.Errors : []
+    const errors = refusals(outcome, operations.length)
     // An operation that is refused for want of a permission is no statement about the key.
     const denied = errors.find(error => /permission denied/i.test(error.What))
     if (denied || errors.length === 0) {
@@ -147,5 +154,12 @@ async function send(consul: Consul, route: string, operations: readonly Operatio
   if (typeof outcome !== 'object' || !(outcome?.Results === null || Array.isArray(outcome?.Results))) {
     throw new Temporary(`cannot complete a transaction: the answer is not Consul's; it is tried again`)
   }
-  return { done: true, entries: (outcome.Results ?? []).map(result => entryOf(result.KV)) }
+  return { done: true, entries: (outcome.Results ?? []).map(result => entryOf(result?.KV)) }
+}
+
+/** Why each operation was refused; none when the answer does not say so of operations that there are. */
+function refusals(outcome: RawOutcome | null, count: number): NonNullable<RawOutcome['Errors']> {
+  const errors = Array.isArray(outcome?.Errors) ? outcome.Errors : []
+  const named = errors.every(error => Number.isInteger(error?.OpIndex) && error.OpIndex >= 0 && error.OpIndex < count)
+  return named ? errors : []
 }

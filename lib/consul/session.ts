@@ -41,18 +41,24 @@ export async function createSession(consul: Consul, instance: string, guardCheck
 export async function renewSession(consul: Consul, id: string): Promise<Session | null> {
   const answer = await consul.request('PUT', `/v1/session/renew/${encodeURIComponent(id)}`, { ok: [200, 404] })
   if (answer.status === 404) return sessionInfo(consul, id) // a proxy answers 404 too
-  const sessions = parse<Session[]>('/v1/session/renew', answer.text)
-  if (!Array.isArray(sessions) || typeof sessions[0]?.Node !== 'string') {
+  const sessions = parse<unknown>('/v1/session/renew', answer.text)
+  if (!isSessions(sessions) || !sessions[0]) {
     throw new Temporary(`cannot renew the session: the answer is not Consul's; it is tried again`)
   }
   return sessions[0]
 }
 
+function isSessions(value: unknown): value is Session[] {
+  const texts = (one: Partial<Session> | null) =>
+    [one?.ID, one?.Name, one?.Node].every(text => typeof text === 'string')
+  return Array.isArray(value) && value.every(texts)
+}
+
 /** The session as the servers know it; null when they know none. */
 async function sessionInfo(consul: Consul, id: string): Promise<Session | null> {
   const answer = await consul.request('GET', `/v1/session/info/${encodeURIComponent(id)}?consistent`)
-  const sessions = parse<Session[] | null>('/v1/session/info', answer.text)
-  if (answer.index === null || !(sessions === null || Array.isArray(sessions))) {
+  const sessions = parse<unknown>('/v1/session/info', answer.text)
+  if (answer.index === null || !(sessions === null || isSessions(sessions))) {
     throw new Temporary(`cannot look up the session: the answer is not Consul's; it is tried again`)
   }
   return sessions?.[0] ?? null
@@ -65,7 +71,7 @@ export async function destroySession(consul: Consul, id: string): Promise<void> 
 
 /** All sessions that live on a node. */
 export async function sessionsOn(consul: Consul, node: string): Promise<readonly Session[]> {
-  const sessions = await consul.json<Session[]>('GET', `/v1/session/node/${encodeURIComponent(node)}?consistent`)
-  if (!Array.isArray(sessions)) throw new Temporary(`cannot list the sessions of ${node}; it is tried again`)
+  const sessions = await consul.json<unknown>('GET', `/v1/session/node/${encodeURIComponent(node)}?consistent`)
+  if (!isSessions(sessions)) throw new Temporary(`cannot list the sessions of ${node}; it is tried again`)
   return sessions
 }

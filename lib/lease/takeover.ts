@@ -4,6 +4,7 @@ import { bootClock } from '../clock.ts'
 import { lastEntry, transactInBatches } from '../consul/batch.ts'
 import { base64, type Operation } from '../consul/kv.ts'
 import type { Context } from '../context.ts'
+import { Temporary } from '../errors.ts'
 import type { Step } from '../plan.ts'
 import { fencingToken } from '../settings.ts'
 import type { Snapshot } from '../snapshot.ts'
@@ -85,7 +86,9 @@ export function lockOperations(
 /** The ModifyIndex that a transaction left at a partition's lock. */
 export function lockIndex(snapshot: Snapshot, partition: string, entries: Parameters<typeof lastEntry>[0]): number {
   const index = lastEntry(entries, snapshot.keys.lock(partition))?.modifyIndex
-  if (index === undefined) throw new Error(`Consul's answer holds no entry for the lock of ${partition}`)
+  if (index === undefined) {
+    throw new Temporary(`cannot claim ${partition}: Consul's answer holds no entry for its lock; it is tried again`)
+  }
   return index
 }
 

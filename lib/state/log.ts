@@ -1,5 +1,6 @@
 /** The instance's log: one line, one fact, at most two files of one MiB. */
 import { appendFileSync, renameSync, statSync } from 'node:fs'
+import { printable } from '../printable.ts'
 
 const most = 1024 * 1024
 
@@ -7,7 +8,7 @@ const most = 1024 * 1024
 export function appendLog(file: string, line: string): void {
   try {
     if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > most) renameSync(file, `${file}.1`)
-    appendFileSync(file, `${new Date().toISOString()} ${line}\n`, { mode: 0o600 })
+    appendFileSync(file, `${new Date().toISOString()} ${printable(line)}\n`, { mode: 0o600 })
   } catch (error) {
     console.error(`cannot write ${file}: ${(error as Error).message}`)
   }

@@ -15,11 +15,11 @@ export interface Request {
   readonly node?: string
 }
 
-/** `text` is JSON unless it is a string. Answers carry X-Consul-Index unless `index` is null. */
+/** `text` is JSON unless it is a string. Answers carry X-Consul-Index, Raft's unless said, or none. */
 export interface Reply {
   readonly status?: number
   readonly text?: unknown
-  readonly index?: null
+  readonly index?: number | null
 }
 
 export interface Service {
@@ -63,7 +63,7 @@ export class ConsulModel extends Store {
   blocksFor({ path }: Request): number {
     const [route, words, query] = partsOf(path)
     const index = Number(query.get('index') ?? 0)
-    if (route !== 'kv' || index === 0 || this.#indexOf(words.join('/')) > index) return 0
+    if (route !== 'kv' || index === 0 || this.indexBelow(words.join('/')) > index) return 0
     return Number.parseInt(query.get('wait') ?? '300000', 10)
   }
 
@@ -89,11 +89,6 @@ export class ConsulModel extends Store {
     }
   }
 
-  #indexOf(prefix: string): number {
-    const found = this.below(prefix)
-    return found.length === 0 ? this.index : Math.max(...found.map(({ ModifyIndex }) => ModifyIndex))
-  }
-
   #transaction(operations: readonly Operation[]): Reply {
     const outcome = this.transact(operations)
     if (outcome === 'too many') return { status: 413, text: 'too many operations' }
@@ -111,8 +106,9 @@ export class ConsulModel extends Store {
     }
     const exact = this.keys.get(key)
     const found: RawEntry[] = query.has('keys') || query.has('recurse') ? this.below(key) : exact ? [exact] : []
-    if (found.length === 0) return { status: 404 }
-    return { text: query.has('keys') ? found.map(({ Key }) => Key) : found }
+    const index = this.indexBelow(key)
+    if (found.length === 0) return { status: 404, index }
+    return { index, text: query.has('keys') ? found.map(({ Key }) => Key) : found }
   }
 
   #session({ body, node }: Request, [act, id = '']: readonly string[]): Reply {

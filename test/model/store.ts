@@ -29,6 +29,8 @@ export class Store {
   /** Told after each write that changed something, with the keys that it changed. */
   onWrite: (changed: readonly string[]) => void = () => {}
   #changed: string[] = []
+  /** Keys that are gone -> the index at which they went. */
+  readonly #gone = new Map<string, number>()
 
   session(id: string, node: string, name = ''): string {
     this.sessions.set(id, { Name: name, Node: node })
@@ -71,6 +73,13 @@ export class Store {
   below(prefix: string): RawEntry[] {
     const found = [...this.keys.values()].filter(({ Key }) => Key.startsWith(prefix))
     return found.sort((a, b) => (a.Key < b.Key ? -1 : 1)).map(raw => ({ ...raw }))
+  }
+
+  /** Of the last change below a prefix; Raft's own where there never was anything. */
+  indexBelow(prefix: string): number {
+    const gone = [...this.#gone].filter(([key]) => key.startsWith(prefix)).map(([, index]) => index)
+    const indexes = [...this.below(prefix).map(({ ModifyIndex }) => ModifyIndex), ...gone]
+    return indexes.length > 0 ? Math.max(...indexes) : this.index
   }
 
   backup(): Backup {
@@ -179,7 +188,9 @@ export class Store {
   }
 
   #delete(key: string): void {
-    if (this.keys.delete(key)) this.#changed.push(key)
+    if (!this.keys.delete(key)) return
+    this.#changed.push(key)
+    this.#gone.set(key, this.index)
   }
 }
 

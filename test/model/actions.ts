@@ -1,0 +1,86 @@
+/** What can go wrong in a run, as data that fast-check makes and shrinks. */
+import fc from 'fast-check'
+import { garbledAnswers } from './garbled.ts'
+import type { Fault } from './program.ts'
+
+/** Which host and which partition, counted round; how long after the one before it, ms. */
+interface Where {
+  readonly host: number
+  readonly partition: number
+  readonly after: number
+}
+type Details = { readonly for?: number; readonly program?: 'guard' | 'handler'; readonly fault?: Fault } & {
+  readonly nth?: number
+  readonly how?: number
+}
+
+const where = { host: fc.nat(2), partition: fc.nat(3), after: fc.oneof(fc.nat(300), fc.nat(4000), fc.nat(20_000)) }
+const lasting = { for: fc.oneof(fc.nat(4000), fc.nat(40_000)) }
+const fault = fc.record({
+  kind: fc.constantFrom('killed', 'disk full', 'disk read-only' as const),
+  at: fc.integer({ min: 1, max: 40 }),
+})
+
+/** Every kind of action, and what it needs to know. */
+const kinds = {
+  cut: lasting,
+  'agent killed': lasting,
+  'host frozen': lasting,
+  'guard hung': lasting,
+  'read held back': lasting,
+  'write held back': lasting,
+  'answer late': { for: fc.nat(5500) },
+  'answer lost': {},
+  'answer garbled': { nth: fc.nat(6), how: fc.nat(garbledAnswers.length - 1) },
+  'lost while a read is answered, then cut': { for: fc.nat(5000) },
+  'lost while a write is answered, then cut': { for: fc.nat(5000) },
+  'program fails': { program: fc.constantFrom('guard', 'handler' as const), fault },
+  'session destroyed': {},
+  'cut and session destroyed': {},
+  'shepherd killed': {},
+  'shepherd stopped': {},
+  'worker killed': {},
+  'host rebooted': {},
+  'strangers come': {},
+  drained: {},
+  'drain over': {},
+  'partition removed': {},
+  'partition added': {},
+  'lock deleted': {},
+  'lock overwritten': {},
+  'lock overwritten as clean': {},
+  'everything wiped': {},
+  left: {},
+  joined: {},
+  'backup made': {},
+  'backup restored': {},
+  'terms changed': {},
+  'state directory removed': {},
+} as const satisfies Record<string, { readonly [Name in keyof Details]: fc.Arbitrary<Details[Name]> }>
+
+export type Kind = keyof typeof kinds
+export type Action = Where & Details & { readonly do: Kind }
+
+const names = Object.keys(kinds) as Kind[]
+
+function actionOf(kind: Kind): fc.Arbitrary<Action> {
+  return fc.record(
+    { do: fc.constant(kind), ...where, ...kinds[kind] },
+    { noNullPrototype: true },
+  ) as fc.Arbitrary<Action>
+}
+
+/** Some of these kinds, in any order. */
+export function actionsOf(kinds: readonly Kind[]): fc.Arbitrary<Action[]> {
+  return fc.array(fc.oneof(...kinds.map(actionOf)), { minLength: 1, maxLength: 8, size: 'max' })
+}
+
+/** All of these, one after the other, each on its host. */
+export function actionsInOrder(kinds: readonly (readonly [kind: Kind, host: number])[]): fc.Arbitrary<Action[]> {
+  return fc.tuple(...kinds.map(([kind, host]) => actionOf(kind).map(action => ({ ...action, host }))))
+}
+
+/** A few kinds of faults, many times: all kinds at once would seldom meet in the order that matters. */
+export const anyActions: fc.Arbitrary<Action[]> = fc
+  .uniqueArray(fc.constantFrom(...names), { minLength: 1, maxLength: 5, size: 'max' })
+  .chain(actionsOf)

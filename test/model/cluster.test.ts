@@ -1,0 +1,31 @@
+/**
+ * Whole clusters in virtual time, with faults at every step. lib itself runs: roster, plan, act, guard and the rest, over
+ * virtual machines and a model of Consul. A counterexample is printed as the sentences of what happened.
+ */
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { loadLib } from './load.ts'
+import { neverTwoOwners, nobodyIsStopped } from './properties.ts'
+import { runs } from './runs.ts'
+
+const lib = await loadLib()
+
+describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
+  it('never has two owners of a partition, and ends with exactly one', async () => {
+    await fc.assert(neverTwoOwners(lib), runs(150))
+  })
+
+  it('stops nobody because of answers that are garbled, late or lost', async () => {
+    const kinds = ['answer garbled', 'answer late', 'answer lost', 'read held back', 'write held back'] as const
+    await fc.assert(nobodyIsStopped(lib, kinds), runs(80))
+  })
+
+  it('stops nobody because of a false alarm', async () => {
+    await fc.assert(nobodyIsStopped(lib, ['session destroyed', 'strangers come']), runs(50))
+  })
+
+  it('stops nobody because of what is written over its locks', async () => {
+    const kinds = ['lock overwritten', 'lock overwritten as clean', 'lock deleted'] as const
+    await fc.assert(nobodyIsStopped(lib, kinds), runs(50))
+  })
+})

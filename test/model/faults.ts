@@ -1,0 +1,226 @@
+/** Brings about what can go wrong in a run, and ends it. */
+import type { Action } from './actions.ts'
+import { type Fleet, keys } from './fleet.ts'
+import { garbledAnswers } from './garbled.ts'
+import type { Host, Process } from './host.ts'
+import type { Fate } from './network.ts'
+import type { Participant } from './participant.ts'
+import type { Backup } from './store.ts'
+
+/** Brings the actions about, one after the other. */
+export class Faults {
+  readonly #fleet: Fleet
+  #backup: Backup | null = null
+  /** What is to be ended when all is to be well again. */
+  readonly #mend = new Set<() => void>()
+
+  constructor(fleet: Fleet) {
+    this.#fleet = fleet
+  }
+
+  async apply(action: Action): Promise<void> {
+    const { world, participants, options } = this.#fleet
+    await this.#fleet.run(action.after)
+    const participant = participants[action.host % participants.length] as Participant
+    const partition = options.partitions[action.partition % options.partitions.length] as string
+    const done = this.#bringAbout(action, participant, partition)
+    if (done !== false) world.say(`--- ${participant.host.name}, ${partition}: ${sentence(action)}`)
+  }
+
+  /** From here on nothing is wrong. */
+  allWell(): void {
+    for (const mend of this.#mend) mend()
+    this.#fleet.fates.length = 0
+    for (const { faults, host } of this.#fleet.participants) {
+      faults.clear()
+      for (const process of host.processes.values()) process.stopped = false
+    }
+    this.#settings([])
+    this.#fleet.world.say('--- nothing is wrong any more')
+  }
+
+  /** @returns false when there is nothing to do, or the action would be a second fault where only one is covered */
+  #bringAbout(action: Action, participant: Participant, partition: string): unknown {
+    const { host, name } = participant
+    const { consul, world } = this.#fleet
+    const { for: ms = 60_000 } = action
+    const lock = keys.lock(partition)
+    switch (action.do) {
+      case 'cut':
+        return this.#cut(host, ms)
+      case 'agent killed':
+        return this.#withoutGuard(host) && this.#lasting(ms, down => this.#reach(host, 'agent', !down))
+      case 'host frozen':
+        return this.#withoutGuard(host) && this.#lasting(ms, frozen => this.#freeze(host, frozen))
+      case 'guard hung':
+        return this.#withoutGuard(host) && this.#lasting(ms, hangs => participant.hang(hangs ? ms : 0))
+      case 'read held back':
+        return this.#fate(host, { heldBack: ms }, path => path === '/v1/txn?consistent')
+      case 'write held back':
+        return this.#fate(host, { heldBack: ms }, path => path === '/v1/txn')
+      case 'answer late':
+        return this.#fate(host, { answerAfter: ms })
+      case 'answer lost':
+        return this.#fate(host, { answerAfter: null })
+      case 'answer garbled':
+        return this.#garble(host, action.nth ?? 0, action.how ?? 0)
+      case 'lost while a read is answered, then cut':
+        return this.#loseOnTheWay(host, ms, '/v1/txn?consistent')
+      case 'lost while a write is answered, then cut':
+        return this.#loseOnTheWay(host, ms, '/v1/txn')
+      case 'program fails':
+        return (
+          this.#withoutGuard(host) && action.fault && participant.faults.set(action.program ?? 'guard', action.fault)
+        )
+      case 'session destroyed':
+        return consul.destroyOf(host.name)
+      case 'cut and session destroyed':
+        this.#cut(host, ms)
+        return consul.destroyOf(host.name)
+      case 'shepherd killed':
+        return this.#withGuard(participant) && this.#hit(host, 'shepherd', 'SIGKILL')
+      case 'shepherd stopped':
+        return this.#withGuard(participant) && this.#hit(host, 'shepherd', 'SIGSTOP')
+      case 'worker killed':
+        return this.#hit(host, 'worker', 'SIGKILL')
+      case 'host rebooted':
+        host.reboot()
+        return participant.event(3000)
+      case 'strangers come':
+        return [1, 2, 3].map(() => host.start('stranger'))
+      case 'drained':
+        return this.#settings([name])
+      case 'drain over':
+        return this.#settings([])
+      case 'partition removed':
+        consul.remove(keys.partition(partition))
+        return consul.put(keys.revision, String(world.now))
+      case 'partition added':
+        if (!consul.keys.has(keys.partition(partition))) consul.put(keys.partition(partition), '{"from":"definition"}')
+        return consul.put(keys.revision, String(world.now))
+      case 'lock deleted':
+        return consul.keys.has(lock) && consul.remove(lock)
+      case 'lock overwritten':
+        return consul.keys.has(lock) && consul.put(lock, 'what is this')
+      case 'lock overwritten as clean':
+        return consul.keys.has(lock) && consul.put(lock, '{"clean":true}')
+      case 'everything wiped':
+        return consul.below(keys.root).map(({ Key }) => consul.remove(Key))
+      case 'left':
+        return participant.present && host.agent && !host.cut && void participant.leave()
+      case 'joined':
+        return !participant.present && participant.register()
+      case 'backup made':
+        this.#backup = consul.backup()
+        return true
+      case 'backup restored':
+        return this.#restore()
+      case 'terms changed':
+        return this.#changeTerms(participant)
+      case 'state directory removed':
+        return this.#removeState(participant)
+    }
+  }
+
+  /** @param set brings it about (true), and ends it (false) */
+  #lasting(ms: number, set: (on: boolean) => void): unknown {
+    const mend = () => {
+      if (this.#mend.delete(mend)) set(false)
+    }
+    set(true)
+    this.#mend.add(mend)
+    return this.#fleet.world.after(ms, null, mend)
+  }
+
+  #cut(host: Host, ms: number): unknown {
+    return this.#lasting(ms, cut => this.#reach(host, 'cut', cut))
+  }
+
+  #reach(host: Host, what: 'cut' | 'agent', value: boolean): void {
+    host[what] = value
+    this.#fleet.gossip(host)
+  }
+
+  #freeze(host: Host, frozen: boolean): void {
+    if (frozen) host.freeze()
+    else host.thaw()
+    this.#fleet.gossip(host)
+  }
+
+  /** The worst moment to lose a session: what has been read is not true any more when it comes, and nothing follows. */
+  #loseOnTheWay(host: Host, ms: number, request: string): unknown {
+    const { world, consul } = this.#fleet
+    const onServed = () => {
+      world.after(10, null, () => consul.destroyOf(host.name))
+      world.after(ms + 1, null, () => this.#cut(host, 60_000))
+    }
+    return this.#fate(host, { answerAfter: ms, onServed }, path => path === request)
+  }
+
+  #fate(host: Host, fate: Fate, fits: (path: string) => boolean = () => true): unknown {
+    return this.#fleet.fates.push({ host, fits, fate })
+  }
+
+  #garble(host: Host, nth: number, how: number): unknown {
+    let left = nth
+    return this.#fate(host, { instead: garbledAnswers[how] ?? {} }, () => left-- === 0)
+  }
+
+  /** A shepherd that is dead or stopped is looked after by the guard: without one, only the token helps. */
+  #withGuard({ host, hungUntil, present, faults }: Participant): boolean {
+    return present && host.agent && !host.frozen && hungUntil <= this.#fleet.world.now && !faults.has('guard')
+  }
+
+  #withoutGuard(host: Host): boolean {
+    const living = [...host.processes.values()]
+    const orphaned = living.some(({ run }) => run !== null && !living.includes(run.shepherd))
+    return !orphaned && !living.some(({ stopped }) => stopped)
+  }
+
+  /** Whoever cannot be reached by its own files any more has only its shepherd. */
+  #removeState(participant: Participant): unknown {
+    const { host, home } = participant
+    if (!this.#withGuard(participant) || !this.#withoutGuard(host) || !host.files.exists(home)) return false
+    return host.files.remove(home, true)
+  }
+
+  #hit(host: Host, kind: 'shepherd' | 'worker', signal: string): unknown {
+    const known = ({ environment }: Process) =>
+      host.files.exists(`${environment.replace(/^.*(WATCHBILL_DIR=|shepherd of )/s, '').split('\0')[0]}/acquisition`)
+    const target = [...host.processes.values()].find(process => process.kind === kind && known(process))
+    return target !== undefined && host.signal(target.pid, signal)
+  }
+
+  #settings(drained: readonly string[]): unknown {
+    const { consul, world } = this.#fleet
+    consul.put(keys.settings, JSON.stringify({ drained }))
+    return consul.put(keys.revision, String(world.now))
+  }
+
+  /** A lock that was handed over cleanly since is the one thing that a backup must not bring back: the README says so. */
+  #restore(): unknown {
+    const { consul } = this.#fleet
+    const backup = this.#backup
+    const forged = [...(backup?.keys.values() ?? [])].some(
+      raw =>
+        raw.Key.startsWith(keys.locks) && !raw.Session && raw.ModifyIndex !== consul.keys.get(raw.Key)?.ModifyIndex,
+    )
+    if (backup === null || forged) return false
+    consul.restore(backup)
+    for (const { name, serfHealth } of [...consul.nodes].map(([name, node]) => ({ name, ...node }))) {
+      if (serfHealth === 'critical') consul.destroyOf(name)
+    }
+    return true
+  }
+
+  #changeTerms(participant: Participant): void {
+    const { lease, grace, interval } = participant.terms
+    const terms =
+      lease > 8000 ? { lease: 7000, grace: 1000, interval } : { lease: lease + 5000, grace: grace + 1000, interval }
+    participant.define(this.#fleet.options.partitions, terms)
+  }
+}
+
+function sentence({ do: what, host: _, partition: __, after: ___, ...details }: Action): string {
+  return `${what} ${Object.keys(details).length > 0 ? JSON.stringify(details) : ''}`.trim()
+}

@@ -1,0 +1,140 @@
+/** A virtual machine: its files, its processes, its clock, its place in the network. */
+import { Files, failure } from './files.ts'
+import type { World } from './world.ts'
+
+/** Of a partition's process: for whom it runs, and by what right. */
+export interface Run {
+  readonly directory: string
+  readonly partition: string
+  readonly acquisition: string
+  readonly token: number
+  readonly shepherd: Process
+}
+
+export interface Process {
+  readonly pid: number
+  /** Clock ticks since boot, of 10 ms. */
+  readonly start: number
+  readonly kind: 'program' | 'shepherd' | 'worker' | 'descendant' | 'stranger'
+  /** The pid of the leader of its process group. */
+  readonly group: number
+  readonly environment: string
+  readonly run: Run | null
+  stopped: boolean
+  /** Everything but SIGKILL, SIGSTOP and SIGCONT. */
+  readonly onSignal: (signal: string) => void
+  readonly onEnd: () => void
+}
+
+type Birth = Partial<Pick<Process, 'environment' | 'run' | 'onSignal' | 'onEnd'>> & { readonly leads?: boolean }
+
+export const stateRoot = '/var/lib/watchbill'
+/** ms that a machine has been up when a run begins. */
+const upFor = 1_000_000
+
+export class Host {
+  readonly name: string
+  readonly world: World
+  files: Files
+  readonly processes = new Map<number, Process>()
+  boot: string
+  #bootedAt = -upFor
+  #boots = 1
+  /** No packet comes in or goes out. */
+  cut = false
+  /** The agent answers. */
+  agent = true
+  frozen = false
+  thawedAt = Number.NEGATIVE_INFINITY
+  atThaw: (() => void)[] = []
+  /** Its setpriv can tie a process's life to its parent's. */
+  deathSignal = true
+  readonly #lastStart = new Map<number, number>()
+
+  constructor(name: string, world: World) {
+    this.name = name
+    this.world = world
+    this.files = new Files(() => world.now)
+    this.files.make(stateRoot, true)
+    this.boot = `boot-1-of-${name}`
+  }
+
+  /** Boot clock, ms. */
+  get clock(): number {
+    return this.world.now - this.#bootedAt
+  }
+
+  get uptime(): string {
+    return `${(Math.floor(this.clock / 10) / 100).toFixed(2)} 0.00\n`
+  }
+
+  /** The lowest free pid: whoever remembers one without its start time soon means another process. */
+  start(kind: Process['kind'], { leads = true, environment = '', run = null, onSignal, onEnd }: Birth = {}): Process {
+    let pid = 100
+    while (this.processes.has(pid)) pid++
+    const start = Math.max(Math.floor(this.clock / 10), (this.#lastStart.get(pid) ?? 0) + 1)
+    this.#lastStart.set(pid, start)
+    const process: Process = {
+      ...{ pid, start, kind, environment, run, stopped: false, group: leads ? pid : 1 },
+      ...{ onSignal: onSignal ?? (() => this.end(pid)), onEnd: onEnd ?? (() => {}) },
+    }
+    this.processes.set(pid, process)
+    return process
+  }
+
+  end(pid: number): void {
+    const process = this.processes.get(pid)
+    if (!process) return
+    this.processes.delete(pid)
+    process.onEnd()
+  }
+
+  /** @param pid negative for a process group. @throws ESRCH */
+  signal(pid: number, name: string): Process[] {
+    const targets = [...this.processes.values()].filter(one => (pid < 0 ? one.group === -pid : one.pid === pid))
+    if (targets.length === 0) throw failure('ESRCH', `kill ${pid}`)
+    for (const target of targets) {
+      if (name === 'SIGKILL') this.end(target.pid)
+      else if (name === 'SIGSTOP' || name === 'SIGCONT') target.stopped = name === 'SIGSTOP'
+      else target.onSignal(name)
+    }
+    return targets
+  }
+
+  freeze(): void {
+    this.frozen = true
+  }
+
+  /** What was to happen meanwhile happens now. Shepherds notice before their processes get to do anything. */
+  thaw(): void {
+    this.frozen = false
+    this.thawedAt = this.world.now
+    for (const happen of this.atThaw.splice(0)) happen()
+  }
+
+  /** All processes are gone; the files are still there. */
+  reboot(): void {
+    for (const pid of [...this.processes.keys()]) this.end(pid)
+    this.#bootedAt = this.world.now
+    this.#lastStart.clear()
+    this.boot = `boot-${++this.#boots}-of-${this.name}`
+  }
+
+  /** A file below /proc. @throws ENOENT */
+  proc(path: string): string {
+    if (path === '/proc/uptime') return this.uptime
+    if (path === '/proc/sys/kernel/random/boot_id') return `${this.boot}\n`
+    if (path === '/proc/sys/kernel/random/uuid') return `acquisition-${this.#nextUuid()}\n`
+    const [, pid, fact] = /^\/proc\/(\d+)\/(stat|environ)$/.exec(path) ?? []
+    const process = this.processes.get(Number(pid))
+    if (!process) throw failure('ENOENT', path)
+    if (fact === 'environ') return process.environment
+    const state = process.stopped ? 'T' : 'S'
+    return `${process.pid} (a (b) c) ${state} 1 ${process.group} ${'0 '.repeat(16)}${process.start} 0\n`
+  }
+
+  #uuids = 0
+  #nextUuid(): string {
+    return `${this.name}${++this.#uuids}`
+  }
+}

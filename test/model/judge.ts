@@ -1,0 +1,171 @@
+/** What must hold at every moment of a run, whatever goes wrong in it. */
+import type { RawEntry } from '../../lib/consul/kv.ts'
+import type { Keys } from '../../lib/names.ts'
+import type { ConsulModel } from './consul.ts'
+import type { Host, Process, Run } from './host.ts'
+import type { Network } from './network.ts'
+import type { Program } from './program.ts'
+import type { World } from './world.ts'
+
+interface Acquisition {
+  readonly id: string
+  readonly partition: string
+  readonly instance: string
+  /** L + G, ms. */
+  readonly bound: number
+  /** Since when its lock is not held any more; null while it is. */
+  lostAt: number | null
+}
+
+/** What the clocks' steps and a shepherd's own reaction add to L + G, ms. */
+const slack = 60
+/** What a process may still do after its machine's thaw, ms. */
+const afterThaw = 200
+/** A partition that was out of the set so short ago may have its lock deleted: whoever does it has not looked since. */
+const memory = 60_000
+
+export class Judge {
+  readonly #world: World
+  readonly #consul: ConsulModel
+  readonly #hosts: readonly Host[]
+  readonly #keys: Keys
+  readonly #acquisitions = new Map<string, Acquisition>()
+  /** Partition -> the acquisition that holds its lock. */
+  readonly #holders = new Map<string, Acquisition>()
+  readonly #tokens = new Map<string, { token: number; acquisition: string }>()
+  /** Partition -> when it was out of the set the last time. */
+  readonly #outOfSet = new Map<string, number>()
+  /** Every process that ever ran, by its run. */
+  readonly runs = new Set<Run>()
+
+  constructor(world: World, network: Network, hosts: readonly Host[], keys: Keys) {
+    this.#world = world
+    this.#consul = network.consul
+    this.#hosts = hosts
+    this.#keys = keys
+    network.consul.onWrite = changed => {
+      for (const key of changed) this.#changed(key)
+      network.wake()
+    }
+    network.onServed = (program, path, body, { status = 200 }) => {
+      if (path === '/v1/txn' && status === 200) this.#transaction(program, body)
+    }
+    world.check = () => this.#look()
+  }
+
+  #changed(key: string): void {
+    if (key.startsWith(this.#keys.partitions) && !this.#consul.keys.has(key)) {
+      this.#outOfSet.set(decodeURIComponent(key.slice(this.#keys.partitions.length)), this.#world.now)
+    }
+    if (key.startsWith(this.#keys.locks)) this.#lockChanged(decodeURIComponent(key.slice(this.#keys.locks.length)), key)
+  }
+
+  #lockChanged(partition: string, key: string): void {
+    const now = acquisitionIn(this.#consul.keys.get(key))
+    const before = this.#holders.get(partition)
+    if (before && before.id !== now?.acquisition) {
+      before.lostAt = this.#world.now
+      this.#holders.delete(partition)
+      this.#world.say(`the lock of ${partition} is not ${before.instance}'s any more (${before.id})`)
+    }
+    if (!now || before?.id === now.acquisition) return
+    const known = this.#acquisitions.get(now.acquisition)
+    const { acquisition: id, instance, lease, grace } = now
+    const acquisition = known ?? { id, partition, instance, bound: lease + grace, lostAt: null }
+    acquisition.lostAt = null
+    this.#acquisitions.set(id, acquisition)
+    this.#holders.set(partition, acquisition)
+    this.#world.say(`${instance} ${known ? 'has the lock of' : 'takes the lock of'} ${partition} (${id})`)
+  }
+
+  #look(): void {
+    const running = new Map<string, { host: Host; run: Run }>()
+    for (const host of this.#hosts) {
+      if (host.frozen) continue
+      const thawed = this.#world.now - host.thawedAt < afterThaw
+      for (const process of host.processes.values()) {
+        if (process.run === null) continue
+        this.#startedRun(process.run)
+        if (thawed) continue
+        this.#mayRun(host, process, process.run)
+        this.#runsAlone(running, host, process.run)
+      }
+    }
+  }
+
+  #startedRun(run: Run): void {
+    if (this.runs.has(run)) return
+    this.runs.add(run)
+    const last = this.#tokens.get(run.partition)
+    if (last && last.acquisition !== run.acquisition && last.token >= run.token) {
+      this.#world.forbid(
+        `the token of ${run.partition} is ${run.token} (${run.acquisition}) after ${last.token} (${last.acquisition})`,
+      )
+    }
+    if (!last || last.acquisition !== run.acquisition) this.#tokens.set(run.partition, run)
+  }
+
+  /** A process is gone L + G after its lock was lost, and never runs without one. */
+  #mayRun(host: Host, { kind }: Process, { partition, acquisition: id }: Run): void {
+    const acquisition = this.#acquisitions.get(id)
+    if (!acquisition) this.#world.forbid(`${host.name} runs ${partition} (${id}), whose lock it never had`)
+    if (!acquisition || acquisition.lostAt === null) return
+    const late = this.#world.now - acquisition.lostAt - acquisition.bound
+    if (late > slack) {
+      this.#world.forbid(
+        `a ${kind} of ${partition} on ${host.name} (${id}) runs ${late} ms longer than L + G after its lock was lost`,
+      )
+    }
+  }
+
+  /** What one shepherd has started counts as one. */
+  #runsAlone(running: Map<string, { host: Host; run: Run }>, host: Host, run: Run): void {
+    const other = running.get(run.partition)
+    if (other && other.run.shepherd !== run.shepherd) {
+      const two = `on ${other.host.name} (${other.run.acquisition}) and on ${host.name} (${run.acquisition})`
+      this.#world.forbid(`${run.partition} runs twice: ${two}`)
+    }
+    running.set(run.partition, { host, run })
+  }
+
+  /** What a program has written is its own, and no lock is deleted while its partition is in the set. */
+  #transaction(program: Program, body: string): void {
+    const own = [this.#keys.spec, this.#keys.partitions, this.#keys.locks, `${this.#keys.root}wake/`]
+    const instance = program.name.split(' ')[0] as string
+    own.push(this.#keys.member(instance), this.#keys.report(instance))
+    for (const { KV } of JSON.parse(body) as { KV: { Verb: string; Key: string } }[]) {
+      const writes = !/^(get|check)/.test(KV.Verb)
+      if (writes && !own.some(prefix => KV.Key.startsWith(prefix))) {
+        this.#world.forbid(`${program.name} writes ${KV.Key}, which is not its own`)
+      }
+      if (/^delete/.test(KV.Verb) && KV.Key.startsWith(this.#keys.locks)) this.#lockDeleted(program, KV.Key)
+    }
+  }
+
+  #lockDeleted(program: Program, key: string): void {
+    const partition = decodeURIComponent(key.slice(this.#keys.locks.length))
+    const inSet = this.#consul.keys.has(this.#keys.partition(partition))
+    const out = this.#outOfSet.get(partition)
+    if (inSet && (out === undefined || this.#world.now - out > memory)) {
+      this.#world.forbid(`${program.name} deletes the lock of ${partition}, which is in the set`)
+    }
+  }
+}
+
+interface HeldValue {
+  readonly acquisition: string
+  readonly instance: string
+  readonly lease: number
+  readonly grace: number
+}
+
+/** What a lock that is held says; null when it is free, or says nothing. */
+export function acquisitionIn(raw: RawEntry | undefined): HeldValue | null {
+  if (!raw?.Session || !raw.Value) return null
+  try {
+    const value = JSON.parse(Buffer.from(raw.Value, 'base64').toString()) as Partial<HeldValue>
+    return typeof value?.acquisition === 'string' ? (value as HeldValue) : null
+  } catch {
+    return null
+  }
+}

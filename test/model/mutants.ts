@@ -1,0 +1,161 @@
+/**
+ * watchbill broken on purpose, one rule of DESIGN §5 at a time. Each has to be caught: a rule whose absence nobody
+ * notices is no rule.
+ */
+import type fc from 'fast-check'
+import { type Action, actionsInOrder, actionsOf, type Kind } from './actions.ts'
+import type { Mutation } from './load.ts'
+
+export interface Mutant extends Mutation {
+  /** With which it shows soon. */
+  readonly seed: number
+  /** The faults in which it shows. */
+  readonly faults: readonly Kind[]
+  /** They have to come in this order, each on its host. */
+  readonly hosts?: readonly number[]
+}
+
+export function actionsFor({ faults, hosts }: Mutant): fc.Arbitrary<Action[]> {
+  return hosts ? actionsInOrder(faults.map((kind, at) => [kind, hosts[at] ?? 0])) : actionsOf(faults)
+}
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'W shortened to L',
+    file: 'lease/lock-value.ts',
+    edits: [['Math.min(lease + grace + margin, longestWait)', 'Math.min(lease, longestWait)']],
+    seed: 11,
+    faults: ['cut and session destroyed'],
+  },
+  {
+    name: 'check-index left out',
+    file: 'lease/takeover.ts',
+    edits: [[": { Verb: 'check-index', Key, Index: index },", ": { Verb: 'get-tree', Key: 'nothing' },"]],
+    seed: 18,
+    faults: ['drained', 'write held back', 'drain over', 'drained', 'cut and session destroyed'],
+    hosts: [0, 0, 0, 0, 1],
+  },
+  {
+    name: 'released before the group is gone',
+    file: 'process/stop.ts',
+    edits: [
+      ['const quiet = left.filter(isQuiet)', 'const quiet = left'],
+      ['swept.has(stop) && isGone(stop)', 'true'],
+      ['      sweep(root, quiet, swept)\n', ''],
+    ],
+    seed: 1,
+    faults: ['drained', 'drain over'],
+  },
+  {
+    name: 'lease counted from the end of the read',
+    file: 'lease/renew.ts',
+    edits: [['extendLease(files, t0, bootClock())', 'extendLease(files, bootClock(), bootClock())']],
+    seed: 1,
+    faults: ['lost while a read is answered, then cut'],
+  },
+  {
+    name: 'lease counted from the end of the acquisition',
+    file: 'lease/takeover.ts',
+    edits: [['from: bootClock() + clockStep, own: begun', 'from: bootClock() + clockStep, own: bootClock()']],
+    seed: 1,
+    faults: ['drained', 'lost while a write is answered, then cut', 'drain over'],
+    hosts: [0, 0, 0],
+  },
+  {
+    name: 'an empty answer taken for an empty set',
+    file: 'consul/kv.ts',
+    edits: [
+      [
+        'if (answer.index === null) throw new Temporary(`cannot list',
+        'if (answer.index === null) return []; if (answer.status === 1) throw new Temporary(`cannot list',
+      ],
+    ],
+    seed: 8,
+    faults: ['answer garbled'],
+  },
+  {
+    name: 'a pid signalled without its start time',
+    file: 'process/identity.ts',
+    edits: [['stat.start !== process.start || ', '']],
+    seed: 9,
+    faults: ['worker killed', 'host rebooted', 'strangers come'],
+  },
+  {
+    name: 'a lost lock keeps its lease',
+    file: 'lease/renew.ts',
+    edits: [['for (const id of lost) pin(files, id, before, t0)', '']],
+    seed: 6,
+    faults: ['session destroyed', 'lock deleted', 'cut'],
+  },
+  {
+    name: 'a lock found in its own session is assumed',
+    file: 'plan.ts',
+    edits: [
+      ["if (!ours) return { do: 'disown', partition: id, index, next: nextHolder(snapshot, assignment, id) }", ''],
+    ],
+    seed: 6,
+    faults: ['backup made', 'drained', 'drain over', 'backup restored'],
+  },
+  {
+    name: 'the wait goes on although the lock was taken meanwhile',
+    file: 'lease/free.ts',
+    edits: [['known?.index === index ? known', 'known ? known']],
+    seed: 8,
+    faults: ['session destroyed', 'cut and session destroyed'],
+  },
+  {
+    name: 'any value is believed',
+    file: 'lease/lock-value.ts',
+    edits: [['entry.lockIndex >= 1 || entry.createIndex === entry.modifyIndex', 'true']],
+    seed: 2,
+    faults: ['lock overwritten as clean', 'cut and session destroyed'],
+  },
+  {
+    name: 'missing locks of a lost set made anew as clean ones',
+    file: 'act.ts',
+    edits: [['!(await othersAtWork(context, snapshot))', 'true']],
+    seed: 6,
+    faults: ['everything wiped', 'state directory removed'],
+  },
+  {
+    name: 'the outcome of a claim is not written down before it is sent',
+    file: 'lease/takeover.ts',
+    edits: [['  writeFact(files.acquisition, acquisition)\n', '']],
+    seed: 1,
+    faults: ['answer lost', 'drained'],
+  },
+  {
+    name: 'the guard leaves the processes of a dead shepherd alone',
+    file: 'guard.ts',
+    edits: [
+      ['  killWhatWouldOutlive(here.files, local, nextTick(interval))\n', ''],
+      ['  killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))\n', ''],
+    ],
+    seed: 4,
+    faults: ['shepherd stopped', 'shepherd killed', 'cut'],
+  },
+  {
+    name: 'a release frees what was acquired since',
+    file: 'lease/hand-over.ts',
+    edits: [["{ Verb: 'check-index', Key, Index: ending.index }", "{ Verb: 'get-tree', Key: 'nothing' }"]],
+    seed: 6,
+    faults: ['write held back', 'drained', 'drain over'],
+    hosts: [0, 0, 0],
+  },
+  {
+    name: 'the guard kills nothing while Consul answers',
+    file: 'guard.ts',
+    edits: [['  killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))\n', '']],
+    seed: 1,
+    faults: ['shepherd stopped', 'write held back', 'session destroyed'],
+    hosts: [0, 0, 0],
+  },
+  {
+    name: 'a survivor taken for a newcomer',
+    file: 'act.ts',
+    edits: [['  if (others.some(({ holds }) => holds)) return true\n', '']],
+    seed: 9,
+    faults: ['everything wiped', 'state directory removed'],
+    hosts: [0, 1],
+  },
+]

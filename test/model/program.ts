@@ -1,0 +1,82 @@
+/** A run of one of watchbill's programs on a virtual machine: who asks, when lib asks for a file, the time, a process. */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { failure } from './files.ts'
+import type { Host, Process } from './host.ts'
+import type { Owner } from './world.ts'
+
+/** What becomes of a program at one of its effects, a full disk from then on: the writes, requests, signals and starts that others can see. */
+export type Fault = { readonly kind: 'killed' | 'disk full' | 'disk read-only'; readonly at: number }
+
+/** Thrown where a program was killed: nothing it still does has an effect. */
+class Killed extends Error {
+  override name = 'Killed'
+}
+
+export class Program implements Owner {
+  readonly host: Host
+  /** `<node>:<service id> <program>` */
+  readonly name: string
+  /** The directory that it may change. */
+  readonly home: string
+  readonly process: Process
+  readonly began: number
+  #effects = 0
+  readonly #fault: Fault | null
+  #onKilled: () => void = () => {}
+
+  constructor(host: Host, name: string, home: string, fault: Fault | null) {
+    this.host = host
+    this.name = name
+    this.home = home
+    this.#fault = fault
+    this.began = host.world.now
+    const stop = () => this.#onKilled()
+    this.process = host.start('program', { leads: false, onSignal: stop, onEnd: stop })
+  }
+
+  get alive(): boolean {
+    return this.host.processes.get(this.process.pid) === this.process
+  }
+
+  /** Runs it to its end. @returns null when it was killed */
+  async run<T>(work: () => Promise<T>): Promise<{ value: T } | { error: unknown } | null> {
+    const killed = new Promise<null>(resolve => {
+      this.#onKilled = () => resolve(null)
+    })
+    const outcome = programs.run(this, () =>
+      work().then(
+        value => ({ value }),
+        (error: unknown) => ({ error }),
+      ),
+    )
+    const ended = await Promise.race([outcome, killed])
+    const wasKilled = !this.alive
+    this.host.end(this.process.pid)
+    return wasKilled ? null : ended
+  }
+
+  /** To be called before each effect. @throws Killed, or what a failing disk gives */
+  effect(what: string, kind: 'takes room' | 'on disk' | 'elsewhere' = 'elsewhere'): void {
+    this.mustLive()
+    if (!this.#fault || ++this.#effects < this.#fault.at) return
+    const disk = this.#fault.kind !== 'killed'
+    if (disk && kind !== 'takes room' && !(this.#fault.kind === 'disk read-only' && kind === 'on disk')) return
+    this.host.world.say(`${this.name}: ${this.#fault.kind} at its effect ${this.#effects}: ${what}`)
+    if (disk) throw failure(this.#fault.kind === 'disk full' ? 'ENOSPC' : 'EROFS', what)
+    this.host.end(this.process.pid)
+    throw new Killed(what)
+  }
+
+  mustLive(): void {
+    if (!this.alive) throw new Killed(this.name)
+  }
+}
+
+const programs = new AsyncLocalStorage<Program>()
+
+/** The program that asks. @throws Error when none does: something of lib runs outside of the model */
+export function current(): Program {
+  const program = programs.getStore()
+  if (!program) throw new Error('no program of the model runs here')
+  return program
+}

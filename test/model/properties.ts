@@ -1,0 +1,61 @@
+/** The properties that hold for lib, and do not for a mutant of it. */
+import fc from 'fast-check'
+import { type Action, actionsOf, anyActions, type Kind } from './actions.ts'
+import { Faults } from './faults.ts'
+import { Fleet } from './fleet.ts'
+import type { Lib } from './load.ts'
+
+const patient = { lease: 10_000, grace: 3000, interval: 2000 }
+const terms = fc.constantFrom(
+  patient,
+  { lease: 7000, grace: 2000, interval: 2000 },
+  { lease: 4000, grace: 1000, interval: 1000 },
+)
+
+const options = fc.record({
+  seed: fc.noShrink(fc.nat()),
+  hosts: fc.integer({ min: 2, max: 3 }),
+  partitions: fc.constantFrom(['0', '1'], ['0', '1', 'a/b', '%2E']),
+  terms,
+})
+
+/** Whatever goes wrong: never two owners, never longer than L + G after a loss, and in the end one owner each. */
+export function neverTwoOwners(lib: Lib, actions: fc.Arbitrary<Action[]> = anyActions) {
+  return fc.asyncProperty(options, actions, (options, actions) =>
+    told(new Fleet(lib, options), async fleet => {
+      const faults = new Faults(fleet)
+      await fleet.settle()
+      for (const action of actions) await faults.apply(action)
+      await fleet.run(20_000)
+      faults.allWell()
+      await fleet.settle()
+    }),
+  )
+}
+
+/** After these actions the same processes run as before. */
+export function nobodyIsStopped(lib: Lib, kinds: readonly Kind[]) {
+  // Three in a row are within a lease; more of them may cost one.
+  const few = actionsOf(kinds).map(actions => actions.slice(0, 3))
+  return fc.asyncProperty(options, few, (options, actions) =>
+    told(new Fleet(lib, { ...options, terms: patient }), async fleet => {
+      const faults = new Faults(fleet)
+      await fleet.settle()
+      const before = fleet.running()
+      for (const action of actions) await faults.apply(action)
+      await fleet.run(30_000)
+      const ended = [...before.values()].flat().filter(({ host, run }) => !host.processes.has(run.shepherd.pid))
+      for (const { run } of ended) fleet.world.forbid(`the process of ${run.partition} was stopped`)
+      await fleet.settle()
+    }),
+  )
+}
+
+/** What happened is told with what was wrong. */
+async function told(fleet: Fleet, story: (fleet: Fleet) => Promise<void>): Promise<void> {
+  try {
+    await story(fleet)
+  } catch (error) {
+    throw new Error([(error as Error).message, ...fleet.world.trace].join('\n    '))
+  }
+}

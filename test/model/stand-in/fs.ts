@@ -1,0 +1,106 @@
+/** node:fs for the programs of the model. What changes something is an effect; /proc is the virtual machine's own. */
+import { current } from '../program.ts'
+
+function reading() {
+  const program = current()
+  program.mustLive()
+  return program.host
+}
+
+/** Nothing outside of the instance's own state directory is ever changed. */
+function changing(what: string, path: string) {
+  const program = current()
+  program.effect(`${what} ${path}`, /^(remove|rename)/.test(what) ? 'on disk' : 'takes room')
+  const { host } = program
+  // A directory that is put aside keeps its name and gets something behind it.
+  const inside = [`${program.home}/`, `${program.home}.`].some(start => `${path}/`.startsWith(start))
+  if (!inside || path.includes('/..'))
+    host.world.forbid(`${program.name} would ${what} ${path}, outside of its state directory`)
+  return host.files
+}
+
+function textOf(path: string): string {
+  const host = reading()
+  return path.startsWith('/proc/') ? host.proc(path) : host.files.file(path).text
+}
+
+export function existsSync(path: string): boolean {
+  return reading().files.exists(path)
+}
+
+export function readFileSync(path: string, encoding?: unknown): string | Buffer {
+  const text = textOf(path)
+  return encoding === undefined ? Buffer.from(text) : text
+}
+
+export function readdirSync(path: string): string[] {
+  const host = reading()
+  return path === '/proc' ? ['self', 'uptime', ...[...host.processes.keys()].map(String)] : host.files.list(path)
+}
+
+export function writeFileSync(path: string, text: string): void {
+  changing('write', path).write(path, text)
+}
+
+export function appendFileSync(path: string, text: string): void {
+  reading().files.append(path, text)
+}
+
+export function mkdirSync(path: string, { recursive = false }: { recursive?: boolean } = {}): void {
+  if (recursive && existsSync(path)) return
+  changing('make', path).make(path, recursive)
+}
+
+export function renameSync(from: string, to: string): void {
+  changing(`rename ${from} to`, to).rename(from, to)
+}
+
+export function rmSync(path: string, { recursive = false, force = false } = {}): void {
+  const files = changing('remove', path)
+  if (!force || files.exists(path)) files.remove(path, recursive)
+}
+
+export function unlinkSync(path: string): void {
+  changing('remove', path).remove(path, false)
+}
+
+export const rmdirSync = unlinkSync
+
+export function copyFileSync(from: string, to: string): void {
+  const text = textOf(from)
+  changing('write', to).write(to, text)
+}
+
+export function truncateSync(path: string): void {
+  changing('truncate', path).write(path, '')
+}
+
+export function openSync(path: string): number {
+  const files = changing('open', path)
+  if (!files.exists(path)) files.write(path, '')
+  return 3
+}
+
+export function closeSync(): void {}
+
+export function statSync(path: string, { throwIfNoEntry = true } = {}) {
+  const { files } = reading()
+  if (!throwIfNoEntry && !files.exists(path)) return undefined
+  const { text, ino, changed } = files.file(path)
+  return { ino, size: Buffer.byteLength(text), mtimeMs: changed, ctimeMs: changed, isFile: () => true }
+}
+
+/** Of node:fs/promises. */
+export async function readFile(path: string): Promise<Buffer> {
+  return Buffer.from(textOf(path))
+}
+
+export async function stat(path: string) {
+  return statSync(path)
+}
+
+// Imported by lock-directory.ts for proper-lockfile, which has a stand-in of its own.
+export function utimesSync(): void {}
+export function realpathSync(path: string): string {
+  return path
+}

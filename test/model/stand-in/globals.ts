@@ -1,0 +1,64 @@
+/** The globals that know of the real machine, for the programs of the model. */
+import { current } from '../program.ts'
+
+export const process = {
+  get pid(): number {
+    return current().process.pid
+  },
+  ppid: 1,
+  platform: 'linux',
+  env: {} as Record<string, string | undefined>,
+  argv: ['node', '/model/handlers/program.ts'],
+  execArgv: [] as string[],
+  execPath: 'node',
+  kill(pid: number, name: string): void {
+    const program = current()
+    program.effect(`${name} to ${pid}`)
+    const { host } = program
+    for (const { kind, pid: hit } of host.signal(pid, name)) {
+      if (kind === 'stranger' || kind === 'program')
+        host.world.forbid(`${program.name} sent ${name} to a ${kind}, ${hit}`)
+    }
+  },
+}
+
+interface Timer {
+  cleared: boolean
+}
+
+export function setTimeout<Args extends unknown[]>(work: (...args: Args) => void, ms: number, ...args: Args): Timer {
+  const program = current()
+  const timer = { cleared: false }
+  program.host.world.after(ms, program, () => {
+    if (!timer.cleared) work(...args)
+  })
+  return timer
+}
+
+export function clearTimeout(timer: Timer | undefined): void {
+  if (timer) timer.cleared = true
+}
+
+const epoch = Date.UTC(2026, 0, 1)
+
+function wallClock(): number {
+  return epoch + current().host.world.now
+}
+
+class VirtualDate extends globalThis.Date {
+  constructor(...given: [] | [number]) {
+    super(given.length > 0 ? (given[0] as number) : wallClock())
+  }
+
+  static override now(): number {
+    return wallClock()
+  }
+}
+
+export { VirtualDate as Date }
+
+export const performance = {
+  now(): number {
+    return current().host.clock
+  },
+}
