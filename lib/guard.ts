@@ -68,12 +68,13 @@ async function tryToRenew(
   local: ReadonlyMap<string, Local>,
   t0: number,
 ): Promise<(Renewal & { vanished: boolean }) | string> {
-  const consul = new Consul({ limit: requestLimit })
+  let consul: Consul | undefined
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<string>(resolve => {
     timer = setTimeout(resolve, answerLimit, `no answer within ${answerLimit} ms`)
   })
   try {
+    consul = new Consul({ limit: requestLimit }) // a token file that cannot be read just now must not cost the session
     const renewal = await Promise.race([renew({ ...here, consul }, local, t0), late])
     if (typeof renewal === 'string') return renewal
     // The lease is extended: what is asked now may fail, or come too late.
@@ -83,7 +84,7 @@ async function tryToRenew(
     return reason(error)
   } finally {
     clearTimeout(timer)
-    consul.close()
+    consul?.close()
   }
 }
 

@@ -2,6 +2,7 @@
 import { Temporary } from '../errors.ts'
 import type { Consul } from './http.ts'
 import { parse } from './json.ts'
+import { Denied, permissionForOperation } from './permission.ts'
 
 /** One key as Consul holds it. `value` is decoded text; null when the key has none. */
 export interface Entry {
@@ -80,7 +81,10 @@ function path(key: string): string {
 export async function keysBelow(consul: Consul, prefix: string): Promise<string[]> {
   const answer = await consul.request('GET', `${path(prefix)}?keys&consistent`, { ok: [200, 404] })
   if (answer.index === null) throw new Temporary(`cannot list ${prefix}: the answer is not Consul's; it is tried again`)
-  if (answer.status === 404) return []
+  if (answer.status === 404) {
+    await mustBeReadable(consul, [unwritten(prefix)])
+    return []
+  }
   const keys = parse<unknown>(prefix, answer.text)
   if (!Array.isArray(keys) || !keys.every(key => typeof key === 'string' && key.startsWith(prefix))) {
     throw new Temporary(`cannot list ${prefix}: the answer is not a list of its keys; it is tried again`)
@@ -114,14 +118,36 @@ export function look(consul: Consul, operations: readonly Operation[]): Promise<
   return send(consul, '/v1/txn?consistent', operations)
 }
 
-/** Everything below some prefixes, read at one index. A prefix that holds nothing adds nothing. */
+/**
+ * Everything below some prefixes, read at one index. A prefix that holds nothing adds nothing.
+ * @throws Denied when the token may not read below one of them
+ */
 export async function trees(consul: Consul, prefixes: readonly string[]): Promise<readonly Entry[]> {
-  const outcome = await look(
-    consul,
-    prefixes.map(prefix => ({ Verb: 'get-tree', Key: prefix })),
-  )
+  const outcome = await look(consul, [
+    ...prefixes.map(prefix => ({ Verb: 'get-tree', Key: prefix }) as const),
+    ...prefixes.map(prefix => absent(unwritten(prefix))),
+  ])
   if (!outcome.done) throw new Temporary(`cannot read ${prefixes.join(', ')}: Consul refused; it is tried again`)
   return outcome.entries
+}
+
+/**
+ * Makes sure that keys which a list lacks are not there, rather than left out: Consul answers a list without what the
+ * token may not read, as if there were nothing, but refuses a check of a key (seen on 1.8.7). Keys that have come since
+ * are no error. @throws Denied for one that may not be read
+ */
+export async function mustBeReadable(consul: Consul, keys: readonly string[]): Promise<void> {
+  for (let from = 0; from < keys.length; from += transactionLimit)
+    await look(consul, keys.slice(from, from + transactionLimit).map(absent))
+}
+
+function absent(Key: string): Operation {
+  return { Verb: 'check-not-exists', Key }
+}
+
+/** A key below a prefix that nobody writes: no id is encoded like that. */
+function unwritten(prefix: string): string {
+  return `${prefix}%`
 }
 
 interface RawOutcome {
@@ -137,6 +163,8 @@ async function send(consul: Consul, route: string, operations: readonly Operatio
     const errors = Array.isArray(outcome?.Errors) ? outcome.Errors : []
     // An operation that is refused for want of a permission is no statement about the key.
     const denied = errors.find(error => /permission denied/i.test(error.What))
+    const operation = denied && operations[denied.OpIndex]
+    if (operation) throw new Denied(`${operation.Verb} ${operation.Key}`, permissionForOperation(operation))
     if (denied || errors.length === 0) {
       throw new Temporary(
         `cannot complete a transaction: ${denied?.What ?? 'Consul named no reason'}; it is tried again`,

@@ -36,7 +36,7 @@ export interface Renewal {
 export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>, t0: number): Promise<Renewal> {
   const { files } = guarded
   const session = readFact(files.session)
-  const living = session ? await renewSession(guarded.consul, session) : null
+  const living = session ? await renewSession(guarded.consul, session, guarded.node) : null
   const ours = living?.Node === guarded.node ? living.ID : null
   const assumed = [...local].flatMap(([id, { acquisition, releasing, index }]) =>
     (acquisition ?? releasing) !== null && index !== null ? [{ id, index }] : [],
