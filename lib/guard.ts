@@ -53,13 +53,17 @@ export async function guard(
   capOutputs(here.files, local)
   if (typeof renewal === 'string') return { ...unanswered(here, local, interval, renewal), reconcileAfter: null }
   killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))
-  const held = renewal.proved.length
-  const lost = renewal.lost.length > 0 ? `, ${renewal.lost.length} lost` : ''
   return {
     code: 0,
-    sentence: `${held} locks held${lost}`,
+    sentence: sentenceOf(renewal),
     reconcileAfter: renewal.vanished ? 0 : reconcileAfter(here, local, renewal, interval),
   }
+}
+
+function sentenceOf({ proved, lost, missing }: Renewal): string {
+  const held = `${proved.length} locks held${lost.length > 0 ? `, ${lost.length} lost` : ''}`
+  if (missing === null) return held
+  return `missing permission: ${missing}; ${proved.length > 0 ? held : 'what is held goes on while the session lives'}`
 }
 
 /** The renewal, or why there is none. */
