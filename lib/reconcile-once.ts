@@ -1,8 +1,12 @@
 /** One reconcile as a program runs it: its Consul, its log, its dry run. */
 import { Consul } from './consul/http.ts'
+import { missingPermission } from './consul/permission.ts'
+import { reason } from './errors.ts'
 import { debugLine } from './frame.ts'
 import type { ThisInstance } from './instance-args.ts'
+import { keysOf } from './names.ts'
 import { lookAndPlan, type Reconcile, reconcile } from './reconcile.ts'
+import { reportHindrance } from './report.ts'
 import { elsewhere } from './state/handler-mark.ts'
 import { appendLog } from './state/log.ts'
 
@@ -23,10 +27,20 @@ export async function reconcileOnce(program: string, here: ThisInstance, dryRun:
     const sentence = await reconcile(run)
     return `${here.instance}: ${sentence ?? elsewhere}`
   } catch (error) {
-    run.log(`failed: ${(error as Error).message}`)
+    if (dryRun || (await isNews(run, error))) run.log(`failed: ${reason(error)}`)
     throw error
   } finally {
     run.consul.close()
+  }
+}
+
+/** A missing permission is told to the others, and logged once, not at every tick for as long as it is missing. */
+async function isNews(run: Reconcile, error: unknown): Promise<boolean> {
+  if (missingPermission(error) === null) return true
+  try {
+    return await reportHindrance(run, keysOf(run.service), reason(error))
+  } catch {
+    return true // the report may be what is denied
   }
 }
 
