@@ -2,6 +2,7 @@
  * Asking whether the token may, where an answer does not tell. Consul leaves out of its lists what a token may not read,
  * and answers as if there were nothing (seen on 1.8.7; X-Consul-Results-Filtered-By-ACLs comes with 1.11, and not from
  * every list). What looks empty must be known to be empty, or it would stop everybody's work.
+ * An agent answers by what it remembers of the token, for up to acl.policy_ttl (30 s).
  */
 import { Temporary } from '../errors.ts'
 import type { Consul } from './http.ts'

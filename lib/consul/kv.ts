@@ -123,26 +123,38 @@ export function look(consul: Consul, operations: readonly Operation[]): Promise<
  * @throws Denied when the token may not read below one of them
  */
 export async function trees(consul: Consul, prefixes: readonly string[]): Promise<readonly Entry[]> {
-  const outcome = await look(consul, [
-    ...prefixes.map(prefix => ({ Verb: 'get-tree', Key: prefix }) as const),
-    ...prefixes.map(prefix => absent(unwritten(prefix))),
-  ])
+  const outcome = await look(
+    consul,
+    prefixes.map(prefix => ({ Verb: 'get-tree', Key: prefix })),
+  )
   if (!outcome.done) throw new Temporary(`cannot read ${prefixes.join(', ')}: Consul refused; it is tried again`)
+  const bare = prefixes.filter(prefix => !outcome.entries.some(({ key }) => key.startsWith(prefix)))
+  if (bare.length > 0) await mustBeReadable(consul, bare.map(unwritten))
   return outcome.entries
 }
 
 /**
  * Makes sure that keys which a list lacks are not there, rather than left out: Consul answers a list without what the
- * token may not read, as if there were nothing, but refuses a check of a key (seen on 1.8.7). Keys that have come since
- * are no error. @throws Denied for one that may not be read
+ * token may not read, as if there were nothing, but says of a check of a key that it is denied (seen on 1.8.7). Whether
+ * the check holds does not matter. @throws Denied for one that may not be read
  */
-export async function mustBeReadable(consul: Consul, keys: readonly string[]): Promise<void> {
-  for (let from = 0; from < keys.length; from += transactionLimit)
-    await look(consul, keys.slice(from, from + transactionLimit).map(absent))
+export function mustBeReadable(consul: Consul, keys: readonly string[]): Promise<void> {
+  return mayCheck(consul, keys, 'check-index')
 }
 
-function absent(Key: string): Operation {
-  return { Verb: 'check-not-exists', Key }
+/** Changes nothing: for check-not-exists Consul wants the permission to write (seen on 1.8.7). @throws Denied */
+export function mustBeWritable(consul: Consul, keys: readonly string[]): Promise<void> {
+  return mayCheck(consul, keys, 'check-not-exists')
+}
+
+async function mayCheck(consul: Consul, keys: readonly string[], Verb: Operation['Verb']): Promise<void> {
+  for (let from = 0; from < keys.length; from += transactionLimit) {
+    const some = keys.slice(from, from + transactionLimit)
+    await look(
+      consul,
+      some.map(Key => ({ Verb, Key, Index: 0 })),
+    )
+  }
 }
 
 /** A key below a prefix that nobody writes: no id is encoded like that. */

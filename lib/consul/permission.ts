@@ -54,7 +54,8 @@ export function permissionFor(method: string, path: string, on = ''): string {
 
 /** The permission that a refused operation of a transaction needs. */
 export function permissionForOperation({ Verb, Key }: Pick<Operation, 'Verb' | 'Key'>): string {
-  return keyRule(Key, /^(get|check)/.test(Verb) ? 'read' : 'write')
+  const reads = Verb === 'get-tree' || Verb === 'check-index' || Verb === 'check-session' // check-not-exists writes
+  return keyRule(Key, reads ? 'read' : 'write')
 }
 
 /** The rule that a policy would hold: not of one lock, but of all of them; and not of a key that only asks (kv.ts). */

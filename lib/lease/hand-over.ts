@@ -1,7 +1,7 @@
 /** Giving locks back, always after everything of the partition is gone. */
 import { rmSync } from 'node:fs'
 import { transactInBatches } from '../consul/batch.ts'
-import { base64, type Operation } from '../consul/kv.ts'
+import { base64, mustBeWritable, type Operation } from '../consul/kv.ts'
 import type { Context } from '../context.ts'
 import type { Keys } from '../names.ts'
 import type { Step } from '../plan.ts'
@@ -51,14 +51,9 @@ async function endSome(context: Context, snapshot: Snapshot, endings: readonly E
 /** Only a token can have lost a permission; who has none is not asked at each hand-over. */
 async function mayGiveBack({ consul }: Context, { keys }: Snapshot, given: readonly Ending[]): Promise<void> {
   if (consul.address.token === null || given.length === 0) return
-  const { mustHave } = await import('../consul/access.ts')
-  const nexts = new Set(given.flatMap(ending => (ending.do === 'release' && ending.next) || []))
-  const written = [...given.map(({ partition }) => keys.lock(partition)), ...[...nexts].map(wakeKey(keys))]
-  await mustHave(
-    consul,
-    'hand over',
-    written.map(of => ({ resource: 'key', access: 'write', of })),
-  )
+  const nexts = given.flatMap(ending => (ending.do === 'release' && ending.next) || [])
+  const wakes = [...new Set(nexts)].map(wakeKey(keys))
+  await mustBeWritable(consul, [...given.map(({ partition }) => keys.lock(partition)), ...wakes])
 }
 
 function wakeKey(keys: Keys) {

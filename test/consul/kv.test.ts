@@ -6,6 +6,7 @@ import {
   keysBelow,
   look,
   mustBeReadable,
+  mustBeWritable,
   type Operation,
   transact,
   trees,
@@ -221,6 +222,14 @@ describe('what the token may not read', () => {
   })
 })
 
+it('what the token may not write is a refusal, and nothing is written to find out', async t => {
+  const { consul, memory, requests } = await fakeConsul(t)
+  memory.denied = key => key === 'b'
+  await mustBeWritable(consul, ['a'])
+  await assert.rejects(mustBeWritable(consul, ['a', 'b']), { missing: 'key_prefix "b" write' })
+  assert.deepEqual([memory.keys.size, requests.map(({ path }) => path)], [0, Array(2).fill('/v1/txn?consistent')])
+})
+
 describe('trees', () => {
   it('are read at one index', async t => {
     const { consul, memory, requests } = await fakeConsul(t)
@@ -230,6 +239,13 @@ describe('trees', () => {
       entries.map(({ value }) => value),
       ['a/1', 'b/1', 'b/2'],
     )
+    assert.equal(requests.length, 2, 'and for what is bare, whether it may be read')
+  })
+
+  it('cost one request when none is bare', async t => {
+    const { consul, memory, requests } = await fakeConsul(t)
+    for (const key of ['a/1', 'b/1']) memory.put(key, key)
+    await trees(consul, ['a/', 'b/'])
     assert.equal(requests.length, 1)
   })
 

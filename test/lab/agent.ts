@@ -18,6 +18,8 @@ export interface AgentOptions {
   settings?: Settings
   /** Added to what the agent, and so every handler it runs, has in its environment. */
   env?: EnvironmentOption
+  /** What the lab itself needs where access is controlled; nothing that the agent runs gets it. */
+  token?: string
   /** Serve DNS, on `dnsPort`. */
   dns?: boolean
   logLevel?: 'trace' | 'debug' | 'info' | 'warn' | 'err'
@@ -123,7 +125,9 @@ export class Agent {
 
   /** One of Consul's commands, asked of this agent. */
   async consul(...command: string[]): Promise<void> {
-    const env = { ...this.env, CONSUL_HTTP_ADDR: this.control }
+    const { token } = this.#options
+    const own = { CONSUL_HTTP_ADDR: this.control, ...(token !== undefined && { CONSUL_HTTP_TOKEN: token }) }
+    const env = { ...cleanEnvironment(this.#lab.root), ...own }
     await execa(this.#lab.consul, command, { env, extendEnv: false })
   }
 
@@ -135,6 +139,7 @@ export class Agent {
     const response = await request(this.http + path, {
       dispatcher: this.#sockets,
       method: method as 'GET',
+      headers: this.#options.token === undefined ? {} : { 'x-consul-token': this.#options.token },
       body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
       // Agents come and go under us; a kept connection would fail the first request after a restart.
       reset: true,

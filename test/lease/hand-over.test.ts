@@ -178,7 +178,7 @@ describe('a token that may not give back', () => {
   ]
   for (const [what, denied, missing] of cases) {
     it(`${what} stops only what it must`, async t => {
-      const { end, release, memory, files, holder } = await holding(t, ['0', '1'], 'a token')
+      const { end, release, memory, files, holder } = await holding(t, ['0', '1'], 'secret')
       const [kept, lost] = [
         await leftBehind(t, files.partition('0').process),
         await leftBehind(t, files.partition('1').process),
