@@ -5,7 +5,7 @@ import { reason } from './errors.ts'
 import { debugLine } from './frame.ts'
 import type { ThisInstance } from './instance-args.ts'
 import { keysOf } from './names.ts'
-import { lookAndPlan, type Reconcile, reconcile } from './reconcile.ts'
+import { lookAndPlan, type Reconcile, reconcile, rememberLooked } from './reconcile.ts'
 import { reportHindrance } from './report.ts'
 import { elsewhere } from './state/handler-mark.ts'
 import { appendLog } from './state/log.ts'
@@ -34,10 +34,11 @@ export async function reconcileOnce(program: string, here: ThisInstance, dryRun:
   }
 }
 
-/** A missing permission is told to the others, and logged once, not at every tick for as long as it is missing. */
+/** A missing permission is told to the others, and logged once; until it is there again, a look every 10 s will do. */
 async function isNews(run: Reconcile, error: unknown): Promise<boolean> {
   if (missingPermission(error) === null) return true
   try {
+    rememberLooked(run.files)
     return await reportHindrance(run, keysOf(run.service), reason(error))
   } catch {
     return true // the report may be what is denied

@@ -75,8 +75,7 @@ export interface Token {
 let count = 0
 
 /** A token that may what these rules say, in a file that only its owner can read. */
-export async function tokenFor(agent: Agent, rules: string): Promise<Token> {
-  const secret = crypto.randomUUID()
+export async function tokenFor(agent: Agent, rules: string, secret: string = crypto.randomUUID()): Promise<Token> {
   const file = join(agent.folder, `token-${++count}`)
   writeFileSync(file, `${secret}\n`, { mode: 0o600 })
   const may = (rules: string) => allow(agent, secret, rules)
