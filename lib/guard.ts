@@ -60,10 +60,10 @@ export async function guard(
   }
 }
 
-function sentenceOf({ proved, lost, missing }: Renewal): string {
-  const held = `${proved.length} locks held${lost.length > 0 ? `, ${lost.length} lost` : ''}`
-  if (missing === null) return held
-  return `missing permission: ${missing}; ${proved.length > 0 ? held : 'what is held goes on while the session lives'}`
+function sentenceOf({ proved, lost, seen, missing }: Renewal): string {
+  const taken = seen ? 'held' : 'taken as held while the session lives'
+  const held = `${proved.length} locks ${taken}${lost.length > 0 ? `, ${lost.length} lost` : ''}`
+  return missing === null ? held : `missing permission: ${missing}; ${held}`
 }
 
 /** The renewal, or why there is none. */

@@ -26,6 +26,8 @@ export interface Renewal {
   readonly lost: readonly string[]
   /** The session lives on this node and holds the member key. */
   readonly member: boolean
+  /** The locks were read; otherwise they are taken as held, since the session lives. */
+  readonly seen: boolean
   /** The permission for want of which the session was not renewed, or the locks were not seen; null when all was. */
   readonly missing: string | null
 }
@@ -48,7 +50,8 @@ export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>,
   const proof = await proveAll(guarded, session, assumed).catch(error => refused(guarded, session, error))
   if ('missing' in proof) {
     extendLease(files, t0, bootClock())
-    return { proved: [], lost: [], member: true, ...proof }
+    const held = assumed.filter(({ id }) => !local.get(id)?.pinned).map(({ id }) => id)
+    return { proved: held, lost: [], member: true, seen: false, ...proof }
   }
   const { proved, member } = proof
   const lost = assumed.map(({ id }) => id).filter(id => !proved.has(id))
@@ -57,7 +60,7 @@ export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>,
   for (const id of proved) if (local.get(id)?.pinned) writePartitionLease(files.partition(id), { from: t0, own: t0 })
   if (session !== null && readFact(files.proven) !== session) writeFact(files.proven, session)
   extendLease(files, t0, bootClock())
-  return { proved: [...proved], lost, member, missing }
+  return { proved: [...proved], lost, member, seen: true, missing }
 }
 
 /**

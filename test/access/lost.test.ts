@@ -87,7 +87,7 @@ it('a permission that is lost while all runs stops nothing, and is named', async
       { deadline: 30_000, every: 500 },
     )
   }
-  assert.match(await output('lock'), /missing permission: .*; what is held goes on while the session lives/)
+  assert.match(await output('lock'), /missing permission: .*; 2 locks taken as held while the session lives/)
   await until('every lease to be over that was not extended', () => performance.now() - lost > longest + 2000, {
     deadline: 2 * longest,
   })

@@ -45,7 +45,7 @@ describe('a check', () => {
       return undefined
     }
     const t0 = bootClock()
-    assert.deepEqual(await check(t0), { proved: ['0', '1'], lost: [], member: true, missing: null })
+    assert.deepEqual(await check(t0), { proved: ['0', '1'], lost: [], member: true, seen: true, missing: null })
     assert.equal(instanceLease(files, bootClock()), t0)
   })
 
@@ -65,7 +65,7 @@ describe('a check', () => {
   it('makes a consistent read even when nothing is held', async t => {
     const { check, requests, files } = await holding(t, [])
     const t0 = bootClock()
-    assert.deepEqual(await check(t0), { proved: [], lost: [], member: true, missing: null })
+    assert.deepEqual(await check(t0), { proved: [], lost: [], member: true, seen: true, missing: null })
     assert.equal(requests.at(-1)?.path, '/v1/txn?consistent')
     assert.equal(instanceLease(files, bootClock()), t0)
   })
@@ -136,7 +136,13 @@ describe('a lost lock', () => {
       const held = await holding(t, ['0', '1', '2'])
       lose(held)
       const t0 = bootClock()
-      assert.deepEqual(await held.check(t0), { proved: ['0', '2'], lost: ['1'], member: true, missing: null })
+      assert.deepEqual(await held.check(t0), {
+        proved: ['0', '2'],
+        lost: ['1'],
+        member: true,
+        seen: true,
+        missing: null,
+      })
       assert.deepEqual(held.lease('1'), { from: never, own: held.before })
       assert.deepEqual(held.lease('0'), { from: held.before, own: held.before - 1000 })
       assert.equal(instanceLease(held.files, bootClock()), t0)
@@ -203,7 +209,7 @@ describe('without a session of this node', () => {
     it(`(${what}) nothing is proved, and every lease is pinned`, async t => {
       const held = await holding(t, ['0', '1'])
       change(held)
-      assert.deepEqual(await held.check(), { proved: [], lost: ['0', '1'], member: false, missing: null })
+      assert.deepEqual(await held.check(), { proved: [], lost: ['0', '1'], member: false, seen: true, missing: null })
       for (const id of ['0', '1']) assert.deepEqual(held.lease(id), { from: never, own: held.before })
     })
   }
@@ -211,7 +217,7 @@ describe('without a session of this node', () => {
   it('but with one that does not hold the member key, locks are proved all the same', async t => {
     const held = await holding(t, ['0'])
     held.memory.keys.delete(keys.member(me))
-    assert.deepEqual(await held.check(), { proved: ['0'], lost: [], member: false, missing: null })
+    assert.deepEqual(await held.check(), { proved: ['0'], lost: [], member: false, seen: true, missing: null })
   })
   it('a member key whose name only begins the same makes no member', async t => {
     const held = await holding(t, [])
@@ -237,7 +243,7 @@ describe('a token that lost a permission', () => {
   it('to read the locks loses nothing while the session lives with which they were proved', async t => {
     const held = await proven(t)
     const t0 = bootClock()
-    assert.deepEqual(await held.check(t0), { proved: [], lost: [], member: true, missing })
+    assert.deepEqual(await held.check(t0), { proved: ['0'], lost: [], member: true, seen: false, missing })
     assert.equal(leaseOf(held), t0)
   })
 
@@ -288,6 +294,7 @@ describe('a token that lost a permission', () => {
       proved: ['0'],
       lost: [],
       member: true,
+      seen: true,
       missing: 'session:write on a',
     })
     held.memory.destroy('s1')
