@@ -30,7 +30,7 @@ program({
     withConsul(args, async consul => {
       const all = await until(consul, args.service ? [args.service] : await knownServices(consul), args.wait)
       if (args.json) print(JSON.stringify(args.service ? all[0] : all))
-      else if (args.check) for (const { summary } of all) print(summary)
+      else if (args.check) for (const { summary, problem } of all) print(problem ? `${summary}; ${problem}` : summary)
       else print(all.map(page).join('\n\n') || 'watchbill keeps no service here yet')
       return args.check && all.some(({ ok }) => !ok) ? exit.no : exit.done
     }),

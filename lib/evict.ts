@@ -34,10 +34,10 @@ export function checkEviction(cluster: Cluster, instance: string, force: boolean
 export async function evict(consul: Consul, { keys, service }: Cluster, instance: string): Promise<void> {
   const { node, serviceId } = partsOf(instance)
   for (const session of await sessionsOn(consul, node)) {
-    if (session.Name === sessionName(instance)) await destroySession(consul, session.ID)
+    if (session.Name === sessionName(instance)) await destroySession(consul, session)
   }
   const body = JSON.stringify({ Node: node, ServiceID: serviceId })
-  await consul.request('PUT', '/v1/catalog/deregister', { body })
+  await consul.request('PUT', '/v1/catalog/deregister', { body, on: service })
   const own = [keys.member(instance), keys.report(instance), `${keys.wake(instance)}released`]
   await transact(
     consul,

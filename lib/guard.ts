@@ -53,13 +53,17 @@ export async function guard(
   capOutputs(here.files, local)
   if (typeof renewal === 'string') return { ...unanswered(here, local, interval, renewal), reconcileAfter: null }
   killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))
-  const held = renewal.proved.length
-  const lost = renewal.lost.length > 0 ? `, ${renewal.lost.length} lost` : ''
   return {
     code: 0,
-    sentence: `${held} locks held${lost}`,
+    sentence: sentenceOf(renewal),
     reconcileAfter: renewal.vanished ? 0 : reconcileAfter(here, local, renewal, interval),
   }
+}
+
+function sentenceOf({ proved, lost, seen, missing }: Renewal): string {
+  const taken = seen ? 'held' : 'taken as held while the session lives'
+  const held = `${proved.length} locks ${taken}${lost.length > 0 ? `, ${lost.length} lost` : ''}`
+  return missing === null ? held : `missing permission: ${missing}; ${held}`
 }
 
 /** The renewal, or why there is none. */
@@ -68,12 +72,13 @@ async function tryToRenew(
   local: ReadonlyMap<string, Local>,
   t0: number,
 ): Promise<(Renewal & { vanished: boolean }) | string> {
-  const consul = new Consul({ limit: requestLimit })
+  let consul: Consul | undefined
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<string>(resolve => {
     timer = setTimeout(resolve, answerLimit, `no answer within ${answerLimit} ms`)
   })
   try {
+    consul = new Consul({ limit: requestLimit }) // a token file that cannot be read just now must not cost the session
     const renewal = await Promise.race([renew({ ...here, consul }, local, t0), late])
     if (typeof renewal === 'string') return renewal
     // The lease is extended: what is asked now may fail, or come too late.
@@ -83,7 +88,7 @@ async function tryToRenew(
     return reason(error)
   } finally {
     clearTimeout(timer)
-    consul.close()
+    consul?.close()
   }
 }
 

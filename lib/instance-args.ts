@@ -36,7 +36,7 @@ export interface ThisInstance {
 /** Whose program this is. Consul's own environment variables are set from the arguments that stand for them. */
 export function thisInstance(args: InstanceArgs): ThisInstance {
   if (args['http-addr']) process.env.CONSUL_HTTP_ADDR = args['http-addr']
-  if (args['token-file']) process.env.CONSUL_HTTP_TOKEN_FILE = args['token-file']
+  if (args['token-file']) takeToken(args['token-file'])
   const { instance, service } = args
   return {
     ...partsOf(instance),
@@ -45,6 +45,12 @@ export function thisInstance(args: InstanceArgs): ThisInstance {
     definitionFile: args.definition,
     files: filesOf(instance, args.state),
   }
+}
+
+/** What was given goes before what the environment holds: the agent's own token may be another. */
+export function takeToken(file: string): void {
+  process.env.CONSUL_HTTP_TOKEN_FILE = file
+  delete process.env.CONSUL_HTTP_TOKEN
 }
 
 /** Node and service id; the node's name may hold colons, a service id may not. */

@@ -97,7 +97,7 @@ async function announce(run: Reconcile, { keys, definition, digest }: Snapshot, 
 
 async function goodbye(run: Reconcile, { keys }: Snapshot): Promise<void> {
   for (const session of await sessionsOn(run.consul, run.node)) {
-    if (session.Name === sessionName(run.instance)) await destroySession(run.consul, session.ID)
+    if (session.Name === sessionName(run.instance)) await destroySession(run.consul, session)
   }
   const own = [keys.member(run.instance), keys.report(run.instance), `${keys.wake(run.instance)}released`]
   await transact(
@@ -106,6 +106,7 @@ async function goodbye(run: Reconcile, { keys }: Snapshot): Promise<void> {
   )
   await run.consul.request('PUT', `/v1/agent/service/deregister/${encodeURIComponent(run.serviceId)}`, {
     ok: [200, 404, 500],
+    on: run.service,
   })
   for (const fact of [run.files.session, run.files.report, run.files.defined]) removeFact(fact)
   writeFact(run.files.left, `${bootId()} ${bootClock()}`)

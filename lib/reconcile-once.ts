@@ -1,8 +1,12 @@
 /** One reconcile as a program runs it: its Consul, its log, its dry run. */
 import { Consul } from './consul/http.ts'
+import { missingPermission } from './consul/permission.ts'
+import { reason } from './errors.ts'
 import { debugLine } from './frame.ts'
 import type { ThisInstance } from './instance-args.ts'
-import { lookAndPlan, type Reconcile, reconcile } from './reconcile.ts'
+import { keysOf } from './names.ts'
+import { lookAndPlan, type Reconcile, reconcile, rememberLooked } from './reconcile.ts'
+import { reportHindrance } from './report.ts'
 import { elsewhere } from './state/handler-mark.ts'
 import { appendLog } from './state/log.ts'
 
@@ -23,10 +27,21 @@ export async function reconcileOnce(program: string, here: ThisInstance, dryRun:
     const sentence = await reconcile(run)
     return `${here.instance}: ${sentence ?? elsewhere}`
   } catch (error) {
-    run.log(`failed: ${(error as Error).message}`)
+    if (dryRun || (await isNews(run, error))) run.log(`failed: ${reason(error)}`)
     throw error
   } finally {
     run.consul.close()
+  }
+}
+
+/** A missing permission is told to the others, and logged once; until it is there again, a look every 10 s will do. */
+async function isNews(run: Reconcile, error: unknown): Promise<boolean> {
+  if (missingPermission(error) === null) return true
+  try {
+    rememberLooked(run.files)
+    return await reportHindrance(run, keysOf(run.service), reason(error))
+  } catch {
+    return true // the report may be what is denied
   }
 }
 

@@ -14,7 +14,7 @@ import { defaults, type Settings, settingsFrom } from './settings.ts'
 import { type Snapshot, takeSnapshot } from './snapshot.ts'
 import { readFact, writeFact } from './state/facts.ts'
 import { asOnlyHandler } from './state/handler-lock.ts'
-import { enterState } from './state/instance.ts'
+import { enterState, type InstanceFiles } from './state/instance.ts'
 import { hasLeft } from './state/left.ts'
 import { localFacts } from './state/local.ts'
 
@@ -118,7 +118,12 @@ function rememberLook(run: Reconcile, snapshot: Snapshot, { steps, waits, senten
   if (snapshot.settingsProblem === null) keepIfChanged(run.files.settings, JSON.stringify(snapshot.settings))
   if (waits.size > 0) writeFact(run.files.due, String(snapshot.now + Math.min(...waits.values())))
   keepIfChanged(run.files.members, snapshot.members.map(({ instance }) => instance).join('\n'))
-  writeFact(run.files.looked, `${bootId()} ${snapshot.now}`)
+  rememberLooked(run.files, snapshot.now)
+}
+
+/** When this instance last looked: the guard sees to it that it looks again. */
+export function rememberLooked(files: InstanceFiles, at = bootClock()): void {
+  writeFact(files.looked, `${bootId()} ${at}`)
 }
 
 function keepIfChanged(file: string, text: string): void {

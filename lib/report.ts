@@ -4,14 +4,19 @@
  */
 import { base64, transact } from './consul/kv.ts'
 import type { Context } from './context.ts'
+import type { Keys } from './names.ts'
 import type { Plan } from './plan.ts'
 import type { Snapshot } from './snapshot.ts'
 import { readFact, removeFact, writeFact } from './state/facts.ts'
 import type { InstanceFiles } from './state/instance.ts'
 import type { Local } from './state/local.ts'
 
-/** Partition -> sentence. It inherits nothing: `__proto__` and `constructor` are names like any other. */
+/**
+ * Partition -> sentence; under `everything`, which no partition is called, what hinders the whole instance. It inherits
+ * nothing: `__proto__` and `constructor` are names like any other.
+ */
 export type Report = Readonly<Record<string, string>>
+export const everything = ''
 
 /** States of the shepherd that anyone who looks at the lock would expect: they need no words. */
 const ordinary = /^(starting|running|stopping|stopped|not here)\b/
@@ -65,6 +70,19 @@ export function parseReport(text: string | null): Report {
 
 function blank(): Record<string, string> {
   return Object.create(null) as Record<string, string>
+}
+
+/**
+ * Adds to the report why this instance can do nothing; the next one that is written without trouble lacks it again.
+ * @returns false when the report says so already
+ */
+export async function reportHindrance({ consul, files, instance }: Context, keys: Keys, why: string): Promise<boolean> {
+  const last = parseReport(readFact(files.report))
+  if (last[everything] === why) return false
+  const report = JSON.stringify({ ...last, [everything]: why })
+  await transact(consul, [{ Verb: 'set', Key: keys.report(instance), Value: base64(report) }])
+  writeFact(files.report, report)
+  return true
 }
 
 /** Writes the report if it says something else than the last one. */

@@ -11,11 +11,12 @@ import type { Definition } from './definition/definition.ts'
 import { type FreeLock, readFree, refreshFree } from './lease/free.ts'
 import { instanceLease } from './lease/lease.ts'
 import { type Lock, lockFrom } from './lease/lock-value.ts'
+import { clearUp, type Expected } from './left-out.ts'
 import { type Member, membersFrom, termsOf } from './members.ts'
 import { decode, type Keys, keysOf } from './names.ts'
 import { defaults, type Settings, settingsFrom } from './settings.ts'
 import { readFact } from './state/facts.ts'
-import type { InstanceFiles } from './state/instance.ts'
+import { type InstanceFiles, localPartitions } from './state/instance.ts'
 import { type Local, localFacts, type Terms } from './state/local.ts'
 
 /** What the cluster looks like: the same for whoever asks. */
@@ -59,9 +60,15 @@ export interface Snapshot extends Cluster {
 /**
  * Reads the cluster: the locks, the members and the settings at one index, the ids without their documents.
  * @param lastGood settings to go on with when those in Consul are garbled
- * @throws Temporary when any part cannot be read: half a look is none
+ * @param own what the asking instance knows must be there
+ * @throws Temporary when any part cannot be read: half a look is none; Denied when the token may not read all of it
  */
-export async function lookAtCluster(consul: Consul, service: string, lastGood: Settings = defaults): Promise<Cluster> {
+export async function lookAtCluster(
+  consul: Consul,
+  service: string,
+  lastGood: Settings = defaults,
+  own: Expected = { partitions: [], instances: [] },
+): Promise<Cluster> {
   const keys = keysOf(service)
   const entries = await trees(consul, [keys.locks, keys.members, keys.spec])
   // After the locks: a partition that comes in between lacks its lock for this look, and no lock lacks its partition.
@@ -69,7 +76,7 @@ export async function lookAtCluster(consul: Consul, service: string, lastGood: S
   const registered = await registeredInstances(consul, service)
   const below = (prefix: string) => entries.filter(({ key }) => key.startsWith(prefix))
   const { settings, problem } = settingsFrom(entries.find(({ key }) => key === keys.settings)?.value ?? null, lastGood)
-  return {
+  const cluster = {
     service,
     keys,
     registered,
@@ -87,6 +94,8 @@ export async function lookAtCluster(consul: Consul, service: string, lastGood: S
     defined: entries.some(({ key }) => key === keys.revision),
     index: entries.reduce((highest, { modifyIndex }) => Math.max(highest, modifyIndex), 0),
   }
+  await clearUp(consul, cluster, own)
+  return cluster
 }
 
 /** The cluster and this instance's own facts. */
@@ -98,7 +107,9 @@ export async function takeSnapshot(
   lastGood: Settings,
 ): Promise<Snapshot> {
   const now = bootClock()
-  const cluster = await lookAtCluster(consul, definition.name, lastGood)
+  const here = localPartitions(files).filter(id => readFact(files.partition(id).acquisition) !== null)
+  const expected = { partitions: here, instances: [instance] }
+  const cluster = await lookAtCluster(consul, definition.name, lastGood, expected)
   const session = readFact(files.session)
   const member = cluster.members.find(member => member.instance === instance)
   const read = bootClock()

@@ -7,7 +7,7 @@ import { cautiousWait, type Lock, takeoverWait } from './lease/lock-value.ts'
 import type { Member } from './members.ts'
 import { decode } from './names.ts'
 import { byName } from './plan-sentence.ts'
-import { parseReport, type Report } from './report.ts'
+import { everything, parseReport, type Report } from './report.ts'
 import { type Assignment, assign } from './roster/assignment.ts'
 import { type Cluster, lookAtCluster } from './snapshot.ts'
 
@@ -37,6 +37,8 @@ export interface InstanceStatus {
   readonly held: number
   readonly assigned: number
   readonly weight: number
+  /** What keeps it from looking or acting; empty when nothing does. */
+  readonly why: string
 }
 
 export interface Status {
@@ -73,12 +75,15 @@ export function statusOf(cluster: Cluster, reports: ReadonlyMap<string, Report>)
   const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
   const partitions = ids.map(id => partitionStatus(cluster, assignment, reports, id))
   const good = partitions.filter(({ state }) => state === 'running' || state === 'finished').length
+  const instances = instanceStatuses(cluster, assignment, reports)
+  const hindrances = instances.flatMap(({ instance, why }) => (why ? [`${instance} ${why}`] : []))
+  const problem = [cluster.settingsProblem ?? [], hindrances].flat().join('; ') || null
   return {
     service: cluster.service,
-    ok: cluster.defined && good === partitions.length && cluster.settingsProblem === null,
+    ok: cluster.defined && good === partitions.length && problem === null,
     summary: summaryOf(cluster, partitions),
-    problem: cluster.settingsProblem,
-    instances: instanceStatuses(cluster, assignment),
+    problem,
+    instances,
     partitions,
   }
 }
@@ -167,7 +172,11 @@ function unassigned(cluster: Cluster): Words {
   return { state: drained ? 'drained' : 'unassigned', why: list }
 }
 
-function instanceStatuses(cluster: Cluster, assignment: Assignment): InstanceStatus[] {
+function instanceStatuses(
+  cluster: Cluster,
+  assignment: Assignment,
+  reports: ReadonlyMap<string, Report>,
+): InstanceStatus[] {
   const names = new Set([...cluster.members, ...cluster.registered].map(({ instance }) => instance))
   const holders = [...cluster.locks.values()].filter(({ session }) => session !== null)
   return [...names].sort(byName).map(instance => {
@@ -178,6 +187,7 @@ function instanceStatuses(cluster: Cluster, assignment: Assignment): InstanceSta
       held: member ? holders.filter(({ session }) => session === member.session).length : 0,
       assigned: [...assignment.values()].filter(assigned => assigned === instance).length,
       weight: member?.weight ?? 0,
+      why: reports.get(instance)?.[everything] ?? '',
     }
   })
 }

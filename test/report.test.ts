@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type Plan, plan } from '../lib/plan.ts'
-import { isReportStale, parseReport, reportOf, writeReport } from '../lib/report.ts'
+import { isReportStale, parseReport, reportHindrance, reportOf, writeReport } from '../lib/report.ts'
 import type { Snapshot } from '../lib/snapshot.ts'
 import { readFact, writeFact } from '../lib/state/facts.ts'
 import { locals, locks, me, now, other, snapshotOf } from './fixtures/cluster.ts'
@@ -152,5 +152,22 @@ describe('writing a report', () => {
     fake.script = () => ({ status: 500, text: 'no leader' })
     await assert.rejects(writeReport(context, snapshot, quiet), { name: 'Temporary' })
     assert.equal(readFact(context.files.report), null)
+  })
+})
+
+describe('what hinders the whole instance', () => {
+  it('is written beside the rest, once, and goes with the next report', async t => {
+    const { consul, memory, requests } = await fakeConsul(t)
+    const context = contextOf(consul, stateOf(t))
+    const snapshot = with0({ status: looping })
+    const { keys } = snapshot
+    await writeReport(context, snapshot, quiet)
+    assert.equal(await reportHindrance(context, keys, 'no permission'), true)
+    assert.deepEqual(memory.value(keys.report(me)), { 0: looping, '': 'no permission' })
+    const before = requests.length
+    assert.equal(await reportHindrance(context, keys, 'no permission'), false)
+    assert.equal(requests.length, before)
+    await writeReport(context, snapshot, quiet)
+    assert.deepEqual(memory.value(keys.report(me)), { 0: looping })
   })
 })

@@ -178,7 +178,7 @@ describe('a partition', () => {
 describe('an instance', () => {
   it('is told with what it holds, is to have, and weighs', () => {
     const { instances } = statusOf(clusterOf({ ...alone, ...held, members: [memberOne(me, { weight: 2 })] }), new Map())
-    assert.deepEqual(instances, [{ instance: me, state: 'member', held: 1, assigned: 2, weight: 2 }])
+    assert.deepEqual(instances, [{ instance: me, state: 'member', held: 1, assigned: 2, weight: 2, why: '' }])
   })
 
   const states: [string, Partial<Cluster>, string][] = [
@@ -245,6 +245,13 @@ describe('a service', () => {
       assert.equal(status.problem, over.settingsProblem ?? null)
     })
   }
+
+  it('is not ok when an instance can do nothing, and says why', () => {
+    const why = 'cannot hand over: missing permission: session:write on a'
+    const reports = new Map([[me, { '': why }]])
+    const status = statusOf(clusterOf({ ...alone, locks: both }), reports)
+    assert.deepEqual([status.ok, status.problem, status.instances[0]?.why], [false, `${me} ${why}`, why])
+  })
 
   it('tells its partitions by number, not by letter', () => {
     const { partitions } = statusOf(clusterOf({ partitions: new Set(['10', '9', 'a']) }), new Map())

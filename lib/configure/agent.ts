@@ -17,29 +17,37 @@ export interface Agent {
 export const needs = { enable_local_script_checks: true, leave_on_terminate: false } as const
 export type Need = keyof typeof needs
 
-interface Self {
+/** `/v1/agent/self`, as far as it is used. Settings are named as in Consul's own code, which differs between versions. */
+export interface Self {
   readonly Config?: { readonly NodeName?: string; readonly Version?: string }
   readonly DebugConfig?: Readonly<Record<string, unknown>>
+  readonly Stats?: Readonly<Record<string, Readonly<Record<string, string>> | undefined>>
+}
+
+/** The first of these settings that is a boolean; null when the agent tells none of them. */
+export function told({ DebugConfig = {} }: Self, ...names: string[]): boolean | null {
+  return names.map(name => DebugConfig[name]).find(value => typeof value === 'boolean') ?? null
 }
 
 /** Asks the agent. @throws Temporary when it does not answer; Permanent when it refuses. */
 export async function askAgent(): Promise<Agent> {
   const consul = new Consul({ debug: debugLine })
   try {
-    const { Config, DebugConfig = {} } = await consul.json<Self>('GET', '/v1/agent/self')
-    const told = (...names: string[]) =>
-      names.map(name => DebugConfig[name]).filter(value => typeof value === 'boolean')
-    const scripts = told('EnableLocalScriptChecks', 'EnableRemoteScriptChecks')
-    return {
-      node: Config?.NodeName ?? '',
-      version: Config?.Version ?? '',
-      settings: {
-        enable_local_script_checks: scripts.length === 0 ? null : scripts.includes(true),
-        leave_on_terminate: told('LeaveOnTerm')[0] ?? null,
-      },
-    }
+    return agentFrom(await consul.json<Self>('GET', '/v1/agent/self'))
   } finally {
     consul.close()
+  }
+}
+
+export function agentFrom(self: Self): Agent {
+  const [local, remote] = [told(self, 'EnableLocalScriptChecks'), told(self, 'EnableRemoteScriptChecks')]
+  return {
+    node: self.Config?.NodeName ?? '',
+    version: self.Config?.Version ?? '',
+    settings: {
+      enable_local_script_checks: local === null && remote === null ? null : local === true || remote === true,
+      leave_on_terminate: told(self, 'LeaveOnTerm'),
+    },
   }
 }
 

@@ -2,6 +2,7 @@
 import { accessSync, constants } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { reason, Temporary } from '../errors.ts'
+import { takeToken } from '../instance-args.ts'
 import { instanceName } from '../names.ts'
 import { stateRoot } from '../state/instance.ts'
 import { type Agent, askAgent } from './agent.ts'
@@ -84,7 +85,7 @@ function homeOf({ home }: Wanted): string {
 /** This machine's node name is the agent's to say. @throws Temporary when it does not, and --node does not either */
 async function whichNode(wanted: Wanted): Promise<{ node: string; agent: Agent | string }> {
   if (wanted['http-addr']) process.env.CONSUL_HTTP_ADDR = wanted['http-addr']
-  if (wanted['token-file']) process.env.CONSUL_HTTP_TOKEN_FILE = wanted['token-file']
+  if (wanted['token-file']) takeToken(wanted['token-file'])
   try {
     const agent = await askAgent()
     return { node: wanted.node || agent.node, agent }

@@ -19,17 +19,33 @@ type Environment = Readonly<Record<string, string | undefined>>
  */
 export function addressFrom(env: Environment): Address {
   const address = env.CONSUL_HTTP_ADDR || '127.0.0.1:8500'
-  const token = env.CONSUL_HTTP_TOKEN || (env.CONSUL_HTTP_TOKEN_FILE ? secret(env, 'CONSUL_HTTP_TOKEN_FILE') : null)
+  const token = tokenFrom(env)
   const tls = tlsFrom(env)
   if (address.startsWith('unix://')) return { origin: 'http://localhost', socketPath: address.slice(7), token, tls }
   const ssl = /^(1|t|true)$/i.test(env.CONSUL_HTTP_SSL ?? '')
   const url = address.includes('://') ? address : `${ssl ? 'https' : 'http'}://${address}`
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     throw new Permanent(
-      `cannot use CONSUL_HTTP_ADDR ${JSON.stringify(address)}: it is not an address; give host:port, an http(s):// URL or unix:///path`,
+      `cannot use CONSUL_HTTP_ADDR ${JSON.stringify(shown(address))}: it is not an address; give host:port, an http(s):// URL or unix:///path`,
     )
   }
   return { origin: new URL(url).origin, socketPath: null, token, tls }
+}
+
+/** @throws Permanent for what can be no token: with none at all, Consul would answer as if there were nothing */
+function tokenFrom(env: Environment): string | null {
+  if (!env.CONSUL_HTTP_TOKEN && !env.CONSUL_HTTP_TOKEN_FILE) return null
+  const token = env.CONSUL_HTTP_TOKEN || secret(env, 'CONSUL_HTTP_TOKEN_FILE')
+  if (/^[\x21-\x7e]+$/.test(token)) return token
+  const where = env.CONSUL_HTTP_TOKEN ? 'CONSUL_HTTP_TOKEN' : env.CONSUL_HTTP_TOKEN_FILE
+  throw new Permanent(
+    `cannot use the token in ${where}: it is empty, or more than one word; write the token alone into it`,
+  )
+}
+
+/** An address may hold what nobody else should read: a password, or Consul's ?token=. */
+function shown(address: string): string {
+  return address.replace(/\/\/.*@/, '//').replace(/\?.*/, '')
 }
 
 function tlsFrom(env: Environment): Record<string, unknown> {

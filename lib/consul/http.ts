@@ -4,6 +4,7 @@ import Client from 'undici/lib/dispatcher/client.js'
 import { Permanent, reason, Temporary } from '../errors.ts'
 import { type Address, addressFrom } from './address.ts'
 import { parse } from './json.ts'
+import { Denied, permissionFor } from './permission.ts'
 
 export interface Answer {
   readonly status: number
@@ -16,7 +17,11 @@ export interface Request {
   readonly body?: string
   /** Statuses that are answers rather than failures; 200 when left out. */
   readonly ok?: readonly number[]
+  /** The node or the service that it is about, to name the permission should it be missing. */
+  readonly on?: string
 }
+
+type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
 
 export interface ConsulOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
@@ -53,19 +58,17 @@ export class Consul {
    * @param path with its query, already encoded
    * @throws Temporary when Consul does not answer in time, or with a status that is not in `ok`; Permanent for 403.
    */
-  async request(method: 'GET' | 'PUT' | 'DELETE', path: string, { body, ok = [200] }: Request = {}): Promise<Answer> {
+  async request(method: Method, path: string, { body, ok = [200], on }: Request = {}): Promise<Answer> {
     const answer = await this.#send(method, path, body)
-    this.#debug?.(`${method} ${path} ${body ?? ''} -> ${answer.status} ${answer.text.slice(0, 2000)}`)
+    this.#debug?.(this.#hidden(`${method} ${path} ${body ?? ''} -> ${answer.status} ${answer.text.slice(0, 2000)}`))
     if (ok.includes(answer.status)) return answer
-    const said = `${answer.status} ${answer.text.replace(/\s+/g, ' ').slice(0, 200)}`.trim()
-    if (answer.status === 403) {
-      throw new Permanent(`cannot ${method} ${path}: Consul answered ${said}; give the token that permission`)
-    }
+    if (answer.status === 403) throw refusal(`${method} ${path}`, answer.text, permissionFor(method, path, on))
+    const said = this.#hidden(`${answer.status} ${answer.text.replace(/\s+/g, ' ').slice(0, 200)}`.trim())
     throw new Temporary(`cannot ${method} ${path}: Consul answered ${said}; it is tried again`)
   }
 
   /** Like `request`, with the answer parsed. @throws Temporary when it is not JSON. */
-  async json<T>(method: 'GET' | 'PUT' | 'DELETE', path: string, request?: Request): Promise<T> {
+  async json<T>(method: Method, path: string, request?: Request): Promise<T> {
     return parse(path, (await this.request(method, path, request)).text)
   }
 
@@ -78,7 +81,7 @@ export class Consul {
     this.#client.destroy().catch(() => {}) // nothing is in flight that anyone waits for
   }
 
-  #send(method: 'GET' | 'PUT' | 'DELETE', path: string, body: string | undefined): Promise<Answer> {
+  #send(method: Method, path: string, body: string | undefined): Promise<Answer> {
     return new Promise((resolve, reject) => {
       let controller: Dispatcher.DispatchController | undefined
       let status = 0
@@ -126,4 +129,18 @@ export class Consul {
   #where(): string {
     return this.address.socketPath ?? this.address.origin
   }
+
+  /** Whatever Consul answers, and whoever answers in its place: the token is not repeated. */
+  #hidden(text: string): string {
+    const { token } = this.address
+    return token === null ? text : text.replaceAll(token, '<the token>')
+  }
+}
+
+/** Consul says 403 to a token that it does not know, too ("ACL not found", seen on 1.8.7). */
+function refusal(act: string, said: string, missing: string): Permanent {
+  if (!/ACL not found/i.test(said)) return new Denied(act, missing)
+  return new Permanent(
+    `cannot ${act}: Consul does not know the token: it was deleted, or has expired; give another one`,
+  )
 }

@@ -2,6 +2,7 @@
 import { Temporary } from '../errors.ts'
 import type { Consul } from './http.ts'
 import { parse } from './json.ts'
+import { Denied, permissionForOperation } from './permission.ts'
 
 /** One key as Consul holds it. `value` is decoded text; null when the key has none. */
 export interface Entry {
@@ -87,7 +88,10 @@ function path(key: string): string {
 export async function keysBelow(consul: Consul, prefix: string): Promise<string[]> {
   const answer = await consul.request('GET', `${path(prefix)}?keys&consistent`, { ok: [200, 404] })
   if (answer.index === null) throw new Temporary(`cannot list ${prefix}: the answer is not Consul's; it is tried again`)
-  if (answer.status === 404) return []
+  if (answer.status === 404) {
+    await mustBeReadable(consul, [unwritten(prefix)])
+    return []
+  }
   const keys = parse<unknown>(prefix, answer.text)
   if (!Array.isArray(keys) || !keys.every(key => typeof key === 'string' && key.startsWith(prefix))) {
     throw new Temporary(`cannot list ${prefix}: the answer is not a list of its keys; it is tried again`)
@@ -121,14 +125,48 @@ export function look(consul: Consul, operations: readonly Operation[]): Promise<
   return send(consul, '/v1/txn?consistent', operations)
 }
 
-/** Everything below some prefixes, read at one index. A prefix that holds nothing adds nothing. */
+/**
+ * Everything below some prefixes, read at one index. A prefix that holds nothing adds nothing.
+ * @throws Denied when the token may not read below one of them
+ */
 export async function trees(consul: Consul, prefixes: readonly string[]): Promise<readonly Entry[]> {
   const outcome = await look(
     consul,
     prefixes.map(prefix => ({ Verb: 'get-tree', Key: prefix })),
   )
   if (!outcome.done) throw new Temporary(`cannot read ${prefixes.join(', ')}: Consul refused; it is tried again`)
+  const bare = prefixes.filter(prefix => !outcome.entries.some(({ key }) => key.startsWith(prefix)))
+  if (bare.length > 0) await mustBeReadable(consul, bare.map(unwritten))
   return outcome.entries
+}
+
+/**
+ * Makes sure that keys which a list lacks are not there, rather than left out: Consul answers a list without what the
+ * token may not read, as if there were nothing, but says of a check of a key that it is denied (seen on 1.8.7). Whether
+ * the check holds does not matter. @throws Denied for one that may not be read
+ */
+export function mustBeReadable(consul: Consul, keys: readonly string[]): Promise<void> {
+  return mayCheck(consul, keys, 'check-index')
+}
+
+/** Changes nothing: for check-not-exists Consul wants the permission to write (seen on 1.8.7). @throws Denied */
+export function mustBeWritable(consul: Consul, keys: readonly string[]): Promise<void> {
+  return mayCheck(consul, keys, 'check-not-exists')
+}
+
+async function mayCheck(consul: Consul, keys: readonly string[], Verb: Operation['Verb']): Promise<void> {
+  for (let from = 0; from < keys.length; from += transactionLimit) {
+    const some = keys.slice(from, from + transactionLimit)
+    await look(
+      consul,
+      some.map(Key => ({ Verb, Key, Index: 0 })),
+    )
+  }
+}
+
+/** A key below a prefix that nobody writes: no id is encoded like that. */
+function unwritten(prefix: string): string {
+  return `${prefix}%`
 }
 
 interface RawOutcome {
@@ -144,6 +182,8 @@ async function send(consul: Consul, route: string, operations: readonly Operatio
     const errors = refusals(outcome, operations.length)
     // An operation that is refused for want of a permission is no statement about the key.
     const denied = errors.find(error => /permission denied/i.test(error.What))
+    const operation = denied && operations[denied.OpIndex]
+    if (operation) throw new Denied(`${operation.Verb} ${operation.Key}`, permissionForOperation(operation))
     if (denied || errors.length === 0) {
       throw new Temporary(
         `cannot complete a transaction: ${denied?.What ?? 'Consul named no reason'}; it is tried again`,

@@ -1,5 +1,6 @@
 /** Sessions: what an instance's locks hang on. */
 import { Temporary } from '../errors.ts'
+import { partsOf } from '../instance-args.ts'
 import type { Consul } from './http.ts'
 import { parse } from './json.ts'
 
@@ -31,15 +32,18 @@ export async function createSession(consul: Consul, instance: string, guardCheck
     NodeChecks: ['serfHealth'],
     ServiceChecks: [{ ID: guardCheck }],
   })
-  const session = await consul.json<{ ID?: unknown }>('PUT', '/v1/session/create', { body })
+  const session = await consul.json<{ ID?: unknown }>('PUT', '/v1/session/create', { body, on: partsOf(instance).node })
   if (typeof session?.ID !== 'string')
     throw new Temporary('cannot create a session: Consul named none; it is tried again')
   return session.ID
 }
 
-/** Resets the session's time to live; null when there is no such session any more. */
-export async function renewSession(consul: Consul, id: string): Promise<Session | null> {
-  const answer = await consul.request('PUT', `/v1/session/renew/${encodeURIComponent(id)}`, { ok: [200, 404] })
+/** Resets the session's time to live; null when there is no such session any more. @param node the one it should be on */
+export async function renewSession(consul: Consul, id: string, node: string): Promise<Session | null> {
+  const answer = await consul.request('PUT', `/v1/session/renew/${encodeURIComponent(id)}`, {
+    ok: [200, 404],
+    on: node,
+  })
   if (answer.status === 404) return sessionInfo(consul, id) // a proxy answers 404 too
   const sessions = parse<unknown>('/v1/session/renew', answer.text)
   if (!isSessions(sessions) || !sessions[0]) {
@@ -54,8 +58,8 @@ function isSessions(value: unknown): value is Session[] {
   return Array.isArray(value) && value.every(texts)
 }
 
-/** The session as the servers know it; null when they know none. */
-async function sessionInfo(consul: Consul, id: string): Promise<Session | null> {
+/** The session as the servers know it; null when they know none, or the token may not see it. */
+export async function sessionInfo(consul: Consul, id: string): Promise<Session | null> {
   const answer = await consul.request('GET', `/v1/session/info/${encodeURIComponent(id)}?consistent`)
   const sessions = parse<unknown>('/v1/session/info', answer.text)
   if (answer.index === null || !(sessions === null || isSessions(sessions))) {
@@ -64,14 +68,17 @@ async function sessionInfo(consul: Consul, id: string): Promise<Session | null> 
   return sessions?.[0] ?? null
 }
 
-/** Destroys a session and so frees what it holds; no error when it is gone already. */
-export async function destroySession(consul: Consul, id: string): Promise<void> {
-  await consul.request('PUT', `/v1/session/destroy/${encodeURIComponent(id)}`)
+/** Destroys a session of a node and so frees what it holds; no error when it is gone already. */
+export async function destroySession(consul: Consul, { ID, Node }: Pick<Session, 'ID' | 'Node'>): Promise<void> {
+  await consul.request('PUT', `/v1/session/destroy/${encodeURIComponent(ID)}`, { on: Node })
 }
 
-/** All sessions that live on a node. */
+/** All sessions that live on a node. @throws Denied when the token may not see them: then Consul answers that there are none */
 export async function sessionsOn(consul: Consul, node: string): Promise<readonly Session[]> {
   const sessions = await consul.json<unknown>('GET', `/v1/session/node/${encodeURIComponent(node)}?consistent`)
   if (!isSessions(sessions)) throw new Temporary(`cannot list the sessions of ${node}; it is tried again`)
+  if (sessions.length > 0) return sessions
+  const { mustHave } = await import('./access.ts')
+  await mustHave(consul, `list the sessions of ${node}`, [{ resource: 'session', access: 'read', of: node }])
   return sessions
 }

@@ -36,7 +36,7 @@ export async function enter(context: Context, snapshot: Snapshot): Promise<void>
 
 async function livingSession({ consul, node, files }: Context): Promise<string | null> {
   const id = readFact(files.session)
-  const session = id === null ? null : await renewSession(consul, id)
+  const session = id === null ? null : await renewSession(consul, id, node)
   return session?.Node === node ? session.ID : null
 }
 
@@ -50,7 +50,7 @@ async function newSession(context: Context): Promise<string> {
 
 async function destroyOlder({ consul, instance, node }: Context, keep: string | null): Promise<void> {
   for (const session of await sessionsOn(consul, node)) {
-    if (session.Name === sessionName(instance) && session.ID !== keep) await destroySession(consul, session.ID)
+    if (session.Name === sessionName(instance) && session.ID !== keep) await destroySession(consul, session)
   }
 }
 

@@ -1,8 +1,9 @@
 /** Giving locks back, always after everything of the partition is gone. */
 import { rmSync } from 'node:fs'
 import { transactInBatches } from '../consul/batch.ts'
-import { base64, type Operation } from '../consul/kv.ts'
+import { base64, mustBeWritable, type Operation } from '../consul/kv.ts'
 import type { Context } from '../context.ts'
+import type { Keys } from '../names.ts'
 import type { Step } from '../plan.ts'
 import { type Stop, stopAll } from '../process/stop.ts'
 import type { Snapshot } from '../snapshot.ts'
@@ -15,8 +16,22 @@ export type Ending = Extract<Step, { do: 'release' | 'disown' | 'stop' }>
 /** One key each for at most this many instances is bumped in a transaction. */
 const wakeRoom = 8
 
-/** Stops the partitions of all these steps at once, and gives each lock back as soon as its partition is gone. */
+/**
+ * Stops the partitions of all these steps at once, and gives each lock back as soon as its partition is gone.
+ * @throws Denied when the token may not give back: then only what must be stopped is, for the rest would run nowhere
+ */
 export async function endAll(context: Context, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
+  const given = endings.filter(ending => ending.do !== 'stop')
+  const lost = endings.filter(ending => ending.do === 'stop')
+  const branches = await Promise.allSettled([
+    endSome(context, snapshot, lost),
+    mayGiveBack(context, snapshot, given).then(() => endSome(context, snapshot, given)),
+  ])
+  for (const branch of branches) if (branch.status === 'rejected') throw branch.reason
+}
+
+async function endSome(context: Context, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
+  if (endings.length === 0) return
   const { stop } = snapshot.definition
   const byPartition = new Map(endings.map(ending => [ending.partition, ending]))
   const stops = endings.map(({ partition }): Stop => {
@@ -31,6 +46,18 @@ export async function endAll(context: Context, snapshot: Snapshot, endings: read
       gone.map(({ partition }) => byPartition.get(partition) as Ending),
     ),
   )
+}
+
+/** Only a token can have lost a permission; who has none is not asked at each hand-over. */
+async function mayGiveBack({ consul }: Context, { keys }: Snapshot, given: readonly Ending[]): Promise<void> {
+  if (consul.address.token === null || given.length === 0) return
+  const nexts = given.flatMap(ending => (ending.do === 'release' && ending.next) || [])
+  const wakes = [...new Set(nexts)].map(wakeKey(keys))
+  await mustBeWritable(consul, [...given.map(({ partition }) => keys.lock(partition)), ...wakes])
+}
+
+function wakeKey(keys: Keys) {
+  return (instance: string) => `${keys.wake(instance)}released`
 }
 
 async function giveBack(context: Context, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
@@ -69,9 +96,7 @@ function wakes(context: Context, snapshot: Snapshot, endings: readonly Ending[])
   const nexts = new Set(endings.flatMap(ending => (ending.do !== 'stop' && ending.next ? [ending.next] : [])))
   const value = base64(JSON.stringify({ from: context.instance, at: new Date().toISOString() }))
   // More than fit are not lost: every guard looks at all locks at least every 10 s.
-  return [...nexts]
-    .slice(0, wakeRoom)
-    .map(next => ({ Verb: 'set', Key: `${snapshot.keys.wake(next)}released`, Value: value }))
+  return [...nexts].slice(0, wakeRoom).map(next => ({ Verb: 'set', Key: wakeKey(snapshot.keys)(next), Value: value }))
 }
 
 /** Of a partition that is gone, only how it ended and what it printed stay; of one out of the set, nothing. */

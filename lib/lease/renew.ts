@@ -2,10 +2,11 @@
 import { bootClock } from '../clock.ts'
 import type { Consul } from '../consul/http.ts'
 import { type Entry, look, type Operation, transactionLimit } from '../consul/kv.ts'
-import { renewSession } from '../consul/session.ts'
+import { missingPermission } from '../consul/permission.ts'
+import { renewSession, sessionInfo } from '../consul/session.ts'
 import { Temporary } from '../errors.ts'
 import { keysOf } from '../names.ts'
-import { readFact } from '../state/facts.ts'
+import { readFact, writeFact } from '../state/facts.ts'
 import type { InstanceFiles } from '../state/instance.ts'
 import type { Local } from '../state/local.ts'
 import { extendLease, instanceLease, lastProof, never, partitionLease, writePartitionLease } from './lease.ts'
@@ -25,29 +26,70 @@ export interface Renewal {
   readonly lost: readonly string[]
   /** The session lives on this node and holds the member key. */
   readonly member: boolean
+  /** The locks were read; otherwise they are taken as held, since the session lives. */
+  readonly seen: boolean
+  /** The permission for want of which the session was not renewed, or the locks were not seen; null when all was. */
+  readonly missing: string | null
 }
 
 /**
  * Checks all assumed locks, pins the lease of those that are lost, then extends the instance's.
+ *
+ * A token that may no longer read the locks stops nothing as long as a consistent read shows the session alive with which
+ * they were last proved: a session that lives has lost no lock, unless somebody deletes keys by hand.
  * @param local what this instance holds, read before `t0`'s requests are sent
  * @param t0 boot clock, ms: from before anything was read
  * @throws Temporary when Consul does not answer a consistent read; then nothing is extended
  */
 export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>, t0: number): Promise<Renewal> {
   const { files } = guarded
-  const session = readFact(files.session)
-  const living = session ? await renewSession(guarded.consul, session) : null
-  const ours = living?.Node === guarded.node ? living.ID : null
+  const { session, missing } = await ownSession(guarded)
   const assumed = [...local].flatMap(([id, { acquisition, releasing, index }]) =>
     (acquisition ?? releasing) !== null && index !== null ? [{ id, index }] : [],
   )
-  const { proved, member } = await proveAll(guarded, ours, assumed)
+  const proof = await proveAll(guarded, session, assumed).catch(error => refused(guarded, session, error))
+  if ('missing' in proof) {
+    extendLease(files, t0, bootClock())
+    const held = assumed.filter(({ id }) => !local.get(id)?.pinned).map(({ id }) => id)
+    return { proved: held, lost: [], member: true, seen: false, ...proof }
+  }
+  const { proved, member } = proof
   const lost = assumed.map(({ id }) => id).filter(id => !proved.has(id))
   const before = instanceLease(files, t0)
   for (const id of lost) pin(files, id, before, t0)
   for (const id of proved) if (local.get(id)?.pinned) writePartitionLease(files.partition(id), { from: t0, own: t0 })
+  if (session !== null && readFact(files.proven) !== session) writeFact(files.proven, session)
   extendLease(files, t0, bootClock())
-  return { proved: [...proved], lost, member }
+  return { proved: [...proved], lost, member, seen: true, missing }
+}
+
+/**
+ * The session if it lives on this node. One that the token may not renew lives until its time is over: what it holds shows
+ * in the locks.
+ */
+async function ownSession({
+  consul,
+  node,
+  files,
+}: Guarded): Promise<{ session: string | null; missing: string | null }> {
+  const session = readFact(files.session)
+  if (!session) return { session: null, missing: null }
+  try {
+    const living = await renewSession(consul, session, node)
+    return { session: living?.Node === node ? session : null, missing: null }
+  } catch (error) {
+    const missing = missingPermission(error)
+    if (missing === null) throw error
+    return { session, missing }
+  }
+}
+
+/** @throws the error itself, unless it is a refusal and the session with which the locks were last proved still lives */
+async function refused({ consul, node, files }: Guarded, session: string | null, error: unknown) {
+  const missing = missingPermission(error)
+  if (missing === null || session === null || readFact(files.proven) !== session) throw error
+  if ((await sessionInfo(consul, session))?.Node !== node) throw error
+  return { missing }
 }
 
 interface Assumed {

@@ -6,7 +6,8 @@ import { sharedCluster } from '../lab/in-tests.ts'
 import { tunedGossip } from '../lab/settings.ts'
 import { configure, folder, root } from './run.ts'
 
-const files = readdirSync(`${root}/consul.d`)
+// The policies are for `consul acl policy create`.
+const files = readdirSync(`${root}/consul.d`).filter(file => file.endsWith('.json'))
 const read = (file: string) => readFileSync(`${root}/consul.d/${file}`, 'utf8')
 
 test('the example is what configure makes of examples/first/definition.json', async () => {

@@ -74,6 +74,27 @@ describe('the token', () => {
   })
 })
 
+describe('a secret', () => {
+  for (const text of ['', '\n', 'marked secret', 'marked\nsecret', 'märked']) {
+    it(`is not ${JSON.stringify(text)}, and is not shown`, t => {
+      const file = join(directory(t), 'token')
+      writeFileSync(file, text)
+      const wrong = (error: Error) => error.name === 'Permanent' && !/secret|m.rked/.test(error.message)
+      assert.throws(() => addressFrom({ CONSUL_HTTP_TOKEN_FILE: file }), wrong)
+      if (text) assert.throws(() => addressFrom({ CONSUL_HTTP_TOKEN: text }), wrong)
+    })
+  }
+
+  for (const address of ['ftp://me:secret@host', 'http://?token=secret', 'https://me:secret@host:99999?token=secret']) {
+    it(`in the address ${address} is not shown`, () => {
+      assert.throws(
+        () => addressFrom({ CONSUL_HTTP_ADDR: address }),
+        ({ message }: Error) => !message.includes('secret'),
+      )
+    })
+  }
+})
+
 describe('TLS', () => {
   it('takes its files and the name of the server', t => {
     const root = directory(t)

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { base64, entryOf, keysBelow, look, type Operation, transact, trees } from '../../lib/consul/kv.ts'
+import {
+  base64,
+  entryOf,
+  keysBelow,
+  look,
+  mustBeReadable,
+  mustBeWritable,
+  type Operation,
+  transact,
+  trees,
+} from '../../lib/consul/kv.ts'
 import { fakeConsul, type Reply } from '../fixtures/consul.ts'
 
 describe('an entry', () => {
@@ -82,7 +92,10 @@ describe('the keys below a prefix', () => {
   it('are forbidden for good with the wrong token', async t => {
     const fake = await fakeConsul(t)
     fake.script = () => ({ status: 403, text: 'Permission denied' })
-    await assert.rejects(keysBelow(fake.consul, 'p/'), { name: 'Permanent', message: /give the token that permission/ })
+    await assert.rejects(keysBelow(fake.consul, 'p/'), {
+      name: 'Permanent',
+      message: /missing permission: key_prefix "p\/" read; give it to the token/,
+    })
   })
 })
 
@@ -146,15 +159,8 @@ describe('a transaction', () => {
     ['a refusal with no reason', { status: 409, text: '{"Errors":[]}' }],
     ['a refusal that is null', { status: 409, text: 'null' }],
     [
-      'a refusal for want of a permission',
-      { status: 409, text: '{"Errors":[{"OpIndex":0,"What":"rpc error: Permission denied"}]}' },
-    ],
-    [
-      'a refusal of which one part is for want of a permission',
-      {
-        status: 409,
-        text: '{"Errors":[{"OpIndex":1,"What":"index is stale"},{"OpIndex":0,"What":"Permission denied: token lacks key:write"}]}',
-      },
+      'a refusal of an operation that was not sent',
+      { status: 409, text: '{"Errors":[{"OpIndex":7,"What":"Permission denied"}]}' },
     ],
   ]
   for (const [what, reply] of failures) {
@@ -166,6 +172,64 @@ describe('a transaction', () => {
   }
 })
 
+describe('a transaction that is refused for want of a permission', () => {
+  const refusals: [string, string][] = [
+    ['names the permission', '{"Errors":[{"OpIndex":0,"What":"rpc error: Permission denied"}]}'],
+    [
+      'is no refusal of the rest',
+      '{"Errors":[{"OpIndex":1,"What":"index is stale"},{"OpIndex":0,"What":"Permission denied: token lacks key:write"}]}',
+    ],
+  ]
+  for (const [what, text] of refusals) {
+    it(what, async t => {
+      const fake = await fakeConsul(t)
+      fake.script = () => ({ status: 409, text })
+      const sent = transact(fake.consul, [{ Verb: 'set', Key: 'watchbill/a/lock/7', Value: '' }])
+      await assert.rejects(sent, { name: 'Permanent', missing: 'key_prefix "watchbill/a/lock/" write' })
+    })
+  }
+})
+
+describe('what the token may not read', () => {
+  it('is a refusal, whichever of several trees it is', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    for (const key of ['a/1', 'b/1']) memory.put(key, key)
+    memory.denied = key => key.startsWith('b/')
+    await assert.rejects(trees(consul, ['a/', 'b/']), { missing: 'key_prefix "b/" read' })
+  })
+
+  it('is no empty list', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    memory.put('watchbill/a/partition/1', '')
+    memory.denied = () => true
+    await assert.rejects(keysBelow(consul, 'watchbill/a/partition/'), {
+      missing: 'key_prefix "watchbill/a/partition/" read',
+    })
+  })
+
+  it('is told from what is not there', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    assert.deepEqual(await keysBelow(consul, 'a/'), [])
+    await mustBeReadable(consul, ['a/1', 'a/2'])
+    memory.denied = key => key === 'a/2'
+    await assert.rejects(mustBeReadable(consul, ['a/1', 'a/2']), { name: 'Permanent' })
+  })
+
+  it('is told from what has come since', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    memory.put('a/1', '')
+    await mustBeReadable(consul, ['a/1'])
+  })
+})
+
+it('what the token may not write is a refusal, and nothing is written to find out', async t => {
+  const { consul, memory, requests } = await fakeConsul(t)
+  memory.denied = key => key === 'b'
+  await mustBeWritable(consul, ['a'])
+  await assert.rejects(mustBeWritable(consul, ['a', 'b']), { missing: 'key_prefix "b" write' })
+  assert.deepEqual([memory.keys.size, requests.map(({ path }) => path)], [0, Array(2).fill('/v1/txn?consistent')])
+})
+
 describe('trees', () => {
   it('are read at one index', async t => {
     const { consul, memory, requests } = await fakeConsul(t)
@@ -175,6 +239,13 @@ describe('trees', () => {
       entries.map(({ value }) => value),
       ['a/1', 'b/1', 'b/2'],
     )
+    assert.equal(requests.length, 2, 'and for what is bare, whether it may be read')
+  })
+
+  it('cost one request when none is bare', async t => {
+    const { consul, memory, requests } = await fakeConsul(t)
+    for (const key of ['a/1', 'b/1']) memory.put(key, key)
+    await trees(consul, ['a/', 'b/'])
     assert.equal(requests.length, 1)
   })
 

@@ -1,7 +1,7 @@
 /** One Consul agent of a lab: its folder, its settings, its process. */
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
 import { type Dispatcher, request, Agent as Sockets } from 'undici'
@@ -18,6 +18,10 @@ export interface AgentOptions {
   settings?: Settings
   /** Added to what the agent, and so every handler it runs, has in its environment. */
   env?: EnvironmentOption
+  /** What the lab itself needs where access is controlled; nothing that the agent runs gets it. */
+  token?: string
+  /** The user to run it as, when the lab is root's; its folder becomes that user's. */
+  uid?: number
   /** Serve DNS, on `dnsPort`. */
   dns?: boolean
   logLevel?: 'trace' | 'debug' | 'info' | 'warn' | 'err'
@@ -123,7 +127,9 @@ export class Agent {
 
   /** One of Consul's commands, asked of this agent. */
   async consul(...command: string[]): Promise<void> {
-    const env = { ...this.env, CONSUL_HTTP_ADDR: this.control }
+    const { token } = this.#options
+    const own = { CONSUL_HTTP_ADDR: this.control, ...(token !== undefined && { CONSUL_HTTP_TOKEN: token }) }
+    const env = { ...cleanEnvironment(this.#lab.root), ...own }
     await execa(this.#lab.consul, command, { env, extendEnv: false })
   }
 
@@ -135,6 +141,7 @@ export class Agent {
     const response = await request(this.http + path, {
       dispatcher: this.#sockets,
       method: method as 'GET',
+      headers: this.#options.token === undefined ? {} : { 'x-consul-token': this.#options.token },
       body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
       // Agents come and go under us; a kept connection would fail the first request after a restart.
       reset: true,
@@ -153,6 +160,8 @@ export class Agent {
     for (const [name, settings = {}] of Object.entries(layers)) {
       await writeFile(join(own, `${name}.json`), JSON.stringify(settings, null, 2))
     }
+    const { uid } = this.#options
+    if (uid !== undefined) await giveAway([this.#lab.root, this.folder, own, this.configDir, this.state, this.etc], uid)
   }
 
   #labSettings(): Settings {
@@ -170,10 +179,12 @@ export class Agent {
 
   #spawn(): ChildProcess {
     const { consul, setpriv } = this.#lab
+    const { uid } = this.#options
+    const user = uid === undefined ? [] : ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups']
     const folders = [`-config-dir=${join(this.folder, 'settings')}`, `-config-dir=${this.configDir}`]
     const command = [consul, 'agent', ...folders]
     // setpriv becomes Consul, so the pid is Consul's own. Without it, an agent outlives a test that is killed hard.
-    const tied = setpriv ? [setpriv, '--pdeathsig', 'KILL', ...command] : command
+    const tied = setpriv ? [setpriv, ...user, '--pdeathsig', 'KILL', ...command] : command
     const [file = '', ...args] = [...this.place.enter, ...tied]
     // The log is the agent's own descriptor: through a pipe of ours, a paused test would block the agent.
     const log = openSync(this.log, 'a')
@@ -217,6 +228,12 @@ const running = new Set<ChildProcess>()
 process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
+
+/** The lab's own folder only lets that user through. */
+async function giveAway([root = '', ...folders]: readonly string[], uid: number): Promise<void> {
+  await chmod(root, 0o711)
+  for (const folder of folders) await chown(folder, uid, uid)
+}
 
 /** Lays out where an agent is to run; nothing is started. */
 export async function makeAgent(name: string, options: AgentOptions, lab: Surroundings): Promise<Agent> {

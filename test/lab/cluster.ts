@@ -116,9 +116,9 @@ export class Cluster {
 
   async #make(name: string, own: AgentOptions = {}): Promise<Agent> {
     if (this.agents.some(agent => agent.name === name)) throw new Error(`this lab has an agent ${name} already`)
-    const { dns, logLevel, agents } = this.#options
+    const { dns, logLevel, token, agents } = this.#options
     const env = (agent: Agent) => this.#environment(agent, own)
-    const agent = await makeAgent(name, { dns, logLevel, ...agents?.[name], ...own, env }, this.#lab)
+    const agent = await makeAgent(name, { dns, logLevel, token, ...agents?.[name], ...own, env }, this.#lab)
     this.agents.push(agent)
     return agent
   }

@@ -28,8 +28,8 @@ export async function configure(agent: Agent, definition: DefinitionFile, ...mor
 }
 
 /** `configure` and `consul reload`. */
-export async function install(agent: Agent, definition: DefinitionFile): Promise<string> {
-  const instance = await configure(agent, definition)
+export async function install(agent: Agent, definition: DefinitionFile, ...more: string[]): Promise<string> {
+  const instance = await configure(agent, definition, ...more)
   await agent.reload()
   return instance
 }

@@ -16,8 +16,8 @@ import { until } from '../lab/until.ts'
 const { keys } = snapshotOf()
 
 /** An instance that holds these locks. */
-async function holding(t: TestContext, ids: readonly string[]) {
-  const fake = await fakeConsul(t)
+async function holding(t: TestContext, ids: readonly string[], token = '') {
+  const fake = await fakeConsul(t, 2000, token)
   const { memory } = fake
   memory.session(sessionOf(me), 'a')
   const files = stateOf(t)
@@ -169,6 +169,26 @@ describe('giving a lock back', () => {
     assert.ok(fake.requests.every(({ operations }) => operations.length <= 64))
     assert.ok(ids.every(id => holder(id) === undefined))
   })
+})
+
+describe('a token that may not give back', () => {
+  const cases: [string, (key: string) => boolean, string][] = [
+    ['a lock', key => key === keys.lock('0'), 'key_prefix "watchbill/svc/lock/" write'],
+    ['nor wake the next', key => key.startsWith(keys.wake(other)), 'key_prefix "watchbill/svc/wake/" write'],
+  ]
+  for (const [what, denied, missing] of cases) {
+    it(`${what} stops only what it must`, async t => {
+      const { end, release, memory, files, holder } = await holding(t, ['0', '1'], 'secret')
+      const [kept, lost] = [
+        await leftBehind(t, files.partition('0').process),
+        await leftBehind(t, files.partition('1').process),
+      ]
+      memory.denied = denied
+      const endings: Ending[] = [release('0', { next: other }), { do: 'stop', partition: '1', why: 'its lock is lost' }]
+      await assert.rejects(end(endings), { missing })
+      assert.deepEqual([isAlive(kept), isAlive(lost), holder('0')], [true, false, sessionOf(me)])
+    })
+  }
 })
 
 describe('a lock that is not its own', () => {

@@ -55,6 +55,7 @@ export class ConsulModel extends Store {
     if (route === 'kv') return this.#key(request, words.join('/'), query)
     if (route === 'session') return this.#session(request, words)
     if (route === 'health') return { text: this.#health(words[1] ?? '') }
+    if (route === 'internal') return { text: this.#allowed(request.body) }
     if (route === 'agent' && words[1] === 'deregister') return this.#deregister(request.node ?? '', words[2] ?? '')
     return { status: 500, text: `nothing known of ${request.path}` }
   }
@@ -109,6 +110,12 @@ export class ConsulModel extends Store {
     const index = this.indexBelow(key)
     if (found.length === 0) return { status: 404, index }
     return { index, text: query.has('keys') ? found.map(({ Key }) => Key) : found }
+  }
+
+  /** What `/v1/internal/acl/authorize` answers. */
+  #allowed(body: string): object[] {
+    const questions: { Segment: string }[] = JSON.parse(body)
+    return questions.map(question => ({ ...question, Allow: !this.denied(question.Segment) }))
   }
 
   #session({ body, node }: Request, [act, id = '']: readonly string[]): Reply {

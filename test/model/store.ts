@@ -26,6 +26,8 @@ export class Store {
   readonly keys = new Map<string, RawEntry>()
   /** By id. */
   readonly sessions = new Map<string, StoredSession>()
+  /** What the token may neither read nor write: lists leave it out, every operation on it is refused. */
+  denied: (key: string) => boolean = () => false
   /** Told after each write that changed something, with the keys that it changed. */
   onWrite: (changed: readonly string[]) => void = () => {}
   #changed: string[] = []
@@ -71,7 +73,7 @@ export class Store {
   }
 
   below(prefix: string): RawEntry[] {
-    const found = [...this.keys.values()].filter(({ Key }) => Key.startsWith(prefix))
+    const found = [...this.keys.values()].filter(({ Key }) => Key.startsWith(prefix) && !this.denied(Key))
     return found.sort((a, b) => (a.Key < b.Key ? -1 : 1)).map(raw => ({ ...raw }))
   }
 
@@ -133,6 +135,7 @@ export class Store {
   /** The entries that it answers, or why it is refused. */
   #operation(operation: Operation): RawEntry[] | string {
     const { Verb, Key, Index = 0, Session = '', Value } = operation
+    if (Verb !== 'get-tree' && this.denied(Key)) return 'Permission denied'
     const raw = this.keys.get(Key)
     const answered = () => [{ ...(this.keys.get(Key) as RawEntry), Value: null }]
     switch (Verb) {

@@ -1,0 +1,29 @@
+# What an instance needs: the token of the machines that run a service, for watchbill's programs and for the agent that
+# runs them. SERVICE stands for the service's name:
+#
+#   sed 's/SERVICE/consumer/' consul.d/acl-policy.hcl | consul acl policy create -name watchbill-consumer -rules -
+#   consul acl token create -policy-name watchbill-consumer
+#
+# acl-operator.hcl is for people who change things, acl-read-only.hcl for those who look. These files are policies, not
+# configuration: the agent must not read them.
+
+# Locks, members, the partition set, wake-ups, reports.
+key_prefix "watchbill/SERVICE/" {
+  policy = "write"
+}
+
+# The agent registers the instance and its guard check; `leave` takes it out.
+service "SERVICE" {
+  policy = "write"
+}
+
+# Without it Consul leaves the instances of other machines out of its answers.
+node_prefix "" {
+  policy = "read"
+}
+
+# Its own session, and a look for those of earlier lives. With one token for each machine this can be
+# session_prefix "" { policy = "read" } and session "that machine's node name" { policy = "write" }.
+session_prefix "" {
+  policy = "write"
+}

@@ -1,0 +1,31 @@
+/**
+ * Runs when:      somebody sets a machine up, has changed its agent, or wonders why something is as it is
+ * Reads:          the agent, Consul, what configure wrote, the state directory, /proc, systemd
+ * May change:     nothing
+ * Never changes:  anything
+ * Exits:          0, warnings or not; 100 when something is unsafe
+ */
+import { resolve } from 'node:path'
+import { examine, lineOf } from '../lib/doctor/checks.ts'
+import { gather } from '../lib/doctor/gather.ts'
+import { exit, print, program } from '../lib/frame.ts'
+import { consulArgs, jsonArg, withConsul } from '../lib/operator.ts'
+
+program({
+  name: 'doctor',
+  about: 'Checks the machine it runs on, and says what to do.',
+  args: {
+    'consul-dir': { type: 'string', description: "Consul's configuration directory", default: '/etc/consul.d' },
+    ...jsonArg,
+    ...consulArgs,
+  },
+  exits: '0 nothing is unsafe; 100 something is',
+  deadline: 60_000,
+  run: args =>
+    withConsul(args, async consul => {
+      const findings = examine(await gather(consul, resolve(args['consul-dir'])))
+      if (args.json) print(JSON.stringify(findings))
+      else for (const finding of findings) print(lineOf(finding))
+      return findings.some(({ level }) => level === 'unsafe') ? exit.permanent : exit.done
+    }),
+})

@@ -1,0 +1,12 @@
+import type { Facts } from '../facts.ts'
+import { type Finding, ok, warn } from '../finding.ts'
+
+export function accessControl({ agent }: Facts): Finding {
+  const todo = 'see Access in the README'
+  if ('unknown' in agent || agent.acl === null) return warn('whether access is controlled is not known', todo)
+  const who = 'whoever reaches the HTTP port of any agent can move and stop partitions'
+  if (!agent.acl.enabled) return warn(`access is not controlled: ${who}`, todo)
+  if (agent.acl.policy !== 'deny')
+    return warn(`what no policy forbids is allowed: ${who}`, 'set acl.default_policy to deny')
+  return ok('what no policy allows is denied')
+}

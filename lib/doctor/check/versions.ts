@@ -1,0 +1,33 @@
+import type { Facts, ServiceFacts } from '../facts.ts'
+import { type Finding, ok, warn } from '../finding.ts'
+
+export function versions({ services }: Facts): Finding[] {
+  return services.flatMap(service => {
+    if ('unknown' in service)
+      return warn(`the members of ${service.service} are not known: ${service.unknown}`, 'see watchbill status')
+    return [definitions(service), rosters(service)]
+  })
+}
+
+/** They also differ where a machine is given another weight on purpose, so nothing is wrong with that by itself. */
+function definitions({ service, members }: ServiceFacts): Finding {
+  const groups = Map.groupBy(members, ({ definition }) => definition)
+  if (groups.size <= 1) return ok(`the ${members.length} members of ${service} have one definition`)
+  return warn(
+    `the members of ${service} have ${groups.size} definitions: ${apart([...groups.values()])}`,
+    'unless that is meant (weights), install the same one everywhere',
+  )
+}
+
+function rosters({ service, members }: ServiceFacts): Finding {
+  const groups = Map.groupBy(members, ({ roster }) => roster)
+  if (groups.size <= 1) return ok(`the members of ${service} have one roster version`)
+  return warn(
+    `the members of ${service} have ${groups.size} roster versions, and go by the lowest: ${apart([...groups.values()])}`,
+    'update watchbill everywhere',
+  )
+}
+
+function apart(groups: readonly (readonly { readonly instance: string }[])[]): string {
+  return groups.map(group => group.map(({ instance }) => instance).join(', ')).join(' / ')
+}

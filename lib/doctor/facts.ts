@@ -1,0 +1,84 @@
+/** What the checks judge. A fact that cannot be had is null, or says why: a check then warns, and never passes for want of one. */
+export interface Facts {
+  readonly agent: AgentFacts | Unknown
+  readonly unit: UnitFacts | Unknown
+  /** The user that the agent runs as; null when that cannot be seen. */
+  readonly agentUid: number | null
+  readonly installed: readonly Installed[]
+  /** Where those files were looked for. */
+  readonly consulDir: string
+  readonly services: readonly (ServiceFacts | (Unknown & { readonly service: string }))[]
+  /** This machine's setpriv can tie a process's life to its parent's. */
+  readonly setpriv: boolean
+}
+
+export interface Unknown {
+  readonly unknown: string
+}
+
+export interface AgentFacts {
+  readonly node: string
+  readonly version: string
+  /** null where the agent does not tell. */
+  readonly leaveOnTerminate: boolean | null
+  readonly localScripts: boolean | null
+  readonly remoteScripts: boolean | null
+  readonly gossip: { readonly probeMs: number; readonly suspicion: number } | null
+  readonly acl: { readonly enabled: boolean; readonly policy: string } | null
+  readonly encrypted: boolean | null
+  /** Ids of the services that it has. */
+  readonly services: readonly string[]
+}
+
+export interface UnitFacts {
+  /** null when the agent is in no unit of systemd's. */
+  readonly name: string | null
+  readonly killMode: string | null
+}
+
+/** One watchbill-<id>.json in Consul's directory. */
+export interface Installed {
+  readonly file: string
+  /** Why it cannot be used; null when it can. */
+  readonly problem: string | null
+  readonly service: string
+  readonly id: string
+  readonly instance: string
+  /** The guard's status before its first run, as the file has it. */
+  readonly initialStatus: string | null
+  readonly guardIntervalMs: number | null
+  /** L of the definition, ms; null when the definition cannot be used. */
+  readonly leaseMs: number | null
+  readonly definitionProblem: string | null
+  /** The file is what configure would write. */
+  readonly current: boolean
+  /** What the file names and is not there. */
+  readonly missingPrograms: readonly string[]
+  readonly state: StateFacts
+  readonly token: TokenFacts
+}
+
+export interface StateFacts {
+  readonly directory: string
+  /** null when it is not there. */
+  readonly uid: number | null
+  /** Permission bits. */
+  readonly mode: number
+  readonly freeBytes: number
+  readonly fileSystem: 'disk' | 'memory' | 'network'
+}
+
+export interface TokenFacts {
+  /** The file that it comes from; null when none is named. */
+  readonly file: string | null
+  readonly uid: number | null
+  readonly mode: number
+  /** What it may not do and must; null when that is not known, with `problem`. */
+  readonly missing: readonly string[] | null
+  readonly problem: string | null
+}
+
+export interface ServiceFacts {
+  readonly service: string
+  readonly members: readonly { readonly instance: string; readonly definition: string; readonly roster: number }[]
+}

@@ -1,0 +1,36 @@
+/** Everything that the checks judge, gathered on the machine it is run on. */
+import type { Consul } from '../consul/http.ts'
+import { reason } from '../errors.ts'
+import { lookAtCluster } from '../snapshot.ts'
+import type { Facts, ServiceFacts } from './facts.ts'
+import { agentFacts } from './gather/agent.ts'
+import { installedIn } from './gather/installed.ts'
+import { agentPid, consulEnvironment, hasSetpriv, unitFacts, userOf } from './gather/machine.ts'
+
+export async function gather(consul: Consul, consulDir: string): Promise<Facts> {
+  const pid = agentPid(consul.address)
+  const speak = (pid === null ? null : consulEnvironment(pid)) ?? process.env
+  const installed = await installedIn(consulDir, speak)
+  const names = new Set(installed.flatMap(({ service, problem }) => (problem === null ? [service] : [])))
+  const [agent, unit, setpriv, ...services] = await Promise.all([
+    agentFacts(consul),
+    unitFacts(pid),
+    hasSetpriv(),
+    ...[...names].map(name => serviceFacts(consul, name)),
+  ])
+  return { agent, unit, agentUid: pid === null ? null : userOf(pid), installed, consulDir, services, setpriv }
+}
+
+async function serviceFacts(consul: Consul, service: string): Promise<Facts['services'][number]> {
+  try {
+    const { members } = await lookAtCluster(consul, service)
+    const facts: ServiceFacts['members'] = members.map(({ instance, definition, roster }) => ({
+      instance,
+      definition,
+      roster,
+    }))
+    return { service, members: facts }
+  } catch (error) {
+    return { service, unknown: reason(error) }
+  }
+}

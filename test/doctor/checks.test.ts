@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { examine, lineOf } from '../../lib/doctor/checks.ts'
+import type { AgentFacts, Facts, Installed, StateFacts, TokenFacts, UnitFacts } from '../../lib/doctor/facts.ts'
+import { agent, installed, state, token, well } from './facts.ts'
+
+type Level = 'warn' | 'unsafe'
+type Case = [string, Partial<Facts>, Level, RegExp]
+
+const agentIs = (over: Partial<AgentFacts>): Partial<Facts> => ({ agent: { ...agent, ...over } })
+const fileIs = (over: Partial<Installed>): Partial<Facts> => ({ installed: [{ ...installed, ...over }] })
+const stateIs = (over: Partial<StateFacts>) => fileIs({ state: { ...state, ...over } })
+const tokenIs = (over: Partial<TokenFacts>) => fileIs({ token: { ...token, ...over } })
+const unitIs = (over: Partial<UnitFacts>): Partial<Facts> => ({
+  unit: { name: 'consul.service', killMode: 'process', ...over },
+})
+const membersAre = (...members: [string, string, number][]): Partial<Facts> => ({
+  services: [
+    { service: 'svc', members: members.map(([instance, definition, roster]) => ({ instance, definition, roster })) },
+  ],
+})
+
+it('a machine on which all is well has nothing but good to hear', () => {
+  const findings = examine(well)
+  assert.deepEqual(
+    findings.filter(({ level }) => level !== 'ok'),
+    [],
+  )
+  assert.equal(findings.length, 15)
+  for (const { todo } of findings) assert.equal(todo, '')
+})
+
+describe('what is wrong', () => {
+  const cases: Case[] = [
+    ['an old Consul', agentIs({ version: '1.6.10' }), 'unsafe', /Consul is 1\.6\.10; use 1\.7/],
+    ['a Consul of no version', agentIs({ version: '' }), 'unsafe', /no known version/],
+    ['leaving at a restart', agentIs({ leaveOnTerminate: true }), 'unsafe', /leave_on_terminate is true/],
+    ['not told whether it leaves', agentIs({ leaveOnTerminate: null }), 'warn', /leave_on_terminate is not known/],
+    ['no script checks', agentIs({ localScripts: false }), 'unsafe', /script checks are off/],
+    ['script checks over HTTP', agentIs({ remoteScripts: true }), 'unsafe', /can run anything here/],
+    [
+      'not told of script checks',
+      agentIs({ localScripts: null, remoteScripts: null }),
+      'warn',
+      /script checks are enabled is not known/,
+    ],
+    [
+      'a unit that kills all',
+      unitIs({ killMode: 'control-group' }),
+      'unsafe',
+      /KillMode=control-group.*set KillMode=process/,
+    ],
+    ['a unit that says nothing', unitIs({ killMode: null }), 'warn', /KillMode of consul\.service is not known/],
+    ['an agent that cannot be seen', { unit: { unknown: 'why' } }, 'warn', /unit is not known: why/],
+    ['nothing installed', { installed: [] }, 'warn', /holds no watchbill-\*\.json; run configure/],
+    ['a file that is garbled', fileIs({ problem: 'half of it' }), 'unsafe', /cannot be used: half of it/],
+    ['a release that is gone', fileIs({ missingPrograms: ['/x/guard.cjs'] }), 'unsafe', /not there: \/x\/guard\.cjs/],
+    ['a wrong definition', fileIs({ definitionProblem: 'a typo', leaseMs: null }), 'warn', /a typo; mend it/],
+    ['an old file', fileIs({ current: false }), 'warn', /not what configure would write now/],
+    ['a file that was not loaded', agentIs({ services: [] }), 'warn', /does not have svc; run consul reload/],
+    ['a guard that starts critical', fileIs({ initialStatus: 'critical' }), 'unsafe', /starts as critical/],
+    ['no guard', fileIs({ initialStatus: null }), 'unsafe', /has no first status/],
+    ['a lease that is too short for the guard', fileIs({ leaseMs: 5000 }), 'unsafe', /at least 5\.5 s/],
+    ['a lease that is too short for the gossip', fileIs({ leaseMs: 7000 }), 'warn', /7 s, is shorter than .* 9 s/],
+    ['gossip that is not told', agentIs({ gossip: null }), 'warn', /fits the gossip is not known/],
+    ['no state directory', stateIs({ uid: null }), 'warn', /not there yet/],
+    ["another's state directory", stateIs({ uid: 5 }), 'unsafe', /belongs to user 5, and the agent runs as 100; chown/],
+    ['a state directory that others write to', stateIs({ mode: 0o770 }), 'unsafe', /mode 770.*chmod 700/],
+    ['a state directory that others read', stateIs({ mode: 0o755 }), 'warn', /mode 755/],
+    ['a full disk', stateIs({ freeBytes: 10 ** 6 }), 'unsafe', /is full \(0 MiB free\)/],
+    ['a disk that fills', stateIs({ freeBytes: 10 ** 8 }), 'warn', /has 95 MiB free/],
+    ['a network file system', stateIs({ fileSystem: 'network' }), 'unsafe', /network file system/],
+    [
+      'two definitions',
+      membersAre(['a:svc', 'x', 1], ['b:svc', 'y', 1], ['c:svc', 'x', 1]),
+      'warn',
+      /2 definitions: a:svc, c:svc \/ b:svc/,
+    ],
+    ['two rosters', membersAre(['a:svc', 'x', 1], ['b:svc', 'x', 2]), 'warn', /2 roster versions.*a:svc \/ b:svc/],
+    [
+      'members that are not known',
+      { services: [{ service: 'svc', unknown: 'why' }] },
+      'warn',
+      /members of svc are not known: why/,
+    ],
+    ['no access control', agentIs({ acl: { enabled: false, policy: '' } }), 'warn', /access is not controlled/],
+    [
+      'allowing by default',
+      agentIs({ acl: { enabled: true, policy: 'allow' } }),
+      'warn',
+      /set acl\.default_policy to deny/,
+    ],
+    ['access that is not told', agentIs({ acl: null }), 'warn', /whether access is controlled is not known/],
+    ['no token file', tokenIs({ uid: null }), 'unsafe', /is not there/],
+    ['a token file that others read', tokenIs({ mode: 0o640 }), 'unsafe', /read by others \(mode 640\); chmod 600/],
+    ["another's token file", tokenIs({ uid: 5 }), 'unsafe', /belongs to user 5/],
+    [
+      'a token that lacks something',
+      tokenIs({ missing: ['node:read on n1', 'x'] }),
+      'unsafe',
+      /lacks node:read on n1, x;/,
+    ],
+    ['a token that is not known', tokenIs({ missing: null, problem: 'why' }), 'warn', /may do is not known: why/],
+    ['open gossip', agentIs({ encrypted: false }), 'warn', /gossip is not encrypted/],
+    ['gossip that is not told of', agentIs({ encrypted: null }), 'warn', /encrypted is not known/],
+    ['no setpriv', { setpriv: false }, 'warn', /no setpriv/],
+  ]
+  for (const [what, over, level, line] of cases) {
+    it(`${what} is ${level}, and the only thing`, () => {
+      const bad = examine({ ...well, ...over }).filter(finding => finding.level !== 'ok')
+      assert.equal(bad.length, 1, bad.map(lineOf).join('\n'))
+      assert.deepEqual(bad[0]?.level, level)
+      assert.match(lineOf(bad[0]), line)
+      assert.ok(bad[0].todo)
+    })
+  }
+
+  it('an agent that does not answer makes nothing safe', () => {
+    const levels = examine({ ...well, agent: { unknown: 'it is away' } }).map(({ level }) => level)
+    assert.equal(levels.filter(level => level === 'warn').length, 6)
+  })
+})
+
+describe('what is right', () => {
+  const cases: [string, Partial<Facts>][] = [
+    ['a later Consul', agentIs({ version: '1.20.1+ent' })],
+    ['the oldest one', agentIs({ version: '1.7.0' })],
+    ['a major version', agentIs({ version: '2.0.0' })],
+    [
+      'tuned gossip and its lease',
+      { ...agentIs({ gossip: { probeMs: 500, suspicion: 3 } }), ...fileIs({ leaseMs: 7000 }) },
+    ],
+    ['no unit', unitIs({ name: null, killMode: null })],
+    ['an agent of root', { agentUid: 0 }],
+    ['an agent whose user is not seen', { agentUid: null }],
+    ['a token from elsewhere', tokenIs({ file: null, uid: null, mode: 0 })],
+    ['a state directory in memory', stateIs({ fileSystem: 'memory' })],
+  ]
+  for (const [what, over] of cases) {
+    it(what, () =>
+      assert.deepEqual(
+        examine({ ...well, ...over }).filter(({ level }) => level !== 'ok'),
+        [],
+      ),
+    )
+  }
+
+  it('is said in one line, and nothing is to be done', () => {
+    assert.equal(lineOf({ level: 'ok', sentence: 'all is well', todo: '' }), 'ok:     all is well')
+    assert.equal(lineOf({ level: 'unsafe', sentence: 'it burns', todo: 'run' }), 'unsafe: it burns; run')
+  })
+})
