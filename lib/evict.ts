@@ -38,7 +38,7 @@ export async function evict(consul: Consul, { keys, service }: Cluster, instance
   }
   const body = JSON.stringify({ Node: node, ServiceID: serviceId })
   await consul.request('PUT', '/v1/catalog/deregister', { body })
-  const own = [keys.member(instance), keys.report(instance), `${keys.wake(instance)}released`]
+  const own = [keys.member(instance), keys.report(instance), ...keys.wakes(instance)]
   await transact(
     consul,
     own.map(Key => ({ Verb: 'delete', Key })),

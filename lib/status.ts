@@ -24,6 +24,7 @@ export interface PartitionStatus {
     | 'failing'
     | 'starting'
     | 'drained'
+    | 'held'
     | 'unassigned'
     | 'removed'
   readonly why: string
@@ -72,7 +73,7 @@ export function statusOf(cluster: Cluster, reports: ReadonlyMap<string, Report>)
   const assignment = assign(cluster)
   const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
   const partitions = ids.map(id => partitionStatus(cluster, assignment, reports, id))
-  const good = partitions.filter(({ state }) => state === 'running' || state === 'finished').length
+  const good = partitions.filter(isGood).length
   return {
     service: cluster.service,
     ok: cluster.defined && good === partitions.length && cluster.settingsProblem === null,
@@ -81,6 +82,11 @@ export function statusOf(cluster: Cluster, reports: ReadonlyMap<string, Report>)
     instances: instanceStatuses(cluster, assignment),
     partitions,
   }
+}
+
+/** It is as it should be; a held one once nobody runs it any more. */
+function isGood({ state, instance }: PartitionStatus): boolean {
+  return state === 'running' || state === 'finished' || (state === 'held' && instance === null)
 }
 
 function summaryOf(cluster: Cluster, partitions: readonly PartitionStatus[]): string {
@@ -124,6 +130,7 @@ function heldWords(
   holder: string | null,
 ): Words {
   if (!cluster.partitions.has(id)) return { state: 'removed', why: 'no longer in the set; being stopped' }
+  if (cluster.settings.held.includes(id)) return { state: 'held', why: 'being stopped, by hand' }
   const next = assignment.get(id)
   const absence = cluster.members.find(({ instance }) => instance === holder)?.absence
   if (next === undefined && absence) return { state: 'drained', why: `being stopped: ${holder} is ${absence}` }
@@ -144,6 +151,9 @@ function freeWords(
   lock: Lock | null,
 ): Words {
   if (!cluster.partitions.has(id)) return { state: 'removed', why: 'no longer in the set; its lock is being deleted' }
+  if (cluster.settings.held.includes(id)) {
+    return { state: 'held', why: `stopped by hand; watchbill unhold ${cluster.service} ${id} brings it back` }
+  }
   const next = assignment.get(id)
   if (next === undefined) return unassigned(cluster)
   if (lock?.clean) return { state: 'starting', why: `on ${next}` }
@@ -159,10 +169,11 @@ function waitOf(cluster: Cluster, lock: Lock | null): number {
 function unassigned(cluster: Cluster): Words {
   const { members } = cluster
   if (members.length === 0) return { state: 'unassigned', why: 'no instance takes part' }
-  if (members.some(({ absence }) => absence === null)) {
-    return { state: 'unassigned', why: 'every member has its maxPartitions' }
+  const absent = members.filter(({ absence }) => absence !== null)
+  const list = absent.map(({ instance, absence }) => `${instance} is ${absence}`).join(', ')
+  if (absent.length < members.length) {
+    return { state: 'unassigned', why: `every member has its maxPartitions${list && `; ${list}`}` }
   }
-  const list = members.map(({ instance, absence }) => `${instance} is ${absence}`).join(', ')
   const drained = members.every(({ absence }) => absence === 'drained' || absence === 'in maintenance')
   return { state: drained ? 'drained' : 'unassigned', why: list }
 }

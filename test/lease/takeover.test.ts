@@ -85,7 +85,7 @@ describe('a claim', () => {
 
   it('raises the token by the epoch', async t => {
     const { claim, files, lockOf } = await claiming(t, ['0'])
-    await claim({ settings: { drained: [], epoch: 2 } })
+    await claim({ settings: { drained: [], held: [], epoch: 2 } })
     assert.equal(readFact(files.partition('0').token), String(2 * 2 ** 40 + (lockOf('0')?.ModifyIndex ?? 0)))
   })
 
