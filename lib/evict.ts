@@ -1,5 +1,6 @@
 /** Taking what is dead out of Consul for good. Its locks are never marked clean: each has its takeover wait. */
 import type { Consul } from './consul/http.ts'
+import { nodeState } from './consul/instances.ts'
 import { base64, transact } from './consul/kv.ts'
 import { destroySession, sessionName, sessionsOn } from './consul/session.ts'
 import { Permanent } from './errors.ts'
@@ -38,19 +39,16 @@ export function instanceEviction(cluster: Cluster, instance: string, force: bool
 
 /** Every instance that a node has, of all services. @throws Permanent when Consul knows no such node, or as above */
 export async function nodeEviction(consul: Consul, node: string, force: boolean): Promise<Eviction> {
-  const checks = await consul.json<{ CheckID: string; Status: string }[]>(
-    'GET',
-    `/v1/health/node/${encodeURIComponent(node)}?consistent`,
-  )
-  const alive = checks.some(({ CheckID, Status }) => CheckID === 'serfHealth' && Status === 'passing')
+  const state = await nodeState(consul, node)
   const clusters = await Promise.all((await knownServices(consul)).map(service => lookAtCluster(consul, service)))
   const instances = clusters.flatMap(cluster =>
     instancesIn(cluster).flatMap(instance => (partsOf(instance).node === node ? { cluster, instance } : [])),
   )
-  if (checks.length === 0 && instances.length === 0)
+  if (state === null && instances.length === 0)
     throw new Permanent(`cannot evict ${node}: Consul knows no such node; see consul members`)
-  if (alive && !force) throw new Permanent(`cannot evict ${node}: it lives; run leave there, or say --force`)
-  return { name: node, instances, node: alive ? null : node }
+  if (state === 'alive' && !force)
+    throw new Permanent(`cannot evict ${node}: it lives; run leave there, or say --force`)
+  return { name: node, instances, node: state === 'alive' ? null : node }
 }
 
 /** Those that are registered, or hold their member key. */
