@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
+import { askRestart } from '../../lib/process/restart.ts'
 import { instanceFiles } from '../../lib/state/instance.ts'
 import type { Agent } from '../lab/cluster.ts'
 import { sharedCluster } from '../lab/in-tests.ts'
@@ -129,6 +130,16 @@ describe('by hand', () => {
       assert.equal(runs('4').agent, agent)
       assert.notEqual(runs('4').pid, pid)
       await neverTwice(work)
+    })
+
+    it('that is asked for on the machine itself is made as well', async () => {
+      const was = everywhere(work, agents)
+      const { agent } = runs('0')
+      askRestart(files(agent, '0'), 'its check fails')
+      await until('another process', () => everywhere(work, agents).get('0') !== was.get('0'), { deadline: 20_000 })
+      await settled(work, agents)
+      assert.deepEqual(changed(was, everywhere(work, agents)), ['0'])
+      assert.equal(existsSync(files(agent, '0').restart), false)
     })
 
     it('is asked for with --dry-run by nobody', async () => {
