@@ -1,24 +1,25 @@
 /**
- * Runs when:      an operator knows that an instance will not come back
+ * Runs when:      an operator knows that an instance, or a whole node, will not come back
  * Reads:          Consul
- * May change:     the instance's registration, session, and keys but its locks; its node's gossip membership if dead
+ * May change:     the instances' registrations, sessions, and keys but their locks; a dead node's membership in Consul
  * Never changes:  a lock: each of the dead one's is taken over after its takeover wait
  * Exits:          0 done
  */
 import { createInterface } from 'node:readline/promises'
+import type { Consul } from '../lib/consul/http.ts'
 import { Permanent } from '../lib/errors.ts'
-import { checkEviction, evict, forceLeave } from '../lib/evict.ts'
+import { type Eviction, evict, evictionLine, instanceEviction, nodeEviction } from '../lib/evict.ts'
 import { print, program } from '../lib/frame.ts'
-import { partsOf } from '../lib/instance-args.ts'
-import { consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/operator.ts'
+import { consulArgs, jsonArg, mustKnow, withConsul } from '../lib/operator.ts'
 import { lookAtCluster } from '../lib/snapshot.ts'
 
 program({
   name: 'evict',
-  about: 'Takes a dead instance out of the cluster for good.',
+  about: 'Takes a dead instance, or a dead node with all its instances, out of the cluster for good.',
   args: {
-    ...serviceArg,
-    instance: { type: 'positional', description: 'the instance, <node>:<service id>', required: true },
+    service: { type: 'positional', description: 'the Consul service name', required: false },
+    instance: { type: 'positional', description: 'the instance, <node>:<service id>', required: false },
+    node: { type: 'string', description: 'instead: a node, with what it has of all services' },
     yes: { type: 'boolean', description: 'do not ask' },
     force: { type: 'boolean', description: 'even one that lives: its session is destroyed' },
     'dry-run': { type: 'boolean', description: 'say what would be done' },
@@ -28,25 +29,35 @@ program({
   deadline: 300_000,
   run: args =>
     withConsul(args, async consul => {
-      const { service, instance } = args
-      const { node } = partsOf(instance)
-      await mustKnow(consul, service)
-      const cluster = await lookAtCluster(consul, service)
-      checkEviction(cluster, instance, args.force ?? false)
-      const dead = cluster.registered.some(one => one.node === node && !one.nodeAlive)
-      if (!args['dry-run']) {
-        if (!args.yes) await ask(`Take ${instance} out of ${service} for good?`)
-        await evict(consul, cluster, instance)
-        if (dead) await forceLeave(consul, node)
+      const eviction = await evictionOf(consul, args)
+      const dryRun = args['dry-run'] ?? false
+      if (!dryRun) {
+        if (!args.yes) await ask(`Take ${evictionLine(eviction)} out for good?`)
+        await evict(consul, eviction)
       }
-      const done = { service, instance, evicted: !args['dry-run'], forcedOut: dead ? node : null }
-      if (args.json) print(JSON.stringify(done))
+      const evicted = eviction.instances.map(({ instance, cluster }) => ({ instance, service: cluster.service }))
+      if (args.json) print(JSON.stringify({ dryRun, evicted, forcedOut: eviction.node }))
       else
         print(
-          `${instance} ${args['dry-run'] ? 'would be' : 'is'} evicted; its locks are taken over after their takeover wait`,
+          `${dryRun ? 'would evict' : 'evicted'} ${evictionLine(eviction)}; locks are taken over after their takeover wait`,
         )
     }),
 })
+
+interface Which {
+  readonly service?: string | undefined
+  readonly instance?: string | undefined
+  readonly node?: string | undefined
+  readonly force?: boolean | undefined
+}
+
+async function evictionOf(consul: Consul, { service, instance, node, force = false }: Which): Promise<Eviction> {
+  if (node !== undefined && service === undefined) return nodeEviction(consul, node, force)
+  if (node !== undefined || service === undefined || instance === undefined)
+    throw new Permanent('cannot read the arguments: give a service and an instance, or --node; see --help')
+  await mustKnow(consul, service)
+  return instanceEviction(await lookAtCluster(consul, service), instance, force)
+}
 
 /** @throws Permanent when the answer is not yes, or nobody is there to answer */
 async function ask(question: string): Promise<void> {

@@ -3,14 +3,14 @@
  * Reads:          Consul
  * May change:     nothing
  * Never changes:  anything
- * Exits:          0; with --check 1 unless all is as it should be; with --wait 111 when the time is over
+ * Exits:          0; with --check 1 unless all is as it should be; with --wait 111 when the time is over: until then
+ *                 Consul may be away, and the service unknown
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { duration } from '../lib/clock.ts'
 import type { Consul } from '../lib/consul/http.ts'
-import { Permanent, Temporary } from '../lib/errors.ts'
+import { reason, Temporary } from '../lib/errors.ts'
 import { exit, print, program } from '../lib/frame.ts'
-import { consulArgs, jsonArg, mustKnow, withConsul } from '../lib/operator.ts'
+import { consulArgs, jsonArg, mustKnow, waitLimit, withConsul } from '../lib/operator.ts'
 import { knownServices, readStatus, type Status } from '../lib/status.ts'
 import { table } from '../lib/table.ts'
 
@@ -20,7 +20,7 @@ program({
   args: {
     service: { type: 'positional', description: 'the Consul service name (default: all)', required: false },
     ...jsonArg,
-    wait: { type: 'string', description: 'wait so long, such as 30s, until all is as it should be' },
+    wait: { type: 'string', description: 'wait so long, such as 30s, until Consul is up and all is as it should be' },
     check: { type: 'boolean', description: 'one line, and exit 1 unless all is as it should be' },
     ...consulArgs,
   },
@@ -28,7 +28,8 @@ program({
   deadline: 3_700_000,
   run: args =>
     withConsul(args, async consul => {
-      const all = await until(consul, args.service ? [args.service] : await knownServices(consul), args.wait)
+      if (args.wait === undefined && args.service) await mustKnow(consul, args.service)
+      const all = await (args.wait === undefined ? look(consul, args.service) : until(consul, args.service, args.wait))
       if (args.json) print(JSON.stringify(args.service ? all[0] : all))
       else if (args.check) for (const { summary, problem } of all) print(problem ? `${summary}; ${problem}` : summary)
       else print(all.map(page).join('\n\n') || 'watchbill keeps no service here yet')
@@ -36,21 +37,30 @@ program({
     }),
 })
 
-/** The first look, or with --wait the first at which all is well. */
-async function until(consul: Consul, services: readonly string[], wait: string | undefined): Promise<Status[]> {
-  const limit = wait === undefined ? 0 : duration(wait)
-  if (limit === null || limit > 3_600_000)
-    throw new Permanent(`cannot read the arguments: --wait ${wait}: give up to 60m`)
-  const end = performance.now() + limit
-  if (wait === undefined) for (const service of services) await mustKnow(consul, service)
+/** One service, or all there are. */
+async function look(consul: Consul, service: string | undefined): Promise<Status[]> {
+  const services = service === undefined ? await knownServices(consul) : [service]
+  return Promise.all(services.map(service => readStatus(consul, service)))
+}
+
+/** The first look at which Consul answers and all is well. */
+async function until(consul: Consul, service: string | undefined, wait: string): Promise<Status[]> {
+  const end = performance.now() + waitLimit(wait)
   for (;;) {
-    const all = await Promise.all(services.map(service => readStatus(consul, service)))
-    if (wait === undefined || all.every(({ ok }) => ok)) return all
-    const bad = all.find(({ ok }) => !ok)
-    if (performance.now() > end)
-      throw new Temporary(`cannot wait longer than ${wait}: ${bad?.summary}; see watchbill status`)
+    const all = await look(consul, service).catch(failure)
+    if (Array.isArray(all) && all.every(({ ok }) => ok)) return all
+    if (performance.now() > end) {
+      const why = Array.isArray(all) ? all.find(({ ok }) => !ok)?.summary : all
+      throw new Temporary(`cannot wait longer than ${wait}: ${why}; see watchbill status`)
+    }
     await delay(200)
   }
+}
+
+/** Why there is nothing to see yet. @throws what waiting does not mend */
+function failure(error: unknown): string {
+  if (error instanceof Temporary) return reason(error).replace(/; is it up\?$/, '')
+  throw error
 }
 
 function page({ summary, problem, instances, partitions }: Status): string {

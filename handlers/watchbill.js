@@ -3,8 +3,9 @@
  * watchbill <program> [arguments]: npx tsx handlers/<program>.ts, from wherever this package stands.
  *
  * Plain JavaScript that old Nodes can read, from 12.20 on: one before 22.19 runs the program with the Node that `npm ci`
- * brought, or says what is needed. The program is a process of its own, through tsx: Node's own reader of TypeScript
- * refuses files below node_modules. Signals go through to it; its exit code comes back.
+ * brought, or says what is needed. This process becomes the program, through tsx: Node's own reader of TypeScript
+ * refuses files below node_modules. Where Node cannot do that (before 22.15) the program is a process of its own:
+ * signals go through to it, and its exit code comes back.
  * Exits: as the program does; 0 after the list of programs; 100 when there is no such program, or no Node to run it
  */
 import { spawn } from 'node:child_process'
@@ -64,6 +65,7 @@ function installed(manifest, file) {
 }
 
 function run(node, args) {
+  if (process.execve) return process.execve(node, [node, ...args], process.env)
   const child = spawn(node, args, { stdio: 'inherit' })
   const signals = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGINT', 'SIGQUIT']
   // What is typed at a terminal reaches the program by itself.

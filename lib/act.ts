@@ -11,6 +11,7 @@ import { claimAll } from './lease/takeover.ts'
 import { definePartitions } from './partitions/set.ts'
 import { partitionsDigest, type Step } from './plan.ts'
 import { killMarked, markedProcesses } from './process/marks.ts'
+import { restartAll } from './process/restart.ts'
 import { type Start, startShepherds } from './process/start.ts'
 import { revisionBump } from './settings.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -29,6 +30,7 @@ export async function act(context: Context, snapshot: Snapshot, steps: readonly 
   const branches = await Promise.allSettled([
     endAll(context, snapshot, of('release', 'disown', 'stop')),
     hold(context, snapshot, of('reclaim', 'adopt', 'claim', 'start')),
+    restartAll(context, snapshot, of('restart')),
     deleteLocks(context, snapshot, of('delete')),
   ])
   const failed = branches.find(branch => branch.status === 'rejected')

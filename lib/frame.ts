@@ -112,21 +112,32 @@ export function print(text: string): void {
   write(1, `${printableLines(text)}\n`)
 }
 
+/** Prints bytes as they are. @returns false when the reader went away: there is no use in more */
+export function printBytes(bytes: Uint8Array): boolean {
+  return write(1, bytes)
+}
+
+/** Says something on stderr that is no error. */
+export function remark(line: string): void {
+  write(2, `${line}\n`)
+}
+
 /**
  * Writes without Node's streams, which cost a handler a tenth of its start; and everything is out when the process ends.
- * A reader that went away is no error.
+ * A reader that went away is no error; then it is false.
  */
-function write(descriptor: 1 | 2, text: string): void {
-  for (let rest = Buffer.from(text); rest.length > 0; ) {
+function write(descriptor: 1 | 2, text: string | Uint8Array): boolean {
+  for (let rest = typeof text === 'string' ? Buffer.from(text) : text; rest.length > 0; ) {
     try {
       rest = rest.subarray(writeSync(descriptor, rest))
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      if (code === 'EPIPE') return
+      if (code === 'EPIPE') return false
       if (code !== 'EAGAIN') throw error
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5) // the pipe is full
     }
   }
+  return true
 }
 
 /** Where `--debug` and DEBUG send every request and answer. */

@@ -165,10 +165,10 @@ function untilDue(files: InstanceFiles, now: number, interval: number): number {
 }
 
 /** Something stands half done, or a process that should run has nobody to look after it. */
-function needsWork({ acquisition, releasing, index, shepherd, status }: Local): boolean {
+function needsWork({ acquisition, releasing, index, restart, shepherd, status }: Local): boolean {
   if (releasing !== null) return true
   if (acquisition === null) return shepherd !== null
-  return index === null || (shepherd === null && !/^finished\b/.test(status ?? ''))
+  return index === null || restart || (shepherd === null && !/^finished\b/.test(status ?? ''))
 }
 
 /** Nothing fills the disk: what is too long is copied aside, and the process goes on at the beginning of its file. */

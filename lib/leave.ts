@@ -99,7 +99,7 @@ async function goodbye(run: Reconcile, { keys }: Snapshot): Promise<void> {
   for (const session of await sessionsOn(run.consul, run.node)) {
     if (session.Name === sessionName(run.instance)) await destroySession(run.consul, session)
   }
-  const own = [keys.member(run.instance), keys.report(run.instance), `${keys.wake(run.instance)}released`]
+  const own = [keys.member(run.instance), keys.report(run.instance), ...keys.wakes(run.instance)]
   await transact(
     run.consul,
     own.map(Key => ({ Verb: 'delete', Key })),

@@ -56,8 +56,11 @@ export function keysOf(service: string) {
     joined: `${root}spec/joined`,
     locks: `${root}lock/`,
     lock: (id: string) => `${root}lock/${encode(id)}`,
+    restarts: `${root}restart/`,
+    restart: (id: string) => `${root}restart/${encode(id)}`,
     // With the trailing slash: a watch on the prefix wake/a-1 would also fire for a-10.
     wake: (instance: string) => `${root}wake/${encode(instance)}/`,
+    wakes: (instance: string) => ['released', 'restart'].map(name => `${root}wake/${encode(instance)}/${name}`),
     members: `${root}member/`,
     member: (instance: string) => `${root}member/${encode(instance)}`,
     reports: `${root}report/`,

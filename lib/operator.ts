@@ -1,4 +1,5 @@
 /** What the programs for people share: where Consul is, and a connection that is closed at the end. */
+import { duration } from './clock.ts'
 import { Consul } from './consul/http.ts'
 import { keysBelow } from './consul/kv.ts'
 import { Permanent } from './errors.ts'
@@ -17,6 +18,14 @@ export const consulArgs = {
   'http-addr': { type: 'string', description: 'where Consul is (default $CONSUL_HTTP_ADDR or 127.0.0.1:8500)' },
   'token-file': { type: 'string', description: 'a file with the Consul token (default $CONSUL_HTTP_TOKEN_FILE)' },
 } as const
+
+/** The ms of `--wait`. @throws Permanent for what is no duration, or is longer than an hour */
+export function waitLimit(wait: string): number {
+  const limit = duration(wait)
+  if (limit === null || limit > 3_600_000)
+    throw new Permanent(`cannot read the arguments: --wait ${wait}: give up to 60m`)
+  return limit
+}
 
 /** Runs `work` with a connection. */
 export async function withConsul<T>(
@@ -39,4 +48,46 @@ export async function mustKnow(consul: Consul, service: string): Promise<void> {
   const services = await knownServices(consul)
   const there = services.length > 0 ? `there are ${services.join(', ')}` : 'there is none yet'
   throw new Permanent(`cannot find the service ${service}: watchbill keeps no such service; ${there}`)
+}
+
+/** Of the programs that do something to single partitions. */
+export const partitionArgs = {
+  ...serviceArg,
+  partition: { type: 'positional', description: 'the partition', required: true },
+  rest: { type: 'positional', description: 'more partitions', required: false },
+  'dry-run': { type: 'boolean', description: 'say what would be done' },
+  ...jsonArg,
+  ...consulArgs,
+} as const
+
+export interface PartitionArgs {
+  readonly service: string
+  /** The service, then the partitions. */
+  readonly _: readonly string[]
+  readonly 'dry-run'?: boolean | undefined
+  readonly json?: boolean | undefined
+  readonly 'http-addr'?: string | undefined
+}
+
+/** Runs `work` with a connection and the partitions that were named, each once. */
+export function withPartitions<T>(
+  args: PartitionArgs,
+  work: (consul: Consul, partitions: readonly string[]) => Promise<T>,
+): Promise<T> {
+  return withConsul(args, async consul => {
+    await mustKnow(consul, args.service)
+    return work(consul, [...new Set(args._.slice(1))])
+  })
+}
+
+/** @throws Permanent that names those which are none */
+export function mustBePartitions(
+  act: string,
+  service: string,
+  known: ReadonlySet<string>,
+  named: readonly string[],
+): void {
+  const none = named.filter(id => !known.has(id))
+  if (none.length === 0) return
+  throw new Permanent(`cannot ${act} ${none.join(', ')}: ${service} has no such partition; see watchbill partitions`)
 }

@@ -19,6 +19,8 @@ export type Step =
   /** Held already, but the transaction's outcome was never written down. */
   | { readonly do: 'adopt'; readonly partition: string; readonly index: number }
   | { readonly do: 'claim'; readonly partition: string; readonly index: number | null; readonly takeover: boolean }
+  /** Stop what runs, if anything, and answer the request (`null`: it was asked for on this machine); `start` is next. */
+  | { readonly do: 'restart'; readonly partition: string; readonly request: number | null }
   | { readonly do: 'start'; readonly partition: string }
   /** Stop, then give the lock back cleanly and wake the next; `held` when it is in this instance's session. */
   | {
@@ -122,6 +124,8 @@ function mine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock
   if (!ours) return { do: 'disown', partition: id, index, next: nextHolder(snapshot, assignment, id) }
   if (local?.releasing || mustGiveUp(snapshot, assignment, id)) return release(snapshot, assignment, id, index, true)
   if (local?.index !== index || !local.whole) return { do: 'adopt', partition: id, index }
+  const request = snapshot.restarts.get(id) ?? null
+  if (request !== null || local.restart) return { do: 'restart', partition: id, request }
   return mustStart(local) ? { do: 'start', partition: id } : null
 }
 

@@ -7,11 +7,13 @@ import type { Keys } from './names.ts'
 export interface Settings {
   /** Instances that stay in the cluster but are assigned nothing. */
   readonly drained: readonly string[]
+  /** Partitions that are stopped on purpose: nobody runs them. */
+  readonly held: readonly string[]
   /** Raised after a Consul backup was restored into new servers, so that fencing tokens go on growing. */
   readonly epoch: number
 }
 
-export const defaults: Settings = { drained: [], epoch: 0 }
+export const defaults: Settings = { drained: [], held: [], epoch: 0 }
 
 /**
  * The settings in force: those in Consul, or the last good ones and what is wrong with those in Consul. The epoch never
@@ -19,17 +21,21 @@ export const defaults: Settings = { drained: [], epoch: 0 }
  */
 export function settingsFrom(text: string | null, lastGood: Settings): { settings: Settings; problem: string | null } {
   const settings = text === null ? defaults : parse(text)
-  if (settings === null) return { settings: lastGood, problem: 'it is not {"drained": […], "epoch": n}' }
+  if (settings === null) return { settings: lastGood, problem: 'it is not {"drained": […], "held": […], "epoch": n}' }
   return { settings: { ...settings, epoch: Math.max(settings.epoch, lastGood.epoch) }, problem: null }
 }
 
 function parse(text: string): Settings | null {
   const value = objectIn(text)
   if (value === null) return null
-  const { drained = [], epoch = 0, ...rest } = value
-  if (!Array.isArray(drained) || !drained.every(instance => typeof instance === 'string')) return null
+  const { drained = [], held = [], epoch = 0, ...rest } = value
+  if (!areNames(drained) || !areNames(held)) return null
   if (!Number.isSafeInteger(epoch) || (epoch as number) < 0 || (epoch as number) > highestEpoch) return null
-  return { ...rest, drained, epoch: epoch as number }
+  return { ...rest, drained, held, epoch: epoch as number }
+}
+
+function areNames(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every(name => typeof name === 'string')
 }
 
 function objectIn(text: string): Record<string, unknown> | null {

@@ -29,6 +29,8 @@ export interface Cluster {
   readonly terms: readonly Terms[]
   readonly partitions: ReadonlySet<string>
   readonly locks: ReadonlyMap<string, Lock>
+  /** Restarts that people asked for and nobody has made yet: partition -> the key's ModifyIndex. */
+  readonly restarts: ReadonlyMap<string, number>
   readonly settings: Settings
   /** What is wrong with `spec/settings`; null when nothing is. */
   readonly settingsProblem: string | null
@@ -70,7 +72,7 @@ export async function lookAtCluster(
   own: Expected = { partitions: [], instances: [] },
 ): Promise<Cluster> {
   const keys = keysOf(service)
-  const entries = await trees(consul, [keys.locks, keys.members, keys.spec])
+  const entries = await trees(consul, [keys.locks, keys.members, keys.spec, keys.restarts])
   // After the locks: a partition that comes in between lacks its lock for this look, and no lock lacks its partition.
   const ids = await keysBelow(consul, keys.partitions)
   const registered = await registeredInstances(consul, service)
@@ -87,6 +89,12 @@ export async function lookAtCluster(
       below(keys.locks).flatMap(entry => {
         const id = decode(entry.key.slice(keys.locks.length))
         return id === null ? [] : [[id, lockFrom(entry)] as const]
+      }),
+    ),
+    restarts: new Map(
+      below(keys.restarts).flatMap(({ key, modifyIndex }) => {
+        const id = decode(key.slice(keys.restarts.length))
+        return id === null ? [] : [[id, modifyIndex] as const]
       }),
     ),
     settings,

@@ -24,6 +24,7 @@ export interface PartitionStatus {
     | 'failing'
     | 'starting'
     | 'drained'
+    | 'held'
     | 'unassigned'
     | 'removed'
   readonly why: string
@@ -74,7 +75,7 @@ export function statusOf(cluster: Cluster, reports: ReadonlyMap<string, Report>)
   const assignment = assign(cluster)
   const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
   const partitions = ids.map(id => partitionStatus(cluster, assignment, reports, id))
-  const good = partitions.filter(({ state }) => state === 'running' || state === 'finished').length
+  const good = partitions.filter(isGood).length
   const instances = instanceStatuses(cluster, assignment, reports)
   const hindrances = instances.flatMap(({ instance, why }) => (why ? [`${instance} ${why}`] : []))
   const problem = [cluster.settingsProblem ?? [], hindrances].flat().join('; ') || null
@@ -86,6 +87,11 @@ export function statusOf(cluster: Cluster, reports: ReadonlyMap<string, Report>)
     instances,
     partitions,
   }
+}
+
+/** It is as it should be; a held one once nobody runs it any more. */
+function isGood({ state, instance }: PartitionStatus): boolean {
+  return state === 'running' || state === 'finished' || (state === 'held' && instance === null)
 }
 
 function summaryOf(cluster: Cluster, partitions: readonly PartitionStatus[]): string {
@@ -129,6 +135,7 @@ function heldWords(
   holder: string | null,
 ): Words {
   if (!cluster.partitions.has(id)) return { state: 'removed', why: 'no longer in the set; being stopped' }
+  if (cluster.settings.held.includes(id)) return { state: 'held', why: 'being stopped, by hand' }
   const next = assignment.get(id)
   const absence = cluster.members.find(({ instance }) => instance === holder)?.absence
   if (next === undefined && absence) return { state: 'drained', why: `being stopped: ${holder} is ${absence}` }
@@ -149,6 +156,9 @@ function freeWords(
   lock: Lock | null,
 ): Words {
   if (!cluster.partitions.has(id)) return { state: 'removed', why: 'no longer in the set; its lock is being deleted' }
+  if (cluster.settings.held.includes(id)) {
+    return { state: 'held', why: `stopped by hand; watchbill unhold ${cluster.service} ${id} brings it back` }
+  }
   const next = assignment.get(id)
   if (next === undefined) return unassigned(cluster)
   if (lock?.clean) return { state: 'starting', why: `on ${next}` }
@@ -164,10 +174,11 @@ function waitOf(cluster: Cluster, lock: Lock | null): number {
 function unassigned(cluster: Cluster): Words {
   const { members } = cluster
   if (members.length === 0) return { state: 'unassigned', why: 'no instance takes part' }
-  if (members.some(({ absence }) => absence === null)) {
-    return { state: 'unassigned', why: 'every member has its maxPartitions' }
+  const absent = members.filter(({ absence }) => absence !== null)
+  const list = absent.map(({ instance, absence }) => `${instance} is ${absence}`).join(', ')
+  if (absent.length < members.length) {
+    return { state: 'unassigned', why: `every member has its maxPartitions${list && `; ${list}`}` }
   }
-  const list = members.map(({ instance, absence }) => `${instance} is ${absence}`).join(', ')
   const drained = members.every(({ absence }) => absence === 'drained' || absence === 'in maintenance')
   return { state: drained ? 'drained' : 'unassigned', why: list }
 }

@@ -50,7 +50,7 @@ describe('a member', () => {
     ['not drained because another is', [registeredOne(me)], [other], null],
   ]
   for (const [what, registered, drained, absence] of absences) {
-    it(`is ${what}`, () => assert.equal(one({}, registered, { drained, epoch: 0 })?.absence, absence))
+    it(`is ${what}`, () => assert.equal(one({}, registered, { drained, held: [], epoch: 0 })?.absence, absence))
   }
 
   for (const value of [null, '', '{', 'null', '"text"', '[]', '5']) {

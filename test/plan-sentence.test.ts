@@ -29,6 +29,7 @@ const cases: [string, readonly Step[], string][] = [
     ],
     'claims 2, 3 (1 after the takeover wait)',
   ],
+  ['restarting', [{ do: 'restart', partition: '3', request: 7 }], 'stops 3 to start it again'],
   ['starting', [{ do: 'start', partition: '3' }], 'starts 3'],
   [
     'handing over',

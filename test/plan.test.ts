@@ -317,6 +317,48 @@ describe('a lock in its own session', () => {
   })
 })
 
+describe('a restart', () => {
+  const restart = (request: number | null): Step => ({ do: 'restart', partition, request })
+  const asked = { restarts: new Map([['0', 7]]) }
+  const here = local(locals.running({ restart: true }))
+  table([
+    {
+      when: 'that somebody asked for in Consul is made where the lock is held',
+      over: { ...asked, ...lock(locks.held(me)), ...local(locals.running()) },
+      expected: [restart(7)],
+    },
+    {
+      when: 'that was asked for on this machine is made',
+      over: { ...lock(locks.held(me)), ...here },
+      expected: [restart(null)],
+    },
+    { when: 'is made once for both', over: { ...asked, ...lock(locks.held(me)), ...here }, expected: [restart(7)] },
+    {
+      when: 'is made of what has finished, and comes before a start',
+      over: { ...asked, ...lock(locks.held(me)), ...local(locals.quiet({ status: 'finished: exit 0' })) },
+      expected: [restart(7)],
+    },
+    {
+      when: 'is not made of what another holds',
+      over: { ...asked, ...lock(locks.held(other)) },
+      assigned: other,
+      expected: [],
+    },
+    {
+      when: 'is not made of what is to be given up',
+      over: { ...asked, ...lock(locks.held(me)), ...here },
+      assigned: null,
+      expected: [release],
+    },
+    {
+      when: 'waits until the lock is seen to be its own again',
+      over: { ...asked, ...lock(locks.unclean(me)), ...here },
+      expected: [reclaim],
+    },
+    { when: 'is no reason to keep from claiming', over: { ...asked, ...lock(locks.clean()) }, expected: [claim] },
+  ])
+})
+
 describe('what runs here without its lock', () => {
   const lost = locks.unclean(me, { modifyIndex: 107 })
   const index = 107

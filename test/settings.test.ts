@@ -12,7 +12,7 @@ import {
 } from '../lib/settings.ts'
 import { fakeConsul } from './fixtures/consul.ts'
 
-const lastGood: Settings = { drained: ['a:svc'], epoch: 3 }
+const lastGood: Settings = { drained: ['a:svc'], held: ['7'], epoch: 3 }
 const keys = keysOf('svc')
 
 describe('the settings in force', () => {
@@ -21,8 +21,8 @@ describe('the settings in force', () => {
   })
 
   it('are what the key says', () => {
-    assert.deepEqual(settingsFrom('{"drained":["b:svc"],"epoch":7}', lastGood), {
-      settings: { drained: ['b:svc'], epoch: 7 },
+    assert.deepEqual(settingsFrom('{"drained":["b:svc"],"held":["0"],"epoch":7}', lastGood), {
+      settings: { drained: ['b:svc'], held: ['0'], epoch: 7 },
       problem: null,
     })
   })
@@ -33,7 +33,7 @@ describe('the settings in force', () => {
 
   it('keep fields that this version does not know', () => {
     const { settings } = settingsFrom('{"pause":true,"drained":[]}', defaults)
-    assert.deepEqual(settings, { pause: true, drained: [], epoch: 0 })
+    assert.deepEqual(settings, { pause: true, drained: [], held: [], epoch: 0 })
   })
 
   it('never have a lower epoch than was in force, whatever becomes of the key', () => {
@@ -52,6 +52,10 @@ describe('the settings in force', () => {
     '{"drained":null}',
     '{"drained":[1]}',
     '{"drained":{"0":"a:svc"}}',
+    '{"held":"0"}',
+    '{"held":null}',
+    '{"held":[0]}',
+    '{"held":{"0":true}}',
     '{"epoch":-1}',
     '{"epoch":1.5}',
     '{"epoch":"3"}',
@@ -88,8 +92,8 @@ describe('changing the settings', () => {
   it('writes them and tells everyone, in one transaction', async t => {
     const { consul, memory, requests } = await fakeConsul(t)
     const outcome = await changeSettings(consul, keys, drain)
-    assert.deepEqual(outcome, { settings: { drained: ['b:svc'], epoch: 0 }, changed: true })
-    assert.deepEqual(memory.value(keys.settings), { drained: ['b:svc'], epoch: 0 })
+    assert.deepEqual(outcome, { settings: { drained: ['b:svc'], held: [], epoch: 0 }, changed: true })
+    assert.deepEqual(memory.value(keys.settings), { drained: ['b:svc'], held: [], epoch: 0 })
     assert.equal(memory.keys.get(keys.settings)?.ModifyIndex, memory.keys.get(keys.revision)?.ModifyIndex)
     assert.equal(requests.length, 3, 'a look, whether what is not there may be read, the write')
   })
@@ -98,18 +102,18 @@ describe('changing the settings', () => {
     const { consul, memory } = await fakeConsul(t)
     memory.put(keys.settings, '{"pause":true,"epoch":4}')
     await changeSettings(consul, keys, drain)
-    assert.deepEqual(memory.value(keys.settings), { pause: true, drained: ['b:svc'], epoch: 4 })
+    assert.deepEqual(memory.value(keys.settings), { pause: true, drained: ['b:svc'], held: [], epoch: 4 })
   })
 
   it('is not misled by a key whose name only begins the same', async t => {
     const { consul, memory } = await fakeConsul(t)
     memory.put(`${keys.settings}.old`, '{"epoch":9}')
-    assert.deepEqual((await changeSettings(consul, keys, drain)).settings, { drained: ['b:svc'], epoch: 0 })
+    assert.deepEqual((await changeSettings(consul, keys, drain)).settings, { drained: ['b:svc'], held: [], epoch: 0 })
   })
 
   it('writes nothing when nothing changes', async t => {
     const { consul, memory } = await fakeConsul(t)
-    const index = memory.put(keys.settings, '{"drained":[],"epoch":0}')
+    const index = memory.put(keys.settings, '{"drained":[],"held":[],"epoch":0}')
     assert.equal((await changeSettings(consul, keys, settings => settings)).changed, false)
     assert.equal(memory.index, index)
     assert.equal(memory.keys.has(keys.revision), false)
@@ -124,7 +128,7 @@ describe('changing the settings', () => {
       return undefined
     }
     await changeSettings(fake.consul, keys, drain)
-    assert.deepEqual(fake.memory.value(keys.settings), { drained: ['other0:svc', 'b:svc'], epoch: 0 })
+    assert.deepEqual(fake.memory.value(keys.settings), { drained: ['other0:svc', 'b:svc'], held: [], epoch: 0 })
   })
 
   it('gives up after a while when others are always quicker', async t => {

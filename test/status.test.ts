@@ -25,6 +25,7 @@ interface Case {
 }
 
 const held = lock(locks.held(me))
+const handHeld = { drained: [], held: ['0'], epoch: 0 }
 const cases: Case[] = [
   { what: 'held by whom it is for', over: { ...alone, ...held }, state: 'running', why: '', instance: me },
   {
@@ -151,6 +152,38 @@ const cases: Case[] = [
     why: `${me} is drained, ${other} is not passing`,
   },
   {
+    what: 'held by hand, and still held by its last holder',
+    over: { ...alone, ...held, settings: handHeld },
+    state: 'held',
+    why: 'being stopped, by hand',
+    instance: me,
+  },
+  {
+    what: 'held by hand, and free',
+    over: { ...alone, ...lock(locks.clean()), settings: handHeld },
+    state: 'held',
+    why: 'stopped by hand; watchbill unhold svc 0 brings it back',
+  },
+  {
+    what: 'held by hand, and was lost',
+    over: { ...alone, ...lock(locks.unclean(other)), settings: handHeld },
+    state: 'held',
+    why: 'stopped by hand; watchbill unhold svc 0 brings it back',
+  },
+  {
+    what: 'one too many for those that are there',
+    over: {
+      members: [memberOne(me, { maxPartitions: 1 }), memberOne(other, { absence: 'drained' })],
+      partitions: new Set(['0', '1']),
+      locks: new Map([
+        ['0', locks.clean()],
+        ['1', locks.held(me)],
+      ]),
+    },
+    state: 'unassigned',
+    why: `every member has its maxPartitions; ${other} is drained`,
+  },
+  {
     what: 'one too many for all members',
     over: {
       members: [memberOne(me, { maxPartitions: 1 })],
@@ -222,6 +255,14 @@ describe('a service', () => {
     const { ok, summary, problem } = statusOf(clusterOf({ ...alone, locks: both }), reports)
     assert.deepEqual([ok, problem], [true, null])
     assert.equal(summary, 'svc: 2 partitions on 1 members; 1 running, 1 finished')
+  })
+
+  it('is ok when a partition is held by hand, once it is stopped', () => {
+    const settings = { drained: [], held: ['1'], epoch: 0 }
+    const stopped = new Map([...both, ['1', locks.clean()] as const])
+    const { ok, summary } = statusOf(clusterOf({ ...alone, locks: stopped, settings }), new Map())
+    assert.deepEqual([ok, summary], [true, 'svc: 2 partitions on 1 members; 1 running, 1 held'])
+    assert.equal(statusOf(clusterOf({ ...alone, locks: both, settings }), new Map()).ok, false)
   })
 
   it('is ok with no partitions at all, if that was said', () => {

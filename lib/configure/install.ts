@@ -3,15 +3,18 @@ import { closeSync, fchmodSync, fsyncSync, openSync, readFileSync, renameSync, r
 import { dirname } from 'node:path'
 import { Permanent, reason, Temporary } from '../errors.ts'
 
+/** For Consul's user too: no secret. */
+const readable = 0o644
+
 export type Outcome = 'wrote' | 'removed' | 'unchanged'
 
 /**
- * Makes `file` hold `text`. With `dryRun` nothing is touched, and the answer is what would be done.
+ * Makes `file` hold `text`; a new one gets `mode`. With `dryRun` nothing is touched, and the answer is what would be done.
  * @throws Permanent when it may not be written here; Temporary when that failed for a reason that may pass.
  */
-export function install(file: string, text: string, dryRun = false): Outcome {
+export function install(file: string, text: string, dryRun = false, mode = readable): Outcome {
   if (attempt('read', file, () => contents(file)) === text) return 'unchanged'
-  if (!dryRun) attempt('write', file, () => replace(file, text))
+  if (!dryRun) attempt('write', file, () => replace(file, text, mode))
   return 'wrote'
 }
 
@@ -32,10 +35,10 @@ function contents(file: string): string | null {
 }
 
 /** The new file's name does not end in .json or .hcl: Consul reads all of those in its directory, half written or not. */
-function replace(file: string, text: string): void {
+function replace(file: string, text: string, mode: number): void {
   const fresh = `${file}.${process.pid}.new`
   try {
-    writeWhole(fresh, text)
+    writeWhole(fresh, text, mode)
     renameSync(fresh, file)
     sync(dirname(file))
   } catch (error) {
@@ -44,11 +47,11 @@ function replace(file: string, text: string): void {
   }
 }
 
-/** Readable for Consul's user, whatever our umask: it holds no secret. */
-function writeWhole(file: string, text: string): void {
-  const descriptor = openSync(file, 'w', 0o644)
+/** With this mode, whatever our umask. */
+function writeWhole(file: string, text: string, mode: number): void {
+  const descriptor = openSync(file, 'w', mode)
   try {
-    fchmodSync(descriptor, 0o644)
+    fchmodSync(descriptor, mode)
     writeSync(descriptor, text)
     fsyncSync(descriptor)
   } finally {

@@ -18,3 +18,15 @@ export async function registeredInstances(consul: Consul, service: string): Prom
     throw new Temporary(`cannot read the instances of ${service}: ${reason(error)}; it is tried again`)
   }
 }
+
+/** How Consul's gossip finds a node; null when the catalog has no such. @throws Temporary as above */
+export async function nodeState(consul: Consul, node: string): Promise<'alive' | 'dead' | null> {
+  const path = `/v1/health/node/${encodeURIComponent(node)}?consistent`
+  const answer = await consul.request('GET', path)
+  const checks = parse<unknown>(path, answer.text)
+  if (answer.index === null || !Array.isArray(checks) || !checks.every(check => typeof check?.CheckID === 'string')) {
+    throw new Temporary(`cannot read the checks of ${node}: the answer is not Consul's; it is tried again`)
+  }
+  if (checks.length === 0) return null
+  return checks.some(({ CheckID, Status }) => CheckID === 'serfHealth' && Status === 'passing') ? 'alive' : 'dead'
+}

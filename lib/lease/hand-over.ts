@@ -107,6 +107,7 @@ function forget(context: Context, snapshot: Snapshot, partition: string, why: st
     return
   }
   const facts = [files.acquisition, files.releasing, files.index, files.token, files.lease, files.terms]
-  for (const fact of [...facts, files.launched, files.shepherd, files.process, files.restarts]) removeFact(fact)
+  for (const fact of [...facts, files.launched, files.shepherd, files.process, files.restarts, files.restart])
+    removeFact(fact)
   writeFact(files.status, `not here: ${why}`)
 }

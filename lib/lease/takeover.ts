@@ -32,7 +32,10 @@ export async function claimAll(
     items: claims.map(claim => ({ ...claim, acquisition: intend(context, snapshot, claim.partition) })),
     operations: ({ partition, index, acquisition }) => {
       begun = bootClock() // the operations are made right before they are sent: the lease starts before its transaction
-      return lockOperations(context, snapshot, partition, index, acquisition, terms)
+      const operations = lockOperations(context, snapshot, partition, index, acquisition, terms)
+      // A new process answers whoever asked for one.
+      const asked = snapshot.restarts.has(partition)
+      return asked ? [...operations, { Verb: 'delete', Key: snapshot.keys.restart(partition) }] : operations
     },
     onDone: async (done, entries) => {
       for (const { partition } of done) {
@@ -53,7 +56,7 @@ function intend(context: Context, snapshot: Snapshot, partition: string): string
   const pending = before?.index === null ? before.acquisition : null
   makeDirectory(files.directory)
   writePartitionLease(files, { from: never, own: never }) // over, until the lock is held
-  for (const fact of [files.index, files.token, files.releasing]) removeFact(fact)
+  for (const fact of [files.index, files.token, files.releasing, files.restart]) removeFact(fact)
   writeFact(files.status, 'starting')
   const acquisition = pending ?? readFileSync('/proc/sys/kernel/random/uuid', 'utf8').trim() // node:crypto would cost a third of a start
   writeFact(files.acquisition, acquisition)

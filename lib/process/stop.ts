@@ -15,6 +15,8 @@ export interface Stop {
   /** G of the acquisition, ms. */
   readonly grace: number
   readonly signal: NodeJS.Signals
+  /** The acquisition stays: what runs is ended, and whoever holds it may start anew. */
+  readonly keeps?: boolean
 }
 
 /** How often the stopping ones are looked at, ms. */
@@ -63,12 +65,12 @@ function cannotStop(stops: readonly Stop[]): Temporary {
 }
 
 /**
- * From here on nothing may be started: a shepherd writes its name first and reads the acquisition then, and we take
+ * From here on nothing may be started, unless the acquisition is kept: a shepherd writes its name first and reads the acquisition then, and we take
  * the acquisition away first and read its name then. So one of us sees the other.
  */
 function begin(stop: Stop): void {
   const { acquisition, releasing } = stop.files
-  if (existsSync(acquisition)) attempt(`rename ${acquisition}`, () => renameSync(acquisition, releasing))
+  if (!stop.keeps && existsSync(acquisition)) attempt(`rename ${acquisition}`, () => renameSync(acquisition, releasing))
   const { shepherd, process } = livingProcesses(stop.files)
   if (shepherd && !isStopped(shepherd)) signal(shepherd, 'SIGTERM')
   else if (process) signal(process, stop.signal, true)

@@ -2,13 +2,23 @@
 import type { Cluster } from '../snapshot.ts'
 import { roster } from './roster.ts'
 
-/** Partition id -> instance. Partitions that fit nowhere are absent. */
+/** Partition id -> instance. Partitions that fit nowhere, and those that are held, are absent. */
 export type Assignment = ReadonlyMap<string, string>
 
-/** Pure: every instance that sees the same cluster computes the same assignment. */
-export function assign(cluster: Pick<Cluster, 'members' | 'partitions' | 'locks'>): Assignment {
+/**
+ * Pure: every instance that sees the same cluster computes the same assignment. A held partition keeps its place, so that
+ * nothing else moves when it goes and comes back; unless, with all members at their maxPartitions, another needs it.
+ */
+export function assign(cluster: Pick<Cluster, 'members' | 'partitions' | 'locks' | 'settings'>): Assignment {
   const members = cluster.members.filter(member => member.absence === null)
-  return roster(members, [...cluster.partitions], holdersOf(cluster))
+  const held = new Set(cluster.settings.held)
+  const wanted = [...cluster.partitions].filter(id => !held.has(id))
+  const holders = holdersOf(cluster)
+  const whole = roster(members, [...cluster.partitions], holders)
+  if (wanted.some(id => !whole.has(id)) && wanted.length < cluster.partitions.size)
+    return roster(members, wanted, holders)
+  for (const id of held) whole.delete(id)
+  return whole
 }
 
 /**

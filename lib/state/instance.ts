@@ -56,6 +56,8 @@ export interface PartitionFiles {
   readonly exit: string
   readonly restarts: string
   readonly output: string
+  /** There as long as a restart that was asked for on this machine is not made; the text says why. */
+  readonly restart: string
 }
 
 export const defaultState = '/var/lib/watchbill'
@@ -107,6 +109,7 @@ function partitionFiles(directory: string): PartitionFiles {
     exit: at('exit'),
     restarts: at('restarts'),
     output: at('output'),
+    restart: at('restart'),
   }
 }
 

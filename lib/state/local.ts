@@ -1,4 +1,5 @@
 /** What this instance knows of the partitions it has a directory for, read from its state directory and from /proc. */
+import { existsSync } from 'node:fs'
 import { lastProof, never, partitionLease } from '../lease/lease.ts'
 import { type Process, parseProcess, stateOf } from '../process/identity.ts'
 import { readFact, readLine } from './facts.ts'
@@ -27,6 +28,8 @@ export interface Local {
   readonly process: Process | null
   /** The shepherd's sentence. */
   readonly status: string | null
+  /** It is to be stopped and started again: see process/restart.ts. */
+  readonly restart: boolean
   /** L and G of the acquisition in ms. */
   readonly terms: Terms | null
 }
@@ -60,6 +63,7 @@ export function localOf(files: PartitionFiles, t0: number | null, now: number): 
     stopped,
     process,
     status: readLine(files.status),
+    restart: existsSync(files.restart),
     terms,
   }
 }

@@ -26,6 +26,11 @@ const complete: Record<string, readonly string[]> = {
   status: ['svc'],
   drain: ['svc', 'a:svc', 'on'],
   evict: ['svc', 'a:svc', '--yes'],
+  hold: ['svc', '0'],
+  unhold: ['svc', '0'],
+  restart: ['svc', '0'],
+  logs: ['svc', '0', '--state', state],
+  agent: ['--data-dir', state, '--consul-dir', state],
   leave: ['svc', '--state', state],
   configure: [join(state, 'none.json'), '--consul-dir', state, '--home', state],
 }
@@ -117,7 +122,9 @@ describe('a program for one instance', { concurrency: 2 }, () => {
 })
 
 describe('a program for people', { concurrency: 2 }, () => {
-  for (const [program, least] of Object.entries({ owner: 2, partitions: 1, drain: 2, evict: 2, leave: 1 })) {
+  for (const [program, least] of Object.entries({
+    ...{ owner: 2, partitions: 1, drain: 2, evict: 2, leave: 1, hold: 2, unhold: 2, restart: 2, logs: 2 },
+  })) {
     it(`${program} cannot do without its first ${least === 1 ? 'word' : `${least} words`}`, async () => {
       const words = complete[program] as readonly string[]
       for (let given = 0; given < least; given++) {
@@ -126,7 +133,7 @@ describe('a program for people', { concurrency: 2 }, () => {
     })
   }
 
-  for (const program of ['owner', 'status', 'drain', 'evict', 'leave']) {
+  for (const program of ['owner', 'status', 'drain', 'evict', 'leave', 'logs', 'agent']) {
     it(`${program} refuses a word too many`, async () => {
       const words = complete[program] as readonly string[]
       assertRefused(program, await run(program, ...words, 'spare'), /spare/)
@@ -144,6 +151,12 @@ describe('a program for people', { concurrency: 2 }, () => {
   it('status refuses a wait that is no duration', async () => {
     for (const none of ['long', '5', '2h']) {
       assertRefused('status', await run('status', 'svc', '--wait', none), /wait/)
+    }
+  })
+
+  it('logs refuses lines that are no number', async () => {
+    for (const none of ['few', '-1', '1.5']) {
+      assertRefused('logs', await run('logs', 'svc', '0', `--lines=${none}`), /lines/)
     }
   })
 })

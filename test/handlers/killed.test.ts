@@ -266,6 +266,48 @@ class Reclaim extends Lasting {
   }
 }
 
+class Restart extends Lasting {
+  #before = new Map<string, number[]>()
+  #tokens = ''
+
+  protected async make(service: string) {
+    return [await addInstance(cluster().agent('a'), { service, partitions: both })]
+  }
+
+  protected async upset() {
+    await settled(this.instances, this.victim(), both)
+    this.#before = this.victim().running()
+    this.#tokens = this.#tokensNow()
+    for (const id of both) await this.victim().put(`restart/${id}`, '{}')
+  }
+
+  outcome(): Outcome {
+    return new Map([[this.victim(), both]])
+  }
+
+  async check() {
+    const now = this.victim().running()
+    for (const id of both) assert.notDeepEqual(now.get(id), this.#before.get(id), `${id} was not restarted`)
+    assert.equal(this.#tokensNow(), this.#tokens, 'another acquisition')
+    await until('both to beat, as the next processes after those before', async see => {
+      const order = (await this.victim().beats()).map(({ partition, pid }) => `${partition} ${pid}`)
+      const since = (id: string) => [...new Set(order.slice(order.lastIndexOf(`${id} ${this.#before.get(id)?.[0]}`)))]
+      const pids = both.map(id => see(since(id)).filter(one => one.startsWith(`${id} `)))
+      return pids.every(seen => seen.length === 2)
+    })
+    const left = await this.victim().agent.api<string[]>('GET', `/v1/kv/watchbill/${this.victim().service}/?keys`)
+    assert.deepEqual(
+      left.filter(key => key.includes('/restart/')),
+      [],
+      'requests are left',
+    )
+  }
+
+  #tokensNow(): string {
+    return both.map(id => readFileSync(this.victim().files.partition(id).token, 'utf8')).join()
+  }
+}
+
 class OtherPartitions extends Lasting {
   readonly #sets = [both, ['5', '6']] as const
 
@@ -309,6 +351,7 @@ describe('a handler that is killed at any moment leaves nothing that the next on
     'while it takes part and claims for the first time': new FirstClaim('claim'),
     'while it hands its partitions over': new HandOver('hand-over'),
     'while it takes its own locks back after its session was lost': new Reclaim('reclaim'),
+    'while it restarts two processes': new Restart('restart'),
     'while its definition brings other partitions': new OtherPartitions('other'),
     'while it writes a partition set that takes several transactions': new LargeSet('large'),
   }

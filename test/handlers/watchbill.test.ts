@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { transform } from 'esbuild'
 import { programNames } from '../../lib/configure/bundle.ts'
@@ -44,6 +45,7 @@ describe('where the package is installed below node_modules', () => {
     'wait',
     `process.on('SIGTERM', () => process.exit(7)); console.log('ready' as string); setInterval(() => {}, 1e6)`,
   )
+  program('who', `console.log(process.pid as number)`)
   program('die', `process.kill(process.pid, 'SIGKILL')`)
   const here = `${installed}/handlers/watchbill.js`
 
@@ -62,17 +64,29 @@ describe('where the package is installed below node_modules', () => {
     assert.deepEqual([code, stdout], [0, 'a b --c'], stderr)
   })
 
-  test('a signal goes through to the program, and its exit code comes back', async () => {
-    const child = spawn(process.execPath, [here, 'wait'], { stdio: ['ignore', 'pipe', 'inherit'] })
-    await once(child.stdout, 'data')
-    child.kill('SIGTERM')
-    assert.deepEqual(await once(child, 'exit'), [7, null])
+  test('it becomes the program, with the same pid', async () => {
+    const child = spawn(process.execPath, [here, 'who'], { stdio: ['ignore', 'pipe', 'inherit'] })
+    assert.equal(await text(child.stdout), `${child.pid}\n`)
   })
 
-  test('a program that a signal ends, ends it by the same', async () => {
-    const child = spawn(process.execPath, [here, 'die'], { stdio: 'ignore' })
-    assert.deepEqual(await once(child, 'exit'), [null, 'SIGKILL'])
-  })
+  const without = `${top}/without.mjs`
+  writeFileSync(without, 'delete process.execve')
+  for (const [what, nodeArgs] of Object.entries({
+    '': [],
+    ', where Node cannot become another': ['--import', without],
+  })) {
+    test(`a signal goes through to the program, and its exit code comes back${what}`, async () => {
+      const child = spawn(process.execPath, [...nodeArgs, here, 'wait'], { stdio: ['ignore', 'pipe', 'inherit'] })
+      await once(child.stdout, 'data')
+      child.kill('SIGTERM')
+      assert.deepEqual(await once(child, 'exit'), [7, null])
+    })
+
+    test(`a program that a signal ends, ends it by the same${what}`, async () => {
+      const child = spawn(process.execPath, [...nodeArgs, here, 'die'], { stdio: 'ignore' })
+      assert.deepEqual(await once(child, 'exit'), [null, 'SIGKILL'])
+    })
+  }
 
   test('an old Node says what is needed, or has the installed one run the program', async () => {
     // Only its version is old: the file itself is parsed for an old one below.

@@ -44,6 +44,14 @@ async function claiming(t: TestContext, ids: readonly string[]) {
 }
 
 describe('a claim', () => {
+  it('answers whoever asked for a restart: its process is a new one', async t => {
+    const { claim, keys, memory } = await claiming(t, ['0', '1'])
+    const request = memory.put(keys.restart('0'), '{}')
+    memory.put(keys.restart('1'), '{}')
+    await claim({ restarts: new Map([['0', request]]) })
+    assert.deepEqual([memory.keys.has(keys.restart('0')), memory.keys.has(keys.restart('1'))], [false, true])
+  })
+
   it('takes the lock as it was read, and writes down all that the next look needs', async t => {
     const { claim, files, keys, starts, lockOf, memory } = await claiming(t, ['0'])
     const before = bootClock()
@@ -85,7 +93,7 @@ describe('a claim', () => {
 
   it('raises the token by the epoch', async t => {
     const { claim, files, lockOf } = await claiming(t, ['0'])
-    await claim({ settings: { drained: [], epoch: 2 } })
+    await claim({ settings: { drained: [], held: [], epoch: 2 } })
     assert.equal(readFact(files.partition('0').token), String(2 * 2 ** 40 + (lockOf('0')?.ModifyIndex ?? 0)))
   })
 

@@ -120,6 +120,15 @@ describe('stopping', { concurrency: 6 }, () => {
     assert.equal(readFact(own.releasing), 'acquisition of p')
   })
 
+  it('leaves the acquisition where it is to be started again', async test => {
+    const files = place(test)
+    const own = await running(files, '0', polite)
+    await stopAll(files.partitions, [{ ...stopOf(own, '0'), keeps: true }], async () => {})
+    assert.equal(readFact(own.acquisition), 'acquisition of 0')
+    assert.deepEqual(outputOf(own), ['ready', 'TERM'])
+    assert.equal(readFact(own.status), 'stopped: asked')
+  })
+
   it('kills what does not stop within its grace', async test => {
     const files = place(test)
     const own = await running(files, 'p', stubborn)

@@ -55,6 +55,40 @@ describe('the assignment', () => {
     assert.deepEqual([...assignment.keys()], ['0'])
   })
 
+  describe('with a held partition', () => {
+    const settings = { drained: [], held: ['0'], epoch: 0 }
+    const halves = (count: number) =>
+      new Map([...ids(count)].map(id => [id, locks.held(Number(id) < count / 2 ? me : other)]))
+
+    it('has nobody for it, and leaves everything else where it is, before and after it is stopped', () => {
+      for (const lock of [locks.held(me), locks.unclean(me), locks.clean()]) {
+        const assignment = assign(clusterOf({ partitions: ids(4), locks: halves(4).set('0', lock), settings }))
+        assert.deepEqual(Object.fromEntries(assignment), { 1: me, 2: other, 3: other })
+      }
+    })
+
+    it('leaves the rest where it is even if a member runs nothing any more', () => {
+      const two = { drained: [], held: ['0', '1'], epoch: 0 }
+      const assignment = assign(clusterOf({ partitions: ids(4), locks: halves(4), settings: two }))
+      assert.deepEqual(Object.fromEntries(assignment), { 2: other, 3: other })
+    })
+
+    it('gives its place to one that fits nowhere else', () => {
+      const members = [memberOne(me, { maxPartitions: 1 })]
+      const both = new Map([
+        ['0', locks.held(me)],
+        ['1', locks.clean()],
+      ])
+      assert.deepEqual([...assign(clusterOf({ members, locks: both, settings }))], [['1', me]])
+    })
+
+    it('does not mind one that is not in the set', () => {
+      const gone = { drained: [], held: ['gone'], epoch: 0 }
+      const assignment = assign(clusterOf({ partitions: ids(4), locks: halves(4), settings: gone }))
+      assert.equal(assignment.size, 4)
+    })
+  })
+
   it('is the same for everyone, in whatever order they see the cluster', () => {
     const members = [memberOne(me), memberOne(other), memberOne(third)]
     const held = [...ids(30)].map(id => [id, Number(id) < 12 ? locks.held(me) : locks.clean()] as const)

@@ -44,6 +44,7 @@ describe('what is known of a partition here', () => {
       stopped: false,
       process: self,
       status: 'running',
+      restart: false,
       terms: { lease: 10_000, grace: 3000 },
     })
   })

@@ -1,0 +1,60 @@
+/**
+ * Runs when:      an operator wants to read what the process of a partition printed, on the machine that runs it
+ * Reads:          the state directory; Consul only to say where it runs when that is not here
+ * May change:     nothing
+ * Never changes:  anything
+ * Exits:          0; 100 it never ran on this machine: the line says where it runs
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { Permanent } from '../lib/errors.ts'
+import { printBytes, program, remark } from '../lib/frame.ts'
+import { consulArgs, mustBePartitions, mustKnow, serviceArg, withConsul } from '../lib/operator.ts'
+import { outputHere } from '../lib/output/here.ts'
+import { printed, printedSince } from '../lib/output/printed.ts'
+import { stateRoot } from '../lib/state/instance.ts'
+import { readStatus } from '../lib/status.ts'
+
+const days = 24 * 3_600_000
+/** How often --follow looks, ms. */
+const every = 100
+
+program({
+  name: 'logs',
+  about: 'Shows what the process of a partition printed, on the machine that runs it.',
+  args: {
+    ...serviceArg,
+    partition: { type: 'positional', description: 'the partition', required: true },
+    follow: { type: 'boolean', alias: 'f', description: 'go on as it prints more' },
+    lines: { type: 'string', alias: 'n', description: 'only so many of the last lines' },
+    state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
+    ...consulArgs,
+  },
+  deadline: 24 * days,
+  async run({ service, partition, lines, follow, state, ...consul }) {
+    if (lines !== undefined && !/^\d{1,9}$/.test(lines))
+      throw new Permanent(`cannot read the arguments: --lines ${lines} is no number`)
+    const here = outputHere(state || stateRoot(), service, partition)
+    if (here === null) return elsewhere(consul, service, partition)
+    if (!here.held) remark(`${partition} does not run here now; see watchbill owner ${service} ${partition}`)
+    let { bytes, place } = printed(here.output, lines === undefined ? null : Number(lines))
+    while (printBytes(bytes) && follow) {
+      await delay(every)
+      ;({ bytes, place } = printedSince(here.output, place))
+    }
+  },
+})
+
+/** @throws Permanent that says where it runs, or why nowhere */
+function elsewhere(args: { 'http-addr'?: string | undefined }, service: string, partition: string): Promise<never> {
+  return withConsul(args, async consul => {
+    await mustKnow(consul, service)
+    const { partitions } = await readStatus(consul, service)
+    const known = new Map(partitions.map(one => [one.partition, one]))
+    mustBePartitions('show the log of', service, new Set(known.keys()), [partition])
+    const one = known.get(partition)
+    const where = one?.instance
+      ? `it runs on ${one.instance}; run it there`
+      : `nobody runs it: ${one?.state} ${one?.why}`
+    throw new Permanent(`cannot show the log of ${partition}: it never ran on this machine; ${where}`)
+  })
+}

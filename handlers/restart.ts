@@ -1,0 +1,38 @@
+/**
+ * Runs when:      an operator wants the processes of partitions started anew, from any agent
+ * Reads:          Consul
+ * May change:     restart/<partition>, and the key that wakes its holder
+ * Never changes:  a lock, a token, a process: the holder restarts its own, and keeps the lock
+ * Exits:          0 the old processes are gone; 100 nobody runs one, and then nothing is done; 111 the wait is over
+ */
+import { print, program } from '../lib/frame.ts'
+import { keysOf } from '../lib/names.ts'
+import { partitionArgs, waitLimit, withPartitions } from '../lib/operator.ts'
+import { listed } from '../lib/plan-sentence.ts'
+import { askForRestart, holdersFor, restarted } from '../lib/restart.ts'
+import { lookAtCluster } from '../lib/snapshot.ts'
+
+program({
+  name: 'restart',
+  about: 'Stops the processes of partitions, wherever they run, and starts them anew there.',
+  args: {
+    ...partitionArgs,
+    wait: { type: 'string', description: 'at most so long; 0s for not at all', default: '60s' },
+  },
+  deadline: 3_700_000,
+  run: args =>
+    withPartitions(args, async (consul, partitions) => {
+      const { service } = args
+      const limit = waitLimit(args.wait)
+      const dryRun = args['dry-run'] ?? false
+      const asked = dryRun
+        ? holdersFor(await lookAtCluster(consul, service), partitions)
+        : await askForRestart(consul, service, partitions)
+      const wait = !dryRun && limit > 0
+      if (wait) await restarted(consul, keysOf(service), partitions, limit)
+      if (args.json)
+        return print(JSON.stringify({ service, dryRun, restarted: wait, asked: Object.fromEntries(asked) }))
+      const verb = dryRun ? 'would restart' : wait ? 'restarted' : 'asked to restart'
+      for (const [instance, ids] of asked) print(`${instance}: ${verb} ${listed(ids)}`)
+    }),
+})

@@ -1,0 +1,86 @@
+/** How `watchbill agent` runs Consul: its arguments, and the settings that it is given in a file. Pure. */
+import { needs } from '../configure/agent.ts'
+import { Permanent } from '../errors.ts'
+import { isAtLeast, type Version } from './consul-program.ts'
+
+/** What was asked for. Paths are absolute. */
+export interface Wishes {
+  readonly server: boolean
+  readonly bootstrap: boolean
+  readonly join: readonly string[]
+  readonly dataDir: string
+  readonly node: string | undefined
+  readonly logLevel: string | undefined
+  readonly bind: string | undefined
+  readonly client: string | undefined
+  readonly tls: Tls
+  /** The gossip key itself. */
+  readonly encrypt: string | null
+  /** Consul's own configuration, in this order; watchbill's needs come after it. */
+  readonly config: readonly { readonly path: string; readonly directory: boolean }[]
+}
+
+export interface Tls {
+  readonly ca: string | undefined
+  readonly cert: string | undefined
+  readonly key: string | undefined
+  readonly verify: boolean
+}
+
+/** @throws Permanent for wishes that contradict each other */
+export function check({ server, bootstrap, join, tls }: Wishes): void {
+  const wrong = (why: string) => new Permanent(`cannot read the arguments: ${why}; see --help`)
+  if (bootstrap && !server) throw wrong('--bootstrap is for a --server')
+  if (bootstrap && join.length > 0) throw wrong('--bootstrap begins a cluster, --join goes into one')
+  if ((tls.cert === undefined) !== (tls.key === undefined)) throw wrong('--cert-file and --key-file go together')
+  if (tls.verify && (tls.ca === undefined || tls.cert === undefined))
+    throw wrong('--verify needs --ca-file, --cert-file and --key-file')
+}
+
+/** Consul's arguments. None of them is a secret: everybody on the machine can read them. */
+export function argumentsFor(wishes: Wishes, settingsFile: string): string[] {
+  const { server, bootstrap, join, dataDir, node, logLevel, bind, client, config } = wishes
+  const given = Object.entries({ node, bind, client, 'log-level': logLevel })
+  return [
+    'agent',
+    ...(server ? ['-server'] : []),
+    ...(bootstrap ? ['-bootstrap-expect=1'] : []),
+    `-data-dir=${dataDir}`,
+    ...given.flatMap(([name, value]) => (value === undefined ? [] : [`-${name}=${value}`])),
+    ...join.map(host => `-retry-join=${host}`),
+    ...config.map(({ path, directory }) => `-config-${directory ? 'dir' : 'file'}=${path}`),
+    `-config-file=${settingsFile}`,
+  ]
+}
+
+/** What is no argument: what watchbill needs of every agent, TLS, and the gossip key. */
+export function settingsFor({ tls, encrypt }: Wishes, version: Version): Record<string, unknown> {
+  return { ...needs, ...tlsSettings(tls, version), ...(encrypt === null ? {} : { encrypt }) }
+}
+
+/** Consul has moved its TLS settings in 1.12. */
+function tlsSettings({ ca, cert, key, verify }: Tls, version: Version): Record<string, unknown> {
+  const files = { ca_file: ca, cert_file: cert, key_file: key }
+  const both = { ...files, ...(verify ? { verify_incoming: true, verify_outgoing: true } : {}) }
+  // Otherwise whoever has a client's certificate may be a server.
+  const servers = verify ? { verify_server_hostname: true } : {}
+  if (Object.values(files).every(file => file === undefined)) return {}
+  return isAtLeast(version, [1, 12]) ? { tls: { defaults: both, internal_rpc: servers } } : { ...both, ...servers }
+}
+
+/** A command line to read, and to paste into a shell. */
+export function shown(argv: readonly string[]): string {
+  return argv.map(word => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ')
+}
+
+/** Every value of an option, which may be given more than once, and hold several between commas. */
+export function allOf(option: string, argv: readonly string[]): string[] {
+  const values = argv.flatMap((word, i) => {
+    if (word === option) return argv[i + 1] ?? ''
+    return word.startsWith(`${option}=`) ? word.slice(option.length + 1) : []
+  })
+  return values
+    .flatMap(value => value.split(','))
+    .map(value => value.trim())
+    .filter(Boolean)
+}

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { describe, it } from 'node:test'
+import { allOf, argumentsFor, check, settingsFor, shown, type Tls, type Wishes } from '../../lib/agent/command.ts'
+
+const noTls: Tls = { ca: undefined, cert: undefined, key: undefined, verify: false }
+const tls: Tls = { ca: '/ca.pem', cert: '/me.pem', key: '/me.key', verify: false }
+const plain: Wishes = {
+  server: false,
+  bootstrap: false,
+  join: [],
+  dataDir: '/data',
+  node: undefined,
+  logLevel: undefined,
+  bind: undefined,
+  client: undefined,
+  tls: noTls,
+  encrypt: null,
+  config: [],
+}
+const file = '/data/watchbill-agent.json'
+
+describe("Consul's arguments", () => {
+  it('are few when little is asked for', () => {
+    assert.deepEqual(argumentsFor(plain, file), ['agent', '-data-dir=/data', `-config-file=${file}`])
+  })
+
+  it('say everything that is asked for, and the needs last', () => {
+    const all: Wishes = {
+      ...plain,
+      server: true,
+      join: ['a', 'b:1'],
+      node: 'n',
+      logLevel: 'warn',
+      bind: '10.0.0.1',
+      client: '0.0.0.0',
+      config: [
+        { path: '/etc/consul.d', directory: true },
+        { path: '/etc/more.hcl', directory: false },
+      ],
+    }
+    assert.deepEqual(argumentsFor(all, file), [
+      ...['agent', '-server', '-data-dir=/data', '-node=n', '-bind=10.0.0.1', '-client=0.0.0.0', '-log-level=warn'],
+      ...['-retry-join=a', '-retry-join=b:1', '-config-dir=/etc/consul.d', '-config-file=/etc/more.hcl'],
+      `-config-file=${file}`,
+    ])
+  })
+
+  it('begin a cluster with one server', () => {
+    assert.ok(argumentsFor({ ...plain, server: true, bootstrap: true }, file).includes('-bootstrap-expect=1'))
+  })
+
+  it('never hold the gossip key', () => {
+    assert.doesNotMatch(argumentsFor({ ...plain, encrypt: 'c2VjcmV0' }, file).join(' '), /c2VjcmV0/)
+  })
+})
+
+describe('the settings in a file', () => {
+  const needs = JSON.parse(readFileSync(new URL('../../consul.d/watchbill.json', import.meta.url), 'utf8'))
+
+  it('are those of consul.d/watchbill.json', () => assert.deepEqual(settingsFor(plain, [1, 8]), needs))
+
+  it('hold the gossip key', () => {
+    assert.deepEqual(settingsFor({ ...plain, encrypt: 'key' }, [1, 8]), { ...needs, encrypt: 'key' })
+  })
+
+  const files = { ca_file: '/ca.pem', cert_file: '/me.pem', key_file: '/me.key' }
+  const both = { ...files, verify_incoming: true, verify_outgoing: true }
+  const servers = { verify_server_hostname: true }
+  const cases: [Partial<Tls>, [number, number], object][] = [
+    [{}, [1, 11], files],
+    [{}, [1, 12], { tls: { defaults: files, internal_rpc: {} } }],
+    [{ verify: true }, [1, 8], { ...both, ...servers }],
+    [{ verify: true }, [2, 0], { tls: { defaults: both, internal_rpc: servers } }],
+  ]
+  for (const [more, version, expected] of cases) {
+    it(`hold TLS as Consul ${version.join('.')} reads it${more.verify ? ', verified' : ''}`, () => {
+      assert.deepEqual(settingsFor({ ...plain, tls: { ...tls, ...more } }, version), { ...needs, ...expected })
+    })
+  }
+})
+
+describe('wishes', () => {
+  const wrong: [string, Partial<Wishes>, RegExp][] = [
+    ['a client that begins a cluster', { bootstrap: true }, /--bootstrap is for a --server/],
+    ['beginning and joining at once', { server: true, bootstrap: true, join: ['a'] }, /--join goes into one/],
+    ['a certificate without its key', { tls: { ...tls, key: undefined } }, /go together/],
+    ['a key without its certificate', { tls: { ...tls, cert: undefined } }, /go together/],
+    ['verification without an authority', { tls: { ...tls, ca: undefined, verify: true } }, /--verify needs/],
+    ['verification without a certificate', { tls: { ...noTls, ca: '/ca.pem', verify: true } }, /--verify needs/],
+  ]
+  for (const [what, over, about] of wrong) {
+    it(`are refused for ${what}`, () => {
+      assert.throws(() => check({ ...plain, ...over }), { name: 'Permanent', message: about })
+    })
+  }
+
+  it('are granted otherwise', () => {
+    for (const over of [{}, { server: true, bootstrap: true }, { join: ['a'] }, { tls: { ...tls, verify: true } }])
+      check({ ...plain, ...over })
+  })
+})
+
+it('an option that is repeated keeps all its values', () => {
+  const argv = ['--join', 'a', '--joined=x', '--join=b, c,', '-j', 'd', '--join', 'e']
+  assert.deepEqual(allOf('--join', argv), ['a', 'b', 'c', 'e'])
+})
+
+it('a command line is shown as a shell would take it', () => {
+  assert.equal(shown(['consul', '-node=a b', "it's", '']), `consul '-node=a b' 'it'\\''s' ''`)
+})

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { evictionLine, instanceEviction, nodeEviction } from '../lib/evict.ts'
+import type { Cluster } from '../lib/snapshot.ts'
+import { clusterOf, me, memberOne, other, registeredOne } from './fixtures/cluster.ts'
+import { fakeConsul } from './fixtures/consul.ts'
+
+const dead = registeredOne(other, { passing: false, nodeAlive: false })
+const sick = registeredOne(other, { passing: false })
+const alone = [memberOne(me)]
+
+describe('one instance', () => {
+  const refused: [string, Partial<Cluster>, RegExp][] = [
+    ['that takes part', {}, /it lives; run leave there/],
+    ['that is passing, without a session', { members: alone, registered: [registeredOne(other)] }, /it lives/],
+    ['whose agent lives', { members: alone, registered: [sick] }, /its agent lives, and would register it again/],
+  ]
+  for (const [what, over, about] of refused) {
+    it(`${what} is refused, but by force`, () => {
+      assert.throws(() => instanceEviction(clusterOf(over), other, false), { name: 'Permanent', message: about })
+      assert.equal(instanceEviction(clusterOf(over), other, true).node, null, 'a node that lives stays')
+    })
+  }
+
+  it('that is dead goes, and its node with it', () => {
+    const cluster = clusterOf({ members: alone, registered: [dead] })
+    const eviction = instanceEviction(cluster, other, false)
+    assert.deepEqual(eviction, { name: other, instances: [{ cluster, instance: other }], node: 'b' })
+    assert.equal(evictionLine(eviction), `${other} (svc), and b from Consul`)
+  })
+
+  it('that nobody knows is refused, naming those that are there', () => {
+    assert.throws(() => instanceEviction(clusterOf(), 'x:svc', true), {
+      name: 'Permanent',
+      message: `cannot evict x:svc: svc has no such instance; there are: ${me}, ${other}`,
+    })
+  })
+})
+
+it('a node that Consul does not answer for in the right shape is not taken for a dead one', async t => {
+  const fake = await fakeConsul(t)
+  for (const text of [null, {}, 'none', [null]]) {
+    fake.script = ({ path }) => (path.startsWith('/v1/health/node/') ? { text: JSON.stringify(text) } : undefined)
+    await assert.rejects(nodeEviction(fake.consul, 'b', false), { name: 'Temporary' })
+  }
+})
