@@ -22,14 +22,24 @@ export function sessionName(instance: string): string {
  * and lock-delay can be raced and is forgotten with a snapshot (seen on 1.8.7).
  * @throws Temporary when the guard check is missing or critical.
  */
-export async function createSession(consul: Consul, instance: string, guardCheck: string): Promise<string> {
+export function createSession(consul: Consul, instance: string, guardCheck: string): Promise<string> {
+  return newSession(consul, sessionName(instance), sessionTtl, [guardCheck])
+}
+
+/** A session that dies with the agent's health, with any of some checks, or when nobody renews it in time. */
+export async function newSession(
+  consul: Consul,
+  name: string,
+  ttl: string,
+  checks: readonly string[] = [],
+): Promise<string> {
   const body = JSON.stringify({
-    Name: sessionName(instance),
+    Name: name,
     LockDelay: '0s',
     Behavior: 'release',
-    TTL: sessionTtl,
+    TTL: ttl,
     NodeChecks: ['serfHealth'],
-    ServiceChecks: [{ ID: guardCheck }],
+    ServiceChecks: checks.map(ID => ({ ID })),
   })
   const session = await consul.json<{ ID?: unknown }>('PUT', '/v1/session/create', { body })
   if (typeof session?.ID !== 'string')
@@ -68,4 +78,11 @@ export async function sessionsOn(consul: Consul, node: string): Promise<readonly
   const sessions = await consul.json<Session[]>('GET', `/v1/session/node/${encodeURIComponent(node)}?consistent`)
   if (!Array.isArray(sessions)) throw new Temporary(`cannot list the sessions of ${node}; it is tried again`)
   return sessions
+}
+
+/** The names of all sessions in the data center. */
+export async function sessionNames(consul: Consul): Promise<readonly string[]> {
+  const sessions = await consul.json<Session[]>('GET', '/v1/session/list?consistent')
+  if (!Array.isArray(sessions)) throw new Temporary('cannot list the sessions; it is tried again')
+  return sessions.map(session => String(session?.Name))
 }

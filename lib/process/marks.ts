@@ -10,13 +10,17 @@ export const mark = 'WATCHBILL_DIR'
 
 const needle = Buffer.from(`${mark}=`)
 
-function markOf(pid: string): string | null {
-  let environment: Buffer
+function environmentOf(pid: string): Buffer | null {
   try {
-    environment = readFileSync(`/proc/${pid}/environ`)
+    return readFileSync(`/proc/${pid}/environ`)
   } catch {
     return null // gone, or another user's: nothing that we started
   }
+}
+
+function markOf(pid: string): string | null {
+  const environment = environmentOf(pid)
+  if (environment === null) return null
   for (let at = environment.indexOf(needle); at >= 0; at = environment.indexOf(needle, at + 1)) {
     if (at !== 0 && environment[at - 1] !== 0) continue
     const end = environment.indexOf(0, at)
@@ -36,6 +40,14 @@ export function markedProcesses(root: string): Map<string, Process[]> {
     if (process) found.set(directory, [...(found.get(directory) ?? []), process])
   }
   return found
+}
+
+/** The living processes in whose environment a text stands that is too long to stand there by chance. */
+export function bearersOf(text: string): Process[] {
+  return readdirSync('/proc').flatMap(pid => {
+    if (!/^\d+$/.test(pid) || !environmentOf(pid)?.includes(text)) return []
+    return processOf(Number(pid)) ?? []
+  })
 }
 
 /** SIGKILLs every process of these partition directories; tells how many it found. */
