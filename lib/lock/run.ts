@@ -41,6 +41,8 @@ export class Run {
   #shepherd: ChildProcess | null = null
   #ended: Omit<Ended, 'stopped'> | null = null
   #stopped: string | null = null
+  /** The command ended when its lease was over. */
+  #late = false
   #over = false
   #force: NodeJS.Timeout | undefined
 
@@ -103,6 +105,7 @@ export class Run {
 
   #finish(ended: Omit<Ended, 'stopped'>): void {
     this.#ended ??= ended
+    this.#late = !this.leaseRuns
     this.#settle()
   }
 
@@ -146,7 +149,7 @@ export class Run {
     if (this.#shepherd !== shepherd) return
     this.#shepherd = null
     if (this.#child === null && this.#ended === null) return // the command was not started yet
-    if (status === stoppedSome && this.#ended === null) this.#stopped ??= leaseOver
+    if (status === stoppedSome && (this.#ended === null || this.#late)) this.#stopped ??= leaseOver
     this.#settle()
   }
 

@@ -40,7 +40,7 @@ export function lookFrom(keys: LockKeys, entries: readonly Entry[]): Look {
   const found = entries.find(({ key }) => key === keys.spec)
   const slots = entries.flatMap(entry => {
     const number = Number(entry.key.slice(keys.slots.length))
-    return entry.key === keys.slot(number) ? [[number, lockFrom(entry)] as const] : []
+    return number >= 0 && entry.key === keys.slot(number) ? [[number, lockFrom(entry)] as const] : []
   })
   return { spec: specFrom(found?.value ?? null), specIndex: found?.modifyIndex ?? 0, slots: new Map(slots) }
 }
