@@ -27,6 +27,7 @@ const complete: Record<string, readonly string[]> = {
   drain: ['svc', 'a:svc', 'on'],
   evict: ['svc', 'a:svc', '--yes'],
   leave: ['svc', '--state', state],
+  lock: ['name'],
   configure: [join(state, 'none.json'), '--consul-dir', state, '--home', state],
 }
 
@@ -132,6 +133,12 @@ describe('a program for people', { concurrency: 2 }, () => {
       assertRefused(program, await run(program, ...words, 'spare'), /spare/)
     })
   }
+
+  it('lock cannot do without a name and a command', async () => {
+    assertRefused('lock', await run('lock'), /there is no name/)
+    assertRefused('lock', await run('lock', 'name'), /there is no command/)
+    assertRefused('lock', await run('lock', 'name', 'true'), /true/)
+  })
 
   it('partitions knows what it can do with partitions', async () => {
     assertRefused('partitions', await run('partitions', 'svc', 'multiply', '1'), /multiply/)

@@ -23,7 +23,11 @@ export interface HowToLock {
   readonly stdin?: string
   /** Where it finds Consul; at the agent when left out. */
   readonly http?: string
+  /** What is run with these arguments; handlers/lock.ts when left out. */
+  readonly program?: readonly [string, ...string[]]
 }
+
+const fromSources = [process.execPath, join(handlers, 'lock.ts')] as const
 
 export class Locker {
   readonly child: ChildProcess
@@ -31,8 +35,13 @@ export class Locker {
   stdout = ''
   stderr = ''
 
-  constructor(agent: Agent, args: readonly string[], { env = {}, stdin = '', http = agent.http }: HowToLock = {}) {
-    const child = spawn(process.execPath, [join(handlers, 'lock.ts'), ...args], {
+  constructor(
+    agent: Agent,
+    args: readonly string[],
+    { env = {}, stdin = '', http = agent.http, program = fromSources }: HowToLock = {},
+  ) {
+    const [file, ...words] = program
+    const child = spawn(file, [...words, ...args], {
       env: { ...agent.env, CONSUL_HTTP_ADDR: http, ...env },
       stdio: 'pipe',
     })
