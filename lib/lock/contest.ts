@@ -40,7 +40,7 @@ export interface Contender {
   readonly say: (line: string) => void
   /** One line that is always told. */
   readonly warn: (line: string) => void
-  /** Called right before the lock is tried: its lease counts from then, boot-clock ms. */
+  /** Called before the lock is tried, and again right before: its lease counts from then, boot-clock ms. */
   readonly onTry: (begun: number) => void
 }
 
@@ -147,7 +147,9 @@ export class Contest {
 
   async #take(look: Look, { slot, index }: Extract<Next, { do: 'take' }>): Promise<Held | null> {
     const { consul, keys, order, onTry } = this.#contender
-    this.#session ??= await newSession(consul, lockSessionName(keys), sessionTtlFor(order.terms.lease))
+    const session = newSession(consul, lockSessionName(keys), sessionTtlFor(order.terms.lease))
+    onTry(bootClock()) // what that starts is ready when Consul has answered
+    this.#session = await session
     const begun = bootClock()
     onTry(begun)
     this.#look = null // should the answer be lost, the next look tells

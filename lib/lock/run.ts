@@ -1,5 +1,5 @@
 /** The command and its shepherd, from the start until nothing of them is left. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { openSync, unlinkSync, writeSync } from 'node:fs'
 import { bootClock } from '../clock.ts'
 import { reason, Temporary } from '../errors.ts'
@@ -16,6 +16,10 @@ export interface Ended {
   /** Why it was stopped; null when it ended by itself. */
   readonly stopped: string | null
 }
+
+/** Loaded when it is needed, which is while Consul makes the session. */
+const spawn = (...args: Parameters<typeof import('node:child_process').spawn>): ChildProcess =>
+  process.getBuiltinModule('node:child_process').spawn(...args)
 
 const script = `${import.meta.dirname}/lock-shepherd.sh`
 /** What a shepherd that is held up gets beyond the time in which all has to be over, ms: W leaves a second. */

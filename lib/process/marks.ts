@@ -2,7 +2,7 @@
  * Every process that belongs to a partition carries WATCHBILL_DIR, the partition's state directory, in its
  * environment. That finds descendants that left the process group, and those whose pid nobody wrote down.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
 import { type Process, processOf, signal } from './identity.ts'
 
 /** The variable's name. Shepherds do not carry it themselves. */
@@ -10,11 +10,24 @@ export const mark = 'WATCHBILL_DIR'
 
 const needle = Buffer.from(`${mark}=`)
 
+/** Read into one buffer for all: readFileSync would take three times as long, for it makes one of 64 KiB for each. */
+let room = Buffer.allocUnsafe(1 << 16)
+
+/** Until the next call. */
 function environmentOf(pid: string): Buffer | null {
+  let file: number | undefined
   try {
-    return readFileSync(`/proc/${pid}/environ`)
+    file = openSync(`/proc/${pid}/environ`, 'r')
+    let length = 0
+    for (let read = 1; read > 0; length += read) {
+      if (length === room.length) room = Buffer.concat([room], 2 * length)
+      read = readSync(file, room, length, room.length - length, null)
+    }
+    return room.subarray(0, length)
   } catch {
     return null // gone, or another user's: nothing that we started
+  } finally {
+    if (file !== undefined) closeSync(file)
   }
 }
 
