@@ -66,7 +66,8 @@ function installed(manifest, file) {
 
 function run(node, args) {
   if (process.execve) return process.execve(node, [node, ...args], process.env)
-  const child = spawn(node, args, { stdio: 'inherit' })
+  // The channel breaks when this process is killed: `lock` is to know.
+  const child = spawn(node, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
   const signals = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGINT', 'SIGQUIT']
   // What is typed at a terminal reaches the program by itself.
   const typed = signal => process.stdin.isTTY && (signal === 'SIGINT' || signal === 'SIGQUIT')

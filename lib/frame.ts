@@ -14,14 +14,16 @@ export interface Program<Args extends ArgsDef> {
   /** What it does, in one sentence. */
   readonly about: string
   readonly args: Args
-  /** The whole run's time limit in ms: a hung handler would block its watch for ever. */
-  readonly deadline: number
+  /** The whole run's time limit in ms: a hung handler would block its watch for ever. null for none. */
+  readonly deadline: number | null
   /** Words on how it exits, for --help. */
   readonly exits?: string
   /** What happens instead of the usual line and exit 111 when the deadline passes. */
   readonly onDeadline?: () => number
+  /** Set when it runs a command: what follows the first `--` is that command, and is not read as arguments. */
+  readonly command?: true
   /** @returns the exit code; none means 0 */
-  readonly run: (args: ParsedArgs<Args>) => Promise<number | undefined> | Promise<void>
+  readonly run: (args: ParsedArgs<Args>, command: readonly string[]) => Promise<number | undefined> | Promise<void>
 }
 
 const common = {
@@ -33,10 +35,12 @@ const common = {
 export async function program<const Args extends ArgsDef>(definition: Program<Args>): Promise<void> {
   if (process.platform !== 'linux')
     return end(definition, new Permanent('cannot run here: watchbill needs Linux (/proc)'))
-  const timer = setTimeout(() => {
+  const { deadline } = definition
+  const late = () => {
     if (definition.onDeadline) process.exit(definition.onDeadline())
-    end(definition, new Temporary(`cannot finish: ${definition.deadline / 1000} s are over; it is tried again`))
-  }, definition.deadline)
+    end(definition, new Temporary(`cannot finish: ${Number(deadline) / 1000} s are over; it is tried again`))
+  }
+  const timer = deadline === null ? undefined : setTimeout(late, deadline)
   try {
     const code = await start(definition, process.argv.slice(2))
     clearTimeout(timer)
@@ -46,14 +50,17 @@ export async function program<const Args extends ArgsDef>(definition: Program<Ar
   }
 }
 
-async function start<Args extends ArgsDef>(definition: Program<Args>, argv: string[]): Promise<number> {
+async function start<Args extends ArgsDef>(definition: Program<Args>, words: string[]): Promise<number> {
+  const dashes = definition.command ? words.indexOf('--') : -1
+  const argv = dashes < 0 ? words : words.slice(0, dashes)
+  const command = dashes < 0 ? [] : words.slice(dashes + 1)
   if (argv.includes('--help') || argv.includes('-h')) {
     write(1, await usage(definition))
     return exit.done
   }
   const args = readArguments(definition, argv)
   if (args.debug) process.env.DEBUG = '1'
-  return (await definition.run(args)) ?? exit.done
+  return (await definition.run(args, command)) ?? exit.done
 }
 
 /** citty lets unknown flags and spare words pass: a typing mistake must not run something else. */
@@ -87,12 +94,13 @@ function usageError(message: string): Permanent {
   return new Permanent(`cannot read the arguments: ${message}; see --help`)
 }
 
-async function usage<Args extends ArgsDef>({ name, about, args, exits }: Program<Args>): Promise<string> {
+async function usage<Args extends ArgsDef>({ name, about, args, command, exits }: Program<Args>): Promise<string> {
   const { renderUsage } = await import('citty')
-  const text = await renderUsage({
+  const rendered = await renderUsage({
     meta: { name: `watchbill ${name}`, description: about },
     args: { ...args, ...common },
   })
+  const text = command ? rendered.replace(/USAGE.*/, line => `${line} -- command [arguments]`) : rendered
   const codes = `Exits: ${exits ?? '0 done, or nothing to do'}; 100 permanent (usage, definition); 111 temporary (Consul away, timed out)`
   return `${process.stdout.isTTY ? text : stripVTControlCharacters(text)}\n${codes}\n`
 }

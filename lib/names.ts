@@ -18,13 +18,17 @@ export function encode(id: string): string {
   if (!id.isWellFormed() || /\p{Cc}/u.test(id)) {
     throw new Permanent(`cannot use the id ${JSON.stringify(id)}: it holds control characters or broken Unicode`)
   }
+  return segment('id', id)
+}
+
+function segment(what: string, id: string): string {
   let encoded = ''
   for (const character of id) encoded += raw.test(character) ? character : percent(character)
   if (encoded.startsWith('.')) encoded = `%2E${encoded.slice(1)}`
   const bytes = Buffer.byteLength(encoded)
   if (bytes === 0 || bytes > longest) {
     throw new Permanent(
-      `cannot use the id ${JSON.stringify(id)}: it takes ${bytes} bytes encoded; use 1 to ${longest} bytes`,
+      `cannot use the ${what} ${JSON.stringify(id)}: it takes ${bytes} bytes encoded; use 1 to ${longest} bytes`,
     )
   }
   return encoded
@@ -69,6 +73,17 @@ export function keysOf(service: string) {
 }
 
 export type Keys = ReturnType<typeof keysOf>
+
+/**
+ * The Consul keys of one lock of `watchbill lock`. No service can have the name `.lock`: its leading dot would be encoded.
+ * @param name any characters. @throws Permanent when it is empty, or takes more than 200 bytes encoded
+ */
+export function lockKeysOf(name: string) {
+  const root = `watchbill/.lock/${segment('lock name', name)}/`
+  return { root, spec: `${root}spec`, slots: `${root}slot/`, slot: (number: number) => `${root}slot/${number}` }
+}
+
+export type LockKeys = ReturnType<typeof lockKeysOf>
 
 /** The name of an instance: the Consul node and the service id. */
 export function instanceName(node: string, serviceId: string): string {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { decode, encode, instanceName, keysOf } from '../lib/names.ts'
+import { decode, encode, instanceName, keysOf, lockKeysOf } from '../lib/names.ts'
 
 const samples: [string, string][] = [
   ['plain', 'plain'],
@@ -166,6 +166,37 @@ describe('the keys of a service', () => {
   it('end the prefix of a wake-up, so that a-1 does not wake a-10', () => {
     assert.equal(keys.wake('a-1'), 'watchbill/web%20shop/wake/a-1/')
     assert.ok(!keys.wake('a-10').startsWith(keys.wake('a-1')))
+  })
+})
+
+describe('the keys of a lock', () => {
+  it('are below a root that no service can have', () => {
+    const { root, spec, slot } = lockKeysOf('deploy')
+    assert.equal(root, 'watchbill/.lock/deploy/')
+    assert.deepEqual([spec, slot(3)], [`${root}spec`, `${root}slot/3`])
+    assert.equal(decode('.lock'), null)
+    assert.notEqual(keysOf('.lock').root, 'watchbill/.lock/')
+  })
+
+  it('are one segment each, whatever the name holds, and another for another name', () => {
+    const name = fc.string({ unit: 'binary', minLength: 1, maxLength: 15 })
+    fc.assert(
+      fc.property(name, name, (a, b) => {
+        const roots = [lockKeysOf(a).root, lockKeysOf(b).root]
+        for (const root of roots) assert.match(root, /^watchbill\/\.lock\/(?!\.)[^/\p{Cc}]+\/$/u)
+        assert.equal(roots[0] === roots[1], a === b)
+      }),
+    )
+    assert.equal(lockKeysOf('a\n/../\0').root, 'watchbill/.lock/a%0A%2F..%2F%00/')
+  })
+
+  it('are refused for a name that is empty, or too long', () => {
+    for (const name of ['', 'x'.repeat(201), '\n'.repeat(67)]) {
+      assert.throws(() => lockKeysOf(name), {
+        name: 'Permanent',
+        message: /^cannot use the lock name .*; use 1 to 200 bytes$/,
+      })
+    }
   })
 })
 

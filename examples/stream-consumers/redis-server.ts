@@ -56,10 +56,14 @@ export async function startRedis(folder: string): Promise<RedisServer> {
 }
 
 /** A child that dies with us however we end, where setpriv can see to that; a terminal's Ctrl-C is only for us. */
-export async function spawnTied(program: string, args: readonly string[]): Promise<ChildProcess> {
+export async function spawnTied(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<ChildProcess> {
   const { failed } = await execa('setpriv', ['--pdeathsig', 'KILL', 'true'], { reject: false })
   const [file = '', ...rest] = [...(failed ? [] : ['setpriv', '--pdeathsig', 'KILL']), program, ...args]
-  return spawn(file, rest, { detached: true, stdio: ['ignore', 'ignore', 'inherit'] })
+  return spawn(file, rest, { env, detached: true, stdio: ['ignore', 'ignore', 'inherit'] })
 }
 
 /** SIGTERM, and its end. */

@@ -37,7 +37,7 @@ export async function bundle(programs: readonly string[]): Promise<Map<string, s
 
 async function built(entryPoints: { in: string; out: string }[], late: Set<string>): Promise<[string, string][]> {
   const { build } = await import('esbuild') // a release, which has none, need not bundle
-  const { outputFiles, warnings } = await build({ ...options, entryPoints, plugins: [lean, parts(late)] })
+  const { outputFiles, warnings } = await build({ ...options, entryPoints, plugins: [parts(late)] })
   // Such as an import.meta that CommonJS does not have: it would fail only when it runs.
   if (warnings[0]) throw new Error(`${warnings[0].location?.file}: ${warnings[0].text}`)
   return outputFiles.map(({ path, text }) => [path.slice(1), text])
@@ -53,18 +53,11 @@ const options = {
   target: 'node22',
   absWorkingDir: root,
   external: ['esbuild'],
-  define: {
-    'import.meta.dirname': '__dirname',
-    // How undici is told, as in Node's own build of it, to leave its experimental parser out.
-    esbuildDetection: 'true',
-  },
+  define: { 'import.meta.dirname': '__dirname' },
   // Otherwise `import()` stays, and loads Node's whole machinery for ES modules in order to load a CommonJS file.
   supported: { 'dynamic-import': false },
   logLevel: 'silent',
 } as const satisfies BuildOptions
-
-/** undici's second parser, for machines without SIMD. */
-const seldom = /\/node_modules\/undici\/lib\/llhttp\/llhttp-wasm\.js$/
 
 /** Makes a file of its own of each module that is loaded late: adds its path to `late`, and has it loaded from there. */
 function parts(late: Set<string>): Plugin {
@@ -73,7 +66,7 @@ function parts(late: Set<string>): Plugin {
     setup({ onResolve }) {
       onResolve({ filter: /^\.\.?\// }, ({ path, kind, resolveDir }) => {
         const file = resolve(resolveDir, path)
-        if (kind !== 'dynamic-import' && !seldom.test(file)) return null
+        if (kind !== 'dynamic-import') return null
         late.add(file)
         return { path: `./${partName(file)}.cjs`, external: true }
       })
@@ -87,18 +80,4 @@ function partName(file: string): string {
     .slice(root.length + 1)
     .replace(/\.[cm]?[jt]s$/, '')
     .replaceAll('/', '.')
-}
-
-/**
- * undici without HTTP/2, whose node:http2 alone costs half of an empty program's start, and without what fetch needs of
- * it. Consul speaks HTTP/1.1 (lib/consul/http.ts asks for nothing else), and bodies are strings.
- */
-const lean: Plugin = {
-  name: 'lean',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^\.\/client-h2\.js$|^\.\.\/web\// }, ({ path, importer }) =>
-      importer.includes('/node_modules/undici/') ? { path, namespace: 'left-out' } : null,
-    )
-    onLoad({ filter: /./, namespace: 'left-out' }, () => ({ contents: 'module.exports = null' }))
-  },
 }

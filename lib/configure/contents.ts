@@ -30,6 +30,14 @@ function isExecutable(file: string): boolean {
   return file === 'watchbill' || file.endsWith('.sh')
 }
 
+/** What the programs run or load that is not bundled. */
+const beside = [
+  'lib/configure/keep.cjs',
+  'lib/process/launch.sh',
+  'lib/process/shepherd.sh',
+  'lib/lock/lock-shepherd.sh',
+]
+
 async function fromSources(): Promise<Map<string, string>> {
   const { bundle, programNames, root } = await import('./bundle.ts')
   const text = (file: string) => readFileSync(`${root}/${file}`, 'utf8')
@@ -37,8 +45,7 @@ async function fromSources(): Promise<Map<string, string>> {
   const files = new Map([['package.json', text('package.json')]])
   for (const [name, bundled] of await bundle(programs)) files.set(`lib/${name}`, bundled)
   for (const program of programs) files.set(`${program}.cjs`, text('lib/configure/entry.cjs'))
-  for (const file of ['lib/configure/keep.cjs', 'lib/process/launch.sh', 'lib/process/shepherd.sh'])
-    files.set(`lib/${basename(file)}`, text(file))
+  for (const file of beside) files.set(`lib/${basename(file)}`, text(file))
   const list = execFileSync(process.execPath, [`${root}/handlers/watchbill.js`, '--help'], { encoding: 'utf8' })
   return files.set('watchbill', text('lib/configure/watchbill.sh').replace('LIST\n', list))
 }

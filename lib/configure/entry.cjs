@@ -25,7 +25,6 @@ function load(name) {
 
 function run(name, filename, cache) {
   const source = readFileSync(filename, 'latin1') // esbuild writes ASCII
-  if (source.includes('new WebAssembly.Module(')) calm()
   const wrapped = `(function (exports, require, module, __filename, __dirname) {${source}\n})`
   const script = new Script(wrapped, { filename, cachedData: contents(cache) })
   scripts.set(cache, script)
@@ -45,15 +44,6 @@ function contents(file) {
   } catch {
     return undefined
   }
-}
-
-/**
- * After some hundred bytes of HTTP, V8 sets out to optimise undici's parser on another thread, and Node waits for that
- * at its end: 40 ms of CPU for nothing, more than Node's whole start (seen on 24.21). Flags are part of what kept code
- * must fit, so this comes before the file is compiled.
- */
-function calm() {
-  require('node:v8').setFlagsFromString('--wasm-tiering-budget=1000000000')
 }
 
 load(`${program}.cjs`)

@@ -8,7 +8,12 @@ const { EventEmitter } = require('node:events')
 const { linkSync, mkdirSync, rmSync, writeFileSync } = require('node:fs')
 const { dirname } = require('node:path')
 
-child.spawn = () => Object.assign(new EventEmitter(), { unref() {} })
+child.spawn = () => {
+  const ended = Object.assign(new EventEmitter(), { pid: process.pid, unref() {}, kill() {} })
+  ended.stdin = Object.assign(new EventEmitter(), { end() {} })
+  setImmediate(() => ended.emit('exit', 0, null))
+  return ended
+}
 
 process.on('exit', () => {
   for (const [file, script] of process.mainModule.exports) keep(file, script.createCachedData())

@@ -1,6 +1,6 @@
 /**
- * Just enough of a Consul for a rehearsal of the programs: it knows no keys, has every session that it is asked for, and
- * finds every lock held. Nothing is claimed there, so nothing is started.
+ * Just enough of a Consul for a rehearsal of the programs: it knows no keys but those it is given, has every session that
+ * it is asked for, and finds every lock as whoever asks expects it. No partition is claimed there, so none is started.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -12,10 +12,18 @@ export interface StandIn {
   readonly close: () => void
 }
 
-/** @param service what /v1/health/service answers; @param session the one that holds the locks, and its node */
-export async function standIn(service: unknown, session: { ID: string; Node: string }): Promise<StandIn> {
+export interface Props {
+  /** What /v1/health/service answers. */
+  readonly service: unknown
+  /** The one that holds the locks, and its node. */
+  readonly session: { readonly ID: string; readonly Node: string }
+  /** What stands below a prefix. */
+  readonly keys: { readonly [prefix: string]: unknown }
+}
+
+export async function standIn(props: Props): Promise<StandIn> {
   const server = createServer(async (request, response) => {
-    const answer = answerTo(request.url ?? '', await body(request), service, session)
+    const answer = answerTo(request.url ?? '', await body(request), props)
     send(response, answer === null ? 404 : 200, answer ?? [])
   })
   await new Promise<void>((resolve, reject) => {
@@ -35,8 +43,8 @@ function send(response: ServerResponse, status: number, answer: unknown): void {
 }
 
 /** null is Consul's 404: there are no such keys. */
-function answerTo(url: string, sent: unknown, service: unknown, session: { ID: string; Node: string }): unknown {
-  if (url.startsWith('/v1/kv/')) return null
+function answerTo(url: string, sent: unknown, { service, session, keys }: Props): unknown {
+  if (url.startsWith('/v1/kv/')) return keys[url.replace(/^\/v1\/kv\/|\?.*/g, '')] ?? null
   if (url.startsWith('/v1/health/service/')) return service
   if (url.startsWith('/v1/session/create')) return { ID: session.ID }
   if (url.startsWith('/v1/session/renew/')) return [{ ...session, Name: '' }]

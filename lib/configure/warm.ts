@@ -1,14 +1,16 @@
 /**
- * Rehearses what Consul runs, so that the code that is compiled on the way can be kept: see keep.cjs. It plays against a
- * stand-in, with a state directory of its own. What people run is started too seldom to be worth it.
+ * Rehearses what Consul runs, and `lock`, so that the code that is compiled on the way can be kept: see keep.cjs. It plays
+ * against a stand-in, with a state directory of its own. What else people run is started too seldom to be worth it.
  */
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bootClock } from '../clock.ts'
+import { base64 } from '../consul/kv.ts'
 import { checksDigest, keyprefixDigest, serviceDigest } from '../consul/watch.ts'
-import { keysOf } from '../names.ts'
+import { cleanValue } from '../lease/lock-value.ts'
+import { keysOf, lockKeysOf } from '../names.ts'
 import { makeDirectory, writeFact } from '../state/facts.ts'
 import { enterState, type InstanceFiles, instanceFiles } from '../state/instance.ts'
 import { standIn } from './stand-in.ts'
@@ -21,6 +23,18 @@ const definition = { name, partitions: { range: [0, 3] }, run: { command: ['/bin
 const check = { Node: node, CheckID: `${name}-guard`, ServiceID: name, Status: 'passing' }
 const serf = { Node: node, CheckID: 'serfHealth', ServiceID: '', Status: 'passing' }
 const service = [{ Node: { Node: node }, Service: { ID: name }, Checks: [serf, check] }]
+const lockKeys = lockKeysOf(name)
+/** A lock that is free. */
+const lock = [
+  {
+    Key: lockKeys.spec,
+    Value: base64('{"slots":1,"lease":10000,"grace":3000}'),
+    CreateIndex: 1,
+    ModifyIndex: 1,
+    LockIndex: 0,
+  },
+  { Key: lockKeys.slot(0), Value: base64(cleanValue('')), CreateIndex: 1, ModifyIndex: 1, LockIndex: 1 },
+]
 const key = { Key: keysOf(name).revision, Value: 'MQ==', CreateIndex: 1, ModifyIndex: 1, LockIndex: 0 }
 
 /** What each watch brings, and what the handler makes of it. */
@@ -45,7 +59,8 @@ const watches = [
 /** Keeps the compiled code of a release's programs. */
 export async function warm(release: string): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'watchbill-rehearsal-'))
-  const consul = await standIn(service, { ID: session, Node: node })
+  const keys = { [lockKeys.root]: lock }
+  const consul = await standIn({ service, session: { ID: session, Node: node }, keys })
   const play = (program: string, args: readonly string[], input: unknown = null) =>
     run(release, [`${release}/${program}.cjs`, ...args], JSON.stringify(input))
   try {
@@ -54,6 +69,7 @@ export async function warm(release: string): Promise<void> {
     for (const { program, input, more } of watches) await play(program, [...args, ...more], input)
     for (const { program, more } of watches) await play(program, [...args, ...more], [])
     for (const program of ['guard', 'reconcile']) await play(program, args)
+    await play('lock', [name, '--http-addr', consul.address, '--', '/bin/true'])
   } finally {
     consul.close()
     rmSync(folder, { recursive: true, force: true })

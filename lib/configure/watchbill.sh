@@ -1,6 +1,8 @@
 #!/bin/sh
 # watchbill <program> [arguments]: runs a program of this release, with its Node.
-here=$(dirname -- "$(readlink -f -- "$0")")
+# Only a link to this file has to be followed; forks would be a fifth of the time that `lock` takes.
+here=${0%/*}
+[ ! -L "$0" ] || here=$(dirname -- "$(readlink -f -- "$0")")
 case ${1-} in '' | -h | --help)
   cat <<'PROGRAMS'
 LIST

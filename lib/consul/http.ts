@@ -1,6 +1,5 @@
 /** One connection to Consul's HTTP API. Every request has a time limit: a cut-off agent hangs for half a minute. */
-import type { Client as ClientType, Dispatcher } from 'undici'
-import Client from 'undici/lib/dispatcher/client.js'
+import { Agent, request } from 'node:http'
 import { Permanent, reason, Temporary } from '../errors.ts'
 import { type Address, addressFrom } from './address.ts'
 import { parse } from './json.ts'
@@ -36,7 +35,8 @@ const mostBytes = 256 * 1024 * 1024
 
 export class Consul {
   readonly address: Address
-  readonly #client: ClientType
+  readonly #agent: Agent
+  readonly #request: typeof request
   readonly #options: ConsulOptions
   readonly #limit: number
   readonly #debug: ((line: string) => void) | undefined
@@ -46,12 +46,10 @@ export class Consul {
     this.#options = options
     this.#limit = options.limit ?? 5000
     this.#debug = options.debug
-    const { origin, socketPath, tls } = this.address
-    this.#client = new Client(origin, {
-      // Over TLS Consul would choose HTTP/2 (seen on 1.8.7), which a release leaves out: lib/configure/bundle.ts.
-      allowH2: false,
-      connect: { timeout: this.#limit, ...tls, ...(socketPath === null ? {} : { socketPath }) },
-    })
+    // Node's own module, and not a package: it is compiled into Node, and loading any other costs as much as Node's start.
+    const secure = this.address.origin.startsWith('https:') ? process.getBuiltinModule('node:https') : null
+    this.#request = secure?.request ?? request
+    this.#agent = new (secure?.Agent ?? Agent)({ keepAlive: true, maxSockets: 1, ...this.address.tls })
   }
 
   /**
@@ -78,47 +76,39 @@ export class Consul {
   }
 
   close(): void {
-    this.#client.destroy().catch(() => {}) // nothing is in flight that anyone waits for
+    this.#agent.destroy() // nothing is in flight that anyone waits for
   }
 
   #send(method: Method, path: string, body: string | undefined): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      let controller: Dispatcher.DispatchController | undefined
-      let status = 0
-      let index: string | null = null
-      const chunks: Buffer[] = []
-      let size = 0
-      const fail = (why: string) => reject(new Temporary(`cannot reach Consul at ${this.#where()}: ${why}; is it up?`))
-      const timer = setTimeout(() => {
-        const why = `no answer within ${this.#limit} ms`
-        controller?.abort(new Error(why))
-        fail(why)
-      }, this.#limit)
-      this.#client.dispatch(
-        { method, path, headers: this.#headers(), ...(body === undefined ? {} : { body }) },
-        {
-          onRequestStart: started => {
-            controller = started
-          },
-          onResponseStart: (_, code, headers) => {
-            status = code
-            index = typeof headers['x-consul-index'] === 'string' ? headers['x-consul-index'] : null
-          },
-          onResponseData: (_, chunk) => {
-            chunks.push(chunk)
-            size += chunk.length
-            if (size > mostBytes) controller?.abort(new Error('an answer of more than 256 MiB'))
-          },
-          onResponseEnd: () => {
-            clearTimeout(timer)
-            resolve({ status, index, text: Buffer.concat(chunks).toString() })
-          },
-          onResponseError: (_, error) => {
-            clearTimeout(timer)
-            fail(reason(error))
-          },
-        },
-      )
+      const { hostname, port } = new URL(this.address.origin)
+      const socketPath = this.address.socketPath ?? undefined
+      const host = hostname.replace(/^\[|\]$/g, '') // an IPv6 address
+      const sent = this.#request({ method, path, host, port, socketPath, headers: this.#headers(), agent: this.#agent })
+      const fail = (why: string) => {
+        clearTimeout(timer)
+        reject(new Temporary(`cannot reach Consul at ${this.#where()}: ${why}; is it up?`))
+        sent.destroy()
+      }
+      const timer = setTimeout(() => fail(`no answer within ${this.#limit} ms`), this.#limit)
+      sent.on('error', error => fail(reason(error)))
+      sent.on('response', response => {
+        const { statusCode: status = 0, headers } = response
+        const index = headers['x-consul-index']
+        const chunks: Buffer[] = []
+        let size = 0
+        response.on('data', (chunk: Buffer) => {
+          chunks.push(chunk)
+          size += chunk.length
+          if (size > mostBytes) fail('an answer of more than 256 MiB')
+        })
+        response.on('error', error => fail(reason(error)))
+        response.on('end', () => {
+          clearTimeout(timer)
+          resolve({ status, index: typeof index === 'string' ? index : null, text: Buffer.concat(chunks).toString() })
+        })
+      })
+      sent.end(body)
     })
   }
 

@@ -110,6 +110,25 @@ export async function indexBelow(consul: Consul, prefix: string): Promise<string
   return index
 }
 
+export interface Below {
+  readonly entries: readonly Entry[]
+  /** For the next call: it waits for what comes after. */
+  readonly index: string
+}
+
+/**
+ * Everything below a prefix, by a consistent read. With an index it waits, at most `wait` ms, for a change after that;
+ * it may also come back without one.
+ */
+export async function entriesBelow(consul: Consul, prefix: string, index?: string, wait = 0): Promise<Below> {
+  const blocking = index === undefined ? '' : `&index=${index}&wait=${Math.ceil(wait)}ms`
+  const answer = await consul.request('GET', `${path(prefix)}?recurse&consistent${blocking}`, { ok: [200, 404] })
+  if (answer.index === null) throw new Temporary(`cannot read ${prefix}: the answer is not Consul's; it is tried again`)
+  const raw = answer.status === 404 ? [] : parse<unknown>(prefix, answer.text)
+  if (!Array.isArray(raw)) throw new Temporary(`cannot read ${prefix}: the answer is not a list; it is tried again`)
+  return { entries: raw.map(entryOf), index: answer.index }
+}
+
 /** Waits, at most `wait` ms, for a change below a prefix after an index. It may also end for nothing. */
 export async function changeBelow(consul: Consul, prefix: string, index: number, wait: number): Promise<void> {
   await consul.request('GET', `${path(prefix)}?keys&index=${index}&wait=${Math.ceil(wait)}ms`, { ok: [200, 404] })

@@ -23,26 +23,37 @@ export function sessionName(instance: string): string {
  * and lock-delay can be raced and is forgotten with a snapshot (seen on 1.8.7).
  * @throws Temporary when the guard check is missing or critical.
  */
-export async function createSession(consul: Consul, instance: string, guardCheck: string): Promise<string> {
+export function createSession(consul: Consul, instance: string, guardCheck: string): Promise<string> {
+  return newSession(consul, sessionName(instance), sessionTtl, [guardCheck], partsOf(instance).node)
+}
+
+/** A session that dies with the agent's health, with any of some checks, or when nobody renews it in time. */
+export async function newSession(
+  consul: Consul,
+  name: string,
+  ttl: string,
+  checks: readonly string[] = [],
+  node?: string,
+): Promise<string> {
   const body = JSON.stringify({
-    Name: sessionName(instance),
+    Name: name,
     LockDelay: '0s',
     Behavior: 'release',
-    TTL: sessionTtl,
+    TTL: ttl,
     NodeChecks: ['serfHealth'],
-    ServiceChecks: [{ ID: guardCheck }],
+    ServiceChecks: checks.map(ID => ({ ID })),
   })
-  const session = await consul.json<{ ID?: unknown }>('PUT', '/v1/session/create', { body, on: partsOf(instance).node })
+  const session = await consul.json<{ ID?: unknown }>('PUT', '/v1/session/create', { body, ...(node && { on: node }) })
   if (typeof session?.ID !== 'string')
     throw new Temporary('cannot create a session: Consul named none; it is tried again')
   return session.ID
 }
 
 /** Resets the session's time to live; null when there is no such session any more. @param node the one it should be on */
-export async function renewSession(consul: Consul, id: string, node: string): Promise<Session | null> {
+export async function renewSession(consul: Consul, id: string, node?: string): Promise<Session | null> {
   const answer = await consul.request('PUT', `/v1/session/renew/${encodeURIComponent(id)}`, {
     ok: [200, 404],
-    on: node,
+    ...(node && { on: node }),
   })
   if (answer.status === 404) return sessionInfo(consul, id) // a proxy answers 404 too
   const sessions = parse<unknown>('/v1/session/renew', answer.text)
@@ -69,8 +80,11 @@ export async function sessionInfo(consul: Consul, id: string): Promise<Session |
 }
 
 /** Destroys a session of a node and so frees what it holds; no error when it is gone already. */
-export async function destroySession(consul: Consul, { ID, Node }: Pick<Session, 'ID' | 'Node'>): Promise<void> {
-  await consul.request('PUT', `/v1/session/destroy/${encodeURIComponent(ID)}`, { on: Node })
+export async function destroySession(
+  consul: Consul,
+  { ID, Node }: Pick<Session, 'ID'> & Partial<Session>,
+): Promise<void> {
+  await consul.request('PUT', `/v1/session/destroy/${encodeURIComponent(ID)}`, Node ? { on: Node } : {})
 }
 
 /** All sessions that live on a node. @throws Denied when the token may not see them: then Consul answers that there are none */
@@ -81,4 +95,11 @@ export async function sessionsOn(consul: Consul, node: string): Promise<readonly
   const { mustHave } = await import('./access.ts')
   await mustHave(consul, `list the sessions of ${node}`, [{ resource: 'session', access: 'read', of: node }])
   return sessions
+}
+
+/** The names of all sessions in the data center. */
+export async function sessionNames(consul: Consul): Promise<readonly string[]> {
+  const sessions = await consul.json<Session[]>('GET', '/v1/session/list?consistent')
+  if (!Array.isArray(sessions)) throw new Temporary('cannot list the sessions; it is tried again')
+  return sessions.map(session => String(session?.Name))
 }

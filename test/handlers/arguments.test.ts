@@ -32,6 +32,7 @@ const complete: Record<string, readonly string[]> = {
   logs: ['svc', '0', '--state', state],
   agent: ['--data-dir', state, '--consul-dir', state],
   leave: ['svc', '--state', state],
+  lock: ['name'],
   configure: [join(state, 'none.json'), '--consul-dir', state, '--home', state],
 }
 
@@ -139,6 +140,12 @@ describe('a program for people', { concurrency: 2 }, () => {
       assertRefused(program, await run(program, ...words, 'spare'), /spare/)
     })
   }
+
+  it('lock cannot do without a name and a command', async () => {
+    assertRefused('lock', await run('lock'), /there is no name/)
+    assertRefused('lock', await run('lock', 'name'), /there is no command/)
+    assertRefused('lock', await run('lock', 'name', 'true'), /true/)
+  })
 
   it('partitions knows what it can do with partitions', async () => {
     assertRefused('partitions', await run('partitions', 'svc', 'multiply', '1'), /multiply/)

@@ -68,10 +68,10 @@ around(
   function (data) {
     const [line = ''] = /^(GET|PUT|DELETE) \S+/.exec(String(data)) ?? []
     if (line) request = /^GET|\?consistent$|\/session\/renew\//.test(line) ? '' : line
-    if (isSent(this, data)) moment('send', request)
+    if (isSent(this)) moment('send', request)
   },
-  function (data) {
-    if (isSent(this, data)) moment('sent', request)
+  function () {
+    if (isSent(this)) moment('sent', request)
   },
 )
 
@@ -81,9 +81,9 @@ around(Socket.prototype, 'push', function () {
   request = ''
 })
 
-/** The last piece of a request that changes something: undici writes the body after the head. */
-function isSent(socket: unknown, data: unknown): boolean {
-  return request !== '' && (socket as Socket).remotePort !== undefined && !/^content-length: [1-9]/m.test(String(data))
+/** A request that changes something, to Consul; head and body are one write. */
+function isSent(socket: unknown): boolean {
+  return request !== '' && (socket as Socket).remotePort !== undefined
 }
 
 syncBuiltinESMExports()

@@ -1,0 +1,36 @@
+/**
+ * Runs when:      somebody, cron or a script wants one command to run at a time in the data center
+ * Reads:          Consul
+ * May change:     the keys of this lock, its own session; starts the command and stops what came from it
+ * Never changes:  what another holder has; services and their partitions
+ * Exits:          as the command does, 128+n for a signal; 1 not to be had in time; 111 lost, or it ran too long
+ */
+import { program, remark } from '../lib/frame.ts'
+import { lock } from '../lib/lock/lock.ts'
+import { orderFrom } from '../lib/lock/order.ts'
+import { consulArgs, withConsul } from '../lib/operator.ts'
+
+program({
+  name: 'lock',
+  about: 'Runs a command while it holds a lock: one at a time in the data center.',
+  args: {
+    name: { type: 'positional', description: 'the name of the lock: any characters', required: false },
+    'no-wait': { type: 'boolean', description: 'exit 1 at once when somebody else holds it' },
+    wait: { type: 'string', description: 'exit 1 when it was not to be had within this time (default: for ever)' },
+    slots: { type: 'string', description: 'how many may hold it at a time', default: '1' },
+    timeout: { type: 'string', description: 'stop the command when it runs longer, such as 5m' },
+    lease: { type: 'string', description: 'how long the command may run on without Consul', default: '10s' },
+    grace: { type: 'string', description: 'between SIGTERM and SIGKILL', default: '3s' },
+    verbose: { type: 'boolean', description: 'say on stderr what it waits for and does' },
+    ...consulArgs,
+  },
+  command: true,
+  exits: "the command's status, 128+n for a signal; 1 not to be had in time",
+  deadline: null,
+  run: (args, command) => {
+    const order = orderFrom(args, command)
+    const warn = (line: string) => remark(`lock: ${line}`)
+    const say = args.verbose ? warn : () => {}
+    return withConsul(args, consul => lock(order, consul, { warn, say }))
+  },
+})

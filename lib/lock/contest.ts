@@ -1,0 +1,260 @@
+/** Taking a lock: looks, waits by blocking query, and tries. Whoever waits has no session yet. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { bootClock } from '../clock.ts'
+import { lastEntry } from '../consul/batch.ts'
+import type { Consul } from '../consul/http.ts'
+import { type Below, base64, entriesBelow, type Operation, transact } from '../consul/kv.ts'
+import { destroySession, newSession, sessionNames } from '../consul/session.ts'
+import { Permanent, reason } from '../errors.ts'
+import { type FreeLock, refreshFree } from '../lease/free.ts'
+import { cleanValue, heldValue } from '../lease/lock-value.ts'
+import type { LockKeys } from '../names.ts'
+import { fencingToken } from '../settings.ts'
+import type { Order } from './order.ts'
+import type { Signals } from './signals.ts'
+import { coverTerms, decide, freeSlots, type Look, lookFrom, make, type Next } from './slots.ts'
+import { holders, shown } from './words.ts'
+
+/** A lock that is held. */
+export interface Held {
+  session: string
+  readonly slot: number
+  readonly acquisition: string
+  /** The fencing token. */
+  readonly token: string
+  /** Boot clock, ms: from before a request that proved it held. */
+  readonly proved: number
+}
+
+export interface Contender {
+  readonly consul: Consul
+  readonly keys: LockKeys
+  readonly order: Order
+  /** Who it is, for people: what others read in the lock's value. */
+  readonly instance: string
+  /** Random, and known before the transaction. */
+  readonly acquisition: string
+  /** The first one ends the contest. */
+  readonly signals: Signals
+  /** One line for who wants to know. */
+  readonly say: (line: string) => void
+  /** One line that is always told. */
+  readonly warn: (line: string) => void
+  /** Called before the lock is tried, and again right before: its lease counts from then, boot-clock ms. */
+  readonly onTry: (begun: number) => void
+}
+
+/** The longest blocking query, and the time limit of one, ms. Consul adds up to a sixteenth. */
+const longestQuery = 30_000
+const queryLimit = 45_000
+/** Those who wait come back spread over so many ms, and most of them find the lock taken without having tried it. */
+const spread = 50
+const shortestPause = 100
+const longestPause = 5000
+
+/** How a lock's sessions are named. Nobody has one who neither holds the lock nor is about to try it. */
+export function lockSessionName(keys: LockKeys): string {
+  return `watchbill lock ${keys.root}`
+}
+
+/** TTL of a session: Consul ends it after up to twice that, and the lease is over by then. */
+export function sessionTtlFor(lease: number): string {
+  return `${Math.max(10, Math.ceil(lease / 2000))}s`
+}
+
+export class Contest {
+  readonly #contender: Contender
+  readonly #ends: number | null
+  #free: ReadonlyMap<string, FreeLock> = new Map()
+  /** Until it may be out of date; and the last one, for what is told. */
+  #look: Look | null = null
+  #seen: Look | null = null
+  #index = ''
+  #session: string | null = null
+  #waiting: Consul | null = null
+  #pause = 0
+
+  constructor(contender: Contender) {
+    const { wait } = contender.order
+    this.#contender = contender
+    this.#ends = wait === null ? null : bootClock() + wait
+  }
+
+  /**
+   * @returns null when the waiting is over, or somebody wants us to leave: then nothing of ours is left in Consul
+   * @throws Permanent; Temporary when the waiting is over and Consul never told who holds the lock
+   */
+  async win(): Promise<Held | null> {
+    const { signals } = this.#contender
+    try {
+      while (signals.first === null) {
+        const held = await this.#round().catch(error => this.#failed(error))
+        if (held === 'over') break
+        if (held !== null) return held
+      }
+      await this.#leave().catch(() => {}) // its session ends by itself
+      return null
+    } finally {
+      this.#waiting?.close()
+    }
+  }
+
+  /** Why it was not taken. */
+  get why(): string {
+    const { name } = this.#contender.order
+    return this.#seen === null ? `nobody knows who has ${shown(name)}` : holders(name, this.#seen)
+  }
+
+  /** One look, and what follows from it. null is for another round. */
+  async #round(): Promise<Held | 'over' | null> {
+    const begun = bootClock()
+    if (this.#look === null) this.#see(await entriesBelow(this.#contender.consul, this.#contender.keys.root))
+    const { keys, order, say } = this.#contender
+    const look = this.#look as unknown as Look
+    const found = this.#session === null ? null : await this.#found(look, begun)
+    if (found) return found
+    const next = decide(keys, look, order, this.#free, bootClock())
+    if (next.do === 'disagree') throw disagreement(order, next.slots)
+    if (next.do === 'wait') {
+      if (this.#ends !== null && bootClock() >= this.#ends) return 'over'
+      say(`${this.why}; waiting`)
+      await this.#change(next.until)
+      return null
+    }
+    const held = next.do === 'take' ? await this.#take(look, next) : await this.#write(look, next)
+    this.#pause = 0
+    return held
+  }
+
+  #see({ entries, index }: Below): void {
+    const look = lookFrom(this.#contender.keys, entries)
+    // Only now: what a blocking query tells became true at any time before it was answered.
+    this.#free = refreshFree(this.#free, freeSlots(look), bootClock())
+    this.#look = this.#seen = look
+    this.#index = index
+  }
+
+  async #write(look: Look, next: Next): Promise<null> {
+    const { consul, keys, order } = this.#contender
+    const operations =
+      next.do === 'write'
+        ? next.operations
+        : make(keys, look, order, (await sessionNames(consul)).includes(lockSessionName(keys)))
+    await transact(consul, operations) // whoever was quicker has written the same
+    this.#look = null
+    return null
+  }
+
+  async #take(look: Look, { slot, index }: Extract<Next, { do: 'take' }>): Promise<Held | null> {
+    const { consul, keys, order, onTry } = this.#contender
+    const session = newSession(consul, lockSessionName(keys), sessionTtlFor(order.terms.lease))
+    onTry(bootClock()) // what that starts is ready when Consul has answered
+    this.#session = await session
+    const begun = bootClock()
+    onTry(begun)
+    this.#look = null // should the answer be lost, the next look tells
+    const outcome = await transact(consul, [...coverTerms(keys, look, order), ...this.#lock(slot, index)])
+    if (outcome.done) {
+      const held = lastEntry(outcome.entries, keys.slot(slot))?.modifyIndex
+      if (held === undefined) throw new Error(`Consul's answer holds no entry for ${keys.slot(slot)}`)
+      return this.#held(look, slot, held, begun)
+    }
+    await this.#drop()
+    return null
+  }
+
+  #lock(slot: number, index: number): Operation[] {
+    const { keys, order, instance } = this.#contender
+    const since = new Date().toISOString()
+    const value = heldValue({ instance, acquisition: this.#contender.acquisition, ...order.terms, since, version: '' })
+    const Key = keys.slot(slot)
+    return [
+      { Verb: 'check-index', Key, Index: index },
+      { Verb: 'lock', Key, Value: base64(value), Session: this.#session as string },
+    ]
+  }
+
+  #held({ spec }: Look, slot: number, index: number, proved: number): Held {
+    const token = fencingToken(spec?.epoch ?? 0, index)
+    return { session: this.#session as string, slot, acquisition: this.#contender.acquisition, token, proved }
+  }
+
+  /** What a transaction whose answer was lost has done after all. */
+  async #found(look: Look, begun: number): Promise<Held | null> {
+    const [mine] = [...look.slots].filter(([, { session }]) => session === this.#session)
+    if (mine) return this.#held(look, mine[0], mine[1].modifyIndex, begun)
+    await this.#drop()
+    return null
+  }
+
+  async #drop(): Promise<void> {
+    const session = this.#session as string
+    this.#session = null
+    await destroySession(this.#contender.consul, { ID: session })
+  }
+
+  /** Until something changes, or a time has come, or we are to leave. */
+  async #change(until: number | null): Promise<void> {
+    const { consul, keys, signals } = this.#contender
+    this.#waiting ??= consul.another(queryLimit)
+    const query = entriesBelow(this.#waiting, keys.root, this.#index, longestQuery)
+    query.catch(() => {}) // when something else was first
+    const times = [until, this.#ends].filter(time => time !== null)
+    const timer = new AbortController()
+    const below = await Promise.race([query, time(Math.min(...times), timer.signal), signals.came])
+    timer.abort()
+    if (below) this.#see(below)
+    else this.#stopWaiting()
+    const free = freeSlots(this.#look as Look).size > 0
+    if (!below || free) this.#look = null
+    if (free) await delay(Math.random() * spread)
+  }
+
+  /** The query goes on at the other end of its connection. */
+  #stopWaiting(): void {
+    this.#waiting?.close()
+    this.#waiting = null
+  }
+
+  /** Consul that is away for a while is no error. @throws what is none of that */
+  async #failed(error: unknown): Promise<'over' | null> {
+    const { order, warn, signals } = this.#contender
+    if (!(error instanceof Error) || error.name !== 'Temporary') throw error
+    if (this.#ends !== null && bootClock() >= this.#ends) {
+      if (this.#seen === null || freeSlots(this.#seen).size > 0) throw error
+      return 'over'
+    }
+    if (this.#pause === 0) warn(`${shown(order.name)}: ${reason(error)}`)
+    this.#pause = Math.min(longestPause, 2 * this.#pause || shortestPause)
+    this.#stopWaiting()
+    this.#look = null
+    const rest = this.#ends === null ? this.#pause : Math.min(this.#pause, this.#ends - bootClock())
+    await Promise.race([delay(Math.max(0, rest) * (0.5 + Math.random() / 2)), signals.came])
+    return null
+  }
+
+  /** Gives back what may be ours. */
+  async #leave(): Promise<void> {
+    const { consul, keys } = this.#contender
+    if (this.#session === null) return
+    const Session = this.#session
+    const { slots } = lookFrom(keys, (await entriesBelow(consul, keys.root)).entries)
+    const Value = base64(cleanValue(new Date().toISOString()))
+    for (const [n, { session }] of slots) {
+      if (session === Session) await transact(consul, [{ Verb: 'unlock', Key: keys.slot(n), Session, Value }])
+    }
+    await this.#drop()
+  }
+}
+
+/** Resolves at a time on the boot clock. Node's timers end at 24 days: looking again then is no harm. */
+function time(at: number, signal: AbortSignal): Promise<null> {
+  const rest = Math.min(Math.max(0, at - bootClock()), 2 ** 31 - 1)
+  return delay(rest, null, { signal }).catch(() => null)
+}
+
+function disagreement({ name, slots }: Order, theirs: number): Permanent {
+  return new Permanent(
+    `cannot take ${shown(name)}: it is used with ${theirs} slots, and --slots says ${slots}; use the same number everywhere`,
+  )
+}

@@ -1,0 +1,110 @@
+/**
+ * Keeping a lock: every 2 s its session is renewed, and a consistent read proves that it is still held. That extends the
+ * lease, which counts from before the requests. A lock that was lost while the lease runs is taken back, since nobody can
+ * have had it in between.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { bootClock } from '../clock.ts'
+import type { Consul } from '../consul/http.ts'
+import { base64, type Entry, type Operation, transact, trees } from '../consul/kv.ts'
+import { destroySession, newSession, renewSession } from '../consul/session.ts'
+import { reason, Temporary } from '../errors.ts'
+import { cleanValue, heldValue, lockFrom } from '../lease/lock-value.ts'
+import type { LockKeys } from '../names.ts'
+import { type Held, lockSessionName, sessionTtlFor } from './contest.ts'
+import { type Order, renewEvery } from './order.ts'
+
+export interface Keeper {
+  readonly consul: Consul
+  readonly keys: LockKeys
+  readonly order: Order
+  readonly instance: string
+  readonly held: Held
+  /** Told of each proof: the lock was held at some time after this, boot-clock ms. */
+  readonly onProof: (begun: number) => void
+  readonly leaseRuns: () => boolean
+  readonly say: (line: string) => void
+}
+
+/** Time limit of one request, ms: several tries fit into a lease. */
+const proofLimit = 1500
+/** After a proof that failed, ms. */
+const sooner = 500
+
+/** Keeps it until `done`. @returns why it is lost, or null; `told` hears of each proof that fails, and '' of one that does not */
+export async function keep(keeper: Keeper, done: AbortSignal, told: (why: string) => void): Promise<string | null> {
+  const consul = keeper.consul.another(proofLimit)
+  let pause = renewEvery
+  try {
+    for (;;) {
+      await delay(pause, null, { signal: done }).catch(() => {})
+      if (done.aborted) return null
+      const begun = bootClock()
+      try {
+        const lost = await prove({ ...keeper, consul })
+        if (lost !== null) return lost
+        keeper.onProof(begun)
+        told('')
+        pause = Math.max(0, renewEvery - (bootClock() - begun))
+      } catch (error) {
+        if (done.aborted) return null
+        told(reason(error))
+        keeper.say(reason(error))
+        pause = sooner
+      }
+    }
+  } finally {
+    consul.close()
+  }
+}
+
+/** @returns why it is lost; null when it is held. @throws Temporary when Consul does not tell */
+async function prove(keeper: Keeper): Promise<string | null> {
+  const { consul, keys, held, say } = keeper
+  await renewSession(consul, held.session)
+  const key = keys.slot(held.slot)
+  const entry = (await trees(consul, [key])).find(entry => entry.key === key) ?? null
+  const lock = entry && lockFrom(entry)
+  const ours = lock?.held?.acquisition === held.acquisition
+  if (lock?.session === held.session) return ours ? null : await rewrite(keeper, entry as Entry)
+  if (lock?.session) return lock.held ? `${lock.held.instance} holds it since ${lock.held.since}` : 'another holds it'
+  if (lock?.clean || (lock?.held && !ours)) return 'it was given to another meanwhile'
+  say('the lock is lost; taking it back')
+  return await reclaim(keeper, entry)
+}
+
+/** Somebody has put another value over it: without one, nobody knew how long to leave it alone. */
+async function rewrite(keeper: Keeper, { modifyIndex }: Entry): Promise<null> {
+  const [check, lock] = lockAgain(keeper, modifyIndex)
+  // Unlocked in between, or the lock would stay unbelievable: its LockIndex is 0 (seen on 1.8.7).
+  await transact(keeper.consul, [check, { ...lock, Verb: 'unlock' }, lock])
+  return null
+}
+
+/** The session is lost, or the key was deleted. Whoever wants it waits for longer than our lease can run. */
+async function reclaim(keeper: Keeper, entry: Entry | null): Promise<null> {
+  const { consul, keys, order, held, leaseRuns } = keeper
+  const before = held.session
+  held.session = await newSession(consul, lockSessionName(keys), sessionTtlFor(order.terms.lease))
+  const outcome = leaseRuns() ? await transact(consul, lockAgain(keeper, entry?.modifyIndex ?? null)) : null
+  await destroySession(consul, { ID: before }) // it lives on when only the key was deleted
+  if (!outcome?.done) throw new Temporary('the lock was lost, and could not be taken back')
+  return null
+}
+
+function lockAgain({ keys, order, instance, held }: Keeper, index: number | null): [Operation, Operation] {
+  const Key = keys.slot(held.slot)
+  const since = new Date().toISOString()
+  const value = heldValue({ instance, acquisition: held.acquisition, ...order.terms, since, version: '' })
+  const check: Operation =
+    index === null ? { Verb: 'check-not-exists', Key } : { Verb: 'check-index', Key, Index: index }
+  return [check, { Verb: 'lock', Key, Value: base64(value), Session: held.session }]
+}
+
+/** Gives it back: everything is gone. @returns whether it was still ours */
+export async function giveBack({ consul, keys, held, instance }: Keeper): Promise<boolean> {
+  const Value = base64(cleanValue(new Date().toISOString(), instance))
+  const outcome = await transact(consul, [{ Verb: 'unlock', Key: keys.slot(held.slot), Session: held.session, Value }])
+  await destroySession(consul, { ID: held.session })
+  return outcome.done
+}

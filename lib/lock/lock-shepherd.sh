@@ -1,0 +1,145 @@
+#!/bin/sh
+# The shepherd of a command under `watchbill lock`: stops it, and whatever came from it, when the lease is over, when
+# `lock` is gone, or when `lock` says so. It needs neither Consul nor Node. Unlike a partition's shepherd it is not the
+# command's parent, for the command keeps lock's terminal and process group, and what stops those must not stop us.
+#
+#   lock-shepherd.sh GRACE ID
+#
+# Reads   fd 0, a pipe from `lock`: a line, or its end, says stop
+#         fd 3, a file without a name: `END PID START END`, the end of the lease (boot clock, ms) and the command (0 0 while
+#         there is none). END stands there twice, so that one that is half written is not believed.
+#         /proc/*/environ: what came from the command has ID in it
+# Stops   SIGTERM; SIGKILL after GRACE ms, or GRACE after the end of the lease if that is earlier
+# Exits   0: there was nobody; 1: there was, and all are gone
+#
+# It is read as a whole before it begins, so that it may be replaced meanwhile.
+
+# Boot-clock ms.
+clock() {
+  read -r _now _rest </proc/uptime
+  _now=$((${_now%.*} * 1000 + 1${_now#*.}0 - 1000))
+}
+
+note() {
+  for _try in 1 2 3 4 5; do
+    read -r _until _pid _born _again </proc/self/fd/3 && [ "$_until" = "$_again" ] && _end=$_until && return
+  done
+}
+
+current() {
+  note
+  clock
+  [ -z "$_asked" ] && [ "$_now" -lt "$_end" ]
+}
+
+# Sleeps, or until it is asked: the trap ends the sleep, whenever it comes.
+pause() {
+  [ "$1" -gt 0 ] || set -- 1
+  set -- "$1" $(($1 % 1000 + 1000))
+  LC_ALL=C sleep "$(($1 / 1000)).${2#1}" 4<&- &
+  _timer=$!
+  [ -z "$_asked" ] || kill -s KILL "$_timer"
+  wait "$_timer"
+  _timer=
+}
+
+asked() {
+  _asked=1
+  [ -z "$_timer" ] || kill -s KILL "$_timer"
+}
+
+# In the background: waits for lock's word, or its end. Our parent may be gone by then, and its pid another's.
+listen() {
+  read -r _word <&4
+  read -r _skip _skip _skip _parent _skip </proc/self/stat
+  [ "$_parent" != "$1" ] || kill -s TERM "$1"
+}
+
+# What /proc says of a process: _state _threads _start. The name before the last `)` may hold anything.
+look() {
+  _stat=
+  while read -r _line; do _stat=$_line; done <"/proc/$1/stat"
+  [ "$_stat" ] || return 1
+  set -- ${_stat##*) }
+  _state=$1 _threads=${18} _start=${20}
+}
+
+# Zombies are gone, unless only the main thread ended.
+alive() {
+  look "$1" && [ "$_start" = "$2" ] || return 1
+  case $_state in [ZX]) [ "$_threads" -gt 1 ] ;; esac
+}
+
+add() {
+  look "$1" || return
+  case " $_known " in *" $1:$_start "*) ;; *) _known="$_known $1:$_start" ;; esac
+}
+
+# Whether anybody is left. _known becomes the living of those known, and their descendants; then, if there is none,
+# whoever bears the mark.
+anyone() {
+  _living=
+  for _one in $_known; do alive "${_one%:*}" "${_one#*:}" && _living="$_living $_one"; done
+  _known=$_living
+  for _one in $_known; do descendants "${_one%:*}"; done
+  [ "$_known" ] || marked
+  [ "$_known" ]
+}
+
+# Every thread has children of its own. They may have cleared their environment: the mark does not find those.
+descendants() {
+  while [ $# -gt 0 ]; do
+    for _file in "/proc/$1/task/"*/children; do
+      _children=
+      read -r _children <"$_file"
+      for _child in $_children; do add "$_child"; done
+      set -- "$@" $_children
+    done
+    shift
+  done
+}
+
+marked() {
+  for _file in $(LC_ALL=C grep -lsF -e "$_id" /proc/[0-9]*/environ 4<&-); do
+    _file=${_file#/proc/}
+    add "${_file%/environ}"
+  done
+}
+
+send() {
+  for _one in $_known; do alive "${_one%:*}" "${_one#*:}" && kill -s "$1" "${_one%:*}"; done
+}
+
+# A command that is suspended would not see the SIGTERM. Who is not gone is waited for: to say otherwise would let
+# another begin.
+stop() {
+  _deadline=$(((_now < _end ? _now : _end) + _grace))
+  [ "$_pid" = 0 ] || ! alive "$_pid" "$_born" || _known="$_pid:$_born"
+  marked
+  anyone && _status=1
+  if [ "$_status" = 1 ] && [ "$_now" -lt "$_deadline" ]; then
+    send TERM
+    send CONT
+    while clock && [ "$_now" -lt "$_deadline" ] && anyone; do LC_ALL=C sleep 0.02; done
+  fi
+  while anyone; do
+    send KILL
+    LC_ALL=C sleep 0.02
+  done
+}
+
+main() {
+  _grace=$1 _id=$2 _status=0 _asked='' _timer='' _known='' _end=0 _pid=0 _born=0
+  exec 2>/dev/null 4<&0
+  trap asked TERM
+  trap : HUP INT
+  listen $$ &
+  _listener=$!
+  while current; do pause $((_end - _now + 10)); done
+  trap : TERM
+  stop
+  kill -s KILL "$_listener"
+  exit "$_status"
+}
+
+main "$@"; exit

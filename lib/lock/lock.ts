@@ -1,0 +1,115 @@
+/** `watchbill lock`: takes the lock, runs the command, keeps the lock meanwhile, gives it back when everything is gone. */
+import { hostname, constants as os } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
+import { bootClock, seconds } from '../clock.ts'
+import type { Consul } from '../consul/http.ts'
+import { Permanent, reason, Temporary } from '../errors.ts'
+import { lockKeysOf } from '../names.ts'
+import { Contest } from './contest.ts'
+import { giveBack, type Keeper, keep } from './keep.ts'
+import { environmentFor, randomId } from './mark.ts'
+import type { Order } from './order.ts'
+import { mustBeProgram } from './program.ts'
+import { type Ended, Run } from './run.ts'
+import { onOrphaned, Signals } from './signals.ts'
+import { shown } from './words.ts'
+
+export interface Voice {
+  /** One line on stderr. */
+  readonly warn: (line: string) => void
+  /** The same for who wants to know. */
+  readonly say: (line: string) => void
+}
+
+/** A waiter that is told to leave has so long to give back what may be its own, ms. */
+const leavingLimit = 1500
+/** Between two tries to give the lock back, and after the lease for how long, ms. */
+const retryPause = 300
+const lastTries = 1000
+
+/**
+ * @returns the command's exit status, 128+n for a signal; 1 when the lock was not to be had in time
+ * @throws Temporary when the lock was lost and the command stopped, or it ran too long; Permanent when it cannot be run
+ */
+export async function lock(order: Order, consul: Consul, voice: Voice): Promise<number> {
+  mustBeProgram(order.command[0])
+  const [keys, signals, id] = [lockKeysOf(order.name), new Signals(), randomId()]
+  const run = new Run(order.command, environmentFor(order.name, id), id, order.terms)
+  const instance = `${hostname()}:${process.pid}`
+  const extend = (begun: number) => run.extend(begun + order.terms.lease)
+  const contest = new Contest({ consul, keys, order, instance, acquisition: id, signals, ...voice, onTry: extend })
+  const left = signals.came.then(() => delay(leavingLimit, null))
+  const held = await Promise.race([contest.win(), left])
+  if (held === null) {
+    run.dismiss()
+    if (signals.first === null) voice.warn(contest.why)
+    return signals.first === null ? 1 : statusOf(signals.first)
+  }
+  extend(held.proved)
+  const keeper = {
+    consul,
+    keys,
+    order,
+    instance,
+    held,
+    onProof: extend,
+    leaseRuns: () => run.leaseRuns,
+    say: voice.say,
+  }
+  if (signals.first !== null) {
+    run.dismiss()
+    await handBack(keeper, voice)
+    return statusOf(signals.first)
+  }
+  signals.passTo(signal => run.signal(signal))
+  voice.say(`${shown(order.name)} is held, token ${held.token}`)
+  run.start({ WATCHBILL_TOKEN: held.token })
+  const ended = await whileKept(run, keeper)
+  await handBack(keeper, voice)
+  return outcome(order, ended)
+}
+
+/** Keeps the lock until everything is over, and sees to it that this comes. */
+async function whileKept(run: Run, keeper: Keeper): Promise<Ended> {
+  const { timeout } = keeper.order
+  const done = new AbortController()
+  let trouble = ''
+  const kept = keep(keeper, done.signal, why => {
+    trouble = why
+  })
+  kept.then(
+    why => why && run.stop(`the lock is lost: ${why}`),
+    error => run.stop(reason(error)),
+  )
+  const late = () => run.stop(`it ran longer than ${seconds(timeout ?? 0)}`)
+  const timer = timeout === null ? undefined : setTimeout(late, Math.min(timeout, 2 ** 31 - 1))
+  onOrphaned(() => run.stop('the program that started this one is gone'))
+  const ended = await run.over
+  clearTimeout(timer)
+  done.abort()
+  return ended.stopped === null || trouble === '' ? ended : { ...ended, stopped: `${ended.stopped}: ${trouble}` }
+}
+
+/** While Consul is away it is tried again, until the lease is over. Then the session's end frees it, uncleanly. */
+async function handBack(keeper: Keeper, { warn }: Voice): Promise<void> {
+  for (const last = bootClock() + lastTries; ; await delay(retryPause)) {
+    try {
+      await giveBack(keeper)
+      return
+    } catch (error) {
+      if (keeper.leaseRuns() || bootClock() < last) continue
+      warn(`${shown(keeper.order.name)} could not be given back: ${reason(error)}`)
+      return
+    }
+  }
+}
+
+function outcome({ name, command }: Order, { code, signal, failed, stopped }: Ended): number {
+  if (failed !== null) throw new Permanent(`cannot run ${command[0]}: ${failed}; mend the command`)
+  if (stopped === null) return signal === null ? Number(code) : statusOf(signal)
+  throw new Temporary(`cannot finish ${shown(name)}: ${stopped}; the command was stopped`)
+}
+
+function statusOf(signal: NodeJS.Signals): number {
+  return 128 + os.signals[signal]
+}

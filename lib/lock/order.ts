@@ -1,0 +1,85 @@
+/** What `lock` is asked to do, from its arguments. */
+import { duration } from '../clock.ts'
+import { Permanent } from '../errors.ts'
+import { longestWait, takeoverWait } from '../lease/lock-value.ts'
+import type { Terms } from '../state/local.ts'
+
+/** How often a holder proves its lock, ms: twice within the shortest lease, with 1.5 s for a proof that is slow. */
+export const renewEvery = 2000
+const shortestLease = 2 * renewEvery + 1500
+
+/** With its spec, a lock's slots are made, and changed, in one transaction of at most 64 operations. */
+export const mostSlots = 60
+
+export interface Order {
+  readonly name: string
+  /** The program and its arguments. */
+  readonly command: readonly [string, ...string[]]
+  readonly terms: Terms
+  readonly slots: number
+  /** How long to wait for the lock, ms; null without an end. */
+  readonly wait: number | null
+  /** How long the command may run, ms; null without an end. */
+  readonly timeout: number | null
+}
+
+export interface Arguments {
+  readonly name?: string | undefined
+  /** `--no-wait` is the "no" of `--wait`, as citty reads it. */
+  readonly wait?: string | boolean | undefined
+  readonly timeout?: string | undefined
+  readonly slots: string
+  readonly lease: string
+  readonly grace: string
+}
+
+/** @param rest what follows the first `--`. @throws Permanent that names what is wrong */
+export function orderFrom(args: Arguments, rest: readonly string[]): Order {
+  const [name, [program, ...words]] = nameAndCommand(args.name, rest)
+  if (program === undefined) throw wrong('there is no command; give it after --')
+  return {
+    name,
+    command: [program, ...words],
+    terms: termsFrom(args.lease, args.grace),
+    slots: slotsFrom(args.slots),
+    wait: args.wait === false ? 0 : limitFrom('wait', args.wait as string | undefined),
+    timeout: limitFrom('timeout', args.timeout),
+  }
+}
+
+/** A name that begins with a dash stands behind the first `--`, and the command behind a second one. */
+function nameAndCommand(name: string | undefined, rest: readonly string[]): [string, readonly string[]] {
+  if (name !== undefined) return [name, rest]
+  const [first, ...others] = rest
+  if (first === undefined) throw wrong('there is no name; give the name of the lock')
+  return [first, others[0] === '--' ? others.slice(1) : others]
+}
+
+function termsFrom(leaseText: string, graceText: string): Terms {
+  const lease = durationOf('lease', leaseText)
+  const grace = durationOf('grace', graceText)
+  if (lease < shortestLease) throw wrong(`--lease ${leaseText} is less than ${shortestLease / 1000} s; raise it`)
+  if (takeoverWait(lease, grace) < lease + grace + 1000) {
+    throw wrong(`--lease + --grace + 1 s is more than ${longestWait / 1000} s; lower one of them`)
+  }
+  return { lease, grace }
+}
+
+function slotsFrom(text: string): number {
+  if (/^[1-9]\d?$/.test(text) && Number(text) <= mostSlots) return Number(text)
+  throw wrong(`--slots ${text} is no number from 1 to ${mostSlots}`)
+}
+
+function limitFrom(option: string, text: string | undefined): number | null {
+  return text === undefined ? null : durationOf(option, text)
+}
+
+function durationOf(option: string, text: string | boolean): number {
+  const ms = typeof text === 'string' ? duration(text) : null
+  if (ms === null) throw wrong(`--${option} ${text} is no duration; give one such as 30s, 500ms or 5m`)
+  return ms
+}
+
+function wrong(why: string): Permanent {
+  return new Permanent(`cannot read the arguments: ${why}; see --help`)
+}

@@ -1,0 +1,193 @@
+/** The command and its shepherd, from the start until nothing of them is left. */
+import type { ChildProcess } from 'node:child_process'
+import { openSync, unlinkSync, writeSync } from 'node:fs'
+import { bootClock } from '../clock.ts'
+import { reason, Temporary } from '../errors.ts'
+import { processOf } from '../process/identity.ts'
+import { bearersOf } from '../process/marks.ts'
+import type { Terms } from '../state/local.ts'
+import { becoming } from './program.ts'
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  /** Why it could not be started; null when it was. */
+  readonly failed: string | null
+  /** Why it was stopped; null when it ended by itself. */
+  readonly stopped: string | null
+}
+
+/** Loaded when it is needed, which is while Consul makes the session. */
+const spawn = (...args: Parameters<typeof import('node:child_process').spawn>): ChildProcess =>
+  process.getBuiltinModule('node:child_process').spawn(...args)
+
+const script = `${import.meta.dirname}/lock-shepherd.sh`
+/** What a shepherd that is held up gets beyond the time in which all has to be over, ms: W leaves a second. */
+const slack = 300
+/** Between the end of a shepherd that somebody killed and the next one, ms. */
+const rest = 50
+/** The shepherd's exit status when there was something to stop. */
+const stoppedSome = 1
+const leaseOver = 'the lease is over'
+
+export class Run {
+  /** Resolves when the command has ended and nothing of it is left. */
+  readonly over: Promise<Ended>
+  readonly #command: readonly string[]
+  readonly #environment: NodeJS.ProcessEnv
+  readonly #id: string
+  readonly #grace: number
+  readonly #note = unnamedFile()
+  readonly #resolve: (ended: Ended) => void
+  #child: ChildProcess | null = null
+  #process = '0 0'
+  #end = 0
+  #shepherd: ChildProcess | null = null
+  #ended: Omit<Ended, 'stopped'> | null = null
+  #stopped: string | null = null
+  /** The command ended when its lease was over. */
+  #late = false
+  #over = false
+  #force: NodeJS.Timeout | undefined
+
+  /** @param id what whatever comes from the command is known by: it stands in `environment` */
+  constructor(command: readonly string[], environment: NodeJS.ProcessEnv, id: string, { grace }: Terms) {
+    const { promise, resolve } = Promise.withResolvers<Ended>()
+    this.over = promise
+    this.#resolve = resolve
+    this.#command = command
+    this.#environment = environment
+    this.#id = id
+    this.#grace = grace
+  }
+
+  /** The lease runs until `end`, boot-clock ms. The first time this starts the shepherd. */
+  extend(end: number): void {
+    this.#end = end
+    this.#write()
+    if (this.#shepherd === null) this.#herd()
+    if (this.#child !== null && this.#stopped === null) this.#forceAt(end)
+  }
+
+  get leaseRuns(): boolean {
+    return bootClock() < this.#end
+  }
+
+  /** Starts the command, once the lock is held. @throws never: how that failed is told at its end */
+  start(more: NodeJS.ProcessEnv): void {
+    const [file = '', ...args] = becoming(this.#command)
+    try {
+      const child = spawn(file, args, { env: { ...this.#environment, ...more }, stdio: 'inherit' })
+      this.#child = child
+      child.on('error', error => this.#finish({ code: null, signal: null, failed: reason(error) }))
+      child.on('exit', (code, signal) => this.#finish({ code, signal, failed: null }))
+    } catch (error) {
+      this.#finish({ code: null, signal: null, failed: reason(error) }) // such as arguments that are too long
+    }
+    const born = this.#child?.pid === undefined ? null : processOf(this.#child.pid)
+    if (born) this.#process = `${born.pid} ${born.start}`
+    this.extend(this.#end)
+  }
+
+  /** To the command alone. */
+  signal(name: NodeJS.Signals): void {
+    this.#child?.kill(name)
+  }
+
+  /** Has everything stopped: SIGTERM, SIGKILL after the grace period. The first reason counts. */
+  stop(why: string): void {
+    if (this.#stopped !== null || this.#ended !== null) return
+    this.#stopped = why
+    this.#ask()
+    this.#forceAt(Math.min(bootClock(), this.#end))
+  }
+
+  /** Ends the shepherd of a command that was never started. */
+  dismiss(): void {
+    this.#ask()
+  }
+
+  #finish(ended: Omit<Ended, 'stopped'>): void {
+    this.#ended ??= ended
+    this.#late = !this.leaseRuns
+    this.#settle()
+  }
+
+  /**
+   * Everything is over when the command has ended and nobody bears its mark. A shepherd that stops the command knows more:
+   * descendants without a mark; so it is waited for. And a shepherd there is until the end.
+   */
+  #settle(): void {
+    if (this.#over) return
+    const busy = this.#stopped !== null || !this.leaseRuns
+    if (this.#ended !== null && !(busy && this.#shepherd) && bearersOf(this.#id).length === 0) {
+      this.#over = true
+      clearTimeout(this.#force)
+      this.#ask()
+      this.#resolve({ ...this.#ended, stopped: this.#stopped })
+    } else if (this.#shepherd === null) setTimeout(() => this.#shepherd ?? this.#herd(), rest)
+    else if (this.#ended !== null) this.#ask()
+  }
+
+  #write(): void {
+    writeSync(this.#note, `${this.#end} ${this.#process} ${this.#end}`.padEnd(100).concat('\n'), 0)
+  }
+
+  #herd(): void {
+    // Nothing of the user's environment, and no mark: neither a token nor a sweep reaches it.
+    const env = { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin` }
+    const shepherd = spawn('/bin/sh', [script, String(this.#grace), this.#id], {
+      cwd: '/',
+      env,
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore', this.#note],
+    })
+    this.#shepherd = shepherd
+    shepherd.stdin?.on('error', () => {}) // it may be gone before it is told
+    shepherd.on('error', () => this.#left(shepherd, null)).on('exit', status => this.#left(shepherd, status))
+    if (this.#stopped !== null || this.#ended !== null) this.#ask()
+  }
+
+  /** Its work is done, and its status says whether there was anything to stop; or somebody killed it. */
+  #left(shepherd: ChildProcess, status: number | null): void {
+    if (this.#shepherd !== shepherd) return
+    this.#shepherd = null
+    if (this.#child === null && this.#ended === null) return // the command was not started yet
+    if (status === stoppedSome && (this.#ended === null || this.#late)) this.#stopped ??= leaseOver
+    this.#settle()
+  }
+
+  #ask(): void {
+    this.#shepherd?.stdin?.end('stop\n')
+  }
+
+  /** A shepherd that is held up is replaced by one that finds its time over. */
+  #forceAt(end: number): void {
+    clearTimeout(this.#force)
+    const held = () => {
+      this.#stopped ??= leaseOver
+      this.#end = 1
+      this.#write()
+      this.#shepherd?.kill('SIGKILL')
+    }
+    this.#force = setTimeout(held, end + this.#grace + slack - bootClock())
+  }
+}
+
+/** A file that only those know who were handed it: it leaves nothing behind, however we end. */
+function unnamedFile(): number {
+  const uuid = `${process.pid}-${Math.random().toString(36).slice(2)}`
+  for (const folder of [process.env.XDG_RUNTIME_DIR, '/dev/shm', '/run', '/tmp']) {
+    if (!folder) continue
+    const name = `${folder}/watchbill-lock-${uuid}`
+    try {
+      const file = openSync(name, 'wx+', 0o600)
+      unlinkSync(name)
+      writeSync(file, '\n', 0)
+      return file
+    } catch {
+      // read-only, full, or not ours to write
+    }
+  }
+  throw new Temporary('cannot keep a lease: no file can be made in /dev/shm, /run or /tmp; make room there')
+}

@@ -1,0 +1,144 @@
+/**
+ * Pure: what a contender does about a lock as it found it. The lock `<name>` is `spec` and one key per slot: `slot/<n>`
+ * holds what a partition's lock does (lib/lease/lock-value.ts), `spec` how many there are. A slot that is missing while
+ * there is a spec was deleted, so it may still be in use.
+ */
+import { base64, type Entry, type Operation } from '../consul/kv.ts'
+import type { FreeLock } from '../lease/free.ts'
+import { cautiousWait, cleanValue, disownedValue, type Lock, lockFrom, takeoverWait } from '../lease/lock-value.ts'
+import type { LockKeys } from '../names.ts'
+import type { Terms } from '../state/local.ts'
+import type { Order } from './order.ts'
+
+/** `lease` and `grace` are the longest that anybody took the lock with: how long one of whom nothing is known may live. */
+export interface Spec extends Terms {
+  readonly slots: number
+  /** Raised by hand after a backup was restored into new servers, so that fencing tokens go on growing. */
+  readonly epoch: number
+}
+
+export interface Look {
+  /** null when it is missing or garbled. */
+  readonly spec: Spec | null
+  /** The spec's ModifyIndex; 0 when it is missing. */
+  readonly specIndex: number
+  readonly slots: ReadonlyMap<number, Lock>
+}
+
+export type Next =
+  | { readonly do: 'write'; readonly operations: readonly Operation[] }
+  /** Nothing is there: whether it is new, or was deleted as a whole, is to be found out. */
+  | { readonly do: 'make' }
+  | { readonly do: 'take'; readonly slot: number; readonly index: number }
+  /** Until another look is due, boot-clock ms; null when only a change can help. */
+  | { readonly do: 'wait'; readonly until: number | null }
+  | { readonly do: 'disagree'; readonly slots: number }
+
+export type Wanted = Pick<Order, 'slots' | 'terms'>
+
+export function lookFrom(keys: LockKeys, entries: readonly Entry[]): Look {
+  const found = entries.find(({ key }) => key === keys.spec)
+  const slots = entries.flatMap(entry => {
+    const number = Number(entry.key.slice(keys.slots.length))
+    return number >= 0 && entry.key === keys.slot(number) ? [[number, lockFrom(entry)] as const] : []
+  })
+  return { spec: specFrom(found?.value ?? null), specIndex: found?.modifyIndex ?? 0, slots: new Map(slots) }
+}
+
+function specFrom(text: string | null): Spec | null {
+  try {
+    const { slots, lease, grace, epoch = 0 } = JSON.parse(text ?? '{}')
+    return [slots, lease, grace, epoch].every(number => Number.isSafeInteger(number) && number >= 0)
+      ? { slots, lease, grace, epoch }
+      : null
+  } catch {
+    return null
+  }
+}
+
+/** The free slots and their ModifyIndexes, as lib/lease/free.ts keeps them. */
+export function freeSlots({ slots }: Look): Map<string, number> {
+  return new Map([...slots].flatMap(([n, lock]) => (lock.session === null ? [[String(n), lock.modifyIndex]] : [])))
+}
+
+/** @param free since when each free slot was seen so; @param now boot clock, ms */
+export function decide(
+  keys: LockKeys,
+  look: Look,
+  wanted: Wanted,
+  free: ReadonlyMap<string, FreeLock>,
+  now: number,
+): Next {
+  const { spec, slots } = look
+  if (spec === null) return { do: 'make' }
+  if (spec.slots !== wanted.slots) {
+    const unused = [...slots.values()].every(lock => lock.session === null && lock.clean)
+    return unused ? { do: 'write', operations: resize(keys, look, wanted) } : { do: 'disagree', slots: spec.slots }
+  }
+  const missing = numbers(wanted.slots).filter(n => !slots.has(n))
+  if (missing.length > 0) return { do: 'write', operations: missing.map(n => madeSlot(keys, n, false)) }
+  const due = numbers(wanted.slots)
+    .map(n => ({ n, at: dueAt(look, wanted, n, free) }))
+    .filter(({ at }) => at !== null)
+    .sort((a, b) => Number(a.at) - Number(b.at))[0]
+  if (due === undefined) return { do: 'wait', until: null }
+  const { modifyIndex } = slots.get(due.n) as Lock
+  return Number(due.at) <= now ? { do: 'take', slot: due.n, index: modifyIndex } : { do: 'wait', until: due.at }
+}
+
+/** From when a slot may be taken, boot-clock ms; null while it is held. */
+function dueAt(look: Look, wanted: Wanted, n: number, free: ReadonlyMap<string, FreeLock>): number | null {
+  const lock = look.slots.get(n) as Lock
+  if (lock.session !== null) return null
+  if (lock.clean) return 0
+  const since = free.get(String(n))?.since
+  return since === undefined ? null : since + waitOf(look, wanted, lock)
+}
+
+function waitOf({ spec }: Look, { terms }: Wanted, { held }: Lock): number {
+  return held ? takeoverWait(held.lease, held.grace) : cautiousWait([terms, ...(spec ? [spec] : [])])
+}
+
+/** @param anyone whether somebody's session bears the lock's name. One that was never there is clean. */
+export function make(keys: LockKeys, look: Look, wanted: Wanted, anyone: boolean): Operation[] {
+  const clean = look.specIndex === 0 && look.slots.size === 0 && !anyone
+  const missing = numbers(wanted.slots).filter(n => !look.slots.has(n))
+  return [writeSpec(keys, look, wanted), ...missing.map(n => madeSlot(keys, n, clean))]
+}
+
+/** Another number of slots, while none is used. */
+function resize(keys: LockKeys, look: Look, wanted: Wanted): Operation[] {
+  const before = (look.spec as Spec).slots
+  const kept = [...look.slots].map(([n, { modifyIndex }]): Operation => {
+    return { Verb: n < wanted.slots ? 'check-index' : 'delete-cas', Key: keys.slot(n), Index: modifyIndex }
+  })
+  const missing = numbers(wanted.slots).filter(n => !look.slots.has(n))
+  return [writeSpec(keys, look, wanted), ...kept, ...missing.map(n => madeSlot(keys, n, n >= before))]
+}
+
+function madeSlot(keys: LockKeys, n: number, clean: boolean): Operation {
+  const since = new Date().toISOString()
+  const value = clean ? cleanValue(since) : disownedValue('unknown', since)
+  return { Verb: 'cas', Key: keys.slot(n), Index: 0, Value: base64(value) }
+}
+
+/** What has to be written so that the spec's terms cover ours; nothing when they do. */
+export function coverTerms(keys: LockKeys, look: Look, wanted: Wanted): Operation[] {
+  const { spec } = look
+  const covered = spec !== null && spec.lease >= wanted.terms.lease && spec.grace >= wanted.terms.grace
+  return covered ? [] : [writeSpec(keys, look, wanted)]
+}
+
+function writeSpec(keys: LockKeys, { spec, specIndex }: Look, { slots, terms }: Wanted): Operation {
+  const value: Spec = {
+    slots,
+    lease: Math.max(spec?.lease ?? 0, terms.lease),
+    grace: Math.max(spec?.grace ?? 0, terms.grace),
+    epoch: spec?.epoch ?? 0,
+  }
+  return { Verb: 'cas', Key: keys.spec, Index: specIndex, Value: base64(JSON.stringify(value)) }
+}
+
+function numbers(count: number): number[] {
+  return Array.from({ length: count }, (_, n) => n)
+}

@@ -1,0 +1,23 @@
+/** Sentences about a lock. */
+import { seconds } from '../clock.ts'
+import { type Lock, takeoverWait } from '../lease/lock-value.ts'
+import type { Look } from './slots.ts'
+
+/** A name on one line, whatever it holds. */
+export function shown(name: string): string {
+  return /[\p{Cc}\p{Zl}\p{Zp}]/u.test(name) ? JSON.stringify(name) : name
+}
+
+/** Who holds it, and since when. */
+export function holders(name: string, { slots }: Look): string {
+  const taken = [...slots.values()].filter(lock => lock.session !== null || !lock.clean).map(holder)
+  if (taken.length === 0) return `${shown(name)} was taken by others again and again`
+  return `${shown(name)} ${taken.length > 1 ? `has ${taken.length} slots in use: ` : ''}${taken.join(', ')}`
+}
+
+function holder({ session, held }: Lock): string {
+  const who = held === null ? 'by somebody unknown' : `by ${held.instance} since ${held.since}`
+  if (session !== null) return `is held ${who}`
+  const wait = held === null ? '' : ` within ${seconds(takeoverWait(held.lease, held.grace))}`
+  return `was held ${who} and lost; it can be taken over${wait}`
+}
