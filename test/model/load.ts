@@ -22,7 +22,7 @@ const replaced: Record<string, string> = {
   'node:child_process': standIn('child-process'),
   'node:timers/promises': standIn('timers'),
   'proper-lockfile': standIn('lockfile'),
-  'undici/lib/dispatcher/client.js': standIn('client'),
+  'node:http': standIn('http'),
 }
 
 const mutations = new Map<string, Mutation>()
