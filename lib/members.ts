@@ -78,17 +78,21 @@ function absenceOf(instance: string, health: Registered | undefined, settings: S
   return health.passing ? null : 'not passing'
 }
 
+/** As the definition's schema has it. Weights whose sum is no number would leave everybody without a partition. */
+const highestWeight = 1_000_000
+
 /** A garbled value counts like that of an ordinary member, so that all instances still compute the same roster. */
 export function termsOf(text: string | null): Omit<Member, 'instance' | 'session' | 'absence'> {
   const value = parse(text)
-  const number = (field: string, otherwise: number) => {
+  const number = (field: string, otherwise: number, most = Number.MAX_VALUE) => {
     const found = value[field]
-    return typeof found === 'number' && Number.isFinite(found) && found > 0 ? found : otherwise
+    return typeof found === 'number' && found > 0 && found <= most ? found : otherwise
   }
+  const { maxPartitions } = value
   return {
     node: String(value.node ?? ''),
-    weight: number('weight', 1),
-    maxPartitions: typeof value.maxPartitions === 'number' ? number('maxPartitions', 1) : null,
+    weight: number('weight', 1, highestWeight),
+    maxPartitions: Number.isSafeInteger(maxPartitions) ? number('maxPartitions', 1) : null,
     lease: number('lease', 10_000),
     grace: number('grace', 3000),
     definition: String(value.definition ?? ''),

@@ -72,6 +72,13 @@ describe('a member', () => {
     assert.deepEqual(one({ value: JSON.stringify(value) }), memberOne(me))
   })
 
+  it('counts like an ordinary one with numbers that no definition has', () => {
+    for (const odd of [{ weight: 1e308 }, { weight: 1_000_001 }, { maxPartitions: 0.5 }, { maxPartitions: 1e300 }]) {
+      const value = { node: 'a', definition: 'digest of the definition', ...odd }
+      assert.deepEqual(one({ value: JSON.stringify(value) }), memberOne(me), JSON.stringify(odd))
+    }
+  })
+
   it('keeps its weight, its limit and its times', () => {
     const value = { node: 'a', weight: 2.5, maxPartitions: 4, lease: 20_000, grace: 1, definition: 'd', roster: 1 }
     const found = one({ value: JSON.stringify(value) })
