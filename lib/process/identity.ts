@@ -32,7 +32,7 @@ export function processOf(pid: number): Process | null {
 
 /** Reads `<pid> <start time>`; null for anything else. */
 export function parseProcess(text: string | null): Process | null {
-  const match = /^([1-9]\d*) (\d+)$/.exec(text ?? '')
+  const match = /^([1-9]\d{0,9}) (\d+)$/.exec(text ?? '')
   return match ? { pid: Number(match[1]), start: match[2] as string } : null
 }
 
@@ -61,7 +61,8 @@ export function isStopped(process: Process): boolean {
 
 /** Signals exactly this process; false when it is gone. `group` signals its whole process group, which it must lead. */
 export function signal(target: Process, name: NodeJS.Signals, group = false): boolean {
-  if (!isAlive(target)) return false
+  // kill(-1) would hit everybody, and process 1 is never ours.
+  if (target.pid <= 1 || !isAlive(target)) return false
   try {
     process.kill(group ? -target.pid : target.pid, name)
     return true

@@ -118,6 +118,24 @@ describe('a process', () => {
   })
 })
 
+it('that is process 1 gets no signal, however its pid got into a file', () => {
+  const first = processOf(1)
+  assert.ok(first)
+  const sent: unknown[] = []
+  const { kill } = process
+  process.kill = (...args) => {
+    sent.push(args)
+    return true
+  }
+  try {
+    assert.equal(signal(first, 'SIGCONT'), false)
+    assert.equal(signal(first, 'SIGCONT', true), false)
+  } finally {
+    process.kill = kill
+  }
+  assert.deepEqual(sent, [])
+})
+
 describe('the text of a process', () => {
   it('is its pid and its start time', () => assert.deepEqual(parseProcess('12 3456'), { pid: 12, start: '3456' }))
 
@@ -138,6 +156,7 @@ describe('the text of a process', () => {
     'x 3',
     '1 x',
     '1\t3',
+    '99999999999 3',
   ]) {
     it(`is nothing else: ${JSON.stringify(text)}`, () => assert.equal(parseProcess(text), null))
   }
