@@ -7,7 +7,7 @@ import type { Keys } from '../names.ts'
 import type { Step } from '../plan.ts'
 import { type Stop, stopAll } from '../process/stop.ts'
 import type { Snapshot } from '../snapshot.ts'
-import { attempt, makeDirectory, removeFact, writeFact } from '../state/facts.ts'
+import { attempt, makeOwnDirectory, removeFact, writeFact } from '../state/facts.ts'
 import { cleanValue, disownedValue } from './lock-value.ts'
 
 /** The steps that begin with a stop. */
@@ -36,7 +36,7 @@ async function endSome(context: Context, snapshot: Snapshot, endings: readonly E
   const byPartition = new Map(endings.map(ending => [ending.partition, ending]))
   const stops = endings.map(({ partition }): Stop => {
     const files = context.files.partition(partition)
-    makeDirectory(files.directory)
+    makeOwnDirectory(files.directory)
     return { partition, files, grace: snapshot.local.get(partition)?.terms?.grace ?? stop.graceMs, signal: stop.signal }
   })
   await stopAll(context.files.partitions, stops, gone =>

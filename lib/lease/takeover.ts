@@ -8,7 +8,7 @@ import { Temporary } from '../errors.ts'
 import type { Step } from '../plan.ts'
 import { fencingToken } from '../settings.ts'
 import type { Snapshot } from '../snapshot.ts'
-import { makeDirectory, removeFact, writeFact } from '../state/facts.ts'
+import { makeOwnDirectory, removeFact, writeFact } from '../state/facts.ts'
 import type { Terms } from '../state/local.ts'
 import { clockStep, never, writePartitionLease } from './lease.ts'
 import { heldValue } from './lock-value.ts'
@@ -54,7 +54,7 @@ function intend(context: Context, snapshot: Snapshot, partition: string): string
   const files = context.files.partition(partition)
   const before = snapshot.local.get(partition)
   const pending = before?.index === null ? before.acquisition : null
-  makeDirectory(files.directory)
+  makeOwnDirectory(files.directory)
   writePartitionLease(files, { from: never, own: never }) // over, until the lock is held
   for (const fact of [files.index, files.token, files.releasing, files.restart]) removeFact(fact)
   writeFact(files.status, 'starting')

@@ -1,5 +1,15 @@
 /** Facts on disk: one fact per file, text, so that `ls` and `cat` explain everything. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { reason, Temporary } from '../errors.ts'
 
 function code(error: unknown): string | undefined {
@@ -53,10 +63,28 @@ export function makeDirectory(directory: string): void {
   attempt(`make ${directory}`, () => mkdirSync(directory, { recursive: true, mode: 0o700 }))
 }
 
+/** The same below our own; a link that somebody put there is replaced: what we write must not go elsewhere. */
+export function makeOwnDirectory(directory: string): void {
+  const isLink = lstatSync(directory, { throwIfNoEntry: false })?.isSymbolicLink()
+  if (isLink) attempt(`remove the link ${directory}`, () => unlinkSync(directory))
+  makeDirectory(directory)
+}
+
 /** The names in a directory; none when it is missing. @throws Temporary when it cannot be read. */
 export function namesIn(directory: string): string[] {
+  return list(directory, () => readdirSync(directory))
+}
+
+/** The same of the directories in it: links are none, wherever they lead. */
+export function directoriesIn(directory: string): string[] {
+  return list(directory, () => readdirSync(directory, { withFileTypes: true }))
+    .filter(entry => entry.isDirectory())
+    .map(({ name }) => name)
+}
+
+function list<T>(directory: string, read: () => T[]): T[] {
   try {
-    return readdirSync(directory)
+    return read()
   } catch (error) {
     if (code(error) === 'ENOENT') return []
     throw new Temporary(`cannot read ${directory}: ${reason(error)}; mend the state directory`)

@@ -2,7 +2,7 @@
 import { renameSync } from 'node:fs'
 import { bootId } from '../clock.ts'
 import { decode, encode } from '../names.ts'
-import { attempt, makeDirectory, namesIn, readFact, removeFact, writeFact } from './facts.ts'
+import { attempt, directoriesIn, makeDirectory, namesIn, readFact, removeFact, writeFact } from './facts.ts'
 
 /** Where the files of one instance stand. Every path is absolute. */
 export interface InstanceFiles {
@@ -115,7 +115,7 @@ function partitionFiles(directory: string): PartitionFiles {
 
 /** The partitions that this instance has a directory for. */
 export function localPartitions(files: InstanceFiles): string[] {
-  return namesIn(files.partitions)
+  return directoriesIn(files.partitions)
     .map(decode)
     .filter(id => id !== null)
 }

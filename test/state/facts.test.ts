@@ -1,8 +1,18 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { attempt, makeDirectory, namesIn, readFact, readLine, removeFact, writeFact } from '../../lib/state/facts.ts'
+import {
+  attempt,
+  directoriesIn,
+  makeDirectory,
+  makeOwnDirectory,
+  namesIn,
+  readFact,
+  readLine,
+  removeFact,
+  writeFact,
+} from '../../lib/state/facts.ts'
 import { directory } from '../fixtures/state.ts'
 
 describe('a fact', () => {
@@ -51,6 +61,24 @@ describe('a fact', () => {
     removeFact(file)
     removeFact(file)
     assert.equal(readFact(file), null)
+  })
+})
+
+describe("a partition's directory", () => {
+  it('is no link: what is written there stays below the state directory', t => {
+    const root = directory(t)
+    const elsewhere = directory(t)
+    writeFileSync(join(elsewhere, 'kept'), '')
+    mkdirSync(join(root, 'real'))
+    symlinkSync(elsewhere, join(root, 'link'))
+    symlinkSync('/nowhere', join(root, 'dangling'))
+    assert.deepEqual(directoriesIn(root), ['real'])
+    for (const name of ['link', 'dangling', 'real']) {
+      makeOwnDirectory(join(root, name))
+      writeFact(join(root, name, 'fact'), 'x')
+    }
+    assert.deepEqual(readdirSync(elsewhere), ['kept'])
+    assert.deepEqual(directoriesIn(root).sort(), ['dangling', 'link', 'real'])
   })
 })
 

@@ -33,9 +33,12 @@ export function readFileSync(path: string, encoding?: unknown): string | Buffer 
   return encoding === undefined ? Buffer.from(text) : text
 }
 
-export function readdirSync(path: string): string[] {
+export function readdirSync(path: string, { withFileTypes = false } = {}): unknown[] {
   const host = reading()
-  return path === '/proc' ? ['self', 'uptime', ...[...host.processes.keys()].map(String)] : host.files.list(path)
+  if (path === '/proc') return ['self', 'uptime', ...[...host.processes.keys()].map(String)]
+  const names = host.files.list(path)
+  if (!withFileTypes) return names
+  return names.map(name => ({ name, isDirectory: () => host.files.at(`${path}/${name}`) instanceof Map }))
 }
 
 export function writeFileSync(path: string, text: string): void {
@@ -98,6 +101,8 @@ export async function readFile(path: string): Promise<Buffer> {
 export async function stat(path: string) {
   return statSync(path)
 }
+
+export function lstatSync(): undefined {} // it has no links
 
 // Imported by lock-directory.ts for proper-lockfile, which has a stand-in of its own.
 export function utimesSync(): void {}
