@@ -1,6 +1,6 @@
 /** What can go wrong in a run, as data that fast-check makes and shrinks. */
 import fc from 'fast-check'
-import { garbledAnswers } from './garbled.ts'
+import { garbledAnswers, hostileWrites } from './garbled.ts'
 import type { Fault } from './program.ts'
 
 /** Which host and which partition, counted round; how long after the one before it, ms. */
@@ -49,6 +49,7 @@ const kinds = {
   'lock deleted': {},
   'lock overwritten': {},
   'lock overwritten as clean': {},
+  'hostile write': { how: fc.nat(hostileWrites.length - 1) },
   'everything wiped': {},
   left: {},
   joined: {},

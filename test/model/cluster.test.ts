@@ -4,6 +4,7 @@
  */
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { actionsOf } from './actions.ts'
 import { loadLib } from './load.ts'
 import { neverTwoOwners, nobodyIsStopped } from './properties.ts'
 import { runs } from './runs.ts'
@@ -18,6 +19,11 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
   it('stops nobody because of answers that are garbled, late or lost', async () => {
     const kinds = ['answer garbled', 'answer late', 'answer lost', 'read held back', 'write held back'] as const
     await fc.assert(nobodyIsStopped(lib, kinds), runs(80))
+  })
+
+  it('does nothing that a value in Consul chose', async () => {
+    const kinds = ['hostile write', 'session destroyed', 'drained', 'drain over'] as const
+    await fc.assert(neverTwoOwners(lib, actionsOf(kinds)), runs(80))
   })
 
   it('stops nobody because of a false alarm', async () => {

@@ -1,7 +1,7 @@
 /** Brings about what can go wrong in a run, and ends it. */
 import type { Action } from './actions.ts'
 import { type Fleet, keys } from './fleet.ts'
-import { garbledAnswers } from './garbled.ts'
+import { garbledAnswers, hostileWrites } from './garbled.ts'
 import type { Host, Process } from './host.ts'
 import type { Fate } from './network.ts'
 import type { Participant } from './participant.ts'
@@ -104,6 +104,8 @@ export class Faults {
         return consul.keys.has(lock) && consul.put(lock, 'what is this')
       case 'lock overwritten as clean':
         return consul.keys.has(lock) && consul.put(lock, '{"clean":true}')
+      case 'hostile write':
+        return this.#write(action.how ?? 0)
       case 'everything wiped':
         return consul.below(keys.root).map(({ Key }) => consul.remove(Key))
       case 'left':
@@ -159,6 +161,15 @@ export class Faults {
 
   #fate(host: Host, fate: Fate, fits: (path: string) => boolean = () => true): unknown {
     return this.#fleet.fates.push({ host, fits, fate })
+  }
+
+  #write(how: number): unknown {
+    const [key, value] = hostileWrites[how] ?? ['', '']
+    const { consul, world } = this.#fleet
+    // One that is not there would be believed: whoever may write can make keys, and is trusted that far.
+    if (key.startsWith('lock/') && /^[01]$/.test(key.slice(5)) && !consul.keys.has(keys.root + key)) return false
+    consul.put(keys.root + key, value)
+    return consul.put(keys.revision, String(world.now))
   }
 
   #garble(host: Host, nth: number, how: number): unknown {

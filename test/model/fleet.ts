@@ -1,5 +1,5 @@
 /** A whole cluster in one run: machines, Consul, and an instance on each. */
-import { keysOf } from '../../lib/names.ts'
+import { decode, keysOf } from '../../lib/names.ts'
 import { ConsulModel } from './consul.ts'
 import { Host, type Run } from './host.ts'
 import { acquisitionIn, Judge } from './judge.ts'
@@ -85,7 +85,7 @@ export class Fleet {
   }
 
   partitions(): string[] {
-    return this.consul.below(keys.partitions).map(({ Key }) => decodeURIComponent(Key.slice(keys.partitions.length)))
+    return this.consul.below(keys.partitions).flatMap(({ Key }) => decode(Key.slice(keys.partitions.length)) ?? [])
   }
 
   /** Why the cluster is not as it should be when nothing is wrong; null when it is. */

@@ -1,4 +1,4 @@
-/** What may come back instead of Consul's answer, without being one. */
+/** What may come back instead of Consul's answer, without being one; and what others may write below a service. */
 import type { Reply } from './consul.ts'
 
 export const garbledAnswers: readonly Reply[] = [
@@ -22,4 +22,50 @@ export const garbledAnswers: readonly Reply[] = [
   { text: '['.repeat(50_000), index: null },
   { text: '\ud800', index: null },
   { text: true, index: null },
+]
+
+const evil = '\u001b[2J\n/../../etc'
+const forged = {
+  instance: '../../../etc:svc',
+  acquisition: '../x',
+  lease: 1e308,
+  grace: -1,
+  since: evil,
+  version: evil,
+}
+
+/** Keys below the service's own, and their values. */
+export const hostileWrites: readonly (readonly [key: string, value: string])[] = [
+  ...[
+    '..',
+    '.',
+    '%2e%2e',
+    '%2E%2E%2F%2E%2E%2Fetc',
+    'a/b/c',
+    '__proto__',
+    'x'.repeat(300),
+    '%00',
+    '%ff',
+    '\u0007',
+    ' ',
+  ].flatMap(
+    name =>
+      [
+        [`partition/${name}`, '{}'],
+        [`lock/${name}`, '{"clean":true}'],
+      ] as const,
+  ),
+  ['lock/0', JSON.stringify(forged)],
+  ['lock/1', JSON.stringify({ clean: true, next: '../../x', instance: '../../x' })],
+  ['lock/0', JSON.stringify({ __proto__: { clean: true }, clean: true, next: { toString: 1 } })],
+  ['lock/1', '['.repeat(10_000)],
+  ['lock/1', 'null'],
+  ['member/c:svc', JSON.stringify({ weight: 1e308, maxPartitions: 5e-324, roster: -1, lease: 1e308, leaving: 'yes' })],
+  ['member/../../x', '{}'],
+  ['spec/settings', JSON.stringify({ drained: ['../..', '__proto__', evil], epoch: 8191 })],
+  ['spec/settings', JSON.stringify({ drained: 5, epoch: 1e308 })],
+  ['spec/settings', '{"__proto__":{"drained":["a:svc","b:svc","c:svc"]}}'],
+  ['report/a:svc', JSON.stringify({ 0: evil, '../x': {} })],
+  ['wake/a:svc/released', evil],
+  ['run/command', '["/bin/rm","-rf","/"]'],
 ]

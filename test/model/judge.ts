@@ -1,6 +1,6 @@
 /** What must hold at every moment of a run, whatever goes wrong in it. */
 import type { RawEntry } from '../../lib/consul/kv.ts'
-import type { Keys } from '../../lib/names.ts'
+import { decode, type Keys } from '../../lib/names.ts'
 import type { ConsulModel } from './consul.ts'
 import type { Host, Process, Run } from './host.ts'
 import type { Network } from './network.ts'
@@ -54,10 +54,11 @@ export class Judge {
   }
 
   #changed(key: string): void {
-    if (key.startsWith(this.#keys.partitions) && !this.#consul.keys.has(key)) {
-      this.#outOfSet.set(decodeURIComponent(key.slice(this.#keys.partitions.length)), this.#world.now)
-    }
-    if (key.startsWith(this.#keys.locks)) this.#lockChanged(decodeURIComponent(key.slice(this.#keys.locks.length)), key)
+    const removed = key.startsWith(this.#keys.partitions) && !this.#consul.keys.has(key)
+    const out = removed ? decode(key.slice(this.#keys.partitions.length)) : null
+    if (out !== null) this.#outOfSet.set(out, this.#world.now)
+    const locked = key.startsWith(this.#keys.locks) ? decode(key.slice(this.#keys.locks.length)) : null
+    if (locked !== null) this.#lockChanged(locked, key)
   }
 
   #lockChanged(partition: string, key: string): void {
@@ -143,8 +144,8 @@ export class Judge {
   }
 
   #lockDeleted(program: Program, key: string): void {
-    const partition = decodeURIComponent(key.slice(this.#keys.locks.length))
-    const inSet = this.#consul.keys.has(this.#keys.partition(partition))
+    const partition = decode(key.slice(this.#keys.locks.length)) ?? ''
+    const inSet = partition !== '' && this.#consul.keys.has(this.#keys.partition(partition))
     const out = this.#outOfSet.get(partition)
     if (inSet && (out === undefined || this.#world.now - out > memory)) {
       this.#world.forbid(`${program.name} deletes the lock of ${partition}, which is in the set`)

@@ -10,11 +10,18 @@ export function launch(host: Host, argv: readonly string[], environment: Readonl
   for (let at = 0, nth = 0; at < argv.length; nth++) {
     const [directory = '', count] = argv.slice(at, at + 2)
     const own = argv.slice(at + 2, at + 2 + Number(count))
+    const command = own.slice(7)
+    if (!isOwnCommand(command)) host.world.forbid(`${host.name} would run ${JSON.stringify(command)}`)
     const variable = (name: string) => environment[`_${nth}_${name}`] ?? environment[name] ?? ''
     const { pid, start } = new Shepherd(host, own, variable).process
     if (host.files.exists(directory)) host.files.write(`${directory}/launched`, `${pid} ${start}\n`)
     at += 2 + Number(count)
   }
+}
+
+/** The definition's, with a partition's name in it, and nothing else. */
+function isOwnCommand([file, partition = '', ...more]: readonly string[]): boolean {
+  return file === '/work' && partition !== '' && more.length === 0
 }
 
 /** The longest that a process takes from its stop signal to its end; beyond every grace period: it ignores the signal. */
