@@ -45,9 +45,9 @@ const losses: Loss[] = [
   },
 ]
 
-const slow = { lease: '10s', guard: { interval: '4s' }, stop: { grace: '1s' } }
+const slow = { lease: '20s', guard: { interval: '4s' }, stop: { grace: '1s' } }
 /** L, G, and a guard interval, ms. */
-const longest = 10_000 + 1000 + 4000
+const longest = 20_000 + 1000 + 4000
 
 it('a permission that is lost while all runs stops nothing, and is named', async t => {
   const cluster = await clusterFor(t, guarded({ clients: 0 }))

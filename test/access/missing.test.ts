@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { before, describe, it } from 'node:test'
+import { readFact } from '../../lib/state/facts.ts'
 import { addInstance, handlerLab, type Instance } from '../handlers/support/instance.ts'
 import { type Ended, runProgram } from '../handlers/support/programs.ts'
 import type { Agent } from '../lab/cluster.ts'
@@ -94,6 +95,8 @@ describe('a permission that is taken away', { concurrency: 1 }, () => {
     async function working(more: Change = all) {
       const made = await fresh('policy', all)
       assertDone(await handle(made.instance, made.token))
+      const status = (id: string) => readFact(made.instance.files.partition(id).status)
+      await until('both to run', () => ['0', '1'].every(id => status(id) === 'running'))
       const take = (change: Change) => made.token.may(change(more(made.rules, made.service), made.service))
       return { ...made, take, running: () => [...made.instance.running().values()].flat().sort() }
     }
