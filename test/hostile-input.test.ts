@@ -71,7 +71,7 @@ it('a hostile definition is taken as a whole, or refused in one line that names 
 })
 
 it('hostile settings are as they should be, or leave the last good ones in force', () => {
-  const lastGood = { drained: ['b:svc'], epoch: 3 }
+  const lastGood = { drained: ['b:svc'], held: [], epoch: 3 }
   fc.assert(
     fc.property(garbage({ drained: ['a:svc'], epoch: 5 }), text => {
       const { settings, problem } = settingsFrom(text, lastGood)

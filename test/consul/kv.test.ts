@@ -184,7 +184,10 @@ describe('a transaction that is refused for want of a permission', () => {
     it(what, async t => {
       const fake = await fakeConsul(t)
       fake.script = () => ({ status: 409, text })
-      const sent = transact(fake.consul, [{ Verb: 'set', Key: 'watchbill/a/lock/7', Value: '' }])
+      const sent = transact(fake.consul, [
+        { Verb: 'set', Key: 'watchbill/a/lock/7', Value: '' },
+        { Verb: 'set', Key: 'watchbill/a/lock/8', Value: '' },
+      ])
       await assert.rejects(sent, { name: 'Permanent', missing: 'key_prefix "watchbill/a/lock/" write' })
     })
   }

@@ -49,7 +49,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'lease counted from the end of the read',
     file: 'lease/renew.ts',
-    edits: [['extendLease(files, t0, bootClock())', 'extendLease(files, bootClock(), bootClock())']],
+    edits: [
+      ['  extendLease(files, t0, bootClock())\n  return', '  extendLease(files, bootClock(), bootClock())\n  return'],
+    ],
     seed: 1,
     faults: ['lost while a read is answered, then cut'],
   },

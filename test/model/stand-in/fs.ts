@@ -78,13 +78,31 @@ export function truncateSync(path: string): void {
   changing('truncate', path).write(path, '')
 }
 
+/** What is left to be read through each descriptor. */
+const open = new Map<number, Buffer>()
+let lastDescriptor = 2
+
 export function openSync(path: string): number {
+  const descriptor = ++lastDescriptor
+  if (path.startsWith('/proc/')) {
+    open.set(descriptor, Buffer.from(textOf(path)))
+    return descriptor
+  }
   const files = changing('open', path)
   if (!files.exists(path)) files.write(path, '')
-  return 3
+  return descriptor
 }
 
-export function closeSync(): void {}
+export function readSync(descriptor: number, into: Buffer, offset: number, length: number): number {
+  const rest = open.get(descriptor) ?? Buffer.alloc(0)
+  const read = rest.copy(into, offset, 0, length)
+  open.set(descriptor, rest.subarray(read))
+  return read
+}
+
+export function closeSync(descriptor: number): void {
+  open.delete(descriptor)
+}
 
 export function statSync(path: string, { throwIfNoEntry = true } = {}) {
   const { files } = reading()
