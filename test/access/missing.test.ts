@@ -96,7 +96,8 @@ describe('a permission that is taken away', { concurrency: 1 }, () => {
       const made = await fresh('policy', all)
       assertDone(await handle(made.instance, made.token))
       const status = (id: string) => readFact(made.instance.files.partition(id).status)
-      await until('both to run', () => ['0', '1'].every(id => status(id) === 'running'))
+      const seen = () => made.instance.running().size === 2 // while a process becomes another, it has no environment
+      await until('both to run', () => ['0', '1'].every(id => status(id) === 'running') && seen())
       const take = (change: Change) => made.token.may(change(more(made.rules, made.service), made.service))
       return { ...made, take, running: () => [...made.instance.running().values()].flat().sort() }
     }
