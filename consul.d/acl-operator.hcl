@@ -29,3 +29,8 @@ agent_prefix "" {
 
 # evict takes a dead node out of the gossip.
 operator = "write"
+
+# leave takes the services of its partitions out; status tells how their checks are.
+service "SERVICE-partition" {
+  policy = "write"
+}

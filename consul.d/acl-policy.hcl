@@ -27,3 +27,8 @@ node_prefix "" {
 session_prefix "" {
   policy = "write"
 }
+
+# Where the definition has checks or a port, each partition that runs is a service of this name.
+service "SERVICE-partition" {
+  policy = "write"
+}

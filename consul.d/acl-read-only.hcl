@@ -19,3 +19,8 @@ node_prefix "" {
 agent_prefix "" {
   policy = "read"
 }
+
+# status tells how the checks of partitions are.
+service "SERVICE-partition" {
+  policy = "read"
+}

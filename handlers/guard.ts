@@ -8,7 +8,7 @@
 import { duration } from '../lib/clock.ts'
 import { Permanent } from '../lib/errors.ts'
 import { print, program } from '../lib/frame.ts'
-import { answerLimit, guard, startReconcile } from '../lib/guard.ts'
+import { answerLimit, guard } from '../lib/guard.ts'
 import { instanceArgs, thisInstance } from '../lib/instance-args.ts'
 
 program({
@@ -20,8 +20,13 @@ program({
   async run(args) {
     const interval = duration(args.interval)
     if (interval === null) throw new Permanent(`cannot read the arguments: --interval ${args.interval} is no duration`)
-    const { code, sentence, reconcileAfter } = await guard(thisInstance(args), interval)
-    if (reconcileAfter !== null) await startReconcile(args, reconcileAfter)
+    const here = thisInstance(args)
+    const { code, sentence, reconcileAfter, mustAttend } = await guard(here, interval)
+    if (reconcileAfter !== null || mustAttend) {
+      const { startDetached } = await import('../lib/detached.ts') // most ticks start nothing
+      if (reconcileAfter !== null) startDetached('reconcile', here, '--after', String(reconcileAfter))
+      if (mustAttend) startDetached('attend', here, '--window', args.interval)
+    }
     print(sentence)
     return code
   },

@@ -6,6 +6,7 @@
  * Exits:          0 everything is stopped and given back
  */
 
+import { attend } from '../lib/attend.ts'
 import { acceptedDefinition } from '../lib/definition/cached.ts'
 import { Permanent } from '../lib/errors.ts'
 import { print, program } from '../lib/frame.ts'
@@ -40,6 +41,7 @@ program({
         return
       }
       const released = await leave(run, limit)
+      await attend(run, 0) // its guard, which would see to the last hooks, runs no more
       if (args.json) print(JSON.stringify({ instance, released }))
       else print(`${instance} left: ${released} partitions given back; a reload of the agent lets it in again`)
     } finally {

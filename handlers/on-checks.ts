@@ -1,5 +1,5 @@
 /**
- * Runs when:      a check of the service changes its status, anywhere (Consul's checks watch)
+ * Runs when:      a check of the service, or of a partition, changes its status, anywhere (Consul's checks watch)
  * Reads:          stdin (the service's checks), Consul, the state directory
  * May change:     this instance's log, locks and processes, the state directory
  * Never changes:  what another instance holds
@@ -16,10 +16,34 @@ function logChecks({ instance, files }: ThisInstance, _gone: readonly string[], 
   return true
 }
 
+/** The checks of partitions are no matter of who takes part: they are looked after, and their reactions fire. */
+async function attendNow(here: ThisInstance): Promise<string> {
+  const [{ attendSoon }, { startDetached }] = await Promise.all([
+    import('../lib/attend.ts'),
+    import('../lib/detached.ts'),
+  ])
+  attendSoon(here)
+  startDetached('attend', here)
+  return 'looks after its checks'
+}
+
 program({
   name: 'on-checks',
-  about: 'Run by Consul: a check of the service changed its status.',
-  args: watchArgs,
+  about: 'Run by Consul: a check of the service, or of its partitions, changed its status.',
+  args: {
+    ...watchArgs,
+    watch: {
+      type: 'string',
+      description: 'which checks: those of the instances (service) or of partitions',
+      default: 'service',
+    },
+  },
   deadline: handlerDeadline,
-  run: args => onWatch({ handler: 'on-checks', digest: checksDigest, onChange: logChecks }, args),
+  run: args =>
+    args.watch === 'partitions'
+      ? onWatch(
+          { handler: 'on-checks-partitions', digest: (text, here) => checksDigest(text, here, true), act: attendNow },
+          args,
+        )
+      : onWatch({ handler: 'on-checks', digest: checksDigest, onChange: logChecks }, args),
 })

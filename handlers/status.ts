@@ -67,8 +67,8 @@ function page({ summary, problem, instances, partitions }: Status): string {
   const who = instances.map(({ instance, state, held, assigned, weight }) => [
     ...[instance, state, String(held), String(assigned), String(weight)],
   ])
-  const what = partitions.map(({ partition, instance, state, why, since }) => [
-    ...[partition, instance ?? '-', state, [since ? `since ${since}` : '', why].filter(Boolean).join('; ')],
+  const what = partitions.map(({ partition, instance, state, why, since, dns }) => [
+    ...[partition, instance ?? '-', state, [since ? `since ${since}` : '', why, dns ?? ''].filter(Boolean).join('; ')],
   ])
   return [
     summary,

@@ -3,12 +3,11 @@
  * how things are in Consul's check language.
  */
 import { copyFileSync, statSync, truncateSync } from 'node:fs'
-import { basename, dirname, extname } from 'node:path'
 import { bootClock, bootId, seconds } from './clock.ts'
 import { Consul } from './consul/http.ts'
 import { acceptedDefinition, stampOf } from './definition/cached.ts'
 import { reason } from './errors.ts'
-import type { InstanceArgs, ThisInstance } from './instance-args.ts'
+import type { ThisInstance } from './instance-args.ts'
 import { readFree } from './lease/free.ts'
 import { instanceLease } from './lease/lease.ts'
 import { type Renewal, renew } from './lease/renew.ts'
@@ -20,6 +19,7 @@ import { isMarkForgotten } from './state/handler-mark.ts'
 import { enterState, type InstanceFiles } from './state/instance.ts'
 import { staysOut } from './state/left.ts'
 import { type Local, localFacts } from './state/local.ts'
+import { appendLog } from './state/log.ts'
 import { hasVanished } from './vanished.ts'
 
 /** Limits in ms: of one request, and of everything that may wait for Consul. */
@@ -32,6 +32,14 @@ export interface Verdict {
   readonly sentence: string
 }
 
+/** A tick's verdict, and what is to be started after it. */
+export interface Tick extends Verdict {
+  /** In how many ms a reconcile is due; null for not before the next tick. */
+  readonly reconcileAfter: number | null
+  /** Checks or hooks are due. */
+  readonly mustAttend: boolean
+}
+
 /** What a Node may take to start on a busy machine, ms. */
 const startUp = 500
 /** How often every guard has all locks looked at, ms. */
@@ -40,23 +48,23 @@ const lookEvery = 10_000
 const mostOutput = 1024 * 1024
 
 /** One tick. @param interval the guard's, ms */
-export async function guard(
-  here: ThisInstance,
-  interval: number,
-): Promise<Verdict & { reconcileAfter: number | null }> {
+export async function guard(here: ThisInstance, interval: number): Promise<Tick> {
   const t0 = bootClock()
   const out = staysOut(here.files, t0)
-  if (out === 'left') return { code: 0, sentence: 'it has left', reconcileAfter: null }
+  if (out === 'left') return { code: 0, sentence: 'it has left', reconcileAfter: null, mustAttend: false }
   enterState(here.files, here.instance, here.service)
   const local = localFacts(here.files, instanceLease(here.files, t0), t0)
   const renewal = await tryToRenew(here, local, t0)
   capOutputs(here.files, local)
-  if (typeof renewal === 'string') return { ...unanswered(here, local, interval, renewal), reconcileAfter: null }
-  killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))
+  const verdict = typeof renewal === 'string' ? unanswered(here, local, interval, renewal) : null
+  if (typeof renewal !== 'string') killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))
+  const mustAttend = await tellHooks(here, local, verdict, interval)
+  if (typeof renewal === 'string') return { ...(verdict as Verdict), reconcileAfter: null, mustAttend }
   return {
     code: 0,
     sentence: sentenceOf(renewal),
     reconcileAfter: renewal.vanished ? 0 : reconcileAfter(here, local, renewal, interval),
+    mustAttend,
   }
 }
 
@@ -64,6 +72,38 @@ function sentenceOf({ proved, lost, seen, missing }: Renewal): string {
   const taken = seen ? 'held' : 'taken as held while the session lives'
   const held = `${proved.length} locks ${taken}${lost.length > 0 ? `, ${lost.length} lost` : ''}`
   return missing === null ? held : `missing permission: ${missing}; ${held}`
+}
+
+/**
+ * Checks and hooks must not cost the session: what goes wrong with them is the next tick's to mend.
+ * @param verdict null when Consul answered
+ * @returns whether any of them are due
+ */
+async function tellHooks(
+  here: ThisInstance,
+  local: ReadonlyMap<string, Local>,
+  verdict: Verdict | null,
+  interval: number,
+): Promise<boolean> {
+  try {
+    const definition = acceptedDefinition(here.files)?.definition
+    if (definition && (Object.keys(definition.hooks).length > 0 || readFact(here.files.checksDue) !== null)) {
+      const { afterTick } = await import('./events/after-tick.ts') // most services have neither hooks nor checks
+      afterTick(here, definition, local, verdict && { over: verdict.code === 2, why: verdict.sentence })
+    }
+    return isAttentionDue(here.files, bootClock() + interval)
+  } catch (error) {
+    appendLog(here.files.log, `${here.instance} guard: hooks and checks: ${reason(error)}`)
+    return false
+  }
+}
+
+/** A check, or a hook that waits, is due before the next tick; or a drain that a check asked for is over. */
+function isAttentionDue(files: InstanceFiles, next: number): boolean {
+  const due = [files.checksDue, files.eventsDue].flatMap(file => readFact(file) ?? []).map(Number)
+  if (due.some(at => at <= next)) return true
+  const [boot, until] = readFact(files.drained)?.split(' ') ?? []
+  return boot !== undefined && (boot !== bootId() || Number(until) <= next)
 }
 
 /** The renewal, or why there is none. */
@@ -180,20 +220,3 @@ function capOutputs(files: InstanceFiles, local: ReadonlyMap<string, Local>): vo
     truncateSync(output)
   }
 }
-
-/** Starts a reconcile that outlives this tick and holds none of its descriptors: Consul would wait for them. */
-export async function startReconcile(args: InstanceArgs, after: number): Promise<void> {
-  const { spawn } = await import('node:child_process') // most ticks start nothing
-  const self = process.argv[1] as string
-  const program = `${dirname(self)}/reconcile${extname(self)}`
-  if (basename(self) === basename(program)) throw new Error('a reconcile cannot start another')
-  const given = Object.entries(args).flatMap(([name, value]) =>
-    typeof value === 'string' && names.has(name) ? [`--${name}`, value] : [],
-  )
-  spawn(process.execPath, [...process.execArgv, program, ...given, '--after', String(after)], {
-    detached: true,
-    stdio: 'ignore',
-  }).unref()
-}
-
-const names = new Set(['instance', 'service', 'definition', 'state', 'http-addr', 'token-file'])

@@ -8,6 +8,7 @@ export const instanceArgs = {
   definition: { type: 'string', description: 'the definition file', required: true },
   state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
   'http-addr': { type: 'string', description: 'where Consul is (default $CONSUL_HTTP_ADDR or 127.0.0.1:8500)' },
+  variables: { type: 'string', description: 'what the definition takes from the environment: NAME=value,…' },
   'token-file': { type: 'string', description: 'a file with the Consul token (default $CONSUL_HTTP_TOKEN_FILE)' },
 } as const
 
@@ -22,6 +23,7 @@ export interface InstanceArgs {
   readonly state?: string | undefined
   readonly 'http-addr'?: string | undefined
   readonly 'token-file'?: string | undefined
+  readonly variables?: string | undefined
 }
 
 export interface ThisInstance {
@@ -37,6 +39,7 @@ export interface ThisInstance {
 export function thisInstance(args: InstanceArgs): ThisInstance {
   if (args['http-addr']) process.env.CONSUL_HTTP_ADDR = args['http-addr']
   if (args['token-file']) takeToken(args['token-file'])
+  if (args.variables) process.env.WATCHBILL_VARIABLES = args.variables
   const { instance, service } = args
   return {
     ...partsOf(instance),

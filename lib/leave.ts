@@ -6,6 +6,7 @@ import { bootClock, bootId } from './clock.ts'
 import { base64, transact } from './consul/kv.ts'
 import { destroySession, sessionName, sessionsOn } from './consul/session.ts'
 import { Temporary } from './errors.ts'
+import { tellLeft } from './events/instance.ts'
 import { memberValue } from './members.ts'
 import { plan, type Step } from './plan.ts'
 import { lookAndPlan, type Reconcile } from './reconcile.ts'
@@ -72,7 +73,11 @@ export async function leave(run: Reconcile, deadline: number): Promise<number> {
         await announce(run, snapshot, snapshot.session)
         continue
       }
-      if (steps.length === 0) return goodbye(run, snapshot)
+      if (steps.length === 0) {
+        await goodbye(run, snapshot)
+        tellLeft(run, snapshot.definition, released)
+        return
+      }
       await act(run, snapshot, steps)
       const gone = steps.filter(({ do: what }) => what === 'release').length
       released += gone

@@ -71,6 +71,21 @@ export function membersFrom(
   })
 }
 
+/** Who went away without a word: a member key without a session, of an instance that is not passing. */
+export function lostFrom(
+  entries: readonly Entry[],
+  prefix: string,
+  registered: readonly Registered[],
+): Map<string, number> {
+  return new Map(
+    entries.flatMap(({ key, session, modifyIndex }) => {
+      const instance = decode(key.slice(prefix.length))
+      const passing = registered.some(candidate => candidate.instance === instance && candidate.passing)
+      return instance === null || session !== null || passing ? [] : [[instance, modifyIndex] as const]
+    }),
+  )
+}
+
 function absenceOf(instance: string, health: Registered | undefined, settings: Settings): Absence {
   if (settings.drained.includes(instance)) return 'drained'
   if (health === undefined) return 'not registered'

@@ -62,6 +62,10 @@ export function keysOf(service: string) {
     lock: (id: string) => `${root}lock/${encode(id)}`,
     restarts: `${root}restart/`,
     restart: (id: string) => `${root}restart/${encode(id)}`,
+    coolDowns: `${root}cooldown/`,
+    coolDown: (id: string) => `${root}cooldown/${encode(id)}`,
+    duties: `${root}duty/`,
+    duty: (name: string) => `${root}duty/${encode(name)}`,
     // With the trailing slash: a watch on the prefix wake/a-1 would also fire for a-10.
     wake: (instance: string) => `${root}wake/${encode(instance)}/`,
     wakes: (instance: string) => ['released', 'restart'].map(name => `${root}wake/${encode(instance)}/${name}`),

@@ -3,7 +3,7 @@
 import { bootClock, bootId } from './clock.ts'
 import type { Context } from './context.ts'
 import { acceptedDefinition, currentDefinition } from './definition/cached.ts'
-import { Permanent } from './errors.ts'
+import { Permanent, reason } from './errors.ts'
 import { readFree, writeFree } from './lease/free.ts'
 import { instanceLease } from './lease/lease.ts'
 import { renew } from './lease/renew.ts'
@@ -48,6 +48,7 @@ export async function reconcile(run: Reconcile): Promise<string | null> {
       const { snapshot, steps } = look
       rememberLook(run, snapshot, look)
       if (steps.length > 0) await carryOut(run, snapshot, steps)
+      if (wantsEvents(snapshot)) await tellHooks(run, snapshot, steps)
       await writeReport(run, snapshot, look)
       if (steps.length === 0) {
         if (look.incoming > 0 && (await awaitRelease(run, snapshot, until))) continue
@@ -56,6 +57,7 @@ export async function reconcile(run: Reconcile): Promise<string | null> {
       done = done === null ? look.sentence : `${done}; ${look.sentence}`
     }
   })
+  if (done !== null) await attendAfterwards(run)
   if (problem) throw new Permanent(problem)
   return alone ? (done ?? 'nothing to do') : null
 }
@@ -72,6 +74,13 @@ async function renewFirst(run: Reconcile): Promise<void> {
   if (t0 === null || t0 + lease <= now) await renew(run, localFacts(run.files, t0, now), now)
 }
 
+/** What was started is registered and its hooks run at once, not only after the guard's next tick. */
+async function attendAfterwards(run: Reconcile): Promise<void> {
+  if (readFact(run.files.checksDue) === null && readFact(run.files.eventsDue) === null) return
+  const { startDetached } = await import('./detached.ts')
+  startDetached('attend', run)
+}
+
 /**
  * Most runs find nothing to do: what acting needs is loaded when there is something. A lock that was never its own goes
  * first, and is looked at at once: the takeover wait counts from there, and must not begin after a slow stop.
@@ -80,6 +89,16 @@ async function carryOut(run: Reconcile, snapshot: Snapshot, steps: readonly Step
   const { act } = await import('./act.ts')
   const disowned = steps.filter(step => step.do === 'disown')
   await act(run, snapshot, disowned.length > 0 ? disowned : steps)
+}
+
+function wantsEvents({ definition: { hooks, register, checks } }: Snapshot): boolean {
+  return register !== null || checks.length > 0 || Object.keys(hooks).length > 0
+}
+
+/** What goes wrong with hooks must not keep anybody from working. */
+async function tellHooks(run: Reconcile, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
+  const { afterLook } = await import('./events/after-look.ts')
+  await afterLook(run, snapshot, steps).catch(error => run.log(`hooks: ${reason(error)}`))
 }
 
 async function awaitRelease(run: Reconcile, snapshot: Snapshot, until: number): Promise<boolean> {

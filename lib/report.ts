@@ -22,8 +22,9 @@ export const everything = ''
 const ordinary = /^(starting|running|stopping|stopped|not here)\b/
 
 /** What a partition that is here has to say; null when all is as anyone would expect. */
-function remark({ acquisition, index, status }: Local): string | null {
+function remark({ acquisition, index, status, stays }: Local): string | null {
   const here = acquisition !== null && index !== null
+  if (here && stays !== null) return stays
   return here && status !== null && !ordinary.test(status) ? status : null
 }
 

@@ -2,6 +2,7 @@
  * One consistent look at Consul and at the state directory, frozen. Everything that a decision needs is in it; roster
  * and plan read nothing else.
  */
+import { type CoolDown, coolDowns } from './checks/cool-down.ts'
 import { bootClock, bootId } from './clock.ts'
 import type { Registered } from './consul/health.ts'
 import type { Consul } from './consul/http.ts'
@@ -12,7 +13,7 @@ import { type FreeLock, readFree, refreshFree } from './lease/free.ts'
 import { instanceLease } from './lease/lease.ts'
 import { type Lock, lockFrom } from './lease/lock-value.ts'
 import { clearUp, type Expected } from './left-out.ts'
-import { type Member, membersFrom, termsOf } from './members.ts'
+import { lostFrom, type Member, membersFrom, termsOf } from './members.ts'
 import { decode, type Keys, keysOf } from './names.ts'
 import { defaults, type Settings, settingsFrom } from './settings.ts'
 import { readFact } from './state/facts.ts'
@@ -25,6 +26,8 @@ export interface Cluster {
   readonly keys: Keys
   readonly registered: readonly Registered[]
   readonly members: readonly Member[]
+  /** Instances whose session is gone and that are not passing: name -> ModifyIndex of the member key that it left. */
+  readonly lost: ReadonlyMap<string, number>
   /** L and G of everyone who takes part or has lost the session: any of them may have had a lock. */
   readonly terms: readonly Terms[]
   readonly partitions: ReadonlySet<string>
@@ -32,6 +35,8 @@ export interface Cluster {
   /** Restarts that people asked for and nobody has made yet: partition -> the key's ModifyIndex. */
   readonly restarts: ReadonlyMap<string, number>
   readonly settings: Settings
+  /** Partitions that an instance gave up because of a check, and is not to have again yet. */
+  readonly coolDowns: ReadonlyMap<string, CoolDown>
   /** What is wrong with `spec/settings`; null when nothing is. */
   readonly settingsProblem: string | null
   /** Somebody has written a partition set; an empty one without this is no set at all. */
@@ -72,7 +77,7 @@ export async function lookAtCluster(
   own: Expected = { partitions: [], instances: [] },
 ): Promise<Cluster> {
   const keys = keysOf(service)
-  const entries = await trees(consul, [keys.locks, keys.members, keys.spec, keys.restarts])
+  const entries = await trees(consul, [keys.locks, keys.members, keys.spec, keys.restarts, keys.coolDowns])
   // After the locks: a partition that comes in between lacks its lock for this look, and no lock lacks its partition.
   const ids = await keysBelow(consul, keys.partitions)
   const registered = await registeredInstances(consul, service)
@@ -83,6 +88,7 @@ export async function lookAtCluster(
     keys,
     registered,
     members: membersFrom(below(keys.members), keys.members, registered, settings),
+    lost: lostFrom(below(keys.members), keys.members, registered),
     terms: below(keys.members).map(({ value }) => termsOf(value)),
     partitions: new Set(ids.flatMap(key => decode(key.slice(keys.partitions.length)) ?? [])),
     locks: new Map(
@@ -98,6 +104,7 @@ export async function lookAtCluster(
       }),
     ),
     settings,
+    coolDowns: coolDowns(below(keys.coolDowns), keys.coolDowns, Date.now()),
     settingsProblem: problem,
     defined: entries.some(({ key }) => key === keys.revision),
     index: entries.reduce((highest, { modifyIndex }) => Math.max(highest, modifyIndex), 0),

@@ -1,5 +1,6 @@
 /** How a service is, by what any agent can see: each partition, each instance, and the reason in one line each. */
 
+import { type Seen, seenChecks } from './checks/seen.ts'
 import { seconds } from './clock.ts'
 import type { Consul } from './consul/http.ts'
 import { keysBelow, trees } from './consul/kv.ts'
@@ -17,6 +18,7 @@ export interface PartitionStatus {
   readonly instance: string | null
   readonly state:
     | 'running'
+    | 'critical'
     | 'moving'
     | 'waiting'
     | 'crash-looping'
@@ -30,6 +32,8 @@ export interface PartitionStatus {
   readonly why: string
   /** Wall clock of the acquisition; null when nobody holds it. */
   readonly since: string | null
+  /** By which name DNS finds its owner; null when it has no port. */
+  readonly dns: string | null
 }
 
 export interface InstanceStatus {
@@ -67,14 +71,21 @@ export async function readStatus(consul: Consul, service: string): Promise<Statu
       return instance === null ? [] : [[instance, parseReport(value)] as const]
     }),
   )
-  return statusOf(cluster, reports)
+  return statusOf(cluster, reports, await seenChecks(consul, service))
 }
 
-/** Pure. @param reports by instance */
-export function statusOf(cluster: Cluster, reports: ReadonlyMap<string, Report>): Status {
+/** Pure. @param reports by instance; @param seen what the partitions' services in the catalog say */
+export function statusOf(
+  cluster: Cluster,
+  reports: ReadonlyMap<string, Report>,
+  seen: ReadonlyMap<string, Seen> = new Map(),
+): Status {
   const assignment = assign(cluster)
   const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
-  const partitions = ids.map(id => partitionStatus(cluster, assignment, reports, id))
+  const partitions = ids.map(id => {
+    const status = partitionStatus(cluster, assignment, reports, id)
+    return { ...withChecks(status, seen.get(id)), dns: seen.get(id)?.dns ?? null }
+  })
   const good = partitions.filter(isGood).length
   const instances = instanceStatuses(cluster, assignment, reports)
   const hindrances = instances.flatMap(({ instance, why }) => (why ? [`${instance} ${why}`] : []))
@@ -107,6 +118,14 @@ function summaryOf(cluster: Cluster, partitions: readonly PartitionStatus[]): st
   return `${cluster.service}: ${cluster.partitions.size} partitions on ${members} members; ${states || 'nothing to run'}`
 }
 
+/** What a partition says of itself counts where it runs, and of whom it runs on. */
+function withChecks(status: NoDns, seen: Seen | undefined): NoDns {
+  if (seen === undefined || seen.why === '' || seen.instance !== status.instance) return status
+  if (status.state !== 'running') return status
+  return { ...status, state: seen.status === 'critical' ? 'critical' : 'running', why: seen.why }
+}
+
+type NoDns = Omit<PartitionStatus, 'dns'>
 type Words = Pick<PartitionStatus, 'state' | 'why'>
 
 function partitionStatus(
@@ -114,7 +133,7 @@ function partitionStatus(
   assignment: Assignment,
   reports: ReadonlyMap<string, Report>,
   id: string,
-): PartitionStatus {
+): NoDns {
   const lock = cluster.locks.get(id) ?? null
   const holder = lock?.session ? holderOf(cluster, lock) : null
   const words = lock?.session
@@ -145,6 +164,7 @@ function heldWords(
   if (remark === undefined || remark.startsWith('takeover')) return { state: 'running', why: '' }
   if (remark.startsWith('crash-looping')) return { state: 'crash-looping', why: remark.slice('crash-looping '.length) }
   if (remark.startsWith('finished')) return { state: 'finished', why: remark.slice('finished: '.length) }
+  if (remark.startsWith('stays here: ')) return { state: 'critical', why: remark }
   return { state: 'failing', why: remark }
 }
 

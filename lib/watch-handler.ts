@@ -21,10 +21,12 @@ export interface Watch {
   readonly digest: (text: string, here: ThisInstance) => string
   /** Is told which lines have gone and which have come, before anything is done about it; false when that is nothing. */
   readonly onChange?: (here: ThisInstance, gone: readonly string[], come: readonly string[]) => boolean
+  /** What is done about a change instead of a reconcile; returns what it did. */
+  readonly act?: (here: ThisInstance) => Promise<string>
 }
 
 export async function onWatch(
-  { handler, digest, onChange = () => true }: Watch,
+  { handler, digest, onChange = () => true, act }: Watch,
   args: InstanceArgs & { readonly 'dry-run'?: boolean | undefined },
 ): Promise<number> {
   const here = thisInstance(args)
@@ -36,6 +38,11 @@ export async function onWatch(
   if (!dryRun && seen !== null && before === seen) return exit.done
   if (!dryRun && seen !== null && !tell(onChange, here, before ?? '', seen)) {
     writeFact(file, seen)
+    return exit.done
+  }
+  if (act && !dryRun) {
+    if (seen !== null) writeFact(file, seen)
+    print(`${here.instance}: ${await act(here)}`)
     return exit.done
   }
   // Of a burst of handlers only one needs what follows; the others would load it to find the lock taken.

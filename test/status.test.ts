@@ -203,7 +203,7 @@ describe('a partition', () => {
     it(`is ${state} when it is ${what}`, () => {
       const since =
         instance === null || (instance === third && !over.locks?.get('0')?.held) ? null : '2026-01-01T00:00:00Z'
-      assert.deepEqual(partition(over, reports), { partition: '0', instance, state, why, since })
+      assert.deepEqual(partition(over, reports), { partition: '0', instance, state, why, since, dns: null })
     })
   }
 })

@@ -1,6 +1,8 @@
 /** What Consul's agent is told of one instance: the service, its guard check, and the watches that run the handlers. */
+import { partitionService } from '../checks/ids.ts'
 import { guardCheckId } from '../consul/health.ts'
 import type { Definition } from '../definition/definition.ts'
+import { written } from '../definition/variables.ts'
 import { keysOf } from '../names.ts'
 
 /** Where everything is that the agent runs; every path is absolute. */
@@ -58,8 +60,19 @@ export function consulConfig(definition: Definition, place: Place): ConsulConfig
         args: args('on-keyprefix', '--watch', 'wake'),
       },
       { type: 'checks', service: name, handler_type: script, args: args('on-checks') },
+      ...partitionWatches(definition, args),
     ],
   }
+}
+
+/** Only what a process reports by itself, or fails to, is news from Consul: our own commands are no news to us. */
+function partitionWatches(
+  { name, checks }: Definition,
+  args: (program: string, ...own: string[]) => string[],
+): ConsulConfig['watches'] {
+  if (checks.every(({ ttlMs }) => ttlMs === null)) return []
+  const handler = args('on-checks', '--watch', 'partitions')
+  return [{ type: 'checks', service: partitionService(name), handler_type: 'script', args: handler }]
 }
 
 /**
@@ -81,11 +94,12 @@ function guard(
   }
 }
 
-function command(program: string, { name }: Definition, place: Place, own: readonly string[]): string[] {
+function command(program: string, { name, variables }: Definition, place: Place, own: readonly string[]): string[] {
   return [
     ...[place.node, `${place.programs}/${program}.cjs`],
     ...['--instance', place.instance, '--service', name, '--definition', place.definitionFile],
     ...place.more,
+    ...(Object.keys(variables).length > 0 ? ['--variables', written(variables)] : []),
     ...own,
   ]
 }

@@ -36,6 +36,8 @@ const beside = [
   'lib/process/launch.sh',
   'lib/process/shepherd.sh',
   'lib/lock/lock-shepherd.sh',
+  'lib/checks/check.sh',
+  'lib/events/hook.sh',
 ]
 
 async function fromSources(): Promise<Map<string, string>> {

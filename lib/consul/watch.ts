@@ -50,11 +50,20 @@ export function keyprefixDigest(text: string): string {
     .join('\n')
 }
 
-/** A checks watch: one line, `<id> is <status>`, per check of this instance. @throws Permanent on any other shape. */
-export function checksDigest(text: string, own: { readonly node: string; readonly serviceId: string }): string {
+/**
+ * A checks watch: one line, `<id> is <status>`, per check of this instance, or of its partitions.
+ * @throws Permanent on any other shape
+ */
+export function checksDigest(
+  text: string,
+  own: { readonly node: string; readonly serviceId: string },
+  ofPartitions = false,
+): string {
+  const isOwn = (id: unknown) =>
+    ofPartitions ? typeof id === 'string' && id.startsWith(`${own.serviceId}:`) : id === own.serviceId
   return list(text, 'checks')
     .map(checkOf)
-    .filter(check => check.node === own.node && check.serviceId === own.serviceId)
+    .filter(check => check.node === own.node && isOwn(check.serviceId))
     .map(({ id, status }) => `${id} is ${status}`)
     .sort()
     .join('\n')

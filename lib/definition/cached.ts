@@ -22,12 +22,13 @@ export interface CurrentDefinition extends Accepted {
 }
 
 /** Goes up when `Definition` gets another shape, so that an upgrade reads the file again. */
-const format = 1
+const format = 2
 
 /** "gone" when there is no such file. */
 export function stampOf(file: string): string {
   const stat = statSync(file, { throwIfNoEntry: false })
-  return stat ? `${format} ${file} ${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs}` : `${file} gone`
+  const given = process.env.WATCHBILL_VARIABLES ?? '' // see variables.ts, which not every start can afford
+  return stat ? `${format} ${file} ${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs} ${given}` : `${file} gone`
 }
 
 /** The last accepted definition; null when there is none. */

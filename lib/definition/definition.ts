@@ -13,6 +13,8 @@ export type Definition = {
   readonly maxPartitions: number | null
   /** The partition ids, in the order of the file. */
   readonly partitions: readonly string[]
+  /** What it took from the environment when `configure` ran. */
+  readonly variables: Readonly<Record<string, string>>
   readonly run: {
     readonly command: readonly string[]
     /** The working directory; null means "/". */
@@ -27,10 +29,18 @@ export type Definition = {
     /** Run first to stop a process; null when the signal alone does it. */
     readonly command: readonly string[] | null
   }
+  readonly checks: readonly CheckDefinition[]
+  /** The command of each event that has one. */
+  readonly hooks: Readonly<Partial<Record<HookEvent, readonly string[]>>>
+  /** Each partition that runs stands in Consul's catalog under this port; null for not at all. */
+  readonly register: { readonly port: number } | null
   readonly guardIntervalMs: number
   /** L, in ms. */
   readonly leaseMs: number
 }
+
+/** The most partitions that a definition may have. */
+export const mostIds = 100_000
 
 export const restarts = ['always', 'on-failure', 'never'] as const
 export type Restart = (typeof restarts)[number]
@@ -58,3 +68,51 @@ export const signals = [
   'SIGKILL',
 ] as const
 export type Signal = (typeof signals)[number]
+
+/** A health check of every partition. Durations in ms. */
+export type CheckDefinition = {
+  readonly id: string
+  readonly name: string
+  readonly notes: string
+  readonly tags: readonly string[]
+  /** The process reports by itself at least this often; null for a check that is a command. */
+  readonly ttlMs: number | null
+  /** Null for a check that the process reports by itself. */
+  readonly command: readonly string[] | null
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  /** So many failures in a row make it critical. */
+  readonly failuresBeforeCritical: number
+  /** A status must have lasted so long before anything is done about it. */
+  readonly forMs: number
+  /** For how long an instance that gave a partition up because of this check does not take it back. */
+  readonly coolDownMs: number
+  /** So often within an hour "release" may move one partition; then it stays where it is. */
+  readonly movesPerHour: number
+  readonly onFailure: readonly Reaction[]
+  readonly onWarning: readonly Reaction[]
+  readonly onPass: readonly Reaction[]
+}
+
+/** What can be done about a check besides running a command. */
+export const builtIns = ['restart', 'release', 'drain'] as const
+export type BuiltIn = (typeof builtIns)[number]
+export type Reaction = BuiltIn | readonly string[]
+
+/** What can happen to an instance and its partitions; see the README for when. */
+export const hookEvents = [
+  'acquired',
+  'started',
+  'exited',
+  'failed',
+  'releasing',
+  'released',
+  'stopFailed',
+  'joined',
+  'left',
+  'lost',
+  'rebalanced',
+  'isolated',
+  'rejoined',
+] as const
+export type HookEvent = (typeof hookEvents)[number]

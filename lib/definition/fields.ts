@@ -2,9 +2,8 @@
 import * as z from 'zod/mini'
 import { duration } from '../clock.ts'
 import { encode } from '../names.ts'
+import { mostIds } from './definition.ts'
 import { kind, shown } from './wording.ts'
-
-const mostIds = 100_000
 
 type Wrong = { error: (issue: { input: unknown }) => string }
 
@@ -79,6 +78,12 @@ export function environment() {
     error: issue =>
       issue.code === 'invalid_key' ? `is no name for a variable here; use ${names}` : wanted.error(issue),
   })
+}
+
+/** The name of a variable in the environment. */
+export function variableName() {
+  const wanted = give('the name of a variable')
+  return z.string(wanted).check(z.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, wanted))
 }
 
 /** The first and the last number of consecutive partition ids. */

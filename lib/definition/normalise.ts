@@ -1,27 +1,69 @@
 import { duration } from '../clock.ts'
-import type { Definition } from './definition.ts'
+import type { CheckDefinition, Definition, Reaction } from './definition.ts'
 import type { DefinitionFile } from './schema.ts'
+import type { Variables } from './variables.ts'
+
+/** A check's timeout is its interval, but no longer than this, ms. */
+const longestTimeout = 10_000
 
 /** A definition file in the form that the programs use: ids listed, durations in milliseconds, nothing left out. */
-export function normalised(from: DefinitionFile): Definition {
+export function normalised(from: DefinitionFile, variables: Variables = {}): Definition {
+  const { count } = from.partitions
+  const named = typeof count === 'object' ? count.env : null
   return {
     name: from.name,
     id: from.id ?? from.name,
     tags: from.tags,
     weight: from.weight,
     maxPartitions: from.maxPartitions,
-    partitions: partitionIds(from.partitions),
+    partitions: partitionIds(from.partitions, variables),
+    variables: named === null ? {} : { [named]: variables[named] ?? '' },
     run: { ...from.run, cwd: from.run.cwd ?? null },
     stop: { signal: from.stop.signal, graceMs: ms(from.stop.grace), command: from.stop.command ?? null },
+    checks: from.checks.map(checkFrom),
+    hooks: from.hooks,
+    register: from.register ?? null,
     guardIntervalMs: ms(from.guard.interval),
     leaseMs: ms(from.lease),
   }
 }
 
-function partitionIds({ range, list }: DefinitionFile['partitions']): string[] {
+function partitionIds({ range, list, count }: DefinitionFile['partitions'], variables: Variables): string[] {
+  if (count !== undefined) {
+    const number = typeof count === 'object' ? Number(variables[count.env]) : count
+    return Array.from({ length: number }, (_, index) => String(index))
+  }
   if (!range) return list ?? []
   const [first, last] = range
   return Array.from({ length: last - first + 1 }, (_, index) => String(first + index))
+}
+
+function checkFrom({ ttl, command, interval, timeout, ...check }: DefinitionFile['checks'][number]): CheckDefinition {
+  const intervalMs = ms(interval)
+  return {
+    id: check.id ?? check.name,
+    name: check.name,
+    notes: check.notes,
+    tags: check.tags,
+    ttlMs: ttl === undefined ? null : ms(ttl),
+    command: command ?? null,
+    intervalMs,
+    timeoutMs: timeout === undefined ? Math.min(intervalMs, longestTimeout) : ms(timeout),
+    failuresBeforeCritical: check.failuresBeforeCritical,
+    forMs: ms(check.for),
+    coolDownMs: ms(check.coolDown),
+    movesPerHour: check.movesPerHour,
+    onFailure: reactions(check.onFailure),
+    onWarning: reactions(check.onWarning),
+    onPass: reactions(check.onPass),
+  }
+}
+
+/** One command, one built-in, or a list that holds either: a list of strings is a command. */
+function reactions(from: DefinitionFile['checks'][number]['onPass']): Reaction[] {
+  if (from === undefined) return []
+  if (typeof from === 'string') return [from]
+  return from.every(part => typeof part === 'string') ? [from as string[]] : (from as Reaction[])
 }
 
 function ms(text: string): number {

@@ -3,7 +3,8 @@
  * a quarter of the size and loads three times faster, and what loads a definition is started very often.
  */
 import * as z from 'zod/mini'
-import { restarts, signals } from './definition.ts'
+import { checks, hooks } from './check-fields.ts'
+import { mostIds, restarts, signals } from './definition.ts'
 import {
   about,
   command,
@@ -16,13 +17,16 @@ import {
   idRange,
   passableText,
   serviceName,
+  variableName,
 } from './fields.ts'
 
 const weightWanted = give('a number above 0 and up to 1000000')
 const mostWanted = give('a whole number of at least 1, or null for no limit')
 const signalWanted = give('a signal that ends a process, such as SIGTERM, SIGINT or SIGKILL')
 const cwdWanted = give('an absolute path')
-const oneOf = 'either "range" or "list"'
+const portWanted = give('a port, 1 to 65535')
+const oneOf = 'one of "range", "list" and "count"'
+const countWanted = give('a whole number of at least 1, or {"env": "NAME"}')
 
 const partitions = fields(
   {
@@ -30,12 +34,25 @@ const partitions = fields(
       about(idRange(), 'Consecutive numbers as ids: the first and the last one, both included.', [0, 15]),
     ),
     list: z.optional(about(idList(), 'Ids by name, each 1 to 200 bytes long in its key.', ['eu', 'us'])),
+    count: z.optional(
+      about(
+        z.union(
+          [
+            z.int(countWanted).check(z.gte(1, countWanted), z.lte(mostIds, countWanted)),
+            fields({ env: about(variableName(), 'The variable that holds the number when configure runs.') }),
+          ],
+          countWanted,
+        ),
+        'So many, from 0 on: a number, or the variable that holds it when configure runs.',
+        { env: 'KAFKA_PARTITION_COUNT' },
+      ),
+    ),
   },
   oneOf,
 ).check(
   z.meta({ minProperties: 1, maxProperties: 1 }),
-  z.refine(({ range, list }) => range !== undefined || list !== undefined, { error: `is empty; give ${oneOf}` }),
-  z.refine(({ range, list }) => range === undefined || list === undefined, { error: `has both; give ${oneOf}` }),
+  z.refine(given => Object.keys(given).length > 0, { error: `is empty; give ${oneOf}` }),
+  z.refine(given => Object.keys(given).length < 2, { error: `has more than one; give ${oneOf}` }),
 )
 
 const run = fields({
@@ -124,6 +141,23 @@ export const schema = fields({
   }),
   run: about(run, 'What runs, once for each partition.'),
   stop: about(stop, 'How a process is stopped.'),
+  checks: about(z._default(checks(), []), 'Health checks, of every partition for itself.', [
+    { name: 'progress', ttl: '5m', onFailure: ['./page', '{partition}'] },
+  ]),
+  hooks: about(
+    z._default(hooks(), {}),
+    'Commands that are run when something happens, with the event as JSON on stdin.',
+    {
+      failed: ['./page', '{partition}'],
+    },
+  ),
+  register: z.optional(
+    about(
+      fields({ port: about(z.int(portWanted).check(z.gte(1, portWanted), z.lte(65_535, portWanted)), 'The port.') }),
+      'Each partition that runs stands in the catalog: DNS answers <partition>.<name>-partition.service.consul.',
+      { port: 9000 },
+    ),
+  ),
   guard: about(guard, 'The script check that renews the lease.'),
   lease: about(
     z._default(durationText(1), '10s'),

@@ -3,6 +3,8 @@ import { rmSync } from 'node:fs'
 import { transactInBatches } from '../consul/batch.ts'
 import { base64, mustBeWritable, type Operation } from '../consul/kv.ts'
 import type { Context } from '../context.ts'
+import { reason } from '../errors.ts'
+import { tellReleased } from '../events/released.ts'
 import type { Keys } from '../names.ts'
 import type { Step } from '../plan.ts'
 import { type Stop, stopAll } from '../process/stop.ts'
@@ -17,20 +19,36 @@ export type Ending = Extract<Step, { do: 'release' | 'disown' | 'stop' }>
 const wakeRoom = 8
 
 /**
- * Stops the partitions of all these steps at once, and gives each lock back as soon as its partition is gone.
+ * Stops the partitions of all these steps at once, and gives each lock back as soon as its partition is gone. A lost one
+ * is not kept waiting by what is asked and announced of the others.
  * @throws Denied when the token may not give back: then only what must be stopped is, for the rest would run nowhere
  */
 export async function endAll(context: Context, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
   const given = endings.filter(ending => ending.do !== 'stop')
   const lost = endings.filter(ending => ending.do === 'stop')
   const branches = await Promise.allSettled([
-    endSome(context, snapshot, lost),
-    mayGiveBack(context, snapshot, given).then(() => endSome(context, snapshot, given)),
+    stopAndGiveBack(context, snapshot, lost),
+    mayGiveBack(context, snapshot, given)
+      .then(() => announce(context, snapshot, given))
+      .then(() => stopAndGiveBack(context, snapshot, given)),
   ])
   for (const branch of branches) if (branch.status === 'rejected') throw branch.reason
 }
 
-async function endSome(context: Context, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
+/** Before anything is stopped: the catalog sends nobody here any more, and the `releasing` hooks run. */
+async function announce(context: Context, snapshot: Snapshot, given: readonly Ending[]): Promise<void> {
+  const { definition } = snapshot
+  if (!definition.register && definition.checks.length === 0 && !definition.hooks.releasing) return
+  const here = given.filter(ending => ending.do === 'release' && snapshot.local.get(ending.partition)?.shepherd)
+  const { announceRelease } = await import('../events/releasing.ts')
+  await announceRelease(
+    context,
+    definition,
+    here.map(({ partition }) => partition),
+  )
+}
+
+async function stopAndGiveBack(context: Context, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
   if (endings.length === 0) return
   const { stop } = snapshot.definition
   const byPartition = new Map(endings.map(ending => [ending.partition, ending]))
@@ -39,13 +57,21 @@ async function endSome(context: Context, snapshot: Snapshot, endings: readonly E
     makeOwnDirectory(files.directory)
     return { partition, files, grace: snapshot.local.get(partition)?.terms?.grace ?? stop.graceMs, signal: stop.signal }
   })
-  await stopAll(context.files.partitions, stops, gone =>
+  const onGone = (gone: readonly Stop[]) =>
     giveBack(
       context,
       snapshot,
       gone.map(({ partition }) => byPartition.get(partition) as Ending),
-    ),
-  )
+    )
+  try {
+    await stopAll(context.files.partitions, stops, onGone)
+  } catch (error) {
+    if (snapshot.definition.hooks.stopFailed) {
+      const { tellStopFailed } = await import('../events/lifecycle.ts')
+      tellStopFailed(context, snapshot.definition, [...byPartition.keys()], reason(error))
+    }
+    throw error
+  }
 }
 
 /** Only a token can have lost a permission; who has none is not asked at each hand-over. */
@@ -102,12 +128,14 @@ function wakes(context: Context, snapshot: Snapshot, endings: readonly Ending[])
 /** Of a partition that is gone, only how it ended and what it printed stay; of one out of the set, nothing. */
 function forget(context: Context, snapshot: Snapshot, partition: string, why: string): void {
   const files = context.files.partition(partition)
+  tellReleased(context, snapshot.definition, partition, why)
   if (!snapshot.partitions.has(partition)) {
     attempt(`remove ${files.directory}`, () => rmSync(files.directory, { recursive: true, force: true }))
     return
   }
   const facts = [files.acquisition, files.releasing, files.index, files.token, files.lease, files.terms]
-  for (const fact of [...facts, files.launched, files.shepherd, files.process, files.restarts, files.restart])
-    removeFact(fact)
+  const ofProcess = [files.launched, files.shepherd, files.process, files.restarts, files.restart]
+  for (const fact of [...facts, ...ofProcess, files.stays, files.told]) removeFact(fact)
+  attempt(`remove ${files.checks}`, () => rmSync(files.checks, { recursive: true, force: true }))
   writeFact(files.status, `not here: ${why}`)
 }

@@ -1,6 +1,5 @@
 /** Claiming: one transaction says "as I read it, and now mine". */
-import { readFileSync } from 'node:fs'
-import { bootClock } from '../clock.ts'
+import { bootClock, randomId } from '../clock.ts'
 import { lastEntry, transactInBatches } from '../consul/batch.ts'
 import { base64, type Operation } from '../consul/kv.ts'
 import type { Context } from '../context.ts'
@@ -58,7 +57,7 @@ function intend(context: Context, snapshot: Snapshot, partition: string): string
   writePartitionLease(files, { from: never, own: never }) // over, until the lock is held
   for (const fact of [files.index, files.token, files.releasing, files.restart]) removeFact(fact)
   writeFact(files.status, 'starting')
-  const acquisition = pending ?? readFileSync('/proc/sys/kernel/random/uuid', 'utf8').trim() // node:crypto would cost a third of a start
+  const acquisition = pending ?? randomId()
   writeFact(files.acquisition, acquisition)
   return acquisition
 }

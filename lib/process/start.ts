@@ -1,10 +1,12 @@
 /** Starts partitions' processes: detached shepherds that outlive the handler, the reload and the agent. */
-import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
+import { checkId, passPath } from '../checks/ids.ts'
+import { addressFrom } from '../consul/address.ts'
 import type { Definition } from '../definition/definition.ts'
 import { expand, expandEnv } from '../definition/expand.ts'
 import { attempt, removeFact, writeFact } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/instance.ts'
+import { inheritedEnvironment, launchAll } from './launch.ts'
 
 export interface Start {
   readonly files: PartitionFiles
@@ -20,13 +22,9 @@ export interface Start {
   readonly grace: number
 }
 
-const launcher = `${import.meta.dirname}/launch.sh`
 const shepherd = `${import.meta.dirname}/shepherd.sh`
 /** So many by one launcher: their arguments have to fit into a command line. */
 const atOnce = 32
-
-/** Only these of the agent's own variables reach the process: a token in the agent's environment must not. */
-const inherited = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'USER', 'LOGNAME']
 
 /**
  * Starts the shepherds of partitions whose locks are held. Each checks acquisition and lease itself before it starts the
@@ -39,30 +37,15 @@ export async function startShepherds(definition: Definition, starts: readonly St
 }
 
 /** @throws never for one that cannot be started: its status says so, and the next look tries again */
-function launch(definition: Definition, starts: readonly Start[]): Promise<void> {
+async function launch(definition: Definition, starts: readonly Start[]): Promise<void> {
   for (const { files } of starts) prepare(files)
-  const environments = starts.map(start => environment(definition, start))
-  const names = differing(environments)
-  const indexed = environments.flatMap((own, i) => names.map(name => [`_${i}_${name}`, own[name] ?? '']))
-  const common = Object.entries(environments[0] ?? {}).filter(([name]) => !names.includes(name))
-  const argv = starts.flatMap(start => {
-    const own = shepherdArguments(definition, start)
-    return [start.files.directory, String(own.length), ...own]
-  })
-  return new Promise(resolve => {
-    // Nothing of ours is inherited: Consul waits for whoever holds a handler's stdout or stderr.
-    spawn('/bin/sh', [launcher, shepherd, definition.run.cwd ?? '/', String(starts.length), names.join(' '), ...argv], {
-      cwd: '/',
-      env: Object.fromEntries([...common, ...indexed]),
-      detached: true,
-      stdio: 'ignore',
-    })
-      .on('error', error => {
-        for (const { files } of starts) writeFact(files.status, `cannot start: ${error.message}`)
-        resolve()
-      })
-      .on('exit', () => resolve())
-  })
+  const items = starts.map(start => ({
+    directory: start.files.directory,
+    environment: environmentOf(definition, start),
+    args: shepherdArguments(definition, start),
+  }))
+  const problem = await launchAll(shepherd, definition.run.cwd ?? '/', items)
+  if (problem !== null) for (const { files } of starts) writeFact(files.status, `cannot start: ${problem}`)
 }
 
 function prepare(files: PartitionFiles): void {
@@ -81,10 +64,10 @@ function shepherdArguments(definition: Definition, start: Start): string[] {
   ]
 }
 
-function environment(definition: Definition, start: Start): Record<string, string> {
-  const kept = inherited.flatMap(name => (process.env[name] === undefined ? [] : [[name, process.env[name] as string]]))
+/** What the process of a partition has in its environment. */
+export function environmentOf(definition: Definition, start: Start): Record<string, string> {
   return {
-    ...Object.fromEntries(kept),
+    ...inheritedEnvironment(),
     ...expandEnv(definition.run.env, valuesOf(start)),
     WATCHBILL_SERVICE: start.service,
     WATCHBILL_INSTANCE: start.instance,
@@ -92,15 +75,25 @@ function environment(definition: Definition, start: Start): Record<string, strin
     WATCHBILL_TOKEN: start.token,
     WATCHBILL_VERSION: start.version,
     WATCHBILL_NODE: start.node,
+    ...passUrls(definition, start),
   }
 }
 
-function valuesOf({ partition, token, version, node, instance, service }: Start): Record<string, string> {
-  return { partition, token, version, node, instance, service }
+/** For each check that the process reports by itself, the URL that passes it; none where Consul is a unix socket. */
+function passUrls({ checks, id }: Definition, { partition }: Start): Record<string, string> {
+  const own = checks.filter(({ ttlMs }) => ttlMs !== null)
+  if (own.length === 0) return {}
+  const { origin, socketPath } = addressFrom(process.env)
+  if (socketPath !== null) return {}
+  return Object.fromEntries(
+    own.map(check => [
+      `WATCHBILL_CHECK_${check.id.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`,
+      `${origin}${passPath(checkId(id, partition, check.id))}`,
+    ]),
+  )
 }
 
-/** The variables that are not the same for all; a shell knows only names that it could have made itself. */
-function differing([first = {}, ...others]: readonly Record<string, string>[]): string[] {
-  const names = Object.keys(first).filter(name => /^[A-Za-z_]\w*$/.test(name))
-  return names.filter(name => others.some(other => other[name] !== first[name]))
+/** What the placeholders of a definition stand for. */
+export function valuesOf({ partition, token, version, node, instance, service }: Start): Record<string, string> {
+  return { partition, token, version, node, instance, service }
 }

@@ -1,5 +1,6 @@
 /** The roster of a cluster as one look found it: members in full, the partition set, and who holds what. */
 import type { Cluster } from '../snapshot.ts'
+import { avoiding } from './avoid.ts'
 import { roster } from './roster.ts'
 
 /** Partition id -> instance. Partitions that fit nowhere, and those that are held, are absent. */
@@ -9,14 +10,17 @@ export type Assignment = ReadonlyMap<string, string>
  * Pure: every instance that sees the same cluster computes the same assignment. A held partition keeps its place, so that
  * nothing else moves when it goes and comes back; unless, with all members at their maxPartitions, another needs it.
  */
-export function assign(cluster: Pick<Cluster, 'members' | 'partitions' | 'locks' | 'settings'>): Assignment {
+export function assign(
+  cluster: Pick<Cluster, 'members' | 'partitions' | 'locks' | 'settings' | 'coolDowns'>,
+): Assignment {
   const members = cluster.members.filter(member => member.absence === null)
+  const avoided = new Map([...cluster.coolDowns].map(([id, { instance }]) => [id, instance]))
   const held = new Set(cluster.settings.held)
   const wanted = [...cluster.partitions].filter(id => !held.has(id))
   const holders = holdersOf(cluster)
-  const whole = roster(members, [...cluster.partitions], holders)
-  if (wanted.some(id => !whole.has(id)) && wanted.length < cluster.partitions.size)
-    return roster(members, wanted, holders)
+  const rosterOf = (ids: readonly string[]) => avoiding(roster(members, ids, holders), members, avoided)
+  const whole = rosterOf([...cluster.partitions])
+  if (wanted.some(id => !whole.has(id)) && wanted.length < cluster.partitions.size) return rosterOf(wanted)
   for (const id of held) whole.delete(id)
   return whole
 }

@@ -27,6 +27,18 @@ export interface InstanceFiles {
   readonly memberIndex: string
   readonly left: string
   readonly report: string
+  /** Reactions that are still to be done, one file each: see lib/events/queue.ts. */
+  readonly events: string
+  /** What hooks were told of the instance last: see lib/events/instance.ts. */
+  readonly told: string
+  /** When the next of them is due, boot-clock ms. */
+  readonly eventsDue: string
+  /** Until when a drain that a check asked for lasts, `<boot id> <boot-clock ms> <why>`. */
+  readonly drained: string
+  /** When the next check of a partition is due, boot-clock ms. */
+  readonly checksDue: string
+  /** Where the round of checks that is at work has its lock. */
+  readonly checksLock: string
   readonly log: string
   readonly partitions: string
   /** What a handler last saw on its stdin. */
@@ -58,6 +70,14 @@ export interface PartitionFiles {
   readonly output: string
   /** There as long as a restart that was asked for on this machine is not made; the text says why. */
   readonly restart: string
+  /** What Consul's agent was told of it: see lib/checks/catalog.ts. */
+  readonly registered: string
+  /** One directory per check: see lib/checks/state.ts. */
+  readonly checks: string
+  /** Why a check that wants it elsewhere cannot have it moved; missing when nothing is the matter. */
+  readonly stays: string
+  /** What hooks were told of it last: see lib/events/lifecycle.ts. */
+  readonly told: string
 }
 
 export const defaultState = '/var/lib/watchbill'
@@ -85,6 +105,12 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     memberIndex: at('member-index'),
     left: at('left'),
     report: at('report'),
+    events: at('event'),
+    told: at('told'),
+    eventsDue: at('events.due'),
+    drained: at('drained'),
+    checksDue: at('checks.due'),
+    checksLock: at('checks'),
     log: at('log'),
     partitions: at('partition'),
     seen: handler => at(`seen.${handler}`),
@@ -110,6 +136,10 @@ function partitionFiles(directory: string): PartitionFiles {
     restarts: at('restarts'),
     output: at('output'),
     restart: at('restart'),
+    registered: at('registered'),
+    checks: at('check'),
+    stays: at('stays'),
+    told: at('told'),
   }
 }
 

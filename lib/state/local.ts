@@ -30,6 +30,8 @@ export interface Local {
   readonly status: string | null
   /** It is to be stopped and started again: see process/restart.ts. */
   readonly restart: boolean
+  /** Why a check that wants it elsewhere cannot have it moved. */
+  readonly stays: string | null
   /** L and G of the acquisition in ms. */
   readonly terms: Terms | null
 }
@@ -64,6 +66,7 @@ export function localOf(files: PartitionFiles, t0: number | null, now: number): 
     process,
     status: readLine(files.status),
     restart: existsSync(files.restart),
+    stays: readFact(files.stays),
     terms,
   }
 }

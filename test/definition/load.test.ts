@@ -38,8 +38,12 @@ test('the smallest definition gets every default', async () => {
     weight: 1,
     maxPartitions: null,
     partitions: ['0', '1'],
+    variables: {},
     run: { command: ['./consume'], cwd: null, env: {}, restart: 'always' },
     stop: { signal: 'SIGTERM', graceMs: 3000, command: null },
+    checks: [],
+    hooks: {},
+    register: null,
     guardIntervalMs: 2000,
     leaseMs: 10_000,
   })
@@ -61,6 +65,26 @@ test('a definition that says everything is taken at its word', async () => {
       restart: 'on-failure',
     },
     stop: { signal: 'SIGINT', grace: '1.5s', command: ['./drain', '{partition}'] },
+    checks: [
+      { name: 'progress', ttl: '5m', onFailure: 'restart', onPass: ['./page', '-r'] },
+      {
+        name: 'disk',
+        id: 'disk-full',
+        notes: 'see the runbook',
+        tags: ['disk'],
+        command: ['./disk', '{partition}'],
+        interval: '60s',
+        timeout: '2s',
+        failuresBeforeCritical: 3,
+        for: '1m',
+        coolDown: '1h',
+        movesPerHour: 2,
+        onWarning: [['./page', '{partition}'], 'release'],
+        onFailure: 'drain',
+      },
+    ],
+    hooks: { failed: ['./page'], acquired: ['./tell', '{partition}'] },
+    register: { port: 9000 },
     guard: { interval: '1500ms' },
     lease: '7s',
   }
@@ -71,8 +95,47 @@ test('a definition that says everything is taken at its word', async () => {
     weight: 2.5,
     maxPartitions: 12,
     partitions: ['eu/orders', 'Zürich', '7'],
+    variables: {},
     run: everything.run,
     stop: { signal: 'SIGINT', graceMs: 1500, command: ['./drain', '{partition}'] },
+    checks: [
+      {
+        id: 'progress',
+        name: 'progress',
+        notes: '',
+        tags: [],
+        ttlMs: 300_000,
+        command: null,
+        intervalMs: 10_000,
+        timeoutMs: 10_000,
+        failuresBeforeCritical: 1,
+        forMs: 0,
+        coolDownMs: 600_000,
+        movesPerHour: 4,
+        onFailure: ['restart'],
+        onWarning: [],
+        onPass: [['./page', '-r']],
+      },
+      {
+        id: 'disk-full',
+        name: 'disk',
+        notes: 'see the runbook',
+        tags: ['disk'],
+        ttlMs: null,
+        command: ['./disk', '{partition}'],
+        intervalMs: 60_000,
+        timeoutMs: 2000,
+        failuresBeforeCritical: 3,
+        forMs: 60_000,
+        coolDownMs: 3_600_000,
+        movesPerHour: 2,
+        onFailure: ['drain'],
+        onWarning: [['./page', '{partition}'], 'release'],
+        onPass: [],
+      },
+    ],
+    hooks: everything.hooks,
+    register: { port: 9000 },
     guardIntervalMs: 1500,
     leaseMs: 7000,
   })
@@ -103,14 +166,15 @@ const name = 'give 1 to 64 of A-Z a-z 0-9 _ . - that begin with a letter or a di
 const range = 'give two numbers: the first and the last one, such as [0, 15]'
 const number = 'give a whole number of at least 0'
 const id = 'give 1 to 200 bytes, as they stand in a key, without control characters'
-const either = 'give either "range" or "list"'
+const either = 'give one of "range", "list" and "count"'
 const args = 'give an array of strings: the program, then its arguments'
 const weight = 'give a number above 0 and up to 1000000'
 const most = 'give a whole number of at least 1, or null for no limit'
 const signal = 'give a signal that ends a process, such as SIGTERM, SIGINT or SIGKILL'
 const time = 'give a duration such as "500ms", "3s" or "1.5m"'
 const variable = 'use letters, digits and _, the first not a digit; WATCHBILL_ names are set by watchbill'
-const top = '$schema, name, id, tags, weight, maxPartitions, partitions, run, stop, guard, lease'
+const top =
+  '$schema, name, id, tags, weight, maxPartitions, partitions, run, stop, checks, hooks, register, guard, lease'
 const broken = 'holds a NUL character or broken Unicode; remove it'
 
 /** What is added to the smallest definition, and the line that it is refused with. */
@@ -137,10 +201,10 @@ const refused: [object, string][] = [
   [{ partitions: undefined }, `partitions: is missing; ${either}`],
   [{ partitions: [0, 15] }, `partitions: cannot be an array of 2; ${either}`],
   [{ partitions: {} }, `partitions: is empty; ${either}`],
-  [{ partitions: { range: [0, 1], list: ['a'] } }, `partitions: has both; ${either}`],
+  [{ partitions: { range: [0, 1], list: ['a'] } }, `partitions: has more than one; ${either}`],
   [
-    { partitions: { range: [0, 1], count: 3 } },
-    'partitions.count: is an unknown field; the fields here are range, list',
+    { partitions: { range: [0, 1], number: 3 } },
+    'partitions.number: is an unknown field; the fields here are range, list, count',
   ],
   [{ partitions: { range: 16 } }, `partitions.range: cannot be a number; ${range}`],
   [{ partitions: { range: [0] } }, `partitions.range: cannot be an array of 1; ${range}`],
@@ -214,8 +278,49 @@ const refused: [object, string][] = [
     'lease: the takeover wait lease + stop.grace + 1 s = 304 s is more than 300 s; lower lease or stop.grace',
   ],
 
-  [{ checks: [] }, `checks: is an unknown field; the fields here are ${top}`],
-  [{ hooks: {} }, `hooks: is an unknown field; the fields here are ${top}`],
+  [
+    { partitions: { count: 0 } },
+    'partitions.count: cannot be 0; give a whole number of at least 1, or {"env": "NAME"}',
+  ],
+  [
+    { partitions: { count: { env: 'NO_SUCH_VARIABLE' } } },
+    'partitions.count.env: NO_SUCH_VARIABLE is not set; set it when configure runs',
+  ],
+  [{ checks: {} }, 'checks: cannot be an object; give an array of checks'],
+  [{ checks: [{ name: 'a' }] }, 'checks[0]: has both or neither; give either "ttl", or "command" with its "interval"'],
+  [
+    { checks: [{ name: 'a', ttl: '1s', command: ['x'] }] },
+    'checks[0]: has both or neither; give either "ttl", or "command" with its "interval"',
+  ],
+  [
+    {
+      checks: [
+        { name: 'a', ttl: '1s' },
+        { name: 'b', id: 'a', ttl: '1s' },
+      ],
+    },
+    'checks[1].id: "a" is there twice; give one of them another id',
+  ],
+  [
+    { checks: [{ name: 'runs', ttl: '1s' }] },
+    "checks[0].name: cannot be runs, a check of watchbill's own; give another",
+  ],
+  [{ checks: [{ name: 'a', ttl: '1ms' }] }, 'checks[0].ttl: cannot be "1ms"; give a duration of at least "1s"'],
+  [
+    { checks: [{ name: 'a', ttl: '1s', onFailure: 'reboot' }] },
+    'checks[0].onFailure: cannot be a string; give a command (an array of strings), "restart", "release", "drain", or a list of these',
+  ],
+  [
+    { hooks: { lost: 'x' } },
+    'hooks.lost: cannot be a string; give an array of strings: the program, then its arguments',
+  ],
+  [
+    { hooks: { gone: ['x'] } },
+    'hooks.gone: is an unknown field; the fields here are acquired, started, exited, failed, releasing, released, stopFailed, joined, left, lost, rebalanced, isolated, rejoined',
+  ],
+  [{ register: { port: 0 } }, 'register.port: cannot be 0; give a port, 1 to 65535'],
+  [{ probes: [] }, `probes: is an unknown field; the fields here are ${top}`],
+  [{ events: {} }, `events: is an unknown field; the fields here are ${top}`],
   [{ 'odd\n\u2028\u009b name': 1 }, `["odd\\n\\u{2028}\\u{9b} name"]: is an unknown field; the fields here are ${top}`],
   [{ $schema: 1 }, '$schema: cannot be 1; give a string'],
   [{ name: undefined, lease: 1, weight: -1 }, `name: is missing; ${name} (and 2 more)`],
@@ -223,7 +328,7 @@ const refused: [object, string][] = [
     { run: { comand: ['x'] } },
     'run.comand: is an unknown field; the fields here are command, cwd, env, restart (and 1 more)',
   ],
-  [{ hooks: {}, checks: [], lease: 1 }, `hooks: is an unknown field; the fields here are ${top} (and 2 more)`],
+  [{ events: {}, probes: [], lease: 1 }, `events: is an unknown field; the fields here are ${top} (and 2 more)`],
 ]
 
 for (const [added, line] of refused) {
@@ -231,6 +336,20 @@ for (const [added, line] of refused) {
     assert.equal(await refusal({ ...smallest, ...added }), line)
   })
 }
+
+test('a count is a number, or what a variable holds when configure runs', async () => {
+  const count = { env: 'COUNT' }
+  const text = JSON.stringify({ ...smallest, partitions: { count } })
+  const { partitions, variables } = await parseDefinition(text, 'x.json', { COUNT: '3' })
+  assert.deepEqual([partitions, variables], [['0', '1', '2'], { COUNT: '3' }])
+  assert.deepEqual((await load({ ...smallest, partitions: { count: 2 } })).partitions, ['0', '1'])
+  for (const COUNT of ['0', '-1', '1.5', 'many', '1000000', '']) {
+    await assert.rejects(
+      parseDefinition(text, 'x.json', { COUNT }),
+      /partitions\.count\.env: COUNT is .*; .*set it|give it/,
+    )
+  }
+})
 
 test('the root must be an object', async () => {
   assert.equal(await refusal('[]'), `it cannot be an empty array; give an object with ${top}`)
@@ -282,8 +401,37 @@ test('any JSON value loads, or is refused in one line that names the file and wh
 })
 
 test('any value in any field of a good definition loads, or is refused in one line', async () => {
-  const fields = ['$schema', 'name', 'id', 'tags', 'weight', 'maxPartitions', 'partitions', 'run', 'stop', 'guard']
-  const inner = ['range', 'list', 'command', 'cwd', 'env', 'restart', 'signal', 'grace', 'interval', 'lease']
+  const fields = [
+    '$schema',
+    'name',
+    'id',
+    'tags',
+    'weight',
+    'maxPartitions',
+    'partitions',
+    'run',
+    'stop',
+    'guard',
+    'checks',
+    'hooks',
+    'register',
+  ]
+  const inner = [
+    'range',
+    'list',
+    'command',
+    'cwd',
+    'env',
+    'restart',
+    'signal',
+    'grace',
+    'interval',
+    'lease',
+    'count',
+    'onFailure',
+    'ttl',
+    'name',
+  ]
   const value = fc.oneof(
     fc.jsonValue({ maxDepth: 2 }),
     fc.dictionary(fc.constantFrom(...inner), fc.jsonValue({ maxDepth: 2 })),

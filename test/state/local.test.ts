@@ -45,6 +45,7 @@ describe('what is known of a partition here', () => {
       process: self,
       status: 'running',
       restart: false,
+      stays: null,
       terms: { lease: 10_000, grace: 3000 },
     })
   })

@@ -1,0 +1,37 @@
+/**
+ * Runs when:      the guard, or a handler, has seen that a check or a hook is due; or by hand
+ * Reads:          the definition, the state directory, Consul's agent
+ * May change:     the partitions' services and checks in the agent; runs check commands and hooks; what a check's
+ *                 reaction says: restart, release, drain
+ * Never changes:  a lease; what another instance holds
+ * Exits:          0 done, or nothing is due; 100 there is no definition; 111 the state directory is in the way
+ */
+import { attend } from '../lib/attend.ts'
+import { duration } from '../lib/clock.ts'
+import { Permanent, reason } from '../lib/errors.ts'
+import { print, program } from '../lib/frame.ts'
+import { instanceArgs, thisInstance } from '../lib/instance-args.ts'
+import { contextOf } from '../lib/reconcile-once.ts'
+
+program({
+  name: 'attend',
+  about: 'Runs the checks and hooks of one instance that are due.',
+  args: {
+    ...instanceArgs,
+    window: { type: 'string', description: 'how long to stay for what is due soon', default: '2s' },
+  },
+  deadline: 600_000,
+  async run(args) {
+    const window = duration(args.window)
+    if (window === null) throw new Permanent(`cannot read the arguments: --window ${args.window} is no duration`)
+    const run = contextOf('attend', thisInstance(args))
+    try {
+      print(`${run.instance}: ${await attend(run, window)}`)
+    } catch (error) {
+      run.log(`failed: ${reason(error)}`)
+      throw error
+    } finally {
+      run.consul.close()
+    }
+  },
+})

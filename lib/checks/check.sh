@@ -1,0 +1,12 @@
+#!/bin/sh
+# Runs one check of one partition, once.
+#
+#   check.sh DIR PARTITION LIMIT command…
+#
+# DIR is the check's directory, PARTITION the partition's, LIMIT seconds. What the command prints goes to DIR/output.
+# Writes  DIR/exit, the status in one line: 124 when the time was over. A text without its newline is not written yet.
+# The command carries the partition's mark: it does not outlive it, see lib/process/marks.ts.
+_dir=$1 _partition=$2 _limit=$3
+shift 3
+WATCHBILL_DIR=$_partition timeout -k 1 "$_limit" "$@" >"$_dir/output" 2>&1 </dev/null
+printf '%s\n' "$?" >"$_dir/exit"

@@ -1,0 +1,88 @@
+/** Check commands: started with one launcher, and looked after from their files, so that none waits for another. */
+import { bootClock } from '../clock.ts'
+import type { Context } from '../context.ts'
+import type { Definition } from '../definition/definition.ts'
+import { expand } from '../definition/expand.ts'
+import { launchAll } from '../process/launch.ts'
+import { environmentOf, valuesOf } from '../process/start.ts'
+import { readFact, readLine, removeFact } from '../state/facts.ts'
+import { ended, takeResult } from './state.ts'
+import type { Watched } from './watched.ts'
+
+const script = `${import.meta.dirname}/check.sh`
+const atOnce = 32
+/** What a command gets beyond its timeout before it counts as hung for good, ms: timeout(1) kills it after one second. */
+const slack = 3000
+
+/** Takes the results of those that have ended, and of those that should have. @returns how many still run */
+export function collect(all: readonly Watched[], now: number): number {
+  let running = 0
+  for (const watched of all) {
+    const { started } = watched.state
+    if (started === null) continue
+    const { timeoutMs } = watched.check
+    const late = now - started > timeoutMs + slack || started > now
+    const result = takeResult(watched.files) ?? (late ? { code: 124, output: '' } : null)
+    if (result === null) running++
+    else watched.state = ended(watched.state, watched.check, inWords(result, timeoutMs), now)
+  }
+  return running
+}
+
+function inWords(result: { code: number; output: string }, timeoutMs: number): { code: number; output: string } {
+  if (result.code !== 124 && result.code !== 137) return result
+  return { code: 2, output: `no answer within ${timeoutMs} ms; ${result.output}`.trim() }
+}
+
+/** Starts what is due before `until`, boot clock ms. @returns how many */
+export async function startDue(
+  context: Context & { readonly service: string },
+  definition: Definition,
+  all: readonly Watched[],
+  until: (watched: Watched) => number,
+): Promise<number> {
+  const due = all.filter(({ check, state }) => check.command !== null && state.started === null).filter(isDue(until))
+  for (let from = 0; from < due.length; from += atOnce)
+    await launch(context, definition, due.slice(from, from + atOnce))
+  return due.length
+}
+
+function isDue(until: (watched: Watched) => number) {
+  return (watched: Watched) => watched.state.due <= until(watched)
+}
+
+async function launch(
+  context: Context & { readonly service: string },
+  definition: Definition,
+  due: readonly Watched[],
+): Promise<void> {
+  const launches = due.map(watched => launchOf(context, definition, watched))
+  const problem = await launchAll(script, definition.run.cwd ?? '/', launches)
+  if (problem === null) return
+  for (const watched of due)
+    watched.state = ended(watched.state, watched.check, { code: 2, output: `cannot start: ${problem}` }, bootClock())
+}
+
+function launchOf(context: Context & { readonly service: string }, definition: Definition, watched: Watched) {
+  const { partition, acquisition, check, files, state } = watched
+  const now = bootClock()
+  removeFact(files.exit)
+  // In step with the first one, but never twice for what was missed.
+  const next = state.due + check.intervalMs
+  watched.state = { ...state, started: now, due: next > now ? next : now + check.intervalMs }
+  const own = context.files.partition(partition)
+  const start = {
+    ...{ files: own, service: context.service, instance: context.instance, node: context.node, partition, acquisition },
+    ...{ token: readFact(own.token) ?? '', version: '', lease: 0, grace: 0 },
+  }
+  const command = expand(check.command ?? [], valuesOf(start))
+  return {
+    directory: files.directory,
+    environment: {
+      ...environmentOf(definition, start),
+      WATCHBILL_CHECK: check.id,
+      WATCHBILL_PID: readLine(own.process)?.split(' ')[0] ?? '',
+    },
+    args: [files.directory, own.directory, `${check.timeoutMs / 1000}`, ...command],
+  }
+}

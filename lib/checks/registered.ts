@@ -1,0 +1,64 @@
+/** Keeps the partitions' services in the agent as they should be: there while the process is ours, gone when it is not. */
+import type { Context } from '../context.ts'
+import type { Definition } from '../definition/definition.ts'
+import { decode } from '../names.ts'
+import { readFact, removeFact, writeFact } from '../state/facts.ts'
+import type { Local } from '../state/local.ts'
+import { agentChecks, deregister, isRegistered, register, registration, report, runsCheck } from './catalog.ts'
+import { checkId, partitionServiceId } from './ids.ts'
+import { isRunning } from './stale.ts'
+import type { Status } from './state.ts'
+import { isHere, type Watched } from './watched.ts'
+
+/**
+ * Registers and deregisters what differs, and reports whether each process runs.
+ * @throws Temporary when the agent does not answer: then the next round goes on
+ */
+export async function keepRegistered(
+  context: Context,
+  definition: Definition,
+  local: ReadonlyMap<string, Local>,
+  all: readonly Watched[],
+): Promise<void> {
+  const wanted = isRegistered(definition) ? [...local].filter(([, one]) => isHere(one)) : []
+  const known = await agentChecks(context.consul, definition)
+  const here = new Set([...known.values()].map(check => check.partitionService))
+  for (const [partition, one] of wanted) {
+    const file = context.files.partition(partition).registered
+    const running = isRunning(one)
+    const runs = running ? 'passing' : 'critical'
+    const body = registration(definition, context.instance, partition, id =>
+      id === runsCheck ? runs : statusOf(all, partition, id),
+    )
+    const told = digestOf(body)
+    if (readFact(file)?.split('\n')[1] !== told || !here.has(partitionServiceId(definition.id, partition))) {
+      await register(context.consul, body)
+    } else if (known.get(checkId(definition.id, partition, runsCheck))?.status !== runs) {
+      await report(context.consul, checkId(definition.id, partition, runsCheck), runs, one.status ?? '')
+    }
+    const fact = `${running}\n${told}`
+    if (readFact(file) !== fact) writeFact(file, fact)
+  }
+  const keep = new Set(wanted.map(([partition]) => partitionServiceId(definition.id, partition)))
+  for (const service of here) {
+    const partition = decode(service.slice(definition.id.length + 1))
+    if (!keep.has(service) && partition !== null) await unregister(context, definition, [partition])
+  }
+}
+
+/** Takes partitions out of the catalog: before their process is stopped, so that nobody is sent to it. */
+export async function unregister(context: Context, { id }: Definition, partitions: readonly string[]): Promise<void> {
+  for (const partition of partitions) {
+    await deregister(context.consul, id, partition)
+    removeFact(context.files.partition(partition).registered)
+  }
+}
+
+function statusOf(all: readonly Watched[], partition: string, check: string): Status {
+  return all.find(watched => watched.partition === partition && watched.check.id === check)?.state.status ?? 'passing'
+}
+
+/** What the definition and the instance make of it: how the checks are at the moment is no reason to register it anew. */
+function digestOf(body: Record<string, unknown>): string {
+  return JSON.stringify(body, (key, value) => (key === 'Status' ? undefined : value))
+}

@@ -1,0 +1,39 @@
+/** What `pass`, `warn` and `fail` share. */
+import { Permanent } from '../errors.ts'
+import { print } from '../frame.ts'
+import { partsOf } from '../instance-args.ts'
+import { consulArgs, withConsul } from '../operator.ts'
+import { checkId, passPath } from './ids.ts'
+
+export const sayArgs = {
+  check: { type: 'positional', description: 'the id of the check', required: true },
+  note: { type: 'string', description: 'what to say with it; shown by Consul' },
+  partition: { type: 'string', description: 'the partition (default $WATCHBILL_PARTITION)' },
+  instance: { type: 'string', description: 'the instance, <node>:<service id> (default $WATCHBILL_INSTANCE)' },
+  ...consulArgs,
+} as const
+
+interface SayArgs {
+  readonly check: string
+  readonly note?: string | undefined
+  readonly partition?: string | undefined
+  readonly instance?: string | undefined
+  readonly 'http-addr'?: string | undefined
+}
+
+/** @throws Permanent when the agent has no such check */
+export async function sayHow(verb: 'pass' | 'warn' | 'fail', args: SayArgs): Promise<void> {
+  const instance = args.instance ?? process.env.WATCHBILL_INSTANCE ?? ''
+  const partition = args.partition ?? process.env.WATCHBILL_PARTITION ?? ''
+  if (instance === '' || partition === '')
+    throw new Permanent(`cannot ${verb} ${args.check}: it is not clear whose; give --instance and --partition`)
+  const id = checkId(partsOf(instance).serviceId, partition, args.check)
+  const note = args.note === undefined ? '' : `?note=${encodeURIComponent(args.note)}`
+  await withConsul(args, async consul => {
+    const { status } = await consul.request('PUT', `${passPath(id, verb)}${note}`, { ok: [200, 404, 500] })
+    if (status === 200) return print(`${id}: ${verb}`)
+    throw new Permanent(
+      `cannot ${verb} ${args.check} of ${partition}: the agent has no such check with a ttl; see the definition's checks`,
+    )
+  })
+}

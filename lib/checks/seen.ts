@@ -1,0 +1,62 @@
+/** How the partitions say they are, as any agent sees it in the catalog. */
+import type { Consul } from '../consul/http.ts'
+import { Temporary } from '../errors.ts'
+import { runsCheck } from './catalog.ts'
+import { dnsLabel } from './dns-label.ts'
+import { partitionService } from './ids.ts'
+import { isStatus, type Status, statuses } from './state.ts'
+
+export interface Seen {
+  /** The instance that registered it. */
+  readonly instance: string
+  /** The worst of its checks, and which and why in words; passing and empty when all is well. */
+  readonly status: Status
+  readonly why: string
+  /** By which name DNS finds it; null when it has no port. */
+  readonly dns: string | null
+}
+
+interface Raw {
+  readonly Service?: { readonly Meta?: Record<string, unknown> | null; readonly Port?: number; readonly ID?: unknown }
+  readonly Checks?: readonly { CheckID?: unknown; Status?: unknown; Output?: unknown; ServiceID?: unknown }[]
+}
+
+/** partition -> what its service in the catalog says. @throws Temporary when the answer is not Consul's */
+export async function seenChecks(consul: Consul, service: string): Promise<Map<string, Seen>> {
+  const name = partitionService(service)
+  const answer = await consul.json<Raw[]>('GET', `/v1/health/service/${encodeURIComponent(name)}`)
+  if (!Array.isArray(answer))
+    throw new Temporary(`cannot read the checks of ${name}: the answer is not Consul's; try again`)
+  return new Map(answer.map(raw => seenOf(name, raw)).filter(one => one !== null))
+}
+
+function seenOf(name: string, { Service, Checks }: Raw): [string, Seen] | null {
+  const { partition, watchbill } = Service?.Meta ?? {}
+  if (typeof partition !== 'string' || typeof watchbill !== 'string' || !Array.isArray(Checks)) return null
+  const own = Checks.filter(({ ServiceID }) => ServiceID === Service?.ID)
+  const rank = (status: unknown) => (isStatus(status) ? statuses.indexOf(status) : 0)
+  const worst = own.toSorted((a, b) => rank(b.Status) - rank(a.Status))[0]
+  const status = statuses[rank(worst?.Status)] as Status
+  const check = String(worst?.CheckID ?? '')
+    .split(':')
+    .at(-1)
+  const what = check === runsCheck ? 'its process does not run' : `check ${check} is ${status}`
+  const output = oneLine(String(worst?.Output ?? ''))
+  return [
+    partition,
+    {
+      instance: watchbill,
+      status,
+      why: status === 'passing' ? '' : [what, output].filter(Boolean).join(': '),
+      dns: Service?.Port ? `${dnsLabel(partition)}.${name}.service.consul` : null,
+    },
+  ]
+}
+
+/** It is printed: nothing that moves a cursor. */
+function oneLine(text: string): string {
+  return text
+    .replace(/\p{Cc}+/gu, ' ')
+    .trim()
+    .slice(0, 200)
+}

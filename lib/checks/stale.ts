@@ -1,0 +1,19 @@
+/** Whether the agent was told how each process is: cheap, for the guard. */
+
+import { readFact } from '../state/facts.ts'
+import type { InstanceFiles } from '../state/instance.ts'
+import type { Local } from '../state/local.ts'
+import { isHere } from './watched.ts'
+
+/** Whether the process runs, for all that is known here. */
+export function isRunning({ process, status }: Local): boolean {
+  return process !== null && /^(running|crash-looping)\b/.test(status ?? '')
+}
+
+/** First line of `registered`: whether it was told that the process runs. */
+export function areRegistrationsStale(files: InstanceFiles, local: ReadonlyMap<string, Local>): boolean {
+  return [...local].some(([id, one]) => {
+    const said = readFact(files.partition(id).registered)?.split('\n')[0] ?? 'nothing'
+    return said !== (isHere(one) ? String(isRunning(one)) : 'nothing')
+  })
+}

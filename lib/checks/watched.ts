@@ -1,0 +1,64 @@
+/** The checks of everything that runs here, with what is known of each. */
+import type { CheckDefinition, Definition } from '../definition/definition.ts'
+import { encode } from '../names.ts'
+import { hash } from '../roster/rendezvous.ts'
+import { makeDirectory } from '../state/facts.ts'
+import type { InstanceFiles } from '../state/instance.ts'
+import type { Local } from '../state/local.ts'
+import { type CheckFiles, type CheckState, checkFiles, fresh, readState, writeState } from './state.ts'
+
+/** One check of one partition that runs here. */
+export class Watched {
+  readonly partition: string
+  readonly acquisition: string
+  readonly check: CheckDefinition
+  readonly files: CheckFiles
+  #state: CheckState
+
+  constructor(partition: string, acquisition: string, check: CheckDefinition, files: CheckFiles, now: number) {
+    this.partition = partition
+    this.acquisition = acquisition
+    this.check = check
+    this.files = files
+    this.#state = readState(files, acquisition) ?? this.#begin(now)
+  }
+
+  get state(): CheckState {
+    return this.#state
+  }
+
+  set state(state: CheckState) {
+    if (state === this.#state) return
+    this.#state = state
+    writeState(this.files, state)
+  }
+
+  /** The first run comes at any time within the interval: 200 checks must not all run at once for ever. */
+  #begin(now: number): CheckState {
+    makeDirectory(this.files.directory)
+    const { intervalMs } = this.check
+    const spread = Math.abs(hash(`${encode(this.partition)} ${this.check.id}`)) % intervalMs
+    return fresh(this.acquisition, now, now + spread)
+  }
+}
+
+/** A partition is watched while its lock is assumed and its process is not being stopped. */
+export function isHere({ acquisition, index, shepherd }: Local): boolean {
+  return acquisition !== null && index !== null && shepherd !== null
+}
+
+export function watchedIn(
+  files: InstanceFiles,
+  definition: Definition,
+  local: ReadonlyMap<string, Local>,
+  now: number,
+): Watched[] {
+  return [...local].flatMap(([partition, one]) =>
+    isHere(one)
+      ? definition.checks.map(check => {
+          const own = checkFiles(files.partition(partition), check.id)
+          return new Watched(partition, one.acquisition as string, check, own, now)
+        })
+      : [],
+  )
+}

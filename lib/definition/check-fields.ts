@@ -1,0 +1,124 @@
+/** The checks and hooks of a definition file. */
+import * as z from 'zod/mini'
+import { builtIns, type HookEvent, hookEvents } from './definition.ts'
+import { about, command, durationText, fields, give, giveUnseen, passableText, serviceName } from './fields.ts'
+
+const kindWanted = 'either "ttl", or "command" with its "interval"'
+const countWanted = give('a whole number of at least 1')
+const reactionWanted = giveUnseen(
+  `a command (an array of strings), ${builtIns.map(name => `"${name}"`).join(', ')}, or a list of these`,
+)
+
+function builtIn() {
+  return z.enum(builtIns, give(builtIns.map(name => `"${name}"`).join(', ')))
+}
+
+function reaction(when: string) {
+  const list = z.array(z.union([builtIn(), command()])).check(z.minLength(1))
+  return z.optional(
+    about(
+      z.union([builtIn(), command(), list], reactionWanted),
+      `Done ${when}: a command, which finds the check as JSON on its stdin; or "restart", "release" (another instance ` +
+        'takes the partition), "drain" (this instance gives up everything); or a list of these.',
+      ['./page', '--partition', '{partition}'],
+    ),
+  )
+}
+
+function count(otherwise: number, description: string) {
+  return about(z._default(z.int(countWanted).check(z.gte(1, countWanted)), otherwise), description)
+}
+
+const check = fields({
+  name: about(serviceName(), 'The name of the check, shown by Consul.', 'progress'),
+  id: z.optional(about(serviceName(), 'Tells it from the other checks; the name when it is left out.')),
+  notes: about(z._default(passableText(), ''), 'For people, shown by Consul.'),
+  tags: about(
+    z._default(z.array(passableText().check(z.minLength(1)), giveUnseen('an array of strings')), []),
+    "Tags of the partition's service in Consul.",
+  ),
+  ttl: z.optional(
+    about(
+      durationText(1000, 'a duration of at least "1s"'),
+      'The process must pass the check at least this often.',
+      '5m',
+    ),
+  ),
+  command: z.optional(
+    about(command(), 'Run every interval: exit 0 is passing, 1 warning, anything else critical.', [
+      './alive',
+      '{partition}',
+    ]),
+  ),
+  interval: about(
+    z._default(durationText(1000, 'a duration of at least "1s"'), '10s'),
+    'How often the command runs, "1s" to hours.',
+  ),
+  timeout: z.optional(
+    about(durationText(100), 'How long the command may take; its interval, at most 10 s, when it is left out.', '5s'),
+  ),
+  failuresBeforeCritical: count(1, 'So many failures in a row make it critical.'),
+  for: about(z._default(durationText(0), '0s'), 'A status must have lasted so long before anything is done about it.'),
+  coolDown: about(
+    z._default(durationText(1000), '10m'),
+    'For how long this instance does not take back what "release" or "drain" gave up.',
+  ),
+  movesPerHour: count(4, 'So often within an hour "release" may move one partition; then it stays where it is.'),
+  onFailure: reaction('when it becomes critical'),
+  onWarning: reaction('when it becomes a warning'),
+  onPass: reaction('when it passes again'),
+}).check(
+  z.refine(({ ttl, command }) => (ttl === undefined) !== (command === undefined), {
+    error: `has both or neither; give ${kindWanted}`,
+  }),
+)
+
+/** The check that says whether the process runs: lib/checks/catalog.ts. */
+const reserved = 'runs'
+
+function twice(id: string): string {
+  return `${JSON.stringify(id)} is there twice; give one of them another id`
+}
+
+/** The health checks that every partition has. */
+export function checks() {
+  return z.array(check, giveUnseen('an array of checks')).check(
+    z.superRefine((all, found) => {
+      const seen = new Set<string>()
+      for (const [index, { id, name }] of all.entries()) {
+        const own = id ?? name
+        const message =
+          own === reserved ? `cannot be ${reserved}, a check of watchbill's own; give another` : twice(own)
+        if (own === reserved || seen.has(own)) {
+          found.addIssue({ code: 'custom', path: [index, id === undefined ? 'name' : 'id'], message })
+        }
+        seen.add(own)
+      }
+    }),
+  )
+}
+
+const when: Readonly<Record<HookEvent, string>> = {
+  acquired: 'This instance has taken the partition.',
+  started: 'Its process was started.',
+  exited: 'Its process ended by itself, with Code and Signal.',
+  failed: 'Its process cannot start, or crashes again and again.',
+  releasing: 'The partition is about to be stopped and handed over; at most 5 s.',
+  released: 'It was given back, or is lost.',
+  stopFailed: 'It does not stop, whatever is done; its lock is kept.',
+  joined: 'This instance takes part, with a new session.',
+  left: 'This instance has left.',
+  lost: 'Another instance went away; told by one of the others.',
+  rebalanced: 'Partitions moved to or from this instance.',
+  isolated: 'Consul does not answer, the lease is over, and nothing runs here.',
+  rejoined: 'Consul answers again.',
+}
+
+/** A command for each event that has one. */
+export function hooks() {
+  return fields(
+    Object.fromEntries(
+      hookEvents.map(event => [event, z.optional(about(command(), when[event], ['./tell', '{partition}']))]),
+    ) as Record<HookEvent, z.ZodMiniOptional<ReturnType<typeof command>>>,
+  )
+}

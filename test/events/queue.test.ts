@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { describe, it } from 'node:test'
+import { eventOf } from '../../lib/events/event.ts'
+import { done, enqueue, isAnythingWaiting, putOff, type Waiting, waiting } from '../../lib/events/queue.ts'
+import { definition } from '../fixtures/cluster.ts'
+import { stateOf } from '../fixtures/state.ts'
+
+const hooked = { ...definition, hooks: { failed: ['./page'] } }
+const failed = (id: string, at = '2026-01-01T00:00:00Z') => eventOf({ id, event: 'failed', partition: '0', at })
+
+describe('events that wait', () => {
+  it('are none when nobody wants them', t => {
+    const files = stateOf(t)
+    assert.equal(enqueue(files, definition, failed('e1')), 0)
+    assert.equal(isAnythingWaiting(files), false)
+    assert.deepEqual(waiting(files), [])
+  })
+
+  it('come in the order in which they happened', t => {
+    const files = stateOf(t)
+    enqueue(files, hooked, failed('b', '2026-01-01T00:00:02Z'))
+    enqueue(files, hooked, failed('a', '2026-01-01T00:00:03Z'))
+    enqueue(files, hooked, failed('c', '2026-01-01T00:00:01Z'))
+    assert.deepEqual(
+      waiting(files).map(({ event }) => event.id),
+      ['c', 'b', 'a'],
+    )
+  })
+
+  it('are there once, however often they are told of, and gone when they are done', t => {
+    const files = stateOf(t)
+    for (let n = 0; n < 3; n++) enqueue(files, hooked, failed('../e 1'))
+    const [one, ...others] = waiting(files)
+    assert.deepEqual(others, [])
+    assert.ok(one)
+    done(files, one)
+    assert.equal(isAnythingWaiting(files), false)
+  })
+
+  it('keep their failures when they are told of again', t => {
+    const files = stateOf(t)
+    enqueue(files, hooked, failed('e1'))
+    putOff(waiting(files)[0] as Waiting, 5000)
+    enqueue(files, hooked, failed('e1'))
+    assert.deepEqual(
+      waiting(files).map(({ failures, notBefore }) => [failures, notBefore]),
+      [[1, 5000]],
+    )
+  })
+
+  it('are not disturbed by what else lies there', t => {
+    const files = stateOf(t)
+    enqueue(files, hooked, failed('e1'))
+    mkdirSync(`${files.events}/torn.0`)
+    writeFileSync(`${files.events}/torn.0/event`, '{"ev')
+    mkdirSync(`${files.events}/empty.0`)
+    writeFileSync(`${files.events}/notes`, 'mine')
+    assert.deepEqual(
+      waiting(files).map(({ event }) => event.id),
+      ['e1'],
+    )
+  })
+
+  it('have one file for each reaction', t => {
+    const files = stateOf(t)
+    const check = { id: 'c', onFailure: [['./page'], 'release'] } as unknown as (typeof definition.checks)[0]
+    const event = eventOf({ id: 'e', event: 'onFailure', check: 'c', partition: '0' })
+    assert.equal(enqueue(files, { ...definition, checks: [check] }, event), 2)
+    assert.deepEqual(
+      waiting(files).map(({ reaction }) => reaction),
+      [0, 1],
+    )
+  })
+})
