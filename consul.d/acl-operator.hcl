@@ -12,9 +12,9 @@ service "SERVICE" {
   policy = "write"
 }
 
-# Without it Consul leaves instances out of its answers.
+# Without it Consul leaves instances out of its answers; evict takes a dead node out of the catalog.
 node_prefix "" {
-  policy = "read"
+  policy = "write"
 }
 
 # evict ends the session of the dead.

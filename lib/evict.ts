@@ -117,5 +117,8 @@ async function forceLeave(consul: Consul, node: string): Promise<void> {
 }
 
 async function deregister(consul: Consul, what: { readonly Node: string; readonly ServiceID?: string }): Promise<void> {
-  await consul.request('PUT', '/v1/catalog/deregister', { body: JSON.stringify(what), on: what.ServiceID ?? what.Node })
+  await consul.request('PUT', '/v1/catalog/deregister', {
+    body: JSON.stringify(what),
+    on: what.ServiceID ?? `node ${what.Node}`,
+  })
 }

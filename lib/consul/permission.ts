@@ -42,7 +42,10 @@ export function permissionFor(method: string, path: string, on = ''): string {
     case 'health':
       return act === 'node' ? named('node', 'read', noun) : named('service', 'read', noun)
     case 'catalog':
-      return named('service', changes, on || 'the service')
+      // Either of a node, or of a service on it.
+      return on.startsWith('node ')
+        ? named('node', changes, on.slice('node '.length))
+        : named('service', changes, on || 'the service')
     case 'agent':
       if (act === 'force-leave') return 'operator:write'
       if (act === 'service') return named('service', changes, on || name)
