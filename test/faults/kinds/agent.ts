@@ -1,6 +1,7 @@
 /** What happens to Consul's agent, and to the whole host. */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Agent } from '../../lab/cluster.ts'
 import { program } from '../../lab/install.ts'
 import { until } from '../../lab/until.ts'
@@ -8,6 +9,8 @@ import type { Fault, Scene } from '../fault.ts'
 import { insist } from '../insist.ts'
 
 const takenOver = { takenOverWithin: 30_000 }
+/** Every reload starts all handlers: without a rest, a machine with two CPUs does nothing else. */
+const betweenReloads = 250
 /** Longer than any lease. */
 const frozen = 40_000
 
@@ -119,7 +122,10 @@ export const agentFaults: readonly Fault[] = [
     inject: async ({ agent }) => {
       let over = false
       const loop = (async () => {
-        while (!over) await agent.reload()
+        while (!over) {
+          await agent.reload()
+          await pause(betweenReloads)
+        }
       })()
       return async () => {
         over = true
