@@ -235,8 +235,10 @@ calm() { [ $((_now - _began)) -lt "$_steady" ] || { _looping='' && put status ru
 # All is over by the end of the lease + GRACE, however late the shepherd was asked or woke up.
 stop() {
   put status "stopping: $_why"
-  descendants
   _deadline=$(((_now < _end ? _now : _end) + _grace))
+  # Woken too late, after a freeze: another may run this already, so whoever bears the mark goes first.
+  [ "$_now" -lt "$_deadline" ] || { signal KILL && sweep; }
+  descendants
   if [ "$_now" -lt "$_deadline" ]; then
     [ "$_n" = 0 ] || ask "$@"
     descendants
