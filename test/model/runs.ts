@@ -2,7 +2,7 @@
 import type { Parameters } from 'fast-check'
 
 /**
- * WATCHBILL_RUNS multiplies nothing: it is the number of runs of every property that asks here. WATCHBILL_SEED replays a
+ * WATCHBILL_RUNS is the number of runs of every property that asks here. WATCHBILL_SEED replays a
  * run whose seed was printed.
  * @param ordinary how many runs fit into `npm test`
  */
