@@ -4,7 +4,7 @@ import { openSync, unlinkSync, writeSync } from 'node:fs'
 import { bootClock } from '../clock.ts'
 import { reason, Temporary } from '../errors.ts'
 import { processOf } from '../process/identity.ts'
-import { bearersOf } from '../process/marks.ts'
+import { bearersOf, forksSoFar, type Since } from '../process/marks.ts'
 import type { Terms } from '../state/local.ts'
 import { becoming } from './program.ts'
 
@@ -41,6 +41,7 @@ export class Run {
   readonly #resolve: (ended: Ended) => void
   #child: ChildProcess | null = null
   #process = '0 0'
+  #since: Since | null = null
   #end = 0
   #shepherd: ChildProcess | null = null
   #ended: Omit<Ended, 'stopped'> | null = null
@@ -76,6 +77,7 @@ export class Run {
   /** Starts the command, once the lock is held. @throws never: how that failed is told at its end */
   start(more: NodeJS.ProcessEnv): void {
     const [file = '', ...args] = becoming(this.#command)
+    const forks = forksSoFar()
     try {
       const child = spawn(file, args, { env: { ...this.#environment, ...more }, stdio: 'inherit' })
       this.#child = child
@@ -86,6 +88,7 @@ export class Run {
     }
     const born = this.#child?.pid === undefined ? null : processOf(this.#child.pid)
     if (born) this.#process = `${born.pid} ${born.start}`
+    if (this.#child?.pid) this.#since = { pid: this.#child.pid, forks }
     this.extend(this.#end)
   }
 
@@ -120,7 +123,7 @@ export class Run {
   #settle(): void {
     if (this.#over) return
     const busy = this.#stopped !== null || !this.leaseRuns
-    if (this.#ended !== null && !(busy && this.#shepherd) && bearersOf(this.#id).length === 0) {
+    if (this.#ended !== null && !(busy && this.#shepherd) && bearersOf(this.#id, this.#since).length === 0) {
       this.#over = true
       clearTimeout(this.#force)
       this.#ask()

@@ -2,7 +2,7 @@
  * Every process that belongs to a partition carries WATCHBILL_DIR, the partition's state directory, in its
  * environment. That finds descendants that left the process group, and those whose pid nobody wrote down.
  */
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
 import { type Process, processOf, signal } from './identity.ts'
 
 /** The variable's name. Shepherds do not carry it themselves. */
@@ -55,11 +55,41 @@ export function markedProcesses(root: string): Map<string, Process[]> {
   return found
 }
 
-/** The living processes in whose environment a text stands that is too long to stand there by chance. */
-export function bearersOf(text: string): Process[] {
-  return readdirSync('/proc').flatMap(pid => {
-    if (!/^\d+$/.test(pid) || !environmentOf(pid)?.includes(text)) return []
-    return processOf(Number(pid)) ?? []
+/** A process, and how many had ever been started on this machine before it. */
+export interface Since {
+  readonly pid: number
+  readonly forks: number
+}
+
+export function forksSoFar(): number {
+  return Number(/^processes (\d+)/m.exec(readFileSync('/proc/stat', 'latin1'))?.[1])
+}
+
+/**
+ * The lowest pid that a later process can have. Pids go up, over those in use, until they begin anew at kernel.pid_max.
+ * @param now how many were started since boot, how many tasks there are, and kernel.pid_max
+ */
+export function lowestPid(since: Since, now: { forks: number; tasks: number; most: number }): number {
+  const highest = since.pid + (now.forks - since.forks) + 2 * now.tasks
+  return highest < now.most ? since.pid : 0 // also when one of them is no number
+}
+
+function lowestNow(since: Since): number {
+  const tasks = Number(/\/(\d+) /.exec(readFileSync('/proc/loadavg', 'latin1'))?.[1])
+  const most = Number(readFileSync('/proc/sys/kernel/pid_max', 'latin1'))
+  return lowestPid(since, { forks: forksSoFar(), tasks, most })
+}
+
+/**
+ * The living processes in whose environment a text stands that is too long to stand there by chance.
+ * @param since the first that can have it: to look at all of some hundred processes takes as long as Node's start
+ */
+export function bearersOf(text: string, since: Since | null): Process[] {
+  const lowest = since === null ? 0 : lowestNow(since)
+  return readdirSync('/proc').flatMap(name => {
+    const pid = Number(name)
+    if (!(pid >= lowest) || !environmentOf(name)?.includes(text)) return []
+    return processOf(pid) ?? []
   })
 }
 

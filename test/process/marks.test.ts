@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { describe, it, type TestContext } from 'node:test'
-import { killMarked, markedProcesses } from '../../lib/process/marks.ts'
+import { bearersOf, forksSoFar, killMarked, lowestPid, markedProcesses } from '../../lib/process/marks.ts'
 import { directory } from '../fixtures/state.ts'
 import { lives } from '../handlers/support/processes.ts'
 import { until } from '../lab/until.ts'
@@ -96,4 +96,33 @@ describe('the marked processes', () => {
     assert.equal((await text(child.stdout)).trim(), '0 0')
     assert.ok(lives(other))
   })
+})
+
+describe('the bearers of a text', () => {
+  it('are found wherever it stands in their environment, and nobody else is', async test => {
+    const id = crypto.randomUUID()
+    const forks = forksSoFar()
+    const first = await start(test, { A: `outer ${id}`, B: 'x'.repeat(100_000) })
+    const second = await start(test, { Z: 'y'.repeat(70_000), IDS: id })
+    await start(test, { IDS: crypto.randomUUID() })
+    for (const since of [null, { pid: first, forks }]) {
+      assert.deepEqual(
+        bearersOf(id, since)
+          .map(({ pid }) => pid)
+          .sort(),
+        [first, second].sort(),
+      )
+    }
+  })
+
+  const since = { pid: 1000, forks: 50_000 }
+  const cases: [string, { forks: number; tasks: number; most: number }, number][] = [
+    ['pids have gone up since', { forks: 51_000, tasks: 500, most: 32_768 }, 1000],
+    ['they may have begun anew', { forks: 81_000, tasks: 500, most: 32_768 }, 0],
+    ['they may have begun anew, over those in use', { forks: 50_001, tasks: 16_000, most: 32_768 }, 0],
+    ['the kernel does not tell', { forks: Number.NaN, tasks: 500, most: 32_768 }, 0],
+  ]
+  for (const [what, now, lowest] of cases) {
+    it(`are looked for from ${lowest} on when ${what}`, () => assert.equal(lowestPid(since, now), lowest))
+  }
 })
