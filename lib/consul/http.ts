@@ -1,5 +1,5 @@
 /** One connection to Consul's HTTP API. Every request has a time limit: a cut-off agent hangs for half a minute. */
-import { Agent, request } from 'node:http'
+import { Agent, type ClientRequest, request } from 'node:http'
 import { Permanent, reason, Temporary } from '../errors.ts'
 import { type Address, addressFrom } from './address.ts'
 import { parse } from './json.ts'
@@ -84,10 +84,18 @@ export class Consul {
       const { hostname, port } = new URL(this.address.origin)
       const socketPath = this.address.socketPath ?? undefined
       const host = hostname.replace(/^\[|\]$/g, '') // an IPv6 address
-      const sent = this.#request({ method, path, host, port, socketPath, headers: this.#headers(), agent: this.#agent })
+      const options = { method, path, host, port, socketPath, headers: this.#headers(), agent: this.#agent }
+      const refuse = (why: string) =>
+        reject(new Temporary(`cannot reach Consul at ${this.#where()}: ${why}; is it up?`))
+      let sent: ClientRequest
+      try {
+        sent = this.#request(options)
+      } catch (error) {
+        return refuse(reason(error)) // such as a TLS key that is none
+      }
       const fail = (why: string) => {
         clearTimeout(timer)
-        reject(new Temporary(`cannot reach Consul at ${this.#where()}: ${why}; is it up?`))
+        refuse(why)
         sent.destroy()
       }
       const timer = setTimeout(() => fail(`no answer within ${this.#limit} ms`), this.#limit)

@@ -166,12 +166,6 @@ describe('a permission that is taken away', { concurrency: 1 }, () => {
         lacks('session_prefix', 'session_prefix "" { policy = "read" }'),
         () => 'session:write on a',
       ],
-      [
-        'the service, to write',
-        'evict a:SERVICE --yes --force',
-        (rules, service) => `${without(rules, 'service')}\nservice "${service}" { policy = "read" }`,
-        service => `service:write on ${service}`,
-      ],
     ]
     for (const [what, line, change, missing] of cases) {
       it(`(${what}) is named by ${line}; once it is back, nothing is missing`, async () => {
