@@ -89,8 +89,10 @@ export async function destroySession(
 
 /** All sessions that live on a node. @throws Denied when the token may not see them: then Consul answers that there are none */
 export async function sessionsOn(consul: Consul, node: string): Promise<readonly Session[]> {
-  const sessions = await consul.json<unknown>('GET', `/v1/session/node/${encodeURIComponent(node)}?consistent`)
-  if (!isSessions(sessions)) throw new Temporary(`cannot list the sessions of ${node}; it is tried again`)
+  const answer = await consul.request('GET', `/v1/session/node/${encodeURIComponent(node)}?consistent`)
+  const sessions = parse<unknown>('/v1/session/node', answer.text)
+  if (answer.index === null || !isSessions(sessions))
+    throw new Temporary(`cannot list the sessions of ${node}; it is tried again`)
   if (sessions.length > 0) return sessions
   const { mustHave } = await import('./access.ts')
   await mustHave(consul, `list the sessions of ${node}`, [{ resource: 'session', access: 'read', of: node }])

@@ -39,6 +39,7 @@ describe('100 transitions that last, while whoever looks after them is killed at
           name: 'well',
           command: ['/bin/sh', '-c', `test ! -s ${sick} || exit 2`],
           interval: '1s',
+          timeout: '10s', // a busy machine is no sick one
           onFailure: hookTo(file),
           onPass: hookTo(file),
         },

@@ -87,6 +87,7 @@ describe('a disk that is full on one of three instances', () => {
           name: 'disk',
           command: ['/bin/sh', '-c', `! grep -qx "$WATCHBILL_INSTANCE" ${full} || exit 2`],
           interval: '1s',
+          timeout: '10s',
           onFailure: 'drain',
           coolDown: '20s',
         },

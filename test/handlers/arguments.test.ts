@@ -21,6 +21,10 @@ const complete: Record<string, readonly string[]> = {
   'on-checks': instance,
   guard: instance,
   reconcile: instance,
+  attend: instance,
+  pass: ['progress'],
+  warn: ['progress'],
+  fail: ['progress'],
   owner: ['svc', '0'],
   partitions: ['svc', 'list'],
   status: ['svc'],
@@ -79,7 +83,7 @@ describe('every program', { concurrency: 2 }, () => {
 })
 
 describe('a program for one instance', { concurrency: 2 }, () => {
-  for (const program of ['on-service', 'on-keyprefix', 'on-checks', 'guard', 'reconcile']) {
+  for (const program of ['on-service', 'on-keyprefix', 'on-checks', 'guard', 'reconcile', 'attend']) {
     for (const [place, option] of ['--instance', '--service', '--definition'].entries()) {
       it(`${program} cannot do without ${option}`, async () => {
         const args = instance.toSpliced(2 * place, 2)
