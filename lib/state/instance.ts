@@ -150,11 +150,12 @@ export function localPartitions(files: InstanceFiles): string[] {
     .filter(id => id !== null)
 }
 
-/** The instances that have a state directory here. */
+/** The instances that have a state directory here. One that was put aside bears another name than its owner's. */
 export function localInstances(root: string): string[] {
-  return namesIn(root)
-    .map(decode)
-    .filter(instance => instance !== null && readFact(instanceFiles(root, instance).identity) !== null) as string[]
+  return namesIn(root).flatMap(name => {
+    const instance = decode(name)
+    return instance !== null && identityOf(instanceFiles(root, instance))?.instance === instance ? [instance] : []
+  })
 }
 
 export interface Identity {

@@ -132,6 +132,7 @@ describe('entering a state directory', () => {
     const aside = readdirSync(root).filter(name => name.includes('.of-another-'))
     assert.equal(aside.length, 1)
     assert.equal(readFact(join(root, aside[0] ?? '', 'session')), 'x')
+    assert.deepEqual(localInstances(root), [me])
   })
 
   it('is put aside when the service has another name: its session must not hold the old locks on', t => {
