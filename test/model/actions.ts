@@ -62,7 +62,8 @@ const kinds = {
 export type Kind = keyof typeof kinds
 export type Action = Where & Details & { readonly do: Kind }
 
-const names = Object.keys(kinds) as Kind[]
+/** Without what can bring about a wait of minutes: that has a property of its own. */
+const ordinary = (Object.keys(kinds) as Kind[]).filter(kind => kind !== 'hostile write')
 
 function actionOf(kind: Kind): fc.Arbitrary<Action> {
   return fc.record(
@@ -83,5 +84,5 @@ export function actionsInOrder(kinds: readonly (readonly [kind: Kind, host: numb
 
 /** A few kinds of faults, many times: all kinds at once would seldom meet in the order that matters. */
 export const anyActions: fc.Arbitrary<Action[]> = fc
-  .uniqueArray(fc.constantFrom(...names), { minLength: 1, maxLength: 5, size: 'max' })
+  .uniqueArray(fc.constantFrom(...ordinary), { minLength: 1, maxLength: 5, size: 'max' })
   .chain(actionsOf)

@@ -11,6 +11,7 @@ import type { Backup } from './store.ts'
 export class Faults {
   readonly #fleet: Fleet
   #backup: Backup | null = null
+  #either: 'wiped' | 'terms' | null = null
   /** What is to be ended when all is to be well again. */
   readonly #mend = new Set<() => void>()
 
@@ -107,7 +108,7 @@ export class Faults {
       case 'hostile write':
         return this.#write(action.how ?? 0)
       case 'everything wiped':
-        return consul.below(keys.root).map(({ Key }) => consul.remove(Key))
+        return this.#firstOf('wiped') && consul.below(keys.root).map(({ Key }) => consul.remove(Key))
       case 'left':
         return participant.present && host.agent && !host.cut && void participant.leave()
       case 'joined':
@@ -118,7 +119,7 @@ export class Faults {
       case 'backup restored':
         return this.#restore()
       case 'terms changed':
-        return this.#changeTerms(participant)
+        return this.#firstOf('terms') && this.#changeTerms(participant)
       case 'state directory removed':
         return this.#removeState(participant)
     }
@@ -175,6 +176,15 @@ export class Faults {
   #garble(host: Host, nth: number, how: number): unknown {
     let left = nth
     return this.#fate(host, { instead: garbledAnswers[how] ?? {} }, () => left-- === 0)
+  }
+
+  /**
+   * Where everything is wiped, nobody knows any more how long the leases of those out of reach are: whoever takes over
+   * goes by its own. So a run has either a wipe or leases that differ.
+   */
+  #firstOf(kind: 'wiped' | 'terms'): boolean {
+    this.#either ??= kind
+    return this.#either === kind
   }
 
   /** A shepherd that is dead or stopped is looked after by the guard: without one, only the token helps. */

@@ -61,15 +61,14 @@ export class Fleet {
   }
 
   /** Whoever is not there joins; waits until each partition has exactly one owner. @throws Violation */
-  async settle(): Promise<void> {
-    const end = this.world.now + settleWithin
+  async settle(within = settleWithin): Promise<void> {
+    const end = this.world.now + within
     for (;;) {
       for (const participant of this.participants) if (!participant.present) participant.register()
       await this.run(1000)
       const problem = this.unsettled()
       if (problem === null) return
-      if (this.world.now >= end)
-        this.world.forbid(`not settled after ${settleWithin / 1000} s without a fault: ${problem}`)
+      if (this.world.now >= end) this.world.forbid(`not settled after ${within / 1000} s without a fault: ${problem}`)
     }
   }
 

@@ -34,7 +34,7 @@ const forged = {
   version: evil,
 }
 
-/** Keys below the service's own, and their values. */
+/** Keys below the service's own, and their values. A valid epoch is left out: whoever lowers it again lowers tokens. */
 export const hostileWrites: readonly (readonly [key: string, value: string])[] = [
   ...[
     '..',
@@ -62,7 +62,7 @@ export const hostileWrites: readonly (readonly [key: string, value: string])[] =
   ['lock/1', 'null'],
   ['member/c:svc', JSON.stringify({ weight: 1e308, maxPartitions: 5e-324, roster: -1, lease: 1e308, leaving: 'yes' })],
   ['member/../../x', '{}'],
-  ['spec/settings', JSON.stringify({ drained: ['../..', '__proto__', evil], epoch: 8191 })],
+  ['spec/settings', JSON.stringify({ drained: ['../..', '__proto__', evil], epoch: '8191' })],
   ['spec/settings', JSON.stringify({ drained: 5, epoch: 1e308 })],
   ['spec/settings', '{"__proto__":{"drained":["a:svc","b:svc","c:svc"]}}'],
   ['report/a:svc', JSON.stringify({ 0: evil, '../x': {} })],

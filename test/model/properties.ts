@@ -19,8 +19,11 @@ const options = fc.record({
   terms,
 })
 
-/** Whatever goes wrong: never two owners, never longer than L + G after a loss, and in the end one owner each. */
-export function neverTwoOwners(lib: Lib, actions: fc.Arbitrary<Action[]> = anyActions) {
+/**
+ * Whatever goes wrong: never two owners, never longer than L + G after a loss, and in the end one owner each.
+ * @param within how long the end may take once nothing is wrong any more, ms
+ */
+export function neverTwoOwners(lib: Lib, actions: fc.Arbitrary<Action[]> = anyActions, within?: number) {
   return fc.asyncProperty(options, actions, (options, actions) =>
     told(new Fleet(lib, options), async fleet => {
       const faults = new Faults(fleet)
@@ -28,7 +31,7 @@ export function neverTwoOwners(lib: Lib, actions: fc.Arbitrary<Action[]> = anyAc
       for (const action of actions) await faults.apply(action)
       await fleet.run(20_000)
       faults.allWell()
-      await fleet.settle()
+      await fleet.settle(within)
     }),
   )
 }
