@@ -131,7 +131,10 @@ export const mutants: readonly Mutant[] = [
     file: 'guard.ts',
     edits: [
       ['  killWhatWouldOutlive(here.files, local, nextTick(interval))\n', ''],
-      ['  killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))\n', ''],
+      [
+        "  if (typeof renewal !== 'string') killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))\n",
+        '',
+      ],
     ],
     seed: 4,
     faults: ['shepherd stopped', 'shepherd killed', 'cut'],
@@ -147,7 +150,12 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the guard kills nothing while Consul answers',
     file: 'guard.ts',
-    edits: [['  killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))\n', '']],
+    edits: [
+      [
+        "  if (typeof renewal !== 'string') killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))\n",
+        '',
+      ],
+    ],
     seed: 1,
     faults: ['shepherd stopped', 'write held back', 'session destroyed'],
     hosts: [0, 0, 0],
