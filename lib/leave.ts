@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 import { act } from './act.ts'
-import { bootClock, bootId } from './clock.ts'
+import { bootClock, bootId, randomId } from './clock.ts'
 import { base64, transact } from './consul/kv.ts'
 import { destroySession, sessionName, sessionsOn } from './consul/session.ts'
 import { Temporary } from './errors.ts'
@@ -65,6 +65,7 @@ function busy(snapshot: Snapshot): boolean {
 export async function leave(run: Reconcile, deadline: number): Promise<number> {
   writeLeaving(run.files)
   let released = 0
+  const id = randomId() // another handler's mark has the work done again
   const end = performance.now() + deadline
   const work = async () => {
     for (;;) {
@@ -75,7 +76,7 @@ export async function leave(run: Reconcile, deadline: number): Promise<number> {
       }
       if (steps.length === 0) {
         await goodbye(run, snapshot)
-        tellLeft(run, snapshot.definition, released)
+        tellLeft(run, snapshot.definition, released, id)
         return
       }
       await act(run, snapshot, steps)

@@ -50,9 +50,10 @@ export function tellJoined(context: Teller, definition: Definition, session: str
   remember(context.files, { ...told, joined: session })
 }
 
-export function tellLeft(context: Teller, definition: Definition, released: number): void {
+/** @param id of this leave, however often its end is reached */
+export function tellLeft(context: Teller, definition: Definition, released: number, id: string): void {
   if (!definition.hooks.left) return
-  tell(context, definition, 'left', String(Date.now()), { Released: released })
+  tell(context, definition, 'left', id, { Released: released })
 }
 
 /** Cut off, its lease over and nothing running (true), or back again (false). */

@@ -121,7 +121,10 @@ describe('the hooks of the lifecycle', () => {
       assert.match(partitions.find(({ partition }) => partition === '0')?.why ?? '', /exit 7/)
       assert.match(partitions.find(({ partition }) => partition === '1')?.why ?? '', /exit 127/)
     }
-    const others = runs(await work.beats()).filter(({ to }) => to >= begun)
+    const others = await until('the others to beat', async () => {
+      const now = runs(await work.beats()).filter(({ to }) => to > begun)
+      return new Set(now.map(({ partition }) => partition)).size === 2 && now
+    })
     assert.deepEqual(others.map(({ partition }) => partition).sort(), ['2', '3'], 'another one was restarted')
   })
 })
