@@ -1,8 +1,8 @@
 /** Which Consul runs, and its version. */
 import { execFileSync } from 'node:child_process'
-import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
 import { Permanent } from '../errors.ts'
+import { isProgram } from '../process/is-program.ts'
 
 /** @param given `--consul` @throws Permanent when there is none, or it is no program */
 export function consulProgram(given: string | undefined, env: NodeJS.ProcessEnv): string {
@@ -48,13 +48,4 @@ export function named({ CONSUL_BIN }: NodeJS.ProcessEnv): string | null {
 export function onPath({ PATH = '' }: NodeJS.ProcessEnv): string | null {
   const folders = PATH.split(delimiter).filter(Boolean)
   return folders.map(folder => resolve(join(folder, 'consul'))).find(isProgram) ?? null
-}
-
-function isProgram(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return statSync(file).isFile()
-  } catch {
-    return false
-  }
 }

@@ -1,6 +1,7 @@
 /** The command's program: whether it is there, and how it is started so that it dies with us. */
-import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { Permanent } from '../errors.ts'
+import { isProgram } from '../process/is-program.ts'
 
 /** @throws Permanent when it cannot be run: better before the lock is taken than after */
 export function mustBeProgram(file: string): void {
@@ -12,15 +13,6 @@ export function mustBeProgram(file: string): void {
 
 function path(): string[] {
   return (process.env.PATH ?? '/usr/bin:/bin').split(':')
-}
-
-function isProgram(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return statSync(file).isFile()
-  } catch {
-    return false
-  }
 }
 
 /**
