@@ -1,7 +1,7 @@
 /** The roster: which member is to have which partition. Pure: the same for everyone who looks at the same snapshot. */
 import { quotas, targets } from './quota.ts'
 import { hash } from './rendezvous.ts'
-import { ask, distinct, fit, type Lists, present } from './sticky.ts'
+import { ask, distinct, type Lists, present, surplus } from './sticky.ts'
 
 /** The version of the rule. It goes up with every change that gives another roster for the same input. */
 export const rosterVersion = 1
@@ -47,10 +47,11 @@ export function roster(
   // Each member takes of its list what it has room for; the rest is returned.
   const take = (lists: Lists) =>
     lists.flatMap((list, member) => {
-      const { stay, go } = fit(list, ids, hashes[member] as number, room[member] as number)
-      for (const at of stay) owner[at] = member
-      room[member] = (room[member] as number) - stay.length
-      return go
+      const gone = surplus(list, ids, hashes[member] as number, room[member] as number)
+      for (let place = 0; place < list.length; place++) owner[list[place] as number] = member
+      for (const at of gone) owner[at] = nobody
+      room[member] = (room[member] as number) - (list.length - gone.length)
+      return gone
     })
 
   let rest = take(held).concat(take(asking))

@@ -9,7 +9,14 @@ export type Lists = readonly (readonly number[])[]
 /** The partitions in the order of their names, each once. */
 export function distinct(partitions: readonly string[]): string[] {
   const sorted = partitions.toSorted()
-  return sorted.every((partition, at) => partition !== sorted[at - 1]) ? sorted : [...new Set(sorted)]
+  let size = 0
+  let last: string | undefined
+  for (let at = 0; at < sorted.length; at++) {
+    const partition = sorted[at] as string
+    if (partition !== last) sorted[size++] = last = partition
+  }
+  sorted.length = size
+  return sorted
 }
 
 /** The partitions each member holds at present, and those that no member holds. */
@@ -18,9 +25,9 @@ export function present(
   instances: readonly string[],
   holders: ReadonlyMap<string, string>,
 ): { held: Lists; pool: readonly number[] } {
-  const numbers = new Map(instances.map((instance, member) => [instance, member]))
   const held: number[][] = instances.map(() => [])
   const pool: number[] = []
+  const listOf = new Map(instances.map((instance, member) => [instance, held[member] as number[]]))
   // Holders mostly come sorted as well, from Consul: then the next is the one, and comparing is faster than looking up.
   const known = [...holders.keys()]
   const by = [...holders.values()]
@@ -28,7 +35,7 @@ export function present(
   for (let at = 0; at < ids.length; at++) {
     const id = ids[at] as string
     const holder = id === known[next] ? by[next++] : holders.get(id)
-    const list = held[numbers.get(holder as string) as number] ?? pool
+    const list = listOf.get(holder as string) ?? pool
     list.push(at)
   }
   return { held, pool }
@@ -48,27 +55,47 @@ export function ask(
 }
 
 /**
- * What stays of a list when its member, given by its hash, has room for so many: the best-scored, and of equals the
- * first by name; the others go. The list and both parts are in the order of names.
+ * What a list gives up when its member, given by its hash, has room for so many: the worst-scored, and of equals the last
+ * by name. The list and the result are in the order of names.
  */
-export function fit(
-  list: readonly number[],
-  ids: readonly string[],
-  instance: number,
-  room: number,
-): { stay: readonly number[]; go: readonly number[] } {
-  if (list.length <= room) return { stay: list, go: [] }
-  const scores = new Int32Array(list.length)
-  for (let at = 0; at < list.length; at++) scores[at] = score(hash(ids[list[at] as number] as string), instance)
-  const sorted = scores.toSorted()
-  const edge = sorted[list.length - room] ?? Infinity
-  let equals = sorted.lastIndexOf(edge) + 1 - (list.length - room)
-  const stay: number[] = []
-  const go: number[] = []
-  for (let at = 0; at < list.length; at++) {
-    const points = scores[at] as number
-    const stays = points > edge || (points === edge && equals-- > 0)
-    ;(stays ? stay : go).push(list[at] as number)
+export function surplus(list: readonly number[], ids: readonly string[], instance: number, room: number): number[] {
+  const over = list.length - room
+  if (over <= 0) return []
+  const scores: number[] = []
+  for (let place = 0; place < list.length; place++) {
+    scores.push(score(hash(ids[list[place] as number] as string), instance))
   }
-  return { stay, go }
+  const parted = [...scores]
+  const edge = part(parted, over - 1)
+  let equals = 0
+  for (let at = 0; at < over; at++) if (parted[at] === edge) equals++
+  const gone: number[] = []
+  for (let at = list.length - 1; at >= 0; at--) {
+    const points = scores[at] as number
+    if (points < edge || (points === edge && equals-- > 0)) gone.push(list[at] as number)
+  }
+  return gone.reverse()
+}
+
+/** Reorders the numbers until none before `rank` is greater than the one there, and none after it less: Hoare's selection. */
+function part(numbers: number[], rank: number): number {
+  let low = 0
+  let high = numbers.length - 1
+  while (low < high) {
+    const pivot = numbers[(low + high) >> 1] as number
+    let left = low
+    let right = high
+    while (left <= right) {
+      while ((numbers[left] as number) < pivot) left++
+      while ((numbers[right] as number) > pivot) right--
+      if (left > right) break
+      const lower = numbers[right] as number
+      numbers[right--] = numbers[left] as number
+      numbers[left++] = lower
+    }
+    if (rank > right && rank < left) break
+    if (rank <= right) high = right
+    else low = left
+  }
+  return numbers[rank] as number
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { hash, score } from '../../lib/roster/rendezvous.ts'
-import { ask, distinct, fit, present } from '../../lib/roster/sticky.ts'
+import { ask, distinct, present, surplus } from '../../lib/roster/sticky.ts'
 
 const sortedNames = fc.uniqueArray(fc.string({ maxLength: 4 }), { maxLength: 30 }).map(names => names.sort())
 
@@ -59,7 +59,7 @@ test('ask: where nobody has room, nobody is asked', () => {
   assert.deepEqual(ask([0], ['1'], [hash('a')], []), [[]])
 })
 
-test('fit: the best-scored stay, of equals the first by name', () => {
+test('surplus: the worst-scored go, of equals the last by name', () => {
   // Two pairs of ids with the same hash, so that equals are met at the edge.
   const equals = ['job-1iux7r2j', 'job-1j6mtu1r', 'job-4073d20', 'job-6xhg131d']
   fc.assert(
@@ -68,10 +68,11 @@ test('fit: the best-scored stay, of equals the first by name', () => {
       const instance = hash(name)
       const points = (id: string) => score(hash(id), instance)
       const ranked = ids.toSorted((a, b) => points(b) - points(a) || (a < b ? -1 : 1))
-      const { stay, go } = fit([...ids.keys()], ids, instance, room)
-      const named = (list: readonly number[]) => list.map(at => ids[at])
-      assert.deepEqual(named(stay), ranked.slice(0, room).sort())
-      assert.deepEqual(named(go), ranked.slice(room).sort())
+      const gone = surplus([...ids.keys()], ids, instance, room)
+      assert.deepEqual(
+        gone.map(at => ids[at]),
+        ranked.slice(room).sort(),
+      )
     }),
     { numRuns: 1000 },
   )
