@@ -4,6 +4,7 @@ import { tend } from './checks/tend.ts'
 import { bootClock } from './clock.ts'
 import { acceptedDefinition } from './definition/cached.ts'
 import type { Definition } from './definition/definition.ts'
+import { reason } from './errors.ts'
 import { deliver } from './events/deliver.ts'
 import { isAnythingWaiting } from './events/queue.ts'
 import { endDrain } from './events/react.ts'
@@ -25,12 +26,21 @@ export async function attend(run: Reconcile, window: number): Promise<string> {
   if (isAnythingWaiting(run.files)) delivery.begin()
   else removeFact(run.files.eventsDue)
   try {
-    if (await endDrain(run)) await reconcile(run)
+    await tryToEndDrain(run)
     if (readFact(run.files.checksDue) === null) return 'looked after'
     const round = () => tend(run, definition, window, () => delivery.begin())
     return (await asOnlyHandler(run.files.checksLock, round)) ? 'looked after' : elsewhere
   } finally {
     await delivery.end()
+  }
+}
+
+/** Without Consul the drain goes on until the next round; the checks do not wait for it. */
+async function tryToEndDrain(run: Reconcile): Promise<void> {
+  try {
+    if (await endDrain(run)) await reconcile(run)
+  } catch (error) {
+    run.log(`end of the drain: ${reason(error)}`)
   }
 }
 

@@ -68,9 +68,8 @@ export async function guard(here: ThisInstance, interval: number): Promise<Tick>
   }
 }
 
-function sentenceOf({ proved, lost, seen, missing }: Renewal): string {
-  const taken = seen ? 'held' : 'taken as held while the session lives'
-  const held = `${proved.length} locks ${taken}${lost.length > 0 ? `, ${lost.length} lost` : ''}`
+function sentenceOf({ proved, lost, missing }: Renewal): string {
+  const held = `${proved.length} locks held${lost.length > 0 ? `, ${lost.length} lost` : ''}`
   return missing === null ? held : `missing permission: ${missing}; ${held}`
 }
 

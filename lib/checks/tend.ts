@@ -25,7 +25,7 @@ import { type Watched, watchedIn } from './watched.ts'
 /** How often a round looks whether a command has ended, ms. */
 const poll = 50
 /** A round comes at least so often, ms: what a watch did not tell is seen then. */
-export const roundEvery = 10_000
+const roundEvery = 10_000
 
 /**
  * @param window how long the round may take, ms: until the guard's next tick
@@ -37,11 +37,14 @@ export async function tend(run: Reconcile, definition: Definition, window: numbe
   const all = watchedIn(run.files, definition, local, begun)
   tellLifecycle(run, definition, local)
   if (isAnythingWaiting(run.files)) onEvent()
+  // A command that comes a little early saves a round; one of a short interval gets its turn within this one.
+  const start = () =>
+    startDue(run, definition, all, ({ check }) => bootClock() + Math.min(check.intervalMs, window) / 2)
+  await start() // before anything that a frozen agent would delay
   const consul = (await isUp(run, () => keepRegistered(run, definition, local, all))) ? run.consul : null
   if (consul) await isUp(run, () => readOwnReports(consul, definition, all))
   for (;;) {
-    // A command that comes a little early saves a round; one of a short interval gets its turn within this one.
-    await startDue(run, definition, all, ({ check }) => bootClock() + Math.min(check.intervalMs, window) / 2)
+    await start()
     const running = collect(all, bootClock())
     if (tellHooks(run, definition, all, local) > 0) onEvent()
     if (consul) await isUp(run, () => tellConsul(consul, definition, all))

@@ -72,7 +72,7 @@ export async function endDrain(run: Reconcile): Promise<boolean> {
 }
 
 /** Another boot is a new beginning. */
-export function isDrainOver(text: string | null, now: number): boolean {
+function isDrainOver(text: string | null, now: number): boolean {
   const [boot, until] = text?.split(' ') ?? []
   return boot !== undefined && (boot !== bootId() || now >= Number(until))
 }

@@ -3,10 +3,10 @@ import { bootClock } from '../clock.ts'
 import type { Consul } from '../consul/http.ts'
 import { type Entry, look, type Operation, transactionLimit } from '../consul/kv.ts'
 import { missingPermission } from '../consul/permission.ts'
-import { renewSession, sessionInfo } from '../consul/session.ts'
+import { renewSession } from '../consul/session.ts'
 import { Temporary } from '../errors.ts'
 import { keysOf } from '../names.ts'
-import { readFact, writeFact } from '../state/facts.ts'
+import { readFact } from '../state/facts.ts'
 import type { InstanceFiles } from '../state/instance.ts'
 import type { Local } from '../state/local.ts'
 import { extendLease, instanceLease, lastProof, never, partitionLease, writePartitionLease } from './lease.ts'
@@ -26,17 +26,12 @@ export interface Renewal {
   readonly lost: readonly string[]
   /** The session lives on this node and holds the member key. */
   readonly member: boolean
-  /** The locks were read; otherwise they are taken as held, since the session lives. */
-  readonly seen: boolean
-  /** The permission for want of which the session was not renewed, or the locks were not seen; null when all was. */
+  /** The permission for want of which the session was not renewed; null when it was. */
   readonly missing: string | null
 }
 
 /**
  * Checks all assumed locks, pins the lease of those that are lost, then extends the instance's.
- *
- * A token that may no longer read the locks stops nothing as long as a consistent read shows the session alive with which
- * they were last proved: a session that lives has lost no lock, unless somebody deletes keys by hand.
  * @param local what this instance holds, read before `t0`'s requests are sent
  * @param t0 boot clock, ms: from before anything was read
  * @throws Temporary when Consul does not answer a consistent read; then nothing is extended
@@ -47,20 +42,13 @@ export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>,
   const assumed = [...local].flatMap(([id, { acquisition, releasing, index }]) =>
     (acquisition ?? releasing) !== null && index !== null ? [{ id, index }] : [],
   )
-  const proof = await proveAll(guarded, session, assumed).catch(error => refused(guarded, session, error))
-  if ('missing' in proof) {
-    extendLease(files, t0, bootClock())
-    const held = assumed.filter(({ id }) => !local.get(id)?.pinned).map(({ id }) => id)
-    return { proved: held, lost: [], member: true, seen: false, ...proof }
-  }
-  const { proved, member } = proof
+  const { proved, member } = await proveAll(guarded, session, assumed)
   const lost = assumed.map(({ id }) => id).filter(id => !proved.has(id))
   const before = instanceLease(files, t0)
   for (const id of lost) pin(files, id, before, t0)
   for (const id of proved) if (local.get(id)?.pinned) writePartitionLease(files.partition(id), { from: t0, own: t0 })
-  if (session !== null && readFact(files.proven) !== session) writeFact(files.proven, session)
   extendLease(files, t0, bootClock())
-  return { proved: [...proved], lost, member, seen: true, missing }
+  return { proved: [...proved], lost, member, missing }
 }
 
 /**
@@ -82,14 +70,6 @@ async function ownSession({
     if (missing === null) throw error
     return { session, missing }
   }
-}
-
-/** @throws the error itself, unless it is a refusal and the session with which the locks were last proved still lives */
-async function refused({ consul, node, files }: Guarded, session: string | null, error: unknown) {
-  const missing = missingPermission(error)
-  if (missing === null || session === null || readFact(files.proven) !== session) throw error
-  if ((await sessionInfo(consul, session))?.Node !== node) throw error
-  return { missing }
 }
 
 interface Assumed {

@@ -10,8 +10,6 @@ export interface InstanceFiles {
   readonly identity: string
   readonly session: string
   readonly lease: string
-  /** The session with which the locks were last proved. */
-  readonly proven: string
   readonly definition: string
   /** Digest of the definition whose partitions this instance wrote last. */
   readonly defined: string
@@ -94,7 +92,6 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     identity: at('instance'),
     session: at('session'),
     lease: at('lease'),
-    proven: at('proven'),
     definition: at('definition.json'),
     defined: at('defined'),
     settings: at('settings'),
@@ -191,8 +188,7 @@ export function enterState(files: InstanceFiles, instance: string, service: stri
 }
 
 function forgetBoot(files: InstanceFiles): void {
-  for (const fact of [files.session, files.lease, files.proven, files.free, files.due, files.looked, files.left])
-    removeFact(fact)
+  for (const fact of [files.session, files.lease, files.free, files.due, files.looked, files.left]) removeFact(fact)
   for (const id of localPartitions(files)) {
     const partition = files.partition(id)
     for (const fact of [partition.lease, partition.launched, partition.shepherd, partition.process]) removeFact(fact)
