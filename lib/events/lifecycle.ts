@@ -111,7 +111,7 @@ export function tellStopFailed(
   for (const partition of partitions) {
     const files = context.files.partition(partition)
     const acquisition = readFact(files.acquisition) ?? readFact(files.releasing)
-    if (acquisition === null || readLine(files.shepherd) === null) continue
+    if (acquisition === null) continue
     const told = toldOf(files, acquisition) ?? { acquisition, ...nothing }
     if (told.stopFailed) continue
     const id = `${acquisition}.stopFailed`

@@ -30,7 +30,7 @@ const slack = 2000
  * Stops all of them at once.
  * @param root the instance's `partition` directory
  * @param onGone is told of those that are gone, in groups, as they go; the next group waits for it
- * @throws Temporary when something cannot be killed; those that went before have been told
+ * @throws StopFailed when something cannot be killed; those that went before have been told
  */
 export async function stopAll(
   root: string,
@@ -53,15 +53,21 @@ export async function stopAll(
     if (gone.length > 0) await onGone(gone)
     left = left.filter(stop => !gone.includes(stop))
     const late = left.filter(stop => bootClock() - begun > stop.grace + slack)
-    if (late.some(stop => bootClock() - begun > stop.grace + 2 * slack)) throw cannotStop(late)
+    if (late.some(stop => bootClock() - begun > stop.grace + 2 * slack)) throw new StopFailed(late)
     kill(root, late)
     if (left.length > 0) await delay(poll)
   }
 }
 
-function cannotStop(stops: readonly Stop[]): Temporary {
-  const names = stops.map(stop => stop.partition).join(', ')
-  return new Temporary(`cannot stop ${names}: SIGKILL did not help; its lock is kept until it is gone`)
+/** SIGKILL did not help. */
+export class StopFailed extends Temporary {
+  readonly partitions: readonly string[]
+
+  constructor(stops: readonly Stop[]) {
+    const partitions = stops.map(stop => stop.partition)
+    super(`cannot stop ${partitions.join(', ')}: SIGKILL did not help; its lock is kept until it is gone`)
+    this.partitions = partitions
+  }
 }
 
 /**

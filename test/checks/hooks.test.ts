@@ -62,6 +62,18 @@ describe('the hooks of the lifecycle', () => {
         .filter(one => one.Partition === id && one.Instance === 'a1:work')
         .slice(-2)
         .map(({ Event }) => Event)
+    await program('partitions', ['work', 'add', 'more', '--http-addr', s1.http])
+    const [taken] = await until('the new one to be told of', () => {
+      const seen = told('started', one => one.Partition === 'more')
+      return seen.length > 0 && seen
+    })
+    await program('partitions', ['work', 'remove', 'more', '--http-addr', s1.http])
+    await until('the removed one to be told of', () => told('released', one => one.Partition === 'more').length > 0)
+    assert.deepEqual(
+      toldIn(file).flatMap(one => (one.Partition === 'more' ? [`${one.Event} ${one.Instance}`] : [])),
+      ['acquired', 'started', 'releasing', 'released'].map(event => `${event} ${taken?.Instance}`),
+    )
+
     await program('drain', ['work', 'a1:work', 'on', '--http-addr', s1.http])
     await until('a1 to have nothing', () => processes(a1, work.definition).size === 0, { deadline: 20_000 })
     await until('all that it gave back to be told, in order', see =>
@@ -80,7 +92,9 @@ describe('the hooks of the lifecycle', () => {
     )
     await until('the move to be told', () => told('rebalanced', one => one.Instance !== 'a2:work').length > 0)
 
+    const last = [...processes(a1, work.definition).keys()]
     await program('leave', ['work', '--state', a1.state, '--http-addr', a1.http])
+    for (const id of last) assert.deepEqual(lastOf(id), ['releasing', 'released'])
     assert.deepEqual(
       told('left').map(({ Instance }) => Instance),
       ['a1:work'],

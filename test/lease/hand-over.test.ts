@@ -3,12 +3,13 @@ import { spawn } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import type { Operation } from '../../lib/consul/kv.ts'
+import { waiting } from '../../lib/events/queue.ts'
 import { type Ending, endAll } from '../../lib/lease/hand-over.ts'
 import { heldValue } from '../../lib/lease/lock-value.ts'
 import { isAlive, type Process, processOf, signal } from '../../lib/process/identity.ts'
 import type { Snapshot } from '../../lib/snapshot.ts'
 import { readFact, writeFact } from '../../lib/state/facts.ts'
-import { heldBy, me, other, sessionOf, snapshotOf, third } from '../fixtures/cluster.ts'
+import { definition, heldBy, me, other, sessionOf, snapshotOf, third } from '../fixtures/cluster.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
 import { contextOf, partitionIn, stateOf } from '../fixtures/state.ts'
 import { until } from '../lab/until.ts'
@@ -72,6 +73,31 @@ async function leftBehind(t: TestContext, file: string): Promise<Process> {
 }
 
 describe('giving a lock back', () => {
+  it('is not done while its process does not die: that is told once, and done once it is gone', async t => {
+    // As in an uninterruptible wait of the kernel: no signal arrives.
+    const kill = t.mock.method(process, 'kill', () => true)
+    t.after(() => kill.mock.restore())
+    const { end, release, fake, files, holder } = await holding(t, ['0', '1'])
+    const stuck = await leftBehind(t, files.partition('0').process)
+    const hooks = { stopFailed: ['page'] }
+    const impatient = { ...definition, hooks, stop: { ...definition.stop, graceMs: 0 } }
+    writeFact(files.partition('0').terms, '10000 0')
+    for (const _ of [1, 2]) {
+      const attempt = end([release('0'), release('1')], { definition: impatient })
+      await assert.rejects(attempt, { message: /^cannot stop 0: SIGKILL did not help/ })
+    }
+    assert.deepEqual([holder('0'), holder('1')], [sessionOf(me), undefined])
+    assert.deepEqual(
+      waiting(files).map(({ event }) => [event.event, event.partition]),
+      [['stopFailed', '0']],
+    )
+    kill.mock.restore()
+    signal(stuck, 'SIGKILL', true)
+    fake.requests.length = 0
+    await end([release('0')], { definition: impatient })
+    assert.equal(holder('0'), undefined)
+  })
+
   it('leaves it free and clean, wakes the next, and forgets all that was of the acquisition', async t => {
     const { end, release, value, holder, left, memory, files } = await holding(t, ['0'])
     await end([release('0', { next: other })])
