@@ -1,5 +1,5 @@
 /** 500 partitions of `sleep` on one instance: how fast they start, and what they cost when nothing happens. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { bootClock, bootId } from '../../lib/clock.ts'
 import { parseProcess } from '../../lib/process/identity.ts'
@@ -7,9 +7,10 @@ import { readLine, writeFact } from '../../lib/state/facts.ts'
 import { instanceFiles, localPartitions } from '../../lib/state/instance.ts'
 import { processes, settled } from '../cluster/stage.ts'
 import { type Agent, startCluster } from '../lab/cluster.ts'
-import { configure, home, instanceOf } from '../lab/install.ts'
+import { configure, guardCommand, home, instanceOf } from '../lab/install.ts'
 import { until } from '../lab/until.ts'
 import { atMost, type Bench, exactly, median, paired, told } from './bench.ts'
+import { cgroupOf } from './cgroups/cgroup.ts'
 
 const count = 500
 const quietSeconds = 30
@@ -35,7 +36,7 @@ const bench: Bench = async progress => {
     await settled(stage, [agent])
 
     progress('the guard ticks')
-    const [tick] = await paired(15, [{ name: 'guard', argv: guardCommand(agent) }])
+    const [tick] = await paired(15, [{ name: 'guard', argv: guardCommand(agent, definition) }])
 
     progress(`${quietSeconds} s in which nothing happens`)
     const shepherds = shepherdsOf(agent)
@@ -66,12 +67,6 @@ const bench: Bench = async progress => {
 }
 
 export default bench
-
-/** The guard's command as Consul runs it. */
-function guardCommand(agent: Agent): string[] {
-  const file = readFileSync(`${agent.configDir}/watchbill-many.json`, 'utf8')
-  return JSON.parse(file).services[0].checks[0].args as string[]
-}
 
 function shepherdsOf(agent: Agent): number[] {
   const files = instanceFiles(agent.state, instanceOf(agent, definition))
@@ -111,39 +106,6 @@ async function coresOf(shepherds: readonly number[], agent: Agent): Promise<numb
   process.kill(pid, 'SIGCONT')
   group.dissolve()
   return cores
-}
-
-/** Moves these processes into a new cgroup, which needs root. What they start from then on belongs to it. */
-function cgroupOf(pids: readonly number[]) {
-  const root = existsSync('/sys/fs/cgroup/cpuacct') ? '/sys/fs/cgroup/cpuacct' : '/sys/fs/cgroup'
-  const own = `${root}/watchbill-bench-${process.pid}`
-  mkdirSync(own)
-  move(pids, own)
-  return {
-    cpuSeconds: () => {
-      if (existsSync(`${own}/cpuacct.usage`)) return Number(readFileSync(`${own}/cpuacct.usage`, 'utf8')) / 1e9
-      return Number(/^usage_usec (\d+)/m.exec(readFileSync(`${own}/cpu.stat`, 'utf8'))?.[1]) / 1e6
-    },
-    /** A cgroup cannot be removed while anyone is in it. */
-    dissolve: () => {
-      for (let left = members(own); left.length > 0; left = members(own)) move(left, root)
-      rmdirSync(own)
-    },
-  }
-}
-
-function move(pids: readonly (number | string)[], group: string): void {
-  for (const pid of pids) {
-    try {
-      writeFileSync(`${group}/cgroup.procs`, String(pid))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error // a timer that has just ended
-    }
-  }
-}
-
-function members(group: string): string[] {
-  return readFileSync(`${group}/cgroup.procs`, 'utf8').split('\n').filter(Boolean)
 }
 
 /** Empty for a timer that has just ended. */

@@ -8,7 +8,7 @@ import { serviceDigest } from '../../lib/consul/watch.ts'
 import { instanceFiles } from '../../lib/state/instance.ts'
 import { settled } from '../cluster/stage.ts'
 import { type Agent, startCluster } from '../lab/cluster.ts'
-import { install, instanceOf } from '../lab/install.ts'
+import { guardCommand, install, instanceOf } from '../lab/install.ts'
 import { atMost, type Bench, type Command, type Measured, paired, type Row, ratio, told } from './bench.ts'
 
 const rounds = 41
@@ -45,7 +45,7 @@ function rowsOf({ name, walls, cpus }: Measured, empty: Measured, bar: number): 
 
 async function commandsFor(agent: Agent): Promise<Command[]> {
   const config = JSON.parse(readFileSync(join(agent.configDir, 'watchbill-start.json'), 'utf8'))
-  const guard: string[] = config.services[0].checks[0].args
+  const guard = guardCommand(agent, definition)
   const onService: string[] = config.watches.find(({ type }: { type: string }) => type === 'service').args
   const unchanged = JSON.stringify(await agent.api('GET', '/v1/health/service/start'))
   const file = (name: string, text: string) => {

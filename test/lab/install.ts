@@ -1,4 +1,5 @@
 /** Puts a service on an agent of a lab the way an operator does: a definition, `configure`, `consul reload`. */
+import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
@@ -25,6 +26,12 @@ export async function configure(agent: Agent, definition: DefinitionFile, ...mor
   const places = ['--consul-dir', agent.configDir, '--node', agent.name, '--state', agent.state]
   await program('configure', [file, ...places, '--http-addr', agent.http, '--home', home, ...more], agent)
   return instanceOf(agent, definition)
+}
+
+/** The guard's command as Consul runs it. */
+export function guardCommand(agent: Agent, { name, id = name }: DefinitionFile): string[] {
+  const file = join(agent.configDir, `watchbill-${id}.json`)
+  return JSON.parse(readFileSync(file, 'utf8')).services[0].checks[0].args as string[]
 }
 
 /** `configure` and `consul reload`. */
