@@ -34,21 +34,22 @@ function inWords(result: { code: number; output: string }, timeoutMs: number): {
   return { code: 2, output: `no answer within ${timeoutMs} ms; ${result.output}`.trim() }
 }
 
-/** Starts what is due before `until`, boot clock ms. @returns how many */
+/**
+ * Starts what is due, and with it what would be soon: a launcher costs as much as many commands.
+ * @param ahead by how much a command may come early, ms
+ */
 export async function startDue(
   context: Context & { readonly service: string },
   definition: Definition,
   all: readonly Watched[],
-  until: (watched: Watched) => number,
-): Promise<number> {
-  const due = all.filter(({ check, state }) => check.command !== null && state.started === null).filter(isDue(until))
+  ahead: (watched: Watched) => number,
+): Promise<void> {
+  const now = bootClock()
+  const idle = all.filter(({ check, state }) => check.command !== null && state.started === null)
+  if (!idle.some(({ state }) => state.due <= now)) return
+  const due = idle.filter(watched => watched.state.due <= now + ahead(watched))
   for (let from = 0; from < due.length; from += atOnce)
     await launch(context, definition, due.slice(from, from + atOnce))
-  return due.length
-}
-
-function isDue(until: (watched: Watched) => number) {
-  return (watched: Watched) => watched.state.due <= until(watched)
 }
 
 async function launch(

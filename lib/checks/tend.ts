@@ -37,9 +37,7 @@ export async function tend(run: Reconcile, definition: Definition, window: numbe
   const all = watchedIn(run.files, definition, local, begun)
   tellLifecycle(run, definition, local)
   if (isAnythingWaiting(run.files)) onEvent()
-  // A command that comes a little early saves a round; one of a short interval gets its turn within this one.
-  const start = () =>
-    startDue(run, definition, all, ({ check }) => bootClock() + Math.min(check.intervalMs, window) / 2)
+  const start = () => startDue(run, definition, all, ({ check }) => Math.min(check.intervalMs, window) / 2)
   await start() // before anything that a frozen agent would delay
   const consul = (await isUp(run, () => keepRegistered(run, definition, local, all))) ? run.consul : null
   if (consul) await isUp(run, () => readOwnReports(consul, definition, all))
