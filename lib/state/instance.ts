@@ -1,5 +1,5 @@
 /** The state directory of one instance: where each fact stands, and whose it is. */
-import { renameSync } from 'node:fs'
+import { existsSync, renameSync, rmSync } from 'node:fs'
 import { bootId } from '../clock.ts'
 import { decode, encode } from '../names.ts'
 import { attempt, directoriesIn, makeDirectory, namesIn, readFact, removeFact, writeFact } from './facts.ts'
@@ -39,6 +39,8 @@ export interface InstanceFiles {
   readonly checksLock: string
   readonly log: string
   readonly partitions: string
+  /** Of the one process of a definition that says `"per": "instance"`. */
+  readonly worker: WorkerFiles
   /** What a handler last saw on its stdin. */
   readonly seen: (handler: string) => string
   readonly partition: (id: string) => PartitionFiles
@@ -76,6 +78,29 @@ export interface PartitionFiles {
   readonly stays: string
   /** What hooks were told of it last: see lib/events/lifecycle.ts. */
   readonly told: string
+  /** Its line for the worker, from before it is handed over until the worker has stopped it, or is gone. */
+  readonly handed: string
+  /** The worker is to stop it. */
+  readonly asked: string
+}
+
+/**
+ * Where the facts of the worker stand: the one process that is told which partitions it has. It has a shepherd like any
+ * process, so its directory has the facts of a partition, and lies beside theirs; no partition can have its name.
+ */
+export interface WorkerFiles extends PartitionFiles {
+  /** The directory of its instance. */
+  readonly instance: string
+  /** What it is to have, one line each: see worker/assignment.ts. */
+  readonly assignment: string
+  /** There from before the assignment is replaced until the worker was told so. */
+  readonly changed: string
+  /** What it has stopped, one line each: see worker/confirmations.ts. */
+  readonly confirmations: string
+  /** How many bytes of the confirmations were dealt with. */
+  readonly read: string
+  /** Whoever changes any of these holds this lock. */
+  readonly lock: string
 }
 
 export const defaultState = '/var/lib/watchbill'
@@ -110,12 +135,14 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     checksLock: at('checks'),
     log: at('log'),
     partitions: at('partition'),
+    worker: workerFiles(directory),
     seen: handler => at(`seen.${handler}`),
     partition: id => partitionFiles(`${at('partition')}/${encode(id)}`),
   }
 }
 
-function partitionFiles(directory: string): PartitionFiles {
+/** @param directory the partition's */
+export function partitionFiles(directory: string): PartitionFiles {
   const at = (name: string) => `${directory}/${name}`
   return {
     directory,
@@ -137,7 +164,33 @@ function partitionFiles(directory: string): PartitionFiles {
     checks: at('check'),
     stays: at('stays'),
     told: at('told'),
+    handed: at('handed'),
+    asked: at('asked'),
   }
+}
+
+function workerFiles(instance: string): WorkerFiles {
+  const directory = `${instance}/partition/.worker`
+  const at = (name: string) => `${directory}/${name}`
+  return {
+    ...partitionFiles(directory),
+    instance,
+    assignment: at('assignment'),
+    changed: at('changed'),
+    confirmations: at('confirmations'),
+    read: at('read'),
+    lock: at('lock'),
+  }
+}
+
+/** The worker beside a partition. */
+export function workerOf({ directory }: PartitionFiles): WorkerFiles {
+  return workerFiles(directory.slice(0, directory.lastIndexOf('/partition/')))
+}
+
+/** The files of whoever has a shepherd for it: the worker while the partition is handed to it, or itself. */
+export function runnerOf(files: PartitionFiles): PartitionFiles {
+  return existsSync(files.handed) ? workerOf(files) : files
 }
 
 /** The partitions that this instance has a directory for. */
@@ -188,9 +241,11 @@ export function enterState(files: InstanceFiles, instance: string, service: stri
 }
 
 function forgetBoot(files: InstanceFiles): void {
+  attempt(`remove ${files.worker.directory}`, () => rmSync(files.worker.directory, { recursive: true, force: true }))
   for (const fact of [files.session, files.lease, files.free, files.due, files.looked, files.left]) removeFact(fact)
   for (const id of localPartitions(files)) {
     const partition = files.partition(id)
-    for (const fact of [partition.lease, partition.launched, partition.shepherd, partition.process]) removeFact(fact)
+    const { lease, launched, shepherd, process, handed, asked } = partition
+    for (const fact of [lease, launched, shepherd, process, handed, asked]) removeFact(fact)
   }
 }

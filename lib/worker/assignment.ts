@@ -1,0 +1,47 @@
+/** What the worker is to have: one line of JSON for each partition. Pure, but for the one place that writes the file. */
+import { removeFact, writeFact } from '../state/facts.ts'
+import type { WorkerFiles } from '../state/instance.ts'
+
+export interface Handed {
+  readonly id: string
+  /** The fencing token of the acquisition. */
+  readonly token: string
+  /** Path of the file that holds its document; null when it has none. */
+  readonly document: string | null
+  /** Wall clock of when it was handed over, for people; it also tells two hand-overs with the same token apart. */
+  readonly since: string
+}
+
+export function lineOf({ id, token, document, since }: Handed): string {
+  return JSON.stringify({ id, token, document, since })
+}
+
+/** null for what `lineOf` could not have written. */
+export function parseHanded(line: string | null): Handed | null {
+  try {
+    const value = JSON.parse(line ?? 'null') as Partial<Record<string, unknown>> | null
+    if (typeof value !== 'object' || value === null) return null
+    const { id, token, document, since } = value
+    const known = typeof id === 'string' && typeof token === 'string' && typeof since === 'string'
+    return known ? { id, token, document: typeof document === 'string' ? document : null, since } : null
+  } catch {
+    return null
+  }
+}
+
+/** The lines of an assignment after some were added and the partitions `without` were taken out. */
+export function changedLines(before: string | null, added: readonly string[], without: ReadonlySet<string>): string[] {
+  const replaced = new Set(added.flatMap(line => parseHanded(line)?.id ?? []))
+  const kept = (before ?? '').split('\n').filter(line => {
+    const id = parseHanded(line)?.id
+    return id !== undefined && !without.has(id) && !replaced.has(id)
+  })
+  return [...kept, ...added]
+}
+
+/** Replaces the file. From before that until the worker was told, `changed` is there. No lines: no file. */
+export function writeAssignment(files: WorkerFiles, lines: readonly string[]): void {
+  writeFact(files.changed, 'the worker is to be told')
+  if (lines.length > 0) writeFact(files.assignment, lines.join('\n'))
+  else removeFact(files.assignment)
+}
