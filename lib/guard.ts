@@ -175,8 +175,8 @@ function killWhatWouldOutlive(files: InstanceFiles, local: ReadonlyMap<string, L
   )
   if (doomed.length === 0) return
   const marked = markedProcesses(files.partitions)
-  for (const [id] of doomed)
-    for (const process of marked.get(files.partition(id).directory) ?? []) signal(process, 'SIGKILL')
+  for (const home of new Set(doomed.map(([, { home }]) => home)))
+    for (const process of marked.get(home) ?? []) signal(process, 'SIGKILL')
 }
 
 /** In how many ms a reconcile is due: 0 for at once, null for not before the next tick. */
@@ -212,8 +212,7 @@ function needsWork({ acquisition, releasing, index, restart, shepherd, status }:
 
 /** Nothing fills the disk: what is too long is copied aside, and the process goes on at the beginning of its file. */
 function capOutputs(files: InstanceFiles, local: ReadonlyMap<string, Local>): void {
-  for (const id of local.keys()) {
-    const { output } = files.partition(id)
+  for (const { output } of [...[...local.keys()].map(files.partition), files.worker]) {
     if ((statSync(output, { throwIfNoEntry: false })?.size ?? 0) <= mostOutput) continue
     copyFileSync(output, `${output}.1`)
     truncateSync(output)

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { describe, it, type TestContext } from 'node:test'
 import { bootClock } from '../lib/clock.ts'
 import { guard } from '../lib/guard.ts'
-import { extendLease, writePartitionLease } from '../lib/lease/lease.ts'
+import { extendLease, writeLease } from '../lib/lease/lease.ts'
 import { isAlive, type Process, processOf } from '../lib/process/identity.ts'
 import { mark } from '../lib/process/marks.ts'
 import { writeFact } from '../lib/state/facts.ts'
@@ -29,7 +29,7 @@ async function unwatched(t: TestContext, ago: number, held: boolean) {
   const index = memory.lock(keys.lock('0'), held ? session : memory.session('of another', 'b'), '{}')
   const proof = bootClock() - ago
   extendLease(files, proof, bootClock())
-  writePartitionLease(partition, { from: proof, own: proof })
+  writeLease(partition, { from: proof, own: proof })
   const facts = {
     acquisition: 'x',
     index,

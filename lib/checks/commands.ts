@@ -6,6 +6,7 @@ import { expand } from '../definition/expand.ts'
 import { launchAll } from '../process/launch.ts'
 import { environmentOf, valuesOf } from '../process/start.ts'
 import { readFact, readLine, removeFact } from '../state/facts.ts'
+import { runnerOf } from '../state/instance.ts'
 import { ended, takeResult } from './state.ts'
 import type { Watched } from './watched.ts'
 
@@ -82,7 +83,7 @@ function launchOf(context: Context & { readonly service: string }, definition: D
     environment: {
       ...environmentOf(definition, start),
       WATCHBILL_CHECK: check.id,
-      WATCHBILL_PID: readLine(own.process)?.split(' ')[0] ?? '',
+      WATCHBILL_PID: readLine(runnerOf(own).process)?.split(' ')[0] ?? '',
     },
     args: [files.directory, own.directory, `${check.timeoutMs / 1000}`, ...command],
   }

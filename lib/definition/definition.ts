@@ -16,6 +16,8 @@ export type Definition = {
   /** What it took from the environment when `configure` ran. */
   readonly variables: Readonly<Record<string, string>>
   readonly run: {
+    /** One process for each partition, or one for all that an instance has. */
+    readonly per: Per
     readonly command: readonly string[]
     /** The working directory; null means "/". */
     readonly cwd: string | null
@@ -41,6 +43,10 @@ export type Definition = {
 
 /** The most partitions that a definition may have. */
 export const mostIds = 100_000
+
+/** What one process is for. */
+export const pers = ['partition', 'instance'] as const
+export type Per = (typeof pers)[number]
 
 export const restarts = ['always', 'on-failure', 'never'] as const
 export type Restart = (typeof restarts)[number]

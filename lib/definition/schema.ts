@@ -4,7 +4,7 @@
  */
 import * as z from 'zod/mini'
 import { checks, hooks } from './check-fields.ts'
-import { mostIds, restarts, signals } from './definition.ts'
+import { mostIds, pers, restarts, signals } from './definition.ts'
 import {
   about,
   command,
@@ -55,6 +55,8 @@ const partitions = fields(
   z.refine(given => Object.keys(given).length < 2, { error: `has more than one; give ${oneOf}` }),
 )
 
+const ofOnePartition = ['{partition}', '{token}']
+
 const run = fields({
   command: about(
     command(),
@@ -78,7 +80,21 @@ const run = fields({
     z._default(z.enum(restarts, give(`one of ${restarts.join(', ')}`)), 'always'),
     'When a process that ended by itself is started again.',
   ),
-})
+  per: about(
+    z._default(z.enum(pers, give(`one of ${pers.join(', ')}`)), 'partition'),
+    'One process for each partition, or one for all that an instance has: it reads in a file which these are, and says in ' +
+      'another what it has stopped.',
+  ),
+}).check(
+  z.refine(({ per, command }) => per === 'partition' || !command.some(isOfOnePartition), {
+    path: ['command'],
+    error: `names ${ofOnePartition.join(' or ')}, which one process for all has none of; it reads them in $WATCHBILL_ASSIGNMENT`,
+  }),
+)
+
+function isOfOnePartition(argument: string): boolean {
+  return ofOnePartition.some(placeholder => argument.includes(placeholder))
+}
 
 const stop = z.prefault(
   fields({
@@ -139,7 +155,7 @@ export const schema = fields({
   partitions: about(partitions, 'The partitions of the work: a range of numbers, or a list of ids.', {
     range: [0, 15],
   }),
-  run: about(run, 'What runs, once for each partition.'),
+  run: about(run, 'What runs, once for each partition or once for all of them.'),
   stop: about(stop, 'How a process is stopped.'),
   checks: about(z._default(checks(), []), 'Health checks, of every partition for itself.', [
     { name: 'progress', ttl: '5m', onFailure: ['./page', '{partition}'] },

@@ -23,7 +23,7 @@ export const never = 9_999_999_999_999
 export const clockStep = 10
 
 /** The start of the instance's last successful check; null when there was none in this boot, or it lies ahead of `now`. */
-export function instanceLease(files: InstanceFiles, now: number): number | null {
+export function instanceLease(files: Pick<InstanceFiles, 'lease'>, now: number): number | null {
   const [boot, t0] = readFact(files.lease)?.split(' ') ?? []
   if (boot !== bootId() || t0 === undefined || !/^\d+$/.test(t0)) return null
   return Number(t0) <= now ? Number(t0) : null
@@ -39,7 +39,8 @@ export function partitionLease(files: PartitionFiles): PartitionLease | null {
   return match ? { from: Number(match[1]), own: Number(match[2]) } : null
 }
 
-export function writePartitionLease(files: PartitionFiles, lease: PartitionLease): void {
+/** As it is. What is handed to the worker goes by `writePartitionLease` of worker/lease.ts. */
+export function writeLease(files: PartitionFiles, lease: PartitionLease): void {
   writeFact(files.lease, `${lease.from} ${lease.own}`)
 }
 

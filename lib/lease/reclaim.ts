@@ -7,7 +7,8 @@ import { fencingToken } from '../settings.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { removeFact, writeFact } from '../state/facts.ts'
 import type { Local } from '../state/local.ts'
-import { never, writePartitionLease } from './lease.ts'
+import { writePartitionLease } from '../worker/lease.ts'
+import { never } from './lease.ts'
 import { assume, lockIndex, lockOperations } from './takeover.ts'
 
 export type Reclaim = Extract<Step, { do: 'reclaim' }>

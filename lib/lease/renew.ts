@@ -7,9 +7,10 @@ import { renewSession } from '../consul/session.ts'
 import { Temporary } from '../errors.ts'
 import { keysOf } from '../names.ts'
 import { readFact } from '../state/facts.ts'
-import type { InstanceFiles } from '../state/instance.ts'
+import type { InstanceFiles, PartitionFiles } from '../state/instance.ts'
 import type { Local } from '../state/local.ts'
-import { extendLease, instanceLease, lastProof, never, partitionLease, writePartitionLease } from './lease.ts'
+import { lengthen, writePartitionLeases } from '../worker/lease.ts'
+import { extendLease, instanceLease, lastProof, never, type PartitionLease, partitionLease } from './lease.ts'
 
 export interface Guarded {
   readonly consul: Consul
@@ -45,8 +46,10 @@ export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>,
   const { proved, member } = await proveAll(guarded, session, assumed)
   const lost = assumed.map(({ id }) => id).filter(id => !proved.has(id))
   const before = instanceLease(files, t0)
-  for (const id of lost) pin(files, id, before, t0)
-  for (const id of proved) if (local.get(id)?.pinned) writePartitionLease(files.partition(id), { from: t0, own: t0 })
+  writePartitionLeases(lost.flatMap(id => pinned(files.partition(id), before, t0)))
+  const again = [...proved].filter(id => local.get(id)?.pinned)
+  writePartitionLeases(again.map(id => [files.partition(id), { from: t0, own: t0 }]))
+  lengthen(files.worker)
   extendLease(files, t0, bootClock())
   return { proved: [...proved], lost, member, missing }
 }
@@ -106,9 +109,8 @@ async function proveAll(guarded: Guarded, session: string | null, assumed: reado
 }
 
 /** The instance's lease must not count for this one any longer: its own ends L after the last proof. */
-function pin(files: InstanceFiles, id: string, instance: number | null, now: number): void {
-  const partition = files.partition(id)
-  const lease = partitionLease(partition)
+function pinned(files: PartitionFiles, instance: number | null, now: number): [PartitionFiles, PartitionLease][] {
+  const lease = partitionLease(files)
   const proof = lastProof(lease, instance, now)
-  if (lease?.from !== never) writePartitionLease(partition, { from: never, own: proof ?? never })
+  return lease?.from === never ? [] : [[files, { from: never, own: proof ?? never }]]
 }

@@ -9,7 +9,8 @@ import { fencingToken } from '../settings.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { makeOwnDirectory, removeFact, writeFact } from '../state/facts.ts'
 import type { Terms } from '../state/local.ts'
-import { clockStep, never, writePartitionLease } from './lease.ts'
+import { writePartitionLease } from '../worker/lease.ts'
+import { clockStep, never } from './lease.ts'
 import { heldValue } from './lock-value.ts'
 
 export type Claim = Extract<Step, { do: 'claim' }>

@@ -1,7 +1,7 @@
 /** Where the output of a partition stands on this machine. */
 import { statSync } from 'node:fs'
 import { readFact } from '../state/facts.ts'
-import { identityOf, instanceFiles, localInstances } from '../state/instance.ts'
+import { identityOf, instanceFiles, localInstances, runnerOf } from '../state/instance.ts'
 
 export interface OutputHere {
   readonly output: string
@@ -14,7 +14,8 @@ export interface OutputHere {
 export function outputHere(root: string, service: string, partition: string): OutputHere | null {
   const found = localInstances(root).flatMap(instance => {
     const files = instanceFiles(root, instance)
-    const { output, acquisition } = files.partition(partition)
+    const { acquisition } = files.partition(partition)
+    const { output } = runnerOf(files.partition(partition))
     const written = statSync(output, { throwIfNoEntry: false })?.mtimeMs
     if (written === undefined || identityOf(files)?.service !== service) return []
     return [{ output, instance, held: readFact(acquisition) !== null, written }]

@@ -31,21 +31,37 @@ const atOnce = 32
  * process, and leaves at once when another shepherd is there.
  */
 export async function startShepherds(definition: Definition, starts: readonly Start[]): Promise<void> {
-  for (let from = 0; from < starts.length; from += atOnce) {
-    await launch(definition, starts.slice(from, from + atOnce))
+  if (definition.run.per === 'instance') {
+    const { handToWorker } = await import('../worker/start.ts')
+    return handToWorker(definition, starts)
+  }
+  const shepherds = starts.map(start => ({
+    ...start,
+    values: valuesOf(start),
+    environment: environmentOf(definition, start),
+  }))
+  for (let from = 0; from < shepherds.length; from += atOnce) {
+    await launchShepherds(definition, shepherds.slice(from, from + atOnce))
   }
 }
 
+/** One shepherd: of a partition, or of the worker. */
+export interface Shepherd extends Pick<Start, 'files' | 'acquisition' | 'lease' | 'grace'> {
+  /** What the placeholders stand for. */
+  readonly values: Readonly<Record<string, string>>
+  readonly environment: Readonly<Record<string, string>>
+}
+
 /** @throws never for one that cannot be started: its status says so, and the next look tries again */
-async function launch(definition: Definition, starts: readonly Start[]): Promise<void> {
-  for (const { files } of starts) prepare(files)
-  const items = starts.map(start => ({
-    directory: start.files.directory,
-    environment: environmentOf(definition, start),
-    args: shepherdArguments(definition, start),
+export async function launchShepherds(definition: Definition, shepherds: readonly Shepherd[]): Promise<void> {
+  for (const { files } of shepherds) prepare(files)
+  const items = shepherds.map(shepherd => ({
+    directory: shepherd.files.directory,
+    environment: shepherd.environment,
+    args: shepherdArguments(definition, shepherd),
   }))
   const problem = await launchAll(shepherd, definition.run.cwd ?? '/', items)
-  if (problem !== null) for (const { files } of starts) writeFact(files.status, `cannot start: ${problem}`)
+  if (problem !== null) for (const { files } of shepherds) writeFact(files.status, `cannot start: ${problem}`)
 }
 
 function prepare(files: PartitionFiles): void {
@@ -54,11 +70,10 @@ function prepare(files: PartitionFiles): void {
   attempt(`open ${files.output}`, () => closeSync(openSync(files.output, 'a', 0o600)))
 }
 
-function shepherdArguments(definition: Definition, start: Start): string[] {
-  const values = valuesOf(start)
+function shepherdArguments(definition: Definition, { files, acquisition, lease, grace, values }: Shepherd): string[] {
   const stopCommand = definition.stop.command === null ? [] : expand(definition.stop.command, values)
   return [
-    ...[start.files.directory, start.acquisition, String(start.lease), String(start.grace)],
+    ...[files.directory, acquisition, String(lease), String(grace)],
     ...[definition.run.restart, definition.stop.signal, String(stopCommand.length), ...stopCommand],
     ...expand(definition.run.command, values),
   ]
@@ -67,15 +82,26 @@ function shepherdArguments(definition: Definition, start: Start): string[] {
 /** What the process of a partition has in its environment. */
 export function environmentOf(definition: Definition, start: Start): Record<string, string> {
   return {
-    ...inheritedEnvironment(),
-    ...expandEnv(definition.run.env, valuesOf(start)),
-    WATCHBILL_SERVICE: start.service,
-    WATCHBILL_INSTANCE: start.instance,
+    ...commonEnvironment(definition, valuesOf(start)),
     WATCHBILL_PARTITION: start.partition,
     WATCHBILL_TOKEN: start.token,
-    WATCHBILL_VERSION: start.version,
-    WATCHBILL_NODE: start.node,
     ...passUrls(definition, start),
+  }
+}
+
+/** The part of it that is the same for all partitions of an instance. */
+export function commonEnvironment(
+  { run }: Definition,
+  values: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const { service = '', instance = '', version = '', node = '' } = values
+  return {
+    ...inheritedEnvironment(),
+    ...expandEnv(run.env, values),
+    WATCHBILL_SERVICE: service,
+    WATCHBILL_INSTANCE: instance,
+    WATCHBILL_VERSION: version,
+    WATCHBILL_NODE: node,
   }
 }
 

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../clock.ts'
 import { Temporary } from '../errors.ts'
 import { attempt, readLine } from '../state/facts.ts'
-import type { PartitionFiles } from '../state/instance.ts'
+import { type PartitionFiles, workerOf } from '../state/instance.ts'
 import { livingProcesses } from '../state/local.ts'
 import { isStopped, signal } from './identity.ts'
 import { markedProcesses } from './marks.ts'
@@ -27,12 +27,48 @@ const gather = 100
 const slack = 2000
 
 /**
- * Stops all of them at once.
+ * Stops all of them at once, whoever runs them: each its own shepherd, or the worker.
  * @param root the instance's `partition` directory
  * @param onGone is told of those that are gone, in groups, as they go; the next group waits for it
  * @throws StopFailed when something cannot be killed; those that went before have been told
  */
 export async function stopAll(
+  root: string,
+  stops: readonly Stop[],
+  onGone: (gone: readonly Stop[]) => Promise<void>,
+): Promise<void> {
+  for (const stop of stops) takeAway(stop)
+  const handed = await handedAmong(stops)
+  if (handed.size === 0) return stopShepherds(root, stops, onGone)
+  const { stopHanded } = await import('../worker/stop.ts') // most definitions have none
+  const outcomes = await Promise.allSettled([
+    stopHanded([...handed], onGone),
+    stopShepherds(
+      root,
+      stops.filter(stop => !handed.has(stop)),
+      onGone,
+    ),
+  ])
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+}
+
+/**
+ * From here on nothing may be started, unless the acquisition is kept: whoever starts it writes down that it does, and reads
+ * the acquisition then, and we take the acquisition away first and look for that then. So one of us sees the other.
+ */
+function takeAway({ keeps, files: { acquisition, releasing } }: Stop): void {
+  if (!keeps && existsSync(acquisition)) attempt(`rename ${acquisition}`, () => renameSync(acquisition, releasing))
+}
+
+/** What the worker may be running. */
+async function handedAmong(stops: readonly Stop[]): Promise<ReadonlySet<Stop>> {
+  const worker = stops[0] && workerOf(stops[0].files)
+  if (!worker || !existsSync(worker.directory)) return new Set()
+  const { exclusively } = await import('../worker/exclusively.ts')
+  return exclusively(worker, () => new Set(stops.filter(({ files }) => existsSync(files.handed))))
+}
+
+async function stopShepherds(
   root: string,
   stops: readonly Stop[],
   onGone: (gone: readonly Stop[]) => Promise<void>,
@@ -70,13 +106,7 @@ export class StopFailed extends Temporary {
   }
 }
 
-/**
- * From here on nothing may be started, unless the acquisition is kept: a shepherd writes its name first and reads the acquisition then, and we take
- * the acquisition away first and read its name then. So one of us sees the other.
- */
 function begin(stop: Stop): void {
-  const { acquisition, releasing } = stop.files
-  if (!stop.keeps && existsSync(acquisition)) attempt(`rename ${acquisition}`, () => renameSync(acquisition, releasing))
   const { shepherd, process } = livingProcesses(stop.files)
   if (shepherd && !isStopped(shepherd)) signal(shepherd, 'SIGTERM')
   else if (process) signal(process, stop.signal, true)

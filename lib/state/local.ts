@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { lastProof, never, partitionLease } from '../lease/lease.ts'
 import { type Process, parseProcess, stateOf } from '../process/identity.ts'
 import { readFact, readLine } from './facts.ts'
-import { type InstanceFiles, localPartitions, type PartitionFiles } from './instance.ts'
+import { type InstanceFiles, localPartitions, type PartitionFiles, type WorkerFiles, workerOf } from './instance.ts'
 
 export interface Local {
   /** The acquisition that may run here; null when nothing may be started. */
@@ -26,6 +26,8 @@ export interface Local {
   readonly stopped: boolean
   /** The living process that the shepherd wrote down. */
   readonly process: Process | null
+  /** The state directory of that shepherd: its own, or the worker's while it is handed to it. */
+  readonly home: string
   /** The shepherd's sentence. */
   readonly status: string | null
   /** It is to be stopped and started again: see process/restart.ts. */
@@ -43,11 +45,22 @@ export interface Terms {
 
 /** @param t0 the instance's lease; @param now boot clock, ms */
 export function localFacts(files: InstanceFiles, t0: number | null, now: number): Map<string, Local> {
-  return new Map(localPartitions(files).map(id => [id, localOf(files.partition(id), t0, now)]))
+  let worker: WorkerNow | undefined
+  const once = () => {
+    worker ??= workerNow(files.worker)
+    return worker
+  }
+  return new Map(localPartitions(files).map(id => [id, localOf(files.partition(id), t0, now, once)]))
 }
 
-export function localOf(files: PartitionFiles, t0: number | null, now: number): Local {
-  const { shepherd, stopped, process } = livingProcesses(files)
+export function localOf(
+  files: PartitionFiles,
+  t0: number | null,
+  now: number,
+  worker = () => workerNow(workerOf(files)),
+): Local {
+  const handed = readFact(files.handed)
+  const { shepherd, stopped, process, home, status } = handed === null ? alone(files) : carried(handed, worker())
   const terms = termsOf(files)
   const token = readFact(files.token)
   const lease = partitionLease(files)
@@ -64,11 +77,34 @@ export function localOf(files: PartitionFiles, t0: number | null, now: number): 
     shepherd,
     stopped,
     process,
-    status: readLine(files.status),
+    home,
+    status,
     restart: existsSync(files.restart),
     stays: readFact(files.stays),
     terms,
   }
+}
+
+type Runner = Living & Pick<Local, 'home' | 'status'>
+
+function alone(files: PartitionFiles): Runner {
+  return { ...livingProcesses(files), home: files.directory, status: readLine(files.status) }
+}
+
+interface WorkerNow extends Runner {
+  /** What it was told to have. */
+  readonly assignment: ReadonlySet<string>
+}
+
+/** What it was not surely told is started as whatever has no shepherd: that tells it again. */
+function workerNow(files: WorkerFiles): WorkerNow {
+  const told = existsSync(files.changed) ? '' : (readFact(files.assignment) ?? '')
+  return { ...alone(files), assignment: new Set(told.split('\n')) }
+}
+
+/** Of a partition that is handed to the worker, whether or not it knows already. */
+function carried(handed: string, worker: WorkerNow): Runner {
+  return worker.assignment.has(handed) ? worker : { ...worker, shepherd: null }
 }
 
 /** L and G of the acquisition; null when they were never written. */

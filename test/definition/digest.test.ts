@@ -17,7 +17,7 @@ function reversed<Value>(value: Value): Value {
 }
 
 test('is 16 hexadecimal digits that stay the same from version to version', async () => {
-  assert.equal(digest(await load(smallest)), 'ebe90e53558794ac')
+  assert.equal(digest(await load(smallest)), '12debc1176ce291b')
 })
 
 test('does not depend on the order of the keys', async () => {

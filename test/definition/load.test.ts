@@ -39,7 +39,7 @@ test('the smallest definition gets every default', async () => {
     maxPartitions: null,
     partitions: ['0', '1'],
     variables: {},
-    run: { command: ['./consume'], cwd: null, env: {}, restart: 'always' },
+    run: { command: ['./consume'], cwd: null, env: {}, restart: 'always', per: 'partition' },
     stop: { signal: 'SIGTERM', graceMs: 3000, command: null },
     checks: [],
     hooks: {},
@@ -63,6 +63,7 @@ test('a definition that says everything is taken at its word', async () => {
       cwd: '/srv/consumer',
       env: { GROUP: '{service}-{partition}', EMPTY: '' },
       restart: 'on-failure',
+      per: 'partition',
     },
     stop: { signal: 'SIGINT', grace: '1.5s', command: ['./drain', '{partition}'] },
     checks: [
@@ -226,8 +227,13 @@ const refused: [object, string][] = [
   [{ partitions: { list: ['\ud800'] } }, `partitions.list[0]: cannot be "\\ud800"; ${id}`],
   [{ partitions: { list: ['/'.repeat(67)] } }, `partitions.list[0]: cannot be "${'/'.repeat(60)}…"; ${id}`],
 
-  [{ run: undefined }, 'run: is missing; give an object with command, cwd, env, restart'],
+  [{ run: undefined }, 'run: is missing; give an object with command, cwd, env, restart, per'],
   [{ run: {} }, `run.command: is missing; ${args}`],
+  [{ run: { command: ['x'], per: 'node' } }, 'run.per: cannot be "node"; give one of partition, instance'],
+  [
+    { run: { command: ['x', '-p{partition}'], per: 'instance' } },
+    'run.command: names {partition} or {token}, which one process for all has none of; it reads them in $WATCHBILL_ASSIGNMENT',
+  ],
   [{ run: { command: './consume --password x' } }, `run.command: cannot be a string; ${args}`],
   [{ run: { command: [] } }, `run.command: cannot be an empty array; ${args}`],
   [{ run: { command: ['', 'x'] } }, 'run.command[0]: is empty; give the program'],
@@ -326,7 +332,7 @@ const refused: [object, string][] = [
   [{ name: undefined, lease: 1, weight: -1 }, `name: is missing; ${name} (and 2 more)`],
   [
     { run: { comand: ['x'] } },
-    'run.comand: is an unknown field; the fields here are command, cwd, env, restart (and 1 more)',
+    'run.comand: is an unknown field; the fields here are command, cwd, env, restart, per (and 1 more)',
   ],
   [{ events: {}, probes: [], lease: 1 }, `events: is an unknown field; the fields here are ${top} (and 2 more)`],
 ]

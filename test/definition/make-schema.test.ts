@@ -31,7 +31,7 @@ test('the shipped file is what the schema says now; node lib/definition/make-sch
 
 test('every field has a description, and every object refuses unknown fields', () => {
   const fields = fieldsOf(shipped)
-  assert.equal(fields.length, 39)
+  assert.equal(fields.length, 40)
   for (const [path, field] of fields) {
     assert.ok(field.description, `${path} has no description`)
     if (field.properties) assert.equal(field.additionalProperties, false, path)
@@ -50,6 +50,7 @@ test('the defaults it shows are those that a definition gets', async () => {
     maxPartitions: definition.maxPartitions,
     'run.env': run.env,
     'run.restart': run.restart,
+    'run.per': run.per,
     stop: {},
     'stop.signal': stop.signal,
     'stop.grace': `${stop.graceMs / 1000}s`,

@@ -1,14 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { bootId } from '../../lib/clock.ts'
-import {
-  extendLease,
-  instanceLease,
-  lastProof,
-  never,
-  partitionLease,
-  writePartitionLease,
-} from '../../lib/lease/lease.ts'
+import { extendLease, instanceLease, lastProof, never, partitionLease, writeLease } from '../../lib/lease/lease.ts'
 import { readFact, writeFact } from '../../lib/state/facts.ts'
 import { localOf } from '../../lib/state/local.ts'
 import { partitionIn, stateOf } from '../fixtures/state.ts'
@@ -56,7 +49,7 @@ describe("a partition's lease", () => {
   it('is written and read as from and own', t => {
     const partition = partitionIn(stateOf(t), '0')
     assert.equal(partitionLease(partition), null)
-    writePartitionLease(partition, { from: never, own: 12 })
+    writeLease(partition, { from: never, own: 12 })
     assert.equal(readFact(partition.lease), '9999999999999 12')
     assert.deepEqual(partitionLease(partition), { from: never, own: 12 })
   })
@@ -105,9 +98,9 @@ describe('whether the lease of an acquisition runs', () => {
 
   it('a pinned one is told as such', t => {
     const partition = partitionIn(stateOf(t), '0')
-    writePartitionLease(partition, { from: never, own: 5 })
+    writeLease(partition, { from: never, own: 5 })
     assert.equal(localOf(partition, 10, 20).pinned, true)
-    writePartitionLease(partition, { from: 6, own: 5 })
+    writeLease(partition, { from: 6, own: 5 })
     assert.equal(localOf(partition, 10, 20).pinned, false)
   })
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { bootClock } from '../../lib/clock.ts'
-import { never, partitionLease, writePartitionLease } from '../../lib/lease/lease.ts'
+import { never, partitionLease, writeLease } from '../../lib/lease/lease.ts'
 import { type HeldValue, heldValue } from '../../lib/lease/lock-value.ts'
 import { adopt, type Reclaim, reclaimAll } from '../../lib/lease/reclaim.ts'
 import { readFact, writeFact } from '../../lib/state/facts.ts'
@@ -27,7 +27,7 @@ async function lost(t: TestContext, ids: readonly string[]) {
     writeFact(partition.index, String(memory.lock(keys.lock(id), 'the old one', heldValue(value))))
     writeFact(partition.token, '77')
     writeFact(partition.terms, `${terms.lease} ${terms.grace}`)
-    writePartitionLease(partition, { from: never, own: proof })
+    writeLease(partition, { from: never, own: proof })
   }
   memory.destroy('the old one')
   memory.session(sessionOf(me), 'a')
@@ -70,7 +70,7 @@ describe('taking back', () => {
 
   it('holds the lease at its last proof, and the index in doubt, while the transaction is under way', async t => {
     const { reclaim, fake, files, proof } = await lost(t, ['0'])
-    writePartitionLease(files.partition('0'), { from: 5, own: proof })
+    writeLease(files.partition('0'), { from: 5, own: proof })
     let seen: unknown[] = []
     fake.script = () => {
       seen = [partitionLease(files.partition('0')), readFact(files.partition('0').index)]
@@ -125,7 +125,7 @@ describe('assuming what is held', () => {
   it('writes down index and terms, and a lease from the start of the look', async t => {
     const { context, files } = await lost(t, ['0'])
     const partition = files.partition('0')
-    writePartitionLease(partition, { from: never, own: never })
+    writeLease(partition, { from: never, own: never })
     const look = bootClock() - 50
     const snapshot = snapshotOf({
       locks: new Map([['0', locks.held(me, { held: value, modifyIndex: 123 })]]),

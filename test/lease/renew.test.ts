@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../../lib/clock.ts'
-import { extendLease, instanceLease, never, partitionLease, writePartitionLease } from '../../lib/lease/lease.ts'
+import { extendLease, instanceLease, never, partitionLease, writeLease } from '../../lib/lease/lease.ts'
 import { type Guarded, renew } from '../../lib/lease/renew.ts'
 import { keysOf } from '../../lib/names.ts'
 import { readFact, writeFact } from '../../lib/state/facts.ts'
@@ -28,7 +28,7 @@ async function holding(t: TestContext, ids: readonly string[]) {
     writeFact(partition.acquisition, heldBy(me).acquisition)
     writeFact(partition.index, String(memory.lock(keys.lock(id), session)))
     writeFact(partition.terms, '10000 3000')
-    writePartitionLease(partition, { from: before, own: before - 1000 })
+    writeLease(partition, { from: before, own: before - 1000 })
   }
   const guarded: Guarded = { consul: fake.consul, service: 'svc', instance: me, node: 'a', files }
   const check = (t0 = bootClock()) => renew(guarded, localFacts(files, instanceLease(files, t0), t0), t0)
@@ -74,7 +74,7 @@ describe('a check', () => {
     const { check, files, lease } = await holding(t, ['0'])
     const pending = partitionIn(files, '1')
     writeFact(pending.acquisition, 'pending')
-    writePartitionLease(pending, { from: never, own: never })
+    writeLease(pending, { from: never, own: never })
     assert.deepEqual((await check()).proved, ['0'])
     assert.deepEqual(lease('1'), { from: never, own: never })
   })
@@ -97,7 +97,7 @@ describe('a check', () => {
 
   it('frees a pinned lease once its lock is proved', async t => {
     const { check, files, lease } = await holding(t, ['0'])
-    writePartitionLease(files.partition('0'), { from: never, own: 5 })
+    writeLease(files.partition('0'), { from: never, own: 5 })
     const t0 = bootClock()
     await check(t0)
     assert.deepEqual(lease('0'), { from: t0, own: t0 })

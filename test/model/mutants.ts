@@ -85,7 +85,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a lost lock keeps its lease',
     file: 'lease/renew.ts',
-    edits: [['for (const id of lost) pin(files, id, before, t0)', '']],
+    edits: [['writePartitionLeases(lost.flatMap(id => pinned(files.partition(id), before, t0)))', '']],
     seed: 6,
     faults: ['session destroyed', 'lock deleted', 'cut'],
   },

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import { bootClock } from '../../lib/clock.ts'
 import type { Definition } from '../../lib/definition/definition.ts'
-import { writePartitionLease } from '../../lib/lease/lease.ts'
+import { writeLease } from '../../lib/lease/lease.ts'
 import { parseProcess, processOf } from '../../lib/process/identity.ts'
 import { type Start, startShepherds } from '../../lib/process/start.ts'
 import { readLine, writeFact } from '../../lib/state/facts.ts'
@@ -23,7 +23,7 @@ function place(test: TestContext): InstanceFiles {
 function held(files: InstanceFiles, partition: string, token: string): Start {
   const own = partitionIn(files, partition)
   writeFact(own.acquisition, `acquisition of ${partition}`)
-  writePartitionLease(own, { from: 0, own: bootClock() })
+  writeLease(own, { from: 0, own: bootClock() })
   return {
     ...{ files: own, service: 'svc', instance: 'a:svc', node: 'a', partition, version: '', token },
     ...{ acquisition: `acquisition of ${partition}`, lease: 60_000, grace: 400 },

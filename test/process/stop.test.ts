@@ -4,7 +4,7 @@ import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../../lib/clock.ts'
-import { writePartitionLease } from '../../lib/lease/lease.ts'
+import { writeLease } from '../../lib/lease/lease.ts'
 import { isAlive, type Process, parseProcess, processOf, signal } from '../../lib/process/identity.ts'
 import { markedProcesses } from '../../lib/process/marks.ts'
 import { startShepherds } from '../../lib/process/start.ts'
@@ -39,7 +39,7 @@ async function launch(
 ): Promise<PartitionFiles> {
   const own = partitionIn(files, partition)
   writeFact(own.acquisition, `acquisition of ${partition}`)
-  writePartitionLease(own, { from: 0, own: bootClock() })
+  writeLease(own, { from: 0, own: bootClock() })
   await startShepherds(
     { ...definition, run: { ...definition.run, command: ['/bin/sh', '-c', `${quiet} ${script}`] } },
     [

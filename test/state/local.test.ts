@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { never, writePartitionLease } from '../../lib/lease/lease.ts'
+import { never, writeLease } from '../../lib/lease/lease.ts'
 import { type Process, processOf } from '../../lib/process/identity.ts'
 import { writeFact } from '../../lib/state/facts.ts'
 import { localFacts, localOf } from '../../lib/state/local.ts'
@@ -15,7 +15,8 @@ const line = ({ pid, start }: Process) => `${pid} ${start}\n`
 
 describe('what is known of a partition here', () => {
   it('is nothing in an empty directory', t => {
-    assert.deepEqual(localOf(partitionIn(stateOf(t), '0'), 500, 1000), locals.idle())
+    const partition = partitionIn(stateOf(t), '0')
+    assert.deepEqual(localOf(partition, 500, 1000), locals.idle({ home: partition.directory }))
   })
 
   it('is what the facts say', t => {
@@ -29,7 +30,7 @@ describe('what is known of a partition here', () => {
       [partition.status, 'running'],
     ] as const)
       writeFact(fact, text)
-    writePartitionLease(partition, { from: 400, own: 300 })
+    writeLease(partition, { from: 400, own: 300 })
     for (const file of [partition.shepherd, partition.process]) writeFileSync(file, line(self))
     assert.deepEqual(localOf(partition, 500, 1000), {
       acquisition: 'a1',
@@ -43,6 +44,7 @@ describe('what is known of a partition here', () => {
       shepherd: self,
       stopped: false,
       process: self,
+      home: partition.directory,
       status: 'running',
       restart: false,
       stays: null,
@@ -102,7 +104,7 @@ describe('what is known of a partition here', () => {
     it(`has no terms, and no lease, when they say "${terms}"`, t => {
       const partition = partitionIn(stateOf(t), '0')
       writeFact(partition.terms, terms)
-      writePartitionLease(partition, { from: 1, own: 1 })
+      writeLease(partition, { from: 1, own: 1 })
       const local = localOf(partition, 999, 1000)
       assert.deepEqual([local.terms, local.leaseRuns], [null, false])
     })
@@ -111,7 +113,7 @@ describe('what is known of a partition here', () => {
   it('that is pinned has only its own lease', t => {
     const partition = partitionIn(stateOf(t), '0')
     writeFact(partition.terms, '10000 3000')
-    writePartitionLease(partition, { from: never, own: 300 })
+    writeLease(partition, { from: never, own: 300 })
     const { pinned, proof, leaseRuns } = localOf(partition, 9000, 10_300)
     assert.deepEqual([pinned, proof, leaseRuns], [true, 300, false])
   })

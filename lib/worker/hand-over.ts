@@ -1,0 +1,112 @@
+/**
+ * What the worker is told, step by step, so that whoever is killed between two of them leaves nothing that runs unseen.
+ * Each of these is for who holds the worker's lock.
+ *
+ * To hand a partition over: the worker's lease is shortened, `handed` is written, the assignment is replaced, the worker is
+ * told. To take one back: `asked` is written, the assignment is replaced, the worker is told; when it has confirmed, `handed`
+ * goes. As long as `handed` is there, the worker may be running it: its lock is kept.
+ */
+import { existsSync, readFileSync, statSync, truncateSync } from 'node:fs'
+import { basename } from 'node:path'
+import { Permanent } from '../errors.ts'
+import { decode, encode } from '../names.ts'
+import { parseProcess, signal } from '../process/identity.ts'
+import { attempt, readFact, readLine, removeFact, writeFact } from '../state/facts.ts'
+import { type PartitionFiles, partitionFiles, type WorkerFiles } from '../state/instance.ts'
+import { appendLog } from '../state/log.ts'
+import { changedLines, parseHanded, writeAssignment } from './assignment.ts'
+import { confirms, linesFrom, parseConfirmation } from './confirmations.ts'
+import { handedTo } from './lease.ts'
+
+/**
+ * Says that the assignment has changed. Who has no handler for this signal yet is not ended by it: it may come before
+ * the program has got so far, and then the program reads the new assignment anyway.
+ */
+export const news = 'SIGWINCH'
+
+/** Confirmations that were dealt with are dropped once there are so many bytes of them. */
+const most = 64 * 1024
+
+export function handOver(worker: WorkerFiles, lines: ReadonlyMap<PartitionFiles, string>): void {
+  for (const [files, line] of lines) {
+    removeFact(files.asked)
+    writeFact(files.handed, line)
+  }
+  writeAssignment(worker, changedLines(readFact(worker.assignment), [...lines.values()], new Set()))
+}
+
+/** @returns whether the worker has anything left */
+export function takeBack(worker: WorkerFiles, partitions: readonly PartitionFiles[]): boolean {
+  collect(worker) // what it said before it was asked is no answer
+  const handed = partitions.filter(files => existsSync(files.handed))
+  for (const { asked } of handed) writeFact(asked, 'the worker is to stop it')
+  const ids = new Set(handed.flatMap(files => parseHanded(readFact(files.handed))?.id ?? []))
+  const left = changedLines(readFact(worker.assignment), [], ids)
+  writeAssignment(worker, left)
+  return left.length > 0
+}
+
+/** Tells the worker, if there is a process to tell: one that is only starting may have read what was there before. */
+export function tell(worker: WorkerFiles): void {
+  const process = parseProcess(readLine(worker.process))
+  if (process !== null && signal(process, news)) removeFact(worker.changed)
+}
+
+/** Takes note of what the worker has stopped. What it was not asked for, and garbage, is logged and counts for nothing. */
+export function collect(worker: WorkerFiles): void {
+  if (!existsSync(worker.confirmations)) return
+  const bytes = attempt(`read ${worker.confirmations}`, () => readFileSync(worker.confirmations))
+  const read = Number(readFact(worker.read) ?? 0)
+  const { lines, next } = linesFrom(bytes, read)
+  const odd = lines.filter(line => !takeNote(worker, line))
+  if (odd.length > 0)
+    say(
+      worker,
+      `ignores ${odd.length} lines of the worker, which confirm nothing that it was asked for: ${odd[0]?.slice(0, 200)}`,
+    )
+  if (next !== read) writeFact(worker.read, String(next))
+  if (next === bytes.length && next > most) startAnew(worker)
+}
+
+/** The confirmation that is waited for must not be cut off while it is being written. */
+function startAnew(worker: WorkerFiles): void {
+  if (handedTo(worker).some(({ asked }) => existsSync(asked))) return
+  attempt(`empty ${worker.confirmations}`, () => truncateSync(worker.confirmations))
+  removeFact(worker.read)
+}
+
+/** @returns whether it confirmed what was asked for */
+function takeNote(worker: WorkerFiles, line: string): boolean {
+  const confirmation = parseConfirmation(line)
+  const files = confirmation && filesOf(worker, confirmation.id)
+  const handed = files && parseHanded(readFact(files.handed))
+  if (!handed || !existsSync(files.asked) || !confirms(confirmation, handed)) return false
+  forgetHanded(files)
+  return true
+}
+
+function filesOf({ instance }: WorkerFiles, id: string): PartitionFiles | null {
+  try {
+    return partitionFiles(`${instance}/partition/${encode(id)}`)
+  } catch (error) {
+    if (error instanceof Permanent) return null
+    throw error
+  }
+}
+
+/** In this order: without `handed`, `asked` means nothing. */
+export function forgetHanded(files: PartitionFiles): void {
+  removeFact(files.handed)
+  removeFact(files.asked)
+}
+
+/** Whether there may be something to collect. */
+export function hasSaid(worker: WorkerFiles): boolean {
+  const size = statSync(worker.confirmations, { throwIfNoEntry: false })?.size ?? 0
+  return size !== Number(readFact(worker.read) ?? 0)
+}
+
+/** One line to the instance's log. */
+export function say({ instance }: WorkerFiles, line: string): void {
+  appendLog(`${instance}/log`, `${decode(basename(instance)) ?? instance} worker: ${line}`)
+}

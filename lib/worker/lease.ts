@@ -1,0 +1,74 @@
+/**
+ * The worker runs many partitions by one lease: the shortest of theirs. Its shepherd, which knows that one only, stops the
+ * worker as a whole when it is over, whatever else is dead or cut off.
+ *
+ * So whoever shortens the lease of a partition that the worker may be running shortens the worker's first; what has become
+ * longer is written down later, by the guard.
+ */
+import { existsSync } from 'node:fs'
+import { bootClock } from '../clock.ts'
+import { instanceLease, lastProof, never, type PartitionLease, partitionLease, writeLease } from '../lease/lease.ts'
+import { directoriesIn } from '../state/facts.ts'
+import { type PartitionFiles, partitionFiles, type WorkerFiles, workerOf } from '../state/instance.ts'
+import { exclusively } from './exclusively.ts'
+
+/** Writes the lease of a partition, and has the worker's follow while it is handed to it. */
+export function writePartitionLease(files: PartitionFiles, lease: PartitionLease): void {
+  writePartitionLeases([[files, lease]])
+}
+
+/** The same for many of one instance. */
+export function writePartitionLeases(leases: readonly (readonly [PartitionFiles, PartitionLease])[]): void {
+  const handed = leases.filter(([{ handed }]) => existsSync(handed))
+  const write = () => {
+    for (const [files, lease] of leases) writeLease(files, lease)
+  }
+  if (handed[0] === undefined) {
+    write()
+    return
+  }
+  const worker = workerOf(handed[0][0])
+  exclusively(worker, () => {
+    shorten(
+      worker,
+      handed.map(([, lease]) => lease),
+    )
+    write()
+  })
+}
+
+/** For who holds the worker's lock. A worker without a lease has none that runs. */
+export function shorten(worker: WorkerFiles, leases: readonly (PartitionLease | null)[]): void {
+  writeLease(worker, shortest(worker, [partitionLease(worker), ...leases]))
+}
+
+/** For who holds the worker's lock: the lease of all that is handed to the worker. */
+export function measure(worker: WorkerFiles): void {
+  const leases = handedTo(worker).map(partitionLease)
+  if (leases.length > 0) writeLease(worker, shortest(worker, leases))
+}
+
+/** The guard: when no partition is in doubt any more, the worker's lease is as long as the instance's again. */
+export function lengthen(worker: WorkerFiles): void {
+  if (partitionLease(worker)?.from === never) exclusively(worker, () => measure(worker))
+}
+
+/** What the worker may be running. */
+export function handedTo(worker: WorkerFiles): PartitionFiles[] {
+  return partitionsBeside(worker).filter(({ handed }) => existsSync(handed))
+}
+
+export function partitionsBeside({ instance }: WorkerFiles): PartitionFiles[] {
+  const root = `${instance}/partition`
+  return directoriesIn(root).map(name => partitionFiles(`${root}/${name}`))
+}
+
+/** It ends no later than any of them, whatever the instance's lease is extended to. */
+function shortest({ instance }: WorkerFiles, leases: readonly (PartitionLease | null)[]): PartitionLease {
+  const now = bootClock()
+  const t0 = instanceLease({ lease: `${instance}/lease` }, now)
+  return {
+    from: Math.max(...leases.map(lease => lease?.from ?? never)),
+    own: Math.min(...leases.map(lease => lastProof(lease, t0, now) ?? 0)),
+  }
+}

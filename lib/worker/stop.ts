@@ -1,0 +1,92 @@
+/** Taking partitions back from the worker; and ending the worker as a whole when it does not give them back. */
+import { existsSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { bootClock } from '../clock.ts'
+import { listed } from '../plan-sentence.ts'
+import { markedProcesses } from '../process/marks.ts'
+import { type Stop, stopAll } from '../process/stop.ts'
+import { readLine, removeFact } from '../state/facts.ts'
+import { type WorkerFiles, workerOf } from '../state/instance.ts'
+import { livingProcesses } from '../state/local.ts'
+import { exclusively } from './exclusively.ts'
+import { collect, forgetHanded, hasSaid, say, takeBack, tell } from './hand-over.ts'
+import { handedTo } from './lease.ts'
+
+/** How often the confirmations are looked at, ms. */
+const poll = 25
+
+/**
+ * Has the worker stop all of these, at once. One is gone when the worker has confirmed it, or when the process that had it
+ * is gone. If one of them is not gone within its grace period, the worker is ended as a whole.
+ * @param onGone is told of those that are gone, as they go
+ * @throws Temporary when the worker cannot be ended
+ */
+export async function stopHanded(
+  stops: readonly Stop[],
+  onGone: (gone: readonly Stop[]) => Promise<void>,
+): Promise<void> {
+  const [first] = stops
+  if (first === undefined) return
+  const worker = workerOf(first.files)
+  const begun = bootClock()
+  let useful = exclusively(worker, () => ask(worker, stops))
+  let carrier: string | null = null
+  for (let left = [...stops]; ; await delay(poll)) {
+    carrier ??= readLine(worker.process)
+    if (hasSaid(worker)) exclusively(worker, () => collect(worker))
+    if (isNewProcess(worker, carrier)) exclusively(worker, () => forgetAsked(left))
+    const gone = left.filter(({ files }) => !existsSync(files.handed))
+    if (gone.length > 0) await onGone(gone)
+    left = left.filter(stop => !gone.includes(stop))
+    if (left.length === 0) return
+    const late = left.filter(({ grace }) => bootClock() - begun >= grace)
+    if (late.length > 0) say(worker, `is stopped as a whole: it has not confirmed that it stopped ${names(late)}`)
+    if (!useful || late.length > 0 || livingProcesses(worker).shepherd === null) {
+      await endWorker(worker, left)
+      useful = true // whoever has started another one meanwhile, has done so for something else
+    }
+  }
+}
+
+function names(stops: readonly Stop[]): string {
+  return listed(stops.map(({ partition }) => partition))
+}
+
+function ask(worker: WorkerFiles, stops: readonly Stop[]): boolean {
+  const useful = takeBack(
+    worker,
+    stops.map(({ files }) => files),
+  )
+  tell(worker)
+  return useful
+}
+
+/**
+ * Whether the process that may have read an older assignment is gone. Its shepherd starts another one only when nothing is
+ * left of it, and what bears no mark yet has still to read the assignment.
+ * @param carrier the first that was written down after the assignment was replaced
+ */
+function isNewProcess(worker: WorkerFiles, carrier: string | null): boolean {
+  const now = readLine(worker.process)
+  if (now !== null) return now !== carrier
+  return !markedProcesses(`${worker.instance}/partition`).has(worker.directory)
+}
+
+function forgetAsked(stops: readonly Stop[]): void {
+  for (const { files } of stops) if (existsSync(files.asked)) forgetHanded(files)
+}
+
+/** Ends the worker, with its shepherd, so that nothing is handed to it any more. @throws Temporary when that fails */
+export async function endWorker(worker: WorkerFiles, how: readonly Pick<Stop, 'grace' | 'signal'>[]): Promise<void> {
+  const grace = Math.min(...how.map(({ grace }) => grace))
+  const signal = how[0]?.signal ?? 'SIGTERM'
+  const stop = { partition: 'the worker', files: worker, grace, signal }
+  await stopAll(`${worker.instance}/partition`, [stop], async () => {})
+  exclusively(worker, () => {
+    const { shepherd, process } = livingProcesses(worker)
+    // Another handler has started a new one meanwhile, and has forgotten before what the old one had.
+    if (existsSync(worker.acquisition) || shepherd !== null || process !== null) return
+    removeFact(worker.assignment)
+    for (const files of handedTo(worker)) forgetHanded(files)
+  })
+}

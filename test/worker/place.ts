@@ -1,0 +1,65 @@
+/** An instance whose partitions are handed to one worker, without Consul: its state directory and real processes. */
+import type { TestContext } from 'node:test'
+import { bootClock } from '../../lib/clock.ts'
+import { writeLease } from '../../lib/lease/lease.ts'
+import { type Start, startShepherds } from '../../lib/process/start.ts'
+import { type Stop, stopAll } from '../../lib/process/stop.ts'
+import { readLine, writeFact } from '../../lib/state/facts.ts'
+import type { InstanceFiles } from '../../lib/state/instance.ts'
+import { definition } from '../fixtures/cluster.ts'
+import { partitionIn, stateOf } from '../fixtures/state.ts'
+import { killMarked } from '../lab/marked.ts'
+import { until } from '../lab/until.ts'
+
+/** The worker of the README. */
+export const exampleWorker = new URL('../../examples/one-process/worker.sh', import.meta.url).pathname
+
+export class Place {
+  readonly files: InstanceFiles
+  readonly command: readonly string[]
+  readonly lease: number
+  readonly grace: number
+
+  constructor(t: TestContext, command: readonly string[], { lease = 60_000, grace = 1000 } = {}) {
+    this.files = stateOf(t)
+    t.after(() => killMarked(this.files.directory))
+    this.command = command
+    this.lease = lease
+    this.grace = grace
+  }
+
+  /** As after a claim: the lock is held, the lease begins now. */
+  acquire(partition: string, token = '7'): Start {
+    const files = partitionIn(this.files, partition)
+    const acquisition = `acquisition of ${partition}, ${token}`
+    writeFact(files.acquisition, acquisition)
+    writeFact(files.token, token)
+    writeLease(files, { from: 0, own: bootClock() })
+    return {
+      ...{ files, partition, token, acquisition, lease: this.lease, grace: this.grace },
+      ...{ service: 'svc', instance: 'a:svc', node: 'a', version: '' },
+    }
+  }
+
+  async start(...starts: readonly Start[]): Promise<void> {
+    await startShepherds({ ...definition, run: { ...definition.run, per: 'instance', command: this.command } }, starts)
+  }
+
+  /** @returns the partitions that are gone, in the order in which that was told */
+  async stop(partitions: readonly string[], more: Partial<Stop> = {}): Promise<string[]> {
+    const told: string[] = []
+    const stops = partitions.map(partition => {
+      const files = this.files.partition(partition)
+      return { partition, files, grace: this.grace, signal: 'SIGTERM' as const, ...more }
+    })
+    await stopAll(this.files.partitions, stops, async gone => {
+      told.push(...gone.map(({ partition }) => partition))
+    })
+    return told
+  }
+
+  /** The worker's process, once it runs. */
+  process(): Promise<string> {
+    return until('the worker to run', () => readLine(this.files.worker.process) || null)
+  }
+}
