@@ -16,6 +16,10 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
     await fc.assert(neverTwoOwners(lib), runs(100))
   })
 
+  it('never has two owners where one process has all partitions of an instance', async () => {
+    await fc.assert(neverTwoOwners(lib, undefined, { per: 'instance' }), runs(100))
+  })
+
   it('stops nobody because of answers that are garbled, late or lost', async () => {
     const kinds = ['answer garbled', 'answer late', 'answer lost', 'read held back', 'write held back'] as const
     await fc.assert(nobodyIsStopped(lib, kinds), runs(50))
@@ -24,7 +28,7 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
   it('does nothing that a value in Consul chose', async () => {
     const kinds = ['hostile write', 'session destroyed', 'drained', 'drain over'] as const
     // The longest wait that any value can bring about is 5 min.
-    await fc.assert(neverTwoOwners(lib, actionsOf(kinds), 320_000), runs(50))
+    await fc.assert(neverTwoOwners(lib, actionsOf(kinds), { within: 320_000 }), runs(50))
   })
 
   it('stops nobody because of a false alarm', async () => {

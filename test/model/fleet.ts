@@ -5,7 +5,7 @@ import { Host, type Run } from './host.ts'
 import { acquisitionIn, Judge } from './judge.ts'
 import type { Lib } from './load.ts'
 import { type Fate, Network } from './network.ts'
-import { Participant, type Terms } from './participant.ts'
+import { Participant, type Per, type Terms } from './participant.ts'
 import { World } from './world.ts'
 
 export interface FleetOptions {
@@ -13,6 +13,7 @@ export interface FleetOptions {
   readonly hosts: number
   readonly partitions: readonly string[]
   readonly terms: Terms
+  readonly per: Per
 }
 
 export const keys = keysOf('svc')
@@ -45,8 +46,10 @@ export class Fleet {
     this.consul.onAlive = id => this.#renewed.set(id, this.world.now)
     for (let n = 0; n < options.hosts; n++) {
       const host = new Host('abcdefgh'[n] as string, this.world)
+      // One process for all is what would be left in greatest numbers.
+      if (options.per === 'instance') host.deathSignal = this.world.random(`setpriv on ${host.name}`) < 0.5
       this.hosts.push(host)
-      const participant = new Participant(host, lib, this.consul, options.terms)
+      const participant = new Participant(host, lib, this.consul, options.terms, options.per)
       participant.define(options.partitions)
       this.participants.push(participant)
     }

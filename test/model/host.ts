@@ -15,7 +15,7 @@ export interface Process {
   readonly pid: number
   /** Clock ticks since boot, of 10 ms. */
   readonly start: number
-  readonly kind: 'program' | 'shepherd' | 'worker' | 'descendant' | 'stranger'
+  readonly kind: 'program' | 'shepherd' | 'carrier' | 'worker' | 'descendant' | 'stranger'
   /** The pid of the leader of its process group. */
   readonly group: number
   readonly environment: string
@@ -26,7 +26,9 @@ export interface Process {
   readonly onEnd: () => void
 }
 
-type Birth = Partial<Pick<Process, 'environment' | 'run' | 'onSignal' | 'onEnd'>> & { readonly leads?: boolean }
+type Birth = Partial<Pick<Process, 'environment' | 'run' | 'onSignal' | 'onEnd' | 'group'>> & {
+  readonly leads?: boolean
+}
 
 export const stateRoot = '/var/lib/watchbill'
 /** ms that a machine has been up when a run begins. */
@@ -69,13 +71,16 @@ export class Host {
   }
 
   /** The lowest free pid: whoever remembers one without its start time soon means another process. */
-  start(kind: Process['kind'], { leads = true, environment = '', run = null, onSignal, onEnd }: Birth = {}): Process {
+  start(
+    kind: Process['kind'],
+    { leads = true, environment = '', run = null, group, onSignal, onEnd }: Birth = {},
+  ): Process {
     let pid = 100
     while (this.processes.has(pid)) pid++
     const start = Math.max(Math.floor(this.clock / 10), (this.#lastStart.get(pid) ?? 0) + 1)
     this.#lastStart.set(pid, start)
     const process: Process = {
-      ...{ pid, start, kind, environment, run, stopped: false, group: leads ? pid : 1 },
+      ...{ pid, start, kind, environment, run, stopped: false, group: group ?? (leads ? pid : 1) },
       ...{ onSignal: onSignal ?? (() => this.end(pid)), onEnd: onEnd ?? (() => {}) },
     }
     this.processes.set(pid, process)

@@ -16,9 +16,9 @@ describe('the model catches', { concurrency: 1 }, async () => {
   const sound = await loadLib()
   for (const mutant of mutants) {
     it(mutant.name, async () => {
-      const { seed } = mutant
+      const { seed, per } = mutant
       const tried = (lib: typeof sound, numRuns: number) =>
-        fc.check(neverTwoOwners(lib, actionsFor(mutant)), { seed, numRuns, endOnFailure: true })
+        fc.check(neverTwoOwners(lib, actionsFor(mutant), { per }), { seed, numRuns, endOnFailure: true })
       const found = await tried(await loadLib(mutant), mostRuns)
       assert.ok(found.failed, `not within ${mostRuns} runs`)
       const without = await tried(sound, found.numRuns)

@@ -5,6 +5,7 @@
 import type fc from 'fast-check'
 import { type Action, actionsInOrder, actionsOf, type Kind } from './actions.ts'
 import type { Mutation } from './load.ts'
+import type { Per } from './participant.ts'
 
 export interface Mutant extends Mutation {
   /** With which it shows soon. */
@@ -13,6 +14,8 @@ export interface Mutant extends Mutation {
   readonly faults: readonly Kind[]
   /** They have to come in this order, each on its host. */
   readonly hosts?: readonly number[]
+  /** Where one process has all partitions of an instance. */
+  readonly per?: Per
 }
 
 export function actionsFor({ faults, hosts }: Mutant): fc.Arbitrary<Action[]> {
@@ -167,5 +170,73 @@ export const mutants: readonly Mutant[] = [
     seed: 9,
     faults: ['everything wiped', 'state directory removed'],
     hosts: [0, 1],
+  },
+  {
+    name: 'a lock is given back before the worker has confirmed',
+    file: 'worker/stop.ts',
+    edits: [['const gone = left.filter(({ files }) => !existsSync(files.handed))', 'const gone = left']],
+    seed: 1,
+    faults: ['drained', 'drain over'],
+    per: 'instance',
+  },
+  {
+    name: 'a worker that does not confirm keeps what it has',
+    file: 'worker/stop.ts',
+    edits: [['bootClock() - begun >= grace', 'false']],
+    seed: 1,
+    faults: ['drained', 'drain over'],
+    per: 'instance',
+  },
+  {
+    name: 'the worker outlives the lease of a partition',
+    file: 'worker/lease.ts',
+    edits: [['shortest(worker, [partitionLease(worker), ...leases])', 'shortest(worker, [partitionLease(worker)])']],
+    seed: 6,
+    faults: ['session destroyed', 'lock deleted', 'cut'],
+    per: 'instance',
+  },
+  {
+    name: 'a confirmation that nobody asked for counts',
+    file: 'worker/hand-over.ts',
+    edits: [['!existsSync(files.asked) || ', '']],
+    seed: 1,
+    faults: ['drained', 'drain over', 'partition added', 'partition removed'],
+    per: 'instance',
+  },
+  {
+    name: 'what the worker said before it was asked counts',
+    file: 'worker/hand-over.ts',
+    edits: [['  collect(worker) // what it said before it was asked is no answer\n', '']],
+    seed: 1,
+    faults: ['drained', 'drain over', 'partition added', 'partition removed'],
+    per: 'instance',
+  },
+  {
+    name: 'a confirmation of an earlier hand-over counts',
+    file: 'worker/confirmations.ts',
+    edits: [
+      ['id === handed.id && token === handed.token && (since === null || since === handed.since)', 'id === handed.id'],
+    ],
+    seed: 1,
+    faults: ['drained', 'drain over', 'partition added', 'partition removed'],
+    per: 'instance',
+  },
+  {
+    name: 'a worker that lives counts as gone',
+    file: 'worker/stop.ts',
+    edits: [['if (now !== null) return now !== carrier', 'if (now !== null) return true']],
+    seed: 1,
+    faults: ['drained', 'drain over'],
+    per: 'instance',
+  },
+  {
+    name: 'a worker is started beside what is left of another',
+    file: 'worker/start.ts',
+    edits: [
+      ['  if (!running) await endWorker(worker, [{ grace: terms.grace, signal: definition.stop.signal }])\n', ''],
+    ],
+    seed: 1,
+    faults: ['shepherd killed', 'drained', 'drain over'],
+    per: 'instance',
   },
 ]

@@ -15,6 +15,9 @@ export interface Terms {
   readonly interval: number
 }
 
+/** One process for each partition, or one for all of an instance. */
+export type Per = 'partition' | 'instance'
+
 /** The limits after which the programs end themselves, ms. */
 const deadlines = { guard: 4400, other: 120_000 }
 
@@ -24,6 +27,7 @@ export class Participant {
   readonly #lib: Lib
   readonly #consul: ConsulModel
   #terms: Terms
+  readonly #per: Per
   /** It is registered with its agent. */
   present = false
   /** The guard does not end before this time. */
@@ -36,12 +40,13 @@ export class Participant {
   /** Counts up with each registration, so that the guard of an earlier one stops. */
   #life = 0
 
-  constructor(host: Host, lib: Lib, consul: ConsulModel, terms: Terms) {
+  constructor(host: Host, lib: Lib, consul: ConsulModel, terms: Terms, per: Per) {
     this.name = `${host.name}:${service}`
     this.host = host
     this.#lib = lib
     this.#consul = consul
     this.#terms = terms
+    this.#per = per
   }
 
   get home(): string {
@@ -57,7 +62,7 @@ export class Participant {
     const definition = {
       name: service,
       partitions: { list: partitions },
-      run: { command: ['/work', '{partition}'] },
+      run: { per: this.#per, command: this.#per === 'instance' ? ['/work'] : ['/work', '{partition}'] },
       stop: { grace: `${terms.grace}ms` },
       guard: { interval: `${terms.interval}ms` },
       lease: `${terms.lease}ms`,

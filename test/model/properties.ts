@@ -4,6 +4,7 @@ import { type Action, actionsOf, anyActions, type Kind } from './actions.ts'
 import { Faults } from './faults.ts'
 import { Fleet } from './fleet.ts'
 import type { Lib } from './load.ts'
+import type { Per } from './participant.ts'
 
 const patient = { lease: 10_000, grace: 3000, interval: 2000 }
 const terms = fc.constantFrom(
@@ -21,11 +22,15 @@ const options = fc.record({
 
 /**
  * Whatever goes wrong: never two owners, never longer than L + G after a loss, and in the end one owner each.
- * @param within how long the end may take once nothing is wrong any more, ms
+ * @param options.within how long the end may take once nothing is wrong any more, ms
  */
-export function neverTwoOwners(lib: Lib, actions: fc.Arbitrary<Action[]> = anyActions, within?: number) {
+export function neverTwoOwners(
+  lib: Lib,
+  actions: fc.Arbitrary<Action[]> = anyActions,
+  { within, per = 'partition' }: { readonly within?: number; readonly per?: Per | undefined } = {},
+) {
   return fc.asyncProperty(options, actions, (options, actions) =>
-    told(new Fleet(lib, options), async fleet => {
+    told(new Fleet(lib, { ...options, per }), async fleet => {
       const faults = new Faults(fleet)
       await fleet.settle()
       for (const action of actions) await faults.apply(action)
@@ -41,7 +46,7 @@ export function nobodyIsStopped(lib: Lib, kinds: readonly Kind[]) {
   // Three in a row are within a lease; more of them may cost one.
   const few = actionsOf(kinds).map(actions => actions.slice(0, 3))
   return fc.asyncProperty(options, few, (options, actions) =>
-    told(new Fleet(lib, { ...options, terms: patient }), async fleet => {
+    told(new Fleet(lib, { ...options, terms: patient, per: 'partition' }), async fleet => {
       const faults = new Faults(fleet)
       await fleet.settle()
       const before = fleet.running()

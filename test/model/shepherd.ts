@@ -2,6 +2,7 @@
  * The launcher and the shepherds of a virtual machine: what lib/process/launch.sh and shepherd.sh do, by the same files
  * and the same rules. That the real ones do it is tested with real processes.
  */
+import { Carrier } from './carrier.ts'
 import type { Host, Process, Run } from './host.ts'
 import type { Owner } from './world.ts'
 
@@ -11,7 +12,8 @@ export function launch(host: Host, argv: readonly string[], environment: Readonl
     const [directory = '', count] = argv.slice(at, at + 2)
     const own = argv.slice(at + 2, at + 2 + Number(count))
     const command = own.slice(7)
-    if (!isOwnCommand(command)) host.world.forbid(`${host.name} would run ${JSON.stringify(command)}`)
+    if (!isOwnCommand(command, directory.endsWith('/.worker')))
+      host.world.forbid(`${host.name} would run ${JSON.stringify(command)}`)
     const variable = (name: string) => environment[`_${nth}_${name}`] ?? environment[name] ?? ''
     const { pid, start } = new Shepherd(host, own, variable).process
     if (host.files.exists(directory)) host.files.write(`${directory}/launched`, `${pid} ${start}\n`)
@@ -19,9 +21,9 @@ export function launch(host: Host, argv: readonly string[], environment: Readonl
   }
 }
 
-/** The definition's, with a partition's name in it, and nothing else. */
-function isOwnCommand([file, partition = '', ...more]: readonly string[]): boolean {
-  return file === '/work' && partition !== '' && more.length === 0
+/** The definition's, with a partition's name in it, and nothing else; without one for the worker of all. */
+function isOwnCommand([file, partition = '', ...more]: readonly string[], ofAll: boolean): boolean {
+  return file === '/work' && (partition === '') === ofAll && more.length === 0
 }
 
 /** The longest that a process takes from its stop signal to its end; beyond every grace period: it ignores the signal. */
@@ -92,6 +94,25 @@ class Shepherd implements Owner {
 
   #run(): void {
     this.#put('process', 'starting')
+    const worker = this.#directory.endsWith('/.worker') ? this.#startCarrier() : this.#startWorker()
+    this.#worker = worker
+    this.#put('process', `${worker.pid} ${worker.start}`)
+    this.#put('status', 'running')
+    this.#watch(worker)
+  }
+
+  #startCarrier(): Process {
+    const { process: carrier }: Carrier = new Carrier(
+      this.host,
+      this.#directory,
+      this.process,
+      () => this.#asksWorker(carrier),
+      () => this.#ended(carrier),
+    )
+    return carrier
+  }
+
+  #startWorker(): Process {
     const { host } = this
     const run: Run = {
       ...{ directory: this.#directory, partition: this.#partition, acquisition: this.#acquisition },
@@ -104,16 +125,13 @@ class Shepherd implements Owner {
       onSignal: () => this.#asksWorker(worker),
       onEnd: () => this.#ended(worker),
     })
-    this.#worker = worker
     host.world.say(
       `${host.name}: ${this.#partition} runs (${this.#acquisition}, token ${this.#token}, pid ${worker.pid})`,
     )
     if (host.world.random(`descendants on ${host.name}`) < 0.2) {
       host.start('descendant', { environment, run, onSignal: () => {} })
     }
-    this.#put('process', `${worker.pid} ${worker.start}`)
-    this.#put('status', 'running')
-    this.#watch(worker)
+    return worker
   }
 
   /** Looks at the lease when it is over, as it was known the last time. */
