@@ -21,6 +21,9 @@ export const everything = ''
 /** States of the shepherd that anyone who looks at the lock would expect: they need no words. */
 const ordinary = /^(starting|running|stopping|stopped|not here)\b/
 
+/** What is said until the next look, and is no fact of the shepherds. */
+const passing = /^(takeover|waits)\b/
+
 /** What a partition that is here has to say; null when all is as anyone would expect. */
 function remark({ acquisition, index, status, stays }: Local): string | null {
   const here = acquisition !== null && index !== null
@@ -33,7 +36,7 @@ export function isReportStale(files: InstanceFiles, local: ReadonlyMap<string, L
   const said = parseReport(readFact(files.report))
   return [...local].some(([id, one]) => {
     const now = remark(one)
-    return now === null ? said[id] !== undefined && !said[id].startsWith('takeover') : said[id] !== now
+    return now === null ? said[id] !== undefined && !passing.test(said[id]) : said[id] !== now
   })
 }
 
@@ -77,13 +80,17 @@ function blank(): Record<string, string> {
  * Adds to the report why this instance can do nothing; the next one that is written without trouble lacks it again.
  * @returns false when the report says so already
  */
-export async function reportHindrance({ consul, files, instance }: Context, keys: Keys, why: string): Promise<boolean> {
-  const last = parseReport(readFact(files.report))
-  if (last[everything] === why) return false
-  const report = JSON.stringify({ ...last, [everything]: why })
+export async function reportHindrance(context: Context, keys: Keys, why: string): Promise<boolean> {
+  if (parseReport(readFact(context.files.report))[everything] === why) return false
+  await reportRemarks(context, keys, { [everything]: why })
+  return true
+}
+
+/** Adds to the report, until the next one is written. */
+export async function reportRemarks({ consul, files, instance }: Context, keys: Keys, remarks: Report): Promise<void> {
+  const report = JSON.stringify({ ...parseReport(readFact(files.report)), ...remarks })
   await transact(consul, [{ Verb: 'set', Key: keys.report(instance), Value: base64(report) }])
   writeFact(files.report, report)
-  return true
 }
 
 /** Writes the report if it says something else than the last one. */

@@ -153,15 +153,16 @@ function heldWords(
   id: string,
   holder: string | null,
 ): Words {
-  if (!cluster.partitions.has(id)) return { state: 'removed', why: 'no longer in the set; being stopped' }
-  if (cluster.settings.held.includes(id)) return { state: 'held', why: 'being stopped, by hand' }
+  const remark = holder === null ? undefined : reports.get(holder)?.[id]
+  const waits = remark?.startsWith('waits') ? `; ${remark}` : ''
+  if (!cluster.partitions.has(id)) return { state: 'removed', why: `no longer in the set; being stopped${waits}` }
+  if (cluster.settings.held.includes(id)) return { state: 'held', why: `being stopped, by hand${waits}` }
   const next = assignment.get(id)
   const absence = cluster.members.find(({ instance }) => instance === holder)?.absence
-  if (next === undefined && absence) return { state: 'drained', why: `being stopped: ${holder} is ${absence}` }
+  if (next === undefined && absence) return { state: 'drained', why: `being stopped: ${holder} is ${absence}${waits}` }
   if (next !== holder)
-    return { state: 'moving', why: `to ${next ?? 'nobody'}${absence ? `: ${holder} is ${absence}` : ''}` }
-  const remark = holder === null ? undefined : reports.get(holder)?.[id]
-  if (remark === undefined || remark.startsWith('takeover')) return { state: 'running', why: '' }
+    return { state: 'moving', why: `to ${next ?? 'nobody'}${absence ? `: ${holder} is ${absence}` : ''}${waits}` }
+  if (remark === undefined || /^(takeover|waits)\b/.test(remark)) return { state: 'running', why: '' }
   if (remark.startsWith('crash-looping')) return { state: 'crash-looping', why: remark.slice('crash-looping '.length) }
   if (remark.startsWith('finished')) return { state: 'finished', why: remark.slice('finished: '.length) }
   if (remark.startsWith('stays here: ')) return { state: 'critical', why: remark }

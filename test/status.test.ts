@@ -76,6 +76,14 @@ const cases: Case[] = [
     instance: me,
   },
   {
+    what: 'held by one whose worker has not confirmed yet',
+    over: { members: [memberOne(me, { absence: 'drained' }), memberOne(other)], ...held },
+    reports: { [me]: { 0: 'waits for the worker to confirm that it stopped' } },
+    state: 'moving',
+    why: `to ${other}: ${me} is drained; waits for the worker to confirm that it stopped`,
+    instance: me,
+  },
+  {
     what: 'held by one that is drained, with nobody to take it',
     over: { ...drained, ...held },
     state: 'drained',

@@ -1,5 +1,5 @@
 /** Giving locks back, always after everything of the partition is gone. */
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { transactInBatches } from '../consul/batch.ts'
 import { base64, mustBeWritable, type Operation } from '../consul/kv.ts'
 import type { Context } from '../context.ts'
@@ -57,12 +57,12 @@ async function stopAndGiveBack(context: Context, snapshot: Snapshot, endings: re
     makeOwnDirectory(files.directory)
     return { partition, files, grace: snapshot.local.get(partition)?.terms?.grace ?? stop.graceMs, signal: stop.signal }
   })
-  const onGone = (gone: readonly Stop[]) =>
-    giveBack(
-      context,
-      snapshot,
-      gone.map(({ partition }) => byPartition.get(partition) as Ending),
-    )
+  const onGone = async (gone: readonly Stop[]) => {
+    const ended = gone.map(({ partition }) => byPartition.get(partition) as Ending)
+    await giveBack(context, snapshot, ended)
+    for (const { partition } of ended) byPartition.delete(partition)
+  }
+  const endOfWait = await whileWaiting(context, snapshot, stops, byPartition)
   try {
     await stopAll(context.files.partitions, stops, onGone)
   } catch (error) {
@@ -71,7 +71,20 @@ async function stopAndGiveBack(context: Context, snapshot: Snapshot, endings: re
       tellStopFailed(context, snapshot.definition, error.partitions, reason(error))
     }
     throw error
+  } finally {
+    await endOfWait()
   }
+}
+
+async function whileWaiting(
+  context: Context,
+  { keys }: Snapshot,
+  stops: readonly Stop[],
+  waiting: ReadonlyMap<string, Ending>,
+): Promise<() => Promise<void>> {
+  if (!stops.some(({ files }) => existsSync(files.handed))) return async () => {}
+  const { tellOfWaiting } = await import('../worker/waiting.ts')
+  return tellOfWaiting(context, keys, waiting)
 }
 
 /** Only a token can have lost a permission; who has none is not asked at each hand-over. */

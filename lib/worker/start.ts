@@ -70,8 +70,7 @@ function addTo(worker: WorkerFiles, starts: readonly Start[]): null {
 
 /** @returns the acquisition of the new worker: its shepherd starts it only as long as that is in force */
 function begin(worker: WorkerFiles, starts: readonly Start[], { lease, grace }: Terms): string {
-  const { releasing, launched, shepherd, process, exit, confirmations, read } = worker
-  for (const fact of [releasing, launched, shepherd, process, exit, confirmations, read]) removeFact(fact)
+  for (const fact of [worker.releasing, worker.exit, worker.confirmations, worker.read]) removeFact(fact)
   const acquisition = randomId()
   writeFact(worker.acquisition, acquisition)
   writeFact(worker.terms, `${lease} ${grace}`)

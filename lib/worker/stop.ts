@@ -83,10 +83,11 @@ export async function endWorker(worker: WorkerFiles, how: readonly Pick<Stop, 'g
   const stop = { partition: 'the worker', files: worker, grace, signal }
   await stopAll(`${worker.instance}/partition`, [stop], async () => {})
   exclusively(worker, () => {
-    const { shepherd, process } = livingProcesses(worker)
+    const living = livingProcesses(worker)
     // Another handler has started a new one meanwhile, and has forgotten before what the old one had.
-    if (existsSync(worker.acquisition) || shepherd !== null || process !== null) return
-    removeFact(worker.assignment)
+    if (existsSync(worker.acquisition) || living.shepherd !== null || living.process !== null) return
+    const { assignment, changed, launched, shepherd, process } = worker
+    for (const fact of [assignment, changed, launched, shepherd, process]) removeFact(fact)
     for (const files of handedTo(worker)) forgetHanded(files)
   })
 }

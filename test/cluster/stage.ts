@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Consul } from '../../lib/consul/http.ts'
 import { type Process, parseProcess } from '../../lib/process/identity.ts'
 import { readLine } from '../../lib/state/facts.ts'
-import { instanceFiles, localPartitions } from '../../lib/state/instance.ts'
+import { instanceFiles, localPartitions, runnerOf } from '../../lib/state/instance.ts'
 import { readStatus, type Status } from '../../lib/status.ts'
 import { type Beat, faults, overlaps, readBeats, stepsBack } from '../lab/beats.ts'
 import type { Agent, Cluster } from '../lab/cluster.ts'
@@ -20,6 +20,14 @@ export interface Stage {
   readonly cluster: Cluster
   readonly definition: DefinitionFile
   readonly beats: () => Promise<Beat[]>
+}
+
+/** The same with one process for all partitions of an instance, the README's, which has these workers as its children. */
+export function stageOfOne(cluster: Cluster, name: string, worker: Worker, more: Record<string, unknown> = {}): Stage {
+  const { definition, beats } = stage(cluster, name, worker, more)
+  const { command } = definition.run as { command: string[] }
+  const one = join(import.meta.dirname, '../../examples/one-process/worker.sh')
+  return { cluster, beats, definition: { ...definition, run: { per: 'instance', command: [one, ...command] } } }
 }
 
 /** A service whose processes write the beats file that `beats` reads. */
@@ -68,12 +76,12 @@ export function settled(stage: Stage, agents: readonly Agent[], deadline = 60_00
   )
 }
 
-/** The living processes of a service on an agent: partition -> process. */
+/** The living processes of a service on an agent: partition -> process, which is the same for all where one has them all. */
 export function processes(agent: Agent, definition: DefinitionFile): Map<string, Process> {
   const files = instanceFiles(agent.state, instanceOf(agent, definition))
   return new Map(
     localPartitions(files).flatMap(id => {
-      const process = parseProcess(readLine(files.partition(id).process))
+      const process = parseProcess(readLine(runnerOf(files.partition(id)).process))
       return process ? [[id, process] as const] : []
     }),
   )
