@@ -5,7 +5,7 @@
 import type { Context } from '../context.ts'
 import type { Definition, HookEvent } from '../definition/definition.ts'
 import { readFact, readLine, writeFact } from '../state/facts.ts'
-import { type InstanceFiles, type PartitionFiles, runnerOf } from '../state/instance.ts'
+import type { InstanceFiles, PartitionFiles } from '../state/instance.ts'
 import type { Local } from '../state/local.ts'
 import { eventOf } from './event.ts'
 import { enqueue } from './queue.ts'

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../clock.ts'
 import { listed } from '../plan-sentence.ts'
 import { markedProcesses } from '../process/marks.ts'
-import { type Stop, stopAll } from '../process/stop.ts'
+import { type Stop, StopFailed, stopAll } from '../process/stop.ts'
 import { readLine, removeFact } from '../state/facts.ts'
 import { type WorkerFiles, workerOf } from '../state/instance.ts'
 import { livingProcesses } from '../state/local.ts'
@@ -19,7 +19,7 @@ const poll = 25
  * Has the worker stop all of these, at once. One is gone when the worker has confirmed it, or when the process that had it
  * is gone. If one of them is not gone within its grace period, the worker is ended as a whole.
  * @param onGone is told of those that are gone, as they go
- * @throws Temporary when the worker cannot be ended
+ * @throws StopFailed of all that are left, when the worker cannot be ended
  */
 export async function stopHanded(
   stops: readonly Stop[],
@@ -42,7 +42,9 @@ export async function stopHanded(
     const late = left.filter(({ grace }) => bootClock() - begun >= grace)
     if (late.length > 0) say(worker, `is stopped as a whole: it has not confirmed that it stopped ${names(late)}`)
     if (!useful || late.length > 0 || livingProcesses(worker).shepherd === null) {
-      await endWorker(worker, left)
+      await endWorker(worker, left).catch(error => {
+        throw error instanceof StopFailed ? new StopFailed(left) : error
+      })
       useful = true // whoever has started another one meanwhile, has done so for something else
     }
   }
