@@ -112,6 +112,8 @@ const when: Readonly<Record<HookEvent, string>> = {
   rebalanced: 'Partitions moved to or from this instance.',
   isolated: 'Consul does not answer, the lease is over, and nothing runs here.',
   rejoined: 'Consul answers again.',
+  changed: 'The document of a partition that runs here is another one now.',
+  sourceFailed: 'The partitions cannot be fetched, or what was fetched is refused; the last good set stays.',
 }
 
 /** A command for each event that has one. */

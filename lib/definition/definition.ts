@@ -11,8 +11,12 @@ export type Definition = {
   readonly weight: number
   /** The most partitions this instance takes; null when it takes any number. */
   readonly maxPartitions: number | null
-  /** The partition ids, in the order of the file. */
+  /** The partition ids, in the order of the file; none when they come from a source. */
   readonly partitions: readonly string[]
+  /** Where the partitions are fetched from; null when they stand in the definition. */
+  readonly source: Source | null
+  /** What a process is told when the document of its partition changed; null for nothing. */
+  readonly onChange: 'restart' | Signal | null
   /** What it took from the environment when `configure` ran. */
   readonly variables: Readonly<Record<string, string>>
   readonly run: {
@@ -39,6 +43,41 @@ export type Definition = {
   readonly guardIntervalMs: number
   /** L, in ms. */
   readonly leaseMs: number
+}
+
+export const sourceKinds = ['file', 'http', 'command', 'module'] as const
+
+/** Where partitions are fetched from. Every path is absolute. */
+export type SourceFrom =
+  | { readonly kind: 'file'; readonly path: string }
+  | {
+      readonly kind: 'http'
+      readonly url: string
+      readonly method: 'GET' | 'POST' | 'PUT'
+      /** A value, or the file that holds it. */
+      readonly headers: Readonly<Record<string, string | { readonly file: string }>>
+      readonly body: string | null
+      readonly tls: Readonly<Record<'ca' | 'cert' | 'key' | 'serverName', string | null>>
+    }
+  | { readonly kind: 'command'; readonly command: readonly string[] }
+  | { readonly kind: 'module'; readonly path: string }
+
+export type Source = {
+  readonly from: SourceFrom
+  readonly format: 'json' | 'lines'
+  /** JSON pointers: to the array, and to the id in an item that is an object. */
+  readonly items: string
+  readonly id: string
+  readonly everyMs: number
+  /** At most so much earlier than that. */
+  readonly jitterMs: number
+  /** Of one fetch. */
+  readonly timeoutMs: number
+  /** Until the first retry. */
+  readonly retryMs: number
+  readonly giveUpAfterMs: number
+  /** Which part of a set larger than 10 may be dropped at once, 0 to 1. */
+  readonly maxDrop: number
 }
 
 /** The most partitions that a definition may have. */
@@ -120,5 +159,7 @@ export const hookEvents = [
   'rebalanced',
   'isolated',
   'rejoined',
+  'changed',
+  'sourceFailed',
 ] as const
 export type HookEvent = (typeof hookEvents)[number]

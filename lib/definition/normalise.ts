@@ -1,6 +1,7 @@
 import { duration } from '../clock.ts'
 import type { CheckDefinition, Definition, Reaction } from './definition.ts'
 import type { DefinitionFile } from './schema.ts'
+import { sourceOf } from './source.ts'
 import type { Variables } from './variables.ts'
 
 /** A check's timeout is its interval, but no longer than this, ms. */
@@ -17,6 +18,8 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     weight: from.weight,
     maxPartitions: from.maxPartitions,
     partitions: partitionIds(from.partitions, variables),
+    source: sourceOf(from.partitions),
+    onChange: from.partitions.onChange ?? null,
     variables: named === null ? {} : { [named]: variables[named] ?? '' },
     run: { ...from.run, cwd: from.run.cwd ?? null },
     stop: { signal: from.stop.signal, graceMs: ms(from.stop.grace), command: from.stop.command ?? null },

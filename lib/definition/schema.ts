@@ -4,7 +4,7 @@
  */
 import * as z from 'zod/mini'
 import { checks, hooks } from './check-fields.ts'
-import { mostIds, pers, restarts, signals } from './definition.ts'
+import { pers, restarts, signals } from './definition.ts'
 import {
   about,
   command,
@@ -13,48 +13,16 @@ import {
   fields,
   give,
   giveUnseen,
-  idList,
-  idRange,
   passableText,
   serviceName,
-  variableName,
 } from './fields.ts'
+import { partitions } from './source-fields.ts'
 
 const weightWanted = give('a number above 0 and up to 1000000')
 const mostWanted = give('a whole number of at least 1, or null for no limit')
 const signalWanted = give('a signal that ends a process, such as SIGTERM, SIGINT or SIGKILL')
 const cwdWanted = give('an absolute path')
 const portWanted = give('a port, 1 to 65535')
-const oneOf = 'one of "range", "list" and "count"'
-const countWanted = give('a whole number of at least 1, or {"env": "NAME"}')
-
-const partitions = fields(
-  {
-    range: z.optional(
-      about(idRange(), 'Consecutive numbers as ids: the first and the last one, both included.', [0, 15]),
-    ),
-    list: z.optional(about(idList(), 'Ids by name, each 1 to 200 bytes long in its key.', ['eu', 'us'])),
-    count: z.optional(
-      about(
-        z.union(
-          [
-            z.int(countWanted).check(z.gte(1, countWanted), z.lte(mostIds, countWanted)),
-            fields({ env: about(variableName(), 'The variable that holds the number when configure runs.') }),
-          ],
-          countWanted,
-        ),
-        'So many, from 0 on: a number, or the variable that holds it when configure runs.',
-        { env: 'KAFKA_PARTITION_COUNT' },
-      ),
-    ),
-  },
-  oneOf,
-).check(
-  z.meta({ minProperties: 1, maxProperties: 1 }),
-  z.refine(given => Object.keys(given).length > 0, { error: `is empty; give ${oneOf}` }),
-  z.refine(given => Object.keys(given).length < 2, { error: `has more than one; give ${oneOf}` }),
-)
-
 const ofOnePartition = ['{partition}', '{token}']
 
 const run = fields({
@@ -152,7 +120,7 @@ export const schema = fields({
     z._default(z.nullable(z.int(mostWanted).check(z.gte(1, mostWanted))), null),
     'The most partitions this instance takes at a time; null for no limit.',
   ),
-  partitions: about(partitions, 'The partitions of the work: a range of numbers, or a list of ids.', {
+  partitions: about(partitions(), 'The partitions of the work: in the definition, or where they are fetched from.', {
     range: [0, 15],
   }),
   run: about(run, 'What runs, once for each partition or once for all of them.'),

@@ -17,7 +17,7 @@ function reversed<Value>(value: Value): Value {
 }
 
 test('is 16 hexadecimal digits that stay the same from version to version', async () => {
-  assert.equal(digest(await load(smallest)), '12debc1176ce291b')
+  assert.equal(digest(await load(smallest)), 'c295f1ccf10cdd0a')
 })
 
 test('does not depend on the order of the keys', async () => {

@@ -38,6 +38,8 @@ test('the smallest definition gets every default', async () => {
     weight: 1,
     maxPartitions: null,
     partitions: ['0', '1'],
+    source: null,
+    onChange: null,
     variables: {},
     run: { command: ['./consume'], cwd: null, env: {}, restart: 'always', per: 'partition' },
     stop: { signal: 'SIGTERM', graceMs: 3000, command: null },
@@ -57,7 +59,7 @@ test('a definition that says everything is taken at its word', async () => {
     tags: ['consumer', 'eu west'],
     weight: 2.5,
     maxPartitions: 12,
-    partitions: { list: ['eu/orders', 'Zürich', '7'] },
+    partitions: { list: ['eu/orders', 'Zürich', '7'], onChange: 'SIGHUP' },
     run: {
       command: ['./consume', '--partition', '{partition}', ''],
       cwd: '/srv/consumer',
@@ -96,6 +98,8 @@ test('a definition that says everything is taken at its word', async () => {
     weight: 2.5,
     maxPartitions: 12,
     partitions: ['eu/orders', 'Zürich', '7'],
+    source: null,
+    onChange: 'SIGHUP',
     variables: {},
     run: everything.run,
     stop: { signal: 'SIGINT', graceMs: 1500, command: ['./drain', '{partition}'] },
@@ -167,7 +171,9 @@ const name = 'give 1 to 64 of A-Z a-z 0-9 _ . - that begin with a letter or a di
 const range = 'give two numbers: the first and the last one, such as [0, 15]'
 const number = 'give a whole number of at least 0'
 const id = 'give 1 to 200 bytes, as they stand in a key, without control characters'
-const either = 'give one of "range", "list" and "count"'
+const either = 'give one of "range", "list", "count", "file", "http", "command", "module"'
+const url = 'give an http:// or https:// URL without a user in it'
+const pointer = 'give a JSON pointer: empty, or names that each begin with "/"'
 const args = 'give an array of strings: the program, then its arguments'
 const weight = 'give a number above 0 and up to 1000000'
 const most = 'give a whole number of at least 1, or null for no limit'
@@ -202,10 +208,43 @@ const refused: [object, string][] = [
   [{ partitions: undefined }, `partitions: is missing; ${either}`],
   [{ partitions: [0, 15] }, `partitions: cannot be an array of 2; ${either}`],
   [{ partitions: {} }, `partitions: is empty; ${either}`],
-  [{ partitions: { range: [0, 1], list: ['a'] } }, `partitions: has more than one; ${either}`],
+  [{ partitions: { range: [0, 1], list: ['a'] } }, `partitions: has range and list; ${either}`],
   [
     { partitions: { range: [0, 1], number: 3 } },
-    'partitions.number: is an unknown field; the fields here are range, list, count',
+    'partitions.number: is an unknown field; the fields here are range, list, count, file, http, command, module, ' +
+      'format, items, id, every, jitter, timeout, retry, giveUpAfter, maxDrop, onChange',
+  ],
+  [
+    { partitions: { range: [0, 1], every: '5s' } },
+    'partitions.every: is only for a set that is fetched: with "file", "http", "command", "module"; remove it',
+  ],
+  [{ partitions: { file: 'here.json' } }, 'partitions.file: cannot be "here.json"; give an absolute path'],
+  [{ partitions: { module: 7 } }, 'partitions.module: cannot be a number; give a string'],
+  [{ partitions: { command: [] } }, `partitions.command: cannot be an empty array; ${args}`],
+  [{ partitions: { http: {} } }, `partitions.http.url: is missing; ${url}`],
+  [{ partitions: { http: { url: 'ftp://h/' } } }, `partitions.http.url: cannot be a string; ${url}`],
+  [{ partitions: { http: { url: 'http://me:secret@h/' } } }, `partitions.http.url: cannot be a string; ${url}`],
+  [
+    { partitions: { http: { url: 'http://h/', body: 'x' } } },
+    'partitions.http.body: is not sent with GET; give "method": "POST"',
+  ],
+  [
+    { partitions: { http: { url: 'https://h/', tls: { cert: '/c.pem' } } } },
+    'partitions.http.tls: has only one of "cert" and "key"; give both',
+  ],
+  [{ partitions: { file: '/f', items: 'data' } }, `partitions.items: cannot be "data"; ${pointer}`],
+  [{ partitions: { file: '/f', id: '/a~2' } }, `partitions.id: cannot be "/a~2"; ${pointer}`],
+  [
+    { partitions: { file: '/f', every: '0.1s' } },
+    'partitions.every: cannot be "0.1s"; give a duration of at least "1s"',
+  ],
+  [
+    { partitions: { file: '/f', maxDrop: 0.5 } },
+    'partitions.maxDrop: cannot be 0.5; give a percentage such as "50%", up to "100%"',
+  ],
+  [
+    { partitions: { file: '/f', onChange: 'SIGSTOP' } },
+    'partitions.onChange: cannot be "SIGSTOP"; give "restart", or a signal such as SIGHUP',
   ],
   [{ partitions: { range: 16 } }, `partitions.range: cannot be a number; ${range}`],
   [{ partitions: { range: [0] } }, `partitions.range: cannot be an array of 1; ${range}`],
@@ -322,7 +361,7 @@ const refused: [object, string][] = [
   ],
   [
     { hooks: { gone: ['x'] } },
-    'hooks.gone: is an unknown field; the fields here are acquired, started, exited, failed, releasing, released, stopFailed, joined, left, lost, rebalanced, isolated, rejoined',
+    'hooks.gone: is an unknown field; the fields here are acquired, started, exited, failed, releasing, released, stopFailed, joined, left, lost, rebalanced, isolated, rejoined, changed, sourceFailed',
   ],
   [{ register: { port: 0 } }, 'register.port: cannot be 0; give a port, 1 to 65535'],
   [{ probes: [] }, `probes: is an unknown field; the fields here are ${top}`],
@@ -458,4 +497,43 @@ test('any text loads, or is refused in one line', async () => {
     .tuple(fc.nat(good.length), fc.nat(3), fc.string({ unit: 'binary', maxLength: 3 }))
     .map(([at, cut, put]) => good.slice(0, at) + put + good.slice(at + cut))
   await fc.assert(fc.asyncProperty(fc.oneof(damaged, fc.string({ unit: 'binary' })), loadsOrSaysWhy), { numRuns: 2000 })
+})
+
+test('a source gets every default, and those of its kind', async () => {
+  const defaults = {
+    ...{ format: 'json', id: '/id', everyMs: 30_000, jitterMs: 3000, timeoutMs: 10_000, retryMs: 1000 },
+    ...{ giveUpAfterMs: 120_000, maxDrop: 0.5 },
+  }
+  const none = { ca: null, cert: null, key: null, serverName: null }
+  const web = { kind: 'http', url: 'http://h/x', method: 'GET', headers: {}, body: null, tls: none }
+  const given: [object, object, string][] = [
+    [{ file: '/f' }, { kind: 'file', path: '/f' }, ''],
+    [{ module: '/m.ts' }, { kind: 'module', path: '/m.ts' }, ''],
+    [{ command: ['./list', ''] }, { kind: 'command', command: ['./list', ''] }, ''],
+    [{ http: { url: 'http://h/x' } }, web, '/data'],
+  ]
+  for (const [partitions, from, items] of given) {
+    const definition = await load({ ...smallest, partitions })
+    assert.deepEqual(definition.source, { from, items, ...defaults })
+    assert.deepEqual(definition.partitions, [])
+  }
+})
+
+test('a source that says everything is taken at its word', async () => {
+  const http = {
+    url: 'https://h/x?y=1',
+    method: 'POST',
+    headers: { accept: 'text/plain', authorization: { file: '/token' } },
+    body: '{}',
+    tls: { ca: '/ca.pem', cert: '/c.pem', key: '/k.pem', serverName: 'other' },
+  }
+  const more = { format: 'lines', items: '', id: '/a~1b/0', every: '5s', jitter: '9s', timeout: '1h', retry: '200ms' }
+  const partitions = { http, ...more, giveUpAfter: '0s', maxDrop: '100%', onChange: 'restart' }
+  const { source, onChange } = await load({ ...smallest, partitions })
+  assert.deepEqual(source, {
+    from: { kind: 'http', ...http },
+    ...{ format: 'lines', items: '', id: '/a~1b/0', everyMs: 5000, jitterMs: 5000, timeoutMs: 300_000, retryMs: 200 },
+    ...{ giveUpAfterMs: 0, maxDrop: 1 },
+  })
+  assert.equal(onChange, 'restart')
 })

@@ -1,0 +1,98 @@
+/** What a source answered, as partitions: ids, each with its document if it has one. Pure. */
+import type { Source } from '../definition/definition.ts'
+import { mostIds } from '../definition/definition.ts'
+import { jsonFault } from '../definition/json.ts'
+import { kind, shown } from '../definition/wording.ts'
+import { reason } from '../errors.ts'
+import { encode } from '../names.ts'
+import { pointedAt } from './pointer.ts'
+
+export interface Item {
+  readonly id: string
+  /** Any JSON; undefined when it has none. */
+  readonly document?: unknown
+}
+
+export interface Answer {
+  /** What can be partitions, each id once. */
+  readonly items: readonly Item[]
+  /** The first thing that is wrong with the others, with its place; null when nothing is. */
+  readonly fault: string | null
+}
+
+type Shape = Pick<Source, 'format' | 'items' | 'id'>
+
+/** A document has to fit into a key of Consul's, 512 KiB in base64, with what else stands there. In bytes. */
+export const mostDocument = 256 * 1024
+
+/** @throws Error when it is not what the definition says it is: with one line that says why */
+export function itemsIn(text: string, shape: Shape): Answer {
+  return sorted(shape.format === 'lines' ? linesOf(text) : elementsOf(parsed(text), shape))
+}
+
+/** One that may be an item, and its place in words. */
+interface Found {
+  readonly place: string
+  readonly id: unknown
+  readonly document?: unknown
+}
+
+/** Empty lines, and blanks around an id, are nothing. */
+function linesOf(text: string): Found[] {
+  const lines = text.split('\n').map((line, index) => ({ place: `line ${index + 1}`, id: line.trim() }))
+  return lines.filter(({ id }) => id !== '')
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const fault = jsonFault(text)
+    const where = fault && `line ${fault.line}, column ${fault.column}: ${fault.problem.replace(/; .*$/, '')}`
+    throw new Error(`it is no JSON: ${where ?? reason(error)}`)
+  }
+}
+
+function elementsOf(value: unknown, { items, id }: Shape): Found[] {
+  const array = pointedAt(value, items)
+  const where = items === '' ? 'it' : items
+  if (array === undefined) throw new Error(`${where} is not there; it is ${kind(value)}`)
+  if (!Array.isArray(array)) throw new Error(`${where} is ${kind(array)}, and no array`)
+  return array.map((element, index) => {
+    const place = `${items}/${index}`
+    if (typeof element !== 'object' || element === null) return { place, id: element }
+    return { place: `${place}${id}`, id: pointedAt(element, id), document: element }
+  })
+}
+
+function sorted(found: readonly Found[]): Answer {
+  if (found.length > mostIds) throw new Error(`it holds ${found.length} partitions; at most ${mostIds} are possible`)
+  const items = new Map<string, Item>()
+  let fault: string | null = null
+  for (const { place, id, document } of found) {
+    const name = Number.isSafeInteger(id) ? String(id) : id
+    const problem = problemOf(name, document, items)
+    if (problem === null)
+      items.set(name as string, document === undefined ? { id: name as string } : { id: name as string, document })
+    else fault ??= `${place}: ${problem}`
+  }
+  return { items: [...items.values()], fault }
+}
+
+function problemOf(id: unknown, document: unknown, known: ReadonlyMap<string, Item>): string | null {
+  if (id === undefined) return 'there is no id'
+  if (typeof id !== 'string') return `an id cannot be ${shown(id)}`
+  if (known.has(id)) return `${shown(id)} is there twice`
+  if (!isId(id)) return `${shown(id)} is no id; it takes 1 to 200 bytes in a key, without control characters`
+  const bytes = document === undefined ? 0 : Buffer.byteLength(JSON.stringify(document))
+  return bytes > mostDocument ? `the document of ${shown(id)} takes ${bytes} bytes, more than ${mostDocument}` : null
+}
+
+function isId(id: string): boolean {
+  if (id.length > 200) return false // encoding one of megabytes would take seconds
+  try {
+    return encode(id) !== ''
+  } catch {
+    return false
+  }
+}
