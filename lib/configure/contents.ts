@@ -38,6 +38,7 @@ const beside = [
   'lib/lock/lock-shepherd.sh',
   'lib/checks/check.sh',
   'lib/events/hook.sh',
+  'lib/sources/run-module.mjs',
 ]
 
 async function fromSources(): Promise<Map<string, string>> {

@@ -1,0 +1,97 @@
+/** Fetches a set from where its definition says, within its time limit. */
+import { seconds } from '../clock.ts'
+import type { Source, SourceFrom } from '../definition/definition.ts'
+import { fileShown } from '../definition/wording.ts'
+import { reason, Temporary } from '../errors.ts'
+
+export interface Fetched {
+  readonly text: string
+  /** What tells this answer from the next one, for `Fetching.validator`; null when the source has no such thing. */
+  readonly validator: string | null
+}
+
+export interface Fetching {
+  /** Of the last answer; null for fetching it whatever it is. */
+  readonly validator: string | null
+  /** Of a program or a module. */
+  readonly cwd: string
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/** A fetcher. @returns null when nothing has changed since `validator`. @throws Error with the reason, one line */
+export type Fetch<Kind extends SourceFrom['kind']> = (
+  from: Extract<SourceFrom, { kind: Kind }>,
+  fetching: Fetching & { readonly limit: number },
+) => Promise<Fetched | null>
+
+/** Of an answer, bytes. */
+export const mostBytes = 64 * 1024 * 1024
+/** What a fetcher gets beyond its limit to end by itself, ms. */
+const slack = 2000
+
+/**
+ * @returns null when nothing has changed since `validator`
+ * @throws Temporary with one line that names the source, never a secret of its
+ */
+export async function fetchSource({ from, timeoutMs }: Source, fetching: Fetching): Promise<Fetched | null> {
+  const late = new AbortController()
+  try {
+    return await Promise.race([
+      dispatch(from, { ...fetching, limit: timeoutMs }),
+      // A program may leave its output open to others, and a file may lie on a disk that does not answer.
+      noEnd(timeoutMs, late.signal),
+    ])
+  } catch (error) {
+    throw unfetched(from, error)
+  } finally {
+    late.abort()
+  }
+}
+
+/** The one line of every set that cannot be had. */
+export function unfetched(from: SourceFrom, why: unknown): Temporary {
+  return new Temporary(`cannot fetch the partitions from ${placeOf(from)}: ${reason(why)}; mend it: it is tried again`)
+}
+
+async function dispatch(from: SourceFrom, fetching: Fetching & { readonly limit: number }): Promise<Fetched | null> {
+  switch (from.kind) {
+    case 'file':
+      return (await import('./file.ts')).fetchFile(from, fetching)
+    case 'http':
+      return (await import('./http.ts')).fetchHttp(from, fetching)
+    case 'command':
+      return (await import('./command.ts')).fetchCommand(from, fetching)
+    case 'module':
+      return (await import('./command.ts')).fetchModule(from, fetching)
+  }
+}
+
+function noEnd(limit: number, signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const timer = setTimeout(() => reject(new Error(late(limit))), limit + slack)
+    signal.addEventListener('abort', () => clearTimeout(timer))
+  })
+}
+
+/** @param limit ms */
+export function late(limit: number): string {
+  return `no end within ${seconds(limit)}`
+}
+
+/** Without the query of a URL, and the arguments of a program: a secret may stand there. */
+function placeOf(from: SourceFrom): string {
+  if (from.kind === 'command') return fileShown(from.command[0] as string)
+  if (from.kind !== 'http') return fileShown(from.path)
+  const { origin, pathname } = new URL(from.url)
+  return `${origin}${pathname}`
+}
+
+/** @throws Error when it is too long, or not UTF-8 */
+export function textFrom(bytes: Uint8Array): string {
+  if (bytes.length > mostBytes) throw new Error(`it is longer than ${mostBytes} bytes`)
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new Error('it is not UTF-8')
+  }
+}
