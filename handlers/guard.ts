@@ -1,7 +1,7 @@
 /**
  * Runs when:      Consul's agent runs it as the instance's script check, every guard interval
  * Reads:          Consul (a consistent read of this instance's locks), the state directory, /proc
- * May change:     the lease; kills what would outlive it; starts a reconcile
+ * May change:     the lease; kills what would outlive it; starts reconcile, attend, sync
  * Never changes:  anything in Consul but its session's time to live
  * Exits:          0 passing: Consul answered, or the lease runs; 2 critical: the lease is over and nothing runs
  */
@@ -21,11 +21,12 @@ program({
     const interval = duration(args.interval)
     if (interval === null) throw new Permanent(`cannot read the arguments: --interval ${args.interval} is no duration`)
     const here = thisInstance(args)
-    const { code, sentence, reconcileAfter, mustAttend } = await guard(here, interval)
-    if (reconcileAfter !== null || mustAttend) {
+    const { code, sentence, reconcileAfter, mustAttend, mustSync } = await guard(here, interval)
+    if (reconcileAfter !== null || mustAttend || mustSync) {
       const { startDetached } = await import('../lib/detached.ts') // most ticks start nothing
       if (reconcileAfter !== null) startDetached('reconcile', here, '--after', String(reconcileAfter))
       if (mustAttend) startDetached('attend', here, '--window', args.interval)
+      if (mustSync) startDetached('sync', here)
     }
     print(sentence)
     return code

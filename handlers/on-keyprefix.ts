@@ -8,6 +8,9 @@
  */
 import { keyprefixDigest } from '../lib/consul/watch.ts'
 import { program } from '../lib/frame.ts'
+import type { ThisInstance } from '../lib/instance-args.ts'
+import { keysOf } from '../lib/names.ts'
+import { removeFact } from '../lib/state/facts.ts'
 import { handlerDeadline, onWatch, watchArgs } from '../lib/watch-handler.ts'
 
 program({
@@ -18,5 +21,13 @@ program({
     watch: { type: 'enum', options: ['spec', 'wake'], description: 'which watch runs it', default: 'spec' },
   },
   deadline: handlerDeadline,
-  run: args => onWatch({ handler: `on-keyprefix.${args.watch}`, digest: keyprefixDigest }, args),
+  run: args => onWatch({ handler: `on-keyprefix.${args.watch}`, digest: keyprefixDigest, onChange }, args),
 })
+
+/** That somebody wants the set fetched moves nothing: the guard's next tick sees to it. */
+function onChange(here: ThisInstance, gone: readonly string[], come: readonly string[]): boolean {
+  const isRequest = (line: string) => line.startsWith(`${keysOf(here.service).sync} `)
+  if (come.some(isRequest)) removeFact(here.files.sourceDue)
+  const lines = [...gone, ...come]
+  return lines.length === 0 || !lines.every(isRequest)
+}

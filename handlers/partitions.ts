@@ -1,82 +1,91 @@
 /**
  * Runs when:      an operator wants to see or change the partition set, from any agent
- * Reads:          Consul
- * May change:     partition/ and spec/revision; a new partition's lock
+ * Reads:          Consul; the document that is to be given to partitions
+ * May change:     partition/ and spec/revision, spec/documents; a new partition's lock; spec/sync, which asks for a fetch
  * Never changes:  a lock that is there
- * Exits:          0 done, or nothing to do
+ * Exits:          0 done, or nothing to do; 111 also when what was fetched is refused
  */
-import type { Consul } from '../lib/consul/http.ts'
-import { Permanent } from '../lib/errors.ts'
+import { readFileSync } from 'node:fs'
+import { Permanent, reason } from '../lib/errors.ts'
 import { print, program } from '../lib/frame.ts'
-import { encode, type Keys, keysOf } from '../lib/names.ts'
-import { consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/operator.ts'
-import { addPartitions, type Change, readPartitions, removePartitions } from '../lib/partitions/set.ts'
+import { encode, keysOf } from '../lib/names.ts'
+import { consulArgs, jsonArg, mustKnow, serviceArg, waitLimit, withConsul } from '../lib/operator.ts'
+import { byHand, changeByHand, changes, documentFrom, type HandChange } from '../lib/partitions/by-hand.ts'
+import { type Partition, readPartitions } from '../lib/partitions/set.ts'
 import { byName, listed } from '../lib/plan-sentence.ts'
 import { table } from '../lib/table.ts'
 
+const actions: readonly string[] = ['list', ...changes, 'sync']
+
 program({
   name: 'partitions',
-  about: 'Lists the partitions of a service, or adds, removes or sets them.',
+  about:
+    'Lists the partitions of a service, adds, removes or sets them, or has them fetched from their source at once.',
   args: {
     ...serviceArg,
-    action: { type: 'positional', description: 'list, add, remove or set', required: false, default: 'list' },
+    action: { type: 'positional', description: 'list, add, remove, set or sync', required: false, default: 'list' },
     rest: { type: 'positional', description: 'the partitions', required: false },
+    document: { type: 'string', description: 'add, set: a file with the JSON that their processes get; - for stdin' },
+    force: { type: 'boolean', description: 'sync: take what would be refused' },
+    wait: { type: 'string', description: 'sync: at most so long', default: '60s' },
     'dry-run': { type: 'boolean', description: 'say what would change' },
     ...jsonArg,
     ...consulArgs,
   },
-  deadline: 120_000,
+  deadline: 3_700_000,
   run: args =>
     withConsul(args, async consul => {
-      const { service, action } = args
+      const { service, action, document: file, 'dry-run': dryRun = false } = args
       const ids = args._.slice(2)
-      checkWords(action, ids)
+      checkWords(action, ids, file, args.force ?? false)
       await mustKnow(consul, service)
+      if (action === 'sync') {
+        const { askForSync } = await import('../lib/sources/ask.ts')
+        const said = dryRun
+          ? 'would fetch'
+          : await askForSync(consul, service, args.force ?? false, waitLimit(args.wait))
+        return print(args.json ? JSON.stringify({ service, said }) : said)
+      }
       const keys = keysOf(service)
       const before = (await readPartitions(consul, keys)).sort((a, b) => byName(a.id, b.id))
-      if (action === 'list') {
-        if (args.json) print(JSON.stringify(before))
-        else
-          print(
-            table(
-              ['PARTITION', 'FROM'],
-              before.map(({ id, from }) => [id, from ?? '?']),
-            ),
-          )
-        return
-      }
-      const plan = changeOf(
-        action,
-        before.map(({ id }) => id),
-        ids,
-      )
-      if (!args['dry-run']) await make(consul, keys, plan)
-      if (args.json) print(JSON.stringify(plan))
-      else print(`${args['dry-run'] ? 'would add' : 'added'}: ${said(plan.added)}; removed: ${said(plan.removed)}`)
+      if (action === 'list') return print(list(before, args.json ?? false))
+      const document = file === undefined ? undefined : documentFrom(read(file), file)
+      const plan = byHand(action as HandChange, before, ids, document)
+      const done = dryRun ? plan : await changeByHand(consul, keys, before, plan, document)
+      if (args.json) return print(JSON.stringify(done))
+      const words = [`${dryRun ? 'would add' : 'added'}: ${said(done.added)}`, `removed: ${said(done.removed)}`]
+      print([...words, ...(file === undefined ? [] : [`changed: ${said(done.changed)}`])].join('; '))
     }),
 })
 
-/** @throws Permanent for what is no action, or no id */
-function checkWords(action: string, ids: readonly string[]): void {
-  if (!['list', 'add', 'remove', 'set'].includes(action)) {
-    throw new Permanent(`cannot read the arguments: "${action}" is no action; say list, add, remove or set`)
-  }
-  if (action !== 'list' && ids.length === 0)
-    throw new Permanent('cannot read the arguments: no partition is named; name some')
+/** @throws Permanent for what is no action, or no id, or does not go together */
+function checkWords(action: string, ids: readonly string[], document: string | undefined, force: boolean): void {
+  const wrong = (what: string) => new Permanent(`cannot read the arguments: ${what}`)
+  if (!actions.includes(action)) throw wrong(`"${action}" is no action; say list, add, remove, set or sync`)
+  const named = action !== 'list' && action !== 'sync'
+  if (named && ids.length === 0) throw wrong('no partition is named; name some')
+  if (action === 'sync' && ids.length > 0) throw wrong('sync fetches all of them; name no partition')
+  if (document !== undefined && action !== 'add' && action !== 'set') throw wrong('--document goes with add and set')
+  if (force && action !== 'sync') throw wrong('--force goes with sync')
   for (const id of ids) encode(id)
 }
 
-/** What an action on these ids changes. */
-function changeOf(action: string, before: readonly string[], ids: readonly string[]): Change {
-  const added = [...new Set(ids)].filter(id => !before.includes(id))
-  if (action === 'add') return { added, removed: [] }
-  if (action === 'remove') return { added: [], removed: before.filter(id => ids.includes(id)) }
-  return { added, removed: before.filter(id => !ids.includes(id)) }
+function read(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8')
+  } catch (error) {
+    throw new Permanent(`cannot read the document ${file}: ${reason(error)}; name a file, or - for stdin`)
+  }
 }
 
-async function make(consul: Consul, keys: Keys, { added, removed }: Change): Promise<void> {
-  if (added.length > 0) await addPartitions(consul, keys, added, 'hand')
-  if (removed.length > 0) await removePartitions(consul, keys, removed)
+function list(partitions: readonly Partition[], json: boolean): string {
+  if (json) return JSON.stringify(partitions.map(({ id, from, document }) => ({ id, from, document })))
+  const size = ({ document }: Partition) =>
+    document === undefined ? '-' : `${Buffer.byteLength(JSON.stringify(document))} bytes`
+  return table(
+    ['PARTITION', 'FROM', 'DOCUMENT'],
+    partitions.map(partition => [partition.id, partition.from ?? '?', size(partition)]),
+  )
 }
 
 function said(ids: readonly string[]): string {

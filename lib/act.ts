@@ -8,6 +8,7 @@ import { enter } from './lease/enter.ts'
 import { endAll } from './lease/hand-over.ts'
 import { adopt, reclaimAll } from './lease/reclaim.ts'
 import { claimAll } from './lease/takeover.ts'
+import { placeDocuments } from './partitions/documents.ts'
 import { definePartitions } from './partitions/set.ts'
 import { partitionsDigest, type Step } from './plan.ts'
 import { killMarked, markedProcesses } from './process/marks.ts'
@@ -50,12 +51,11 @@ async function hold(
   const adopted = steps.filter(step => step.do === 'adopt')
   for (const step of adopted) adopt(context, snapshot, step)
   const bad = await killStrays(context, snapshot, steps)
-  const start = (partitions: readonly string[]) => {
+  const start = async (partitions: readonly string[]) => {
     const good = partitions.filter(partition => !bad.has(partition))
-    return startShepherds(
-      snapshot.definition,
-      good.flatMap(partition => startOf(context, snapshot, partition) ?? []),
-    )
+    const starts = good.flatMap(partition => startOf(context, snapshot, partition) ?? [])
+    if (snapshot.documents !== null) await placeDocuments(context, snapshot.keys, starts)
+    await startShepherds(snapshot.definition, starts)
   }
   await start([...adopted, ...steps.filter(step => step.do === 'start')].map(({ partition }) => partition))
   await claimAll(
@@ -124,6 +124,7 @@ const begun = 'begun'
 
 async function define(context: Context, snapshot: Snapshot): Promise<void> {
   const { keys, definition } = snapshot
+  if (definition.source !== null) return writeFact(context.files.defined, partitionsDigest([])) // see lib/sources/
   const first = snapshot.definedLast === null
   const unfinished = snapshot.definedLast === begun
   if (first && snapshot.defined) {
@@ -143,7 +144,7 @@ async function define(context: Context, snapshot: Snapshot): Promise<void> {
  * lost: someone may have wiped everything below watchbill/, and what ran then still runs. Its locks must not be made
  * anew as clean ones.
  */
-async function othersAtWork(context: Context, snapshot: Snapshot): Promise<boolean> {
+export async function othersAtWork(context: Context, snapshot: Snapshot): Promise<boolean> {
   const others = snapshot.members.filter(({ instance }) => instance !== snapshot.instance)
   if (others.some(({ holds }) => holds)) return true
   const known = new Set(snapshot.members.map(({ session }) => session))

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { basename, dirname, extname } from 'node:path'
 import type { Context } from './context.ts'
 
-export type Beside = 'reconcile' | 'attend'
+export type Beside = 'reconcile' | 'attend' | 'sync'
 
 /** For whom: what a program for one instance is told on its command line. The rest is in the environment. */
 export type For = Pick<Context, 'instance' | 'files'> & { readonly service: string; readonly definitionFile: string }

@@ -38,6 +38,8 @@ export interface Tick extends Verdict {
   readonly reconcileAfter: number | null
   /** Checks or hooks are due. */
   readonly mustAttend: boolean
+  /** The partitions are to be fetched. */
+  readonly mustSync: boolean
 }
 
 /** What a Node may take to start on a busy machine, ms. */
@@ -51,7 +53,8 @@ const mostOutput = 1024 * 1024
 export async function guard(here: ThisInstance, interval: number): Promise<Tick> {
   const t0 = bootClock()
   const out = staysOut(here.files, t0)
-  if (out === 'left') return { code: 0, sentence: 'it has left', reconcileAfter: null, mustAttend: false }
+  const idle = { reconcileAfter: null, mustAttend: false, mustSync: false }
+  if (out === 'left') return { ...idle, code: 0, sentence: 'it has left' }
   enterState(here.files, here.instance, here.service)
   const local = localFacts(here.files, instanceLease(here.files, t0), t0)
   const renewal = await tryToRenew(here, local, t0)
@@ -59,13 +62,22 @@ export async function guard(here: ThisInstance, interval: number): Promise<Tick>
   const verdict = typeof renewal === 'string' ? unanswered(here, local, interval, renewal) : null
   if (typeof renewal !== 'string') killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))
   const mustAttend = await tellHooks(here, local, verdict, interval)
-  if (typeof renewal === 'string') return { ...(verdict as Verdict), reconcileAfter: null, mustAttend }
+  if (typeof renewal === 'string') return { ...idle, ...(verdict as Verdict), mustAttend }
   return {
     code: 0,
     sentence: sentenceOf(renewal),
     reconcileAfter: renewal.vanished ? 0 : reconcileAfter(here, local, renewal, interval),
     mustAttend,
+    mustSync: renewal.member && isSyncDue(here.files),
   }
+}
+
+/** Of a set that is fetched. What is written there holds for the definition as it was then. */
+function isSyncDue(files: InstanceFiles): boolean {
+  const accepted = acceptedDefinition(files)
+  if (!accepted?.definition.source) return false
+  const [at = '', stamp] = readFact(files.sourceDue)?.split(/ (.*)/s) ?? []
+  return stamp !== accepted.stamp.trimEnd() || Number(at) <= bootClock()
 }
 
 function sentenceOf({ proved, lost, missing }: Renewal): string {

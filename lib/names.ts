@@ -58,6 +58,8 @@ export function keysOf(service: string) {
     revision: `${root}spec/revision`,
     settings: `${root}spec/settings`,
     joined: `${root}spec/joined`,
+    documents: `${root}spec/documents`,
+    sync: `${root}spec/sync`,
     locks: `${root}lock/`,
     lock: (id: string) => `${root}lock/${encode(id)}`,
     restarts: `${root}restart/`,

@@ -76,7 +76,10 @@ function mustEnter(snapshot: Snapshot): boolean {
 
 /** The definition's partitions are written by whoever is first, and again only by an instance whose own have changed. */
 function mustDefine(snapshot: Snapshot): boolean {
-  return !snapshot.defined || snapshot.definedLast !== partitionsDigest(snapshot.definition.partitions)
+  const { source } = snapshot.definition // what comes from elsewhere is written by whoever fetches it
+  return (
+    (!snapshot.defined && source === null) || snapshot.definedLast !== partitionsDigest(snapshot.definition.partitions)
+  )
 }
 
 /** One line that tells one list of partitions from another. */

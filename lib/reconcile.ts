@@ -48,9 +48,10 @@ export async function reconcile(run: Reconcile): Promise<string | null> {
       const { snapshot, steps } = look
       rememberLook(run, snapshot, look)
       if (steps.length > 0) await carryOut(run, snapshot, steps)
+      const restarts = snapshot.documents !== null && (await passOnDocuments(run, snapshot))
       if (wantsEvents(snapshot)) await tellHooks(run, snapshot, steps)
       await writeReport(run, snapshot, look)
-      if (steps.length === 0) {
+      if (steps.length === 0 && !restarts) {
         if (look.incoming > 0 && (await awaitRelease(run, snapshot, until))) continue
         return
       }
@@ -89,6 +90,11 @@ async function carryOut(run: Reconcile, snapshot: Snapshot, steps: readonly Step
   const { act } = await import('./act.ts')
   const disowned = steps.filter(step => step.do === 'disown')
   await act(run, snapshot, disowned.length > 0 ? disowned : steps)
+}
+
+async function passOnDocuments(run: Reconcile, snapshot: Snapshot): Promise<boolean> {
+  const { passOn } = await import('./partitions/documents.ts')
+  return passOn(run, snapshot)
 }
 
 function wantsEvents({ definition: { hooks, register, checks } }: Snapshot): boolean {

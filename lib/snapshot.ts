@@ -34,6 +34,8 @@ export interface Cluster {
   readonly locks: ReadonlyMap<string, Lock>
   /** Restarts that people asked for and nobody has made yet: partition -> the key's ModifyIndex. */
   readonly restarts: ReadonlyMap<string, number>
+  /** Consul's index of the last change of a document; null when there has never been one. */
+  readonly documents: number | null
   readonly settings: Settings
   /** Partitions that an instance gave up because of a check, and is not to have again yet. */
   readonly coolDowns: ReadonlyMap<string, CoolDown>
@@ -103,6 +105,7 @@ export async function lookAtCluster(
         return id === null ? [] : [[id, modifyIndex] as const]
       }),
     ),
+    documents: entries.find(({ key }) => key === keys.documents)?.modifyIndex ?? null,
     settings,
     coolDowns: coolDowns(below(keys.coolDowns), keys.coolDowns, Date.now()),
     settingsProblem: problem,

@@ -3,7 +3,7 @@
 import { type Seen, seenChecks } from './checks/seen.ts'
 import { seconds } from './clock.ts'
 import type { Consul } from './consul/http.ts'
-import { keysBelow, trees } from './consul/kv.ts'
+import { entriesAt, keysBelow, trees } from './consul/kv.ts'
 import { cautiousWait, type Lock, takeoverWait } from './lease/lock-value.ts'
 import type { Member } from './members.ts'
 import { decode } from './names.ts'
@@ -11,6 +11,7 @@ import { byName } from './plan-sentence.ts'
 import { everything, parseReport, type Report } from './report.ts'
 import { type Assignment, assign } from './roster/assignment.ts'
 import { type Cluster, lookAtCluster } from './snapshot.ts'
+import { type Duty, dutyFrom } from './sources/duty.ts'
 
 export interface PartitionStatus {
   readonly partition: string
@@ -52,6 +53,8 @@ export interface Status {
   /** One sentence. */
   readonly summary: string
   readonly problem: string | null
+  /** Who fetches the set, and what is wrong with it; null where nobody ever did. */
+  readonly source: Pick<Duty, 'by' | 'problem' | 'since'> | null
   readonly instances: readonly InstanceStatus[]
   readonly partitions: readonly PartitionStatus[]
 }
@@ -71,14 +74,16 @@ export async function readStatus(consul: Consul, service: string): Promise<Statu
       return instance === null ? [] : [[instance, parseReport(value)] as const]
     }),
   )
-  return statusOf(cluster, reports, await seenChecks(consul, service))
+  const [duty] = await entriesAt(consul, [cluster.keys.duty('source')])
+  return statusOf(cluster, reports, await seenChecks(consul, service), duty && dutyFrom(duty.value))
 }
 
-/** Pure. @param reports by instance; @param seen what the partitions' services in the catalog say */
+/** Pure. @param reports by instance; @param seen what the partitions' services in the catalog say; @param duty who fetches */
 export function statusOf(
   cluster: Cluster,
   reports: ReadonlyMap<string, Report>,
   seen: ReadonlyMap<string, Seen> = new Map(),
+  duty?: Duty,
 ): Status {
   const assignment = assign(cluster)
   const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
@@ -89,12 +94,15 @@ export function statusOf(
   const good = partitions.filter(isGood).length
   const instances = instanceStatuses(cluster, assignment, reports)
   const hindrances = instances.flatMap(({ instance, why }) => (why ? [`${instance} ${why}`] : []))
-  const problem = [cluster.settingsProblem ?? [], hindrances].flat().join('; ') || null
+  const { by, problem: fault = null, since = null } = duty ?? {}
+  const stale = fault === null ? [] : `${fault} (since ${since}; the last good set stays in force)`
+  const problem = [cluster.settingsProblem ?? [], stale, hindrances].flat().join('; ') || null
   return {
     service: cluster.service,
     ok: cluster.defined && good === partitions.length && problem === null,
     summary: summaryOf(cluster, partitions),
     problem,
+    source: by === undefined ? null : { by, problem: fault, since },
     instances,
     partitions,
   }

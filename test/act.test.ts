@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { describe, it, test } from 'node:test'
 import { act } from '../lib/act.ts'
 import { sessionName } from '../lib/consul/session.ts'
+import type { Source } from '../lib/definition/definition.ts'
+import { plan } from '../lib/plan.ts'
+import { assign } from '../lib/roster/assignment.ts'
 import type { Snapshot } from '../lib/snapshot.ts'
-import { me, memberOne, other, registeredOne, snapshotOf } from './fixtures/cluster.ts'
+import { readFact } from '../lib/state/facts.ts'
+import { definition, me, memberOne, other, registeredOne, snapshotOf } from './fixtures/cluster.ts'
 import { fakeConsul } from './fixtures/consul.ts'
 import { contextOf, stateOf } from './fixtures/state.ts'
 
@@ -40,4 +44,21 @@ describe('the first partition set', () => {
       assert.equal(memory.keys.has(keys.lock('0')), clean)
     })
   }
+})
+
+test('a definition whose partitions come from a source leaves the set to whoever fetches it', async t => {
+  const { consul, memory } = await fakeConsul(t)
+  const files = stateOf(t)
+  const source = {} as Source // only whether there is one
+  const snapshot = snapshotOf({
+    definition: { ...definition, partitions: [], source },
+    defined: false,
+    definedLast: null,
+  })
+  const { steps } = plan(snapshot, assign(snapshot))
+  assert.deepEqual(steps, [{ do: 'define' }])
+  await act(contextOf(consul, files), snapshot, steps)
+  assert.equal(memory.keys.size, 0)
+  const next = { ...snapshot, definedLast: readFact(files.defined) }
+  assert.deepEqual(plan(next, assign(next)).steps, [])
 })

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { describe, it, type TestContext } from 'node:test'
 import { bootClock } from '../lib/clock.ts'
+import type { Source } from '../lib/definition/definition.ts'
 import { guard } from '../lib/guard.ts'
 import { extendLease, writeLease } from '../lib/lease/lease.ts'
 import { isAlive, type Process, processOf } from '../lib/process/identity.ts'
 import { mark } from '../lib/process/marks.ts'
 import { writeFact } from '../lib/state/facts.ts'
 import { enterState } from '../lib/state/instance.ts'
-import { me, sessionOf, snapshotOf } from './fixtures/cluster.ts'
+import { definition, me, sessionOf, snapshotOf } from './fixtures/cluster.ts'
 import { fakeConsul } from './fixtures/consul.ts'
 import { partitionIn, stateOf } from './fixtures/state.ts'
 import { until } from './lab/until.ts'
@@ -64,4 +65,36 @@ describe('the guard, of a process that no shepherd looks after', () => {
   it('leaves it alone while its lock is held', async t => {
     assert.ok(isAlive(await unwatched(t, 10_500, true)))
   })
+})
+
+describe('the guard, of a set that is fetched', () => {
+  const source = {} as Source // only whether there is one
+  const soon = () => bootClock() + 60_000
+  const cases: [what: string, must: boolean, Source | null, due: () => string | null, member?: false][] = [
+    ['has it fetched when that never was', true, source, () => null],
+    ['has it fetched when it is time', true, source, () => `${bootClock() - 1} 3 /file 7`],
+    ['leaves it until then', false, source, () => `${soon()} 3 /file 7`],
+    ['has it fetched when the definition is another one', true, source, () => `${soon()} 3 /file 8`],
+    ['does nothing where it stands in the definition', false, null, () => null],
+    ['does nothing before it takes part', false, source, () => null, false],
+  ]
+  for (const [what, must, source, due, member] of cases) {
+    it(what, async t => {
+      const { consul, memory } = await fakeConsul(t)
+      const files = stateOf(t)
+      enterState(files, me, 'svc')
+      const accepted = { file: '/file', definition: { ...definition, source }, digest: 'x', stamp: '3 /file 7 ' }
+      writeFact(files.definition, JSON.stringify(accepted))
+      const at = due()
+      if (at !== null) writeFact(files.sourceDue, at)
+      if (member !== false) memory.lock(keys.member(me), memory.session(sessionOf(me), 'a'), '{}')
+      writeFact(files.session, sessionOf(me))
+      process.env.CONSUL_HTTP_ADDR = new URL(consul.address.origin).host
+      t.after(() => {
+        delete process.env.CONSUL_HTTP_ADDR
+      })
+      const here = { instance: me, node: 'a', service: 'svc', serviceId: 'svc', definitionFile: '/file', files }
+      assert.equal((await guard(here, interval)).mustSync, must)
+    })
+  }
 })

@@ -329,3 +329,11 @@ it('the services that are kept are those with keys of their own', async t => {
     memory.put(key, '')
   assert.deepEqual(await knownServices(consul), ['a b', 'b'])
 })
+
+it('a source that fails is a problem of the service, and of no partition', () => {
+  const duty = { by: me, problem: 'cannot fetch it: status 500', since: '2026-01-01T00:00:00Z', answer: null }
+  const { ok, problem, source, partitions } = statusOf(clusterOf({ ...alone, ...held }), new Map(), new Map(), duty)
+  const why = 'cannot fetch it: status 500 (since 2026-01-01T00:00:00Z; the last good set stays in force)'
+  assert.deepEqual([ok, problem, source?.by, partitions[0]?.state], [false, why, me, 'running'])
+  assert.equal(statusOf(clusterOf(), new Map(), new Map(), { ...duty, problem: null, since: null }).problem, null)
+})

@@ -47,15 +47,20 @@ export async function transactInBatches<T>(consul: Consul, batch: Batch<T>): Pro
   return { done, refused }
 }
 
+/** Of one transaction, in base64: Consul takes 512 KiB in all (seen on 1.8.7). */
+const mostBytes = 400 * 1024
+
 /** The next items whose operations fit into one transaction, and whose each operation is. */
 function fill<T>(queue: readonly T[], batch: Batch<T>) {
   const room = transactionLimit - (batch.extraRoom ?? 0)
   const items: T[] = []
   const operations: Operation[] = []
   const owners: T[] = []
+  let bytes = 0
   for (const item of queue) {
     const own = batch.operations(item)
-    if (operations.length + own.length > room) break
+    bytes += own.reduce((sum, { Value = '' }) => sum + Value.length, 0)
+    if (operations.length + own.length > room || (bytes > mostBytes && items.length > 0)) break
     items.push(item)
     operations.push(...own)
     owners.push(...own.map(() => item))

@@ -21,6 +21,7 @@ export interface Operation {
     | 'cas'
     | 'lock'
     | 'unlock'
+    | 'get'
     | 'get-tree'
     | 'check-index'
     | 'check-session'
@@ -157,6 +158,27 @@ export async function trees(consul: Consul, prefixes: readonly string[]): Promis
   const bare = prefixes.filter(prefix => !outcome.entries.some(({ key }) => key.startsWith(prefix)))
   if (bare.length > 0) await mustBeReadable(consul, bare.map(unwritten))
   return outcome.entries
+}
+
+/**
+ * Some keys, each by its name; those that are not there are left out.
+ * @throws Denied when the token may not read one of them
+ */
+export async function entriesAt(consul: Consul, keys: readonly string[]): Promise<readonly Entry[]> {
+  const found: Entry[] = []
+  for (let queue = [...keys]; queue.length > 0; ) {
+    const some = queue.slice(0, transactionLimit)
+    const outcome = await look(
+      consul,
+      some.map(Key => ({ Verb: 'get', Key })),
+    )
+    if (outcome.done) found.push(...outcome.entries)
+    // Consul refuses to get what is not there (seen on 1.8.7); the rest is asked for again.
+    const rest = outcome.done ? [] : some.filter((_, position) => !outcome.failed.has(position))
+    if (rest.length === some.length) throw new Temporary(`cannot read ${some[0]}: Consul refused; it is tried again`)
+    queue = [...rest, ...queue.slice(some.length)]
+  }
+  return found
 }
 
 /**

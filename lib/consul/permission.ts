@@ -57,7 +57,7 @@ export function permissionFor(method: string, path: string, on = ''): string {
 
 /** The permission that a refused operation of a transaction needs. */
 export function permissionForOperation({ Verb, Key }: Pick<Operation, 'Verb' | 'Key'>): string {
-  const reads = Verb === 'get-tree' || Verb === 'check-index' || Verb === 'check-session' // check-not-exists writes
+  const reads = /^(get|get-tree|check-index|check-session)$/.test(Verb) // check-not-exists writes
   return keyRule(Key, reads ? 'read' : 'write')
 }
 

@@ -64,6 +64,11 @@ export function tellIsolated(context: Teller, definition: Definition, isolated: 
   remember(context.files, { ...told, isolated })
 }
 
+/** @param own of this failure, however often it is told of */
+export function tellSourceFailed(context: Teller, definition: Definition, own: string, why: string): void {
+  if (definition.hooks.sourceFailed) tell(context, definition, 'sourceFailed', own, { Reason: why })
+}
+
 /** What a look moved here, or away from here. */
 export function tellRebalanced(context: Teller, { definition, index }: Snapshot, steps: readonly Step[]): void {
   const of = (kind: Step['do']) =>

@@ -148,7 +148,8 @@ function forget(context: Context, snapshot: Snapshot, partition: string, why: st
   }
   const facts = [files.acquisition, files.releasing, files.index, files.token, files.lease, files.terms]
   const ofProcess = [files.launched, files.shepherd, files.process, files.restarts, files.restart]
-  for (const fact of [...facts, ...ofProcess, files.stays, files.told]) removeFact(fact)
+  const more = [files.stays, files.told, files.document, files.documentIndex]
+  for (const fact of [...facts, ...ofProcess, ...more]) removeFact(fact)
   attempt(`remove ${files.checks}`, () => rmSync(files.checks, { recursive: true, force: true }))
   writeFact(files.status, `not here: ${why}`)
 }

@@ -1,18 +1,27 @@
 /** The partition set in Consul: one key per partition, and its lock, which is made clean together with it. */
 import { transactInBatches } from '../consul/batch.ts'
 import type { Consul } from '../consul/http.ts'
-import { base64, type Entry, keysBelow, trees } from '../consul/kv.ts'
+import { base64, type Entry, entriesAt, keysBelow, type Operation, trees } from '../consul/kv.ts'
 import { Temporary } from '../errors.ts'
 import { cleanValue } from '../lease/lock-value.ts'
 import { decode, type Keys } from '../names.ts'
 import { revisionBump } from '../settings.ts'
 
-/** Where a partition came from. What was added by hand survives a change of the definition. */
-export type Origin = 'definition' | 'hand'
+/** Where a partition came from. What was added by hand survives a change of the definition, and what a source brings. */
+export type Origin = 'definition' | 'source' | 'hand'
+const origins: readonly unknown[] = ['definition', 'source', 'hand']
 
-export interface Partition {
+/** What a partition is: its id, and its document if it has one, any JSON. */
+export interface Item {
   readonly id: string
+  readonly document?: unknown
+}
+
+export interface Partition extends Item {
+  /** Null when its value is garbled. */
   readonly from: Origin | null
+  /** The key's ModifyIndex. */
+  readonly index: number
 }
 
 export interface Change {
@@ -20,61 +29,108 @@ export interface Change {
   readonly removed: readonly string[]
 }
 
-/** The set, each with its origin (null when its value is garbled). */
+/** The set, with its documents: for the ids alone there is `keysBelow`. */
 export async function readPartitions(consul: Consul, keys: Keys): Promise<Partition[]> {
-  return (await trees(consul, [keys.partitions])).flatMap(entry => {
-    const id = decode(entry.key.slice(keys.partitions.length))
-    return id === null ? [] : [{ id, from: originOf(entry) }]
-  })
+  return (await trees(consul, [keys.partitions])).flatMap(entry => partitionFrom(entry, keys) ?? [])
 }
 
-function originOf(entry: Entry): Origin | null {
+/** What a partition's key says; null for a foreign one. */
+export function partitionFrom({ key, value, modifyIndex }: Entry, keys: Keys): Partition | null {
+  const id = decode(key.slice(keys.partitions.length))
+  if (id === null) return null
+  const { from, document } = objectIn(value)
+  const origin = origins.includes(from) ? (from as Origin) : null
+  return { id, from: origin, index: modifyIndex, ...(document === undefined ? {} : { document }) }
+}
+
+function objectIn(text: string | null): { from?: unknown; document?: unknown } {
   try {
-    const from = (JSON.parse(entry.value ?? '{}') as { from?: unknown }).from
-    return from === 'definition' || from === 'hand' ? from : null
+    const value: unknown = JSON.parse(text ?? '{}')
+    return typeof value === 'object' && value !== null ? value : {}
   } catch {
-    return null
+    return {}
   }
+}
+
+function textOf(from: Origin, { document }: Item): string {
+  return base64(JSON.stringify({ from, document }))
+}
+
+export interface Writing {
+  /** False when the set was lost from Consul: then nobody knows what still runs, and each lock is left out. */
+  readonly clean?: boolean
+  /** What must hold for anything to be written; when it does not, Temporary is thrown. */
+  readonly only?: readonly Operation[]
+}
+
+/** What goes along with every change of the set. @param documents a document of one that may run has changed */
+function along(keys: Keys, { only = [] }: Writing, documents = false) {
+  const told = documents ? [{ ...revisionBump(keys), Key: keys.documents }] : []
+  const operations = [revisionBump(keys), ...told, ...only]
+  return { extra: () => operations, extraRoom: operations.length }
 }
 
 /**
  * Adds partitions. A lock that is still there from before keeps its takeover wait: removing and adding again cannot
  * forge a clean one. Two at once lose nothing: what the other was quicker with is left as it is.
- * @param clean false when the set was lost from Consul: then nobody knows what still runs, and each lock is left out
  * @returns the ids that were not there before
  */
 export async function addPartitions(
   consul: Consul,
   keys: Keys,
-  ids: readonly string[],
+  wanted: readonly Item[],
   from: Origin,
-  clean = true,
+  writing: Writing = {},
 ): Promise<string[]> {
+  const { clean = true } = writing
   const added: string[] = []
-  let missing = [...new Set(ids)]
+  const first = await hasFirstDocument(consul, keys, wanted)
+  let missing = [...new Map(wanted.map(item => [item.id, item])).values()]
   for (let attempt = 0; attempt < 5 && missing.length > 0; attempt++) {
     const there = new Set(await keysBelow(consul, keys.partitions))
     const locks = new Set(await keysBelow(consul, keys.locks))
     const since = new Date().toISOString()
-    const value = base64(JSON.stringify({ from }))
-    const items = missing.filter(id => !there.has(keys.partition(id)))
     const { done, refused } = await transactInBatches(consul, {
-      items,
-      operations: id => [
-        { Verb: 'cas', Key: keys.partition(id), Index: 0, Value: value },
-        ...(clean && !locks.has(keys.lock(id))
-          ? [{ Verb: 'cas', Key: keys.lock(id), Index: 0, Value: base64(cleanValue(since)) } as const]
+      items: missing.filter(({ id }) => !there.has(keys.partition(id))),
+      operations: item => [
+        { Verb: 'cas', Key: keys.partition(item.id), Index: 0, Value: textOf(from, item) },
+        ...(clean && !locks.has(keys.lock(item.id))
+          ? [{ Verb: 'cas', Key: keys.lock(item.id), Index: 0, Value: base64(cleanValue(since)) } as const]
           : []),
       ],
-      extra: () => [revisionBump(keys)],
-      extraRoom: 1,
+      ...along(keys, writing, first),
     })
-    added.push(...done)
+    added.push(...done.map(({ id }) => id))
     missing = [...refused]
   }
   if (missing.length > 0)
     throw new Temporary(`cannot add ${missing.length} partitions: others keep changing them; try again`)
   return added
+}
+
+/** From then on it is known that there are documents; a service without any never asks for them. */
+async function hasFirstDocument(consul: Consul, keys: Keys, wanted: readonly Item[]): Promise<boolean> {
+  if (wanted.every(({ document }) => document === undefined)) return false
+  return (await entriesAt(consul, [keys.documents])).length === 0
+}
+
+/**
+ * Gives partitions that are there another document, or another origin. What somebody else changed since it was read is
+ * left as it is. @returns the ids of those that were changed
+ */
+export async function changePartitions(
+  consul: Consul,
+  keys: Keys,
+  changes: readonly Pick<Partition, 'id' | 'index' | 'document'>[],
+  from: Origin,
+  writing: Writing = {},
+): Promise<string[]> {
+  const { done } = await transactInBatches(consul, {
+    items: changes,
+    operations: item => [{ Verb: 'cas', Key: keys.partition(item.id), Index: item.index, Value: textOf(from, item) }],
+    ...along(keys, writing, true),
+  })
+  return done.map(({ id }) => id)
 }
 
 /** Removes partitions; their locks go once nothing of them runs. @returns the ids that were there */
@@ -83,10 +139,24 @@ export async function removePartitions(consul: Consul, keys: Keys, ids: readonly
   const { done } = await transactInBatches(consul, {
     items: [...new Set(ids)].filter(id => there.has(keys.partition(id))),
     operations: id => [{ Verb: 'delete', Key: keys.partition(id) }],
-    extra: () => [revisionBump(keys)],
-    extraRoom: 1,
+    ...along(keys, {}),
   })
   return [...done]
+}
+
+/** The same for those that nobody has changed since they were read. @returns the ids of those that are gone */
+export async function removeUnchanged(
+  consul: Consul,
+  keys: Keys,
+  partitions: readonly Pick<Partition, 'id' | 'index'>[],
+  writing: Writing = {},
+): Promise<string[]> {
+  const { done } = await transactInBatches(consul, {
+    items: partitions,
+    operations: ({ id, index }) => [{ Verb: 'delete-cas', Key: keys.partition(id), Index: index }],
+    ...along(keys, writing),
+  })
+  return done.map(({ id }) => id)
 }
 
 /** Makes these the partitions of the definition; what was added by hand stays. */
@@ -98,7 +168,15 @@ export async function definePartitions(
 ): Promise<Change> {
   const wanted = new Set(ids)
   const before = await readPartitions(consul, keys)
-  const added = await addPartitions(consul, keys, ids, 'definition', clean)
-  const gone = before.filter(({ id, from }) => from === 'definition' && !wanted.has(id)).map(({ id }) => id)
-  return { added, removed: await removePartitions(consul, keys, gone) }
+  const items = ids.map(id => ({ id }))
+  const added = await addPartitions(consul, keys, items, 'definition', { clean })
+  const gone = before.filter(({ id, from }) => (from === 'definition' || from === 'source') && !wanted.has(id))
+  return {
+    added,
+    removed: await removePartitions(
+      consul,
+      keys,
+      gone.map(({ id }) => id),
+    ),
+  }
 }

@@ -85,6 +85,7 @@ export function environmentOf(definition: Definition, start: Start): Record<stri
     ...commonEnvironment(definition, valuesOf(start)),
     WATCHBILL_PARTITION: start.partition,
     WATCHBILL_TOKEN: start.token,
+    WATCHBILL_PAYLOAD: start.files.document,
     ...passUrls(definition, start),
   }
 }

@@ -48,9 +48,9 @@ export async function fetchSource({ from, timeoutMs }: Source, fetching: Fetchin
   }
 }
 
-/** The one line of every set that cannot be had. */
-export function unfetched(from: SourceFrom, why: unknown): Temporary {
-  return new Temporary(`cannot fetch the partitions from ${placeOf(from)}: ${reason(why)}; mend it: it is tried again`)
+/** The one line of every set that cannot be had. @param next what to do */
+export function unfetched(from: SourceFrom, why: unknown, next = 'mend it: it is tried again'): Temporary {
+  return new Temporary(`cannot fetch the partitions from ${placeOf(from)}: ${reason(why)}; ${next}`)
 }
 
 async function dispatch(from: SourceFrom, fetching: Fetching & { readonly limit: number }): Promise<Fetched | null> {

@@ -5,13 +5,8 @@ import { jsonFault } from '../definition/json.ts'
 import { kind, shown } from '../definition/wording.ts'
 import { reason } from '../errors.ts'
 import { encode } from '../names.ts'
+import type { Item } from '../partitions/set.ts'
 import { pointedAt } from './pointer.ts'
-
-export interface Item {
-  readonly id: string
-  /** Any JSON; undefined when it has none. */
-  readonly document?: unknown
-}
 
 export interface Answer {
   /** What can be partitions, each id once. */

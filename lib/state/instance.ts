@@ -33,6 +33,14 @@ export interface InstanceFiles {
   readonly eventsDue: string
   /** Until when a drain that a check asked for lasts, `<boot id> <boot-clock ms> <why>`. */
   readonly drained: string
+  /** When the set is fetched next, `<boot-clock ms> <stamp of the definition that this holds for>`. */
+  readonly sourceDue: string
+  /** What the last fetch came to: see lib/sources/state.ts. */
+  readonly source: string
+  /** Where the fetch that is at work has its lock. */
+  readonly sourceLock: string
+  /** Consul's index of the last change of a document that was passed on here. */
+  readonly documents: string
   /** When the next check of a partition is due, boot-clock ms. */
   readonly checksDue: string
   /** Where the round of checks that is at work has its lock. */
@@ -68,6 +76,10 @@ export interface PartitionFiles {
   readonly exit: string
   readonly restarts: string
   readonly output: string
+  /** Its document, one line of JSON; missing when it has none. */
+  readonly document: string
+  /** The ModifyIndex of the key that it was read from. */
+  readonly documentIndex: string
   /** There as long as a restart that was asked for on this machine is not made; the text says why. */
   readonly restart: string
   /** What Consul's agent was told of it: see lib/checks/catalog.ts. */
@@ -131,6 +143,10 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     told: at('told'),
     eventsDue: at('events.due'),
     drained: at('drained'),
+    sourceDue: at('source.due'),
+    source: at('source.json'),
+    sourceLock: at('source'),
+    documents: at('documents'),
     checksDue: at('checks.due'),
     checksLock: at('checks'),
     log: at('log'),
@@ -159,6 +175,8 @@ export function partitionFiles(directory: string): PartitionFiles {
     exit: at('exit'),
     restarts: at('restarts'),
     output: at('output'),
+    document: at('document'),
+    documentIndex: at('document.index'),
     restart: at('restart'),
     registered: at('registered'),
     checks: at('check'),
@@ -242,7 +260,8 @@ export function enterState(files: InstanceFiles, instance: string, service: stri
 
 function forgetBoot(files: InstanceFiles): void {
   attempt(`remove ${files.worker.directory}`, () => rmSync(files.worker.directory, { recursive: true, force: true }))
-  for (const fact of [files.session, files.lease, files.free, files.due, files.looked, files.left]) removeFact(fact)
+  for (const fact of [files.session, files.lease, files.free, files.due, files.looked, files.left, files.sourceDue])
+    removeFact(fact)
   for (const id of localPartitions(files)) {
     const partition = files.partition(id)
     const { lease, launched, shepherd, process, handed, asked } = partition

@@ -70,7 +70,7 @@ const readers: Record<string, Reader> = {
   renewSession: consul => renewSession(consul, 'session of a', 'a'),
   sessionsOn: consul => sessionsOn(consul, 'a'),
   readPartitions: consul => readPartitions(consul, keys),
-  addPartitions: consul => addPartitions(consul, keys, ['2'], 'hand'),
+  addPartitions: consul => addPartitions(consul, keys, [{ id: '2' }], 'hand'),
   changeSettings: consul => changeSettings(consul, keys, settings => ({ ...settings, drained: [me] })),
   readStatus: consul => readStatus(consul, 'svc'),
   renew: guardedBy,

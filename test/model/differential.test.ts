@@ -29,7 +29,7 @@ type Command =
   | { do: 'destroy' | 'create' | 'renew' | 'info' | 'sessions'; session: number }
 
 const verbs: Operation['Verb'][] = [
-  ...(['set', 'cas', 'lock', 'lock', 'unlock', 'unlock', 'get-tree', 'check-index'] as const),
+  ...(['set', 'cas', 'lock', 'lock', 'unlock', 'unlock', 'get', 'get-tree', 'check-index'] as const),
   ...(['check-session', 'check-not-exists', 'delete', 'delete-cas'] as const),
 ]
 const draft = fc.record({ verb: fc.constantFrom(...verbs), key: name, value, session, index })

@@ -105,7 +105,7 @@ export class Store {
     const before = [...this.keys].map(([key, raw]) => [key, { ...raw }] as const)
     const Errors: { OpIndex: number; What: string }[] = []
     const results: RawEntry[] = []
-    const reads = operations.every(({ Verb }) => /^(get|check)-/.test(Verb)) // such a one is no entry in Raft's log
+    const reads = operations.every(({ Verb }) => /^(get$|get-|check-)/.test(Verb)) // such a one is no entry in Raft's log
     const carryOut = (change: () => void) => (reads ? change() : this.#write(change))
     carryOut(() => {
       for (const [OpIndex, operation] of operations.entries()) {
@@ -141,6 +141,8 @@ export class Store {
     switch (Verb) {
       case 'get-tree':
         return this.below(Key)
+      case 'get':
+        return raw ? [raw] : `key "${Key}" doesn't exist`
       case 'check-index':
         return raw?.ModifyIndex === Index ? answered() : `current modify index ${raw?.ModifyIndex} != ${Index}`
       case 'check-session':

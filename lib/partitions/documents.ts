@@ -1,0 +1,127 @@
+/**
+ * A partition's document on its way to its process: into a file before the process starts, and again when the key has
+ * changed. spec/documents changes along with any document, so that nobody asks for them without a reason.
+ */
+import { type Entry, entriesAt, look, transactionLimit } from '../consul/kv.ts'
+import type { Context } from '../context.ts'
+import { eventOf } from '../events/event.ts'
+import { enqueue } from '../events/queue.ts'
+import type { Keys } from '../names.ts'
+import { signal } from '../process/identity.ts'
+import { askRestart } from '../process/restart.ts'
+import type { Snapshot } from '../snapshot.ts'
+import { readFact, removeFact, writeFact } from '../state/facts.ts'
+import type { PartitionFiles } from '../state/instance.ts'
+import type { Local } from '../state/local.ts'
+import { partitionFrom } from './set.ts'
+
+/** Writes the documents of partitions that are held here and do not run yet. @throws Temporary when they cannot be read */
+export async function placeDocuments(
+  { consul, files }: Pick<Context, 'consul' | 'files'>,
+  keys: Keys,
+  starting: readonly { readonly partition: string }[],
+): Promise<void> {
+  const entries = await readEntries(
+    consul,
+    keys,
+    starting.map(({ partition }) => partition),
+  )
+  for (const { partition } of starting)
+    place(files.partition(partition), documentIn(entries.get(partition), keys), entries.get(partition))
+}
+
+/**
+ * Looks after what runs here when a document has changed anywhere: its own is replaced, and its process is told as the
+ * definition says. Killed midway, it is told again.
+ * @returns whether a restart was asked for, which the next look makes
+ */
+export async function passOn(context: Context, snapshot: Snapshot): Promise<boolean> {
+  const { files, consul } = context
+  const { keys, documents, definition } = snapshot
+  if (readFact(files.documents) === String(documents)) return false
+  const held = [...snapshot.local].filter(([, { acquisition, index }]) => acquisition !== null && index !== null)
+  const stale = await staleOf(
+    context,
+    keys,
+    held.map(([id]) => id),
+  )
+  const entries = await readEntries(consul, keys, stale)
+  let changed = 0
+  for (const [id, local] of held) {
+    const entry = entries.get(id)
+    if (entry === undefined || !replace(files.partition(id), documentIn(entry, keys), entry)) continue
+    changed++
+    tell(context, snapshot, id, local, entry.modifyIndex)
+    writeFact(files.partition(id).documentIndex, String(entry.modifyIndex))
+  }
+  writeFact(files.documents, String(documents))
+  return changed > 0 && definition.onChange === 'restart'
+}
+
+/** Those whose key is not as it was read last: 64 small checks in a request, however large the documents are. */
+async function staleOf({ consul, files }: Context, keys: Keys, ids: readonly string[]): Promise<string[]> {
+  const stale: string[] = []
+  for (let from = 0; from < ids.length; from += transactionLimit) {
+    const some = ids.slice(from, from + transactionLimit)
+    const outcome = await look(
+      consul,
+      some.map(id => ({ Verb: 'check-index', Key: keys.partition(id), Index: knownIndex(files.partition(id)) })),
+    )
+    if (!outcome.done) stale.push(...some.filter((_, position) => outcome.failed.has(position)))
+  }
+  return stale
+}
+
+function knownIndex(files: PartitionFiles): number {
+  return Number(readFact(files.documentIndex) ?? 0)
+}
+
+async function readEntries(consul: Context['consul'], keys: Keys, ids: readonly string[]): Promise<Map<string, Entry>> {
+  const entries = await entriesAt(consul, ids.map(keys.partition))
+  return new Map(
+    entries.flatMap(entry => {
+      const id = partitionFrom(entry, keys)?.id
+      return id === undefined ? [] : [[id, entry] as const]
+    }),
+  )
+}
+
+/** One line of JSON; null when it has none. */
+function documentIn(entry: Entry | undefined, keys: Keys): string | null {
+  const document = entry && partitionFrom(entry, keys)?.document
+  return document === undefined ? null : JSON.stringify(document)
+}
+
+function place(files: PartitionFiles, document: string | null, entry: Entry | undefined): void {
+  if (document === null) removeFact(files.document)
+  else writeFact(files.document, document)
+  writeFact(files.documentIndex, String(entry?.modifyIndex ?? 0))
+}
+
+/** @returns whether its process is to be told. Until that is done, the index of the document is not known. */
+function replace(files: PartitionFiles, document: string | null, entry: Entry): boolean {
+  const before = readFact(files.document)
+  const untold = readFact(files.documentIndex) === null
+  if (document === before && !(untold && document !== null)) {
+    place(files, document, entry)
+    return false
+  }
+  removeFact(files.documentIndex)
+  if (document === null) removeFact(files.document)
+  else writeFact(files.document, document)
+  return true
+}
+
+function tell(context: Context, { definition }: Snapshot, partition: string, local: Local, index: number): void {
+  const files = context.files.partition(partition)
+  const { onChange } = definition
+  context.log(`the document of ${partition} changed`)
+  if (onChange === 'restart') askRestart(files, 'its document changed')
+  else if (onChange !== null && local.process !== null) signal(local.process, onChange)
+  const id = `${local.acquisition}.changed.${index}`
+  enqueue(
+    context.files,
+    definition,
+    eventOf({ id, event: 'changed', partition, details: { Document: files.document } }),
+  )
+}

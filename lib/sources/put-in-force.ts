@@ -1,0 +1,47 @@
+/** Writes a fetched set into Consul: what is new, what is another, and then what is gone. */
+import { othersAtWork } from '../act.ts'
+import { transact } from '../consul/kv.ts'
+import type { Keys } from '../names.ts'
+import { addPartitions, changePartitions, removeUnchanged } from '../partitions/set.ts'
+import { isActive } from '../plan.ts'
+import { listed } from '../plan-sentence.ts'
+import { lookAndPlan, type Reconcile } from '../reconcile.ts'
+import { revisionBump } from '../settings.ts'
+import type { SetChange } from './change.ts'
+import { stillOnDuty } from './duty.ts'
+import { everFetched } from './state.ts'
+
+/**
+ * @param defined somebody has written a set
+ * @returns what was changed, as a sentence; null when that was nothing
+ * @throws Temporary when Consul is away, or the duty was lost: the next round goes on
+ */
+export async function putInForce(
+  run: Reconcile,
+  keys: Keys,
+  session: string,
+  { added, changed, removed }: SetChange,
+  defined: boolean,
+): Promise<string | null> {
+  const { consul } = run
+  const only = [stillOnDuty(keys, session)]
+  const clean = defined || (await isNew(run))
+  const done = {
+    added: added.length > 0 ? await addPartitions(consul, keys, added, 'source', { clean, only }) : [],
+    changed: changed.length > 0 ? await changePartitions(consul, keys, changed, 'source', { only }) : [],
+    removed: removed.length > 0 ? await removeUnchanged(consul, keys, removed, { only }) : [],
+  }
+  if (!defined) await transact(consul, [revisionBump(keys), ...only])
+  const clauses = Object.entries(done).flatMap(([what, ids]) => (ids.length > 0 ? [`${what}: ${listed(ids)}`] : []))
+  return clauses.join('; ') || null
+}
+
+/**
+ * There is no set. A service that is new has nothing that runs; otherwise somebody wiped everything, and the locks of what
+ * runs must not be made anew as clean ones.
+ */
+async function isNew(run: Reconcile): Promise<boolean> {
+  const { snapshot } = await lookAndPlan(run)
+  if (everFetched(run.files) || [...snapshot.local.values()].some(isActive)) return false
+  return !(await othersAtWork(run, snapshot))
+}

@@ -1,0 +1,47 @@
+/** What this instance knows of its last fetches, in its state directory. */
+import { bootClock, bootId } from '../clock.ts'
+import type { Accepted } from '../definition/cached.ts'
+import { readFact, writeFact } from '../state/facts.ts'
+import type { InstanceFiles } from '../state/instance.ts'
+
+export interface FetchState {
+  /** Of the source that the rest is about. */
+  readonly source: string
+  /** How often it failed in a row, and since when, boot-clock ms of `boot`. */
+  readonly failures: number
+  readonly failingSince: number
+  readonly boot: string
+  /** Of the answer that is in force; null when none of this instance's is. */
+  readonly answer: string | null
+  readonly validator: string | null
+  /** Consul's index below partition/ when that was so: nobody has changed the set since. */
+  readonly index: string | null
+}
+
+/** Of another source, or none, nothing is known. */
+export function fetchState(files: InstanceFiles, source: string): FetchState {
+  const fresh = { source, failures: 0, failingSince: 0, boot: bootId(), answer: null, validator: null, index: null }
+  try {
+    const found = JSON.parse(readFact(files.source) ?? '{}') as FetchState
+    if (found.source !== source) return fresh
+    return found.boot === fresh.boot ? found : { ...found, failures: 0, boot: fresh.boot }
+  } catch {
+    return fresh // a torn disk
+  }
+}
+
+/** Written only when it says something else. */
+export function keepFetchState(files: InstanceFiles, state: FetchState): void {
+  const text = JSON.stringify(state)
+  if (readFact(files.source) !== text) writeFact(files.source, text)
+}
+
+/** Whether this instance ever put a set in force, whatever its source was. */
+export function everFetched(files: InstanceFiles): boolean {
+  return /"answer":"/.test(readFact(files.source) ?? '')
+}
+
+/** The next fetch comes in so many ms; earlier when the definition changes. */
+export function putOff(files: InstanceFiles, { stamp }: Pick<Accepted, 'stamp'>, ms: number): void {
+  writeFact(files.sourceDue, `${Math.round(bootClock() + ms)} ${stamp}`)
+}

@@ -1,0 +1,185 @@
+/**
+ * One round of a source: whoever holds the duty fetches the set, and puts it in force if it can be believed. Whatever goes
+ * wrong, the last good set stays, and nobody stops anything.
+ */
+import { createHash } from 'node:crypto'
+import { bootClock } from '../clock.ts'
+import { indexBelow } from '../consul/kv.ts'
+import { type Accepted, acceptedDefinition } from '../definition/cached.ts'
+import type { Source } from '../definition/definition.ts'
+import { Temporary } from '../errors.ts'
+import { tellSourceFailed } from '../events/instance.ts'
+import { keysOf } from '../names.ts'
+import { readPartitions } from '../partitions/set.ts'
+import { inheritedEnvironment } from '../process/launch.ts'
+import type { Reconcile } from '../reconcile.ts'
+import { makeDirectory, readFact } from '../state/facts.ts'
+import { asOnlyHandler } from '../state/handler-lock.ts'
+import { elsewhere } from '../state/handler-mark.ts'
+import { refusal } from './accept.ts'
+import { changeOf, isFetched } from './change.ts'
+import { type Duty, type Standing, takeDuty, tell } from './duty.ts'
+import { type Fetched, fetchSource, unfetched } from './fetch.ts'
+import { type Answer, itemsIn } from './items.ts'
+import { putInForce } from './put-in-force.ts'
+import { type FetchState, fetchState, keepFetchState, putOff } from './state.ts'
+
+/** While one is at work, or was killed at it, the guard starts no other for its time limit and this much, ms. */
+const atWork = 15_000
+/** When something else than the source was in the way, ms. */
+const soon = 2000
+
+/** One that fetches: it has the duty. */
+interface Fetcher {
+  readonly run: Reconcile
+  readonly accepted: Accepted
+  readonly source: Source
+  readonly session: string
+  readonly standing: Standing & { readonly duty: Duty }
+}
+
+/**
+ * @returns what was done, as a sentence
+ * @throws Temporary when Consul is away; what is wrong with the source is no error here, but told in Consul
+ */
+export async function sync(run: Reconcile): Promise<string> {
+  const accepted = acceptedDefinition(run.files)
+  const source = accepted?.definition.source ?? null
+  if (accepted === null || source === null) return 'nothing to fetch: its partitions stand in its definition'
+  makeDirectory(run.files.sourceLock)
+  let done = ''
+  const alone = await asOnlyHandler(run.files.sourceLock, async () => {
+    putOff(run.files, accepted, source.timeoutMs + atWork)
+    let next = soon
+    try {
+      const round = await oneRound(run, accepted, source)
+      ;({ next, done } = round)
+    } finally {
+      putOff(run.files, accepted, next)
+    }
+  })
+  return alone ? done : elsewhere
+}
+
+/** What a round did, and in how many ms the next one is due. */
+interface Round {
+  readonly done: string
+  readonly next: number
+}
+
+async function oneRound(run: Reconcile, accepted: Accepted, source: Source): Promise<Round> {
+  const session = readFact(run.files.session)
+  if (session === null) return { done: 'nothing is fetched: it does not take part yet', next: soon }
+  const standing = await takeDuty(run.consul, keysOf(run.service), run.instance, session)
+  const { duty } = standing
+  if (duty === null) return { done: `${standing.by} fetches`, next: intervalOf(source) }
+  const fetcher: Fetcher = { run, accepted, source, session, standing: { ...standing, duty } }
+  const state = fetchState(run.files, hash(JSON.stringify(source)))
+  try {
+    const done = await fetchAndTake(fetcher, state)
+    await report(fetcher, { ...duty, problem: null, since: null }, true, done)
+    return { done, next: intervalOf(source) }
+  } catch (error) {
+    if (error instanceof Unbelievable) return failed(fetcher, state, error)
+    throw error
+  }
+}
+
+/** @throws Unbelievable when the source is at fault; Temporary when Consul is */
+async function fetchAndTake(fetcher: Fetcher, state: FetchState): Promise<string> {
+  const { run, source, standing } = fetcher
+  const index = await indexBelow(run.consul, keysOf(run.service).partitions)
+  // Nobody has changed the set since, and nobody wants more than what is new.
+  const untouched = standing.request === null && standing.defined && state.answer !== null && state.index === index
+  const fetched = await fetch(fetcher, untouched ? state.validator : null)
+  if (fetched === null) {
+    keepFetchState(run.files, { ...state, failures: 0 })
+    return unchanged
+  }
+  const answer = hash(fetched.text)
+  const done = untouched && answer === state.answer ? null : await take(fetcher, read(source, fetched.text))
+  // What was written has changed the index: the next round looks once more at what is there.
+  const now = { ...state, failures: 0, answer, validator: fetched.validator, index: done === null ? index : null }
+  keepFetchState(run.files, now)
+  if (done === null) return unchanged
+  run.log(`fetched; ${done}`)
+  return `fetched; ${done}`
+}
+
+const unchanged = 'fetched; unchanged'
+
+async function fetch({ run, accepted, source }: Fetcher, validator: string | null): Promise<Fetched | null> {
+  const { service, instance, node } = run
+  const own = { WATCHBILL_SERVICE: service, WATCHBILL_INSTANCE: instance, WATCHBILL_NODE: node }
+  const environment = { ...inheritedEnvironment(), ...own }
+  try {
+    return await fetchSource(source, { validator, cwd: accepted.definition.run.cwd ?? '/', environment })
+  } catch (error) {
+    throw error instanceof Temporary ? new Unbelievable(error) : error
+  }
+}
+
+function read(source: Source, text: string): Answer {
+  try {
+    return itemsIn(text, source)
+  } catch (error) {
+    throw new Unbelievable(unfetched(source.from, error))
+  }
+}
+
+/** @returns what was changed; null when that was nothing */
+async function take({ run, source, session, standing }: Fetcher, answer: Answer): Promise<string | null> {
+  const keys = keysOf(run.service)
+  const present = await readPartitions(run.consul, keys)
+  const own = new Set(present.filter(isFetched).map(({ id }) => id))
+  const why = refusal(answer, own, source.maxDrop)
+  if (why !== null && !standing.request?.force) {
+    const next = `mend it, or take it all the same: partitions ${run.service} sync --force`
+    throw new Unbelievable(unfetched(source.from, `the answer is refused: ${why}`, next), true)
+  }
+  return putInForce(run, keys, session, changeOf(present, answer.items), standing.defined)
+}
+
+/** Tried again, later each time; told when it has failed for long enough, or did answer and there is no use in asking again. */
+async function failed(fetcher: Fetcher, state: FetchState, { message, refused }: Unbelievable): Promise<Round> {
+  const { run, accepted, source, standing } = fetcher
+  const { duty, index } = standing
+  const now = bootClock()
+  const failingSince = state.failures === 0 ? now : state.failingSince
+  keepFetchState(run.files, { ...state, failures: state.failures + 1, failingSince })
+  const told = refused || now - failingSince >= source.giveUpAfterMs || duty.problem !== null
+  if (state.failures === 0 || (told && message !== duty.problem)) run.log(message)
+  if (told && duty.problem === null) tellSourceFailed(run, accepted.definition, String(index), message)
+  const since = duty.since ?? new Date().toISOString()
+  await report(fetcher, told ? { ...duty, problem: message, since } : duty, false, message)
+  const backOff = Math.min(source.retryMs * 2 ** state.failures, source.everyMs)
+  return { done: message, next: refused ? intervalOf(source) : backOff }
+}
+
+/** Writes the duty when there is news in it, or a request to answer. */
+async function report({ run, session, standing }: Fetcher, duty: Duty, ok: boolean, said: string): Promise<void> {
+  const { request } = standing
+  if (request === null && duty.problem === standing.duty.problem) return
+  const answer = request === null ? duty.answer : { request: request.id, ok, said }
+  await tell(run.consul, keysOf(run.service), session, { ...duty, answer })
+}
+
+/** Never later than the interval says; at random, so that many services do not ask at one moment. */
+function intervalOf({ everyMs, jitterMs }: Source): number {
+  return everyMs - Math.random() * jitterMs
+}
+
+/** What the source is to blame for. */
+class Unbelievable extends Error {
+  /** It did answer. */
+  readonly refused: boolean
+
+  constructor({ message }: Error, refused = false) {
+    super(message)
+    this.refused = refused
+  }
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32)
+}

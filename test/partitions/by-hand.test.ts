@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { Permanent, Temporary } from '../../lib/errors.ts'
+import { keysOf } from '../../lib/names.ts'
+import { byHand, changeByHand, documentFrom } from '../../lib/partitions/by-hand.ts'
+import { readPartitions } from '../../lib/partitions/set.ts'
+import { askForSync } from '../../lib/sources/ask.ts'
+import { fakeConsul } from '../fixtures/consul.ts'
+
+const keys = keysOf('svc')
+const before = ['a', 'b', 'c'].map((id, index) => ({ id, from: 'source' as const, index }))
+const none = { added: [], changed: [], removed: [] }
+
+describe('what is changed by hand', () => {
+  it('is what is not so yet', () => {
+    assert.deepEqual(byHand('add', before, ['b', 'd', 'd'], undefined), { ...none, added: ['d'] })
+    assert.deepEqual(byHand('add', before, ['b', 'd'], {}), { ...none, added: ['d'], changed: ['b'] })
+    assert.deepEqual(byHand('remove', before, ['b', 'd'], undefined), { ...none, removed: ['b'] })
+    assert.deepEqual(byHand('set', before, ['b', 'd'], undefined), { ...none, added: ['d'], removed: ['a', 'c'] })
+  })
+
+  it('is of whoever did so from then on, with its document', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    memory.put(keys.partition('a'), '{"from":"source","document":1}')
+    const plan = async (document: unknown, ...ids: string[]) => {
+      const present = await readPartitions(consul, keys)
+      return changeByHand(consul, keys, present, byHand('add', present, ids, document), document)
+    }
+    assert.deepEqual(await plan({ n: 2 }, 'a', 'b'), { ...none, added: ['b'], changed: ['a'] })
+    assert.deepEqual(await plan(undefined, 'a', 'c'), { ...none, added: ['c'] })
+    const now = await readPartitions(consul, keys)
+    assert.deepEqual(
+      now.map(({ id, from, document }) => [id, from, document]),
+      [
+        ['a', 'hand', { n: 2 }],
+        ['b', 'hand', { n: 2 }],
+        ['c', 'hand', undefined],
+      ],
+    )
+  })
+
+  it('is never lost to somebody else who adds at the same moment', async t => {
+    const { consul } = await fakeConsul(t)
+    const add = (n: number) => changeByHand(consul, keys, [], { ...none, added: [`p${n}`, 'shared'] }, { n })
+    await Promise.all(Array.from({ length: 20 }, (_, n) => add(n)))
+    assert.equal((await readPartitions(consul, keys)).length, 21)
+  })
+
+  it('takes any JSON, and nothing else, for a document', () => {
+    assert.deepEqual(documentFrom('{"a": [1]}\n', '/f'), { a: [1] })
+    assert.throws(() => documentFrom('{"a"', '-'), Permanent)
+  })
+})
+
+describe('a fetch that is asked for', () => {
+  const duty = (request: string, ok: boolean) =>
+    JSON.stringify({
+      by: 'a:svc',
+      problem: null,
+      since: null,
+      answer: { request, ok, said: ok ? 'added: x' : 'cannot' },
+    })
+
+  for (const ok of [true, false]) {
+    it(`ends with what became of it: ${ok ? 'done' : 'failed'}`, async t => {
+      const { consul, memory } = await fakeConsul(t)
+      const asked = askForSync(consul, 'svc', true, 5000)
+      memory.onWrite = written => {
+        if (!written.includes(keys.sync)) return
+        const request = memory.value(keys.sync) as { id: string; force: boolean }
+        assert.equal(request.force, true)
+        queueMicrotask(() => memory.put(keys.duty('source'), duty(request.id, ok)))
+      }
+      if (ok) assert.equal(await asked, 'added: x')
+      else await assert.rejects(asked, Temporary)
+    })
+  }
+
+  it('by two at once is answered to both', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    const both = Promise.all([askForSync(consul, 'svc', false, 5000), askForSync(consul, 'svc', false, 5000)])
+    const timer = setInterval(() => {
+      const request = memory.value(keys.sync) as { id: string } | null
+      if (request) memory.put(keys.duty('source'), duty(request.id, true))
+    }, 50)
+    t.after(() => clearInterval(timer))
+    assert.deepEqual(await both, ['added: x', 'added: x'])
+  })
+
+  it('that nobody answers ends with the wait', async t => {
+    const { consul } = await fakeConsul(t)
+    await assert.rejects(askForSync(consul, 'svc', false, 300), /cannot wait longer: no instance of svc/)
+  })
+})

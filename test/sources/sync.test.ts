@@ -1,0 +1,272 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { bootClock } from '../../lib/clock.ts'
+import type { Definition, Source } from '../../lib/definition/definition.ts'
+import { Temporary } from '../../lib/errors.ts'
+import { waiting } from '../../lib/events/queue.ts'
+import { memberValue } from '../../lib/members.ts'
+import { keysOf } from '../../lib/names.ts'
+import { addPartitions } from '../../lib/partitions/set.ts'
+import { dutyFrom } from '../../lib/sources/duty.ts'
+import { sync } from '../../lib/sources/sync.ts'
+import { readFact, removeFact, writeFact } from '../../lib/state/facts.ts'
+import { definition } from '../fixtures/cluster.ts'
+import { type FakeConsul, fakeConsul } from '../fixtures/consul.ts'
+import { contextOf, directory, stateOf } from '../fixtures/state.ts'
+
+const keys = keysOf('svc')
+
+/** A service whose set stands in a file, with the instances a:svc and b:svc. */
+async function service(t: TestContext, over: Partial<Source> = {}, more: Partial<Definition> = {}) {
+  const fake = await fakeConsul(t)
+  const { memory } = fake
+  const path = join(directory(t), 'set.json')
+  const source: Source = {
+    from: { kind: 'file', path },
+    ...{ format: 'json', items: '', id: '/id', everyMs: 30_000, jitterMs: 0, timeoutMs: 1000 },
+    ...{ retryMs: 1000, giveUpAfterMs: 60_000, maxDrop: 0.5 },
+    ...over,
+  }
+  const defined: Definition = { ...definition, partitions: [], source, ...more }
+  const instance = (node: string) => {
+    const name = `${node}:svc`
+    const files = stateOf(t, name)
+    memory.session(`session of ${node}`, node, `watchbill ${name}`)
+    memory.nodes.set(node, { serfHealth: 'passing', services: new Map([['svc', { name: 'svc', status: 'passing' }]]) })
+    memory.lock(keys.member(name), `session of ${node}`, memberValue(node, defined, 'digest'))
+    writeFact(files.session, `session of ${node}`)
+    const file = '/none'
+    writeFact(files.definition, JSON.stringify({ file, definition: defined, digest: 'digest', stamp: 'stamp' }))
+    return { ...contextOf(fake.consul, files), instance: name, node, service: 'svc', definitionFile: file }
+  }
+  return { fake, set: (text: string) => writeFileSync(path, text), a: instance('a'), b: instance('b'), path, source }
+}
+
+const text = (fake: FakeConsul, key: string) => {
+  const raw = fake.memory.keys.get(key)
+  return raw?.Value ? Buffer.from(raw.Value, 'base64').toString() : null
+}
+const partitions = (fake: FakeConsul) =>
+  Object.fromEntries(
+    fake.memory.below(keys.partitions).map(({ Key }) => [Key.slice(keys.partitions.length), text(fake, Key)]),
+  )
+const duty = (fake: FakeConsul) => dutyFrom(text(fake, keys.duty('source')))
+const writes = (fake: FakeConsul) =>
+  fake.requests.flatMap(({ operations }) => operations.filter(({ Verb }) => !/^(get|check)/.test(Verb)))
+
+/** In how many seconds the next fetch is due. */
+const dueIn = (run: { files: { sourceDue: string } }) =>
+  Math.round((Number(readFact(run.files.sourceDue)?.split(' ')[0]) - bootClock()) / 1000)
+
+describe('a fetched set', () => {
+  it('is written with its documents and clean locks, by the first who comes; the other leaves it to him', async t => {
+    const { fake, set, a, b } = await service(t)
+    set('[{"id": "x", "url": "ws://x"}, "y"]')
+    assert.equal(await sync(a), 'fetched; added: x, y')
+    assert.deepEqual(partitions(fake), {
+      x: '{"from":"source","document":{"id":"x","url":"ws://x"}}',
+      y: '{"from":"source"}',
+    })
+    assert.equal(JSON.parse(text(fake, keys.lock('x')) ?? '').clean, true)
+    assert.equal(await sync(b), 'a:svc fetches')
+    assert.deepEqual([dueIn(a), dueIn(b)], [30, 30])
+    fake.memory.destroy('session of a')
+    set('["y"]')
+    assert.equal(await sync(b), 'fetched; removed: x')
+    assert.equal(duty(fake).by, 'b:svc')
+  })
+
+  it('that has not changed writes nothing, and is not even read', async t => {
+    const { fake, set, a } = await service(t)
+    set('["x"]')
+    await sync(a)
+    assert.equal(await sync(a), 'fetched; unchanged', 'the second look finds what the first one wrote')
+    fake.requests.length = 0
+    assert.equal(await sync(a), 'fetched; unchanged')
+    assert.deepEqual(writes(fake), [])
+    assert.ok(!fake.requests.some(({ operations }) => operations.some(({ Verb }) => Verb === 'get-tree')))
+  })
+
+  it('with one more id writes one partition, with another document that one', async t => {
+    const { fake, set, a } = await service(t)
+    const items = (count: number) => Array.from({ length: count }, (_, n) => ({ id: `l${n}`, text: 'x'.repeat(1000) }))
+    set(JSON.stringify(items(100)))
+    await sync(a)
+    const since = { documents: text(fake, keys.documents), index: fake.memory.keys.get(keys.documents)?.ModifyIndex }
+    assert.ok(since.documents, 'it is known that there are documents')
+    fake.requests.length = 0
+    set(JSON.stringify(items(101)))
+    assert.equal(await sync(a), 'fetched; added: l100')
+    const keysOfWrites = writes(fake).map(({ Key }) => Key)
+    assert.deepEqual(keysOfWrites, [keys.partition('l100'), keys.lock('l100'), keys.revision])
+    const bytes = fake.requests.filter(({ method }) => method === 'PUT').reduce((sum, { body }) => sum + body.length, 0)
+    assert.ok(bytes < 5000, `${bytes} bytes`)
+    set(JSON.stringify(items(101).map(item => (item.id === 'l7' ? { ...item, text: 'other' } : item))))
+    assert.equal(await sync(a), 'fetched; changed: l7')
+    assert.notEqual(fake.memory.keys.get(keys.documents)?.ModifyIndex, since.index, 'and that it is another one')
+  })
+
+  it('leaves alone what was added by hand, and takes over what the definition said before', async t => {
+    const { fake, set, a } = await service(t)
+    await addPartitions(
+      fake.consul,
+      keys,
+      [
+        { id: 'mine', document: 1 },
+        { id: 'both', document: 2 },
+      ],
+      'hand',
+    )
+    await addPartitions(fake.consul, keys, [{ id: 'old' }, { id: 'kept' }], 'definition')
+    set('[{"id": "both"}, "kept"]')
+    assert.equal(await sync(a), 'fetched; changed: kept; removed: old')
+    assert.deepEqual(partitions(fake), {
+      both: '{"from":"hand","document":2}',
+      kept: '{"from":"source"}',
+      mine: '{"from":"hand","document":1}',
+    })
+  })
+
+  it('comes back when somebody takes a part of it away, though the source says nothing new', async t => {
+    const { fake, set, a } = await service(t)
+    set('["x", "y"]')
+    await sync(a)
+    await sync(a)
+    fake.memory.keys.delete(keys.partition('x'))
+    fake.memory.put(keys.partition('z'), '{"from":"source"}')
+    assert.equal(await sync(a), 'fetched; added: x; removed: z')
+  })
+
+  it('is written without clean locks when somebody wiped it while it ran', async t => {
+    const { fake, set, a } = await service(t)
+    set('["x"]')
+    await sync(a)
+    for (const { Key } of fake.memory.below(keys.root)) if (!Key.startsWith(keys.members)) fake.memory.keys.delete(Key)
+    assert.equal(await sync(a), 'fetched; added: x')
+    assert.equal(text(fake, keys.lock('x')), null)
+  })
+})
+
+describe('a source that fails', () => {
+  it('is tried again, later each time, and told when it was given up; the set stays', async t => {
+    const { fake, set, a } = await service(t, { giveUpAfterMs: 0 }, { hooks: { sourceFailed: ['./page'] } })
+    set('["x"]')
+    await sync(a)
+    set('["x"')
+    const due: number[] = []
+    for (let n = 0; n < 7; n++) {
+      assert.match(await sync(a), /^cannot fetch the partitions from \S+: it is no JSON: [^\n]*$/)
+      due.push(dueIn(a))
+    }
+    assert.deepEqual(due, [1, 2, 4, 8, 16, 30, 30])
+    assert.deepEqual(Object.keys(partitions(fake)), ['x'])
+    assert.match(duty(fake).problem ?? '', /it is no JSON/)
+    const events = waiting(a.files).map(({ event }) => event)
+    assert.deepEqual(
+      events.map(({ event }) => event),
+      ['sourceFailed'],
+    )
+    assert.match(String(events[0]?.details.Reason), /it is no JSON/)
+    set('["x", "y"]')
+    assert.equal(await sync(a), 'fetched; added: y')
+    assert.deepEqual([duty(fake).problem, duty(fake).since, dueIn(a)], [null, null, 30])
+  })
+
+  it('is not told of before it was given up', async t => {
+    const { fake, a } = await service(t, { giveUpAfterMs: 60_000 })
+    assert.match(await sync(a), /ENOENT/)
+    assert.equal(duty(fake).problem, null)
+    const state = JSON.parse(readFact(a.files.source) ?? '')
+    writeFact(a.files.source, JSON.stringify({ ...state, failingSince: bootClock() - 60_000 }))
+    await sync(a)
+    assert.match(duty(fake).problem ?? '', /ENOENT/)
+  })
+
+  const refused: [string, string, RegExp, string][] = [
+    [
+      'an empty list',
+      '[]',
+      /is refused: it holds no partition/,
+      'fetched; removed: l0, l1, l10, l11, l2, l3, l4, l5, l6, l7 and 2 more',
+    ],
+    [
+      'a list that lacks most',
+      '["l0"]',
+      /is refused: it lacks 11 of the 12/,
+      'fetched; removed: l1, l10, l11, l2, l3, l4, l5, l6, l7, l8 and 1 more',
+    ],
+    [
+      'an id twice',
+      '["l0", "l0"]',
+      /is refused: \/1: "l0" is there twice/,
+      'fetched; removed: l1, l10, l11, l2, l3, l4, l5, l6, l7, l8 and 1 more',
+    ],
+    [
+      'a bad id',
+      '["new", ""]',
+      /is refused: \/1: "" is no id/,
+      'fetched; added: new; removed: l0, l1, l10, l11, l2, l3, l4, l5, l6, l7 and 2 more',
+    ],
+  ]
+  for (const [what, answer, why, forced] of refused) {
+    it(`by answering ${what} is told at once, and taken by force`, async t => {
+      const { fake, set, a } = await service(t)
+      set(JSON.stringify(Array.from({ length: 12 }, (_, n) => `l${n}`)))
+      await sync(a)
+      set(answer)
+      assert.match(await sync(a), why)
+      assert.match(duty(fake).problem ?? '', why)
+      assert.equal(dueIn(a), 30)
+      assert.equal(Object.keys(partitions(fake)).length, 12)
+      fake.memory.put(keys.sync, JSON.stringify({ id: 'r1', force: false }))
+      await sync(a)
+      assert.deepEqual([duty(fake).answer?.request, duty(fake).answer?.ok], ['r1', false])
+      assert.match(duty(fake).answer?.said ?? '', why)
+      fake.memory.put(keys.sync, JSON.stringify({ id: 'r2', force: true }))
+      assert.equal(await sync(a), forced)
+      assert.deepEqual(duty(fake), {
+        by: 'a:svc',
+        problem: null,
+        since: null,
+        answer: { request: 'r2', ok: true, said: forced },
+      })
+      if (what !== 'an empty list') assert.notDeepEqual(partitions(fake), {})
+      assert.match(await sync(a), /is refused|unchanged/, 'force holds for one request')
+    })
+  }
+})
+
+describe('whoever fetches', () => {
+  it('does not while it has no session, and goes on from there soon', async t => {
+    const { fake, a } = await service(t)
+    removeFact(a.files.session)
+    assert.match(await sync(a), /does not take part yet/)
+    assert.equal(dueIn(a), 2)
+    assert.equal(fake.requests.length, 0)
+  })
+
+  it('and loses the duty meanwhile writes nothing', async t => {
+    const { fake, set, a } = await service(t)
+    set('["x"]')
+    fake.script = request => {
+      if (request.operations.some(({ Verb, Key }) => Verb === 'get-tree' && Key === keys.partitions))
+        fake.memory.destroy('session of a')
+      return undefined
+    }
+    await assert.rejects(sync(a), Temporary)
+    assert.deepEqual(partitions(fake), {})
+    assert.equal(dueIn(a), 2)
+  })
+
+  it('is no one while Consul is away: the source is not to blame', async t => {
+    const { fake, set, a } = await service(t)
+    set('["x"]')
+    fake.script = ({ path }) => (path.includes('partition') ? { status: 500, text: 'No cluster leader' } : undefined)
+    await assert.rejects(sync(a), Temporary)
+    fake.script = () => undefined
+    assert.equal(duty(fake).problem, null)
+    assert.equal(await sync(a), 'fetched; added: x')
+  })
+})
