@@ -21,12 +21,12 @@ program({
     const interval = duration(args.interval)
     if (interval === null) throw new Permanent(`cannot read the arguments: --interval ${args.interval} is no duration`)
     const here = thisInstance(args)
-    const { code, sentence, reconcileAfter, mustAttend, mustSync } = await guard(here, interval)
-    if (reconcileAfter !== null || mustAttend || mustSync) {
+    const { code, sentence, reconcileAfter, mustAttend, syncAfter } = await guard(here, interval)
+    if (reconcileAfter !== null || mustAttend || syncAfter !== null) {
       const { startDetached } = await import('../lib/detached.ts') // most ticks start nothing
       if (reconcileAfter !== null) startDetached('reconcile', here, '--after', String(reconcileAfter))
       if (mustAttend) startDetached('attend', here, '--window', args.interval)
-      if (mustSync) startDetached('sync', here)
+      if (syncAfter !== null) startDetached('sync', here, '--after', String(syncAfter))
     }
     print(sentence)
     return code

@@ -5,10 +5,8 @@
  * Never changes:  what another instance holds
  * Exits:          0 done, or nothing to do; 100 the definition is wrong; 111 Consul is away
  */
-import { setTimeout as delay } from 'node:timers/promises'
-import { Permanent } from '../lib/errors.ts'
 import { print, program } from '../lib/frame.ts'
-import { dryRunArg, instanceArgs, thisInstance } from '../lib/instance-args.ts'
+import { afterArg, dryRunArg, instanceArgs, thisInstance, waitFirst } from '../lib/instance-args.ts'
 import { reconcileOnce } from '../lib/reconcile-once.ts'
 import { handlerDeadline } from '../lib/watch-handler.ts'
 
@@ -18,12 +16,11 @@ program({
   args: {
     ...instanceArgs,
     ...dryRunArg,
-    after: { type: 'string', description: 'wait so many ms first (the end of a takeover wait)', default: '0' },
+    ...afterArg,
   },
   deadline: handlerDeadline,
   async run(args) {
-    if (!/^\d{1,5}$/.test(args.after)) throw new Permanent(`cannot read the arguments: --after is not a number of ms`)
-    await delay(Number(args.after))
+    await waitFirst(args.after)
     print(await reconcileOnce('reconcile', thisInstance(args), args['dry-run'] ?? false))
   },
 })

@@ -7,16 +7,17 @@
  */
 import { reason } from '../lib/errors.ts'
 import { print, program } from '../lib/frame.ts'
-import { instanceArgs, thisInstance } from '../lib/instance-args.ts'
+import { afterArg, instanceArgs, thisInstance, waitFirst } from '../lib/instance-args.ts'
 import { contextOf } from '../lib/reconcile-once.ts'
 import { sync } from '../lib/sources/sync.ts'
 
 program({
   name: 'sync',
   about: 'Fetches the partitions of a service from where its definition says, if it is this instance that does so.',
-  args: instanceArgs,
+  args: { ...instanceArgs, ...afterArg },
   deadline: 600_000,
   async run(args) {
+    await waitFirst(args.after)
     const run = contextOf('sync', thisInstance(args))
     try {
       print(`${run.instance}: ${await sync(run)}`)

@@ -38,8 +38,8 @@ export interface Tick extends Verdict {
   readonly reconcileAfter: number | null
   /** Checks or hooks are due. */
   readonly mustAttend: boolean
-  /** The partitions are to be fetched. */
-  readonly mustSync: boolean
+  /** In how many ms the partitions are to be fetched; null for not before the next tick. */
+  readonly syncAfter: number | null
 }
 
 /** What a Node may take to start on a busy machine, ms. */
@@ -53,7 +53,7 @@ const mostOutput = 1024 * 1024
 export async function guard(here: ThisInstance, interval: number): Promise<Tick> {
   const t0 = bootClock()
   const out = staysOut(here.files, t0)
-  const idle = { reconcileAfter: null, mustAttend: false, mustSync: false }
+  const idle = { reconcileAfter: null, mustAttend: false, syncAfter: null }
   if (out === 'left') return { ...idle, code: 0, sentence: 'it has left' }
   enterState(here.files, here.instance, here.service)
   const local = localFacts(here.files, instanceLease(here.files, t0), t0)
@@ -68,16 +68,17 @@ export async function guard(here: ThisInstance, interval: number): Promise<Tick>
     sentence: sentenceOf(renewal),
     reconcileAfter: renewal.vanished ? 0 : reconcileAfter(here, local, renewal, interval),
     mustAttend,
-    mustSync: renewal.member && isSyncDue(here.files),
+    syncAfter: renewal.member ? syncAfter(here.files, interval) : null,
   }
 }
 
 /** Of a set that is fetched. What is written there holds for the definition as it was then. */
-function isSyncDue(files: InstanceFiles): boolean {
+function syncAfter(files: InstanceFiles, interval: number): number | null {
   const accepted = acceptedDefinition(files)
-  if (!accepted?.definition.source) return false
+  if (!accepted?.definition.source) return null
   const [at = '', stamp] = readFact(files.sourceDue)?.split(/ (.*)/s) ?? []
-  return stamp !== accepted.stamp.trimEnd() || Number(at) <= bootClock()
+  const left = stamp === accepted.stamp.trimEnd() ? Math.max(0, Number(at) - bootClock()) : 0
+  return left < interval ? left : null
 }
 
 function sentenceOf({ proved, lost, missing }: Renewal): string {

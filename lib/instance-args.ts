@@ -16,6 +16,18 @@ export const dryRunArg = {
   'dry-run': { type: 'boolean', description: 'print the steps instead of acting' },
 } as const
 
+/** Of programs that the guard starts a little before they are due. */
+export const afterArg = {
+  after: { type: 'string', description: 'wait so many ms first', default: '0' },
+} as const
+
+/** @throws Permanent for what is no number of ms */
+export async function waitFirst(after: string): Promise<void> {
+  if (!/^\d{1,5}$/.test(after)) throw new Permanent('cannot read the arguments: --after is not a number of ms')
+  const { setTimeout } = process.getBuiltinModule('node:timers/promises')
+  if (after !== '0') await setTimeout(Number(after))
+}
+
 export interface InstanceArgs {
   readonly instance: string
   readonly service: string

@@ -70,15 +70,15 @@ describe('the guard, of a process that no shepherd looks after', () => {
 describe('the guard, of a set that is fetched', () => {
   const source = {} as Source // only whether there is one
   const soon = () => bootClock() + 60_000
-  const cases: [what: string, must: boolean, Source | null, due: () => string | null, member?: false][] = [
-    ['has it fetched when that never was', true, source, () => null],
-    ['has it fetched when it is time', true, source, () => `${bootClock() - 1} 3 /file 7`],
-    ['leaves it until then', false, source, () => `${soon()} 3 /file 7`],
-    ['has it fetched when the definition is another one', true, source, () => `${soon()} 3 /file 8`],
-    ['does nothing where it stands in the definition', false, null, () => null],
-    ['does nothing before it takes part', false, source, () => null, false],
+  const cases: [what: string, after: number | null, Source | null, due: () => string | null, member?: false][] = [
+    ['has it fetched when that never was', 0, source, () => null],
+    ['has it fetched when it is time', 0, source, () => `${bootClock() - 1} 3 /file 7`],
+    ['leaves it until then', null, source, () => `${soon()} 3 /file 7`],
+    ['has it fetched when the definition is another one', 0, source, () => `${soon()} 3 /file 8`],
+    ['does nothing where it stands in the definition', null, null, () => null],
+    ['does nothing before it takes part', null, source, () => null, false],
   ]
-  for (const [what, must, source, due, member] of cases) {
+  for (const [what, after, source, due, member] of cases) {
     it(what, async t => {
       const { consul, memory } = await fakeConsul(t)
       const files = stateOf(t)
@@ -94,7 +94,7 @@ describe('the guard, of a set that is fetched', () => {
         delete process.env.CONSUL_HTTP_ADDR
       })
       const here = { instance: me, node: 'a', service: 'svc', serviceId: 'svc', definitionFile: '/file', files }
-      assert.equal((await guard(here, interval)).mustSync, must)
+      assert.equal((await guard(here, interval)).syncAfter, after)
     })
   }
 })

@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, before, describe, it } from 'node:test'
+import { Consul } from '../../lib/consul/http.ts'
+import { keysOf } from '../../lib/names.ts'
+import { readPartitions } from '../../lib/partitions/set.ts'
+import { instanceFiles } from '../../lib/state/instance.ts'
+import { changed, enter, everywhere, neverTwice, type Stage, settled, stage, statusOf } from '../cluster/stage.ts'
+import { type Agent, tunedGossip } from '../lab/cluster.ts'
+import { sharedCluster } from '../lab/in-tests.ts'
+import { instanceOf, program } from '../lab/install.ts'
+import { type See, until } from '../lab/until.ts'
+
+const every = 2000
+const guardInterval = 2000
+/** L + G + 1 s. */
+const takeoverWait = 10_000
+/** What the machine may add when it is busy, ms. */
+const slack = 4000
+
+describe('a set that a server answers with', () => {
+  const shared = sharedCluster({ clients: ['a1', 'a2'], settings: tunedGossip })
+  const { answer, list } = source()
+  let agents: Agent[]
+  let work: Stage
+
+  const watchbill = (agent: Agent, ...args: string[]) =>
+    program('partitions', ['work', ...args, '--http-addr', agent.http])
+  const ids = async () => (await partitions(shared().agent('s1'))).map(({ id }) => id)
+
+  /** Waits until the service keeps exactly what the list says, and how long that took, ms. */
+  async function inForce(deadline: number, more: readonly string[] = []): Promise<void> {
+    const wanted = [...list.map(({ id }) => id), ...more].sort().join()
+    await until(`${wanted} to be the set`, async (see: See) => see((await ids()).sort().join()) === wanted, {
+      deadline,
+    })
+  }
+
+  before(async () => {
+    agents = ['s1', 'a1', 'a2'].map(name => shared().agent(name))
+    const http = { url: answer.url(), headers: { accept: 'application/json' } }
+    const limits = { every: `${every}ms`, timeout: '1s', retry: '500ms', giveUpAfter: '0s', onChange: 'restart' }
+    work = stage(shared(), 'work', 'beating', { partitions: { http, ...limits }, lease: '7s', stop: { grace: '2s' } })
+    await enter(work, agents)
+    await inForce(30_000)
+    await settled(work, agents)
+  })
+
+  it('runs, each with its document, and one instance asks', async () => {
+    const status = await statusOf(shared().agent('a1'), 'work')
+    assert.equal(status.partitions.length, 12)
+    assert.ok(status.source?.by.endsWith(':work'))
+    for (const { partition, instance } of status.partitions) {
+      const agent = agents.find(agent => instanceOf(agent, work.definition) === instance) as Agent
+      const { document } = instanceFiles(agent.state, instance as string).partition(partition)
+      assert.deepEqual(JSON.parse(readFileSync(document, 'utf8')), { id: partition, n: 0 })
+    }
+    assert.match(await watchbill(shared().agent('a2')), /^l0 +source +\d+ bytes$/m)
+  })
+
+  const ways: [what: string, way: (response: ServerResponse) => unknown, why: RegExp][] = [
+    ['answers 500', response => response.writeHead(500).end('oops'), /status 500/],
+    ['answers HTML', response => response.end('<html><h1>Welcome</h1></html>'), /it is no JSON/],
+    ['answers an empty list', response => response.end('{"data": []}'), /refused: it holds no partition/],
+    ['answers half a JSON', response => response.end('{"data": [{"id": "l0"}, {"i'), /it is no JSON/],
+    ['never answers', () => {}, /no end within 1 s/],
+  ]
+  for (const [what, way, why] of ways) {
+    it(`stays in force when it ${what}: nothing stops, and any agent says why; then the next one counts`, async () => {
+      const was = everywhere(work, agents)
+      answer.way = way
+      const asked = answer.asked
+      for (const agent of agents) {
+        await until(
+          'status to say why',
+          async (see: See) => why.test(see((await statusOf(agent, 'work')).problem) ?? ''),
+          {
+            deadline: 30_000,
+          },
+        )
+      }
+      await until('it to be asked again and again', (see: See) => see(answer.asked) >= asked + 5, { deadline: 60_000 })
+      assert.deepEqual(changed(was, everywhere(work, agents)), [])
+      list.push({ id: `after ${list.length}`, n: 0 })
+      answer.way = null
+      await inForce(every + guardInterval + slack)
+      await settled(work, agents)
+      assert.equal((await statusOf(shared().agent('a1'), 'work')).problem, null)
+      assert.deepEqual(changed(was, everywhere(work, agents)), [list.at(-1)?.id])
+    })
+  }
+
+  it('passes a changed document on to its process, and to no other', async () => {
+    const was = everywhere(work, agents)
+    const one = list[3] as (typeof list)[number]
+    one.n = 1
+    await until(
+      'it to be restarted',
+      () => changed(was, everywhere(work, agents)).includes(one.id) && everywhere(work, agents).has(one.id),
+      {
+        deadline: 20_000,
+      },
+    )
+    await settled(work, agents)
+    assert.deepEqual(changed(was, everywhere(work, agents)), [one.id])
+  })
+
+  it('is fetched at once when somebody asks, and by force whatever it lacks', async () => {
+    const all = list.splice(2)
+    await until(
+      'it to be refused',
+      async () => /it lacks/.test((await statusOf(shared().agent('a1'), 'work')).problem ?? ''),
+      {
+        deadline: 20_000,
+      },
+    )
+    await assert.rejects(
+      watchbill(shared().agent('a2'), 'sync'),
+      /temporary: cannot fetch .* refused: it lacks 15 of the 17/,
+    )
+    assert.match(await watchbill(shared().agent('a2'), 'sync', '--force'), /^fetched; removed: /)
+    assert.deepEqual((await ids()).sort(), ['l0', 'l1'])
+    list.push(...all)
+    assert.match(await watchbill(shared().agent('a1'), 'sync'), /^fetched; added: /)
+    await inForce(1000)
+  })
+
+  it('loses none of 20 that are added at the same moment from three agents, and the next fetch leaves them', async () => {
+    const added = Array.from({ length: 20 }, (_, n) => `hand ${n}`)
+    await Promise.all(added.map((id, n) => watchbill(agents[n % 3] as Agent, 'add', id)))
+    await inForce(1000, added)
+    const asked = answer.asked
+    await until('another fetch or two', () => answer.asked > asked + 1, { deadline: 20_000 })
+    await inForce(1000, added)
+    const found = await partitions(shared().agent('s1'))
+    assert.equal(found.filter(({ from }) => from === 'hand').length, 20)
+    await watchbill(shared().agent('a1'), 'remove', ...added)
+    await inForce(1000)
+    await settled(work, agents)
+  })
+
+  it('is fetched by another when the agent of whoever did so is killed', async () => {
+    const { source } = await statusOf(shared().agent('s1'), 'work')
+    // The server is the only one: Consul would go with it.
+    const victim = agents.find(agent => instanceOf(agent, work.definition) === source?.by && !agent.server)
+    if (victim === undefined) return moved()
+    await killed(victim)
+  })
+
+  async function killed(victim: Agent): Promise<void> {
+    await victim.stop('SIGKILL')
+    list.push({ id: 'after the loss', n: 0 })
+    const begun = performance.now()
+    const detected = 5000 // by tuned gossip, at most
+    await inForce(detected + takeoverWait + guardInterval + every + slack)
+    const { source } = await statusOf(shared().agent('s1'), 'work')
+    assert.notEqual(source?.by, instanceOf(victim, work.definition))
+    console.log(`fetched by another ${Math.round(performance.now() - begun)} ms after the kill`)
+    await settled(
+      work,
+      agents.filter(agent => agent !== victim),
+    )
+  }
+
+  /** A client shall have the duty: the server's session is ended, and a client is there before it. */
+  async function moved(): Promise<void> {
+    const server = shared().agent('s1')
+    await until(
+      'a client to fetch',
+      async () => {
+        const { source } = await statusOf(server, 'work')
+        if (source?.by !== instanceOf(server, work.definition)) return true
+        const key = keysOf('work').duty('source')
+        const [entry] = await server.api<{ Session?: string; Value: string }[]>('GET', `/v1/kv/${key}`)
+        const duty = JSON.parse(Buffer.from(entry?.Value ?? '', 'base64').toString())
+        if (entry?.Session) await server.api('PUT', `/v1/kv/${key}?release=${entry.Session}`, duty)
+        return false
+      },
+      { deadline: 60_000, every: 500 },
+    )
+    const { source } = await statusOf(server, 'work')
+    await killed(agents.find(agent => instanceOf(agent, work.definition) === source?.by) as Agent)
+  }
+
+  it('never made anything run twice', () => neverTwice(work))
+})
+
+async function partitions(agent: Agent) {
+  const consul = new Consul({ env: { CONSUL_HTTP_ADDR: agent.control } })
+  try {
+    return await readPartitions(consul, keysOf('work'))
+  } finally {
+    consul.close()
+  }
+}
+
+/** A server whose list, and way of answering, tests change. */
+function source() {
+  const list = Array.from({ length: 12 }, (_, n) => ({ id: `l${n}`, n: 0 }))
+  const answer = {
+    asked: 0,
+    way: null as ((response: ServerResponse) => unknown) | null,
+    url: () => `http://127.0.0.1:${(server.address() as AddressInfo).port}/links`,
+  }
+  const server = createServer((_, response) => {
+    answer.asked++
+    if (answer.way) answer.way(response)
+    else response.end(JSON.stringify({ data: list }))
+  })
+  before(() => new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve)))
+  after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { answer, list }
+}
