@@ -22,6 +22,7 @@ const complete: Record<string, readonly string[]> = {
   guard: instance,
   reconcile: instance,
   attend: instance,
+  sync: instance,
   pass: ['progress'],
   warn: ['progress'],
   fail: ['progress'],
@@ -83,7 +84,7 @@ describe('every program', { concurrency: 2 }, () => {
 })
 
 describe('a program for one instance', { concurrency: 2 }, () => {
-  for (const program of ['on-service', 'on-keyprefix', 'on-checks', 'guard', 'reconcile', 'attend']) {
+  for (const program of ['on-service', 'on-keyprefix', 'on-checks', 'guard', 'reconcile', 'attend', 'sync']) {
     for (const [place, option] of ['--instance', '--service', '--definition'].entries()) {
       it(`${program} cannot do without ${option}`, async () => {
         const args = instance.toSpliced(2 * place, 2)
@@ -119,10 +120,23 @@ describe('a program for one instance', { concurrency: 2 }, () => {
     }
   })
 
-  it('reconcile refuses a wait that is none', async () => {
-    for (const none of ['1s', '-1', '1e3', '1000000']) {
-      assertRefused('reconcile', await run('reconcile', ...instance, `--after=${none}`), /after/)
-    }
+  for (const program of ['reconcile', 'sync']) {
+    it(`${program} refuses a wait that is none`, async () => {
+      for (const none of ['1s', '-1', '1e3', '1000000']) {
+        assertRefused(program, await run(program, ...instance, `--after=${none}`), /after/)
+      }
+    })
+  }
+
+  it('partitions refuses what does not go together', async () => {
+    const cases: [string[], RegExp][] = [
+      [['drop', 'a'], /"drop" is no action/],
+      [['add'], /no partition is named/],
+      [['sync', 'a'], /name no partition/],
+      [['remove', 'a', '--document', '-'], /--document goes with add and set/],
+      [['add', 'a', '--force'], /--force goes with sync/],
+    ]
+    for (const [args, about] of cases) assertRefused('partitions', await run('partitions', 'svc', ...args), about)
   })
 })
 

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { execa } from 'execa'
 import { Consul } from '../../lib/consul/http.ts'
 import { keysOf } from '../../lib/names.ts'
 import { readPartitions } from '../../lib/partitions/set.ts'
@@ -139,6 +141,49 @@ describe('a set that a server answers with', () => {
     await watchbill(shared().agent('a1'), 'remove', ...added)
     await inForce(1000)
     await settled(work, agents)
+  })
+
+  it('comes from a module or a program too; and what is added by hand has its document', async () => {
+    const folder = join(shared().root, 'sources')
+    mkdirSync(folder)
+    const module = join(folder, 'links.ts')
+    writeFileSync(module, `export const fetch = async (): Promise<object[]> => [{ id: 'm', n: 1 }, { id: 'n' }]`)
+    const kinds = { modular: { module }, printing: { command: ['printf', 'x\\ny\\n'], format: 'lines' } }
+    const agent = shared().agent('s1')
+    for (const [name, partitions] of Object.entries(kinds)) {
+      const other = stage(shared(), name, 'quiet', { partitions })
+      await enter(other, [agent])
+      const ids = name === 'modular' ? 'm,n' : 'x,y'
+      await until(
+        `${name} to have ${ids}`,
+        async (see: See) => {
+          const { partitions, problem } = await statusOf(agent, name)
+          see(problem)
+          return partitions.map(({ partition }) => partition).join() === ids
+        },
+        { deadline: 20_000 },
+      )
+      await settled(other, [agent])
+    }
+    const said = await execa(
+      process.execPath,
+      [
+        join(import.meta.dirname, '../../handlers/partitions.ts'),
+        'printing',
+        'add',
+        'z',
+        '--document',
+        '-',
+        '--http-addr',
+        agent.http,
+      ],
+      { input: '{"by": "hand"}' },
+    )
+    assert.equal(said.stdout, 'added: z; removed: none; changed: none')
+    const { document } = instanceFiles(agent.state, `${agent.name}:printing`).partition('z')
+    await until('its document to be there', () => readFileSync(document, 'utf8') === '{"by":"hand"}\n', {
+      deadline: 20_000,
+    })
   })
 
   it('is fetched by another when the agent of whoever did so is killed', async () => {
