@@ -175,7 +175,8 @@ export async function entriesAt(consul: Consul, keys: readonly string[]): Promis
     if (outcome.done) found.push(...outcome.entries)
     // Consul refuses to get what is not there (seen on 1.8.7); the rest is asked for again.
     const rest = outcome.done ? [] : some.filter((_, position) => !outcome.failed.has(position))
-    if (rest.length === some.length) throw new Temporary(`cannot read ${some[0]}: Consul refused; it is tried again`)
+    const whole = outcome.done ? outcome.entries.length === some.length : rest.length < some.length
+    if (!whole) throw new Temporary(`cannot read ${some.join(', ')}: the answer is not Consul's; it is tried again`)
     queue = [...rest, ...queue.slice(some.length)]
   }
   return found

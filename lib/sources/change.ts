@@ -8,8 +8,11 @@ export interface SetChange {
   readonly removed: readonly Partition[]
 }
 
-/** What was added by hand stays as it is, and so does what is not ours to read. */
-export function changeOf(present: readonly Partition[], items: readonly Item[]): SetChange {
+/**
+ * What was added by hand stays as it is, and so does what is not ours to read.
+ * @param own those in force that the source may take away
+ */
+export function changeOf(present: readonly Partition[], own: ReadonlySet<string>, items: readonly Item[]): SetChange {
   const there = new Map(present.map(partition => [partition.id, partition]))
   const wanted = new Set(items.map(({ id }) => id))
   return {
@@ -19,13 +22,17 @@ export function changeOf(present: readonly Partition[], items: readonly Item[]):
       if (now === undefined || now.from === 'hand' || (now.from === 'source' && same(now.document, document))) return []
       return [{ id, index: now.index, document }]
     }),
-    removed: present.filter(partition => isFetched(partition) && !wanted.has(partition.id)),
+    removed: present.filter(({ id }) => own.has(id) && !wanted.has(id)),
   }
 }
 
-/** Its source, or the definition before there was one, may take it away. */
-export function isFetched({ from }: Pick<Partition, 'from'>): boolean {
-  return from === 'source' || from === 'definition'
+/**
+ * What a source may take away: what it brought, and, the first time, what stood in the definition before it. Later the
+ * definition's are those of another one, to which the instances are changing over.
+ */
+export function ownOf(present: readonly Partition[], first: boolean): Set<string> {
+  const own = present.filter(({ from }) => from === 'source' || (first && from === 'definition'))
+  return new Set(own.map(({ id }) => id))
 }
 
 /** By their JSON, which keeps the order of fields as the source gave it. */

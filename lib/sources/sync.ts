@@ -17,7 +17,7 @@ import { makeDirectory, readFact } from '../state/facts.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
 import { elsewhere } from '../state/handler-mark.ts'
 import { refusal } from './accept.ts'
-import { changeOf, isFetched } from './change.ts'
+import { changeOf, ownOf } from './change.ts'
 import { type Duty, type Standing, takeDuty, tell } from './duty.ts'
 import { type Fetched, fetchSource, unfetched } from './fetch.ts'
 import { type Answer, itemsIn } from './items.ts'
@@ -97,7 +97,8 @@ async function fetchAndTake(fetcher: Fetcher, state: FetchState): Promise<string
     return unchanged
   }
   const answer = hash(fetched.text)
-  const done = untouched && answer === state.answer ? null : await take(fetcher, read(source, fetched.text))
+  const done =
+    untouched && answer === state.answer ? null : await take(fetcher, read(source, fetched.text), state.answer === null)
   // What was written has changed the index: the next round looks once more at what is there.
   const now = { ...state, failures: 0, answer, validator: fetched.validator, index: done === null ? index : null }
   keepFetchState(run.files, now)
@@ -127,17 +128,21 @@ function read(source: Source, text: string): Answer {
   }
 }
 
-/** @returns what was changed; null when that was nothing */
-async function take({ run, source, session, standing }: Fetcher, answer: Answer): Promise<string | null> {
+/** @param first nothing of this source was ever in force here. @returns what was changed; null when that was nothing */
+async function take(
+  { run, source, session, standing }: Fetcher,
+  answer: Answer,
+  first: boolean,
+): Promise<string | null> {
   const keys = keysOf(run.service)
   const present = await readPartitions(run.consul, keys)
-  const own = new Set(present.filter(isFetched).map(({ id }) => id))
+  const own = ownOf(present, first)
   const why = refusal(answer, own, source.maxDrop)
   if (why !== null && !standing.request?.force) {
     const next = `mend it, or take it all the same: partitions ${run.service} sync --force`
     throw new Unbelievable(unfetched(source.from, `the answer is refused: ${why}`, next), true)
   }
-  return putInForce(run, keys, session, changeOf(present, answer.items), standing.defined)
+  return putInForce(run, keys, session, changeOf(present, own, answer.items), standing.defined)
 }
 
 /** Tried again, later each time; told when it has failed for long enough, or did answer and there is no use in asking again. */

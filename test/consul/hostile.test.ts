@@ -7,24 +7,26 @@ import { describe, it, type TestContext } from 'node:test'
 import fc from 'fast-check'
 import type { Consul } from '../../lib/consul/http.ts'
 import { registeredInstances } from '../../lib/consul/instances.ts'
-import { indexBelow, keysBelow, transact, trees } from '../../lib/consul/kv.ts'
+import { entriesAt, indexBelow, keysBelow, transact, trees } from '../../lib/consul/kv.ts'
 import { createSession, renewSession, sessionsOn } from '../../lib/consul/session.ts'
 import { heldValue } from '../../lib/lease/lock-value.ts'
 import { renew } from '../../lib/lease/renew.ts'
 import { memberValue } from '../../lib/members.ts'
 import { keysOf } from '../../lib/names.ts'
+import { passOn } from '../../lib/partitions/documents.ts'
 import { addPartitions, readPartitions } from '../../lib/partitions/set.ts'
 import { plan } from '../../lib/plan.ts'
 import { assign } from '../../lib/roster/assignment.ts'
 import { changeSettings } from '../../lib/settings.ts'
 import { lookAtCluster } from '../../lib/snapshot.ts'
+import { takeDuty } from '../../lib/sources/duty.ts'
 import { writeFact } from '../../lib/state/facts.ts'
 import { localFacts } from '../../lib/state/local.ts'
 import { readStatus } from '../../lib/status.ts'
 import { definition, heldBy, locals, me, other, snapshotOf } from '../fixtures/cluster.ts'
 import { fakeConsul, type Request } from '../fixtures/consul.ts'
 import { harmless } from '../fixtures/harmless.ts'
-import { partitionIn, stateOf } from '../fixtures/state.ts'
+import { contextOf, partitionIn, stateOf } from '../fixtures/state.ts'
 import { garbage } from '../model/hostile.ts'
 import { runs } from '../model/runs.ts'
 
@@ -71,6 +73,12 @@ const readers: Record<string, Reader> = {
   sessionsOn: consul => sessionsOn(consul, 'a'),
   readPartitions: consul => readPartitions(consul, keys),
   addPartitions: consul => addPartitions(consul, keys, [{ id: '2' }], 'hand'),
+  takeDuty: consul => takeDuty(consul, keys, me, 'session of a'),
+  entriesAt: consul => entriesAt(consul, [keys.revision, keys.partition('0')]),
+  passOn: (consul, t) => {
+    const context = contextOf(consul, stateOf(t))
+    return passOn(context, snapshotOf({ documents: 7, local: new Map([['0', locals.running()]]) }))
+  },
   changeSettings: consul => changeSettings(consul, keys, settings => ({ ...settings, drained: [me] })),
   readStatus: consul => readStatus(consul, 'svc'),
   renew: guardedBy,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import {
   base64,
+  entriesAt,
   entryOf,
   keysBelow,
   look,
@@ -11,6 +12,7 @@ import {
   transact,
   trees,
 } from '../../lib/consul/kv.ts'
+import { Temporary } from '../../lib/errors.ts'
 import { fakeConsul, type Reply } from '../fixtures/consul.ts'
 
 describe('an entry', () => {
@@ -44,6 +46,36 @@ describe('an entry', () => {
   ]) {
     it(`is not ${JSON.stringify(garbage)}`, () => assert.throws(() => entryOf(garbage as never), { name: 'Temporary' }))
   }
+})
+
+describe('keys by their names', () => {
+  it('are found however many there are, and left out where they are not there', async t => {
+    const { consul, memory, requests } = await fakeConsul(t)
+    const all = Array.from({ length: 150 }, (_, n) => `k/${n}`)
+    for (const key of all.filter((_, n) => n % 3 > 0)) memory.put(key, key)
+    const found = await entriesAt(consul, all)
+    assert.deepEqual(
+      found.map(({ key, value }) => [key, value]),
+      all.filter((_, n) => n % 3 > 0).map(key => [key, key]),
+    )
+    assert.ok(requests.every(({ path }) => path === '/v1/txn?consistent'))
+    assert.deepEqual(await entriesAt(consul, []), [])
+    assert.deepEqual(await entriesAt(consul, ['none']), [])
+  })
+
+  it('are not none when the answer lacks them', async t => {
+    const fake = await fakeConsul(t)
+    fake.memory.put('k', 'v')
+    fake.script = () => ({ text: { Results: null, Errors: null } })
+    await assert.rejects(entriesAt(fake.consul, ['k']), Temporary)
+  })
+
+  it('that may not be read are denied, and not missing', async t => {
+    const fake = await fakeConsul(t)
+    const Errors = [{ OpIndex: 0, What: 'Permission denied' }]
+    fake.script = () => ({ status: 409, text: { Results: null, Errors } })
+    await assert.rejects(entriesAt(fake.consul, ['watchbill/svc/partition/0']), /missing permission.*partition.*read/)
+  })
 })
 
 describe('the keys below a prefix', () => {

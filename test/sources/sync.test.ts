@@ -127,6 +127,8 @@ describe('a fetched set', () => {
       kept: '{"from":"source"}',
       mine: '{"from":"hand","document":1}',
     })
+    await addPartitions(fake.consul, keys, [{ id: 'next' }], 'definition')
+    assert.equal(await sync(a), 'fetched; unchanged', 'another instance has the next definition already')
   })
 
   it('comes back when somebody takes a part of it away, though the source says nothing new', async t => {
