@@ -90,8 +90,9 @@ function earlierLine({ files, token }: Start): string | null {
   return parseHanded(line)?.token === token ? line : null
 }
 
-function newLine({ partition: id, token }: Start): string {
-  return lineOf({ id, token, document: null, since: new Date().toISOString() })
+function newLine({ partition: id, token, files }: Start): string {
+  const document = existsSync(files.document) ? files.document : null
+  return lineOf({ id, token, document, since: new Date().toISOString() })
 }
 
 function launch(definition: Definition, first: Start, files: WorkerFiles, acquisition: string, terms: Terms) {
