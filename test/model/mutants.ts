@@ -229,14 +229,4 @@ export const mutants: readonly Mutant[] = [
     faults: ['drained', 'drain over'],
     per: 'instance',
   },
-  {
-    name: 'a worker is started beside what is left of another',
-    file: 'worker/start.ts',
-    edits: [
-      ['  if (!running) await endWorker(worker, [{ grace: terms.grace, signal: definition.stop.signal }])\n', ''],
-    ],
-    seed: 1,
-    faults: ['shepherd killed', 'drained', 'drain over'],
-    per: 'instance',
-  },
 ]
