@@ -59,6 +59,13 @@ describe('a set that a server answers with', () => {
       const { document } = instanceFiles(agent.state, instance as string).partition(partition)
       assert.deepEqual(JSON.parse(readFileSync(document, 'utf8')), { id: partition, n: 0 })
     }
+    for (const { partition, instance } of status.partitions) {
+      const [lock] = await shared()
+        .agent('a2')
+        .api<{ Session?: string; Value: string }[]>('GET', `/v1/kv/watchbill/work/lock/${partition}`)
+      assert.ok(lock?.Session)
+      assert.equal(JSON.parse(Buffer.from(lock.Value, 'base64').toString()).instance, instance, 'as the README says')
+    }
     assert.match(await watchbill(shared().agent('a2')), /^l0 +source +\d+ bytes$/m)
   })
 
