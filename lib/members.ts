@@ -1,5 +1,6 @@
 /** Who takes part: what stands in `member/<instance>`, and what Consul's health says of it. */
 import type { Registered } from './consul/health.ts'
+import { fieldsIn } from './consul/json.ts'
 import type { Entry } from './consul/kv.ts'
 import type { Definition } from './definition/definition.ts'
 import { decode } from './names.ts'
@@ -66,7 +67,7 @@ export function membersFrom(
     const instance = decode(entry.key.slice(prefix.length))
     if (instance === null || entry.session === null) return []
     const health = registered.find(candidate => candidate.instance === instance)
-    const absence = parse(entry.value).leaving === true ? 'leaving' : absenceOf(instance, health, settings)
+    const absence = fieldsIn(entry.value).leaving === true ? 'leaving' : absenceOf(instance, health, settings)
     return [{ ...termsOf(entry.value), instance, session: entry.session, absence }]
   })
 }
@@ -98,7 +99,7 @@ const highestWeight = 1_000_000
 
 /** A garbled value counts like that of an ordinary member, so that all instances still compute the same roster. */
 export function termsOf(text: string | null): Omit<Member, 'instance' | 'session' | 'absence'> {
-  const value = parse(text)
+  const value = fieldsIn(text)
   const number = (field: string, otherwise: number, most = Number.MAX_VALUE) => {
     const found = value[field]
     return typeof found === 'number' && found > 0 && found <= most ? found : otherwise
@@ -113,14 +114,5 @@ export function termsOf(text: string | null): Omit<Member, 'instance' | 'session
     definition: String(value.definition ?? ''),
     roster: number('roster', rosterVersion),
     holds: value.holds === true,
-  }
-}
-
-function parse(text: string | null): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text ?? '{}')
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-  } catch {
-    return {}
   }
 }

@@ -9,3 +9,13 @@ export function parse<T>(path: string, text: string): T {
     throw new Temporary(`cannot read Consul's answer to ${path}: it is not JSON; it is tried again`)
   }
 }
+
+/** The fields of an object that stands in a value; none when it is garbled: anybody may have written it. */
+export function fieldsIn(text: string | null): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text ?? '{}')
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}

@@ -1,6 +1,7 @@
 /** The partition set in Consul: one key per partition, and its lock, which is made clean together with it. */
 import { transactInBatches } from '../consul/batch.ts'
 import type { Consul } from '../consul/http.ts'
+import { fieldsIn } from '../consul/json.ts'
 import { base64, type Entry, entriesAt, keysBelow, type Operation, trees } from '../consul/kv.ts'
 import { Temporary } from '../errors.ts'
 import { cleanValue } from '../lease/lock-value.ts'
@@ -38,18 +39,9 @@ export async function readPartitions(consul: Consul, keys: Keys): Promise<Partit
 export function partitionFrom({ key, value, modifyIndex }: Entry, keys: Keys): Partition | null {
   const id = decode(key.slice(keys.partitions.length))
   if (id === null) return null
-  const { from, document } = objectIn(value)
+  const { from, document } = fieldsIn(value)
   const origin = origins.includes(from) ? (from as Origin) : null
   return { id, from: origin, index: modifyIndex, ...(document === undefined ? {} : { document }) }
-}
-
-function objectIn(text: string | null): { from?: unknown; document?: unknown } {
-  try {
-    const value: unknown = JSON.parse(text ?? '{}')
-    return typeof value === 'object' && value !== null ? value : {}
-  } catch {
-    return {}
-  }
 }
 
 function textOf(from: Origin, { document }: Item): string {

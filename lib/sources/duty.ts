@@ -4,6 +4,7 @@
  * changes.
  */
 import type { Consul } from '../consul/http.ts'
+import { fieldsIn } from '../consul/json.ts'
 import { base64, type Entry, entriesAt, type Operation, transact } from '../consul/kv.ts'
 import { Temporary } from '../errors.ts'
 import type { Keys } from '../names.ts'
@@ -77,7 +78,7 @@ async function write(consul: Consul, keys: Keys, session: string, duty: Duty, as
 
 /** A garbled value is that of nobody. */
 export function dutyFrom(text: string | null): Duty {
-  const { by, problem, since, answer } = objectIn(text)
+  const { by, problem, since, answer } = fieldsIn(text)
   const { request, ok, said } = (answer ?? {}) as Record<string, unknown>
   const answered = typeof request === 'string' && typeof said === 'string' && typeof ok === 'boolean'
   return {
@@ -89,20 +90,11 @@ export function dutyFrom(text: string | null): Duty {
 }
 
 export function requestFrom(text: string | null): Request | null {
-  const { id, force } = objectIn(text)
+  const { id, force } = fieldsIn(text)
   return typeof id === 'string' ? { id, force: force === true } : null
 }
 
 /** What asks for a fetch, as it is written to spec/sync. */
 export function requestValue(request: Request): string {
   return base64(JSON.stringify({ ...request, at: new Date().toISOString() }))
-}
-
-function objectIn(text: string | null): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text ?? '{}')
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-  } catch {
-    return {}
-  }
 }
