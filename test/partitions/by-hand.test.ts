@@ -40,10 +40,12 @@ describe('what is changed by hand', () => {
   })
 
   it('is never lost to somebody else who adds at the same moment', async t => {
-    const { consul } = await fakeConsul(t)
+    const { consul, memory } = await fakeConsul(t)
     const add = (n: number) => changeByHand(consul, keys, [], { ...none, added: [`p${n}`, 'shared'] }, { n })
     await Promise.all(Array.from({ length: 20 }, (_, n) => add(n)))
     assert.equal((await readPartitions(consul, keys)).length, 21)
+    const shared = memory.keys.get(keys.partition('shared'))
+    assert.equal(shared?.ModifyIndex, shared?.CreateIndex, 'who was quicker was not overwritten')
   })
 
   it('takes any JSON, and nothing else, for a document', () => {

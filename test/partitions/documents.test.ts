@@ -7,7 +7,7 @@ import { waiting } from '../../lib/events/queue.ts'
 import { passOn, placeDocuments } from '../../lib/partitions/documents.ts'
 import { addPartitions, changePartitions, readPartitions } from '../../lib/partitions/set.ts'
 import { processOf } from '../../lib/process/identity.ts'
-import { readFact, removeFact } from '../../lib/state/facts.ts'
+import { readFact } from '../../lib/state/facts.ts'
 import type { Local } from '../../lib/state/local.ts'
 import { definition, locals, snapshotOf } from '../fixtures/cluster.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
@@ -20,7 +20,14 @@ const document = (n: number) => ({ url: `ws://host/${n}` })
 /** An instance that holds 0 to 99, of which each has a document, and runs `one`. */
 async function holder(t: TestContext, over: Partial<Definition> = {}, one: Partial<Local> = {}) {
   const fake = await fakeConsul(t)
-  const context = contextOf(fake.consul, stateOf(t))
+  const plain = contextOf(fake.consul, stateOf(t))
+  /** It dies when it says what it is about to do. */
+  const dying = { now: false }
+  const log = (line: string) => {
+    if (dying.now) throw new Error('killed')
+    plain.log(line)
+  }
+  const context = { ...plain, log }
   const ids = Array.from({ length: 100 }, (_, n) => String(n))
   await addPartitions(
     fake.consul,
@@ -43,7 +50,7 @@ async function holder(t: TestContext, over: Partial<Definition> = {}, one: Parti
     const found = (await readPartitions(fake.consul, keys)).find(partition => partition.id === id)
     await changePartitions(fake.consul, keys, [{ id, index: found?.index ?? 0, document }], 'source')
   }
-  return { ...context, fake, look, change, file: (id: string) => context.files.partition(id).document }
+  return { ...context, fake, dying, look, change, file: (id: string) => context.files.partition(id).document }
 }
 
 describe('a document', () => {
@@ -104,12 +111,14 @@ describe('a document', () => {
   })
 
   it('of which a handler was killed before it told anybody is told of by the next one', async t => {
-    const { files, look, change } = await holder(t, { onChange: 'restart' })
+    const { files, look, change, dying } = await holder(t, { onChange: 'restart' })
     await look()
     await change('7', document(70))
-    await look()
-    const { restart, documentIndex } = files.partition('7')
-    for (const fact of [restart, documentIndex, files.documents]) removeFact(fact)
+    dying.now = true
+    await assert.rejects(look())
+    dying.now = false
+    const { restart } = files.partition('7')
+    assert.equal(readFact(restart), null, 'it was killed before')
     assert.equal(await look(), true)
     assert.equal(readFact(restart), 'its document changed')
   })
