@@ -8,8 +8,19 @@ import { execa } from 'execa'
 import { Consul } from '../../lib/consul/http.ts'
 import { keysOf } from '../../lib/names.ts'
 import { readPartitions } from '../../lib/partitions/set.ts'
+import { readFact } from '../../lib/state/facts.ts'
 import { instanceFiles } from '../../lib/state/instance.ts'
-import { changed, enter, everywhere, neverTwice, type Stage, settled, stage, statusOf } from '../cluster/stage.ts'
+import {
+  changed,
+  enter,
+  everywhere,
+  neverTwice,
+  type Stage,
+  settled,
+  stage,
+  stageOfOne,
+  statusOf,
+} from '../cluster/stage.ts'
 import { type Agent, tunedGossip } from '../lab/cluster.ts'
 import { sharedCluster } from '../lab/in-tests.ts'
 import { instanceOf, program } from '../lab/install.ts'
@@ -191,6 +202,36 @@ describe('a set that a server answers with', () => {
     await until('its document to be there', () => readFileSync(document, 'utf8') === '{"by":"hand"}\n', {
       deadline: 20_000,
     })
+  })
+
+  it('goes to the one process for all as well, and a changed document through a stop that it confirms', async () => {
+    const file = join(shared().root, 'links.json')
+    const items = (...ns: number[]) => writeFileSync(file, JSON.stringify(ns.map((n, at) => ({ id: `w${at}`, n }))))
+    items(0, 0, 0)
+    const agent = shared().agent('s1')
+    const partitions = { file, every: '1s', onChange: 'restart' }
+    const one = stageOfOne(shared(), 'one', 'beating', { partitions, lease: '7s', stop: { grace: '2s' } })
+    await enter(one, [agent])
+    const { worker } = instanceFiles(agent.state, `${agent.name}:one`)
+    const handed = () => {
+      const lines = (readFact(worker.assignment) ?? '').split('\n').filter(line => line !== '')
+      const found = lines.map(
+        line => JSON.parse(line) as { id: string; token: string; document: string; since: string },
+      )
+      return found.sort((a, b) => (a.id < b.id ? -1 : 1))
+    }
+    const ns = () => handed().map(({ document }) => JSON.parse(readFileSync(document, 'utf8')).n)
+    const are = (...wanted: number[]) =>
+      until(`${wanted} to be handed over`, (see: See) => see(ns()).join() === wanted.join(), { deadline: 20_000 })
+    await are(0, 0, 0)
+    const before = handed()
+    items(0, 1, 0)
+    await are(0, 1, 0)
+    await settled(one, [agent])
+    const after = await until('it to be handed over anew', () => handed()[1]?.since !== before[1]?.since && handed())
+    assert.deepEqual([after[0], after[2]], [before[0], before[2]])
+    assert.equal(after[1]?.token, before[1]?.token)
+    await neverTwice(one)
   })
 
   it('is fetched by another when the agent of whoever did so is killed', async () => {
