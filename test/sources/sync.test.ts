@@ -241,6 +241,39 @@ describe('a source that fails', () => {
 })
 
 describe('whoever fetches', () => {
+  it('and is cut off at any request, and others may be quicker, ends with the set all the same', async t => {
+    const items = (from: number, n: number) =>
+      JSON.stringify(Array.from({ length: 40 }, (_, at) => ({ id: `l${from + at}`, n })))
+    const wanted = Array.from({ length: 40 }, (_, at) => [
+      `l${10 + at}`,
+      `{"from":"source","document":{"id":"l${10 + at}","n":1}}`,
+    ])
+    let cut = true
+    for (let nth = 0; cut; nth++) {
+      const { fake, set, a, b } = await service(t)
+      set(items(0, 0))
+      await sync(a)
+      set(items(10, 1))
+      let requests = 0
+      cut = false
+      fake.script = () => {
+        if (requests++ !== nth) return undefined
+        cut = true
+        return { status: 500, text: 'No cluster leader' }
+      }
+      if (nth % 2 === 0) await sync(a).catch(() => {})
+      else {
+        await sync(a).catch(() => {})
+        fake.memory.destroy('session of a')
+        await sync(b)
+      }
+      fake.script = () => undefined
+      await sync(nth % 2 === 0 ? a : b)
+      assert.deepEqual(Object.entries(partitions(fake)).sort(), wanted, `cut off at request ${nth}`)
+      assert.equal(duty(fake).problem, null)
+    }
+  })
+
   it('does not while it has no session, and goes on from there soon', async t => {
     const { fake, a } = await service(t)
     removeFact(a.files.session)
