@@ -122,9 +122,12 @@ function startOf(context: Context, snapshot: Snapshot, partition: string): Start
 /** What stands in `defined` while the set is being written for the first time. */
 const begun = 'begun'
 
+/** The same for a set that comes from a source: whoever fetches it writes it, see lib/sources/. */
+const fetched = partitionsDigest([])
+
 async function define(context: Context, snapshot: Snapshot): Promise<void> {
   const { keys, definition } = snapshot
-  if (definition.source !== null) return writeFact(context.files.defined, partitionsDigest([])) // see lib/sources/
+  if (definition.source !== null) return writeFact(context.files.defined, fetched)
   const first = snapshot.definedLast === null
   const unfinished = snapshot.definedLast === begun
   if (first && snapshot.defined) {
@@ -134,6 +137,8 @@ async function define(context: Context, snapshot: Snapshot): Promise<void> {
     if (first) writeFact(context.files.defined, begun) // the set takes several transactions: one may be the last
     const { added, removed } = await definePartitions(context.consul, keys, definition.partitions, clean)
     if (!snapshot.defined) await transact(context.consul, [revisionBump(keys)])
+    // Nobody fetches it any more, and what was wrong with its source is wrong no longer.
+    if (snapshot.definedLast === fetched) await transact(context.consul, [{ Verb: 'delete', Key: keys.duty('source') }])
     context.log(`wrote the definition's partitions: ${added.length} added, ${removed.length} removed`)
   }
   writeFact(context.files.defined, partitionsDigest(definition.partitions))

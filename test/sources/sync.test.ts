@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { act } from '../../lib/act.ts'
 import { bootClock } from '../../lib/clock.ts'
 import type { Definition, Source } from '../../lib/definition/definition.ts'
 import { Temporary } from '../../lib/errors.ts'
@@ -9,10 +10,11 @@ import { waiting } from '../../lib/events/queue.ts'
 import { memberValue } from '../../lib/members.ts'
 import { keysOf } from '../../lib/names.ts'
 import { addPartitions } from '../../lib/partitions/set.ts'
+import { partitionsDigest } from '../../lib/plan.ts'
 import { dutyFrom } from '../../lib/sources/duty.ts'
 import { sync } from '../../lib/sources/sync.ts'
 import { readFact, removeFact, writeFact } from '../../lib/state/facts.ts'
-import { definition } from '../fixtures/cluster.ts'
+import { definition, snapshotOf } from '../fixtures/cluster.ts'
 import { type FakeConsul, fakeConsul } from '../fixtures/consul.ts'
 import { contextOf, directory, stateOf } from '../fixtures/state.ts'
 
@@ -139,6 +141,19 @@ describe('a fetched set', () => {
     fake.memory.keys.delete(keys.partition('x'))
     fake.memory.put(keys.partition('z'), '{"from":"source"}')
     assert.equal(await sync(a), 'fetched; added: x; removed: z')
+  })
+
+  it('gives way to a definition that has its own, and what was wrong with the source is forgotten', async t => {
+    const { fake, set, a } = await service(t)
+    set('["x", "y"]')
+    await sync(a)
+    set('[]')
+    await sync(a)
+    assert.match(duty(fake).problem ?? '', /refused/)
+    const now = { ...definition, partitions: ['y', 'z'] }
+    await act(a, snapshotOf({ definition: now, definedLast: partitionsDigest([]) }), [{ do: 'define' }])
+    assert.deepEqual(Object.keys(partitions(fake)), ['y', 'z'])
+    assert.equal(text(fake, keys.duty('source')), null)
   })
 
   it('is written without clean locks when somebody wiped it while it ran', async t => {
