@@ -1,6 +1,4 @@
-/** What the worker is to have: one line of JSON for each partition. Pure, but for the one place that writes the file. */
-import { removeFact, writeFact } from '../state/facts.ts'
-import type { WorkerFiles } from '../state/instance.ts'
+/** What the worker is to have: one line of JSON for each partition. Pure. */
 
 export interface Handed {
   readonly id: string
@@ -37,11 +35,4 @@ export function changedLines(before: string | null, added: readonly string[], wi
     return id !== undefined && !without.has(id) && !replaced.has(id)
   })
   return [...kept, ...added]
-}
-
-/** Replaces the file. From before that until the worker was told, `changed` is there. No lines: no file. */
-export function writeAssignment(files: WorkerFiles, lines: readonly string[]): void {
-  writeFact(files.changed, 'the worker is to be told')
-  if (lines.length > 0) writeFact(files.assignment, lines.join('\n'))
-  else removeFact(files.assignment)
 }

@@ -14,7 +14,7 @@ import { parseProcess, signal } from '../process/identity.ts'
 import { attempt, readFact, readLine, removeFact, writeFact } from '../state/facts.ts'
 import { type PartitionFiles, partitionFiles, type WorkerFiles } from '../state/instance.ts'
 import { appendLog } from '../state/log.ts'
-import { changedLines, parseHanded, writeAssignment } from './assignment.ts'
+import { changedLines, parseHanded } from './assignment.ts'
 import { confirms, linesFrom, parseConfirmation } from './confirmations.ts'
 import { handedTo } from './lease.ts'
 
@@ -44,6 +44,13 @@ export function takeBack(worker: WorkerFiles, partitions: readonly PartitionFile
   const left = changedLines(readFact(worker.assignment), [], ids)
   writeAssignment(worker, left)
   return left.length > 0
+}
+
+/** Replaces the file. From before that until the worker was told, `changed` is there. No lines: no file. */
+function writeAssignment(files: WorkerFiles, lines: readonly string[]): void {
+  writeFact(files.changed, 'the worker is to be told')
+  if (lines.length > 0) writeFact(files.assignment, lines.join('\n'))
+  else removeFact(files.assignment)
 }
 
 /** Tells the worker, if there is a process to tell: one that is only starting may have read what was there before. */

@@ -1,0 +1,97 @@
+/** One resource, from when it is handed to this process until nothing of it is left. */
+import type { Limit } from './limit.ts'
+import type { Handler, Logger, Resource } from './types.ts'
+
+export interface Surroundings {
+  readonly handler: Handler
+  readonly logger: Logger
+  readonly limits: { readonly handle: Limit; readonly terminate: Limit }
+}
+
+export class Life {
+  readonly resource: Resource
+  /** The line that it was handed over with, and that confirms its end. */
+  readonly line: string
+  readonly #token: string
+  readonly #around: Surroundings
+  readonly #controller = new AbortController()
+  /** The last call of `handle`. */
+  #call: Promise<unknown> | null = null
+
+  constructor(around: Surroundings, resource: Resource, token: string, line: string) {
+    this.#around = around
+    this.resource = resource
+    this.#token = token
+    this.line = line
+    void this.#handle()
+  }
+
+  async #handle(): Promise<void> {
+    const { handler, limits } = this.#around
+    const { signal } = this.#controller
+    const again = this.#backOff()
+    while (!signal.aborted) {
+      try {
+        await limits.handle(() => {
+          if (signal.aborted) return null // it need not wait for its turn to find that out
+          this.#call = (async () => handler.handle(this.resource, { token: this.#token, signal }))()
+          return this.#call
+        })
+        return
+      } catch (error) {
+        if (signal.aborted) return
+        this.#say('cannot handle', error)
+        await this.#ask(() => handler.failed?.(error, this.resource))
+        await again(signal)
+      }
+    }
+  }
+
+  /** Resolves when nothing of it is left. */
+  async end(): Promise<void> {
+    this.#controller.abort()
+    if (this.#call === null) return
+    await this.#call.catch(() => {}) // that was told, or is what the signal brings about
+    const { handler, limits } = this.#around
+    for (const again = this.#backOff(); ; await again()) {
+      try {
+        await limits.terminate(() => handler.terminate?.(this.resource))
+        return
+      } catch (error) {
+        this.#say('cannot terminate', error)
+        if ((await this.#ask(() => handler.terminateFailed?.(error, this.resource))) === true) return
+      }
+    }
+  }
+
+  /** Waits longer each time; less when the signal is aborted meanwhile. */
+  #backOff(): (signal?: AbortSignal) => Promise<void> {
+    const { first = 100, longest = 30_000 } = this.#around.handler.retry ?? {}
+    let next = first
+    return signal => {
+      const wait = next
+      next = Math.min(longest, next * 2)
+      return new Promise(resolve => {
+        const timer = setTimeout(resolve, wait)
+        signal?.addEventListener('abort', () => {
+          clearTimeout(timer)
+          resolve()
+        })
+      })
+    }
+  }
+
+  /** What the program says to that; undefined when it fails. */
+  async #ask<T>(question: () => T | Promise<T>): Promise<T | undefined> {
+    try {
+      return await question()
+    } catch (error) {
+      this.#say('cannot tell of a failure of', error)
+      return undefined
+    }
+  }
+
+  #say(what: string, error: unknown): void {
+    this.#around.logger.error(`${what} ${this.resource.id}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}

@@ -1,0 +1,64 @@
+/** All resources of this process: makes what is handled what the assignment says, one line each. */
+import { parseHanded } from '../worker/assignment.ts'
+import { Life, type Surroundings } from './life.ts'
+import type { Resource } from './types.ts'
+
+export class Lives {
+  readonly #around: Surroundings
+  readonly #confirm: (line: string) => void
+  /** By id. One that ends stays until it is over. */
+  readonly #lives = new Map<string, { readonly life: Life; ending: Promise<void> | null }>()
+  /** By line. */
+  #wanted = new Set<string>()
+
+  /** @param confirm is called with the line of each that is over */
+  constructor(around: Surroundings, confirm: (line: string) => void) {
+    this.#around = around
+    this.#confirm = confirm
+  }
+
+  /** @param text the whole assignment */
+  follow(text: string): void {
+    const lines = text.split('\n').filter(line => line.trim() !== '')
+    const bad = lines.find(line => parseHanded(line) === null)
+    if (bad !== undefined) {
+      this.#around.logger.error(`cannot read the assignment: ${bad.slice(0, 200)}`)
+      return
+    }
+    this.#wanted = new Set(lines)
+    for (const { life } of this.#lives.values()) if (!this.#wanted.has(life.line)) this.#end(life)
+    for (const line of lines) this.#begin(line)
+  }
+
+  /** What is handled, and not being given up. */
+  held(): Resource[] {
+    return [...this.#lives.values()].filter(({ ending }) => ending === null).map(({ life }) => life.resource)
+  }
+
+  /** Ends all of them; nothing is begun any more until the next `follow`. */
+  async end(): Promise<void> {
+    this.#wanted = new Set()
+    await Promise.all([...this.#lives.values()].map(({ life }) => this.#end(life)))
+  }
+
+  #begin(line: string): void {
+    const handed = parseHanded(line)
+    if (handed === null || this.#lives.has(handed.id)) return // the end of the earlier one looks again
+    const { token, ...resource } = handed
+    this.#around.logger.info(`handles ${handed.id}, token ${token}`)
+    this.#lives.set(handed.id, { life: new Life(this.#around, resource, token, line), ending: null })
+  }
+
+  #end(life: Life): Promise<void> {
+    const { id } = life.resource
+    const entry = this.#lives.get(id)
+    if (!entry) return Promise.resolve()
+    entry.ending ??= life.end().then(() => {
+      this.#lives.delete(id)
+      this.#around.logger.info(`has given up ${id}`)
+      this.#confirm(life.line)
+      for (const line of this.#wanted) if (parseHanded(line)?.id === id) this.#begin(line)
+    })
+    return entry.ending
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * `watchbill/worker`: the one process of an instance (`"per": "instance"`) as a Node program. It follows the assignment,
+ * calls the program's own functions for each resource, and confirms what is over.
+ */
+import { appendFileSync, readFileSync, statSync } from 'node:fs'
+import { limit } from './limit.ts'
+import { Lives } from './lives.ts'
+import type { Handler, Resources } from './types.ts'
+
+export type { Handler, Held, Logger, Resource, Resources } from './types.ts'
+
+/** How often the file is looked at, ms, should a signal be lost. */
+const every = 1000
+
+/**
+ * Handles whatever this instance is given from now on, until SIGTERM or SIGINT: then it terminates all, calls `stop`, and
+ * ends the process.
+ * @throws Error when watchbill did not start this process with `"per": "instance"`
+ */
+export function resources(handler: Handler): Resources {
+  const assignment = given('WATCHBILL_ASSIGNMENT')
+  const confirmations = given('WATCHBILL_CONFIRMATIONS')
+  const logger = handler.logger ?? console
+  const most = handler.concurrency ?? Number.POSITIVE_INFINITY
+  const limits = { handle: limit(most), terminate: limit(most) }
+  // At once, a whole line: the next line of code may never run.
+  const lives = new Lives({ handler, logger, limits }, line => appendFileSync(confirmations, `${line}\n`))
+  let seen: string | null = null
+  let closing: Promise<void> | null = null
+  const look = () => {
+    const stamp = stampOf(assignment)
+    if (closing !== null || stamp === seen) return
+    seen = stamp
+    lives.follow(textOf(assignment))
+  }
+  const timer = setInterval(look, every)
+  const close = () => {
+    clearInterval(timer)
+    closing ??= lives.end().then(async () => {
+      await handler.stop?.()
+    })
+    return closing
+  }
+  const end = async () => {
+    const failure = await close().then(
+      () => null,
+      (error: unknown) => ({ error }),
+    )
+    if (failure) logger.error(`cannot stop: ${String(failure.error)}`)
+    process.exit(failure ? 1 : 0)
+  }
+  process.on('SIGWINCH', look)
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end)
+  look()
+  return { held: () => lives.held(), close }
+}
+
+function given(name: string): string {
+  const value = process.env[name]
+  if (value) return value
+  throw new Error(`${name} is not set: watchbill sets it for the run.command of a definition with "per": "instance"`)
+}
+
+/** Tells one state of the file from another; empty when there is none. */
+function stampOf(file: string): string {
+  const stat = statSync(file, { throwIfNoEntry: false })
+  return stat ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : ''
+}
+
+/** Empty when there is no file: then nothing is left to this process. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
+    throw error
+  }
+}

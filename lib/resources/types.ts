@@ -1,0 +1,61 @@
+/** What a program gets from, and gives to, `watchbill/worker`. */
+
+/** One partition of the service, as this instance was given it. */
+export interface Resource {
+  readonly id: string
+  /** Path of the file that holds its document; null when it has none. */
+  readonly document: string | null
+  /** Since when this instance has it, ISO 8601. */
+  readonly since: string
+}
+
+export interface Held {
+  /**
+   * The fencing token: it grows with every acquisition of the resource, whoever makes it. Pass it to what you write to, and
+   * have that refuse a lower one than it has seen.
+   */
+  readonly token: string
+  /** Aborted as soon as the resource is to be given up. */
+  readonly signal: AbortSignal
+}
+
+export interface Logger {
+  info(message: string): void
+  error(message: string): void
+}
+
+export interface Handler {
+  /**
+   * Begins to handle a resource: returns, or resolves, once that is set up, and leaves it at work; or resolves only when the
+   * signal is aborted. One that fails is called again with back-off; others are not disturbed.
+   */
+  handle(resource: Resource, held: Held): unknown
+  /**
+   * Ends that. It is called once `handle` is over, whether or not that succeeded; when it has resolved, nothing of the resource
+   * may be at work any more, for another instance starts it then.
+   */
+  terminate?(resource: Resource): unknown
+  /** `handle` failed; it is called again. */
+  failed?(error: unknown, resource: Resource): unknown
+  /**
+   * `terminate` failed.
+   * @returns true when the resource is given up all the same; otherwise `terminate` is called again with back-off, and the
+   * whole process is stopped when the grace period is over
+   */
+  terminateFailed?(error: unknown, resource: Resource): boolean | Promise<boolean>
+  /** The process ends: everything was terminated before. */
+  stop?(): unknown
+  /** Where it says what it does; the console unless given. */
+  readonly logger?: Logger
+  /** How many calls of `handle`, and as many of `terminate`, may be under way at a time; any number unless given. */
+  readonly concurrency?: number
+  /** Back-off between two tries, ms: it doubles from `first` to `longest`; 100 and 30,000 unless given. */
+  readonly retry?: { readonly first?: number; readonly longest?: number }
+}
+
+export interface Resources {
+  /** The resources that are held now. */
+  held(): Resource[]
+  /** Terminates everything and calls `stop`, as SIGTERM does, but lets the process live. */
+  close(): Promise<void>
+}

@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { limit } from '../../lib/resources/limit.ts'
+import { Lives } from '../../lib/resources/lives.ts'
+import type { Handler } from '../../lib/resources/types.ts'
+import { lineOf } from '../../lib/worker/assignment.ts'
+import { until } from '../lab/until.ts'
+
+const line = (id: string, token = '7') => lineOf({ id, token, document: null, since: '2026-01-01T00:00:00.000Z' })
+const text = (...lines: string[]) => lines.map(line => `${line}\n`).join('')
+
+/** Lives of a program that writes down what is asked of it, and the confirmations with that. */
+function play(over: Partial<Handler> = {}, most = Number.POSITIVE_INFINITY) {
+  const told: string[] = []
+  const tell = (what: string) => void told.push(what)
+  const handler: Handler = {
+    handle: ({ id }, { token }) => tell(`handle ${id} ${token}`),
+    terminate: ({ id }) => tell(`terminate ${id}`),
+    failed: (error, { id }) => tell(`failed ${id}: ${(error as Error).message}`),
+    retry: { first: 1, longest: 4 },
+    ...over,
+  }
+  const logger = { info: () => {}, error: () => {} }
+  const limits = { handle: limit(most), terminate: limit(most) }
+  const lives = new Lives({ handler, logger, limits }, line => tell(`confirmed ${JSON.parse(line).id}`))
+  return {
+    lives,
+    told,
+    seen: (...what: string[]) => until(what.join(), see => what.every(one => see(told).includes(one)), { every: 2 }),
+  }
+}
+
+describe('a resource', () => {
+  it('is handled when it comes, terminated when it goes, and confirmed then', async () => {
+    const { lives, told, seen } = play()
+    lives.follow(text(line('a'), line('b')))
+    await seen('handle a 7', 'handle b 7')
+    lives.follow(text(line('b')))
+    await seen('confirmed a')
+    assert.deepEqual(told, ['handle a 7', 'handle b 7', 'terminate a', 'confirmed a'])
+    assert.deepEqual(
+      lives.held().map(({ id }) => id),
+      ['b'],
+    )
+  })
+
+  it('is handled once, however often one looks', async () => {
+    const { lives, told, seen } = play()
+    for (let looks = 0; looks < 3; looks++) lives.follow(text(line('a')))
+    await seen('handle a 7')
+    assert.equal(told.length, 1)
+  })
+
+  it('is confirmed only when its handle and its terminate are over', async () => {
+    let over = false
+    const { lives, told, seen } = play({
+      handle: (_, { signal }) =>
+        new Promise<void>(resolve => signal.addEventListener('abort', () => setTimeout(() => resolve(), 20))),
+      terminate: async () => {
+        await delay(20)
+        over = true
+      },
+    })
+    lives.follow(text(line('a')))
+    lives.follow('')
+    assert.deepEqual(told, [])
+    await seen('confirmed a')
+    assert.equal(over, true)
+  })
+
+  it('that fails is handled again, later each time, and others are not disturbed', async () => {
+    let tries = 0
+    const { lives, told, seen } = play({
+      handle: ({ id }) => {
+        if (id === 'bad' && ++tries < 4) throw new Error(`try ${tries}`)
+        told.push(`handles ${id}`)
+      },
+    })
+    lives.follow(text(line('bad'), line('good')))
+    await seen('handles bad')
+    assert.deepEqual(told, [
+      'handles good',
+      'failed bad: try 1',
+      'failed bad: try 2',
+      'failed bad: try 3',
+      'handles bad',
+    ])
+  })
+
+  it('that goes while it fails is not tried again', async () => {
+    let tries = 0
+    const fails = () => {
+      tries++
+      throw new Error('no')
+    }
+    const { lives, seen } = play({ handle: fails, retry: { first: 60_000 } })
+    lives.follow(text(line('a')))
+    await seen('failed a: no')
+    lives.follow('')
+    await seen('terminate a', 'confirmed a')
+    assert.equal(tries, 1)
+  })
+
+  it('whose terminate fails is not confirmed until that succeeds', async () => {
+    let tries = 0
+    const { lives, told, seen } = play({
+      terminate: () => {
+        if (++tries < 3) throw new Error('not yet')
+      },
+      terminateFailed: (_, { id }) => {
+        told.push(`terminateFailed ${id}`)
+        return false
+      },
+    })
+    lives.follow(text(line('a')))
+    await seen('handle a 7')
+    lives.follow('')
+    await seen('confirmed a')
+    assert.deepEqual(told, ['handle a 7', 'terminateFailed a', 'terminateFailed a', 'confirmed a'])
+  })
+
+  it('is given up all the same when the program says so', async () => {
+    const { lives, told, seen } = play({
+      terminate: () => {
+        throw new Error('never')
+      },
+      terminateFailed: async () => true,
+    })
+    lives.follow(text(line('a')))
+    await seen('handle a 7')
+    lives.follow('')
+    await seen('confirmed a')
+    assert.deepEqual(told, ['handle a 7', 'confirmed a'])
+  })
+
+  it('that comes back with another token is ended, confirmed, and then handled', async () => {
+    const { lives, told, seen } = play()
+    lives.follow(text(line('a')))
+    await seen('handle a 7')
+    lives.follow(text(line('a', '8')))
+    await seen('handle a 8')
+    assert.deepEqual(told, ['handle a 7', 'terminate a', 'confirmed a', 'handle a 8'])
+  })
+
+  it('that comes back and goes while the earlier one ends is not handled', async () => {
+    const { lives, told, seen } = play({ terminate: () => delay(20) })
+    lives.follow(text(line('a')))
+    await seen('handle a 7')
+    for (const then of ['', text(line('a', '8')), '']) lives.follow(then)
+    await seen('confirmed a')
+    await lives.end()
+    assert.deepEqual(told, ['handle a 7', 'confirmed a'])
+  })
+
+  it('keeps what it has when the assignment cannot be read', async () => {
+    const { lives, told, seen } = play()
+    lives.follow(text(line('a')))
+    await seen('handle a 7')
+    lives.follow('oh no\n')
+    assert.deepEqual(
+      lives.held().map(({ id }) => id),
+      ['a'],
+    )
+    assert.deepEqual(told, ['handle a 7'])
+  })
+})
+
+describe('the limit', () => {
+  it('is kept, in order', async () => {
+    let running = 0
+    let most = 0
+    const order: string[] = []
+    const { lives, seen } = play(
+      {
+        handle: async ({ id }) => {
+          most = Math.max(most, ++running)
+          order.push(id)
+          await delay(2)
+          running--
+        },
+        terminate: ({ id }) => order.push(id),
+      },
+      2,
+    )
+    const ids = ['a', 'b', 'c', 'd', 'e']
+    lives.follow(text(...ids.map(id => line(id))))
+    await until('all to be handled', () => order.length === 5 && running === 0)
+    assert.equal(most, 2)
+    assert.deepEqual(order, ids)
+    lives.follow('')
+    await seen(...ids.map(id => `confirmed ${id}`))
+  })
+
+  it('keeps nobody from giving up what waits for its turn', async () => {
+    const { lives, told, seen } = play({ handle: ({ id }) => id === 'slow' && new Promise(() => {}) }, 1)
+    lives.follow(text(line('slow'), line('waits')))
+    lives.follow(text(line('slow')))
+    await seen('confirmed waits')
+    assert.deepEqual(told, ['confirmed waits'])
+  })
+})
