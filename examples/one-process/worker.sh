@@ -20,7 +20,7 @@ start() {
 }
 
 look() {
-  wanted=$(cat "$WATCHBILL_ASSIGNMENT")$nl
+  wanted=$(cat "$WATCHBILL_ASSIGNMENT" 2>/dev/null)$nl # no file, nothing left
   before=$held held=''
   while read -r pid line; do
     [ "$pid" ] || continue
