@@ -7,7 +7,7 @@ import { reason } from '../errors.ts'
 import { tellReleased } from '../events/released.ts'
 import type { Keys } from '../names.ts'
 import type { Step } from '../plan.ts'
-import { type Stop, StopFailed, stopAll } from '../process/stop.ts'
+import { notStopped, type Stop, stopAll } from '../process/stop.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { attempt, makeOwnDirectory, removeFact, writeFact } from '../state/facts.ts'
 import { cleanValue, disownedValue } from './lock-value.ts'
@@ -66,9 +66,10 @@ async function stopAndGiveBack(context: Context, snapshot: Snapshot, endings: re
   try {
     await stopAll(context.files.partitions, stops, onGone)
   } catch (error) {
-    if (error instanceof StopFailed && snapshot.definition.hooks.stopFailed) {
+    const failed = notStopped(error)
+    if (failed !== null && snapshot.definition.hooks.stopFailed) {
       const { tellStopFailed } = await import('../events/lifecycle.ts')
-      tellStopFailed(context, snapshot.definition, error.partitions, reason(error))
+      tellStopFailed(context, snapshot.definition, failed, reason(error))
     }
     throw error
   } finally {

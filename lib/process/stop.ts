@@ -106,6 +106,14 @@ export class StopFailed extends Temporary {
   }
 }
 
+/**
+ * The partitions of which an error is told by a StopFailed; null for any other. By its shape: in a release, where the worker's
+ * part is a file of its own, the class is there twice.
+ */
+export function notStopped(error: unknown): readonly string[] | null {
+  return error instanceof Error && 'partitions' in error ? (error as StopFailed).partitions : null
+}
+
 function begin(stop: Stop): void {
   const { shepherd, process } = livingProcesses(stop.files)
   if (shepherd && !isStopped(shepherd)) signal(shepherd, 'SIGTERM')

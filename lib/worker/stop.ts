@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../clock.ts'
 import { listed } from '../plan-sentence.ts'
 import { markedProcesses } from '../process/marks.ts'
-import { type Stop, StopFailed, stopAll } from '../process/stop.ts'
+import { notStopped, type Stop, StopFailed, stopAll } from '../process/stop.ts'
 import { readLine, removeFact } from '../state/facts.ts'
 import { type WorkerFiles, workerOf } from '../state/instance.ts'
 import { livingProcesses } from '../state/local.ts'
@@ -43,7 +43,7 @@ export async function stopHanded(
     if (late.length > 0) say(worker, `is stopped as a whole: it has not confirmed that it stopped ${names(late)}`)
     if (!useful || late.length > 0 || livingProcesses(worker).shepherd === null) {
       await endWorker(worker, left).catch(error => {
-        throw error instanceof StopFailed ? new StopFailed(left) : error
+        throw notStopped(error) ? new StopFailed(left) : error
       })
       useful = true // whoever has started another one meanwhile, has done so for something else
     }

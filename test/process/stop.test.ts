@@ -8,7 +8,7 @@ import { writeLease } from '../../lib/lease/lease.ts'
 import { isAlive, type Process, parseProcess, processOf, signal } from '../../lib/process/identity.ts'
 import { markedProcesses } from '../../lib/process/marks.ts'
 import { startShepherds } from '../../lib/process/start.ts'
-import { type Stop, stopAll } from '../../lib/process/stop.ts'
+import { notStopped, type Stop, StopFailed, stopAll } from '../../lib/process/stop.ts'
 import { readFact, writeFact } from '../../lib/state/facts.ts'
 import type { InstanceFiles, PartitionFiles } from '../../lib/state/instance.ts'
 import { definition } from '../fixtures/cluster.ts'
@@ -143,6 +143,14 @@ describe('stopping', { concurrency: 6 }, () => {
     const own = await running(files, 'p', polite)
     process.kill(pidIn(own.process), 'SIGSTOP')
     assert.deepEqual(await stop(files, 'p'), [['p']])
+  })
+
+  it('fails with the partitions that are left, also where another file of a release says so', () => {
+    const files = {} as PartitionFiles
+    const left: Stop = { partition: 'p', files, grace, signal: 'SIGTERM' }
+    assert.deepEqual(notStopped(new StopFailed([left])), ['p'])
+    assert.deepEqual(notStopped(Object.assign(new Error('of its own class'), { partitions: ['p'] })), ['p'])
+    assert.equal(notStopped(new Error('no room')), null)
   })
 
   it('tells of each partition as it goes', async test => {
