@@ -1,5 +1,5 @@
 /** Starts partitions' processes: detached shepherds that outlive the handler, the reload and the agent. */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { checkId, passPath } from '../checks/ids.ts'
 import { addressFrom } from '../consul/address.ts'
 import type { Definition } from '../definition/definition.ts'
@@ -34,6 +34,11 @@ export async function startShepherds(definition: Definition, starts: readonly St
   if (definition.run.per === 'instance') {
     const { handToWorker } = await import('../worker/start.ts')
     return handToWorker(definition, starts)
+  }
+  const handed = starts.filter(({ files }) => existsSync(files.handed)) // by an earlier definition
+  if (handed.length > 0) {
+    const { takeFromWorker } = await import('../worker/start.ts')
+    await takeFromWorker(definition, handed)
   }
   const shepherds = starts.map(start => ({
     ...start,

@@ -34,9 +34,14 @@ export async function handToWorker(definition: Definition, starts: readonly Star
 }
 
 /** One that the worker was asked to stop is not given to it again before it has: its confirmation would be another's. */
-async function finishStops({ stop }: Definition, starts: readonly Start[]): Promise<void> {
+function finishStops(definition: Definition, starts: readonly Start[]): Promise<void> {
   const asked = starts.filter(({ files }) => existsSync(files.asked) && existsSync(files.handed))
-  const stops = asked.map(({ partition, files, grace }) => ({
+  return takeFromWorker(definition, asked)
+}
+
+/** Their acquisitions stay. @throws Temporary when the worker neither gives them back nor can be ended */
+export async function takeFromWorker({ stop }: Definition, handed: readonly Start[]): Promise<void> {
+  const stops = handed.map(({ partition, files, grace }) => ({
     partition,
     files,
     grace,

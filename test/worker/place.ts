@@ -45,6 +45,11 @@ export class Place {
     await startShepherds({ ...definition, run: { ...definition.run, per: 'instance', command: this.command } }, starts)
   }
 
+  /** As after a change of the definition: each with a process of its own. */
+  async startAlone(command: readonly string[], ...starts: readonly Start[]): Promise<void> {
+    await startShepherds({ ...definition, run: { ...definition.run, command } }, starts)
+  }
+
   /** @returns the partitions that are gone, in the order in which that was told */
   async stop(partitions: readonly string[], more: Partial<Stop> = {}): Promise<string[]> {
     const told: string[] = []

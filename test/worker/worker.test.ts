@@ -20,7 +20,7 @@ function example(t: TestContext, terms = {}) {
   const beats = join(directory(t), 'beats')
   writeFileSync(beats, '')
   const place = new Place(t, [exampleWorker, beating, beats], terms)
-  return Object.assign(place, { beats: () => readBeats(beats) })
+  return Object.assign(place, { journal: beats, beats: () => readBeats(beats) })
 }
 
 /** A worker of 0 and 1 that does not look at what it is told, and confirms by `confirm`. */
@@ -155,6 +155,37 @@ describe('the worker', () => {
     await runs(place, '0', '1')
     assert.deepEqual(overlaps(await place.beats()), [])
   })
+
+  it('starts one anew that is to be restarted, with the same token', async t => {
+    const place = example(t)
+    const starts = [place.acquire('0'), place.acquire('1')]
+    await place.start(...starts)
+    await runs(place, '0', '1')
+    const first = await place.process()
+    assert.deepEqual(await place.stop(['1'], { keeps: true }), ['1'])
+    await place.start(...starts.slice(1))
+    await until('it to run again', async () => new Set((await place.beats()).map(({ pid }) => pid)).size === 3)
+    await runs(place, '0', '1')
+    assert.equal(await place.process(), first)
+    assert.deepEqual(overlaps(await place.beats()), [])
+  })
+
+  for (const killed of [false, true]) {
+    it(`gives up what is to have a process of its own by now${killed ? ', although it is gone itself' : ''}`, async t => {
+      const place = example(t)
+      const starts = [place.acquire('0'), place.acquire('1')]
+      await place.start(...starts)
+      await runs(place, '0', '1')
+      if (killed) process.kill(Number(readLine(place.files.worker.shepherd)?.split(' ')[0]), 'SIGKILL')
+      await place.startAlone(['/bin/sh', beating, place.journal], ...starts.slice(1))
+      const own = place.files.partition('1')
+      const alone = await until('its own process', () => parseProcess(readLine(own.process)))
+      assert.equal(existsSync(own.handed), false)
+      assert.deepEqual(await place.stop(['1']), ['1'])
+      assert.equal(isAlive(alone), false)
+      assert.deepEqual(overlaps(await place.beats()), [])
+    })
+  }
 
   it('is stopped by its shepherd alone when the lease of one partition is over', async t => {
     const { place, first } = await stubborn(t, ':', { lease: 1500, grace: 300 })
