@@ -238,7 +238,10 @@ export class Faults {
     const { lease, grace, interval } = participant.terms
     const terms =
       lease > 8000 ? { lease: 7000, grace: 1000, interval } : { lease: lease + 5000, grace: grace + 1000, interval }
-    participant.define(this.#fleet.options.partitions, terms)
+    const { options, world } = this.#fleet
+    const turned = options.per === 'instance' && world.random(`turns ${participant.name}`) < 0.5
+    const other = participant.per === 'instance' ? 'partition' : 'instance'
+    participant.define(options.partitions, terms, turned ? other : participant.per)
   }
 }
 

@@ -229,4 +229,12 @@ export const mutants: readonly Mutant[] = [
     faults: ['drained', 'drain over'],
     per: 'instance',
   },
+  {
+    name: 'a partition gets a process of its own although the worker may have it',
+    file: 'process/start.ts',
+    edits: [['  if (handed.length > 0) {', '  if (handed.length < 0) {']],
+    seed: 1,
+    faults: ['terms changed', 'shepherd killed', 'drained', 'drain over'],
+    per: 'instance',
+  },
 ]

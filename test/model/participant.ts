@@ -27,7 +27,7 @@ export class Participant {
   readonly #lib: Lib
   readonly #consul: ConsulModel
   #terms: Terms
-  readonly #per: Per
+  #per: Per
   /** It is registered with its agent. */
   present = false
   /** The guard does not end before this time. */
@@ -57,8 +57,13 @@ export class Participant {
     return this.#terms
   }
 
-  define(partitions: readonly string[], terms = this.#terms): void {
+  get per(): Per {
+    return this.#per
+  }
+
+  define(partitions: readonly string[], terms = this.#terms, per = this.#per): void {
     this.#terms = terms
+    this.#per = per
     const definition = {
       name: service,
       partitions: { list: partitions },
