@@ -6,9 +6,10 @@ import type { Step } from '../plan.ts'
 import { fencingToken } from '../settings.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { removeFact, writeFact } from '../state/facts.ts'
+import type { PartitionFiles } from '../state/instance.ts'
 import type { Local } from '../state/local.ts'
-import { writePartitionLease } from '../worker/lease.ts'
-import { never } from './lease.ts'
+import { writePartitionLeases } from '../worker/lease.ts'
+import { never, type PartitionLease } from './lease.ts'
 import { assume, lockIndex, lockOperations } from './takeover.ts'
 
 export type Reclaim = Extract<Step, { do: 'reclaim' }>
@@ -17,6 +18,10 @@ export type Adopt = Extract<Step, { do: 'adopt' }>
 /** What is refused is left as it is: its lease is pinned, and the next look decides. */
 export async function reclaimAll(context: Context, snapshot: Snapshot, reclaims: readonly Reclaim[]): Promise<void> {
   let begun = 0
+  // All at once: what is handed to the worker has it follow each time.
+  writePartitionLeases(
+    reclaims.map(({ partition }) => pinned(context, partition, snapshot.local.get(partition) as Local)),
+  )
   await transactInBatches(context.consul, {
     items: reclaims.map(reclaim => ({ ...reclaim, local: snapshot.local.get(reclaim.partition) as Local })),
     operations: ({ partition, index, held, local }) => {
@@ -49,9 +54,12 @@ type Terms = NonNullable<Local['terms']>
  * lease over what it did not check.
  */
 function pin(context: Context, partition: string, local: Local): void {
-  const files = context.files.partition(partition)
-  writePartitionLease(files, { from: never, own: local.proof as number })
-  removeFact(files.index)
+  writePartitionLeases([pinned(context, partition, local)])
+  removeFact(context.files.partition(partition).index)
+}
+
+function pinned(context: Context, partition: string, { proof }: Local): [PartitionFiles, PartitionLease] {
+  return [context.files.partition(partition), { from: never, own: proof as number }]
 }
 
 /** The lock is held, as this look has seen, but whoever took it did not live to write all of that down. */

@@ -49,8 +49,8 @@ export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>,
   writePartitionLeases(lost.flatMap(id => pinned(files.partition(id), before, t0)))
   const again = [...proved].filter(id => local.get(id)?.pinned)
   writePartitionLeases(again.map(id => [files.partition(id), { from: t0, own: t0 }]))
-  lengthen(files.worker)
   extendLease(files, t0, bootClock())
+  lengthen(files.worker, t0)
   return { proved: [...proved], lost, member, missing }
 }
 

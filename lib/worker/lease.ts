@@ -19,7 +19,7 @@ export function writePartitionLease(files: PartitionFiles, lease: PartitionLease
 
 /** The same for many of one instance. */
 export function writePartitionLeases(leases: readonly (readonly [PartitionFiles, PartitionLease])[]): void {
-  const handed = leases.filter(([{ handed }]) => existsSync(handed))
+  const handed = leases.filter(([files, lease]) => existsSync(files.handed) && mayShorten(partitionLease(files), lease))
   const write = () => {
     for (const [files, lease] of leases) writeLease(files, lease)
   }
@@ -37,6 +37,11 @@ export function writePartitionLeases(leases: readonly (readonly [PartitionFiles,
   })
 }
 
+/** Otherwise it ends no earlier than before, whatever else is written meanwhile. */
+function mayShorten(before: PartitionLease | null, { from, own }: PartitionLease): boolean {
+  return before === null || from > before.from || own < before.own
+}
+
 /** For who holds the worker's lock. A worker without a lease has none that runs. */
 export function shorten(worker: WorkerFiles, leases: readonly (PartitionLease | null)[]): void {
   writeLease(worker, shortest(worker, [partitionLease(worker), ...leases]))
@@ -48,9 +53,13 @@ export function measure(worker: WorkerFiles): void {
   if (leases.length > 0) writeLease(worker, shortest(worker, leases))
 }
 
-/** The guard: when no partition is in doubt any more, the worker's lease is as long as the instance's again. */
-export function lengthen(worker: WorkerFiles): void {
-  if (partitionLease(worker)?.from === never) exclusively(worker, () => measure(worker))
+/**
+ * The guard, after a check that began at `t0`: a lease that this check does not extend, because a lock is in doubt or newer
+ * than the check, is extended as far as those of the partitions are.
+ */
+export function lengthen(worker: WorkerFiles, t0: number): void {
+  const lease = partitionLease(worker)
+  if (lease !== null && lease.from > t0) exclusively(worker, () => measure(worker))
 }
 
 /** What the worker may be running. */

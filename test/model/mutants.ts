@@ -52,9 +52,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'lease counted from the end of the read',
     file: 'lease/renew.ts',
-    edits: [
-      ['  extendLease(files, t0, bootClock())\n  return', '  extendLease(files, bootClock(), bootClock())\n  return'],
-    ],
+    edits: [['  extendLease(files, t0, bootClock())\n', '  extendLease(files, bootClock(), bootClock())\n']],
     seed: 1,
     faults: ['lost while a read is answered, then cut'],
   },

@@ -42,11 +42,11 @@ export function neverTwoOwners(
 }
 
 /** After these actions the same processes run as before. */
-export function nobodyIsStopped(lib: Lib, kinds: readonly Kind[]) {
+export function nobodyIsStopped(lib: Lib, kinds: readonly Kind[], per: Per = 'partition') {
   // Three in a row are within a lease; more of them may cost one.
   const few = actionsOf(kinds).map(actions => actions.slice(0, 3))
   return fc.asyncProperty(options, few, (options, actions) =>
-    told(new Fleet(lib, { ...options, terms: patient, per: 'partition' }), async fleet => {
+    told(new Fleet(lib, { ...options, terms: patient, per }), async fleet => {
       const faults = new Faults(fleet)
       await fleet.settle()
       const before = fleet.running()
