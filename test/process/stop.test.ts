@@ -155,7 +155,7 @@ describe('stopping', { concurrency: 6 }, () => {
 
   it('tells of each partition as it goes', async test => {
     const files = place(test)
-    await Promise.all([running(files, 'slow', stubborn), running(files, 'quick', polite)])
+    await Promise.all([running(files, 'slow', stubborn, 5000), running(files, 'quick', polite)])
     assert.deepEqual(await stop(files, 'slow', 'quick'), [['quick'], ['slow']])
   })
 
