@@ -39,6 +39,7 @@ export async function stopHanded(
     if (gone.length > 0) await onGone(gone)
     left = left.filter(stop => !gone.includes(stop))
     if (left.length === 0) return
+    if (gone.length > 0) continue // giving back takes its time: more may have been confirmed meanwhile
     const late = left.filter(({ grace }) => bootClock() - begun >= grace)
     if (late.length > 0) say(worker, `is stopped as a whole: it has not confirmed that it stopped ${names(late)}`)
     if (!useful || late.length > 0 || livingProcesses(worker).shepherd === null) {

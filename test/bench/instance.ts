@@ -14,34 +14,22 @@ import { type Agent, startCluster } from '../lab/cluster.ts'
 import { configure, guardCommand, instanceOf, program } from '../lab/install.ts'
 import { until } from '../lab/until.ts'
 import { atMost, type Bench, exactly, paired, type Row, told } from './bench.ts'
-import { type Handling, handlings, killed, overlapping } from './instance/journal.ts'
+import { type Handling, Journal, overlapping } from './instance/journal.ts'
 
 const count = Number(process.env.COUNT ?? 10_000)
 const quietSeconds = 20
 
 const bench: Bench = async progress => {
   const cluster = await startCluster({ clients: 3 })
-  const journal = join(cluster.root, 'journal')
-  writeFileSync(journal, '')
-  const command = [process.execPath, join(import.meta.dirname, 'instance/worker.ts'), journal]
+  const file = join(cluster.root, 'journal')
+  writeFileSync(file, '')
+  const journal = new Journal(file)
+  const command = [process.execPath, join(import.meta.dirname, 'instance/worker.ts'), file]
   const definition = { name: 'links', partitions: { range: [0, count - 1] }, run: { per: 'instance', command } }
   const workerOf = (agent: Agent) =>
     parseProcess(readLine(instanceFiles(agent.state, instanceOf(agent, definition)).worker.process))?.pid ?? 0
-  const ends: [pid: number, at: number][] = []
-  const all = () => {
-    const found = handlings(journal)
-    for (const [pid, at] of ends) killed(found, pid, at)
-    return found
-  }
   const handled = (what: string, ids: number) =>
-    until(
-      what,
-      see => {
-        const now = all().filter(({ to }) => to === Number.POSITIVE_INFINITY)
-        return see(new Set(now.map(({ id }) => id)).size) === ids
-      },
-      { every: 100, deadline: 180_000 },
-    )
+    until(what, see => see(new Set(journal.now().map(({ id }) => id)).size) === ids, { every: 100, deadline: 180_000 })
   try {
     const three = cluster.agents.slice(0, 3)
     const [first, second, , fourth] = cluster.agents as [Agent, Agent, Agent, Agent]
@@ -52,14 +40,14 @@ const bench: Bench = async progress => {
     const begun = bootClock()
     await Promise.all(three.map(agent => agent.reload()))
     await handled('all to be handled', count)
-    rows.push(atMost(10, 'first full start, from the reload on', (latest(all()) - begun) / 1000, 's'))
-    await balanced(all, () => three.map(workerOf))
+    rows.push(atMost(10, 'first full start, from the reload on', (latest(journal.all) - begun) / 1000, 's'))
+    await balanced(journal, () => three.map(workerOf))
 
     progress('one is added')
     const added = bootClock()
     await program('partitions', ['links', 'add', 'new', '--http-addr', first.http])
     await handled('the new one to be handled', count + 1)
-    rows.push(atMost(1, 'one added: handled after', (latest(all()) - added) / 1000, 's'))
+    rows.push(atMost(1, 'one added: handled after', (latest(journal.all) - added) / 1000, 's'))
 
     progress('the guard ticks')
     const [tick] = await paired(9, [{ name: 'guard', argv: guardCommand(first, definition) }])
@@ -74,12 +62,12 @@ const bench: Bench = async progress => {
     )
 
     progress('a fourth instance joins')
-    const before = all()
+    const before = journal.all.length
     const joined = bootClock()
     await configure(fourth, definition)
     await fourth.reload()
-    await balanced(all, () => cluster.agents.map(workerOf))
-    const moved = all().slice(before.length)
+    await balanced(journal, () => cluster.agents.map(workerOf))
+    const moved = journal.all.slice(before)
     rows.push(
       exactly(Math.floor((count + 1) / 4), 'moved by the join', moved.length),
       atMost(
@@ -93,15 +81,15 @@ const bench: Bench = async progress => {
 
     progress('kill -9 of a process')
     const pid = workerOf(second)
-    const lost = all().filter(({ to, pid: own }) => own === pid && to === Number.POSITIVE_INFINITY).length
+    const lost = journal.now().filter(({ pid: own }) => own === pid).length
     process.kill(pid, 'SIGKILL')
-    ends.push([pid, bootClock()])
     const at = bootClock()
+    journal.killed(pid, at)
     await handled('all to be handled again', count + 1)
     rows.push(
       told('partitions of the process that was killed', lost),
-      atMost(2, 'handled again after', (latest(all()) - at) / 1000, 's'),
-      exactly(0, 'two at once', overlapping(all())),
+      atMost(2, 'handled again after', (latest(journal.all) - at) / 1000, 's'),
+      exactly(0, 'two at once', overlapping(journal.all)),
     )
     return rows
   } finally {
@@ -116,11 +104,11 @@ function latest(all: readonly Handling[]): number {
 }
 
 /** Waits until the processes have as many each, but for one. */
-async function balanced(all: () => Handling[], pids: () => number[]): Promise<void> {
+async function balanced(journal: Journal, pids: () => number[]): Promise<void> {
   await until(
     'the loads to be even',
     see => {
-      const now = all().filter(({ to }) => to === Number.POSITIVE_INFINITY)
+      const now = journal.now()
       const loads = pids().map(own => now.filter(({ pid }) => pid === own).length)
       const whole = loads.reduce((sum, load) => sum + load, 0) === new Set(now.map(({ id }) => id)).size
       return see(Math.max(...loads) - Math.min(...loads)) <= 1 && whole && loads.every(load => load > 0)

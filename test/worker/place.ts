@@ -1,5 +1,6 @@
 /** An instance whose partitions are handed to one worker, without Consul: its state directory and real processes. */
 import type { TestContext } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../../lib/clock.ts'
 import { writeLease } from '../../lib/lease/lease.ts'
 import { type Start, startShepherds } from '../../lib/process/start.ts'
@@ -50,8 +51,11 @@ export class Place {
     await startShepherds({ ...definition, run: { ...definition.run, command } }, starts)
   }
 
-  /** @returns the partitions that are gone, in the order in which that was told */
-  async stop(partitions: readonly string[], more: Partial<Stop> = {}): Promise<string[]> {
+  /**
+   * @param slowness how long giving their locks back takes, ms
+   * @returns the partitions that are gone, in the order in which that was told
+   */
+  async stop(partitions: readonly string[], more: Partial<Stop> = {}, slowness = 0): Promise<string[]> {
     const told: string[] = []
     const stops = partitions.map(partition => {
       const files = this.files.partition(partition)
@@ -59,6 +63,7 @@ export class Place {
     })
     await stopAll(this.files.partitions, stops, async gone => {
       told.push(...gone.map(({ partition }) => partition))
+      if (slowness > 0) await delay(slowness)
     })
     return told
   }

@@ -103,6 +103,14 @@ describe('the worker', () => {
     assert.equal(isAlive(first), true)
   })
 
+  it('is believed what it confirmed in time, however long giving back the others takes', async t => {
+    const line = (id: string) => `echo "{\\"id\\":\\"${id}\\",\\"token\\":\\"7\\"}" >>"$WATCHBILL_CONFIRMATIONS"`
+    const { place, first } = await stubborn(t, `${line('0')}; sleep 0.2; ${line('1')}`, { grace: 500 })
+    await place.start(place.acquire('2'))
+    assert.deepEqual(await place.stop(['0', '1'], {}, 700), ['0', '1'])
+    assert.equal(isAlive(first), true)
+  })
+
   const lies: [string, string][] = [
     ['garbage', 'echo "oh no"'],
     ['half a line', 'printf "{\\"id\\":\\"1\\",\\"token\\":\\"7\\"}"'],

@@ -1,5 +1,5 @@
 /** What the workers wrote down: see worker.ts. */
-import { readFileSync } from 'node:fs'
+import { openSync, readSync } from 'node:fs'
 
 export interface Handling {
   readonly id: string
@@ -9,28 +9,53 @@ export interface Handling {
   to: number
 }
 
-/** Every time that one process handled one partition, in the order in which they began. */
-export function handlings(file: string): Handling[] {
-  const all: Handling[] = []
-  const last = new Map<string, Handling>()
-  for (const line of readFileSync(file, 'utf8').split('\n').slice(0, -1)) {
+/** Reads what was written since it looked last, and no line twice: to look must not take from what is measured. */
+export class Journal {
+  /** Every time that one process handled one partition, in the order in which they began. */
+  readonly all: Handling[] = []
+  /** By process and partition. */
+  readonly #open = new Map<string, Handling>()
+  readonly #file: number
+  #rest = ''
+
+  constructor(file: string) {
+    this.#file = openSync(file, 'r')
+  }
+
+  /** Those that go on. */
+  now(): Handling[] {
+    const room = Buffer.alloc(1 << 20)
+    for (let length = 1; length > 0; ) {
+      length = readSync(this.#file, room)
+      const lines = (this.#rest + room.toString('utf8', 0, length)).split('\n')
+      this.#rest = lines.pop() ?? ''
+      for (const line of lines) this.#take(line)
+    }
+    return [...this.#open.values()]
+  }
+
+  #take(line: string): void {
     const [at, pid, , what, id = ''] = line.split(' ')
     const key = `${pid} ${id}`
     if (what === 'begin') {
       const handling = { id, pid: Number(pid), from: Number(at), to: Number.POSITIVE_INFINITY }
-      all.push(handling)
-      last.set(key, handling)
+      this.all.push(handling)
+      this.#open.set(key, handling)
     } else {
-      const handling = last.get(key)
+      const handling = this.#open.get(key)
       if (handling) handling.to = Number(at)
+      this.#open.delete(key)
     }
   }
-  return all
-}
 
-/** A process that was killed wrote no end. */
-export function killed(all: readonly Handling[], pid: number, at: number): void {
-  for (const handling of all) if (handling.pid === pid && handling.to > at) handling.to = at
+  /** A process that is killed writes no end. */
+  killed(pid: number, at: number): void {
+    for (const handling of this.now()) {
+      if (handling.pid !== pid) continue
+      handling.to = at
+      this.#open.delete(`${pid} ${handling.id}`)
+    }
+  }
 }
 
 /** How many pairs had the same partition at the same time. */
