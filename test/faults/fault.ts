@@ -33,6 +33,8 @@ export interface Fault {
   readonly limit?: number
   /** What runs on the host cannot be stopped meanwhile, and may beat 0.2 s after it. */
   readonly freezes?: true
+  /** The host can start nothing in time meanwhile, but may keep its session: then only it can run its partitions again. */
+  readonly slows?: true
   /** nftables, or a share of the CPU. */
   readonly needs?: 'nft' | 'cpu'
   readonly inject: (scene: Scene) => Promise<Heal>

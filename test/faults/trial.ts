@@ -30,6 +30,7 @@ export interface Outcome extends Verdict {
 interface Hit {
   readonly frozen: readonly Frozen[]
   readonly host: string
+  readonly healed: number
 }
 
 /** Before something is judged, everything has beaten in peace for so long, ms. */
@@ -51,6 +52,7 @@ export async function run(lab: Lab, trial: Trial): Promise<Outcome> {
     limit: lab.limit + (alone && fault.limit ? fault.limit - lab.lease - lab.grace : 0),
     losses: lab.witness.losses(id => `${lab.definition.name}/${id}`),
     frozen: hits.flatMap(({ frozen }) => frozen),
+    slowUntil: alone && fault.slows ? (hits[0] as Hit).healed : null,
   })
   return {
     ...verdict,
@@ -83,7 +85,7 @@ async function hit(lab: Lab, fault: Fault, trial: Trial, at: number): Promise<Hi
   const to = bootClock()
   await heal()
   const frozen = fault.freezes ? [{ instance: lab.instance(agent), from, to }] : []
-  return { frozen, host: agent.name }
+  return { frozen, host: agent.name, healed: to }
 }
 
 async function whom(lab: Lab, fault: Fault, trial: Trial, at: number): Promise<Agent> {

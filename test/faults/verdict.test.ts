@@ -14,7 +14,14 @@ function beating(instance: string, from: number, to: number, more: Partial<Beat>
 const a = (from: number, to: number, more?: Partial<Beat>) => beating('a:x', from, to, more)
 const b = (from: number, to: number, more?: Partial<Beat>) => beating('b:x', from, to, { token: '8', ...more })
 
-const incident: Incident = { gap: 'takeover', from: 1000, limit: 13_000, losses: new Map(), frozen: [] }
+const incident: Incident = {
+  gap: 'takeover',
+  from: 1000,
+  limit: 13_000,
+  losses: new Map(),
+  frozen: [],
+  slowUntil: null,
+}
 const lostAt = (...at: number[]) => ({ losses: new Map([['p', at]]) })
 
 function verdict(beats: Beat[], more: Partial<Incident> = {}, partitions = ['p']) {
@@ -69,6 +76,14 @@ describe('a time without an owner', () => {
     ['from the last loss before its end', after(10_000), lostAt(500, 2000, 25_000), /^$/],
     ['from its own beginning, where no loss was seen', after(13_000), {}, /^$/],
     ['too long, where no loss was seen', after(13_100), lostAt(500), /13100 ms after the loss/],
+    ['from when a slow host can work again, where no loss was seen', after(15_000), { slowUntil: 7000 }, /^$/],
+    ['too long even so', after(20_100), { slowUntil: 7000 }, /18100 ms after the loss/],
+    [
+      'from the loss on, however slow the host',
+      after(15_100),
+      { ...lostAt(6000), slowUntil: 19_000 },
+      /14100 ms after/,
+    ],
     ['whatever', after(20_000), { gap: 'any' }, /^$/],
   ]
   for (const [what, beats, more, expected] of cases) {

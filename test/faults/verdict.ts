@@ -32,6 +32,8 @@ export interface Incident {
   /** When a server was first seen to have taken a session off a lock, for each time that happened. */
   readonly losses: ReadonlyMap<string, readonly number[]>
   readonly frozen: readonly Frozen[]
+  /** Until when a host was too slow to start anything, though not too slow to keep its session; null when none was. */
+  readonly slowUntil: number | null
 }
 
 export interface Verdict {
@@ -123,11 +125,11 @@ function isTakeover(gap: Idle): boolean {
 
 /**
  * When the servers took the lock away whose loss the gap comes from: the last time before somebody had it again. When
- * they did not, the gap counts from its own beginning.
+ * they did not, the gap counts from its own beginning, or from when a host that was too slow for anything can work again.
  */
-function markOf(gap: Idle, { losses, from }: Incident): number {
+function markOf(gap: Idle, { losses, from, slowUntil }: Incident): number {
   const marks = losses.get(gap.partition)?.filter(at => at >= from && at <= gap.to) ?? []
-  return marks.length === 0 ? gap.from : Math.max(...marks)
+  return Math.max(...(marks.length > 0 ? marks : [gap.from, Math.min(gap.to, slowUntil ?? gap.from)]))
 }
 
 function tooLong(gap: Idle, incident: Incident): string[] {

@@ -108,6 +108,7 @@ export const agentFaults: readonly Fault[] = [
     hits: 'client',
     lasts: 30_000,
     gap: 'takeover',
+    slows: true,
     needs: 'cpu',
     inject: async ({ host }) => {
       host.group.starve(0.03)
