@@ -15,9 +15,9 @@ interface Stat {
 
 function statOf(pid: number): Stat | null {
   try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8') // for which Node has a fast way
     // The command's name stands in parentheses and may hold spaces and parentheses itself.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ', 20)
     return { state: fields[0] as string, parent: Number(fields[1]), start: fields[19] as string }
   } catch {
     return null // no such process: that is what was asked

@@ -20,8 +20,16 @@ export interface Launch {
   readonly args: readonly string[]
 }
 
-/** @returns why the launcher could not be started; null when it was, and has started all of them */
-export function launchAll(script: string, cwd: string, launches: readonly Launch[]): Promise<string | null> {
+/**
+ * @param how `fork` for a script that ends soon: see launch.sh
+ * @returns why the launcher could not be started; null when it was, and has started all of them
+ */
+export function launchAll(
+  script: string,
+  cwd: string,
+  launches: readonly Launch[],
+  how: 'exec' | 'fork' = 'exec',
+): Promise<string | null> {
   const environments = launches.map(({ environment }) => environment)
   const names = differing(environments)
   const indexed = environments.flatMap((own, i) => names.map(name => [`_${i}_${name}`, own[name] ?? '']))
@@ -29,7 +37,7 @@ export function launchAll(script: string, cwd: string, launches: readonly Launch
   const argv = launches.flatMap(({ directory, args }) => [directory, String(args.length), ...args])
   return new Promise(resolve => {
     // Nothing of ours is inherited: Consul waits for whoever holds a handler's stdout or stderr.
-    spawn('/bin/sh', [launcher, script, cwd, String(launches.length), names.join(' '), ...argv], {
+    spawn('/bin/sh', [launcher, how, script, cwd, String(launches.length), names.join(' '), ...argv], {
       cwd: '/',
       env: Object.fromEntries([...common, ...indexed]),
       detached: true,

@@ -50,17 +50,18 @@ export function localFacts(files: InstanceFiles, t0: number | null, now: number)
     worker ??= workerNow(files.worker)
     return worker
   }
-  return new Map(localPartitions(files).map(id => [id, localOf(files.partition(id), t0, now, once)]))
+  // Most definitions have none: then there is one fact less to look for in each directory.
+  const workerOnce = existsSync(files.worker.directory) ? once : null
+  return new Map(localPartitions(files).map(id => [id, localOf(files.partition(id), t0, now, workerOnce)]))
 }
 
 export function localOf(
   files: PartitionFiles,
   t0: number | null,
   now: number,
-  worker = () => workerNow(workerOf(files)),
+  worker: (() => WorkerNow) | null = () => workerNow(workerOf(files)),
 ): Local {
-  const handed = readFact(files.handed)
-  const { shepherd, stopped, process, home, status } = handed === null ? alone(files) : carried(handed, worker())
+  const { shepherd, stopped, process, home, status } = worker === null ? alone(files) : runnerNow(files, worker)
   const terms = termsOf(files)
   const token = readFact(files.token)
   const lease = partitionLease(files)
@@ -89,6 +90,11 @@ type Runner = Living & Pick<Local, 'home' | 'status'>
 
 function alone(files: PartitionFiles): Runner {
   return { ...livingProcesses(files), home: files.directory, status: readLine(files.status) }
+}
+
+function runnerNow(files: PartitionFiles, worker: () => WorkerNow): Runner {
+  const handed = readFact(files.handed)
+  return handed === null ? alone(files) : carried(handed, worker())
 }
 
 interface WorkerNow extends Runner {
