@@ -68,11 +68,13 @@ describe('one sick partition', () => {
       },
       { deadline: 120_000, every: 200 },
     )
-    // Another one may go the opposite way for it, so that both have as many.
+    // It may also move for balance, as any other: what counts is how often it was given up.
+    const coolDown = await agents[0].api<string>('GET', '/v1/kv/watchbill/work/cooldown/7?raw')
+    assert.equal(JSON.parse(coolDown).moves.length, 3)
     const later = runs(await work.beats())
       .slice(before)
       .filter(({ partition }) => partition === '7')
-    assert.equal(later.length, 3, later.map(({ instance }) => instance).join(' → '))
+    assert.ok(later.length >= 3, later.map(({ instance }) => instance).join(' → '))
     assert.equal(status.partitions.find(({ partition }) => partition === '7')?.instance, later.at(-1)?.instance)
     for (const agent of agents) {
       assert.match(

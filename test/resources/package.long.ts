@@ -37,11 +37,11 @@ describe('the package in an empty project', { concurrency: 1 }, () => {
     assert.equal(count(/^a 7 /), stopped, 'it had stopped when it said so')
     assert.equal(await place.process(), first)
     assert.deepEqual((await place.stop(['b', 'c'])).sort(), ['b', 'c'])
+    await until('it to have ended', () => /^exit 0 /.test(readFact(place.files.worker.exit) ?? ''))
     assert.match(
       readFact(place.files.worker.output) ?? '',
       /^handles a, token 7$.*^has given up a$.*^all is given up$/ms,
     )
-    assert.match(readFact(place.files.worker.exit) ?? '', /^exit 0 /)
   })
 
   it('has types, under which the same is right and a mistake is one', async () => {
