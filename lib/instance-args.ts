@@ -24,6 +24,7 @@ export const afterArg = {
 /** @throws Permanent for what is no number of ms */
 export async function waitFirst(after: string): Promise<void> {
   if (!/^\d{1,5}$/.test(after)) throw new Permanent('cannot read the arguments: --after is not a number of ms')
+  // Loaded by every program, and needed by few.
   const { setTimeout } = process.getBuiltinModule('node:timers/promises')
   if (after !== '0') await setTimeout(Number(after))
 }

@@ -18,7 +18,7 @@ export type Adopt = Extract<Step, { do: 'adopt' }>
 /** What is refused is left as it is: its lease is pinned, and the next look decides. */
 export async function reclaimAll(context: Context, snapshot: Snapshot, reclaims: readonly Reclaim[]): Promise<void> {
   let begun = 0
-  // All at once: what is handed to the worker has it follow each time.
+  // All at once, for the worker's lease follows each time; pin() then finds nothing to shorten.
   writePartitionLeases(
     reclaims.map(({ partition }) => pinned(context, partition, snapshot.local.get(partition) as Local)),
   )

@@ -3,7 +3,7 @@
 #
 #   launch.sh HOW SHEPHERD CWD COUNT NAMES {DIR N ARGUMENT…}…  N arguments of the shepherd, its first one being DIR
 #
-# HOW is `exec`; or `fork`, for what ends soon: in a shell that is there already it costs a third less.
+# HOW is `exec`; or `fork`, for what ends soon: in a shell that is there already it costs a quarter less.
 # The environment is the shepherds', but for the variables that differ between them: NAMES, whose values for the first
 # one stand in _0_NAME, for the second one in _1_NAME, and so on: an argument could be read by everyone on the machine.
 # Writes  DIR/launched, `pid start-time`. What a shepherd prints, and its process, goes to DIR/output.

@@ -17,29 +17,36 @@ export function writePartitionLease(files: PartitionFiles, lease: PartitionLease
   writePartitionLeases([[files, lease]])
 }
 
-/** The same for many of one instance. */
+/**
+ * The same for many of one instance. Whether one is handed to the worker is looked at under the worker's lock: otherwise it
+ * could be handed over in between, by the lease that is shortened here.
+ */
 export function writePartitionLeases(leases: readonly (readonly [PartitionFiles, PartitionLease])[]): void {
-  const handed = leases.filter(([files, lease]) => existsSync(files.handed) && mayShorten(partitionLease(files), lease))
+  const shorter = leases.filter(isShorter)
   const write = () => {
     for (const [files, lease] of leases) writeLease(files, lease)
   }
-  if (handed[0] === undefined) {
+  if (shorter[0] === undefined) {
     write()
     return
   }
-  const worker = workerOf(handed[0][0])
+  const worker = workerOf(shorter[0][0])
+  if (!existsSync(worker.directory)) {
+    write()
+    // Made meanwhile, the first ones are being handed over, perhaps by what stood there before.
+    if (!existsSync(worker.directory)) return
+  }
   exclusively(worker, () => {
-    shorten(
-      worker,
-      handed.map(([, lease]) => lease),
-    )
+    const handed = shorter.filter(([files]) => existsSync(files.handed)).map(([, lease]) => lease)
+    if (handed.length > 0) shorten(worker, handed)
     write()
   })
 }
 
-/** Otherwise it ends no earlier than before, whatever else is written meanwhile. */
-function mayShorten(before: PartitionLease | null, { from, own }: PartitionLease): boolean {
-  return before === null || from > before.from || own < before.own
+/** Otherwise it ends no earlier than before, whatever else is written meanwhile. One that has none yet runs nowhere. */
+function isShorter([files, { from, own }]: readonly [PartitionFiles, PartitionLease]): boolean {
+  const before = partitionLease(files)
+  return before === null ? existsSync(files.handed) : from > before.from || own < before.own
 }
 
 /** For who holds the worker's lock. A worker without a lease has none that runs. */

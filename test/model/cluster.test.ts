@@ -22,7 +22,8 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
 
   it('stops nobody because of answers that are garbled, late or lost', async () => {
     const kinds = ['answer garbled', 'answer late', 'answer lost', 'read held back', 'write held back'] as const
-    await fc.assert(nobodyIsStopped(lib, kinds), runs(50))
+    // Each may spoil a whole tick, 1.4 s, and the next comes 2 s later: three of them are longer than the lease.
+    await fc.assert(nobodyIsStopped(lib, kinds, 'partition', 2), runs(50))
   })
 
   it('does nothing that a value in Consul chose', async () => {

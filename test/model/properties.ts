@@ -41,10 +41,9 @@ export function neverTwoOwners(
   )
 }
 
-/** After these actions the same processes run as before. */
-export function nobodyIsStopped(lib: Lib, kinds: readonly Kind[], per: Per = 'partition') {
-  // Three in a row are within a lease; more of them may cost one.
-  const few = actionsOf(kinds).map(actions => actions.slice(0, 3))
+/** After these actions the same processes run as before. @param most so many of them in a row cost no lease */
+export function nobodyIsStopped(lib: Lib, kinds: readonly Kind[], per: Per = 'partition', most = 3) {
+  const few = actionsOf(kinds).map(actions => actions.slice(0, most))
   return fc.asyncProperty(options, few, (options, actions) =>
     told(new Fleet(lib, { ...options, terms: patient, per }), async fleet => {
       const faults = new Faults(fleet)

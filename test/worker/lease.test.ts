@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { describe, it, type TestContext } from 'node:test'
 import { bootClock } from '../../lib/clock.ts'
 import { extendLease, never, partitionLease, writeLease } from '../../lib/lease/lease.ts'
-import { makeDirectory, writeFact } from '../../lib/state/facts.ts'
+import { processOf } from '../../lib/process/identity.ts'
+import { makeDirectory, removeFact, writeFact } from '../../lib/state/facts.ts'
+import { partitionFiles } from '../../lib/state/instance.ts'
 import { lengthen, measure, shorten, writePartitionLeases } from '../../lib/worker/lease.ts'
 import { partitionIn, stateOf } from '../fixtures/state.ts'
 
@@ -66,6 +69,28 @@ describe("the worker's lease", () => {
     set(1, 1000, 1000)
     lengthen(worker, at(1000))
     assert.deepEqual(lease(), [1000, 1000])
+  })
+
+  it('ends with that of one that is handed over while the loss of its lock is written down', t => {
+    const { worker, check, lease, at } = place(t, [9000, 9000])
+    measure(worker)
+    check(4000)
+    const late = partitionFiles(`${worker.instance}/partition/late`)
+    makeDirectory(late.directory)
+    writeLease(late, { from: at(9000), own: at(9000) })
+    // A handler is at it: it has read the lease, and writes the rest before it lets go.
+    const other = spawn('sleep', ['1000'])
+    t.after(() => other.kill('SIGKILL'))
+    const { pid, start } = processOf(other.pid as number) ?? assert.fail()
+    const holder = `${worker.lock}/${pid}-${start}`
+    makeDirectory(worker.lock)
+    writeFact(holder, '')
+    t.mock.method(Atomics, 'wait', () => {
+      writeFact(late.handed, 'its line')
+      removeFact(holder)
+    })
+    writePartitionLeases([[late, { from: never, own: at(4000) }]])
+    assert.deepEqual(lease(), [never, 4000])
   })
 
   it('is over when that of a partition cannot be read', t => {

@@ -204,6 +204,7 @@ describe('the worker', () => {
     const gone = until('it to be gone', () => !isAlive(first), { deadline: 1500 + 300 + 1000, every: 10 })
     await gone.finally(() => clearInterval(keep))
     assert.ok(bootClock() - lost >= 1500)
-    assert.match(readLine(place.files.worker.status) ?? '', /^stopp(ing|ed): the lease is over$/)
+    const says = () => /^stopp(ing|ed): the lease is over$/.test(readLine(place.files.worker.status) ?? '')
+    await until('it to say why', says) // the shepherd writes its sentence in place
   })
 })
