@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import type { Operation } from '../../lib/consul/kv.ts'
-import { waiting } from '../../lib/events/queue.ts'
+import { done, waiting } from '../../lib/events/queue.ts'
 import { type Ending, endAll } from '../../lib/lease/hand-over.ts'
 import { heldValue } from '../../lib/lease/lock-value.ts'
 import { isAlive, type Process, processOf, signal } from '../../lib/process/identity.ts'
@@ -82,15 +82,16 @@ describe('giving a lock back', () => {
     const hooks = { stopFailed: ['page'] }
     const impatient = { ...definition, hooks, stop: { ...definition.stop, graceMs: 0 } }
     writeFact(files.partition('0').terms, '10000 0')
-    for (const _ of [1, 2]) {
+    for (const told of [['stopFailed of 0'], []]) {
       const attempt = end([release('0'), release('1')], { definition: impatient })
       await assert.rejects(attempt, { message: /^cannot stop 0: SIGKILL did not help/ })
+      assert.deepEqual(
+        waiting(files).map(({ event }) => `${event.event} of ${event.partition}`),
+        told,
+      )
+      for (const one of waiting(files)) done(files, one)
     }
     assert.deepEqual([holder('0'), holder('1')], [sessionOf(me), undefined])
-    assert.deepEqual(
-      waiting(files).map(({ event }) => [event.event, event.partition]),
-      [['stopFailed', '0']],
-    )
     kill.mock.restore()
     signal(stuck, 'SIGKILL', true)
     fake.requests.length = 0
@@ -157,7 +158,9 @@ describe('giving a lock back', () => {
   it('whose answer is lost is known as begun', async t => {
     const { end, release, fake, files } = await holding(t, ['0'])
     fake.script = () => ({ status: 500, text: 'no leader' })
-    await assert.rejects(end([release('0')]), { name: 'Temporary' })
+    const told = { definition: { ...definition, hooks: { stopFailed: ['page'] } } }
+    await assert.rejects(end([release('0')], told), { name: 'Temporary' })
+    assert.deepEqual(waiting(files), [], 'it did stop')
     const { acquisition, releasing } = files.partition('0')
     assert.deepEqual([readFact(acquisition), readFact(releasing)], [null, heldBy(me).acquisition])
   })
