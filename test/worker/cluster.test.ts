@@ -39,7 +39,8 @@ test('one process has all partitions of an instance, through a join, a leave, ki
   const { agents } = cluster
   const two = agents.slice(0, 2)
   const third = agents[2] as Agent
-  const work = stageOfOne(cluster, 'work', 'beating', { partitions: { range: [0, 11] }, ...terms })
+  const checks = [{ name: 'progress', ttl: '5m' }]
+  const work = stageOfOne(cluster, 'work', 'beating', { partitions: { range: [0, 11] }, checks, ...terms })
   await enter(work, two)
   await settled(work, two)
   const first = everywhere(work, agents)
@@ -72,6 +73,23 @@ test('one process has all partitions of an instance, through a join, a leave, ki
     await settled(work, agents)
     assert.equal(changed(before, everywhere(work, agents)).length, 4)
     await faultless(work, range(12))
+  })
+
+  await t.test('it says of each how it is', async () => {
+    const [id] = [...processes(third, work.definition).keys()] as [string]
+    const whose = ['--partition', id, '--instance', instanceOf(third, work.definition), '--http-addr', third.http]
+    // Asked of the catalog, which learns of it a little later than the agent.
+    const critical = (wanted: string[]) =>
+      until(`${wanted} to be critical`, async see => {
+        const checks = await third.api<{ CheckID: string }[]>('GET', '/v1/health/state/critical')
+        return see(checks.map(({ CheckID }) => CheckID).join()) === wanted.join()
+      })
+    await until('its check to be there', () => program('fail', ['progress', ...whose]).catch(() => false), {
+      every: 500,
+    })
+    await critical([`work:${id}:progress`])
+    await program('pass', ['progress', ...whose])
+    await critical([])
   })
 
   await t.test('garbage among its confirmations is reported, and counts for nothing', async () => {
