@@ -16,7 +16,7 @@ import {
   passableText,
   serviceName,
 } from './fields.ts'
-import { partitions } from './source-fields.ts'
+import { partitions } from './partition-fields.ts'
 
 const weightWanted = give('a number above 0 and up to 1000000')
 const mostWanted = give('a whole number of at least 1, or null for no limit')

@@ -16,15 +16,13 @@ export function sourceOf(given: Given): Source | null {
     items: given.items ?? (from.kind === 'http' ? '/data' : ''),
     id: given.id ?? '/id',
     everyMs,
-    jitterMs: Math.min(given.jitter === undefined ? everyMs / 10 : ms(given.jitter), everyMs),
-    timeoutMs: Math.min(ms(given.timeout ?? '10s'), longestTimeout),
+    jitterMs: given.jitter === undefined ? everyMs / 10 : ms(given.jitter),
+    timeoutMs: ms(given.timeout ?? '10s'),
     retryMs: ms(given.retry ?? '1s'),
     giveUpAfterMs: ms(given.giveUpAfter ?? '2m'),
     maxDrop: Number.parseInt(given.maxDrop ?? '50%', 10) / 100,
   }
 }
-
-const longestTimeout = 300_000
 
 function fromOf({ file, http, command, module }: Given): SourceFrom | null {
   if (file !== undefined) return { kind: 'file', path: file }

@@ -238,6 +238,8 @@ const refused: [object, string][] = [
     { partitions: { file: '/f', every: '0.1s' } },
     'partitions.every: cannot be "0.1s"; give a duration of at least "1s"',
   ],
+  [{ partitions: { file: '/f', timeout: '1h' } }, 'partitions.timeout: is more than "5m"; lower it'],
+  [{ partitions: { file: '/f', jitter: '31s' } }, 'partitions.jitter: is more than every, "30s"; lower it'],
   [
     { partitions: { file: '/f', maxDrop: 0.5 } },
     'partitions.maxDrop: cannot be 0.5; give a percentage such as "50%", up to "100%"',
@@ -527,12 +529,12 @@ test('a source that says everything is taken at its word', async () => {
     body: '{}',
     tls: { ca: '/ca.pem', cert: '/c.pem', key: '/k.pem', serverName: 'other' },
   }
-  const more = { format: 'lines', items: '', id: '/a~1b/0', every: '5s', jitter: '9s', timeout: '1h', retry: '200ms' }
+  const more = { format: 'lines', items: '', id: '/a~1b/0', every: '5s', jitter: '4s', timeout: '5m', retry: '200ms' }
   const partitions = { http, ...more, giveUpAfter: '0s', maxDrop: '100%', onChange: 'restart' }
   const { source, onChange } = await load({ ...smallest, partitions })
   assert.deepEqual(source, {
     from: { kind: 'http', ...http },
-    ...{ format: 'lines', items: '', id: '/a~1b/0', everyMs: 5000, jitterMs: 5000, timeoutMs: 300_000, retryMs: 200 },
+    ...{ format: 'lines', items: '', id: '/a~1b/0', everyMs: 5000, jitterMs: 4000, timeoutMs: 300_000, retryMs: 200 },
     ...{ giveUpAfterMs: 0, maxDrop: 1 },
   })
   assert.equal(onChange, 'restart')

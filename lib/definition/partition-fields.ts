@@ -1,5 +1,6 @@
 /** The partitions of a definition file: written down there, or fetched from where they are kept. */
 import * as z from 'zod/mini'
+import { duration } from '../clock.ts'
 import { mostIds, signals, sourceKinds } from './definition.ts'
 import {
   about,
@@ -17,6 +18,8 @@ import {
 const kinds = ['range', 'list', 'count', ...sourceKinds] as const
 const oneOf = `one of ${kinds.map(name => `"${name}"`).join(', ')}`
 const countWanted = give('a whole number of at least 1, or {"env": "NAME"}')
+/** Of one fetch, ms: the program that makes it does not live for ever. */
+const longestTimeout = 300_000
 const pathWanted = give('an absolute path')
 const urlWanted = giveUnseen('an http:// or https:// URL without a user in it')
 const headersWanted = giveUnseen('an object: each value a string, or {"file": "/absolute/path"}')
@@ -194,7 +197,10 @@ export function partitions() {
           stray,
         )
       }
-      const { http } = given
+      const { http, every = '30s', jitter = '0s', timeout = '10s' } = given
+      if ((duration(timeout) ?? 0) > longestTimeout) problem('is more than "5m"; lower it', 'timeout')
+      if ((duration(jitter) ?? 0) > (duration(every) ?? 0))
+        problem(`is more than every, "${every}"; lower it`, 'jitter')
       if (http?.body !== undefined && (http.method ?? 'GET') === 'GET') {
         problem('is not sent with GET; give "method": "POST"', 'http', 'body')
       }
