@@ -10,7 +10,7 @@ import { Permanent, reason } from '../lib/errors.ts'
 import { print, program } from '../lib/frame.ts'
 import { encode, keysOf } from '../lib/names.ts'
 import { consulArgs, jsonArg, mustKnow, serviceArg, waitLimit, withConsul } from '../lib/operator.ts'
-import { byHand, changeByHand, changes, documentFrom, type HandChange } from '../lib/partitions/by-hand.ts'
+import { byHand, changeByHand, changes, concernedBy, documentFrom, type HandChange } from '../lib/partitions/by-hand.ts'
 import { type Partition, readPartitions } from '../lib/partitions/set.ts'
 import { byName, listed } from '../lib/plan-sentence.ts'
 import { table } from '../lib/table.ts'
@@ -47,11 +47,12 @@ program({
         return print(args.json ? JSON.stringify({ service, said }) : said)
       }
       const keys = keysOf(service)
-      const before = (await readPartitions(consul, keys)).sort((a, b) => byName(a.id, b.id))
-      if (action === 'list') return print(list(before, args.json ?? false))
+      if (action === 'list') return print(list(await readPartitions(consul, keys), args.json ?? false))
       const document = file === undefined ? undefined : documentFrom(read(file), file)
-      const plan = byHand(action as HandChange, before, ids, document)
-      const done = dryRun ? plan : await changeByHand(consul, keys, before, plan, document)
+      const change = action as HandChange
+      const before = (await concernedBy(consul, keys, change, ids)).sort(byName)
+      const plan = byHand(change, before, ids, document)
+      const done = dryRun ? plan : await changeByHand(consul, keys, plan, document)
       if (args.json) return print(JSON.stringify(done))
       const words = [`${dryRun ? 'would add' : 'added'}: ${said(done.added)}`, `removed: ${said(done.removed)}`]
       print([...words, ...(file === undefined ? [] : [`changed: ${said(done.changed)}`])].join('; '))
@@ -78,7 +79,8 @@ function read(file: string): string {
   }
 }
 
-function list(partitions: readonly Partition[], json: boolean): string {
+function list(unsorted: readonly Partition[], json: boolean): string {
+  const partitions = unsorted.toSorted((a, b) => byName(a.id, b.id))
   if (json) return JSON.stringify(partitions.map(({ id, from, document }) => ({ id, from, document })))
   const size = ({ document }: Partition) =>
     document === undefined ? '-' : `${Buffer.byteLength(JSON.stringify(document))} bytes`

@@ -1,7 +1,7 @@
 /** What the programs for people share: where Consul is, and a connection that is closed at the end. */
 import { duration } from './clock.ts'
 import { Consul } from './consul/http.ts'
-import { keysBelow } from './consul/kv.ts'
+import { foldersBelow } from './consul/kv.ts'
 import { Permanent } from './errors.ts'
 import { debugLine } from './frame.ts'
 import { takeToken } from './instance-args.ts'
@@ -44,7 +44,7 @@ export async function withConsul<T>(
 
 /** @throws Permanent when watchbill keeps no such service: a typing mistake must not look like "nothing runs". */
 export async function mustKnow(consul: Consul, service: string): Promise<void> {
-  if ((await keysBelow(consul, keysOf(service).root)).length > 0) return
+  if ((await foldersBelow(consul, keysOf(service).root)).length > 0) return
   const services = await knownServices(consul)
   const there = services.length > 0 ? `there are ${services.join(', ')}` : 'there is none yet'
   throw new Permanent(`cannot find the service ${service}: watchbill keeps no such service; ${there}`)

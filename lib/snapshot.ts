@@ -2,6 +2,7 @@
  * One consistent look at Consul and at the state directory, frozen. Everything that a decision needs is in it; roster
  * and plan read nothing else.
  */
+import { existsSync } from 'node:fs'
 import { type CoolDown, coolDowns } from './checks/cool-down.ts'
 import { bootClock, bootId } from './clock.ts'
 import type { Registered } from './consul/health.ts'
@@ -125,7 +126,7 @@ export async function takeSnapshot(
   lastGood: Settings,
 ): Promise<Snapshot> {
   const now = bootClock()
-  const here = localPartitions(files).filter(id => readFact(files.partition(id).acquisition) !== null)
+  const here = localPartitions(files).filter(id => existsSync(files.partition(id).acquisition))
   const expected = { partitions: here, instances: [instance] }
   const cluster = await lookAtCluster(consul, definition.name, lastGood, expected)
   const session = readFact(files.session)

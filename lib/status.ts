@@ -3,7 +3,7 @@
 import { type Seen, seenChecks } from './checks/seen.ts'
 import { seconds } from './clock.ts'
 import type { Consul } from './consul/http.ts'
-import { entriesAt, keysBelow, trees } from './consul/kv.ts'
+import { entriesAt, foldersBelow, trees } from './consul/kv.ts'
 import { cautiousWait, type Lock, takeoverWait } from './lease/lock-value.ts'
 import type { Member } from './members.ts'
 import { decode } from './names.ts'
@@ -61,7 +61,7 @@ export interface Status {
 
 /** The services that watchbill keeps in this data center. */
 export async function knownServices(consul: Consul): Promise<string[]> {
-  const keys = await keysBelow(consul, 'watchbill/')
+  const keys = await foldersBelow(consul, 'watchbill/')
   const services = new Set(keys.flatMap(key => decode(key.split('/')[1] ?? '') ?? []))
   return [...services].sort(byName)
 }

@@ -86,8 +86,12 @@ function path(key: string): string {
  * The names of the keys below a prefix, without their values, by a consistent read.
  * Only a 404 that carries Consul's index means "none": anything else that looks empty is a failure.
  */
-export async function keysBelow(consul: Consul, prefix: string): Promise<string[]> {
-  const answer = await consul.request('GET', `${path(prefix)}?keys&consistent`, { ok: [200, 404] })
+export function keysBelow(consul: Consul, prefix: string): Promise<string[]> {
+  return listBelow(consul, prefix, '')
+}
+
+async function listBelow(consul: Consul, prefix: string, how: string): Promise<string[]> {
+  const answer = await consul.request('GET', `${path(prefix)}?keys&consistent${how}`, { ok: [200, 404] })
   if (answer.index === null) throw new Temporary(`cannot list ${prefix}: the answer is not Consul's; it is tried again`)
   if (answer.status === 404) {
     await mustBeReadable(consul, [unwritten(prefix)])
@@ -98,6 +102,11 @@ export async function keysBelow(consul: Consul, prefix: string): Promise<string[
     throw new Temporary(`cannot list ${prefix}: the answer is not a list of its keys; it is tried again`)
   }
   return keys
+}
+
+/** The first parts of the names below a prefix, each with its slash: few, however many keys there are. */
+export function foldersBelow(consul: Consul, prefix: string): Promise<string[]> {
+  return listBelow(consul, prefix, '&separator=/')
 }
 
 /**

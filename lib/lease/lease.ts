@@ -8,7 +8,7 @@
  * the acquisition. The shepherd reads the same files by the same rule.
  */
 import { bootId } from '../clock.ts'
-import { readFact, writeFact } from '../state/facts.ts'
+import { readFact, readUsual, writeFact } from '../state/facts.ts'
 import type { InstanceFiles, PartitionFiles } from '../state/instance.ts'
 
 export interface PartitionLease {
@@ -35,7 +35,7 @@ export function extendLease(files: InstanceFiles, t0: number, now: number): void
 }
 
 export function partitionLease(files: PartitionFiles): PartitionLease | null {
-  const match = /^(\d+) (\d+)$/.exec(readFact(files.lease) ?? '')
+  const match = /^(\d+) (\d+)$/.exec(readUsual(files.lease) ?? '')
   return match ? { from: Number(match[1]), own: Number(match[2]) } : null
 }
 

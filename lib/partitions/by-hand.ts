@@ -2,7 +2,15 @@
 import type { Consul } from '../consul/http.ts'
 import { Permanent } from '../errors.ts'
 import type { Keys } from '../names.ts'
-import { addPartitions, type Change, changePartitions, type Item, type Partition, removePartitions } from './set.ts'
+import {
+  addPartitions,
+  type Change,
+  changePartitions,
+  type Item,
+  partitionsAt,
+  readIds,
+  removePartitions,
+} from './set.ts'
 
 export const changes = ['add', 'remove', 'set'] as const
 export type HandChange = (typeof changes)[number]
@@ -12,17 +20,32 @@ export interface ByHand extends Change {
   readonly changed: readonly string[]
 }
 
-/** Pure: what an action on these ids changes. @param document undefined for leaving documents as they are */
+/** Those of the partition set that an action on these ids can concern. */
+export async function concernedBy(
+  consul: Consul,
+  keys: Keys,
+  action: HandChange,
+  ids: readonly string[],
+): Promise<string[]> {
+  if (action === 'set') return readIds(consul, keys)
+  return (await partitionsAt(consul, keys, [...new Set(ids)])).map(({ id }) => id)
+}
+
+/**
+ * Pure: what an action on these ids changes.
+ * @param before those that are there; @param document undefined for leaving documents as they are
+ */
 export function byHand(
   action: HandChange,
-  before: readonly Partition[],
+  before: readonly string[],
   ids: readonly string[],
   document: unknown,
 ): ByHand {
-  const there = new Set(before.map(({ id }) => id))
+  const there = new Set(before)
   const named = [...new Set(ids)]
   const added = action === 'remove' ? [] : named.filter(id => !there.has(id))
-  const gone = [...there].filter(id => (action === 'remove') === named.includes(id))
+  const isNamed = new Set(named)
+  const gone = [...there].filter(id => (action === 'remove') === isNamed.has(id))
   return {
     added,
     changed: action === 'remove' || document === undefined ? [] : named.filter(id => there.has(id)),
@@ -34,12 +57,11 @@ export function byHand(
 export async function changeByHand(
   consul: Consul,
   keys: Keys,
-  before: readonly Partition[],
   { added, changed, removed }: ByHand,
   document: unknown,
 ): Promise<ByHand> {
   const item = (id: string): Item => (document === undefined ? { id } : { id, document })
-  const others = before.filter(({ id }) => changed.includes(id)).map(({ id, index }) => ({ id, index, document }))
+  const others = (await partitionsAt(consul, keys, changed)).map(({ id, index }) => ({ id, index, document }))
   return {
     added: added.length > 0 ? await addPartitions(consul, keys, added.map(item), 'hand') : [],
     changed: others.length > 0 ? await changePartitions(consul, keys, others, 'hand') : [],

@@ -2,7 +2,7 @@
 import { transactInBatches } from '../consul/batch.ts'
 import type { Consul } from '../consul/http.ts'
 import { fieldsIn } from '../consul/json.ts'
-import { base64, type Entry, entriesAt, keysBelow, type Operation, trees } from '../consul/kv.ts'
+import { base64, type Entry, entriesAt, keysBelow, type Operation, transactionLimit, trees } from '../consul/kv.ts'
 import { Temporary } from '../errors.ts'
 import { cleanValue } from '../lease/lock-value.ts'
 import { decode, type Keys } from '../names.ts'
@@ -33,6 +33,23 @@ export interface Change {
 /** The set, with its documents: for the ids alone there is `keysBelow`. */
 export async function readPartitions(consul: Consul, keys: Keys): Promise<Partition[]> {
   return (await trees(consul, [keys.partitions])).flatMap(entry => partitionFrom(entry, keys) ?? [])
+}
+
+/** Those of these ids that are in the set, with their documents. */
+export async function partitionsAt(consul: Consul, keys: Keys, ids: readonly string[]): Promise<Partition[]> {
+  return (await entriesAt(consul, ids.map(keys.partition))).flatMap(entry => partitionFrom(entry, keys) ?? [])
+}
+
+/** The ids of the set, without their documents. */
+export async function readIds(consul: Consul, keys: Keys): Promise<string[]> {
+  const found = await keysBelow(consul, keys.partitions)
+  return found.flatMap(key => decode(key.slice(keys.partitions.length)) ?? [])
+}
+
+/** Which of these keys below a prefix are there: a few are asked for by name, however many others there are. */
+async function present(consul: Consul, prefix: string, named: readonly string[]): Promise<ReadonlySet<string>> {
+  if (named.length > transactionLimit) return new Set(await keysBelow(consul, prefix))
+  return new Set((await entriesAt(consul, named)).map(({ key }) => key))
 }
 
 /** What a partition's key says; null for a foreign one. */
@@ -79,8 +96,9 @@ export async function addPartitions(
   const first = await hasFirstDocument(consul, keys, wanted)
   let missing = [...new Map(wanted.map(item => [item.id, item])).values()]
   for (let attempt = 0; attempt < 5 && missing.length > 0; attempt++) {
-    const there = new Set(await keysBelow(consul, keys.partitions))
-    const locks = new Set(await keysBelow(consul, keys.locks))
+    const ids = missing.map(({ id }) => id)
+    const there = await present(consul, keys.partitions, ids.map(keys.partition))
+    const locks = await present(consul, keys.locks, ids.map(keys.lock))
     const since = new Date().toISOString()
     const { done, refused } = await transactInBatches(consul, {
       items: missing.filter(({ id }) => !there.has(keys.partition(id))),
@@ -127,7 +145,7 @@ export async function changePartitions(
 
 /** Removes partitions; their locks go once nothing of them runs. @returns the ids that were there */
 export async function removePartitions(consul: Consul, keys: Keys, ids: readonly string[]): Promise<string[]> {
-  const there = new Set(await keysBelow(consul, keys.partitions))
+  const there = await present(consul, keys.partitions, ids.map(keys.partition))
   const { done } = await transactInBatches(consul, {
     items: [...new Set(ids)].filter(id => there.has(keys.partition(id))),
     operations: id => [{ Verb: 'delete', Key: keys.partition(id) }],

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { lastProof, never, partitionLease } from '../lease/lease.ts'
 import { type Process, parseProcess, stateOf } from '../process/identity.ts'
-import { readFact, readLine } from './facts.ts'
+import { readFact, readLine, readUsual } from './facts.ts'
 import { type InstanceFiles, localPartitions, type PartitionFiles, type WorkerFiles, workerOf } from './instance.ts'
 
 export interface Local {
@@ -63,13 +63,13 @@ export function localOf(
 ): Local {
   const { shepherd, stopped, process, home, status } = worker === null ? alone(files) : runnerNow(files, worker)
   const terms = termsOf(files)
-  const token = readFact(files.token)
+  const token = readUsual(files.token)
   const lease = partitionLease(files)
   const proof = lastProof(lease, t0, now)
   return {
-    acquisition: readFact(files.acquisition),
+    acquisition: readUsual(files.acquisition),
     releasing: readFact(files.releasing),
-    index: numberOf(readFact(files.index)),
+    index: numberOf(readUsual(files.index)),
     token,
     proof,
     pinned: lease?.from === never,
@@ -93,7 +93,7 @@ function alone(files: PartitionFiles): Runner {
 }
 
 function runnerNow(files: PartitionFiles, worker: () => WorkerNow): Runner {
-  const handed = readFact(files.handed)
+  const handed = readUsual(files.handed)
   return handed === null ? alone(files) : carried(handed, worker())
 }
 
@@ -115,7 +115,7 @@ function carried(handed: string, worker: WorkerNow): Runner {
 
 /** L and G of the acquisition; null when they were never written. */
 export function termsOf(files: PartitionFiles): Terms | null {
-  const match = /^(\d+) (\d+)$/.exec(readFact(files.terms) ?? '')
+  const match = /^(\d+) (\d+)$/.exec(readUsual(files.terms) ?? '')
   return match ? { lease: Number(match[1]), grace: Number(match[2]) } : null
 }
 

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Permanent, Temporary } from '../../lib/errors.ts'
 import { keysOf } from '../../lib/names.ts'
-import { byHand, changeByHand, documentFrom } from '../../lib/partitions/by-hand.ts'
+import { byHand, changeByHand, concernedBy, documentFrom } from '../../lib/partitions/by-hand.ts'
 import { readPartitions } from '../../lib/partitions/set.ts'
 import { askForSync } from '../../lib/sources/ask.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
 
 const keys = keysOf('svc')
-const before = ['a', 'b', 'c'].map((id, index) => ({ id, from: 'source' as const, index }))
+const before = ['a', 'b', 'c']
 const none = { added: [], changed: [], removed: [] }
 
 describe('what is changed by hand', () => {
@@ -23,8 +23,8 @@ describe('what is changed by hand', () => {
     const { consul, memory } = await fakeConsul(t)
     memory.put(keys.partition('a'), '{"from":"source","document":1}')
     const plan = async (document: unknown, ...ids: string[]) => {
-      const present = await readPartitions(consul, keys)
-      return changeByHand(consul, keys, present, byHand('add', present, ids, document), document)
+      const present = await concernedBy(consul, keys, 'add', ids)
+      return changeByHand(consul, keys, byHand('add', present, ids, document), document)
     }
     assert.deepEqual(await plan({ n: 2 }, 'a', 'b'), { ...none, added: ['b'], changed: ['a'] })
     assert.deepEqual(await plan(undefined, 'a', 'c'), { ...none, added: ['c'] })
@@ -41,11 +41,36 @@ describe('what is changed by hand', () => {
 
   it('is never lost to somebody else who adds at the same moment', async t => {
     const { consul, memory } = await fakeConsul(t)
-    const add = (n: number) => changeByHand(consul, keys, [], { ...none, added: [`p${n}`, 'shared'] }, { n })
+    const add = (n: number) => changeByHand(consul, keys, { ...none, added: [`p${n}`, 'shared'] }, { n })
     await Promise.all(Array.from({ length: 20 }, (_, n) => add(n)))
     assert.equal((await readPartitions(consul, keys)).length, 21)
     const shared = memory.keys.get(keys.partition('shared'))
     assert.equal(shared?.ModifyIndex, shared?.CreateIndex, 'who was quicker was not overwritten')
+  })
+
+  it('costs the same in a set of one or of thousands', async t => {
+    const costs = async (size: number) => {
+      const fake = await fakeConsul(t)
+      const { consul, memory } = fake
+      const value = JSON.stringify({ from: 'source', document: 'x'.repeat(1000) })
+      for (let n = 0; n < size; n++) for (const key of [keys.partition, keys.lock]) memory.put(key(`p${n}`), value)
+      let answered = 0
+      fake.script = request => {
+        const reply = memory.answer(request)
+        answered += JSON.stringify(reply.text ?? '').length
+        return reply
+      }
+      const before = await concernedBy(consul, keys, 'add', ['new'])
+      await changeByHand(consul, keys, byHand('add', before, ['new'], undefined), undefined)
+      const sent = fake.requests.reduce((sum, { body }) => sum + body.length, 0)
+      return { answered, sent, requests: fake.requests.length }
+    }
+    const [small, large] = [await costs(1), await costs(2000)]
+    assert.deepEqual([large.sent, large.requests], [small.sent, small.requests])
+    assert.ok(
+      large.answered <= small.answered + 100,
+      `${large.answered} bytes answered, ${small.answered} of a set of one`,
+    )
   })
 
   it('takes any JSON, and nothing else, for a document', () => {
