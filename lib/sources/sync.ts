@@ -36,6 +36,8 @@ interface Fetcher {
   readonly source: Source
   readonly session: string
   readonly standing: Standing & { readonly duty: Duty }
+  /** Boot clock, ms. */
+  readonly begun: number
 }
 
 /**
@@ -73,7 +75,7 @@ async function oneRound(run: Reconcile, accepted: Accepted, source: Source): Pro
   const standing = await takeDuty(run.consul, keysOf(run.service), run.instance, session)
   const { duty } = standing
   if (duty === null) return { done: `${standing.by} fetches`, next: intervalOf(source) }
-  const fetcher: Fetcher = { run, accepted, source, session, standing: { ...standing, duty } }
+  const fetcher: Fetcher = { run, accepted, source, session, standing: { ...standing, duty }, begun: bootClock() }
   const state = fetchState(run.files, hash(JSON.stringify(source)))
   try {
     const done = await fetchAndTake(fetcher, state)
@@ -147,7 +149,7 @@ async function take(
 
 /** Tried again, later each time; told when it has failed for long enough, or did answer and there is no use in asking again. */
 async function failed(fetcher: Fetcher, state: FetchState, { message, refused }: Unbelievable): Promise<Round> {
-  const { run, accepted, source, standing } = fetcher
+  const { run, accepted, source, standing, begun } = fetcher
   const { duty, index } = standing
   const now = bootClock()
   const failingSince = state.failures === 0 ? now : state.failingSince
@@ -157,8 +159,10 @@ async function failed(fetcher: Fetcher, state: FetchState, { message, refused }:
   if (told && duty.problem === null) tellSourceFailed(run, accepted.definition, String(index), message)
   const since = duty.since ?? new Date().toISOString()
   await report(fetcher, told ? { ...duty, problem: message, since } : duty, false, message)
-  const backOff = Math.min(source.retryMs * 2 ** state.failures, source.everyMs)
-  return { done: message, next: refused ? intervalOf(source) : backOff }
+  // Within an interval of this one's start: a source that hung is asked again as soon as one that refused.
+  const latest = Math.max(source.retryMs, source.everyMs - (bootClock() - begun))
+  const next = refused ? intervalOf(source) : source.retryMs * 2 ** state.failures
+  return { done: message, next: Math.min(next, latest) }
 }
 
 /** Writes the duty when there is news in it, or a request to answer. */

@@ -167,6 +167,18 @@ describe('a fetched set', () => {
 })
 
 describe('a source that fails', () => {
+  it('and takes its time over it is asked again within an interval of when it was asked', async t => {
+    const from = { kind: 'command', command: ['sleep', '60'] } as const
+    const { a } = await service(t, { from, timeoutMs: 400, everyMs: 1000, retryMs: 500 })
+    for (let n = 0; n < 2; n++) {
+      const asked = bootClock()
+      assert.match(await sync(a), /no end within/)
+      const took = bootClock() - asked
+      const next = Number(readFact(a.files.sourceDue)?.split(' ')[0]) - asked
+      assert.ok(next >= 850 && next <= Math.max(1000, took + 500) + 50, `${next} ms after it was asked`)
+    }
+  })
+
   it('is tried again, later each time, and told when it was given up; the set stays', async t => {
     const { fake, set, a } = await service(t, { giveUpAfterMs: 0 }, { hooks: { sourceFailed: ['./page'] } })
     set('["x"]')
