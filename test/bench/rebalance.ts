@@ -1,6 +1,6 @@
 /** 100 partitions on three agents: a fourth joins, then leaves. What moves, and how fast. */
 import { bootClock } from '../../lib/clock.ts'
-import { changed, enter, everywhere, type Stage, settled, stage } from '../cluster/stage.ts'
+import { changed, enter, everywhere, type Stage, seenPassing, settled, stage } from '../cluster/stage.ts'
 import { overlapSeconds, runs } from '../lab/beats.ts'
 import { type Agent, startCluster } from '../lab/cluster.ts'
 import { program } from '../lab/install.ts'
@@ -22,7 +22,7 @@ const bench: Bench = async progress => {
     progress('a fourth joins')
     const before = everywhere(work, agents)
     const joined = bootClock()
-    const [passing] = await Promise.all([seenPassing(agents[0] as Agent, fourth.name), enter(work, [fourth])])
+    const [passing] = await Promise.all([seenPassing(agents[0] as Agent, fourth.name, 'work'), enter(work, [fourth])])
     await moves(work, joined)
     await settled(work, agents)
     const between = everywhere(work, agents)
@@ -50,18 +50,6 @@ const bench: Bench = async progress => {
 }
 
 export default bench
-
-/** When the catalog first showed the agent's instance as passing, boot-clock ms. */
-async function seenPassing(asked: Agent, node: string): Promise<number> {
-  return until(
-    `the instance on ${node} to be passing`,
-    async () => {
-      const passing = await asked.api<{ Node: { Node: string } }[]>('GET', '/v1/health/service/work?passing')
-      return passing.some(({ Node }) => Node.Node === node) && bootClock()
-    },
-    { every: 10, deadline: 60_000 },
-  )
-}
 
 /** Waits for a quarter of the partitions to start anew. To ask Consul all the while would take from what is measured. */
 async function moves(work: Stage, since: number): Promise<void> {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { bootClock } from '../../lib/clock.ts'
 import { Consul } from '../../lib/consul/http.ts'
 import { type Process, parseProcess } from '../../lib/process/identity.ts'
 import { readLine } from '../../lib/state/facts.ts'
@@ -73,6 +74,18 @@ export function settled(stage: Stage, agents: readonly Agent[], deadline = 60_00
       return all && status
     },
     { deadline, every: 100 },
+  )
+}
+
+/** When the catalog first showed the agent's instance as passing, boot-clock ms. */
+export function seenPassing(asked: Agent, node: string, service: string): Promise<number> {
+  return until(
+    `the instance on ${node} to be passing`,
+    async () => {
+      const passing = await asked.api<{ Node: { Node: string } }[]>('GET', `/v1/health/service/${service}?passing`)
+      return passing.some(({ Node }) => Node.Node === node) && bootClock()
+    },
+    { every: 10, deadline: 60_000 },
   )
 }
 
