@@ -46,7 +46,12 @@ export function writePartitionLeases(leases: readonly (readonly [PartitionFiles,
 /** Otherwise it ends no earlier than before, whatever else is written meanwhile. One that has none yet runs nowhere. */
 function isShorter([files, { from, own }]: readonly [PartitionFiles, PartitionLease]): boolean {
   const before = partitionLease(files)
-  return before === null ? existsSync(files.handed) : from > before.from || own < before.own
+  return before === null ? existsSync(files.handed) : from > before.from || proofOf(own) < proofOf(before.own)
+}
+
+/** A time that never comes proves nothing: such a lease is over. */
+function proofOf(own: number): number {
+  return own === never ? -1 : own
 }
 
 /** For who holds the worker's lock. A worker without a lease has none that runs. */

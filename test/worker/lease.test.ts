@@ -6,6 +6,7 @@ import { extendLease, never, partitionLease, writeLease } from '../../lib/lease/
 import { processOf } from '../../lib/process/identity.ts'
 import { makeDirectory, removeFact, writeFact } from '../../lib/state/facts.ts'
 import { partitionFiles } from '../../lib/state/instance.ts'
+import { exclusively } from '../../lib/worker/exclusively.ts'
 import { lengthen, measure, shorten, writePartitionLeases } from '../../lib/worker/lease.ts'
 import { partitionIn, stateOf } from '../fixtures/state.ts'
 
@@ -91,6 +92,22 @@ describe("the worker's lease", () => {
     })
     writePartitionLeases([[late, { from: never, own: at(4000) }]])
     assert.deepEqual(lease(), [never, 4000])
+  })
+
+  it('keeps nobody waiting who writes down a lease that is no shorter than before', t => {
+    const { worker, set } = place(t, [never, never], [9000, 9000])
+    const locked = (partition: number, from: number, own: number) =>
+      exclusively(worker, () => set(partition, from, own))
+    locked(0, 100, 200) // an acquisition that was written down before its transaction, and is held now
+    locked(1, 9000, 100)
+    const waits = t.mock.method(Atomics, 'wait', () => 'timed-out')
+    for (const [from, own] of [
+      [100, 300],
+      [never, 200],
+      [100, never],
+    ] as const)
+      assert.throws(() => locked(0, from, own), /cannot lock/)
+    assert.ok(waits.mock.callCount() > 0)
   })
 
   it('is over when that of a partition cannot be read', t => {
