@@ -9,7 +9,7 @@ import { endAll } from './lease/hand-over.ts'
 import { adopt, reclaimAll } from './lease/reclaim.ts'
 import { claimAll } from './lease/takeover.ts'
 import { placeDocuments } from './partitions/documents.ts'
-import { definePartitions } from './partitions/set.ts'
+import { definePartitions, removal } from './partitions/set.ts'
 import { partitionsDigest, type Step } from './plan.ts'
 import { killMarked, markedProcesses } from './process/marks.ts'
 import { restartAll } from './process/restart.ts'
@@ -162,6 +162,7 @@ export async function othersAtWork(context: Context, snapshot: Snapshot): Promis
   return false
 }
 
+/** As long as the partition is out of the set: one that came back meanwhile keeps its lock, and has nothing to wait for. */
 async function deleteLocks(
   context: Context,
   snapshot: Snapshot,
@@ -169,6 +170,6 @@ async function deleteLocks(
 ): Promise<void> {
   await transactInBatches(context.consul, {
     items: steps,
-    operations: ({ partition, index }) => [{ Verb: 'delete-cas', Key: snapshot.keys.lock(partition), Index: index }],
+    operations: ({ partition, index }) => removal(snapshot.keys, partition, index),
   })
 }

@@ -6,6 +6,7 @@ import type { Context } from '../context.ts'
 import { reason } from '../errors.ts'
 import { tellReleased } from '../events/released.ts'
 import type { Keys } from '../names.ts'
+import { removal } from '../partitions/set.ts'
 import type { Step } from '../plan.ts'
 import { notStopped, type Stop, stopAll } from '../process/stop.ts'
 import type { Snapshot } from '../snapshot.ts'
@@ -125,7 +126,7 @@ function operationsOf(context: Context, snapshot: Snapshot, ending: Exclude<Endi
   const check = { Verb: 'check-index', Key, Index: ending.index } as const
   const unlock = { Verb: 'unlock', Key, Session: snapshot.session as string } as const
   if (ending.do === 'disown') return [check, { ...unlock, Value: base64(disownedValue(context.instance, since)) }]
-  if (ending.removed) return [{ Verb: 'delete-cas', Key, Index: ending.index }]
+  if (ending.removed) return removal(snapshot.keys, ending.partition, ending.index)
   const Value = base64(cleanValue(since, context.instance, ending.next))
   // A value that is written without a lock would be believed by nobody.
   const lock = ending.held ? [] : [{ ...unlock, Verb: 'lock', Value } as const]

@@ -102,12 +102,13 @@ export async function addPartitions(
     const since = new Date().toISOString()
     const { done, refused } = await transactInBatches(consul, {
       items: missing.filter(({ id }) => !there.has(keys.partition(id))),
-      operations: item => [
-        { Verb: 'cas', Key: keys.partition(item.id), Index: 0, Value: textOf(from, item) },
-        ...(clean && !locks.has(keys.lock(item.id))
-          ? [{ Verb: 'cas', Key: keys.lock(item.id), Index: 0, Value: base64(cleanValue(since)) } as const]
-          : []),
-      ],
+      operations: item => {
+        const Key = keys.lock(item.id)
+        const partition = { Verb: 'cas', Key: keys.partition(item.id), Index: 0, Value: textOf(from, item) } as const
+        // One that is there must still be: whoever removes it looks for the partition.
+        if (locks.has(Key)) return [partition, { Verb: 'get', Key }]
+        return clean ? [partition, { Verb: 'cas', Key, Index: 0, Value: base64(cleanValue(since)) }] : [partition]
+      },
       ...along(keys, writing, first),
     })
     added.push(...done.map(({ id }) => id))
@@ -141,6 +142,14 @@ export async function changePartitions(
     ...along(keys, writing, true),
   })
   return done.map(({ id }) => id)
+}
+
+/** What removes the lock of a partition that is not in the set. */
+export function removal(keys: Keys, id: string, index: number): Operation[] {
+  return [
+    { Verb: 'check-not-exists', Key: keys.partition(id) },
+    { Verb: 'delete-cas', Key: keys.lock(id), Index: index },
+  ]
 }
 
 /** Removes partitions; their locks go once nothing of them runs. @returns the ids that were there */

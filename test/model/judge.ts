@@ -21,8 +21,6 @@ interface Acquisition {
 const slack = 60
 /** What a process may still do after its machine's thaw, ms. */
 const afterThaw = 200
-/** A partition that was out of the set so short ago may have its lock deleted: whoever does it has not looked since. */
-const memory = 60_000
 
 export class Judge {
   readonly #world: World
@@ -33,8 +31,6 @@ export class Judge {
   /** Partition -> the acquisition that holds its lock. */
   readonly #holders = new Map<string, Acquisition>()
   readonly #tokens = new Map<string, { token: number; acquisition: string }>()
-  /** Partition -> when it was out of the set the last time. */
-  readonly #outOfSet = new Map<string, number>()
   /** Every process that ever ran, by its run. */
   readonly runs = new Set<Run>()
 
@@ -54,9 +50,6 @@ export class Judge {
   }
 
   #changed(key: string): void {
-    const removed = key.startsWith(this.#keys.partitions) && !this.#consul.keys.has(key)
-    const out = removed ? decode(key.slice(this.#keys.partitions.length)) : null
-    if (out !== null) this.#outOfSet.set(out, this.#world.now)
     const locked = key.startsWith(this.#keys.locks) ? decode(key.slice(this.#keys.locks.length)) : null
     if (locked !== null) this.#lockChanged(locked, key)
   }
@@ -145,11 +138,8 @@ export class Judge {
 
   #lockDeleted(program: Program, key: string): void {
     const partition = decode(key.slice(this.#keys.locks.length)) ?? ''
-    const inSet = partition !== '' && this.#consul.keys.has(this.#keys.partition(partition))
-    const out = this.#outOfSet.get(partition)
-    if (inSet && (out === undefined || this.#world.now - out > memory)) {
-      this.#world.forbid(`${program.name} deletes the lock of ${partition}, which is in the set`)
-    }
+    if (partition === '' || !this.#consul.keys.has(this.#keys.partition(partition))) return
+    this.#world.forbid(`${program.name} deletes the lock of ${partition}, which is in the set`)
   }
 }
 

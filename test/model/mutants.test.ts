@@ -7,7 +7,7 @@ import { directory } from '../fixtures/state.ts'
 import { alive, Partition, shepherdFile, until } from '../process/partition.ts'
 import { broken, loadLib, type Mutation } from './load.ts'
 import { actionsFor, mutants } from './mutants.ts'
-import { neverTwoOwners } from './properties.ts'
+import { neverTwoOwners, nobodyIsStopped } from './properties.ts'
 
 /** Each shows within a few runs; more than so many, and it counts as missed. */
 const mostRuns = 150
@@ -16,9 +16,11 @@ describe('the model catches', { concurrency: 1 }, async () => {
   const sound = await loadLib()
   for (const mutant of mutants) {
     it(mutant.name, async () => {
-      const { seed, per } = mutant
+      const { seed, per, stops, faults } = mutant
+      const property = (lib: typeof sound) =>
+        stops ? nobodyIsStopped(lib, faults, per) : neverTwoOwners(lib, actionsFor(mutant), { per })
       const tried = (lib: typeof sound, numRuns: number) =>
-        fc.check(neverTwoOwners(lib, actionsFor(mutant), { per }), { seed, numRuns, endOnFailure: true })
+        fc.check<unknown>(property(lib), { seed, numRuns, endOnFailure: true })
       const found = await tried(await loadLib(mutant), mostRuns)
       assert.ok(found.failed, `not within ${mostRuns} runs`)
       const without = await tried(sound, found.numRuns)
