@@ -88,6 +88,25 @@ describe('a resource', () => {
     ])
   })
 
+  it('that had worked for long is handled again soon, however often it failed before', async () => {
+    const retry = { first: 1, longest: 400 }
+    const begun: number[] = []
+    const { lives, told, seen } = play({
+      retry,
+      handle: async () => {
+        begun.push(performance.now())
+        if (begun.length === 11) await delay(retry.longest + 50)
+        if (begun.length < 12) throw new Error(`try ${begun.length}`)
+        told.push('handled')
+      },
+    })
+    lives.follow(text(line('a')))
+    await seen('handled')
+    const [before, longer, last] = begun.slice(-3) as [number, number, number]
+    assert.ok(longer - before > 200, 'its back-off had grown')
+    assert.ok(last - longer < 2 * retry.longest, 'and began again')
+  })
+
   it('that goes while it fails is not tried again', async () => {
     let tries = 0
     const fails = () => {
