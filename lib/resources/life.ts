@@ -80,11 +80,13 @@ export class Life {
       const wait = next
       next = Math.min(longest, next * 2)
       return new Promise(resolve => {
-        const timer = setTimeout(resolve, wait)
-        signal?.addEventListener('abort', () => {
+        const over = () => {
           clearTimeout(timer)
+          signal?.removeEventListener('abort', over)
           resolve()
-        })
+        }
+        const timer = setTimeout(over, wait)
+        signal?.addEventListener('abort', over)
       })
     }
   }
