@@ -29,11 +29,13 @@ export class Life {
   async #handle(): Promise<void> {
     const { handler, limits } = this.#around
     const { signal } = this.#controller
-    const again = this.#backOff()
+    let again = this.#backOff()
+    let begun = 0
     while (!signal.aborted) {
       try {
         await limits.handle(() => {
           if (signal.aborted) return null // it need not wait for its turn to find that out
+          begun = performance.now()
           this.#call = (async () => handler.handle(this.resource, { token: this.#token, signal }))()
           return this.#call
         })
@@ -42,6 +44,7 @@ export class Life {
         if (signal.aborted) return
         this.#say('cannot handle', error)
         await this.#ask(() => handler.failed?.(error, this.resource))
+        if (performance.now() - begun > this.#retry.longest) again = this.#backOff() // that one had worked
         await again(signal)
       }
     }
@@ -64,19 +67,26 @@ export class Life {
     }
   }
 
+  get #retry(): { first: number; longest: number } {
+    const { first = 100, longest = 30_000 } = this.#around.handler.retry ?? {}
+    return { first, longest }
+  }
+
   /** Waits longer each time; less when the signal is aborted meanwhile. */
   #backOff(): (signal?: AbortSignal) => Promise<void> {
-    const { first = 100, longest = 30_000 } = this.#around.handler.retry ?? {}
+    const { first, longest } = this.#retry
     let next = first
     return signal => {
       const wait = next
       next = Math.min(longest, next * 2)
       return new Promise(resolve => {
-        const timer = setTimeout(resolve, wait)
-        signal?.addEventListener('abort', () => {
+        const over = () => {
           clearTimeout(timer)
+          signal?.removeEventListener('abort', over)
           resolve()
-        })
+        }
+        const timer = setTimeout(over, wait)
+        signal?.addEventListener('abort', over)
       })
     }
   }

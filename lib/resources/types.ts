@@ -49,7 +49,10 @@ export interface Handler {
   readonly logger?: Logger
   /** How many calls of `handle`, and as many of `terminate`, may be under way at a time; any number unless given. */
   readonly concurrency?: number
-  /** Back-off between two tries, ms: it doubles from `first` to `longest`; 100 and 30,000 unless given. */
+  /**
+   * Back-off between two tries, ms: it doubles from `first` to `longest`, and begins again after a `handle` that lasted longer
+   * than that; 100 and 30,000 unless given.
+   */
   readonly retry?: { readonly first?: number; readonly longest?: number }
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { describe, it } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { limit } from '../../lib/resources/limit.ts'
@@ -86,6 +87,39 @@ describe('a resource', () => {
       'failed bad: try 3',
       'handles bad',
     ])
+  })
+
+  it('that had worked for long is handled again soon, however often it failed before', async () => {
+    const retry = { first: 1, longest: 400 }
+    const begun: number[] = []
+    const { lives, told, seen } = play({
+      retry,
+      handle: async () => {
+        begun.push(performance.now())
+        if (begun.length === 11) await delay(retry.longest + 50)
+        if (begun.length < 12) throw new Error(`try ${begun.length}`)
+        told.push('handled')
+      },
+    })
+    lives.follow(text(line('a')))
+    await seen('handled')
+    const [before, longer, last] = begun.slice(-3) as [number, number, number]
+    assert.ok(longer - before > 200, 'its back-off had grown')
+    assert.ok(last - longer < 2 * retry.longest, 'and began again')
+  })
+
+  it('that fails again and again leaves nothing behind on its signal', async () => {
+    const counts: number[] = []
+    const { lives, seen, told } = play({
+      handle: (_, { signal }) => {
+        counts.push(getEventListeners(signal, 'abort').length)
+        if (counts.length < 4) throw new Error('no')
+        told.push('handled')
+      },
+    })
+    lives.follow(text(line('a')))
+    await seen('handled')
+    assert.deepEqual(counts, [0, 0, 0, 0])
   })
 
   it('that goes while it fails is not tried again', async () => {
