@@ -1,0 +1,153 @@
+/**
+ * An HTTP API with a hundred subscriptions, three Consul agents, and on each a worker that delivers events, while machines
+ * join, subscriptions come, go and change, the API fails, and a worker is killed.
+ *
+ *   npx tsx examples/webhooks/run.ts
+ *   npx tsx examples/webhooks/run.ts --json     print nothing but the verdict
+ *   npx tsx examples/webhooks/run.ts --keep     leave it up at the end, to look around, until Ctrl-C
+ *
+ * Exits 0 when each event was delivered, and by one instance; 1 when not.
+ */
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { build } from 'esbuild'
+import { type Cluster, startCluster, tunedGossip } from '../../test/lab/cluster.ts'
+import type { DefinitionFile } from '../../test/lab/install.ts'
+import { until } from '../../test/lab/until.ts'
+import { serve } from './server.ts'
+import { play } from './story.ts'
+import { judge, type Verdict } from './verdict.ts'
+import { view } from './view.ts'
+import { World } from './world.ts'
+
+const here = import.meta.dirname
+const options = { keep: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } } as const
+const { keep, json } = parseArgs({ options }).values
+const subscriptions = 100
+const begun = performance.now()
+
+class Interrupted extends Error {}
+const interrupted = new Promise<never>((_, reject) => {
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => reject(new Interrupted(name)))
+})
+
+/** What has to be undone at the end, the last first. */
+const undo: (() => unknown)[] = []
+let code = 1
+
+try {
+  code = await Promise.race([run(), interrupted])
+} catch (error) {
+  if (error instanceof Interrupted) code = 130
+  console.error(code === 130 ? 'interrupted: cleaning up' : String(error))
+}
+for (const step of undo.reverse()) await step()
+process.exit(code)
+
+async function run(): Promise<number> {
+  const cluster = await up(startCluster({ settings: tunedGossip, say }), close)
+  const world = new World()
+  const { url } = await up(serve(world), ({ stop }) => stop())
+  for (let n = 1; n <= subscriptions; n++) world.add(`s${n}`, `${url}/hook/s${n}`)
+  say(`the API is ${url}/subscriptions; the Consul agents are ${names(cluster)}, in ${cluster.root}`)
+  say(`in another terminal: ${statusCommand(cluster)}`)
+  const definition = await definitionFor(url, cluster.root)
+  const stopProducing = produce(world)
+  const stopView = view(world, say)
+  undo.push(stopProducing, stopView)
+
+  await play({ cluster, definition, world, url, say })
+  say('no more events; the workers catch up')
+  stopProducing()
+  await until('every event to be delivered', see => see(world.waiting()) === 0, { deadline: 30_000 })
+  stopView()
+  const verdict = judge(world.history())
+  tell(verdict)
+  if (keep) await stayUp(cluster, url)
+  return verdict.faults.length === 0 ? 0 : 1
+}
+
+/** An event a second for each subscription, also for those that were removed. @returns what ends it */
+function produce(world: World): () => void {
+  let turn = 0
+  const some = () => {
+    const ids = world.ids()
+    for (let n = 0; n < ids.length / 20; n++) world.produce(ids[turn++ % ids.length] as string)
+  }
+  const timer = setInterval(some, 50)
+  return () => clearInterval(timer)
+}
+
+/** Waits for something to be up, and has it taken down at the end, even if the end comes while it is still coming up. */
+function up<T>(coming: Promise<T>, down: (it: T) => unknown): Promise<T> {
+  undo.push(() => coming.then(down, () => {}))
+  return coming
+}
+
+/** What failed is kept to be looked at. */
+function close(cluster: Cluster): Promise<void> {
+  return cluster.close(code === 1 ? { keep: true } : {})
+}
+
+/** The definition as it stands beside this file, with the paths and the port of this run. */
+async function definitionFor(url: string, folder: string): Promise<DefinitionFile> {
+  const { partitions, run, ...rest } = JSON.parse(await readFile(join(here, 'definition.json'), 'utf8'))
+  await makeWorker(join(folder, 'worker.mjs'))
+  const http = { url: `${url}/subscriptions` }
+  return { ...rest, partitions: { ...partitions, http }, run: { ...run, cwd: folder, env: { API: url } } }
+}
+
+/** With `watchbill/worker` in it, which `npm install watchbill` brings and a checkout does not have. */
+async function makeWorker(outfile: string): Promise<void> {
+  const alias = { 'watchbill/worker': resolve(here, '../../lib/resources/resources.ts') }
+  await build({
+    entryPoints: [join(here, 'worker.mjs')],
+    outfile,
+    alias,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+  })
+}
+
+/** One line, with the seconds since the beginning. */
+function say(line: string): void {
+  if (!json) process.stdout.write(`${((performance.now() - begun) / 1000).toFixed(1).padStart(5)} s  ${line}\n`)
+}
+
+function names({ agents }: Cluster): string {
+  return agents.map(({ name, pid }) => `${name} (${pid})`).join(', ')
+}
+
+function statusCommand({ agents }: Cluster): string {
+  return `npx tsx handlers/status.ts webhooks --http-addr ${agents[0]?.http.replace('http://', '')}`
+}
+
+function tell(verdict: Verdict): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify(verdict, null, 2)}\n`)
+    return
+  }
+  const { faults, ...figures } = verdict
+  const { subscriptions, removed, instances, produced, delivered, repeated, busy, stale, median, slowest } = figures
+  process.stdout.write(`
+${subscriptions} subscriptions, and ${removed} that were removed, delivered by ${instances} instances
+${produced} events, ${delivered} delivered; ${repeated} twice, in flight at the kill -9
+${busy} deliveries tried again because the endpoint was busy; ${stale} writes of an earlier owner refused
+half of the events were delivered within ${median} s, the last after ${slowest} s
+`)
+  for (const fault of faults.slice(0, 20)) process.stdout.write(`fault: ${fault}\n`)
+  if (faults.length > 20) process.stdout.write(`and ${faults.length - 20} more\n`)
+  const good = 'each event was delivered, and by one instance'
+  process.stdout.write(`verdict: ${faults.length === 0 ? good : `NOT ${good}`}\n`)
+}
+
+async function stayUp(cluster: Cluster, url: string): Promise<void> {
+  say(`
+It is up until Ctrl-C, without new events. Look around from another terminal:
+  ${statusCommand(cluster)}
+  curl -X DELETE ${url}/subscriptions/s50
+  tail ${cluster.root}/*/state/*/partition/.worker/output`)
+  await interrupted
+}
