@@ -1,6 +1,6 @@
 /**
  * An HTTP API with a hundred subscriptions, three Consul agents, and on each a worker that delivers events, while machines
- * join, subscriptions come, go and change, the API fails, and a worker is killed.
+ * join, subscriptions come, go and change, the API fails, and a worker and a machine are killed.
  *
  *   npx tsx examples/webhooks/run.ts
  *   npx tsx examples/webhooks/run.ts --json     print nothing but the verdict
@@ -130,10 +130,11 @@ function tell(verdict: Verdict): void {
     return
   }
   const { faults, ...figures } = verdict
-  const { subscriptions, removed, instances, produced, delivered, repeated, busy, stale, median, slowest } = figures
+  const { subscriptions, removed, instances, produced, delivered, repeated, byTwo, busy, stale, median, slowest } =
+    figures
   process.stdout.write(`
 ${subscriptions} subscriptions, and ${removed} that were removed, delivered by ${instances} instances
-${produced} events, ${delivered} delivered; ${repeated} twice, in flight at the kill -9
+${produced} events, ${delivered} delivered; ${repeated} twice, in flight at a kill -9, ${byTwo} of them by two instances
 ${busy} deliveries tried again because the endpoint was busy; ${stale} writes of an earlier owner refused
 half of the events were delivered within ${median} s, the last after ${slowest} s
 `)

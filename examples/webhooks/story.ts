@@ -1,4 +1,4 @@
-/** What happens while events are delivered: machines share, subscriptions come, go and change, the API fails, a worker dies. */
+/** What happens while events are delivered: machines share, subscriptions come, go and change, the API fails, a worker and a machine die. */
 import { Consul } from '../../lib/consul/http.ts'
 import { type Process, parseProcess, signal } from '../../lib/process/identity.ts'
 import { readLine } from '../../lib/state/facts.ts'
@@ -35,21 +35,21 @@ export async function play(stage: Stage): Promise<void> {
   await change(stage)
   await outage(stage)
   await killWorker(stage, third)
+  await killMachine(stage, second)
 }
 
 /** Waits until all subscriptions are delivered by these agents, and none has more than one above its share. */
 async function shared({ world }: Stage, agents: readonly Agent[]): Promise<void> {
   const names = agents.map(({ name }) => name)
-  const share = world.listed().length / names.length
+  const count = world.listed().length
+  const [least, most] = [Math.floor(count / names.length), Math.ceil(count / names.length)]
   await until(
     `the subscriptions to be shared by ${names.join(', ')}`,
     see => {
       const nodes = [...nodesOf(world).values()]
       const loads = see(names.map(name => nodes.filter(node => node === name).length))
-      return (
-        loads.every(load => load >= Math.floor(share) && load <= Math.ceil(share)) &&
-        sum(loads) === sum([share * names.length])
-      )
+      const all = nodes.length === count && nodes.every(node => names.includes(node))
+      return all && loads.every(load => load >= least && load <= most)
     },
     patience,
   )
@@ -125,26 +125,48 @@ async function outage(stage: Stage): Promise<void> {
   await until('status to say that all is well', async see => see(await statusOf(stage)).ok, patience)
 }
 
-/** While the endpoint has taken an event and not answered yet: nobody can know then whether it did. */
 async function killWorker(stage: Stage, agent: Agent): Promise<void> {
   const { world, say } = stage
-  const worker = workerOf(stage, agent)
-  const own = latest(world).filter(({ pid }) => pid === worker.pid)
-  const [{ subscription } = { subscription: '' }] = own
-  world.unanswered = subscription
-  await until('a delivery to be in flight', () => world.unanswered === null, { ...patience, every: 5 })
-  say(
-    `kill -9 ${worker.pid}, the worker of ${agent.name}, with ${own.length} subscriptions, a delivery of ${subscription} in flight`,
-  )
+  const { worker, load } = await inFlight(stage, agent)
+  say(`kill -9 ${worker.pid}, the worker of ${agent.name}, ${load}`)
   world.killed.push(worker.pid)
   signal(worker, 'SIGKILL')
   const at = now()
   await until('all of them to be delivered again', () => latest(world).every(({ pid }) => pid !== worker.pid), patience)
-  say(`   all of them are delivered again after ${since(at)}, by ${workerOf(stage, agent).pid}`)
+  say(`   all of them are delivered again after ${since(at)}, by ${processIn(filesOf(stage, agent).process).pid}`)
 }
 
-function workerOf({ definition }: Stage, agent: Agent): Process {
-  const file = instanceFiles(agent.state, instanceOf(agent, definition)).worker.process
+/** The power is cut: agent, shepherd and worker end at once, and nothing is given back. */
+async function killMachine(stage: Stage, agent: Agent): Promise<void> {
+  const { cluster, world, say } = stage
+  const { worker, load } = await inFlight(stage, agent)
+  say(`kill -9 everything on ${agent.name}: its agent, and its worker ${load}`)
+  world.killed.push(worker.pid)
+  signal(processIn(filesOf(stage, agent).shepherd), 'SIGKILL')
+  signal(worker, 'SIGKILL')
+  const at = now()
+  await agent.stop('SIGKILL')
+  const others = cluster.agents.filter(other => other !== agent)
+  await shared(stage, others)
+  say(`   all of them are delivered by ${others.map(({ name }) => name).join(' and ')} after ${since(at)}`)
+}
+
+/** Until the endpoint has taken an event of that agent's worker and not answered yet: nobody can know then whether it did. */
+async function inFlight(stage: Stage, agent: Agent): Promise<{ worker: Process; load: string }> {
+  const { world } = stage
+  const worker = processIn(filesOf(stage, agent).process)
+  const own = latest(world).filter(({ pid }) => pid === worker.pid)
+  const subscription = own[0]?.subscription ?? null
+  world.unanswered = subscription
+  await until('a delivery to be in flight', () => world.unanswered === null, { ...patience, every: 5 })
+  return { worker, load: `with ${own.length} subscriptions, a delivery of ${subscription} in flight` }
+}
+
+function filesOf({ definition }: Stage, agent: Agent) {
+  return instanceFiles(agent.state, instanceOf(agent, definition)).worker
+}
+
+function processIn(file: string): Process {
   const process = parseProcess(readLine(file))
   if (process) return process
   throw new Error(`no process in ${file}`)
@@ -170,10 +192,6 @@ async function statusOf({ cluster, definition }: Stage): Promise<Status> {
   } finally {
     consul.close()
   }
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((sum, number) => sum + number, 0)
 }
 
 function since(at: number): string {

@@ -56,6 +56,8 @@ export interface Verdict {
   readonly delivered: number
   /** Events that were delivered once more because they were in flight when their worker was killed. */
   readonly repeated: number
+  /** Those of them that two instances delivered. */
+  readonly byTwo: number
   readonly busy: number
   readonly stale: number
   /** How old the oldest event was when it was first delivered, and half of them at most, s. */
@@ -81,6 +83,8 @@ export function judge(history: History): Verdict {
   })
   const strangers = [...by.keys()].filter(id => subscriptions.every(one => one.id !== id))
   const ages = firsts(left.flatMap(({ id }) => of(id))).map(({ waited }) => waited)
+  const events = Map.groupBy(deliveries, ({ subscription, event }) => `${subscription} ${event}`)
+  const repeats = [...events.values()].filter(all => all.length > 1)
   ages.sort((a, b) => a - b)
   return {
     faults: [
@@ -94,7 +98,8 @@ export function judge(history: History): Verdict {
     instances: new Set(deliveries.map(({ instance }) => instance)).size,
     produced: left.reduce((sum, { produced }) => sum + produced, 0),
     delivered: ages.length,
-    repeated: deliveries.length - firsts(deliveries).length,
+    repeated: repeats.length,
+    byTwo: repeats.filter(all => new Set(all.map(({ instance }) => instance)).size > 1).length,
     busy,
     stale,
     slowest: seconds(ages.at(-1)),

@@ -22,6 +22,13 @@ const good: History = {
   stale: 1,
 }
 
+/** The same, and the one in flight when its machine died is delivered once more by another. */
+const dead: History = {
+  ...good,
+  deliveries: [delivery(1), delivery(2, { done: false }), delivery(2, second), delivery(3, second)],
+  killed: [first.pid],
+}
+
 /** One in flight when its worker was killed, and once more by the next worker of that instance. */
 const killed: History = {
   ...good,
@@ -33,6 +40,7 @@ describe('the verdict', () => {
   const rows: [what: string, history: History, faults: string[]][] = [
     ['all of them, by one instance after the other', good, []],
     ['one twice that was in flight at the kill', killed, []],
+    ['one by two instances that was in flight when the machine died', dead, []],
     [
       'an event missing at the end',
       { ...good, deliveries: good.deliveries.slice(0, 2) },
@@ -126,7 +134,8 @@ describe('the verdict', () => {
     const gone = { id: 'y', produced: 5, gone: 0 }
     const { faults, ...figures } = judge({ ...killed, subscriptions: [...killed.subscriptions, gone], busy: 2 })
     assert.deepEqual(faults, [])
-    const events = { subscriptions: 1, removed: 1, instances: 1, produced: 3, delivered: 3, repeated: 1 }
+    const events = { subscriptions: 1, removed: 1, instances: 1, produced: 3, delivered: 3, repeated: 1, byTwo: 0 }
+    assert.deepEqual([judge(dead).repeated, judge(dead).byTwo], [1, 1])
     assert.deepEqual(figures, { ...events, busy: 2, stale: 1, slowest: 0.005, median: 0.005 })
   })
 })
