@@ -65,6 +65,7 @@ async function replay(stage: Stage): Promise<void> {
   say(`replay a write to the cursor of ${subscription} by ${instance}, which had it before`)
   const headers = { instance, pid: String(pid), token }
   const body = JSON.stringify({ cursor: event })
+  world.replayed++
   const answer = await fetch(`${url}/cursor/${subscription}`, { method: 'PUT', headers, body })
   say(`   the API: ${answer.status} ${await answer.text()}`)
 }

@@ -42,6 +42,8 @@ export interface History {
   readonly busy: number
   /** Writes that were refused because of their token. */
   readonly stale: number
+  /** How many of these the story made up. */
+  readonly replayed: number
 }
 
 export interface Verdict {
@@ -91,7 +93,7 @@ export function judge(history: History): Verdict {
       ...own,
       ...strangers.map(id => `${id}: was delivered, and is no subscription`),
       ...outages.flatMap(outage => wrongDuring(outage, left, of)),
-      ...(stale === 0 ? ['a write with the token of an earlier owner was not refused'] : []),
+      ...wrongFence(history),
     ],
     subscriptions: left.length,
     removed: subscriptions.length - left.length,
@@ -167,6 +169,14 @@ function wrongDuring(
     const moved = meanwhile.some(delivery => !sameWorker(first, delivery))
     return moved ? [`${id}: its worker changed while the API failed`] : []
   })
+}
+
+/** Those of the story are refused, and there are no others: no worker goes on with what it has given up. */
+function wrongFence({ stale, replayed }: History): string[] {
+  return [
+    ...(stale < replayed ? [`${replayed - stale} writes with the token of an earlier owner were not refused`] : []),
+    ...(stale > replayed ? [`${stale - replayed} writes of workers were refused: two were at work at once`] : []),
+  ]
 }
 
 /** Each event's first delivery. */

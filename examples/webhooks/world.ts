@@ -45,6 +45,7 @@ export class World extends EventEmitter {
   readonly outages: Span[] = []
   busy = 0
   stale = 0
+  replayed = 0
   #all = new Map<string, Subscription>()
   #last = new Map<string, Delivery>()
   #attempts = 0
@@ -137,8 +138,8 @@ export class World extends EventEmitter {
     const subscriptions = [...this.#all.values()].map(({ id, produced, gone }) => {
       return { id, produced: produced.length, gone }
     })
-    const { deliveries, killed, changes, outages, busy, stale } = this
-    return { subscriptions, deliveries, killed, changes, outages, busy, stale }
+    const { deliveries, killed, changes, outages, busy, stale, replayed } = this
+    return { subscriptions, deliveries, killed, changes, outages, busy, stale, replayed }
   }
 
   #get(id: string): Subscription {

@@ -20,6 +20,7 @@ const good: History = {
   outages: [],
   busy: 0,
   stale: 1,
+  replayed: 1,
 }
 
 /** The same, and the one in flight when its machine died is delivered once more by another. */
@@ -123,7 +124,12 @@ describe('the verdict', () => {
     [
       'a stale write that came through',
       { ...good, stale: 0 },
-      ['a write with the token of an earlier owner was not refused'],
+      ['1 writes with the token of an earlier owner were not refused'],
+    ],
+    [
+      'a worker that went on with what it had given up',
+      { ...good, stale: 3 },
+      ['2 writes of workers were refused: two were at work at once'],
     ],
   ]
   for (const [what, history, faults] of rows) {
