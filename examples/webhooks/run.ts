@@ -12,6 +12,7 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
+import { reason } from '../../lib/errors.ts'
 import { type Cluster, startCluster, tunedGossip } from '../../test/lab/cluster.ts'
 import type { DefinitionFile } from '../../test/lab/install.ts'
 import { until } from '../../test/lab/until.ts'
@@ -57,15 +58,26 @@ async function run(): Promise<number> {
   const stopView = view(world, say)
   undo.push(stopProducing, stopView)
 
-  await play({ cluster, definition, world, url, say })
-  say('no more events; the workers catch up')
-  stopProducing()
-  await until('every event to be delivered', see => see(world.waiting()) === 0, { deadline: 30_000 })
+  const stuck = await toTheEnd(world, () => play({ cluster, definition, world, url, say }), stopProducing)
   stopView()
-  const verdict = judge(world.history())
+  const { faults, ...figures } = judge(world.history())
+  const verdict = { faults: [...stuck, ...faults], ...figures }
   tell(verdict)
   if (keep) await stayUp(cluster, url)
   return verdict.faults.length === 0 ? 0 : 1
+}
+
+/** @returns why it did not come to the end; nothing when it did */
+async function toTheEnd(world: World, story: () => Promise<void>, stopProducing: () => void): Promise<string[]> {
+  try {
+    await story()
+    say('no more events; the workers catch up')
+    stopProducing()
+    await until('every event to be delivered', see => see(world.waiting()) === 0, { deadline: 30_000 })
+    return []
+  } catch (error) {
+    return [reason(error)]
+  }
 }
 
 /** An event a second for each subscription, also for those that were removed. @returns what ends it */

@@ -24,18 +24,18 @@ const patience = { deadline: 60_000, every: 100 }
 const [coming, going] = [10, 10]
 
 export async function play(stage: Stage): Promise<void> {
-  const [first, second, third] = stage.cluster.agents as [Agent, Agent, Agent]
-  await Promise.all([first, second].map(agent => install(agent, stage.definition)))
-  await shared(stage, [first, second])
-  stage.say(`${third.name} joins`)
-  await install(third, stage.definition)
-  await shared(stage, [first, second, third])
+  const { agents } = stage.cluster
+  for (const [i, agent] of agents.entries()) {
+    stage.say(`${agent.name} joins`)
+    await install(agent, stage.definition)
+    await shared(stage, agents.slice(0, i + 1))
+  }
   await replay(stage)
   await comeAndGo(stage)
   await change(stage)
   await outage(stage)
-  await killWorker(stage, third)
-  await killMachine(stage, second)
+  await killWorker(stage, agents[2] as Agent)
+  await killMachine(stage, agents[1] as Agent)
 }
 
 /** Waits until all subscriptions are delivered by these agents, and none has more than one above its share. */

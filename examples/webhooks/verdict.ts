@@ -1,4 +1,4 @@
-/** Whether each event was delivered, and by one instance: from what the endpoints received alone. */
+/** Whether each event was delivered, and by one instance: from what the endpoints took and the API refused. */
 
 /** One POST that an endpoint took, in the order in which they came. */
 export interface Delivery {
