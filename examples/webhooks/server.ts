@@ -86,7 +86,6 @@ async function hook(world: World, path: string, request: IncomingMessage, respon
   if (!world.receive(path, event, askerOf(request))) return send(response, 503, { error: 'busy' })
   if (world.unanswered === event.subscription) {
     world.unanswered = null
-    world.emit('unanswered')
     return
   }
   await pause(handling)
