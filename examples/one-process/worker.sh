@@ -34,6 +34,12 @@ EOF
   done <<EOF
 $wanted
 EOF
+  while read -r line; do # taken back: what came and went before this look stands there, and nowhere else
+    [ "$line" ] || continue
+    case $before$held in *" $line$nl"*) ;; *) printf '%s\n' "$line" >>"$WATCHBILL_CONFIRMATIONS" ;; esac
+  done <<EOF
+$(cat "$WATCHBILL_STOPPING" 2>/dev/null)
+EOF
 }
 
 news=1

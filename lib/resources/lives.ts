@@ -10,6 +10,8 @@ export class Lives {
   readonly #lives = new Map<string, { readonly life: Life; ending: Promise<void> | null }>()
   /** By line. */
   #wanted = new Set<string>()
+  /** What was confirmed, by line, while it was asked for. */
+  #confirmed = new Set<string>()
 
   /** @param confirm is called with the line of each that is over */
   constructor(around: Surroundings, confirm: (line: string) => void) {
@@ -17,9 +19,12 @@ export class Lives {
     this.#confirm = confirm
   }
 
-  /** @param text the whole assignment */
-  follow(text: string): void {
-    const lines = text.split('\n').filter(line => line.trim() !== '')
+  /**
+   * @param text the whole assignment
+   * @param stopping what was taken back, read after that: of what came and went before this look, nothing else tells
+   */
+  follow(text: string, stopping = ''): void {
+    const lines = linesOf(text)
     const bad = lines.find(line => parseHanded(line) === null)
     if (bad !== undefined) {
       this.#around.logger.error(`cannot read the assignment: ${bad.slice(0, 200)}`)
@@ -28,6 +33,18 @@ export class Lives {
     this.#wanted = new Set(lines)
     for (const { life } of this.#lives.values()) if (!this.#wanted.has(life.line)) this.#end(life)
     for (const line of lines) this.#begin(line)
+    this.#answer(new Set(linesOf(stopping)))
+  }
+
+  #answer(asked: ReadonlySet<string>): void {
+    const lines = new Set([...this.#lives.values()].map(({ life }) => life.line))
+    this.#confirmed = new Set([...this.#confirmed].filter(line => asked.has(line)))
+    for (const line of asked) if (!lines.has(line) && !this.#confirmed.has(line)) this.#confirmOnce(line)
+  }
+
+  #confirmOnce(line: string): void {
+    this.#confirmed.add(line)
+    this.#confirm(line)
   }
 
   /** What is handled, and not being given up. */
@@ -56,9 +73,13 @@ export class Lives {
     entry.ending ??= life.end().then(() => {
       this.#lives.delete(id)
       this.#around.logger.info(`has given up ${id}`)
-      this.#confirm(life.line)
+      this.#confirmOnce(life.line)
       for (const line of this.#wanted) if (parseHanded(line)?.id === id) this.#begin(line)
     })
     return entry.ending
   }
+}
+
+function linesOf(text: string): string[] {
+  return text.split('\n').filter(line => line.trim() !== '')
 }

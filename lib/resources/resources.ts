@@ -19,6 +19,7 @@ const every = 1000
  */
 export function resources(handler: Handler): Resources {
   const assignment = given('WATCHBILL_ASSIGNMENT')
+  const stopping = given('WATCHBILL_STOPPING')
   const confirmations = given('WATCHBILL_CONFIRMATIONS')
   const logger = handler.logger ?? console
   const most = handler.concurrency ?? Number.POSITIVE_INFINITY
@@ -28,10 +29,11 @@ export function resources(handler: Handler): Resources {
   let seen: string | null = null
   let closing: Promise<void> | null = null
   const look = () => {
-    const stamp = stampOf(assignment)
+    const stamp = `${stampOf(assignment)}, ${stampOf(stopping)}`
     if (closing !== null || stamp === seen) return
     seen = stamp
-    lives.follow(textOf(assignment))
+    const wanted = textOf(assignment)
+    lives.follow(wanted, textOf(stopping))
   }
   const timer = setInterval(look, every)
   const close = () => {
@@ -67,7 +69,7 @@ function stampOf(file: string): string {
   return stat ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : ''
 }
 
-/** Empty when there is no file: then nothing is left to this process. */
+/** Empty when there is no file: of the assignment, then nothing is left to this process. */
 function textOf(file: string): string {
   try {
     return readFileSync(file, 'utf8')

@@ -107,6 +107,8 @@ export interface WorkerFiles extends PartitionFiles {
   readonly assignment: string
   /** There from before the assignment is replaced until the worker was told so. */
   readonly changed: string
+  /** What was taken back and is not confirmed yet, one line each. */
+  readonly stopping: string
   /** What it has stopped, one line each: see worker/confirmations.ts. */
   readonly confirmations: string
   /** How many bytes of the confirmations were dealt with. */
@@ -195,6 +197,7 @@ function workerFiles(instance: string): WorkerFiles {
     instance,
     assignment: at('assignment'),
     changed: at('changed'),
+    stopping: at('stopping'),
     confirmations: at('confirmations'),
     read: at('read'),
     lock: at('lock'),

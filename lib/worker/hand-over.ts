@@ -3,8 +3,11 @@
  * Each of these is for who holds the worker's lock.
  *
  * To hand a partition over: the worker's lease is shortened, `handed` is written, the assignment is replaced, the worker is
- * told. To take one back: `asked` is written, the assignment is replaced, the worker is told; when it has confirmed, `handed`
- * goes. As long as `handed` is there, the worker may be running it: its lock is kept.
+ * told. To take one back: `asked` is written, the assignment is replaced, its line is added to `stopping`, the worker is told;
+ * when it has confirmed, `handed` goes. As long as `handed` is there, the worker may be running it: its lock is kept.
+ *
+ * `stopping` is for what came and went before the worker looked: it stands in no assignment that it could still read, so it
+ * confirms what it does not have.
  */
 import { existsSync, readFileSync, statSync, truncateSync } from 'node:fs'
 import { basename } from 'node:path'
@@ -32,6 +35,7 @@ export function handOver(worker: WorkerFiles, lines: ReadonlyMap<PartitionFiles,
     removeFact(files.asked)
     writeFact(files.handed, line)
   }
+  writeStopping(worker, stoppingOf(worker))
   writeAssignment(worker, changedLines(readFact(worker.assignment), [...lines.values()], new Set()))
 }
 
@@ -40,10 +44,35 @@ export function takeBack(worker: WorkerFiles, partitions: readonly PartitionFile
   collect(worker) // what it said before it was asked is no answer
   const handed = partitions.filter(files => existsSync(files.handed))
   for (const { asked } of handed) writeFact(asked, 'the worker is to stop it')
-  const ids = new Set(handed.flatMap(files => parseHanded(readFact(files.handed))?.id ?? []))
+  const lines = handed.flatMap(files => readFact(files.handed) ?? [])
+  const ids = new Set(lines.flatMap(line => parseHanded(line)?.id ?? []))
   const left = changedLines(readFact(worker.assignment), [], ids)
   writeAssignment(worker, left)
+  writeStopping(worker, [...stoppingOf(worker), ...lines])
   return left.length > 0
+}
+
+function stoppingOf(worker: WorkerFiles): string[] {
+  return (readFact(worker.stopping) ?? '').split('\n')
+}
+
+/** Those of the lines that the worker is still to confirm. */
+function writeStopping(worker: WorkerFiles, lines: readonly string[]): void {
+  const open = [...new Set(lines)].filter(line => isAsked(worker, line))
+  if (open.length > 0) writeFact(worker.stopping, open.join('\n'))
+  else removeFact(worker.stopping)
+}
+
+function isAsked(worker: WorkerFiles, line: string): boolean {
+  const handed = parseHanded(line)
+  const files = handed && filesOf(worker, handed.id)
+  return files !== null && existsSync(files.asked) && readFact(files.handed) === line
+}
+
+/** For a worker that never had them. */
+export function forgetAsked(worker: WorkerFiles, partitions: readonly PartitionFiles[]): void {
+  for (const files of partitions) if (existsSync(files.asked)) forgetHanded(files)
+  writeStopping(worker, stoppingOf(worker))
 }
 
 /** Replaces the file. From before that until the worker was told, `changed` is there. No lines: no file. */
@@ -71,6 +100,7 @@ export function collect(worker: WorkerFiles): void {
       worker,
       `ignores ${odd.length} lines of the worker, which confirm nothing that it was asked for: ${odd[0]?.slice(0, 200)}`,
     )
+  if (odd.length < lines.length) writeStopping(worker, stoppingOf(worker))
   if (next !== read) writeFact(worker.read, String(next))
   if (next === bytes.length && next > most) startAnew(worker)
 }

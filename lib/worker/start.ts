@@ -75,7 +75,8 @@ function addTo(worker: WorkerFiles, starts: readonly Start[]): null {
 
 /** @returns the acquisition of the new worker: its shepherd starts it only as long as that is in force */
 function begin(worker: WorkerFiles, starts: readonly Start[], { lease, grace }: Terms): string {
-  for (const fact of [worker.releasing, worker.exit, worker.confirmations, worker.read]) removeFact(fact)
+  const { releasing, exit, stopping, confirmations, read } = worker
+  for (const fact of [releasing, exit, stopping, confirmations, read]) removeFact(fact)
   const acquisition = randomId()
   writeFact(worker.acquisition, acquisition)
   writeFact(worker.terms, `${lease} ${grace}`)
@@ -106,6 +107,7 @@ function launch(definition: Definition, first: Start, files: WorkerFiles, acquis
   const environment = {
     ...commonEnvironment(definition, values),
     WATCHBILL_ASSIGNMENT: files.assignment,
+    WATCHBILL_STOPPING: files.stopping,
     WATCHBILL_CONFIRMATIONS: files.confirmations,
   }
   return launchShepherds(definition, [{ files, acquisition, ...terms, values, environment }])

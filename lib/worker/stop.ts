@@ -9,7 +9,7 @@ import { readLine, removeFact } from '../state/facts.ts'
 import { type WorkerFiles, workerOf } from '../state/instance.ts'
 import { livingProcesses } from '../state/local.ts'
 import { exclusively } from './exclusively.ts'
-import { collect, forgetHanded, hasSaid, say, takeBack, tell } from './hand-over.ts'
+import { collect, forgetAsked, forgetHanded, hasSaid, say, takeBack, tell } from './hand-over.ts'
 import { handedTo } from './lease.ts'
 
 /** How often the confirmations are looked at, ms. */
@@ -34,7 +34,10 @@ export async function stopHanded(
   for (let left = [...stops]; ; await delay(poll)) {
     carrier ??= readLine(worker.process)
     if (hasSaid(worker)) exclusively(worker, () => collect(worker))
-    if (isNewProcess(worker, carrier)) exclusively(worker, () => forgetAsked(left))
+    if (isNewProcess(worker, carrier)) {
+      const partitions = left.map(({ files }) => files)
+      exclusively(worker, () => forgetAsked(worker, partitions))
+    }
     const gone = left.filter(({ files }) => !existsSync(files.handed))
     if (gone.length > 0) await onGone(gone)
     left = left.filter(stop => !gone.includes(stop))
@@ -75,10 +78,6 @@ function isNewProcess(worker: WorkerFiles, carrier: string | null): boolean {
   return !markedProcesses(`${worker.instance}/partition`).has(worker.directory)
 }
 
-function forgetAsked(stops: readonly Stop[]): void {
-  for (const { files } of stops) if (existsSync(files.asked)) forgetHanded(files)
-}
-
 /** Ends the worker, with its shepherd, so that nothing is handed to it any more. @throws Temporary when that fails */
 export async function endWorker(worker: WorkerFiles, how: readonly Pick<Stop, 'grace' | 'signal'>[]): Promise<void> {
   const grace = Math.min(...how.map(({ grace }) => grace))
@@ -89,8 +88,9 @@ export async function endWorker(worker: WorkerFiles, how: readonly Pick<Stop, 'g
     const living = livingProcesses(worker)
     // Another handler has started a new one meanwhile, and has forgotten before what the old one had.
     if (existsSync(worker.acquisition) || living.shepherd !== null || living.process !== null) return
-    const { assignment, changed, launched, shepherd, process } = worker
-    for (const fact of [assignment, changed, launched, shepherd, process]) removeFact(fact)
+    const { assignment, changed, stopping, confirmations, read, launched, shepherd, process } = worker
+    for (const fact of [assignment, changed, stopping, confirmations, read]) removeFact(fact)
+    for (const fact of [launched, shepherd, process]) removeFact(fact)
     for (const files of handedTo(worker)) forgetHanded(files)
   })
 }

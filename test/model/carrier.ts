@@ -67,8 +67,8 @@ export class Carrier implements Owner {
     })
   }
 
-  #read(): string[] {
-    const path = `${this.#directory}/assignment`
+  #read(name = 'assignment'): string[] {
+    const path = `${this.#directory}/${name}`
     return this.host.files.exists(path) ? this.host.files.file(path).text.split('\n').filter(Boolean) : []
   }
 
@@ -79,6 +79,8 @@ export class Carrier implements Owner {
       if (id === '') this.host.world.forbid(`${this.host.name}: the worker is told ${line}`)
       else if (!this.#handled.has(id)) this.#start(id, token, line)
     }
+    const own = [...this.#handled.values()].map(({ line }) => line)
+    for (const line of this.#read('stopping')) if (!own.includes(line)) this.#confirm(line)
   }
 
   #start(id: string, token: string, line: string): void {
@@ -96,7 +98,8 @@ export class Carrier implements Owner {
         this.#handled.get(id)?.process === process && !this.#handled.get(id)?.stopping && host.end(this.process.pid),
     })
     this.#handled.set(id, { line, process, stopping: false })
-    if (host.world.random(`says too much on ${host.name}`) < 0.1) this.#append(line)
+    const says = host.world.random(`says too much on ${host.name}`) < 0.1
+    if (says && this.#read().includes(line)) this.#append(line) // asked to stop it, that would be a lie
     host.world.say(`${host.name}: the worker runs ${id} (${acquisition}, token ${token}, pid ${process.pid})`)
   }
 

@@ -46,6 +46,20 @@ describe('a resource', () => {
     )
   })
 
+  it('that came and went before anybody looked is confirmed once, and one that is here when it is over', async () => {
+    const { lives, told, seen } = play()
+    lives.follow(text(line('a')))
+    await seen('handle a 7')
+    const stopping = text(line('a'), line('b'))
+    for (let looks = 0; looks < 3; looks++) lives.follow('', stopping)
+    await seen('confirmed a')
+    lives.follow('', stopping)
+    assert.deepEqual(told, ['handle a 7', 'confirmed b', 'terminate a', 'confirmed a'])
+    lives.follow('', '')
+    lives.follow('', text(line('b')))
+    assert.deepEqual(told.slice(4), ['confirmed b'], 'that is another time')
+  })
+
   it('is handled once, however often one looks', async () => {
     const { lives, told, seen } = play()
     for (let looks = 0; looks < 3; looks++) lives.follow(text(line('a')))

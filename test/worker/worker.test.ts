@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { bootClock, bootId } from '../../lib/clock.ts'
@@ -7,6 +7,7 @@ import { never, partitionLease } from '../../lib/lease/lease.ts'
 import { isAlive, type Process, parseProcess } from '../../lib/process/identity.ts'
 import { readFact, readLine } from '../../lib/state/facts.ts'
 import { localFacts } from '../../lib/state/local.ts'
+import { takeBack } from '../../lib/worker/hand-over.ts'
 import { writePartitionLease } from '../../lib/worker/lease.ts'
 import { directory } from '../fixtures/state.ts'
 import { type Beat, overlaps, readBeats } from '../lab/beats.ts'
@@ -74,6 +75,42 @@ describe('the worker', () => {
     await place.start(place.acquire('1', '9'))
     await runs(place, '0', '1')
     assert.deepEqual(overlaps(await place.beats()), [])
+  })
+
+  const starting: [what: string, command: readonly string[]][] = [
+    ['in shell', [exampleWorker, '/bin/sleep', '1000']],
+    ['in Node', [process.execPath, join(import.meta.dirname, '../bench/instance/worker.ts'), '/dev/null']],
+  ]
+  for (const [what, command] of starting) {
+    it(`${what} confirms what came and went before it looked`, async t => {
+      const gate = join(directory(t), 'gate')
+      const slow = `until [ -e ${gate} ]; do sleep 0.02; done; exec "$@"`
+      const place = new Place(t, ['/bin/sh', '-c', slow, 'slow', ...command], { grace: 20_000 })
+      await place.start(place.acquire('0'), place.acquire('1'), place.acquire('2'))
+      const first = await place.process()
+      const stopped = place.stop(['1', '2'])
+      await until('it to be asked', () => existsSync(place.files.worker.stopping))
+      writeFileSync(gate, '')
+      assert.deepEqual((await stopped).sort(), ['1', '2'])
+      assert.equal(await place.process(), first)
+      assert.deepEqual((await place.stop(['0'])).sort(), ['0'], 'the last one ends it')
+      assert.doesNotMatch(readFact(place.files.log) ?? '', /ignores|as a whole/)
+    })
+  }
+
+  it('is not told of what was taken back while it can still read that it is to have it', async t => {
+    const place = example(t)
+    await place.start(place.acquire('0'), place.acquire('1'))
+    await runs(place, '0', '1')
+    const { worker } = place.files
+    mkdirSync(worker.changed) // so that the assignment cannot be replaced
+    assert.throws(() => takeBack(worker, [place.files.partition('1')]), /cannot write/)
+    assert.equal(existsSync(worker.stopping), false)
+    rmdirSync(worker.changed)
+    takeBack(worker, [place.files.partition('1')])
+    assert.match(readFact(worker.stopping) ?? '', /^{"id":"1",[^\n]*$/)
+    assert.deepEqual(await place.stop(['1']), ['1'])
+    assert.equal(existsSync(worker.stopping), false)
   })
 
   it('ends with the last of them', async t => {
