@@ -180,15 +180,20 @@ function leaseEnd({ proof, terms }: Local): number {
 
 /**
  * Kills what would live past lease + G before the next tick because nobody else ends it: the processes of a shepherd
- * that is dead or stopped.
+ * that is dead or stopped. What a handler has started since this tick looked is none of these, so they are looked for
+ * first, and then once more whether nobody looks after them.
  */
 function killWhatWouldOutlive(files: InstanceFiles, local: ReadonlyMap<string, Local>, next: number): void {
-  const doomed = [...local].filter(
-    ([, one]) => (one.shepherd === null || one.stopped) && leaseEnd(one) + (one.terms?.grace ?? 0) < next,
-  )
+  const isDoomed = (one: Local | undefined): one is Local =>
+    one !== undefined && (one.shepherd === null || one.stopped) && leaseEnd(one) + (one.terms?.grace ?? 0) < next
+  const doomed = [...local].filter(([, one]) => isDoomed(one))
   if (doomed.length === 0) return
   const marked = markedProcesses(files.partitions)
-  for (const home of new Set(doomed.map(([, { home }]) => home)))
+  if (marked.size === 0) return
+  const now = bootClock()
+  const fresh = localFacts(files, instanceLease(files, now), now)
+  const still = doomed.flatMap(([id]) => fresh.get(id) ?? []).filter(isDoomed)
+  for (const home of new Set(still.map(({ home }) => home)))
     for (const process of marked.get(home) ?? []) signal(process, 'SIGKILL')
 }
 

@@ -8,7 +8,7 @@ import { extendLease, writeLease } from '../lib/lease/lease.ts'
 import { isAlive, type Process, processOf } from '../lib/process/identity.ts'
 import { mark } from '../lib/process/marks.ts'
 import { writeFact } from '../lib/state/facts.ts'
-import { enterState } from '../lib/state/instance.ts'
+import { enterState, type PartitionFiles } from '../lib/state/instance.ts'
 import { definition, me, sessionOf, snapshotOf } from './fixtures/cluster.ts'
 import { fakeConsul } from './fixtures/consul.ts'
 import { partitionIn, stateOf } from './fixtures/state.ts'
@@ -18,8 +18,9 @@ const { keys } = snapshotOf()
 const interval = 2000
 
 /** An instance with one process, whose shepherd is dead, and whose lock was last proved `ago` ms ago. */
-async function unwatched(t: TestContext, ago: number, held: boolean) {
-  const { consul, memory } = await fakeConsul(t)
+async function unwatched(t: TestContext, ago: number, held: boolean, meanwhile = (_: PartitionFiles) => {}) {
+  const fake = await fakeConsul(t)
+  const { consul, memory } = fake
   const files = stateOf(t)
   enterState(files, me, 'svc')
   const partition = partitionIn(files, '0')
@@ -45,6 +46,10 @@ async function unwatched(t: TestContext, ago: number, held: boolean) {
   t.after(() => {
     delete globalThis.process.env.CONSUL_HTTP_ADDR
   })
+  fake.script = () => {
+    meanwhile(partition)
+    return undefined
+  }
   await guard(here, interval)
   return process
 }
@@ -59,11 +64,26 @@ describe('the guard, of a process that no shepherd looks after', () => {
   })
 
   it('leaves it to a handler while there is time', async t => {
-    assert.ok(isAlive(await unwatched(t, 1000, false)))
+    const kill = t.mock.method(process, 'kill')
+    await unwatched(t, 1000, false)
+    assert.equal(kill.mock.callCount(), 0)
+  })
+
+  it('leaves alone what a handler has started since the tick began', async t => {
+    const { pid, start } = processOf(process.pid) as Process
+    const claimed = (partition: PartitionFiles) => {
+      writeFact(partition.shepherd, `${pid} ${start}`)
+      writeLease(partition, { from: bootClock(), own: bootClock() })
+    }
+    const kill = t.mock.method(process, 'kill')
+    await unwatched(t, 10_500, false, claimed)
+    assert.equal(kill.mock.callCount(), 0)
   })
 
   it('leaves it alone while its lock is held', async t => {
-    assert.ok(isAlive(await unwatched(t, 10_500, true)))
+    const kill = t.mock.method(process, 'kill')
+    await unwatched(t, 10_500, true)
+    assert.equal(kill.mock.callCount(), 0)
   })
 })
 
