@@ -1,4 +1,5 @@
 /** Claiming: one transaction says "as I read it, and now mine". */
+import { existsSync } from 'node:fs'
 import { bootClock, randomId } from '../clock.ts'
 import { lastEntry, transactInBatches } from '../consul/batch.ts'
 import { base64, type Operation } from '../consul/kv.ts'
@@ -55,9 +56,9 @@ function intend(context: Context, snapshot: Snapshot, partition: string): string
   const before = snapshot.local.get(partition)
   const pending = before?.index === null ? before.acquisition : null
   makeOwnDirectory(files.directory)
-  writePartitionLease(files, { from: never, own: never }) // over, until the lock is held
-  for (const fact of [files.index, files.token, files.releasing, files.restart]) removeFact(fact)
-  writeFact(files.status, 'starting')
+  // Over, until the lock is held. Where there is none, nothing runs either; and each file written takes its time.
+  if (existsSync(files.lease)) writePartitionLease(files, { from: never, own: never })
+  for (const fact of [files.index, files.token, files.releasing, files.restart, files.status]) removeFact(fact)
   const acquisition = pending ?? randomId()
   writeFact(files.acquisition, acquisition)
   return acquisition

@@ -1,5 +1,6 @@
 /** What this instance knows of the partitions it has a directory for, read from its state directory and from /proc. */
 import { existsSync } from 'node:fs'
+import { bootClock } from '../clock.ts'
 import { lastProof, never, partitionLease } from '../lease/lease.ts'
 import { type Process, parseProcess, stateOf } from '../process/identity.ts'
 import { readFact, readLine, readUsual } from './facts.ts'
@@ -65,7 +66,9 @@ export function localOf(
   const terms = termsOf(files)
   const token = readUsual(files.token)
   const lease = partitionLease(files)
-  const proof = lastProof(lease, t0, now)
+  // To read all takes its time, and a handler may claim meanwhile: what it wrote is no garbage from the future.
+  const read = lease !== null && lease.own > now && lease.own !== never ? bootClock() : now
+  const proof = lastProof(lease, t0, read)
   return {
     acquisition: readUsual(files.acquisition),
     releasing: readFact(files.releasing),

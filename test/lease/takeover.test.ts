@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../../lib/clock.ts'
-import { never, partitionLease } from '../../lib/lease/lease.ts'
+import { never, partitionLease, writeLease } from '../../lib/lease/lease.ts'
 import { lockFrom } from '../../lib/lease/lock-value.ts'
 import { type Claim, claimAll } from '../../lib/lease/takeover.ts'
 import type { Snapshot } from '../../lib/snapshot.ts'
@@ -97,22 +97,27 @@ describe('a claim', () => {
     assert.equal(readFact(files.partition('0').token), String(2 * 2 ** 40 + (lockOf('0')?.ModifyIndex ?? 0)))
   })
 
-  it('has its id on disk, and a lease that is over, before its transaction is sent', async t => {
-    const { claim, fake, files } = await claiming(t, ['0'])
-    let seen: unknown[] = []
+  it('has its id on disk, and no lease that runs, before its transaction is sent', async t => {
+    const { claim, fake, files } = await claiming(t, ['0', '1'])
+    const earlier = partitionIn(files, '1')
+    writeLease(earlier, { from: 1, own: bootClock() })
+    writeFact(earlier.status, 'finished: exit 0')
+    const seen: unknown[] = []
     fake.script = ({ operations }) => {
-      const partition = files.partition('0')
-      const sent = JSON.parse(Buffer.from(operations[1]?.Value ?? '', 'base64').toString()) as { acquisition: string }
-      seen = [
-        readFact(partition.acquisition) === sent.acquisition,
-        readFact(partition.index),
-        readFact(partition.token),
-        partitionLease(partition),
-      ]
+      for (const [at, id] of ['0', '1'].entries()) {
+        const partition = files.partition(id)
+        const { acquisition, index, token, status } = partition
+        const value = Buffer.from(operations[2 * at + 1]?.Value ?? '', 'base64').toString()
+        const known = readFact(acquisition) === (JSON.parse(value) as { acquisition: string }).acquisition
+        seen.push([known, ...[index, token, status].map(readFact), partitionLease(partition)])
+      }
       return undefined
     }
     await claim()
-    assert.deepEqual(seen, [true, null, null, { from: never, own: never }])
+    assert.deepEqual(seen, [
+      [true, null, null, null, null],
+      [true, null, null, null, { from: never, own: never }],
+    ])
   })
 
   it('has a lease that starts before its transaction, however long the answer takes', async t => {

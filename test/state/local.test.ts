@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
+import { bootClock } from '../../lib/clock.ts'
 import { never, writeLease } from '../../lib/lease/lease.ts'
 import { type Process, processOf } from '../../lib/process/identity.ts'
 import { writeFact } from '../../lib/state/facts.ts'
@@ -109,6 +110,20 @@ describe('what is known of a partition here', () => {
       assert.deepEqual([local.terms, local.leaseRuns], [null, false])
     })
   }
+
+  it('has the lease that was written since the look began; one that lies ahead is none', t => {
+    const partition = partitionIn(stateOf(t), '0')
+    const began = bootClock() - 1000
+    writeFact(partition.terms, '10000 3000')
+    for (const [own, proof] of [
+      [began + 500, began + 500],
+      [began + 1_000_000, null],
+      [never, null],
+    ] as const) {
+      writeLease(partition, { from: began + 600, own })
+      assert.equal(localOf(partition, null, began).proof, proof)
+    }
+  })
 
   it('that is pinned has only its own lease', t => {
     const partition = partitionIn(stateOf(t), '0')
