@@ -2,10 +2,11 @@
  * The events of what runs here, from its facts: compared with what was told last, so that nothing is told twice and what
  * happened while nobody looked is told afterwards. A crash loop between two looks is told once.
  */
+import { existsSync } from 'node:fs'
 import type { Context } from '../context.ts'
 import type { Definition, HookEvent } from '../definition/definition.ts'
 import { readFact, readLine, writeFact } from '../state/facts.ts'
-import type { InstanceFiles, PartitionFiles } from '../state/instance.ts'
+import { type InstanceFiles, type PartitionFiles, runnerOf } from '../state/instance.ts'
 import type { Local } from '../state/local.ts'
 import { eventOf } from './event.ts'
 import { enqueue } from './queue.ts'
@@ -36,7 +37,7 @@ function nowOf(files: PartitionFiles, acquisition: string, local: Local, told: T
   return {
     acquisition,
     process: local.process ? `${local.process.pid} ${local.process.start}` : (told?.process ?? ''),
-    exit: readLine(files.exit) ?? told?.exit ?? '',
+    exit: readLine(runnerOf(files).exit) ?? told?.exit ?? '',
     failure: failing ? (local.status as string) : '',
     stopFailed: told?.stopFailed ?? false,
   }
@@ -75,7 +76,8 @@ function tellOne(
   const { acquisition } = one
   const before = toldOf(files, acquisition)
   const now = nowOf(files, acquisition, one, before)
-  const told = before ?? { acquisition, ...nothing }
+  // The worker may have ended before it was given this one.
+  const told = before ?? { acquisition, ...nothing, exit: existsSync(files.handed) ? now.exit : '' }
   const tell = (event: HookEvent, own: string, details: Record<string, unknown> = {}) =>
     enqueue(context.files, definition, eventOf({ id: `${acquisition}.${event}${own}`, event, partition, details }))
   if (before === null) tell('acquired', '', { Token: one.token })
@@ -92,7 +94,7 @@ function exitDetails(files: PartitionFiles, exit: string): Record<string, unknow
   return {
     Code: code,
     Signal: number === undefined ? null : Number(number),
-    Restarts: Number(readLine(files.restarts) ?? 0),
+    Restarts: Number(readLine(runnerOf(files).restarts) ?? 0),
     Reason: exit,
   }
 }

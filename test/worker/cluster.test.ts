@@ -1,11 +1,13 @@
 /** One process for all partitions of an instance, on running agents. */
 import assert from 'node:assert/strict'
 import { appendFileSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { bootClock } from '../../lib/clock.ts'
 import { isAlive, parseProcess } from '../../lib/process/identity.ts'
 import { readLine } from '../../lib/state/facts.ts'
 import { instanceFiles } from '../../lib/state/instance.ts'
+import { hookTo, toldIn } from '../checks/hooks.ts'
 import {
   changed,
   enter,
@@ -40,7 +42,9 @@ test('one process has all partitions of an instance, through a join, a leave, ki
   const two = agents.slice(0, 2)
   const third = agents[2] as Agent
   const checks = [{ name: 'progress', ttl: '5m' }]
-  const work = stageOfOne(cluster, 'work', 'beating', { partitions: { range: [0, 11] }, checks, ...terms })
+  const told = join(cluster.root, 'told')
+  const hooks = { exited: hookTo(told) }
+  const work = stageOfOne(cluster, 'work', 'beating', { partitions: { range: [0, 11] }, checks, hooks, ...terms })
   await enter(work, two)
   await settled(work, two)
   const first = everywhere(work, agents)
@@ -72,6 +76,9 @@ test('one process has all partitions of an instance, through a join, a leave, ki
     t.diagnostic(`handled again ${Math.max(...gaps)} s after that, at the latest`)
     await settled(work, agents)
     assert.equal(changed(before, everywhere(work, agents)).length, 4)
+    const exited = () => toldIn(told).map(({ Partition, Instance, Code }) => `${Partition} ${Instance} ${Code}`)
+    const wanted = own.map(id => `${id} ${instanceOf(third, work.definition)} 137`)
+    await until('the exit to be told of each', see => see(exited()).sort().join() === wanted.sort().join())
     await faultless(work, range(12))
   })
 
