@@ -58,13 +58,22 @@ async function hold(
     await startShepherds(snapshot.definition, starts)
   }
   await start([...adopted, ...steps.filter(step => step.do === 'start')].map(({ partition }) => partition))
-  await claimAll(
-    context,
-    snapshot,
-    steps.filter(step => step.do === 'claim'),
-    start,
-  )
+  const claims = steps.filter(step => step.do === 'claim')
+  if (snapshot.definition.run.per === 'partition') return claimAll(context, snapshot, claims, start)
+  const held: string[] = []
+  const startHeld = () => start(held.splice(0))
+  try {
+    await claimAll(context, snapshot, claims, ids => {
+      held.push(...ids)
+      if (held.length >= handedAtOnce) return startHeld()
+    })
+  } finally {
+    await startHeld()
+  }
 }
+
+/** The worker's assignment is written anew each time, and read: not for each of thousands. */
+const handedAtOnce = 500
 
 const strayLimit = 2000
 
