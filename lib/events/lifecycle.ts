@@ -2,12 +2,12 @@
  * The events of what runs here, from its facts: compared with what was told last, so that nothing is told twice and what
  * happened while nobody looked is told afterwards. A crash loop between two looks is told once.
  */
-import { existsSync } from 'node:fs'
 import type { Context } from '../context.ts'
 import type { Definition, HookEvent } from '../definition/definition.ts'
 import { readFact, readLine, writeFact } from '../state/facts.ts'
 import { type InstanceFiles, type PartitionFiles, runnerOf } from '../state/instance.ts'
 import type { Local } from '../state/local.ts'
+import { parseHanded } from '../worker/assignment.ts'
 import { eventOf } from './event.ts'
 import { enqueue } from './queue.ts'
 
@@ -76,8 +76,7 @@ function tellOne(
   const { acquisition } = one
   const before = toldOf(files, acquisition)
   const now = nowOf(files, acquisition, one, before)
-  // The worker may have ended before it was given this one.
-  const told = before ?? { acquisition, ...nothing, exit: existsSync(files.handed) ? now.exit : '' }
+  const told = before ?? { acquisition, ...nothing, exit: earlierExit(files, now.exit) }
   const tell = (event: HookEvent, own: string, details: Record<string, unknown> = {}) =>
     enqueue(context.files, definition, eventOf({ id: `${acquisition}.${event}${own}`, event, partition, details }))
   if (before === null) tell('acquired', '', { Token: one.token })
@@ -86,6 +85,14 @@ function tellOne(
     tell('started', `.${now.process.replace(' ', '.')}`, { Pid: Number(now.process.split(' ')[0]) })
   if (now.failure !== '' && told.failure === '') tell('failed', `.${digits(now.failure)}`, { Reason: now.failure })
   if (JSON.stringify(now) !== JSON.stringify(before)) writeFact(files.told, JSON.stringify(now))
+}
+
+/** An end of the worker from before it was given this partition, to the second; '' for any other. */
+function earlierExit(files: PartitionFiles, exit: string): string {
+  const handed = parseHanded(readFact(files.handed))
+  if (handed === null) return ''
+  const at = Number(/ at (\d+)$/.exec(exit)?.[1]) // epoch seconds
+  return at < Math.floor(Date.parse(handed.since) / 1000) ? exit : ''
 }
 
 function exitDetails(files: PartitionFiles, exit: string): Record<string, unknown> {
