@@ -16,6 +16,7 @@ import { reason } from '../../lib/errors.ts'
 import { type Cluster, startCluster, tunedGossip } from '../../test/lab/cluster.ts'
 import type { DefinitionFile } from '../../test/lab/install.ts'
 import { until } from '../../test/lab/until.ts'
+import { agentsOf, type Running, statusCommand, toTheEnd, verdictLines } from '../running.ts'
 import { serve } from './server.ts'
 import { play } from './story.ts'
 import { judge, type Verdict } from './verdict.ts'
@@ -28,47 +29,31 @@ const { keep, json } = parseArgs({ options }).values
 const subscriptions = 100
 const begun = performance.now()
 
-class Interrupted extends Error {}
-const interrupted = new Promise<never>((_, reject) => {
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => reject(new Interrupted(name)))
-})
+await toTheEnd(run, console.error)
 
-/** What has to be undone at the end, the last first. */
-const undo: (() => unknown)[] = []
-let code = 1
-
-try {
-  code = await Promise.race([run(), interrupted])
-} catch (error) {
-  if (error instanceof Interrupted) code = 130
-  console.error(code === 130 ? 'interrupted: cleaning up' : String(error))
-}
-for (const step of undo.reverse()) await step()
-process.exit(code)
-
-async function run(): Promise<number> {
+async function run({ up, atTheEnd, close, interrupted }: Running): Promise<number> {
   const cluster = await up(startCluster({ settings: tunedGossip, say }), close)
   const world = new World()
   const { url } = await up(serve(world), ({ stop }) => stop())
   for (let n = 1; n <= subscriptions; n++) world.add(`s${n}`, `${url}/hook/s${n}`)
-  say(`the API is ${url}/subscriptions; the Consul agents are ${names(cluster)}, in ${cluster.root}`)
-  say(`in another terminal: ${statusCommand(cluster)}`)
+  say(`the API is ${url}/subscriptions; the Consul agents are ${agentsOf(cluster)}, in ${cluster.root}`)
+  say(`in another terminal: ${statusCommand(cluster, 'webhooks')}`)
   const definition = await definitionFor(url, cluster.root)
   const stopProducing = produce(world)
   const stopView = view(world, say)
-  undo.push(stopProducing, stopView)
+  for (const stop of [stopProducing, stopView]) atTheEnd(stop)
 
-  const stuck = await toTheEnd(world, () => play({ cluster, definition, world, url, say }), stopProducing)
+  const stuck = await played(world, () => play({ cluster, definition, world, url, say }), stopProducing)
   stopView()
   const { faults, ...figures } = judge(world.history())
   const verdict = { faults: [...stuck, ...faults], ...figures }
   tell(verdict)
-  if (keep) await stayUp(cluster, url)
+  if (keep) await stayUp(cluster, url, interrupted)
   return verdict.faults.length === 0 ? 0 : 1
 }
 
 /** @returns why it did not come to the end; nothing when it did */
-async function toTheEnd(world: World, story: () => Promise<void>, stopProducing: () => void): Promise<string[]> {
+async function played(world: World, story: () => Promise<void>, stopProducing: () => void): Promise<string[]> {
   try {
     await story()
     say('no more events; the workers catch up')
@@ -89,17 +74,6 @@ function produce(world: World): () => void {
   }
   const timer = setInterval(some, 50)
   return () => clearInterval(timer)
-}
-
-/** Waits for something to be up, and has it taken down at the end, even if the end comes while it is still coming up. */
-function up<T>(coming: Promise<T>, down: (it: T) => unknown): Promise<T> {
-  undo.push(() => coming.then(down, () => {}))
-  return coming
-}
-
-/** What failed is kept to be looked at. */
-function close(cluster: Cluster): Promise<void> {
-  return cluster.close(code === 1 ? { keep: true } : {})
 }
 
 /** The definition as it stands beside this file, with the paths and the port of this run. */
@@ -128,14 +102,6 @@ function say(line: string): void {
   if (!json) process.stdout.write(`${((performance.now() - begun) / 1000).toFixed(1).padStart(5)} s  ${line}\n`)
 }
 
-function names({ agents }: Cluster): string {
-  return agents.map(({ name, pid }) => `${name} (${pid})`).join(', ')
-}
-
-function statusCommand({ agents }: Cluster): string {
-  return `npx tsx handlers/status.ts webhooks --http-addr ${agents[0]?.http.replace('http://', '')}`
-}
-
 function tell(verdict: Verdict): void {
   if (json) {
     process.stdout.write(`${JSON.stringify(verdict, null, 2)}\n`)
@@ -150,16 +116,13 @@ ${produced} events, ${delivered} delivered; ${repeated} twice, in flight at a ki
 ${busy} deliveries tried again because the endpoint was busy; ${stale} writes of an earlier owner refused
 half of the events were delivered within ${median} s, the last after ${slowest} s
 `)
-  for (const fault of faults.slice(0, 20)) process.stdout.write(`fault: ${fault}\n`)
-  if (faults.length > 20) process.stdout.write(`and ${faults.length - 20} more\n`)
-  const good = 'each event was delivered, and by one instance'
-  process.stdout.write(`verdict: ${faults.length === 0 ? good : `NOT ${good}`}\n`)
+  process.stdout.write(`${verdictLines(faults, 'each event was delivered, and by one instance')}\n`)
 }
 
-async function stayUp(cluster: Cluster, url: string): Promise<void> {
+async function stayUp(cluster: Cluster, url: string, interrupted: Promise<never>): Promise<void> {
   say(`
 It is up until Ctrl-C, without new events. Look around from another terminal:
-  ${statusCommand(cluster)}
+  ${statusCommand(cluster, 'webhooks')}
   curl -X DELETE ${url}/subscriptions/s50
   tail ${cluster.root}/*/state/*/partition/.worker/output`)
   await interrupted

@@ -12,8 +12,9 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { reason } from '../../lib/errors.ts'
-import { type Cluster, startCluster } from '../../test/lab/cluster.ts'
+import { startCluster } from '../../test/lab/cluster.ts'
 import type { DefinitionFile } from '../../test/lab/install.ts'
+import { agentsOf, type Running, toTheEnd, verdictLines } from '../running.ts'
 import { LinkServer } from './server.ts'
 import { play, type Stage } from './story.ts'
 import { type Figures, faultsOfLinks, judge, type Verdict } from './verdict.ts'
@@ -25,30 +26,14 @@ const { links: count, json } = parseArgs({ options }).values
 const links = Array.from({ length: Number(count) }, (_, link) => `${link}`)
 if (links.length < 3) throw new RangeError(`--links ${count}: three instances are to share them`)
 
-class Interrupted extends Error {}
-const interrupted = new Promise<never>((_, reject) => {
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => reject(new Interrupted(name)))
-})
+await toTheEnd(run, console.error)
 
-/** What has to be undone at the end, the last first. */
-const undo: (() => unknown)[] = []
-let code = 1
-
-try {
-  code = await Promise.race([run(), interrupted])
-} catch (error) {
-  if (error instanceof Interrupted) code = 130
-  console.error(code === 130 ? 'interrupted: cleaning up' : String(error))
-}
-for (const step of undo.reverse()) await step()
-process.exit(code)
-
-async function run(): Promise<number> {
+async function run({ up, atTheEnd, close }: Running): Promise<number> {
   const server = await up(LinkServer.listen(), server => server.close())
   const cluster = await up(startCluster({ say: json ? console.error : print }), close)
   const screen = json ? null : view(process.stdout, server, links.length)
-  undo.push(() => screen?.stop())
-  screen?.say(`the server is ${server.url}; the Consul agents are ${names(cluster)}, in ${cluster.root}`)
+  atTheEnd(() => screen?.stop())
+  screen?.say(`the server is ${server.url}; the Consul agents are ${agentsOf(cluster)}, in ${cluster.root}`)
   const definition = await definitionFor(server.url)
   const verdict = await verdictOf({ cluster, definition, server, links, say: line => screen?.say(line) })
   screen?.stop()
@@ -67,17 +52,6 @@ async function verdictOf(stage: Stage): Promise<Verdict | Pick<Verdict, 'faults'
   }
 }
 
-/** Waits for something to be up, and has it taken down at the end, even if the end comes while it is still coming up. */
-function up<T>(coming: Promise<T>, down: (it: T) => unknown): Promise<T> {
-  undo.push(() => coming.then(down, () => {}))
-  return coming
-}
-
-/** What failed is kept to be looked at. */
-function close(cluster: Cluster): Promise<void> {
-  return cluster.close(code === 1 ? { keep: true } : {})
-}
-
 /** The definition as it stands beside this file, for this machine and so many links. */
 async function definitionFor(url: string): Promise<DefinitionFile> {
   const { run, ...rest } = JSON.parse(await readFile(join(here, 'definition.json'), 'utf8'))
@@ -88,16 +62,10 @@ async function definitionFor(url: string): Promise<DefinitionFile> {
   }
 }
 
-function names({ agents }: Cluster): string {
-  return agents.map(({ name, pid }) => `${name} (${pid})`).join(', ')
-}
-
 function tell(verdict: Verdict | Pick<Verdict, 'faults'>): void {
   const { faults } = verdict
   if ('links' in verdict) tellFigures(verdict)
-  for (const fault of faults.slice(0, 20)) print(`fault: ${fault}`)
-  if (faults.length > 20) print(`and ${faults.length - 20} more`)
-  print(`verdict: ${faults.length === 0 ? 'each link was open exactly once' : 'NOT exactly once'}`)
+  print(verdictLines(faults, 'each link was open exactly once', 'NOT exactly once'))
 }
 
 function tellFigures({ links, openOnce, openTwice, overlapSeconds, tokensBack, join, drop, kill }: Figures): void {

@@ -36,10 +36,12 @@ export class Lives {
     this.#answer(new Set(linesOf(stopping)))
   }
 
+  /** Confirms what is asked for and not here; nor wanted, for that may yet begin when an earlier one has ended. */
   #answer(asked: ReadonlySet<string>): void {
-    const lines = new Set([...this.#lives.values()].map(({ life }) => life.line))
     this.#confirmed = new Set([...this.#confirmed].filter(line => asked.has(line)))
-    for (const line of asked) if (!lines.has(line) && !this.#confirmed.has(line)) this.#confirmOnce(line)
+    const here = new Set([...this.#lives.values()].map(({ life }) => life.line))
+    const known = [here, this.#wanted, this.#confirmed]
+    for (const line of asked) if (!known.some(lines => lines.has(line))) this.#confirmOnce(line)
   }
 
   #confirmOnce(line: string): void {

@@ -19,7 +19,7 @@ const every = 1000
  */
 export function resources(handler: Handler): Resources {
   const assignment = given('WATCHBILL_ASSIGNMENT')
-  const stopping = given('WATCHBILL_STOPPING')
+  const stopping = process.env.WATCHBILL_STOPPING ?? '' // an older watchbill has none
   const confirmations = given('WATCHBILL_CONFIRMATIONS')
   const logger = handler.logger ?? console
   const most = handler.concurrency ?? Number.POSITIVE_INFINITY

@@ -60,6 +60,21 @@ describe('a resource', () => {
     assert.deepEqual(told.slice(4), ['confirmed b'], 'that is another time')
   })
 
+  it('that is to begin when an earlier one has ended is not confirmed before that', async () => {
+    const ended = Promise.withResolvers<void>()
+    const { lives, told, seen } = play({ terminate: () => ended.promise })
+    lives.follow(text(line('a', '7')))
+    await seen('handle a 7')
+    // Taken back after the assignment was read, and before this was.
+    lives.follow(text(line('a', '8')), text(line('a', '8')))
+    assert.deepEqual(told, ['handle a 7'])
+    ended.resolve()
+    await seen('confirmed a', 'handle a 8')
+    assert.deepEqual(told, ['handle a 7', 'confirmed a', 'handle a 8'])
+    lives.follow('', text(line('a', '8')))
+    await until('that one to be confirmed too', () => told.length === 4)
+  })
+
   it('is handled once, however often one looks', async () => {
     const { lives, told, seen } = play()
     for (let looks = 0; looks < 3; looks++) lives.follow(text(line('a')))
