@@ -41,7 +41,11 @@ export async function stopHanded(
     const gone = left.filter(({ files }) => !existsSync(files.handed))
     if (gone.length > 0) await onGone(gone)
     left = left.filter(stop => !gone.includes(stop))
-    if (left.length === 0) return
+    if (left.length === 0) {
+      // It ends with its last one, also when it has confirmed that before we looked.
+      if (!useful && !existsSync(worker.assignment)) await endWorker(worker, stops)
+      return
+    }
     if (gone.length > 0) continue // giving back takes its time: more may have been confirmed meanwhile
     const late = left.filter(({ grace }) => bootClock() - begun >= grace)
     if (late.length > 0) say(worker, `is stopped as a whole: it has not confirmed that it stopped ${names(late)}`)

@@ -113,6 +113,24 @@ describe('the worker', () => {
     assert.equal(existsSync(worker.stopping), false)
   })
 
+  it('ends with the last of them, however fast it confirms that', async t => {
+    const place = example(t)
+    await place.start(place.acquire('0'), place.acquire('1'))
+    await runs(place, '0', '1')
+    const first = parseProcess(await place.process()) as Process
+    const kill = process.kill.bind(process)
+    t.mock.method(process, 'kill', (pid: number, name: NodeJS.Signals) => {
+      const sent = kill(pid, name)
+      const { confirmations } = place.files.worker
+      const said = () => (readFact(confirmations) ?? '').split('\n').length
+      for (let left = 500; name === 'SIGWINCH' && left > 0 && said() < 2; left--)
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+      return sent
+    })
+    assert.deepEqual((await place.stop(['0', '1'])).sort(), ['0', '1'])
+    assert.equal(isAlive(first), false)
+  })
+
   it('ends with the last of them', async t => {
     const place = example(t)
     await place.start(place.acquire('0'), place.acquire('1'))
