@@ -76,7 +76,7 @@ function tellOne(
   const { acquisition } = one
   const before = toldOf(files, acquisition)
   const now = nowOf(files, acquisition, one, before)
-  const told = before ?? { acquisition, ...nothing, exit: earlierExit(files, now.exit) }
+  const told = before ?? { acquisition, ...nothing, exit: earlierExit(definition, files, now.exit) }
   const tell = (event: HookEvent, own: string, details: Record<string, unknown> = {}) =>
     enqueue(context.files, definition, eventOf({ id: `${acquisition}.${event}${own}`, event, partition, details }))
   if (before === null) tell('acquired', '', { Token: one.token })
@@ -88,9 +88,10 @@ function tellOne(
 }
 
 /** An end of the worker from before it was given this partition, to the second; '' for any other. */
-function earlierExit(files: PartitionFiles, exit: string): string {
+function earlierExit({ run }: Definition, files: PartitionFiles, exit: string): string {
+  if (run.per === 'partition') return ''
   const handed = parseHanded(readFact(files.handed))
-  if (handed === null) return ''
+  if (handed === null) return exit // not given to it yet
   const at = Number(/ at (\d+)$/.exec(exit)?.[1]) // epoch seconds
   return at < Math.floor(Date.parse(handed.since) / 1000) ? exit : ''
 }

@@ -13,8 +13,36 @@ const needle = Buffer.from(`${mark}=`)
 /** Read into one buffer for all: readFileSync would take three times as long, for it makes one of 64 KiB for each. */
 let room = Buffer.allocUnsafe(1 << 16)
 
-/** Until the next call. */
+/** Those of which it is known that they have none. */
+const bare = new Set<string>()
+
+/**
+ * Until the next call. A process that is just becoming another program has no environment for a moment, and must not be
+ * taken for one that is gone.
+ */
 function environmentOf(pid: string): Buffer | null {
+  for (let left = 5; ; left--) {
+    const environment = readEnvironment(pid)
+    if (environment === null || environment.length > 0 || bare.has(pid)) return environment
+    if (left === 0 || !hasMemory(pid)) {
+      bare.add(pid)
+      return environment
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+  }
+}
+
+/** A kernel thread has none, nor has a zombie. */
+function hasMemory(pid: string): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[20] !== '0'
+  } catch {
+    return false // gone
+  }
+}
+
+function readEnvironment(pid: string): Buffer | null {
   let file: number | undefined
   try {
     file = openSync(`/proc/${pid}/environ`, 'r')

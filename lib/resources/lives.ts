@@ -10,7 +10,8 @@ export class Lives {
   readonly #lives = new Map<string, { readonly life: Life; ending: Promise<void> | null }>()
   /** By line. */
   #wanted = new Set<string>()
-  /** What was confirmed, by line, while it was asked for. */
+  /** What was taken back, by line, and what of that was confirmed. */
+  #asked = new Set<string>()
   #confirmed = new Set<string>()
 
   /** @param confirm is called with the line of each that is over */
@@ -33,15 +34,18 @@ export class Lives {
     this.#wanted = new Set(lines)
     for (const { life } of this.#lives.values()) if (!this.#wanted.has(life.line)) this.#end(life)
     for (const line of lines) this.#begin(line)
-    this.#answer(new Set(linesOf(stopping)))
+    this.#asked = new Set(linesOf(stopping))
+    this.#answer()
   }
 
-  /** Confirms what is asked for and not here; nor wanted, for that may yet begin when an earlier one has ended. */
-  #answer(asked: ReadonlySet<string>): void {
-    this.#confirmed = new Set([...this.#confirmed].filter(line => asked.has(line)))
-    const here = new Set([...this.#lives.values()].map(({ life }) => life.line))
-    const known = [here, this.#wanted, this.#confirmed]
-    for (const line of asked) if (!known.some(lines => lines.has(line))) this.#confirmOnce(line)
+  /** Confirms what is asked for, unless it is here, in whatever acquisition, or may yet begin when an earlier one has ended. */
+  #answer(): void {
+    this.#confirmed = new Set([...this.#confirmed].filter(line => this.#asked.has(line)))
+    for (const line of this.#asked) {
+      const id = parseHanded(line)?.id
+      const settled = this.#confirmed.has(line) || this.#wanted.has(line)
+      if (id !== undefined && !settled && !this.#lives.has(id)) this.#confirmOnce(line)
+    }
   }
 
   #confirmOnce(line: string): void {
@@ -77,6 +81,7 @@ export class Lives {
       this.#around.logger.info(`has given up ${id}`)
       this.#confirmOnce(life.line)
       for (const line of this.#wanted) if (parseHanded(line)?.id === id) this.#begin(line)
+      this.#answer()
     })
     return entry.ending
   }

@@ -41,6 +41,7 @@ export function handOver(worker: WorkerFiles, lines: ReadonlyMap<PartitionFiles,
 
 /** @returns whether the worker has anything left */
 export function takeBack(worker: WorkerFiles, partitions: readonly PartitionFiles[]): boolean {
+  const carrier = readLine(worker.process)
   collect(worker) // what it said before it was asked is no answer
   const handed = partitions.filter(files => existsSync(files.handed))
   for (const { asked } of handed) writeFact(asked, 'the worker is to stop it')
@@ -48,6 +49,8 @@ export function takeBack(worker: WorkerFiles, partitions: readonly PartitionFile
   const ids = new Set(lines.flatMap(line => parseHanded(line)?.id ?? []))
   const left = changedLines(readFact(worker.assignment), [], ids)
   writeAssignment(worker, left)
+  // Another process may have read the old assignment by now: what the one before it said, as it ended, is no answer either.
+  if (readLine(worker.process) !== carrier) overhear(worker)
   writeStopping(worker, [...stoppingOf(worker), ...lines])
   return left.length > 0
 }
@@ -94,7 +97,8 @@ export function collect(worker: WorkerFiles): void {
   const bytes = attempt(`read ${worker.confirmations}`, () => readFileSync(worker.confirmations))
   const read = Number(readFact(worker.read) ?? 0)
   const { lines, next } = linesFrom(bytes, read)
-  const odd = lines.filter(line => !takeNote(worker, line))
+  const assigned = new Set(lines.length > 0 ? (readFact(worker.assignment) ?? '').split('\n') : [])
+  const odd = lines.filter(line => !takeNote(worker, assigned, line))
   if (odd.length > 0)
     say(
       worker,
@@ -105,6 +109,13 @@ export function collect(worker: WorkerFiles): void {
   if (next === bytes.length && next > most) startAnew(worker)
 }
 
+/** What was said so far counts for nothing. */
+function overhear(worker: WorkerFiles): void {
+  if (!existsSync(worker.confirmations)) return
+  const bytes = attempt(`read ${worker.confirmations}`, () => readFileSync(worker.confirmations))
+  writeFact(worker.read, String(linesFrom(bytes, 0).next))
+}
+
 /** The confirmation that is waited for must not be cut off while it is being written. */
 function startAnew(worker: WorkerFiles): void {
   if (handedTo(worker).some(({ asked }) => existsSync(asked))) return
@@ -112,12 +123,18 @@ function startAnew(worker: WorkerFiles): void {
   removeFact(worker.read)
 }
 
-/** @returns whether it confirmed what was asked for */
-function takeNote(worker: WorkerFiles, line: string): boolean {
+/**
+ * One that stands in the assignment is not confirmed by anything: whoever asked for it was killed before it was taken out,
+ * and the next process may have it.
+ * @returns whether it confirmed what was asked for
+ */
+function takeNote(worker: WorkerFiles, assigned: ReadonlySet<string>, line: string): boolean {
   const confirmation = parseConfirmation(line)
   const files = confirmation && filesOf(worker, confirmation.id)
-  const handed = files && parseHanded(readFact(files.handed))
-  if (!handed || !existsSync(files.asked) || !confirms(confirmation, handed)) return false
+  const own = files && readFact(files.handed)
+  const handed = parseHanded(own)
+  if (!files || !own || !handed || assigned.has(own)) return false
+  if (!existsSync(files.asked) || !confirms(confirmation, handed)) return false
   forgetHanded(files)
   return true
 }

@@ -39,17 +39,16 @@ export async function stopHanded(
       exclusively(worker, () => forgetAsked(worker, partitions))
     }
     const gone = left.filter(({ files }) => !existsSync(files.handed))
-    if (gone.length > 0) await onGone(gone)
     left = left.filter(stop => !gone.includes(stop))
-    if (left.length === 0) {
-      // It ends with its last one, also when it has confirmed that before we looked.
-      if (!useful && !existsSync(worker.assignment)) await endWorker(worker, stops)
-      return
-    }
+    const useless = !useful && !existsSync(worker.assignment) // it has been given something else since, otherwise
+    // It ends with its last one, also when it has confirmed that before we looked.
+    if (left.length === 0 && useless) await endWorker(worker, stops)
+    if (gone.length > 0) await onGone(gone)
+    if (left.length === 0) return
     if (gone.length > 0) continue // giving back takes its time: more may have been confirmed meanwhile
     const late = left.filter(({ grace }) => bootClock() - begun >= grace)
     if (late.length > 0) say(worker, `is stopped as a whole: it has not confirmed that it stopped ${names(late)}`)
-    if (!useful || late.length > 0 || livingProcesses(worker).shepherd === null) {
+    if (useless || late.length > 0 || livingProcesses(worker).shepherd === null) {
       await endWorker(worker, left).catch(error => {
         throw notStopped(error) ? new StopFailed(left) : error
       })

@@ -199,7 +199,10 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a confirmation that nobody asked for counts',
     file: 'worker/hand-over.ts',
-    edits: [['!existsSync(files.asked) || ', '']],
+    edits: [
+      ['!handed || assigned.has(own)) return false', '!handed) return false'],
+      ['!existsSync(files.asked) || ', ''],
+    ],
     seed: 1,
     faults: ['drained', 'drain over', 'partition added', 'partition removed'],
     per: 'instance',

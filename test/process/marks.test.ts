@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, it, type TestContext } from 'node:test'
 import { bearersOf, forksSoFar, killMarked, lowestPid, markedProcesses } from '../../lib/process/marks.ts'
@@ -53,13 +55,22 @@ describe('the marked processes', () => {
     assert.deepEqual(found(root), { [`${root}/1`]: [both] })
   })
 
+  it('include one that is always becoming another program', async test => {
+    const root = directory(test)
+    const again = join(root, 'again.sh')
+    writeFileSync(again, `exec /bin/sh ${again}\n`)
+    const pid = await start(test, { WATCHBILL_DIR: `${root}/1` }, `exec /bin/sh ${again}`)
+    for (let looks = 0; looks < 200; looks++) assert.deepEqual(found(root), { [`${root}/1`]: [pid] }, `look ${looks}`)
+  })
+
   it('include descendants that left group, session and parent', async test => {
     const root = directory(test)
     const script = 'setsid sh -c "sleep 100 & exit" & exec sleep 100'
     const top = await start(test, { WATCHBILL_DIR: `${root}/1`, PATH: process.env.PATH ?? '' }, script)
     const [stray] = await until('the descendant to be alone', see => {
-      const others = see(found(root)[`${root}/1`] ?? []).filter(pid => pid !== top)
-      return others.length === 1 && others
+      const pids = see(found(root)[`${root}/1`] ?? [])
+      const others = pids.filter(pid => pid !== top)
+      return others.length === 1 && pids.every(pid => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'sleep\n') && others
     })
     assert.equal(killMarked(root, new Set([`${root}/1`])), 2)
     await until('both to be gone', () => !lives(stray as number) && !lives(top))

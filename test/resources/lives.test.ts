@@ -75,6 +75,19 @@ describe('a resource', () => {
     await until('that one to be confirmed too', () => told.length === 4)
   })
 
+  it('that came and went while an earlier one ends is confirmed after that', async () => {
+    const ended = Promise.withResolvers<void>()
+    const { lives, told, seen } = play({ terminate: () => ended.promise })
+    lives.follow(text(line('a', '7')))
+    await seen('handle a 7')
+    lives.follow('', text(line('a', '7'), line('a', '8')))
+    assert.deepEqual(told, ['handle a 7'])
+    ended.resolve()
+    await until('both to be confirmed', () => told.length === 3)
+    lives.follow('', text(line('a', '7'), line('a', '8')))
+    assert.deepEqual(told, ['handle a 7', 'confirmed a', 'confirmed a'])
+  })
+
   it('is handled once, however often one looks', async () => {
     const { lives, told, seen } = play()
     for (let looks = 0; looks < 3; looks++) lives.follow(text(line('a')))

@@ -5,9 +5,9 @@ import { describe, it, type TestContext } from 'node:test'
 import { bootClock, bootId } from '../../lib/clock.ts'
 import { never, partitionLease } from '../../lib/lease/lease.ts'
 import { isAlive, type Process, parseProcess } from '../../lib/process/identity.ts'
-import { readFact, readLine } from '../../lib/state/facts.ts'
+import { readFact, readLine, writeFact } from '../../lib/state/facts.ts'
 import { localFacts } from '../../lib/state/local.ts'
-import { takeBack } from '../../lib/worker/hand-over.ts'
+import { collect, takeBack } from '../../lib/worker/hand-over.ts'
 import { writePartitionLease } from '../../lib/worker/lease.ts'
 import { directory } from '../fixtures/state.ts'
 import { type Beat, overlaps, readBeats } from '../lab/beats.ts'
@@ -97,6 +97,45 @@ describe('the worker', () => {
       assert.doesNotMatch(readFact(place.files.log) ?? '', /ignores|as a whole/)
     })
   }
+
+  it('that ended is not believed of what the next one was told to have', async t => {
+    const place = example(t)
+    await place.start(place.acquire('0'), place.acquire('1'))
+    await runs(place, '0', '1')
+    const { worker } = place.files
+    const own = place.files.partition('1')
+    // Whoever asked was killed before the assignment was replaced. The worker ends, and confirms all that it had.
+    writeFact(own.asked, 'the worker is to stop it')
+    writeFileSync(worker.confirmations, `${readFact(worker.assignment)}\n`)
+    takeBack(worker, [own])
+    assert.ok(existsSync(own.handed), 'the next one may have it')
+    assert.doesNotMatch(readFact(worker.assignment) ?? '', /"id":"1"/)
+    assert.deepEqual(await place.stop(['1']), ['1'])
+  })
+
+  it('that is another when it can read the new assignment is not believed what was said before', async t => {
+    const place = example(t)
+    await place.start(place.acquire('0'), place.acquire('1'))
+    await runs(place, '0', '1')
+    const { worker } = place.files
+    const own = place.files.partition('1')
+    const line = readFact(own.handed) ?? ''
+    const was = await place.process()
+    const meanwhile = {
+      ...own,
+      // It is asked, and before the assignment is replaced it ends, with a word, and the next one starts.
+      get asked() {
+        writeFileSync(worker.confirmations, `${line}\n`)
+        writeFileSync(worker.process, '1 1\n')
+        return own.asked
+      },
+    }
+    takeBack(worker, [meanwhile])
+    writeFileSync(worker.process, `${was}\n`)
+    collect(worker)
+    assert.ok(existsSync(own.handed), 'the next one may have it')
+    assert.deepEqual(await place.stop(['1']), ['1'])
+  })
 
   it('is not told of what was taken back while it can still read that it is to have it', async t => {
     const place = example(t)
