@@ -41,18 +41,23 @@ export function handOver(worker: WorkerFiles, lines: ReadonlyMap<PartitionFiles,
 
 /** @returns whether the worker has anything left */
 export function takeBack(worker: WorkerFiles, partitions: readonly PartitionFiles[]): boolean {
-  const carrier = readLine(worker.process)
-  collect(worker) // what it said before it was asked is no answer
+  collect(worker, untold(worker)) // its answers to earlier requests
   const handed = partitions.filter(files => existsSync(files.handed))
   for (const { asked } of handed) writeFact(asked, 'the worker is to stop it')
   const lines = handed.flatMap(files => readFact(files.handed) ?? [])
   const ids = new Set(lines.flatMap(line => parseHanded(line)?.id ?? []))
   const left = changedLines(readFact(worker.assignment), [], ids)
   writeAssignment(worker, left)
-  // Another process may have read the old assignment by now: what the one before it said, as it ended, is no answer either.
-  if (readLine(worker.process) !== carrier) overhear(worker)
+  // What it said before it could know is no answer: it may have ended, and the next process have read the old assignment.
+  collect(worker, new Set(lines))
   writeStopping(worker, [...stoppingOf(worker), ...lines])
   return left.length > 0
+}
+
+/** Whoever took these back was killed before the worker was told, perhaps before it was made sure what had been said till then. */
+function untold(worker: WorkerFiles): ReadonlySet<string> {
+  if (!existsSync(worker.changed)) return new Set()
+  return new Set(handedTo(worker).flatMap(files => readFact(files.handed) ?? []))
 }
 
 function stoppingOf(worker: WorkerFiles): string[] {
@@ -91,14 +96,18 @@ export function tell(worker: WorkerFiles): void {
   if (process !== null && signal(process, news)) removeFact(worker.changed)
 }
 
-/** Takes note of what the worker has stopped. What it was not asked for, and garbage, is logged and counts for nothing. */
-export function collect(worker: WorkerFiles): void {
+/**
+ * Takes note of what the worker has stopped. What it was not asked for, and garbage, is logged and counts for nothing.
+ * @param unasked lines that it cannot have known to be asked for
+ */
+export function collect(worker: WorkerFiles, unasked: ReadonlySet<string> = new Set()): void {
   if (!existsSync(worker.confirmations)) return
   const bytes = attempt(`read ${worker.confirmations}`, () => readFileSync(worker.confirmations))
   const read = Number(readFact(worker.read) ?? 0)
   const { lines, next } = linesFrom(bytes, read)
-  const assigned = new Set(lines.length > 0 ? (readFact(worker.assignment) ?? '').split('\n') : [])
-  const odd = lines.filter(line => !takeNote(worker, assigned, line))
+  const assigned = lines.length > 0 ? (readFact(worker.assignment) ?? '').split('\n') : []
+  const kept = new Set([...assigned, ...unasked])
+  const odd = lines.filter(line => !takeNote(worker, kept, line))
   if (odd.length > 0)
     say(
       worker,
@@ -107,13 +116,6 @@ export function collect(worker: WorkerFiles): void {
   if (odd.length < lines.length) writeStopping(worker, stoppingOf(worker))
   if (next !== read) writeFact(worker.read, String(next))
   if (next === bytes.length && next > most) startAnew(worker)
-}
-
-/** What was said so far counts for nothing. */
-function overhear(worker: WorkerFiles): void {
-  if (!existsSync(worker.confirmations)) return
-  const bytes = attempt(`read ${worker.confirmations}`, () => readFileSync(worker.confirmations))
-  writeFact(worker.read, String(linesFrom(bytes, 0).next))
 }
 
 /** The confirmation that is waited for must not be cut off while it is being written. */
@@ -128,12 +130,12 @@ function startAnew(worker: WorkerFiles): void {
  * and the next process may have it.
  * @returns whether it confirmed what was asked for
  */
-function takeNote(worker: WorkerFiles, assigned: ReadonlySet<string>, line: string): boolean {
+function takeNote(worker: WorkerFiles, kept: ReadonlySet<string>, line: string): boolean {
   const confirmation = parseConfirmation(line)
   const files = confirmation && filesOf(worker, confirmation.id)
   const own = files && readFact(files.handed)
   const handed = parseHanded(own)
-  if (!files || !own || !handed || assigned.has(own)) return false
+  if (!files || !own || !handed || kept.has(own)) return false
   if (!existsSync(files.asked) || !confirms(confirmation, handed)) return false
   forgetHanded(files)
   return true

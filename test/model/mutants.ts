@@ -200,7 +200,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a confirmation that nobody asked for counts',
     file: 'worker/hand-over.ts',
     edits: [
-      ['!handed || assigned.has(own)) return false', '!handed) return false'],
+      ['!handed || kept.has(own)) return false', '!handed) return false'],
       ['!existsSync(files.asked) || ', ''],
     ],
     seed: 1,
@@ -210,7 +210,10 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'what the worker said before it was asked counts',
     file: 'worker/hand-over.ts',
-    edits: [['  collect(worker) // what it said before it was asked is no answer\n', '']],
+    edits: [
+      ['  collect(worker, untold(worker)) // its answers to earlier requests\n', ''],
+      ['  collect(worker, new Set(lines))\n', ''],
+    ],
     seed: 4,
     faults: ['drained', 'drain over', 'partition added', 'partition removed'],
     per: 'instance',

@@ -45,6 +45,14 @@ function runs(place: ReturnType<typeof example>, ...partitions: string[]) {
   })
 }
 
+/** The README's worker with 0 and 1, which run; `own` is that of 1. */
+async function two(t: TestContext) {
+  const place = example(t)
+  await place.start(place.acquire('0'), place.acquire('1'))
+  await runs(place, '0', '1')
+  return { place, worker: place.files.worker, own: place.files.partition('1') }
+}
+
 describe('the worker', () => {
   it('is one process for all, told by a file and a signal', async t => {
     const place = example(t)
@@ -99,11 +107,7 @@ describe('the worker', () => {
   }
 
   it('that ended is not believed of what the next one was told to have', async t => {
-    const place = example(t)
-    await place.start(place.acquire('0'), place.acquire('1'))
-    await runs(place, '0', '1')
-    const { worker } = place.files
-    const own = place.files.partition('1')
+    const { place, worker, own } = await two(t)
     // Whoever asked was killed before the assignment was replaced. The worker ends, and confirms all that it had.
     writeFact(own.asked, 'the worker is to stop it')
     writeFileSync(worker.confirmations, `${readFact(worker.assignment)}\n`)
@@ -114,11 +118,7 @@ describe('the worker', () => {
   })
 
   it('that is another when it can read the new assignment is not believed what was said before', async t => {
-    const place = example(t)
-    await place.start(place.acquire('0'), place.acquire('1'))
-    await runs(place, '0', '1')
-    const { worker } = place.files
-    const own = place.files.partition('1')
+    const { place, worker, own } = await two(t)
     const line = readFact(own.handed) ?? ''
     const was = await place.process()
     const meanwhile = {
@@ -137,16 +137,22 @@ describe('the worker', () => {
     assert.deepEqual(await place.stop(['1']), ['1'])
   })
 
+  it('is not believed what was said before a handler that was killed could tell it', async t => {
+    const { place, worker, own } = await two(t)
+    takeBack(worker, [own])
+    writeFileSync(worker.confirmations, `${readFact(own.handed)}\n`)
+    takeBack(worker, [own])
+    assert.ok(existsSync(own.handed), 'the next one may have it')
+    assert.deepEqual(await place.stop(['1']), ['1'])
+  })
+
   it('is not told of what was taken back while it can still read that it is to have it', async t => {
-    const place = example(t)
-    await place.start(place.acquire('0'), place.acquire('1'))
-    await runs(place, '0', '1')
-    const { worker } = place.files
+    const { place, worker, own } = await two(t)
     mkdirSync(worker.changed) // so that the assignment cannot be replaced
-    assert.throws(() => takeBack(worker, [place.files.partition('1')]), /cannot write/)
+    assert.throws(() => takeBack(worker, [own]), /cannot write/)
     assert.equal(existsSync(worker.stopping), false)
     rmdirSync(worker.changed)
-    takeBack(worker, [place.files.partition('1')])
+    takeBack(worker, [own])
     assert.match(readFact(worker.stopping) ?? '', /^{"id":"1",[^\n]*$/)
     assert.deepEqual(await place.stop(['1']), ['1'])
     assert.equal(existsSync(worker.stopping), false)
