@@ -65,7 +65,7 @@ async function stopAndGiveBack(context: Context, snapshot: Snapshot, endings: re
   }
   const endOfWait = await whileWaiting(context, snapshot, stops, byPartition)
   try {
-    await stopAll(context.files.partitions, stops, onGone)
+    await stopAll(stops, onGone)
   } catch (error) {
     const failed = notStopped(error)
     if (failed !== null && snapshot.definition.hooks.stopFailed) {

@@ -27,7 +27,7 @@ export async function restartAll(context: Context, snapshot: Snapshot, restarts:
     const grace = snapshot.local.get(partition)?.terms?.grace ?? stop.graceMs
     return { partition, files: context.files.partition(partition), grace, signal: stop.signal, keeps: true }
   })
-  await stopAll(context.files.partitions, stops, async gone => {
+  await stopAll(stops, async gone => {
     // Before the request is answered: a finished one would not be started.
     for (const { files } of gone) writeFact(files.status, 'stopped: it is started again')
     await answer(

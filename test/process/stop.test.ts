@@ -5,8 +5,8 @@ import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../../lib/clock.ts'
 import { writeLease } from '../../lib/lease/lease.ts'
+import { membersOf } from '../../lib/process/containment.ts'
 import { isAlive, type Process, parseProcess, processOf, signal } from '../../lib/process/identity.ts'
-import { markedProcesses } from '../../lib/process/marks.ts'
 import { startShepherds } from '../../lib/process/start.ts'
 import { notStopped, type Stop, StopFailed, stopAll } from '../../lib/process/stop.ts'
 import { readFact, writeFact } from '../../lib/state/facts.ts'
@@ -74,7 +74,7 @@ async function orphan(test: TestContext, files: InstanceFiles, partition: string
   })
   test.after(() => child.kill('SIGKILL'))
   const found = processOf(child.pid as number) as Process
-  await until('the orphan to run', () => markedProcesses(files.partitions).has(own.directory))
+  await until('the orphan to run', () => membersOf([own]).size > 0)
   return found
 }
 
@@ -90,7 +90,7 @@ function stopOf(files: PartitionFiles, partition: string): Stop {
 async function stop(files: InstanceFiles, ...partitions: string[]): Promise<string[][]> {
   const groups: string[][] = []
   const stops = partitions.map(partition => stopOf(files.partition(partition), partition))
-  await stopAll(files.partitions, stops, async gone => {
+  await stopAll(stops, async gone => {
     for (const { partition, files: own } of gone) {
       assert.equal(rootsByDirectory(files.partitions).get(partition), undefined, `${partition} still runs`)
       for (const fact of [own.shepherd, own.process]) assert.ok(!livesIn(fact), `${fact} still lives`)
@@ -123,7 +123,7 @@ describe('stopping', { concurrency: 6 }, () => {
   it('leaves the acquisition where it is to be started again', async test => {
     const files = place(test)
     const own = await running(files, '0', polite)
-    await stopAll(files.partitions, [{ ...stopOf(own, '0'), keeps: true }], async () => {})
+    await stopAll([{ ...stopOf(own, '0'), keeps: true }], async () => {})
     assert.equal(readFact(own.acquisition), 'acquisition of 0')
     assert.deepEqual(outputOf(own), ['ready', 'TERM'])
     assert.equal(readFact(own.status), 'stopped: asked')
@@ -239,7 +239,7 @@ describe('stopping', { concurrency: 6 }, () => {
   it('fails when what is told of those that are gone fails, and leaves their acquisitions void', async test => {
     const files = place(test)
     const own = await running(files, 'p', polite)
-    const away = stopAll(files.partitions, [stopOf(own, 'p')], () => Promise.reject(new Error('Consul is away')))
+    const away = stopAll([stopOf(own, 'p')], () => Promise.reject(new Error('Consul is away')))
     await assert.rejects(away, /Consul is away/)
     assert.equal(readFact(own.acquisition), null)
     assert.equal(readFact(own.releasing), 'acquisition of p')
