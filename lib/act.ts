@@ -4,6 +4,7 @@ import { transactInBatches } from './consul/batch.ts'
 import { transact } from './consul/kv.ts'
 import { sessionName, sessionsOn } from './consul/session.ts'
 import type { Context } from './context.ts'
+import type { Definition } from './definition/definition.ts'
 import { enter } from './lease/enter.ts'
 import { endAll } from './lease/hand-over.ts'
 import { adopt, reclaimAll } from './lease/reclaim.ts'
@@ -12,6 +13,7 @@ import { placeDocuments } from './partitions/documents.ts'
 import { definePartitions, removal } from './partitions/set.ts'
 import { partitionsDigest, type Step } from './plan.ts'
 import { killMembers, membersOf } from './process/containment.ts'
+import { probeOf, saysGone } from './process/gone.ts'
 import { restartAll } from './process/restart.ts'
 import { type Start, startShepherds } from './process/start.ts'
 import { revisionBump } from './settings.ts'
@@ -90,11 +92,25 @@ async function killStrays(
   const idle = steps.filter(step => step.do !== 'reclaim' && !snapshot.local.get(step.partition)?.shepherd)
   if (idle.length === 0) return new Set()
   const all = new Map(idle.map(({ partition }) => [context.files.partition(partition), partition]))
+  const outside = await leftOutside(context, snapshot.definition, [...all.values()])
   for (let waited = 0; killMembers([...all.keys()]).length > 0; waited += 25) {
-    if (waited > strayLimit) return haunted(context, all)
+    if (waited > strayLimit) return new Set([...outside, ...haunted(context, all)])
     await delay(25)
   }
-  return new Set()
+  return outside
+}
+
+/** Those of which the definition's own command does not say that nothing of them runs outside. */
+async function leftOutside(
+  context: Context,
+  definition: Definition,
+  partitions: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const probes = partitions.map(partition => probeOf(context, definition, partition))
+  const answers = await Promise.all(probes.map(probe => probe === null || saysGone(probe)))
+  const left = partitions.filter((_, i) => !answers[i])
+  for (const partition of left) context.log(`cannot start ${partition}: stop.gone does not say that it is gone`)
+  return new Set(left)
 }
 
 function haunted(context: Context, all: ReadonlyMap<PartitionFiles, string>): ReadonlySet<string> {

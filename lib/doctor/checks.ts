@@ -1,6 +1,7 @@
 /** All checks, in the order in which they are told. Each is pure. */
 import { accessControl } from './check/access.ts'
 import { leaveOnTerminate } from './check/agent-settings.ts'
+import { containment } from './check/containment.ts'
 import { gossipEncryption } from './check/encryption.ts'
 import { guardChecks } from './check/guard-check.ts'
 import { installations } from './check/installed.ts'
@@ -29,6 +30,7 @@ const checks: readonly ((facts: Facts) => Finding | Finding[])[] = [
   tokens,
   gossipEncryption,
   parentDeath,
+  containment,
 ]
 
 export function examine(facts: Facts): Finding[] {

@@ -118,6 +118,13 @@ export function removeGroup(files: PartitionFiles): void {
   removeFact(files.group)
 }
 
+/** Removes the groups of an instance that has left. */
+export function removeHome(files: Place): void {
+  const directory = readHome(files)?.directory ?? null
+  if (directory !== null) removeTree(directory)
+  removeFact(files.groups)
+}
+
 function removeTree(group: string): void {
   for (const below of groupsBelow(group)) removeTree(below)
   try {

@@ -7,6 +7,7 @@ import { attempt, readLine } from '../state/facts.ts'
 import { type PartitionFiles, workerOf } from '../state/instance.ts'
 import { livingProcesses } from '../state/local.ts'
 import { killMembers } from './containment.ts'
+import { type Probe, saysGone } from './gone.ts'
 import { isStopped, signal } from './identity.ts'
 
 export interface Stop {
@@ -15,6 +16,8 @@ export interface Stop {
   /** G of the acquisition, ms. */
   readonly grace: number
   readonly signal: NodeJS.Signals
+  /** What must say that it is gone; null when its processes tell. */
+  readonly probe?: Probe | null
   /** The acquisition stays: what runs is ended, and whoever holds it may start anew. */
   readonly keeps?: boolean
 }
@@ -75,7 +78,7 @@ async function stopShepherds(stops: readonly Stop[], onGone: (gone: readonly Sto
       sweep(quiet, swept)
       quietSince = null
     }
-    const gone = quiet.filter(stop => swept.has(stop) && isGone(stop))
+    const gone = await confirmed(quiet.filter(stop => swept.has(stop) && isGone(stop)))
     if (gone.length > 0) await onGone(gone)
     left = left.filter(stop => !gone.includes(stop))
     const late = left.filter(stop => bootClock() - begun > stop.grace + slack)
@@ -85,13 +88,21 @@ async function stopShepherds(stops: readonly Stop[], onGone: (gone: readonly Sto
   }
 }
 
-/** SIGKILL did not help. */
+/** Those of which their own command says so too, where they have one. */
+async function confirmed(stops: readonly Stop[]): Promise<Stop[]> {
+  const answers = await Promise.all(stops.map(({ probe }) => (probe ? saysGone(probe) : true)))
+  return stops.filter((_, i) => answers[i])
+}
+
+/** SIGKILL did not help, or the definition's own command does not say that it is gone. */
 export class StopFailed extends Temporary {
   readonly partitions: readonly string[]
 
   constructor(stops: readonly Stop[]) {
     const partitions = stops.map(stop => stop.partition)
-    super(`cannot stop ${partitions.join(', ')}: SIGKILL did not help; its lock is kept until it is gone`)
+    const unsaid = stops.some(stop => stop.probe && isQuiet(stop))
+    const why = unsaid ? 'stop.gone does not say that it is gone' : 'SIGKILL did not help'
+    super(`cannot stop ${partitions.join(', ')}: ${why}; its lock is kept until it is gone`)
     this.partitions = partitions
   }
 }

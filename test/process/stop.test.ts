@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../../lib/clock.ts'
 import { writeLease } from '../../lib/lease/lease.ts'
 import { membersOf } from '../../lib/process/containment.ts'
+import { saysGone } from '../../lib/process/gone.ts'
 import { isAlive, type Process, parseProcess, processOf, signal } from '../../lib/process/identity.ts'
 import { startShepherds } from '../../lib/process/start.ts'
 import { notStopped, type Stop, StopFailed, stopAll } from '../../lib/process/stop.ts'
@@ -234,6 +236,42 @@ describe('stopping', { concurrency: 6 }, () => {
     await until('the shepherd to be gone', () => !livesIn(own.shepherd))
     assert.equal(rootsByDirectory(files.partitions).get('p'), undefined)
     assert.equal(readFact(own.status), 'stopped: the acquisition is void')
+  })
+
+  it('takes work that lives outside for gone only when its own command says so', async test => {
+    const files = place(test)
+    const [own, other] = [await running(files, 'p', polite), await running(files, 'q', polite)]
+    const outside = join(files.directory, 'outside')
+    writeFileSync(outside, '')
+    const probe = {
+      command: ['sh', '-c', '! [ -e "$0" ]', outside],
+      environment: { PATH: process.env.PATH ?? '' },
+      cwd: '/',
+    }
+    const gone: string[] = []
+    const stops = [{ ...stopOf(own, 'p'), probe }, stopOf(other, 'q')]
+    const all = stopAll(stops, async some => void gone.push(...some.map(({ partition }) => partition)))
+    await until('the one without a probe to be gone, and the process of the other', () => {
+      return gone.includes('q') && !livesIn(own.process) && !livesIn(own.shepherd)
+    })
+    assert.deepEqual(gone, ['q'])
+    rmSync(outside)
+    await all
+    assert.deepEqual(gone, ['q', 'p'])
+  })
+
+  it('fails while that command is not there, does not end, or says no', async test => {
+    const environment = { PATH: process.env.PATH ?? '' }
+    for (const command of [['/nowhere'], ['false'], ['sh', '-c', 'kill -KILL $$']])
+      assert.equal(await saysGone({ command, environment, cwd: '/' }), false, command.join(' '))
+    assert.equal(await saysGone({ command: ['true'], environment, cwd: '/' }), true)
+    const files = place(test)
+    const own = await running(files, 'p', polite)
+    const stop = { ...stopOf(own, 'p'), probe: { command: ['false'], environment, cwd: '/' } }
+    await assert.rejects(
+      stopAll([stop], async () => assert.fail('it is not gone')),
+      /cannot stop p: stop.gone does not say that it is gone; its lock is kept/,
+    )
   })
 
   it('fails when what is told of those that are gone fails, and leaves their acquisitions void', async test => {
