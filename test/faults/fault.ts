@@ -36,6 +36,6 @@ export interface Fault {
   /** The host can start nothing in time meanwhile, but may keep its session: then only it can run its partitions again. */
   readonly slows?: true
   /** nftables, or a share of the CPU. */
-  readonly needs?: 'nft' | 'cpu'
+  readonly needs?: 'nft' | 'cpu' | 'pids'
   readonly inject: (scene: Scene) => Promise<Heal>
 }

@@ -9,6 +9,7 @@ const programs = {
   setpriv: 'util-linux',
   mount: 'mount',
   perl: 'perl',
+  setcap: 'libcap2-bin',
   nft: 'nftables',
 } as const
 

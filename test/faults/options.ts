@@ -13,6 +13,8 @@ import type { Trial } from './trial.ts'
 export interface Options {
   readonly clients: number
   readonly gossip: Gossip
+  readonly asUser: boolean
+  readonly noGroups: boolean
   readonly json: boolean
   readonly keep: boolean
   readonly trials: readonly Trial[]
@@ -49,6 +51,8 @@ function read(args: string[]): Options {
       'false-alarms': { type: 'string' },
       seed: { type: 'string' },
       gossip: { type: 'string', default: 'tuned' },
+      'as-user': { type: 'boolean', default: false },
+      'no-groups': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
     },
@@ -59,6 +63,8 @@ function read(args: string[]): Options {
     json,
     keep,
     gossip: gossipOf(values.gossip),
+    asUser: values['as-user'],
+    noGroups: values['no-groups'],
     before: [],
     clients: 3,
     note: () => {},

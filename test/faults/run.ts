@@ -9,6 +9,7 @@
  *   npm run test:faults -- --resume FILE                   what is left of a campaign
  *   npm run test:faults -- --false-alarms [10]             how many processes run through what should not end them
  *
+ * --as-user (agents, handlers and workers of an unprivileged user), --no-groups (no control groups for partitions),
  * --gossip default|tuned (tuned unless said), --json, --keep (the lab's folder; it is kept anyway when something fails).
  * Exits 0 when all passed, or when the machine cannot run it; 1 when one failed; 100 usage.
  */
@@ -28,10 +29,11 @@ if (lack !== null) {
   process.exitCode = (await judged(options)) ? 0 : 1
 }
 
-async function judged({ clients, gossip, trials, before, head, note, summary, keep }: Options): Promise<boolean> {
+async function judged(options: Options): Promise<boolean> {
+  const { clients, gossip, asUser, noGroups, trials, before, head, note, summary, keep } = options
   const played = [...before]
   for (const text of head) say(text)
-  const lab = await Lab.start({ clients, gossip, say })
+  const lab = await Lab.start({ clients, gossip, asUser, noGroups, say })
   let interrupted = false
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.once(name, () => {

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Agent } from '../../lab/cluster.ts'
-import { program } from '../../lab/install.ts'
+import { programAs } from '../../lab/install.ts'
 import { until } from '../../lab/until.ts'
 import type { Fault, Scene } from '../fault.ts'
 import { insist } from '../insist.ts'
@@ -88,7 +88,7 @@ export const agentFaults: readonly Fault[] = [
     gap: 'clean',
     inject: async ({ lab, agent }) => {
       const args = [lab.definition.name, '--state', agent.state, '--http-addr', agent.http]
-      await insist('a leave', () => program('leave', args, agent))
+      await insist('a leave', () => programAs(agent, 'leave', args))
       return () => agent.reload()
     },
   },
