@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { bootClock } from '../../lib/clock.ts'
 import { keysOf } from '../../lib/names.ts'
+import { type InstanceFiles, instanceFiles } from '../../lib/state/instance.ts'
 import { everywhere, range, type Stage, statusOf } from '../cluster/stage.ts'
 import { type Beat, owners, parseBeats } from '../lab/beats.ts'
 import { type Agent, type Cluster, startCluster, tunedGossip } from '../lab/cluster.ts'
@@ -141,9 +142,9 @@ export class Lab implements Stage {
     }
   }
 
-  /** Gives an agent another definition, or the usual one again. */
-  async redefine(agent: Agent, definition = this.definition): Promise<void> {
-    await configure(agent, definition, '--home', this.homeOf(agent))
+  /** Gives an agent another definition, or the usual one again. @param state another path of its state directory */
+  async redefine(agent: Agent, definition = this.definition, state = agent.state): Promise<void> {
+    await configure(agent, definition, '--home', this.homeOf(agent), '--state', state)
     await agent.reload()
   }
 
@@ -190,6 +191,10 @@ export class Lab implements Stage {
 
   instance(agent: Agent): string {
     return instanceOf(agent, this.definition)
+  }
+
+  files(agent: Agent): InstanceFiles {
+    return instanceFiles(agent.state, this.instance(agent))
   }
 
   /**

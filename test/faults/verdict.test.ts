@@ -20,6 +20,8 @@ const incident: Incident = {
   limit: 13_000,
   losses: new Map(),
   frozen: [],
+  residual: 200,
+  starts: null,
   slowUntil: null,
 }
 const lostAt = (...at: number[]) => ({ losses: new Map([['p', at]]) })

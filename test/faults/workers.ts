@@ -49,3 +49,12 @@ export async function makePerls(folder: string): Promise<void> {
   await execa('setcap', ['cap_net_bind_service+ep', join(folder, 'perl-capable')])
   await chmod(join(folder, 'perl-setuid'), 0o4755)
 }
+
+/** A shell and its child, for `watchbill lock`: it beats for `SERVICE/PARTITION`. */
+export function lockedCommand(folder: string, host: string, partition: string): string[] {
+  const [service = '', id = ''] = partition.split('/')
+  const names = { INSTANCE: `${host}:lock`, SERVICE: service, PARTITION: id }
+  const environment = Object.entries(names).map(([name, value]) => `WATCHBILL_${name}=${value}`)
+  const run = `${environment.join(' ')} perl ${script} "$1/beats" "$1/store"; exit`
+  return ['/bin/sh', '-c', run, 'worker', folder]
+}

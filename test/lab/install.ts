@@ -53,10 +53,16 @@ export async function program(name: string, args: readonly string[], agent?: Age
 
 /** The same, as the agent's user: for a program that writes to the state directory. */
 export async function programAs(agent: Agent, name: string, args: readonly string[]): Promise<string> {
-  const user = agent.user.length === 0 ? [] : ['setpriv', ...agent.user]
-  const [file = '', ...rest] = [...agent.place.enter, ...user, ...command(name, args)]
+  const [file, ...rest] = [...onHost(agent, name), ...args]
   const { stdout } = await execa(file, rest, { stdin: 'ignore' })
   return stdout
+}
+
+/** What starts one of the programs, from the sources, where the agent runs and as its user. */
+export function onHost(agent: Agent, name: string): [string, ...string[]] {
+  const user = agent.user.length === 0 ? [] : ['setpriv', ...agent.user]
+  const [file = '', ...rest] = [...agent.place.enter, ...user, ...command(name, [])]
+  return [file, ...rest]
 }
 
 function command(name: string, args: readonly string[]): string[] {

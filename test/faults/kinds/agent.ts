@@ -14,12 +14,20 @@ const betweenReloads = 250
 /** Longer than any lease. */
 const frozen = 40_000
 
-function signal({ pid }: Agent, name: NodeJS.Signals): void {
+export function signal({ pid }: Agent, name: NodeJS.Signals): void {
   if (pid !== null) process.kill(pid, name)
 }
 
-async function restart({ agent }: Scene): Promise<void> {
+export async function restart({ agent }: Scene): Promise<void> {
   if (agent.pid === null) await agent.start()
+}
+
+/** With the state directory that the boot before left, and the clock of the other hosts. */
+export async function reboot({ agent, host }: Scene): Promise<void> {
+  await host.group.kill()
+  await agent.stop('SIGKILL')
+  await host.newBoot()
+  await agent.start()
 }
 
 /** Raft restores its newest one when a server starts. */

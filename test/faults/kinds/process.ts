@@ -1,12 +1,15 @@
 /** What happens to single processes: handlers, the guard, shepherds, workers. */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Process, parseProcess, signal } from '../../../lib/process/identity.ts'
+import { type Process, parseProcess, processOf, signal } from '../../../lib/process/identity.ts'
 import { readLine } from '../../../lib/state/facts.ts'
-import { instanceFiles, localPartitions } from '../../../lib/state/instance.ts'
+import { localPartitions } from '../../../lib/state/instance.ts'
+import { holderOf } from '../../../lib/state/lock-directory.ts'
 import { processes } from '../../cluster/stage.ts'
 import type { Agent } from '../../lab/cluster.ts'
+import { until } from '../../lab/until.ts'
 import type { Fault, Heal, Scene } from '../fault.ts'
 import { drain } from './consul.ts'
 
@@ -19,13 +22,52 @@ const nothing: Heal = async () => {}
 
 /** The living shepherds of a host. */
 function shepherds({ lab, agent }: Scene): Process[] {
-  const files = instanceFiles(agent.state, lab.instance(agent))
+  const files = lab.files(agent)
   return localPartitions(files).flatMap(id => parseProcess(readLine(files.partition(id).shepherd)) ?? [])
 }
 
 function workers({ lab, agent }: Scene): Process[] {
   return [...processes(agent, lab.definition).values()]
 }
+
+function killShepherds(scene: Scene): void {
+  for (const shepherd of shepherds(scene)) signal(shepherd, 'SIGKILL')
+}
+
+/** One partition has neither shepherd nor process any more. */
+function killOne({ lab, agent, random }: Scene): void {
+  const [id, worker] = random.pick([...processes(agent, lab.definition)])
+  const shepherd = parseProcess(readLine(lab.files(agent).partition(id).shepherd))
+  if (shepherd) signal(shepherd, 'SIGKILL')
+  signal(worker, 'SIGKILL')
+}
+
+/** For each partition of the host, until this is called. */
+function forgers({ lab, agent, host }: Scene): () => void {
+  const on = join(lab.root, 'forged')
+  writeFileSync(on, '')
+  for (const [id, { pid }] of processes(agent, lab.definition)) {
+    const [limit = 'unlimited'] = /(?<=^Max file locks +)\S+/m.exec(readFileSync(`/proc/${pid}/limits`, 'latin1')) ?? []
+    const mark = `ulimit -w ${limit}; WATCHBILL_DIR=${lab.files(agent).partition(id).directory} exec perl -e '${again}' ${on}`
+    const [file = '', ...args] = [
+      ...host.place.enter,
+      'setpriv',
+      '--reuid',
+      stranger,
+      '--clear-groups',
+      '/bin/sh',
+      '-c',
+      mark,
+    ]
+    spawn(file, args, { stdio: 'ignore' })
+  }
+  return () => rmSync(on)
+}
+
+/** Neither root nor whom the agents may run as. */
+const stranger = '65533'
+/** A new process every 20 ms: to kill one is of no use. */
+const again = 'while (-e $ARGV[0]) { fork and exit; select undef, undef, undef, 0.02 }'
 
 /** Puts another program in the guard's place; null for none. */
 function replaceGuard({ lab, agent }: Scene, program: string | null): Heal {
@@ -104,6 +146,75 @@ export const processFaults: readonly Fault[] = [
     inject: async scene => {
       signal(scene.random.pick(shepherds(scene)), 'SIGKILL')
       return nothing
+    },
+  },
+  {
+    name: 'shepherds-kill', // everywhere: whatever kind of program a partition has, it is among them
+    hits: 'client',
+    lasts: 8000,
+    gap: 'local',
+    inject: async scene => {
+      for (const agent of scene.lab.clients) killShepherds({ ...scene, agent })
+      return nothing
+    },
+  },
+  {
+    name: 'shepherds-kill-drain', // and what they looked after is to be given back
+    hits: 'client',
+    lasts: 15_000,
+    gap: 'local',
+    inject: async scene => {
+      killShepherds(scene)
+      await drain(scene, 'on')
+      return () => drain(scene, 'off')
+    },
+  },
+  {
+    name: 'mark-forged', // another user's processes bear what can be guessed or read of a mark, and fork on
+    hits: 'client',
+    lasts: 10_000,
+    gap: 'clean',
+    inject: async scene => {
+      const stop = forgers(scene)
+      await drain(scene, 'on')
+      return async () => {
+        stop()
+        await drain(scene, 'off')
+      }
+    },
+  },
+  {
+    name: 'handler-stop', // by SIGSTOP, while it is the only handler; then there is work for it
+    hits: 'client',
+    lasts: 30_000,
+    gap: 'local',
+    inject: async scene => {
+      const { lab, agent } = scene
+      const { directory } = lab.files(agent)
+      const held = async () => {
+        await agent.reload()
+        const handler = await until('a handler', () => holderOf(`${directory}/handler.lock`), { every: 1 })
+        return signal(handler, 'SIGSTOP') && holderOf(`${directory}/handler.lock`)?.pid === handler.pid && handler
+      }
+      const handler = await until('a handler that is stopped', held, { deadline: 30_000 })
+      killOne(scene)
+      return async () => void signal(handler, 'SIGCONT')
+    },
+  },
+  {
+    name: 'handler-lock-foreign', // it names a process that lives and is no handler: a restored or a copied directory
+    hits: 'client',
+    lasts: 30_000,
+    gap: 'local',
+    inject: async scene => {
+      const { lab, agent } = scene
+      const lock = `${lab.files(agent).directory}/handler.lock`
+      const { pid, start } = processOf(agent.pid as number) as Process
+      await until('the handlers to be done', () => holderOf(lock) === null, { every: 5 })
+      mkdirSync(lock, { recursive: true })
+      writeFileSync(`${lock}/${pid}-${start}`, '')
+      killOne(scene)
+      return async () => rmSync(lock, { recursive: true, force: true })
     },
   },
   {
