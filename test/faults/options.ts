@@ -6,6 +6,7 @@ import { reason } from '../../lib/errors.ts'
 import { campaign, each } from './campaign.ts'
 import { falseAlarms, ranThrough } from './false-alarms.ts'
 import type { Gossip } from './lab.ts'
+import { limitedHosts, limitTable, limitTrials } from './limits.ts'
 import { begin, note, type Played, resume } from './play.ts'
 import { faults, faultsNamed, fewFaults } from './registry.ts'
 import type { Trial } from './trial.ts'
@@ -49,6 +50,7 @@ function read(args: string[]): Options {
       campaign: { type: 'string' },
       resume: { type: 'string' },
       'false-alarms': { type: 'string' },
+      limits: { type: 'boolean', default: false },
       seed: { type: 'string' },
       gossip: { type: 'string', default: 'tuned' },
       'as-user': { type: 'boolean', default: false },
@@ -78,6 +80,10 @@ function read(args: string[]): Options {
     const clients = 6
     const trials = each(seed, whole('--false-alarms', values['false-alarms']), falseAlarms, hostNames(clients))
     return { ...usual, clients, trials, head: [`seed ${seed}`], summary: ranThrough }
+  }
+  if (values.limits) {
+    const trials = limitTrials(hostNames(limitedHosts), values.only?.split(','))
+    return { ...usual, clients: limitedHosts, trials, head: [], summary: limitTable }
   }
   const chosen = values.only ? faultsNamed(values.only.split(',')) : values.ci ? faultsNamed(fewFaults) : faults
   const trials = each(seed, whole('--times', values.times), chosen, hostNames(usual.clients))

@@ -8,6 +8,7 @@ import { machineFaults } from './kinds/machine.ts'
 import { networkFaults } from './kinds/network.ts'
 import { processFaults } from './kinds/process.ts'
 import { stateFaults } from './kinds/state.ts'
+import { stuckFaults } from './kinds/stuck.ts'
 
 export const faults: readonly Fault[] = [
   ...networkFaults,
@@ -18,6 +19,7 @@ export const faults: readonly Fault[] = [
   ...machineFaults,
   ...clockFaults,
   ...lockFaults,
+  ...stuckFaults,
 ]
 
 /** What CI runs once. */

@@ -8,6 +8,7 @@
  *   npm run test:faults -- --campaign 100 [--seed 7]       so many, single ones and pairs, in an order of chance
  *   npm run test:faults -- --resume FILE                   what is left of a campaign
  *   npm run test:faults -- --false-alarms [10]             how many processes run through what should not end them
+ *   npm run test:faults -- --limits [--only EMFILE,FSIZE]  every limit on every part, a host each (Debian package strace)
  *
  * --as-user (agents, handlers and workers of an unprivileged user), --no-groups (no control groups for partitions),
  * --gossip default|tuned (tuned unless said), --json, --keep (the lab's folder; it is kept anyway when something fails).

@@ -21,9 +21,9 @@ use Time::HiRes qw(clock_gettime);
 # Under a perl that is set-uid nothing from outside is trusted until it went through a pattern.
 my ($beats, $store, @kinds) = map { /(.*)/s } @ARGV;
 my %is = map { $_ => 1 } @kinds;
-my ($instance, $token, $pid) = map { ($_ // '') =~ /(.*)/s } $ENV{WATCHBILL_INSTANCE}, $ENV{WATCHBILL_TOKEN}, $ENV{WORKER} // $$;
+my ($instance, $token, $pid) = map { ($_ // '') =~ /(.*)/s } $ENV{WATCHBILL_INSTANCE}, $ENV{WATCHBILL_TOKEN}, $ENV{WORKER_PID} // $$;
 my ($partition) = "$ENV{WATCHBILL_SERVICE}/$ENV{WATCHBILL_PARTITION}" =~ /(.*)/s;
-my $second = $ENV{WORKER};
+my $second = $ENV{WORKER_SECOND};
 my $stop = 0;
 my $boottime = 7; # CLOCK_BOOTTIME
 
@@ -38,7 +38,7 @@ if (($is{child} || $is{grandchild}) && !$second) {
     }
     $second = 1;
     if ($is{bare}) {
-      $ENV{WORKER} = $pid;
+      @ENV{qw(WORKER_PID WORKER_SECOND)} = ($pid, 1);
       delete @ENV{qw(WATCHBILL_DIR WATCHBILL_MARK)};
       exec $^X, $0, @ARGV or die "cannot begin anew: $!";
     }

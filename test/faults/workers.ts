@@ -19,6 +19,11 @@ const commands = {
   grandchild: ['exec perl', 'grandchild'],
   /** A master and its child, which set their titles: nothing is left of their environment. */
   prefork: ['exec perl', 'child title'],
+  /** A second process that left everything, and has set its title or begun anew: its environment tells nothing. */
+  daemon: ['exec perl', 'grandchild title'],
+  bare: ['exec perl', 'grandchild bare'],
+  /** The first process of a pid namespace, as container runtimes start it: it outlives the one that waits for it. */
+  container: ['WORKER_PID=$$ exec unshare --map-root-user --pid --fork perl', ''],
   /** A program with file capabilities: its environment is closed to all but root, and it outlives its parent. */
   capable: ['exec "$2/perl-capable"', ''],
   /** A program that is set-uid root: the same. */
@@ -30,7 +35,7 @@ export type Kind = keyof typeof commands
 /** The kind of each partition, which is its number. */
 export const kinds: readonly Kind[] = [
   ...(['plain', 'stubborn', 'shell', 'grandchild', 'prefork', 'stubborn'] as const),
-  ...(['shell', 'grandchild', 'capable', 'stubborn', 'prefork', 'setuid'] as const),
+  ...(['bare', 'grandchild', 'capable', 'container', 'daemon', 'setuid'] as const),
 ]
 
 /** @param folder of the lab: the beats, the store, and the programs that `makePerls` made there */

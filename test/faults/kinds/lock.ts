@@ -10,15 +10,26 @@ import { signal } from './agent.ts'
 
 const job = 'lock/job'
 
+export interface Contest {
+  /** Who has the lock, and who waits for it. */
+  readonly lockers: readonly Locker[]
+  readonly end: () => Promise<void>
+}
+
 /** On the host, and then, waiting for it, on another. */
-async function contest(scene: Scene): Promise<Locker[]> {
+export async function contest(scene: Scene): Promise<Contest> {
   const { lab, agent } = scene
-  const other = lab.clients.find(client => client !== agent) as Agent
+  const other = lab.clients.findLast(client => client !== agent) as Agent
   const first = lock(scene, agent)
   await until('the lock to be taken', async () => (await lab.beats()).some(({ partition }) => partition === job))
   const second = lock(scene, other)
   await second.said('waiting')
-  return [first, second]
+  const lockers = [first, second]
+  const end = async () => {
+    for (const locker of lockers) locker.kill('SIGTERM')
+    await Promise.all(lockers.map(({ ended }) => ended))
+  }
+  return { lockers, end }
 }
 
 function lock({ lab }: Scene, agent: Agent): Locker {
@@ -36,15 +47,14 @@ export const lockFaults: readonly Fault[] = [
     needs: 'pids',
     inject: async scene => {
       const { agent, host } = scene
-      const lockers = await contest(scene)
+      const { end } = await contest(scene)
       host.group.mayFork(false)
       await pause(1000)
       signal(agent, 'SIGSTOP')
       return async () => {
         host.group.mayFork(true)
         signal(agent, 'SIGCONT')
-        for (const { child } of lockers) child.kill('SIGTERM')
-        await Promise.all(lockers.map(({ ended }) => ended))
+        await end()
       }
     },
   },

@@ -21,7 +21,7 @@ const handlersLive = 1000
 const nothing: Heal = async () => {}
 
 /** The living shepherds of a host. */
-function shepherds({ lab, agent }: Scene): Process[] {
+export function shepherds({ lab, agent }: Scene): Process[] {
   const files = lab.files(agent)
   return localPartitions(files).flatMap(id => parseProcess(readLine(files.partition(id).shepherd)) ?? [])
 }
@@ -70,12 +70,18 @@ const stranger = '65533'
 const again = 'while (-e $ARGV[0]) { fork and exit; select undef, undef, undef, 0.02 }'
 
 /** Puts another program in the guard's place; null for none. */
-function replaceGuard({ lab, agent }: Scene, program: string | null): Heal {
-  const guard = join(lab.homeOf(agent), 'current/guard.cjs')
-  renameSync(guard, `${guard}.good`)
+function replaceGuard(scene: Scene, program: string | null): Heal {
+  return replaceProgram(scene, 'guard', () => program)
+}
+
+/** Puts something else in the place of one of the host's programs. @param made what, from what stands there */
+export function replaceProgram({ lab, agent }: Scene, name: string, made: (good: string) => string | null): Heal {
+  const file = join(lab.homeOf(agent), `current/${name}.cjs`)
+  const text = made(readFileSync(file, 'utf8'))
+  renameSync(file, `${file}.good`)
   // A new file: this one's contents are a link to everybody's.
-  if (program !== null) writeFileSync(guard, program)
-  return async () => renameSync(`${guard}.good`, guard)
+  if (text !== null) writeFileSync(file, text)
+  return async () => renameSync(`${file}.good`, file)
 }
 
 /** Kills whatever handler starts on the host, at a moment of chance, as long as `on` says so. */
