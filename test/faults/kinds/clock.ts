@@ -5,7 +5,7 @@ import { bootClock } from '../../../lib/clock.ts'
 import { processes } from '../../cluster/stage.ts'
 import type { Fault } from '../fault.ts'
 import { reboot } from './agent.ts'
-import { destroySession, handOut, longest } from './consul.ts'
+import { destroySession, handOut, takeLongTerms } from './consul.ts'
 
 const hour = 3600
 /** What the guard, every 2 s, takes to come and to look. */
@@ -22,8 +22,7 @@ export const clockFaults: readonly Fault[] = [
     inject: async scene => {
       const { lab, agent, host } = scene
       // A shepherd's timer runs as long as the lease: what is left of a short one passes while others take over.
-      await lab.redefine(agent, lab.define(longest.lease, longest.grace))
-      await pause(5000)
+      await takeLongTerms(scene)
       const held = [...processes(agent, lab.definition).keys()]
       await host.group.freeze()
       await lab.lan.unplug(host)

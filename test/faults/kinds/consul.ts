@@ -8,6 +8,7 @@ import { keysOf } from '../../../lib/names.ts'
 import { processes } from '../../cluster/stage.ts'
 import type { Agent } from '../../lab/cluster.ts'
 import { program } from '../../lab/install.ts'
+import { until } from '../../lab/until.ts'
 import type { Fault, Heal, Scene } from '../fault.ts'
 import { insist } from '../insist.ts'
 
@@ -17,7 +18,7 @@ const nothing: Heal = async () => {}
 const backupAge = 60_000
 /** In s: what one host's L and G are changed to. */
 const longer = { lease: 14, grace: 4 }
-export const longest = { lease: 25, grace: 8 }
+const longest = { lease: 25, grace: 8 }
 
 export async function drain({ lab, agent }: Scene, on: 'on' | 'off'): Promise<void> {
   await insist(`a drain, ${on}`, async () => {
@@ -44,11 +45,23 @@ export async function handOut({ lab }: Scene, partitions: readonly string[]): Pr
   await leader.api('PUT', `/v1/session/destroy/${ID}`)
 }
 
-/** Its L and G are the longest, and it is cut off; `then` is done without it. */
+/** The longest L and G, of whatever the host has from here on: what a process was started with stays with it. */
+export async function takeLongTerms(scene: Scene): Promise<void> {
+  const { lab, agent } = scene
+  const running = () => processes(agent, lab.definition).size
+  await lab.redefine(agent, lab.define(longest.lease, longest.grace))
+  await drain(scene, 'on')
+  await until('the host to give everything back', () => running() === 0, { deadline: 30_000 })
+  await drain(scene, 'off')
+  await until('the host to have its share again', async see => see(running()) >= 3 && lab.idle().length === 0, {
+    deadline: 30_000,
+  })
+}
+
+/** With the longest L and G, it is cut off; `then` is done without it. */
 async function cutWithLongTerms(scene: Scene, then: (leader: Agent) => Promise<unknown>): Promise<Heal> {
   const { lab, agent, host } = scene
-  await lab.redefine(agent, lab.define(longest.lease, longest.grace))
-  await pause(5000)
+  await takeLongTerms(scene)
   await lab.lan.unplug(host)
   await insist('the end of what is known of it', async () => then(await lab.cluster.leader()))
   return async () => {
@@ -174,9 +187,9 @@ export const consulFaults: readonly Fault[] = [
     limit: (longest.lease + longest.grace) * 1000,
     inject: scene => {
       const { lab, agent } = scene
-      const held = [...processes(agent, lab.definition).keys()]
       const { name } = lab.definition
       return cutWithLongTerms(scene, async leader => {
+        const held = processes(agent, lab.definition).keys()
         for (const id of held) await leader.api('PUT', `/v1/kv/${keysOf(name).lock(id)}`, 'garbage')
         const args = [name, lab.instance(agent), '--force', '--yes', '--http-addr', leader.http]
         await program('evict', args, leader)
