@@ -19,17 +19,17 @@ type Tool = readonly [string, ...string[]]
 
 const failing = (calls: string, error: string): Tool => {
   const inject = ['-e', `trace=${calls}`, '-e', `inject=${calls}:error=${error}`]
-  return ['strace', '-f', '-qq', '-o', '/dev/null', ...inject]
+  return ['/usr/bin/strace', '-f', '-qq', '-o', '/dev/null', ...inject]
 }
 const forks = 'clone,clone3,fork,vfork'
 
 const limits: Readonly<Record<string, Tool>> = {
-  EMFILE: ['prlimit', '--nofile=3:3'],
+  EMFILE: ['/usr/bin/prlimit', '--nofile=3:3'],
   ENFILE: failing('open,openat,pipe,pipe2,socket,dup,dup2,dup3', 'ENFILE'),
   ENOMEM: failing(`${forks},mmap,brk`, 'ENOMEM'),
   'pids.max': failing(forks, 'EAGAIN'),
-  NPROC: ['prlimit', '--nproc=1:1'], // root has none
-  FSIZE: ['prlimit', '--fsize=0:0'],
+  NPROC: ['/usr/bin/prlimit', '--nproc=1:1'], // root has none
+  FSIZE: ['/usr/bin/prlimit', '--fsize=0:0'],
 }
 
 /** How long it is felt before the host is cut off, and how long that lasts, ms. */
@@ -57,7 +57,7 @@ const parts: Readonly<Record<string, (scene: Scene, tool: Tool) => Promise<Heal>
 
 async function onAll(processes: readonly { pid: number }[], [file, ...args]: Tool): Promise<Heal> {
   const tools = processes.map(({ pid }) => spawn(file, [...args, '-p', String(pid)], { stdio: 'ignore' }))
-  if (file === 'prlimit') await Promise.all(tools.map(tool => ended(tool)))
+  if (file.endsWith('prlimit')) await Promise.all(tools.map(tool => ended(tool)))
   return async () => {
     for (const tool of tools) tool.kill('SIGKILL')
   }
@@ -73,8 +73,7 @@ async function under(scene: Scene, programs: readonly string[], tool: Tool): Pro
     replaceProgram(scene, name, good => {
       const words = tool.map(word => JSON.stringify(word)).join()
       const again = `[${words}, process.execPath, __filename, ...process.argv.slice(2)]`
-      const file = `require('node:child_process').execFileSync('which', [${JSON.stringify(tool[0])}], { encoding: 'utf8' }).trim()`
-      return `if (!process.env.LIMITED) process.execve(${file}, ${again}, { ...process.env, LIMITED: '1' })\n${good}`
+      return `if (!process.env.LIMITED) process.execve(${JSON.stringify(tool[0])}, ${again}, { ...process.env, LIMITED: '1' })\n${good}`
     }),
   )
   return async () => {

@@ -7,6 +7,7 @@ import { campaign, each } from './campaign.ts'
 import { falseAlarms, ranThrough } from './false-alarms.ts'
 import type { Gossip } from './lab.ts'
 import { limitedHosts, limitTable, limitTrials } from './limits.ts'
+import type { Program } from './needs.ts'
 import { begin, note, type Played, resume } from './play.ts'
 import { faults, faultsNamed, fewFaults } from './registry.ts'
 import type { Trial } from './trial.ts'
@@ -21,6 +22,8 @@ export interface Options {
   readonly trials: readonly Trial[]
   /** The first of them, played before. */
   readonly before: readonly Played[]
+  /** Programs that only these need. */
+  readonly needs: readonly Program[]
   /** Said at first. */
   readonly head: readonly string[]
   readonly note: (played: Played) => void
@@ -68,6 +71,7 @@ function read(args: string[]): Options {
     asUser: values['as-user'],
     noGroups: values['no-groups'],
     before: [],
+    needs: [],
     clients: 3,
     note: () => {},
     summary: nothing,
@@ -83,7 +87,7 @@ function read(args: string[]): Options {
   }
   if (values.limits) {
     const trials = limitTrials(hostNames(limitedHosts), values.only?.split(','))
-    return { ...usual, clients: limitedHosts, trials, head: [], summary: limitTable }
+    return { ...usual, clients: limitedHosts, trials, head: [], needs: ['strace' as const], summary: limitTable }
   }
   const chosen = values.only ? faultsNamed(values.only.split(',')) : values.ci ? faultsNamed(fewFaults) : faults
   const trials = each(seed, whole('--times', values.times), chosen, hostNames(usual.clients))

@@ -23,7 +23,7 @@ import { heading, line } from './table.ts'
 
 const options = optionsFrom(process.argv.slice(2))
 const say = (text: string) => options.json || console.log(text)
-const lack = await missing(say)
+const lack = await missing(say, options.needs)
 if (lack !== null) {
   console.log(`skipped: the fault lab cannot run here: ${lack}`)
 } else {
