@@ -34,12 +34,10 @@ function killShepherds(scene: Scene): void {
   for (const shepherd of shepherds(scene)) signal(shepherd, 'SIGKILL')
 }
 
-/** One partition has neither shepherd nor process any more. */
-function killOne({ lab, agent, random }: Scene): void {
-  const [id, worker] = random.pick([...processes(agent, lab.definition)])
-  const shepherd = parseProcess(readLine(lab.files(agent).partition(id).shepherd))
-  if (shepherd) signal(shepherd, 'SIGKILL')
-  signal(worker, 'SIGKILL')
+/** No partition of the host has a shepherd or a process any more, but for what left its group. */
+function killAll(scene: Scene): void {
+  killShepherds(scene)
+  for (const worker of workers(scene)) signal(worker, 'SIGKILL', true)
 }
 
 /** For each partition of the host, until this is called. */
@@ -203,7 +201,7 @@ export const processFaults: readonly Fault[] = [
         return signal(handler, 'SIGSTOP') && holderOf(`${directory}/handler.lock`)?.pid === handler.pid && handler
       }
       const handler = await until('a handler that is stopped', held, { deadline: 30_000 })
-      killOne(scene)
+      killAll(scene)
       return async () => void signal(handler, 'SIGCONT')
     },
   },
@@ -219,7 +217,7 @@ export const processFaults: readonly Fault[] = [
       await until('the handlers to be done', () => holderOf(lock) === null, { every: 5 })
       mkdirSync(lock, { recursive: true })
       writeFileSync(`${lock}/${pid}-${start}`, '')
-      killOne(scene)
+      killAll(scene)
       return async () => rmSync(lock, { recursive: true, force: true })
     },
   },
