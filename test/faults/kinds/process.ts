@@ -40,32 +40,23 @@ function killAll(scene: Scene): void {
   for (const worker of workers(scene)) signal(worker, 'SIGKILL', true)
 }
 
-/** For each partition of the host, until this is called. */
+/** For each partition of the host, until this is called. Who starts them bears nothing: to kill them is of no use. */
 function forgers({ lab, agent, host }: Scene): () => void {
   const on = join(lab.root, 'forged')
   writeFileSync(on, '')
   for (const [id, { pid }] of processes(agent, lab.definition)) {
     const [limit = 'unlimited'] = /(?<=^Max file locks +)\S+/m.exec(readFileSync(`/proc/${pid}/limits`, 'latin1')) ?? []
-    const mark = `ulimit -w ${limit}; WATCHBILL_DIR=${lab.files(agent).partition(id).directory} exec perl -e '${again}' ${on}`
-    const [file = '', ...args] = [
-      ...host.place.enter,
-      'setpriv',
-      '--reuid',
-      stranger,
-      '--clear-groups',
-      '/bin/sh',
-      '-c',
-      mark,
-    ]
-    spawn(file, args, { stdio: 'ignore' })
+    const bearer = '(ulimit -w "$2"; WATCHBILL_DIR=$3 exec sleep 0.1) &'
+    const line = `while [ -e "$1" ]; do ${bearer} sleep 0.03; done`
+    const user = ['setpriv', '--reuid', stranger, '--regid', stranger, '--clear-groups']
+    const [file = '', ...args] = [...host.place.enter, ...user, '/bin/sh', '-c', line, 'sh', on, limit]
+    spawn(file, [...args, lab.files(agent).partition(id).directory], { stdio: 'ignore' })
   }
   return () => rmSync(on)
 }
 
 /** Neither root nor whom the agents may run as. */
 const stranger = '65533'
-/** A new process every 20 ms: to kill one is of no use. */
-const again = 'while (-e $ARGV[0]) { fork and exit; select undef, undef, undef, 0.02 }'
 
 /** Puts another program in the guard's place; null for none. */
 function replaceGuard(scene: Scene, program: string | null): Heal {
