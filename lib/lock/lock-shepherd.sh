@@ -105,9 +105,21 @@ descendants() {
 
 marked() {
   for _file in $(LC_ALL=C grep -lsF -e "$_id" /proc/[0-9]*/environ /proc/[0-9]*/limits 4<&-); do
-    _file=${_file#/proc/}
-    add "${_file%/*}"
+    _one=${_file#/proc/} _one=${_one%/*}
+    case $_file in */limits) trusted "$_one" || continue ;; esac
+    add "$_one"
   done
+}
+
+# Everybody can read the limit, and set his own to it: whose it counts for is said in lib/process/containment.ts.
+trusted() {
+  user $$ && _me=$_user && user "$1"
+  case $_user in 0 | "$_me") ;; *) [ "$_me" = 0 ] ;; esac
+}
+
+user() {
+  _user=
+  while read -r _key _user _rest && [ "$_key" != Uid: ]; do :; done <"/proc/$1/status"
 }
 
 # What is left to a shell that cannot fork, and is alone: builtins. It cannot wait, so it kills and looks again.
@@ -118,7 +130,11 @@ last() {
     [ "$_pid" = 0 ] || ! alive "$_pid" "$_born" || _known="$_known $_pid:$_born"
     for _file in /proc/[0-9]*/limits; do
       while read -r _line; do
-        case $_line in "Max file locks "*" $_id "*) _one=${_file#/proc/} && add "${_one%/*}" ;; esac
+        case $_line in "Max file locks "*" $_id "*)
+          _one=${_file#/proc/} _one=${_one%/*}
+          ! trusted "$_one" || add "$_one"
+          ;;
+        esac
       done <"$_file"
     done
     for _one in $_known; do descendants "${_one%:*}"; done

@@ -7,7 +7,7 @@
 import { readLine, readUsual } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/instance.ts'
 import { killGroup, membersOfGroup } from './groups.ts'
-import { isAlive, type Process, parseProcess, type Relative, relativeOf, signal, startOf } from './identity.ts'
+import { isAlive, type Process, parseProcess, type Relative, relativeOf, signal, startOf, userOf } from './identity.ts'
 import { bornIn, locksLimit, pidsSince, type Since } from './marks.ts'
 
 /** By what the processes of one partition, or of one locked command, are known. */
@@ -25,6 +25,7 @@ export interface Traits {
 export function livingOf(all: readonly Traits[], since: Since | null = null): Map<string, Process[]> {
   const found = new Finding(all)
   const relatives = pidsSince(since).flatMap(pid => found.look(pid) ?? [])
+  found.addDoubtful()
   found.addDescendants(relatives)
   return found.byKey
 }
@@ -57,6 +58,8 @@ class Finding {
   readonly #byMark = new Map<string, string>()
   readonly #byDirectory = new Map<string, string>()
   readonly #byLeader = new Map<number, Traits>()
+  readonly #grouped = new Set<string>()
+  readonly #doubtful: [Process, string, number | null][] = []
 
   constructor(all: readonly Traits[]) {
     for (const traits of all) {
@@ -68,6 +71,7 @@ class Finding {
         // Also one that /proc hides.
         if (isAlive(recorded)) this.#add(recorded, key)
       }
+      if (group !== null) this.#grouped.add(key)
       if (group !== null) for (const pid of membersOfGroup(group)) this.#addPid(pid, key)
     }
   }
@@ -77,9 +81,17 @@ class Finding {
     const relative = relativeOf(pid)
     // Kernel threads have the parent 2.
     if (relative === null || relative.parent === 2 || this.#keyOf.has(pid)) return relative
-    const key = this.#byLimit(pid) ?? this.#byRelation(relative) ?? this.#byEnvironment(pid)
+    const key = this.#byRelation(relative) ?? this.#byTrustedLimit(relative) ?? this.#byEnvironment(pid)
     if (key !== undefined) this.#add(relative, key)
     return relative
+  }
+
+  /** Those with the limit that another user has: they belong where that user's processes are known to. */
+  addDoubtful(): void {
+    for (const [process, key, user] of this.#doubtful) {
+      const known = this.byKey.get(key) ?? []
+      if (known.some(({ pid }) => userOf(pid) === user)) this.#add(process, key)
+    }
   }
 
   addDescendants(all: readonly Relative[]): void {
@@ -92,6 +104,18 @@ class Finding {
         queue.push([child.pid, key])
       }
     }
+  }
+
+  /**
+   * Everybody can read the limit, and set his own to it. So it counts for this user and for root. For root also
+   * another user's counts, who may be the one that a program has become; but not where there is a control group.
+   */
+  #byTrustedLimit(relative: Relative): string | undefined {
+    const key = this.#byLimit(relative.pid)
+    if (key === undefined) return undefined
+    const [user, self] = [userOf(relative.pid), process.geteuid?.() ?? 0]
+    if (user === 0 || user === self || (self === 0 && !this.#grouped.has(key))) return key
+    this.#doubtful.push([relative, key, user])
   }
 
   #byLimit(pid: number): string | undefined {

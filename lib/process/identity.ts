@@ -45,6 +45,15 @@ export function processOf(pid: number): Process | null {
   return stat && !isDead(stat) ? { pid, start: stat.start } : null
 }
 
+/** The real user of a process, whoever it acts as; null when it is gone. */
+export function userOf(pid: number): number | null {
+  try {
+    return Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1])
+  } catch {
+    return null
+  }
+}
+
 /** When whatever has this pid was started, dead or alive; null when nothing has it. */
 export function startOf(pid: number): string | null {
   return statOf(pid)?.start ?? null
