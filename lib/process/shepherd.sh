@@ -61,11 +61,22 @@ past() {
   case $1 in '' | *[!0-9]* | 0?* | ???????????????*) false ;; *) [ "$1" -le "$_now" ] ;; esac
 }
 
+# The two words of a lease: _first and _second; false when there are none. The file holds the line twice and is written in
+# place (lib/lease/lease.ts says how). Two copies that differ were read while they were written, and are read again. A
+# file of one line is an older release's.
+lease() {
+  for _try in 1 2 3 4 5; do
+    { read -r _first _second && { read -r _line _copy || [ -z "$_line" ]; }; } <"$1" || return
+    [ "${_line:-$_first} ${_copy:-$_second}" != "$_first $_second" ] || return 0
+  done
+  false
+}
+
 # Whether the process may run; if not, _why. Sets _now, and _end to the end of the lease.
 current() {
   _until=0
-  read -r _from _own <"$_dir/lease" || _own=''
-  read -r _id _t0 <"${_dir%/*/*}/lease" || _id=''
+  lease "$_dir/lease" && _from=$_first _own=$_second || _own=''
+  lease "${_dir%/*/*}/lease" && _id=$_first _t0=$_second || _id=''
   clock # after both: a lease that is written at this very moment must not lie ahead, and seem to be none
   past "$_own" && _until=$((_own + _lease))
   # What the guard renewed counts only within this boot, and from when this acquisition was made.

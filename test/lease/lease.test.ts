@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { bootId } from '../../lib/clock.ts'
 import { extendLease, instanceLease, lastProof, never, partitionLease, writeLease } from '../../lib/lease/lease.ts'
-import { readFact, writeFact } from '../../lib/state/facts.ts'
+import { writeFact } from '../../lib/state/facts.ts'
 import { localOf } from '../../lib/state/local.ts'
+import { readTwice } from '../../lib/state/twice.ts'
 import { partitionIn, stateOf } from '../fixtures/state.ts'
 
 describe("the instance's lease", () => {
@@ -16,6 +18,8 @@ describe("the instance's lease", () => {
     ['a garbled one is none', `${bootId()} 5e3`, null],
     ['half a one is none', bootId(), null],
     ['an empty one is none', '', null],
+    ['written twice it is one', `${bootId()} 5000 \n${bootId()} 5000 `, 5000],
+    ['a torn one is none', `${bootId()} 5000 \n${bootId()} 4000 `, null],
     ['a negative one is none', `${bootId()} -5`, null],
   ]
   for (const [what, text, t0] of cases) {
@@ -32,7 +36,7 @@ describe("the instance's lease", () => {
     assert.equal(instanceLease(files, 9000), 5000)
     extendLease(files, 7000, 9000)
     extendLease(files, 6000, 9000)
-    assert.equal(readFact(files.lease), `${bootId()} 7000`)
+    assert.equal(readTwice(files.lease), `${bootId()} 7000`)
   })
 
   it('replaces what is not believed', t => {
@@ -50,11 +54,12 @@ describe("a partition's lease", () => {
     const partition = partitionIn(stateOf(t), '0')
     assert.equal(partitionLease(partition), null)
     writeLease(partition, { from: never, own: 12 })
-    assert.equal(readFact(partition.lease), '9999999999999 12')
+    assert.equal(readTwice(partition.lease), '9999999999999  12')
+    assert.equal(readFileSync(partition.lease).length, 60)
     assert.deepEqual(partitionLease(partition), { from: never, own: 12 })
   })
 
-  for (const text of ['', '5', '5 ', '5 6 7', '-5 6', '5 6.5', '5 1e3', 'from own']) {
+  for (const text of ['', '5', '5 ', '5 6 7', '5 6\n5 7', '-5 6', '5 6.5', '5 1e3', 'from own']) {
     it(`"${text}" is none`, t => {
       const partition = partitionIn(stateOf(t), '0')
       writeFact(partition.lease, text)

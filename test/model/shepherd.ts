@@ -211,8 +211,8 @@ class Shepherd implements Owner {
 
   /** Whether the process may run; see shepherd.sh. */
   #current(): boolean {
-    const [from = '', own = ''] = this.#read('lease').split(' ')
-    const [boot, t0 = ''] = this.#text(`${this.#directory.split('/').slice(0, -2).join('/')}/lease`).split(' ')
+    const [from = '', own = ''] = this.#twice(`${this.#directory}/lease`)
+    const [boot, t0 = ''] = this.#twice(`${this.#directory.split('/').slice(0, -2).join('/')}/lease`)
     const now = this.#now()
     const past = (text: string) => /^(0|[1-9]\d{0,13})$/.test(text) && Number(text) <= now
     let until = past(own) ? Number(own) + this.#lease : 0
@@ -236,6 +236,12 @@ class Shepherd implements Owner {
 
   #text(path: string): string {
     return this.host.files.exists(path) ? this.host.files.file(path).text.trimEnd() : ''
+  }
+
+  /** The words of a line that stands there twice, or once. */
+  #twice(path: string): string[] {
+    const [line = '', copy = line] = this.#text(path).split('\n')
+    return line.trimEnd() === copy.trimEnd() ? line.trimEnd().split(/ +/) : []
   }
 
   #has(fact: string): boolean {

@@ -1,4 +1,5 @@
 /** node:fs for the programs of the model. What changes something is an effect; /proc is the virtual machine's own. */
+import { failure } from '../files.ts'
 import { current } from '../program.ts'
 
 function reading() {
@@ -10,7 +11,7 @@ function reading() {
 /** Nothing outside of the instance's own state directory is ever changed. */
 function changing(what: string, path: string) {
   const program = current()
-  program.effect(`${what} ${path}`, /^(remove|rename)/.test(what) ? 'on disk' : 'takes room')
+  program.effect(`${what} ${path}`, /^(remove|rename|overwrite)/.test(what) ? 'on disk' : 'takes room')
   const { host } = program
   // A directory that is put aside keeps its name and gets something behind it.
   const inside = [`${program.home}/`, `${program.home}.`].some(start => `${path}/`.startsWith(start))
@@ -78,12 +79,20 @@ export function truncateSync(path: string): void {
   changing('truncate', path).write(path, '')
 }
 
-/** What is left to be read through each descriptor. */
+export const constants = { O_WRONLY: 1, O_NOFOLLOW: 0o400000 }
+
+/** What is left to be read through each descriptor, and where those lead that a file is overwritten through. */
 const open = new Map<number, Buffer>()
+const written = new Map<number, string>()
 let lastDescriptor = 2
 
-export function openSync(path: string): number {
+export function openSync(path: string, flags: string | number = 'r'): number {
   const descriptor = ++lastDescriptor
+  if (typeof flags === 'number') {
+    if (!reading().files.exists(path)) throw failure('ENOENT', path)
+    written.set(descriptor, path)
+    return descriptor
+  }
   if (path.startsWith('/proc/')) {
     open.set(descriptor, Buffer.from(textOf(path)))
     return descriptor
@@ -100,8 +109,22 @@ export function readSync(descriptor: number, into: Buffer, offset: number, lengt
   return read
 }
 
+/** In place: it takes no room. */
+export function writeSync(descriptor: number, text: string, at: number): number {
+  const path = written.get(descriptor) as string
+  const files = changing('overwrite', path)
+  const before = files.file(path).text
+  files.write(path, before.slice(0, at) + text + before.slice(at + text.length))
+  return text.length
+}
+
+export function fstatSync(descriptor: number) {
+  return statSync(written.get(descriptor) as string)
+}
+
 export function closeSync(descriptor: number): void {
   open.delete(descriptor)
+  written.delete(descriptor)
 }
 
 export function statSync(path: string, { throwIfNoEntry = true } = {}) {
