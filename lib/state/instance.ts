@@ -10,6 +10,8 @@ export interface InstanceFiles {
   readonly identity: string
   readonly session: string
   readonly lease: string
+  /** Whoever changes what the leases count from holds this lock: see lease/lease-lock.ts. */
+  readonly leaseLock: string
   readonly definition: string
   /** Digest of the definition whose partitions this instance wrote last. */
   readonly defined: string
@@ -131,6 +133,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     identity: at('instance'),
     session: at('session'),
     lease: at('lease'),
+    leaseLock: at('lease.lock'),
     definition: at('definition.json'),
     defined: at('defined'),
     settings: at('settings'),
