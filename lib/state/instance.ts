@@ -33,7 +33,7 @@ export interface InstanceFiles {
   readonly told: string
   /** When the next of them is due, boot-clock ms. */
   readonly eventsDue: string
-  /** Until when a drain that a check asked for lasts, `<boot id> <boot-clock ms> <why>`. */
+  /** Until when a drain that a check asked for lasts, and when it began: `<boot id> <boot-clock ms> <boot-clock ms> <why>`. */
   readonly drained: string
   /** When the set is fetched next, `<boot-clock ms> <stamp of the definition that this holds for>`. */
   readonly sourceDue: string

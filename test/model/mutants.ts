@@ -246,4 +246,11 @@ export const mutants: readonly Mutant[] = [
     faults: ['terms changed', 'shepherd killed', 'drained', 'drain over'],
     per: 'instance',
   },
+  {
+    name: 'a lease ahead of the clock is waited for',
+    file: 'plan.ts',
+    edits: [['local?.aheadOfClock === true', 'false']],
+    seed: 1,
+    faults: ['clock begins anew'],
+  },
 ]
