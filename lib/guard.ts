@@ -13,6 +13,7 @@ import { instanceLease } from './lease/lease.ts'
 import { type Renewal, renew } from './lease/renew.ts'
 import { killMembers, membersOf } from './process/containment.ts'
 import { isReportStale } from './report.ts'
+import { longestPause } from './sources/state.ts'
 import { readFact } from './state/facts.ts'
 import { isMarkForgotten } from './state/handler-mark.ts'
 import { enterState, type InstanceFiles, type PartitionFiles } from './state/instance.ts'
@@ -45,6 +46,8 @@ export interface Tick extends Verdict {
 const startUp = 500
 /** How often every guard has all locks looked at, ms. */
 const lookEvery = 10_000
+/** By so much checks and hooks are put off at most, ms: see events/queue.ts. */
+const mostPutOff = 300_000
 /** What a process may print before its output is put aside, bytes. */
 const mostOutput = 1024 * 1024
 
@@ -76,8 +79,14 @@ function syncAfter(files: InstanceFiles, interval: number): number | null {
   const accepted = acceptedDefinition(files)
   if (!accepted?.definition.source) return null
   const [at = '', stamp] = readFact(files.sourceDue)?.split(/ (.*)/s) ?? []
-  const left = stamp === accepted.stamp.trimEnd() ? Math.max(0, Number(at) - bootClock()) : 0
+  const left = stamp === accepted.stamp.trimEnd() ? leftOf(Number(at), longestPause(accepted.definition.source)) : 0
   return left < interval ? left : null
+}
+
+/** How long it is to a time that was put off by at most `most` ms. One that lies further ahead is another clock's: it is due. */
+function leftOf(at: number, most: number): number {
+  const left = at - bootClock()
+  return left > 0 && left <= most ? left : 0
 }
 
 function sentenceOf({ proved, lost, missing }: Renewal): string {
@@ -111,10 +120,11 @@ async function tellHooks(
 
 /** A check, or a hook that waits, is due before the next tick; or a drain that a check asked for is over. */
 function isAttentionDue(files: InstanceFiles, next: number): boolean {
-  const due = [files.checksDue, files.eventsDue].flatMap(file => readFact(file) ?? []).map(Number)
-  if (due.some(at => at <= next)) return true
-  const [boot, until] = readFact(files.drained)?.split(' ') ?? []
-  return boot !== undefined && (boot !== bootId() || Number(until) <= next)
+  const facts = [files.checksDue, files.eventsDue].flatMap(file => readFact(file) ?? [])
+  const due = facts.map(Number).filter(Number.isFinite) // it may say `none`
+  if (due.some(at => at <= next || leftOf(at, mostPutOff) === 0)) return true
+  const [boot, until, begun] = readFact(files.drained)?.split(' ') ?? []
+  return boot !== undefined && (boot !== bootId() || Number(until) <= next || Number(begun) > next)
 }
 
 /** The renewal, or why there is none. */
@@ -161,11 +171,11 @@ function unanswered(here: ThisInstance, local: ReadonlyMap<string, Local>, inter
   return { code: 2, sentence: `${why}; the lease is over and nothing runs` }
 }
 
-/** What is here without a lock that was just proved: a handler may yet take it back, or stop it, or be too late. */
+/** What is here without a lease that was just proved: a handler may yet take it back, or stop it, or be too late. */
 function left(local: ReadonlyMap<string, Local>, { proved }: Renewal): ReadonlyMap<string, Local> {
   const held = new Set(proved)
   const active = ({ acquisition, releasing, process }: Local) => (acquisition ?? releasing ?? process) !== null
-  return new Map([...local].filter(([id, one]) => !held.has(id) && active(one)))
+  return new Map([...local].filter(([id, one]) => (!held.has(id) || one.aheadOfClock) && active(one)))
 }
 
 /** Until when the next tick has surely spoken: Consul counts the interval from the end of this one. Boot clock, ms. */
@@ -229,7 +239,8 @@ function reconcileAfter(
   if (isMarkForgotten(files.directory) || stampOf(here.definitionFile) !== acceptedDefinition(files)?.stamp) return 0
   const [boot, looked] = readFact(files.looked)?.split(' ') ?? []
   const now = bootClock()
-  if (boot !== bootId() || !(now - Number(looked) < lookEvery - interval)) return 0
+  const age = now - Number(looked) // below 0 when the clock began anew
+  if (boot !== bootId() || !(age >= 0 && age < lookEvery - interval)) return 0
   if (isReportStale(files, local)) return 0
   return readFree(files, boot, now).size > 0 ? untilDue(files, now, interval) : null
 }
@@ -241,8 +252,8 @@ function untilDue(files: InstanceFiles, now: number, interval: number): number {
 }
 
 /** Something stands half done, or a process that should run has nobody to look after it. */
-function needsWork({ acquisition, releasing, index, restart, shepherd, status }: Local): boolean {
-  if (releasing !== null) return true
+function needsWork({ acquisition, releasing, index, restart, shepherd, status, aheadOfClock }: Local): boolean {
+  if (releasing !== null || aheadOfClock) return true
   if (acquisition === null) return shepherd !== null
   return index === null || restart || (shepherd === null && !/^finished\b/.test(status ?? ''))
 }

@@ -125,7 +125,9 @@ function mine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock
   }
   // A restored backup, or another state directory: nobody knows who else may still run it.
   if (!ours) return { do: 'disown', partition: id, index, next: nextHolder(snapshot, assignment, id) }
-  if (local?.releasing || mustGiveUp(snapshot, assignment, id)) return release(snapshot, assignment, id, index, true)
+  // Whatever runs by a clock that was another is stopped, and the partition claimed as a new acquisition.
+  const over = local?.releasing != null || local?.aheadOfClock === true
+  if (over || mustGiveUp(snapshot, assignment, id)) return release(snapshot, assignment, id, index, true)
   if (local?.index !== index || !local.whole) return { do: 'adopt', partition: id, index }
   const request = snapshot.restarts.get(id) ?? null
   if (request !== null || local.restart) return { do: 'restart', partition: id, request }

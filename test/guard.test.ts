@@ -1,17 +1,19 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { describe, it, type TestContext } from 'node:test'
-import { bootClock } from '../lib/clock.ts'
+import { bootClock, bootId } from '../lib/clock.ts'
+import { stampOf } from '../lib/definition/cached.ts'
 import type { Source } from '../lib/definition/definition.ts'
 import { guard } from '../lib/guard.ts'
 import { extendLease, writeLease } from '../lib/lease/lease.ts'
 import { isAlive, type Process, processOf } from '../lib/process/identity.ts'
 import { writeFact } from '../lib/state/facts.ts'
-import { enterState, type PartitionFiles } from '../lib/state/instance.ts'
+import { enterState, type InstanceFiles, type PartitionFiles } from '../lib/state/instance.ts'
 import { definition, me, sessionOf, snapshotOf } from './fixtures/cluster.ts'
 import { fakeConsul } from './fixtures/consul.ts'
 import { partitionIn, stateOf } from './fixtures/state.ts'
 import { until } from './lab/until.ts'
+import type { ConsulModel } from './model/consul.ts'
 
 const { keys } = snapshotOf()
 const interval = 2000
@@ -87,12 +89,18 @@ describe('the guard, of a process that no shepherd looks after', () => {
 })
 
 describe('the guard, of a set that is fetched', () => {
-  const source = {} as Source // only whether there is one
+  const source = { everyMs: 70_000, retryMs: 2000, timeoutMs: 10_000 } as Source
   const soon = () => bootClock() + 60_000
   const cases: [what: string, after: number | null, Source | null, due: () => string | null, member?: false][] = [
     ['has it fetched when that never was', 0, source, () => null],
     ['has it fetched when it is time', 0, source, () => `${bootClock() - 1} 3 /file 7`],
     ['leaves it until then', null, source, () => `${soon()} 3 /file 7`],
+    [
+      'has it fetched when that lies further ahead than it is ever put off',
+      0,
+      source,
+      () => `${soon() + 100_000} 3 /file 7`,
+    ],
     ['has it fetched when the definition is another one', 0, source, () => `${soon()} 3 /file 8`],
     ['does nothing where it stands in the definition', null, null, () => null],
     ['does nothing before it takes part', null, source, () => null, false],
@@ -114,6 +122,71 @@ describe('the guard, of a set that is fetched', () => {
       })
       const here = { instance: me, node: 'a', service: 'svc', serviceId: 'svc', definitionFile: '/file', files }
       assert.equal((await guard(here, interval)).syncAfter, after)
+    })
+  }
+})
+
+describe('the guard, where the clock began anew', () => {
+  /** An instance with nothing to do but what these facts say, which were written ahead of the clock. */
+  async function ticked(t: TestContext, facts: (files: InstanceFiles, ahead: number, memory: ConsulModel) => void) {
+    const { consul, memory } = await fakeConsul(t)
+    const files = stateOf(t)
+    enterState(files, me, 'svc')
+    const definitionFile = `${files.directory}/svc.json`
+    writeFact(definitionFile, '{}')
+    writeFact(
+      files.definition,
+      JSON.stringify({ file: definitionFile, definition, digest: 'x', stamp: stampOf(definitionFile) }),
+    )
+    memory.lock(keys.member(me), memory.session(sessionOf(me), 'a'), '{}')
+    writeFact(files.session, sessionOf(me))
+    writeFact(files.looked, `${bootId()} ${bootClock()}`)
+    facts(files, bootClock() + 3_600_000, memory)
+    process.env.CONSUL_HTTP_ADDR = new URL(consul.address.origin).host
+    t.after(() => {
+      delete process.env.CONSUL_HTTP_ADDR
+    })
+    return guard({ instance: me, node: 'a', service: 'svc', serviceId: 'svc', definitionFile, files }, interval)
+  }
+
+  it('does nothing when no fact lies ahead', async t => {
+    const { reconcileAfter, mustAttend } = await ticked(t, () => {})
+    assert.deepEqual([reconcileAfter, mustAttend], [null, false])
+  })
+
+  it('has all locks looked at when the last look lies ahead', async t => {
+    const looked = (files: InstanceFiles, ahead: number) => writeFact(files.looked, `${bootId()} ${ahead}`)
+    assert.equal((await ticked(t, looked)).reconcileAfter, 0)
+  })
+
+  it('has a partition looked after whose lease lies ahead', async t => {
+    const { reconcileAfter, sentence } = await ticked(t, (files, ahead, memory) => {
+      const partition = partitionIn(files, '0')
+      writeFact(partition.acquisition, 'x')
+      writeFact(partition.index, String(memory.lock(keys.lock('0'), sessionOf(me))))
+      writeFact(partition.status, 'finished: exit 0')
+      writeLease(partition, { from: ahead, own: ahead })
+    })
+    assert.deepEqual([sentence, reconcileAfter], ['1 locks held', 0])
+  })
+
+  it('attends when a drain that a check asked for began ahead of it', async t => {
+    const drained = (files: InstanceFiles, ahead: number) =>
+      writeFact(files.drained, `${bootId()} ${ahead + 60_000} ${ahead} why`)
+    assert.equal((await ticked(t, drained)).mustAttend, true)
+    const now = (files: InstanceFiles) =>
+      writeFact(files.drained, `${bootId()} ${bootClock() + 3_600_000} ${bootClock()} why`)
+    assert.equal((await ticked(t, now)).mustAttend, false)
+  })
+
+  it('attends to nothing when nothing waits', async t => {
+    assert.equal((await ticked(t, files => writeFact(files.eventsDue, 'none'))).mustAttend, false)
+  })
+
+  for (const due of ['checksDue', 'eventsDue'] as const) {
+    it(`attends when ${due} lies further ahead than it is ever put off`, async t => {
+      assert.equal((await ticked(t, (files, ahead) => writeFact(files[due], String(ahead)))).mustAttend, true)
+      assert.equal((await ticked(t, files => writeFact(files[due], String(bootClock() + 8000)))).mustAttend, false)
     })
   }
 })

@@ -93,6 +93,27 @@ describe('with nothing to do', () => {
   ])
 })
 
+describe('a lease that lies ahead of the clock', () => {
+  const ahead = { aheadOfClock: true, leaseRuns: false, proof: null }
+  table([
+    {
+      when: 'is over: what runs is stopped and given back, to be claimed as a new acquisition',
+      over: { ...lock(locks.held(me)), ...local(locals.running(ahead)) },
+      expected: [release],
+    },
+    {
+      when: 'is over where nothing runs any more, too',
+      over: { ...lock(locks.held(me)), ...local(locals.quiet(ahead)) },
+      expected: [release],
+    },
+    {
+      when: 'takes back no lock that was lost',
+      over: { ...lock(locks.unclean(me)), ...local(locals.quiet(ahead)) },
+      expected: [takeover],
+    },
+  ])
+})
+
 describe('entering', () => {
   const enter: Step = { do: 'enter' }
   table([

@@ -9,7 +9,7 @@ import { reason } from '../errors.ts'
 import type { Reconcile } from '../reconcile.ts'
 import { writeFact } from '../state/facts.ts'
 import { type Event, isBuiltIn, reactionsTo } from './event.ts'
-import { done, putOff, type Waiting, waiting } from './queue.ts'
+import { done, longestPutOff, putOff, type Waiting, waiting } from './queue.ts'
 import { react } from './react.ts'
 import { forgetHook, type Hook, startHooks, stateOfHook } from './run-hook.ts'
 
@@ -17,7 +17,6 @@ import { forgetHook, type Hook, startHooks, stateOfHook } from './run-hook.ts'
 const atOnce = 16
 /** The first retry comes after this, each further one after twice as long as the one before, ms. */
 const firstRetry = 1000
-const longestRetry = 300_000
 const mostFailures = 8
 const poll = 50
 
@@ -91,7 +90,7 @@ function fail(run: Reconcile, one: Waiting, why: string): void {
     end(run, one, `failed ${failures} times, given up: ${why}`)
     return
   }
-  const wait = Math.min(firstRetry * 2 ** one.failures, longestRetry)
+  const wait = Math.min(firstRetry * 2 ** one.failures, longestPutOff)
   run.log(`${describe(one.event)}: failed, tried again in ${seconds(wait)}: ${why}`)
   putOff(one, bootClock() + wait)
   forgetHook(one) // after it is put off: killed in between, it has failed once more

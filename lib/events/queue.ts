@@ -11,6 +11,9 @@ import { attempt, makeDirectory, namesIn, readFact, writeFact } from '../state/f
 import type { InstanceFiles } from '../state/instance.ts'
 import { type Event, reactionsTo } from './event.ts'
 
+/** By how much one that failed is put off at most, ms: what lies further ahead is another clock's time. */
+export const longestPutOff = 300_000
+
 /** One reaction to one event that is still to be done. */
 export interface Waiting {
   /** Its directory; see hook.sh for what else is in it. */
@@ -50,7 +53,8 @@ export function waiting(files: InstanceFiles): Waiting[] {
 function parse(directory: string): Waiting | null {
   try {
     const { boot, ...written } = JSON.parse(readFact(`${directory}/event`) ?? '') as Written
-    return { ...written, notBefore: boot === bootId() ? written.notBefore : 0, directory }
+    const isWaiting = boot === bootId() && written.notBefore <= bootClock() + longestPutOff
+    return { ...written, notBefore: isWaiting ? written.notBefore : 0, directory }
   } catch (error) {
     if (error instanceof SyntaxError) return null // done meanwhile, or a torn disk
     throw error

@@ -51,7 +51,8 @@ async function release(
 
 async function drain(run: Reconcile, coolDownMs: number, why: string): Promise<string> {
   const { instance } = run
-  writeFact(run.files.drained, `${bootId()} ${bootClock() + coolDownMs} ${why}`)
+  const now = bootClock()
+  writeFact(run.files.drained, `${bootId()} ${now + coolDownMs} ${now} ${why}`)
   await changeSettings(run.consul, keysOf(run.service), settings => ({
     ...settings,
     drained: [...new Set([...settings.drained, instance])],
@@ -71,8 +72,8 @@ export async function endDrain(run: Reconcile): Promise<boolean> {
   return true
 }
 
-/** Another boot is a new beginning. */
+/** Another boot is a new beginning, and so is a clock that began anew: then its beginning lies ahead. */
 function isDrainOver(text: string | null, now: number): boolean {
-  const [boot, until] = text?.split(' ') ?? []
-  return boot !== undefined && (boot !== bootId() || now >= Number(until))
+  const [boot, until, begun] = text?.split(' ') ?? []
+  return boot !== undefined && (boot !== bootId() || now >= Number(until) || Number(begun) > now)
 }

@@ -57,6 +57,14 @@ function padded(time: number): string {
   return String(time).padEnd(14)
 }
 
+/**
+ * It was written by a clock that has begun anew since: /proc/uptime does so in another time namespace, as of a container
+ * that was started again, under the same boot id. Nobody can wait for that time, so the lease is over.
+ */
+export function isAheadOfClock({ from, own }: PartitionLease, now: number): boolean {
+  return (own !== never && own > now) || (from !== never && from > now + clockStep)
+}
+
 /** When the lock of an acquisition was last known to be held; null when that is not known. */
 export function lastProof(lease: PartitionLease | null, t0: number | null, now: number): number | null {
   if (lease === null) return null

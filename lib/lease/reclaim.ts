@@ -6,10 +6,10 @@ import type { Step } from '../plan.ts'
 import { fencingToken } from '../settings.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { removeFact, writeFact } from '../state/facts.ts'
-import type { PartitionFiles } from '../state/instance.ts'
 import type { Local } from '../state/local.ts'
 import { writePartitionLeases } from '../worker/lease.ts'
-import { never, type PartitionLease } from './lease.ts'
+import { never } from './lease.ts'
+import { changingLeases } from './lease-lock.ts'
 import { assume, lockIndex, lockOperations } from './takeover.ts'
 
 export type Reclaim = Extract<Step, { do: 'reclaim' }>
@@ -18,15 +18,11 @@ export type Adopt = Extract<Step, { do: 'adopt' }>
 /** What is refused is left as it is: its lease is pinned, and the next look decides. */
 export async function reclaimAll(context: Context, snapshot: Snapshot, reclaims: readonly Reclaim[]): Promise<void> {
   let begun = 0
-  // All at once, for the worker's lease follows each time; pin() then finds nothing to shorten.
-  writePartitionLeases(
-    reclaims.map(({ partition }) => pinned(context, partition, snapshot.local.get(partition) as Local)),
-  )
+  changingLeases(context.files, () => pin(context, snapshot, reclaims))
   await transactInBatches(context.consul, {
     items: reclaims.map(reclaim => ({ ...reclaim, local: snapshot.local.get(reclaim.partition) as Local })),
     operations: ({ partition, index, held, local }) => {
       begun = bootClock()
-      pin(context, partition, local)
       const [check, lock] = lockOperations(
         context,
         snapshot,
@@ -40,9 +36,10 @@ export async function reclaimAll(context: Context, snapshot: Snapshot, reclaims:
       return held ? [check, { ...lock, Verb: 'unlock' }, lock] : [check, lock]
     },
     onDone: (done, entries) => {
-      for (const { partition, local } of done) {
-        assume(context, partition, lockIndex(snapshot, partition, entries), local.terms as Terms, begun)
-      }
+      const held = done.map(({ partition, local }) => {
+        return { partition, index: lockIndex(snapshot, partition, entries), terms: local.terms as Terms }
+      })
+      assume(context, held, begun)
     },
   })
 }
@@ -51,15 +48,15 @@ type Terms = NonNullable<Local['terms']>
 
 /**
  * The lock's index is in doubt until the transaction is done: the guard must neither check the old one nor extend the
- * lease over what it did not check.
+ * lease over what it did not check. All at once, for the worker's lease follows each time.
  */
-function pin(context: Context, partition: string, local: Local): void {
-  writePartitionLeases([pinned(context, partition, local)])
-  removeFact(context.files.partition(partition).index)
-}
-
-function pinned(context: Context, partition: string, { proof }: Local): [PartitionFiles, PartitionLease] {
-  return [context.files.partition(partition), { from: never, own: proof as number }]
+function pin({ files }: Context, { local }: Snapshot, reclaims: readonly Reclaim[]): void {
+  const all = reclaims.map(({ partition }) => ({
+    files: files.partition(partition),
+    ...(local.get(partition) as Local),
+  }))
+  writePartitionLeases(all.map(({ files, proof }) => [files, { from: never, own: proof as number }]))
+  for (const { files } of all) removeFact(files.index)
 }
 
 /** The lock is held, as this look has seen, but whoever took it did not live to write all of that down. */
@@ -69,5 +66,5 @@ export function adopt(context: Context, snapshot: Snapshot, { partition, index }
   const { token, terms } = snapshot.local.get(partition) as Local
   const { lease, grace } = snapshot.locks.get(partition)?.held ?? terms ?? own
   if (token === null) writeFact(context.files.partition(partition).token, fencingToken(settings.epoch, index))
-  assume(context, partition, index, { lease, grace }, snapshot.now)
+  assume(context, [{ partition, index, terms: { lease, grace } }], snapshot.now)
 }

@@ -11,6 +11,7 @@ import type { InstanceFiles, PartitionFiles } from '../state/instance.ts'
 import type { Local } from '../state/local.ts'
 import { lengthen, writePartitionLeases } from '../worker/lease.ts'
 import { extendLease, instanceLease, lastProof, never, type PartitionLease, partitionLease } from './lease.ts'
+import { changingLeases } from './lease-lock.ts'
 
 export interface Guarded {
   readonly consul: Consul
@@ -45,10 +46,9 @@ export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>,
   )
   const { proved, member } = await proveAll(guarded, session, assumed)
   const lost = assumed.map(({ id }) => id).filter(id => !proved.has(id))
-  const before = instanceLease(files, t0)
-  writePartitionLeases(lost.flatMap(id => pinned(files.partition(id), before, t0)))
-  const again = [...proved].filter(id => local.get(id)?.pinned)
-  writePartitionLeases(again.map(id => [files.partition(id), { from: t0, own: t0 }]))
+  const again = assumed.filter(({ id }) => proved.has(id) && local.get(id)?.pinned)
+  const over = assumed.filter(({ id }) => !proved.has(id))
+  if (over.length + again.length > 0) changingLeases(files, () => pinAndFree(files, over, again, t0))
   extendLease(files, t0, bootClock())
   lengthen(files.worker, t0)
   return { proved: [...proved], lost, member, missing }
@@ -106,6 +106,19 @@ async function proveAll(guarded: Guarded, session: string | null, assumed: reado
     }
   }
   return { proved, member }
+}
+
+/**
+ * A check that was overtaken frees nothing: a later one may have found the lock lost, whose lease was pinned already. A lock
+ * whose index is another by now was acquired since, or is in doubt: this check says nothing of it.
+ */
+function pinAndFree(files: InstanceFiles, over: readonly Assumed[], again: readonly Assumed[], t0: number): void {
+  const isStill = ({ id, index }: Assumed) => readFact(files.partition(id).index) === String(index)
+  const before = instanceLease(files, t0)
+  writePartitionLeases(over.filter(isStill).flatMap(({ id }) => pinned(files.partition(id), before, t0)))
+  if ((instanceLease(files, bootClock()) ?? -1) > t0) return
+  const free = again.filter(isStill).filter(({ id }) => partitionLease(files.partition(id))?.from === never)
+  writePartitionLeases(free.map(({ id }) => [files.partition(id), { from: t0, own: t0 }]))
 }
 
 /** The instance's lease must not count for this one any longer: its own ends L after the last proof. */

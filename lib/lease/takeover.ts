@@ -12,6 +12,7 @@ import { makeOwnDirectory, removeFact, writeFact } from '../state/facts.ts'
 import type { Terms } from '../state/local.ts'
 import { writePartitionLease } from '../worker/lease.ts'
 import { clockStep, never } from './lease.ts'
+import { changingLeases } from './lease-lock.ts'
 import { heldValue } from './lock-value.ts'
 
 export type Claim = Extract<Step, { do: 'claim' }>
@@ -39,11 +40,13 @@ export async function claimAll(
       return asked ? [...operations, { Verb: 'delete', Key: snapshot.keys.restart(partition) }] : operations
     },
     onDone: async (done, entries) => {
+      const held: Held[] = []
       for (const { partition } of done) {
         const index = lockIndex(snapshot, partition, entries)
         writeFact(context.files.partition(partition).token, fencingToken(snapshot.settings.epoch, index))
-        assume(context, partition, index, terms, begun)
+        held.push({ partition, index, terms })
       }
+      assume(context, held, begun)
       await onHeld(done.map(({ partition }) => partition))
     },
   })
@@ -57,11 +60,20 @@ function intend(context: Context, snapshot: Snapshot, partition: string): string
   const pending = before?.index === null ? before.acquisition : null
   makeOwnDirectory(files.directory)
   // Over, until the lock is held. Where there is none, nothing runs either; and each file written takes its time.
-  if (existsSync(files.lease)) writePartitionLease(files, { from: never, own: never })
+  if (existsSync(files.lease)) end(context, partition)
   for (const fact of [files.index, files.token, files.releasing, files.restart, files.status]) removeFact(fact)
   const acquisition = pending ?? randomId()
   writeFact(files.acquisition, acquisition)
   return acquisition
+}
+
+/** In one, so that no check frees a lease of which it has seen the index and not the end. */
+function end(context: Context, partition: string): void {
+  const files = context.files.partition(partition)
+  changingLeases(context.files, () => {
+    writePartitionLease(files, { from: never, own: never })
+    removeFact(files.index)
+  })
 }
 
 /** The two operations that take a lock, or take it again, exactly as it was read. */
@@ -96,10 +108,25 @@ export function lockIndex(snapshot: Snapshot, partition: string, entries: Parame
   return index
 }
 
-/** Writes down that the lock is held: from the guard's next check on, the instance's lease counts for it. */
-export function assume(context: Context, partition: string, index: number, terms: Terms, begun: number): void {
-  const files = context.files.partition(partition)
-  writeFact(files.terms, `${terms.lease} ${terms.grace}`)
-  writeFact(files.index, String(index))
-  writePartitionLease(files, { from: bootClock() + clockStep, own: begun })
+/** A lock that is held, and the terms of its acquisition. */
+export interface Held {
+  readonly partition: string
+  /** The lock's ModifyIndex. */
+  readonly index: number
+  readonly terms: Terms
+}
+
+/**
+ * Writes down that locks are held: from the guard's next check on, the instance's lease counts for them.
+ * @param begun when their transaction did, boot-clock ms
+ */
+export function assume(context: Context, held: readonly Held[], begun: number): void {
+  changingLeases(context.files, () => {
+    for (const { partition, index, terms } of held) {
+      const files = context.files.partition(partition)
+      writeFact(files.terms, `${terms.lease} ${terms.grace}`)
+      writeFact(files.index, String(index))
+      writePartitionLease(files, { from: bootClock() + clockStep, own: begun })
+    }
+  })
 }

@@ -152,15 +152,30 @@ export function removal(keys: Keys, id: string, index: number): Operation[] {
   ]
 }
 
-/** Removes partitions; their locks go once nothing of them runs. @returns the ids that were there */
-export async function removePartitions(consul: Consul, keys: Keys, ids: readonly string[]): Promise<string[]> {
-  const there = await present(consul, keys.partitions, ids.map(keys.partition))
-  const { done } = await transactInBatches(consul, {
-    items: [...new Set(ids)].filter(id => there.has(keys.partition(id))),
-    operations: id => [{ Verb: 'delete', Key: keys.partition(id) }],
-    ...along(keys, {}),
-  })
-  return [...done]
+/**
+ * Removes partitions; their locks go once nothing of them runs. Each only as it was read: a request that Consul kept back
+ * through an election must not remove what was added again since.
+ * @param which of those that are there; all unless given
+ * @returns the ids that were there
+ */
+export async function removePartitions(
+  consul: Consul,
+  keys: Keys,
+  ids: readonly string[],
+  which: (partition: Partition) => boolean = () => true,
+): Promise<string[]> {
+  const removed: string[] = []
+  let left: readonly string[] = [...new Set(ids)]
+  for (let attempt = 0; attempt < 5 && left.length > 0; attempt++) {
+    const there = (await partitionsAt(consul, keys, left)).filter(which)
+    const gone = await removeUnchanged(consul, keys, there)
+    removed.push(...gone)
+    const done = new Set(gone)
+    left = there.flatMap(({ id }) => (done.has(id) ? [] : [id]))
+  }
+  if (left.length > 0)
+    throw new Temporary(`cannot remove ${left.length} partitions: others keep changing them; try again`)
+  return removed
 }
 
 /** The same for those that nobody has changed since they were read. @returns the ids of those that are gone */
@@ -189,13 +204,7 @@ export async function definePartitions(
   const before = await readPartitions(consul, keys)
   const items = ids.map(id => ({ id }))
   const added = await addPartitions(consul, keys, items, 'definition', { clean })
-  const gone = before.filter(({ id, from }) => (from === 'definition' || from === 'source') && !wanted.has(id))
-  return {
-    added,
-    removed: await removePartitions(
-      consul,
-      keys,
-      gone.map(({ id }) => id),
-    ),
-  }
+  const isOwn = ({ id, from }: Partition) => (from === 'definition' || from === 'source') && !wanted.has(id)
+  const gone = before.filter(isOwn).map(({ id }) => id)
+  return { added, removed: await removePartitions(consul, keys, gone, isOwn) }
 }

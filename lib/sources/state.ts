@@ -1,6 +1,7 @@
 /** What this instance knows of its last fetches, in its state directory. */
 import { bootClock, bootId } from '../clock.ts'
 import type { Accepted } from '../definition/cached.ts'
+import type { Source } from '../definition/definition.ts'
 import { readFact, writeFact } from '../state/facts.ts'
 import type { InstanceFiles } from '../state/instance.ts'
 
@@ -39,6 +40,14 @@ export function keepFetchState(files: InstanceFiles, state: FetchState): void {
 /** Whether this instance ever put a set in force, whatever its source was. */
 export function everFetched(files: InstanceFiles): boolean {
   return /"answer":"/.test(readFact(files.source) ?? '')
+}
+
+/** While one is at work, or was killed at it, the guard starts no other for its time limit and this much, ms. */
+export const atWork = 15_000
+
+/** By how much the next fetch is put off at most, ms. */
+export function longestPause({ everyMs, retryMs, timeoutMs }: Source): number {
+  return Math.max(everyMs, retryMs, timeoutMs + atWork)
 }
 
 /** The next fetch comes in so many ms; earlier when the definition changes. */

@@ -22,10 +22,8 @@ import { type Duty, type Standing, takeDuty, tell } from './duty.ts'
 import { type Fetched, fetchSource, unfetched } from './fetch.ts'
 import { type Answer, itemsIn } from './items.ts'
 import { putInForce } from './put-in-force.ts'
-import { type FetchState, fetchState, keepFetchState, putOff } from './state.ts'
+import { atWork, type FetchState, fetchState, keepFetchState, putOff } from './state.ts'
 
-/** While one is at work, or was killed at it, the guard starts no other for its time limit and this much, ms. */
-const atWork = 15_000
 /** When something else than the source was in the way, ms. */
 const soon = 2000
 
@@ -152,7 +150,7 @@ async function failed(fetcher: Fetcher, state: FetchState, { message, refused }:
   const { run, accepted, source, standing, begun } = fetcher
   const { duty, index } = standing
   const now = bootClock()
-  const failingSince = state.failures === 0 ? now : state.failingSince
+  const failingSince = state.failures === 0 || state.failingSince > now ? now : state.failingSince
   keepFetchState(run.files, { ...state, failures: state.failures + 1, failingSince })
   const told = refused || now - failingSince >= source.giveUpAfterMs || duty.problem !== null
   if (state.failures === 0 || (told && message !== duty.problem)) run.log(message)

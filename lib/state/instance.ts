@@ -10,6 +10,8 @@ export interface InstanceFiles {
   readonly identity: string
   readonly session: string
   readonly lease: string
+  /** Whoever changes what the leases count from holds this lock: see lease/lease-lock.ts. */
+  readonly leaseLock: string
   readonly definition: string
   /** Digest of the definition whose partitions this instance wrote last. */
   readonly defined: string
@@ -31,7 +33,7 @@ export interface InstanceFiles {
   readonly told: string
   /** When the next of them is due, boot-clock ms. */
   readonly eventsDue: string
-  /** Until when a drain that a check asked for lasts, `<boot id> <boot-clock ms> <why>`. */
+  /** Until when a drain that a check asked for lasts, and when it began: `<boot id> <boot-clock ms> <boot-clock ms> <why>`. */
   readonly drained: string
   /** When the set is fetched next, `<boot-clock ms> <stamp of the definition that this holds for>`. */
   readonly sourceDue: string
@@ -137,6 +139,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     identity: at('instance'),
     session: at('session'),
     lease: at('lease'),
+    leaseLock: at('lease.lock'),
     definition: at('definition.json'),
     defined: at('defined'),
     settings: at('settings'),

@@ -4,7 +4,7 @@
  * guard that starts later undoes it: Consul runs it only when the service is registered anew. A leaver that died is no
  * leaver.
  */
-import { bootId } from '../clock.ts'
+import { bootClock, bootId } from '../clock.ts'
 import { isAlive, parseProcess, processOf } from '../process/identity.ts'
 import { readFact, removeFact, writeFact } from './facts.ts'
 import type { InstanceFiles } from './instance.ts'
@@ -34,7 +34,8 @@ export function staysOut(files: InstanceFiles, started: number): 'leaving' | 'le
   if (text === null) return null
   if (text.startsWith('leaving ') && !isInterrupted(text)) return 'leaving'
   const [boot, at] = text.split(' ')
-  if (boot === bootId() && Number(at) >= started) return 'left'
+  // One that lies ahead was written before the clock began anew: see isAheadOfClock in lease/lease.ts.
+  if (boot === bootId() && Number(at) >= started && Number(at) <= bootClock()) return 'left'
   removeFact(files.left)
   return null
 }

@@ -1,7 +1,7 @@
 /** What this instance knows of the partitions it has a directory for, read from its state directory and from /proc. */
 import { existsSync } from 'node:fs'
 import { bootClock } from '../clock.ts'
-import { lastProof, never, partitionLease } from '../lease/lease.ts'
+import { isAheadOfClock, lastProof, never, partitionLease } from '../lease/lease.ts'
 import { type Process, parseProcess, stateOf } from '../process/identity.ts'
 import { readFact, readLine, readUsual } from './facts.ts'
 import { type InstanceFiles, localPartitions, type PartitionFiles, type WorkerFiles, workerOf } from './instance.ts'
@@ -18,6 +18,8 @@ export interface Local {
   readonly proof: number | null
   /** The instance's lease does not count for it: see lease/lease.ts. */
   readonly pinned: boolean
+  /** Its lease lies ahead of the clock, so it is over: see lease/lease.ts. */
+  readonly aheadOfClock: boolean
   /** Token, terms and lease are all written down. */
   readonly whole: boolean
   /** The lease of the acquisition runs. */
@@ -67,7 +69,7 @@ export function localOf(
   const token = readUsual(files.token)
   const lease = partitionLease(files)
   // To read all takes its time, and a handler may claim meanwhile: what it wrote is no garbage from the future.
-  const read = lease !== null && lease.own > now && lease.own !== never ? bootClock() : now
+  const read = lease !== null && isAheadOfClock(lease, now) ? bootClock() : now
   const proof = lastProof(lease, t0, read)
   return {
     acquisition: readUsual(files.acquisition),
@@ -76,6 +78,7 @@ export function localOf(
     token,
     proof,
     pinned: lease?.from === never,
+    aheadOfClock: lease !== null && isAheadOfClock(lease, read),
     whole: lease !== null && lease.own !== never && terms !== null && token !== null,
     leaseRuns: proof !== null && terms !== null && proof + terms.lease > now,
     shepherd,

@@ -1,4 +1,4 @@
-/** One at a time may change what the worker is told: handlers, and the guard when a lock is lost. */
+/** One at a time may change what the worker is told, and from when leases count: handlers, and the guard when a lock is lost. */
 import { Temporary } from '../errors.ts'
 import { makeDirectory } from '../state/facts.ts'
 import type { WorkerFiles } from '../state/instance.ts'
@@ -9,7 +9,7 @@ const tries = 100
 const pause = 5
 
 /** @throws Temporary when another does not let go */
-export function exclusively<T>(files: WorkerFiles, work: () => T): T {
+export function exclusively<T>(files: Pick<WorkerFiles, 'directory' | 'lock'>, work: () => T): T {
   makeDirectory(files.directory)
   for (let left = tries; !taken(files.lock); left--) {
     if (left === 0) throw new Temporary(`cannot lock ${files.lock}: another program holds it; it is tried again`)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
+import { bootClock } from '../../lib/clock.ts'
 import { eventOf } from '../../lib/events/event.ts'
 import { done, enqueue, isAnythingWaiting, putOff, type Waiting, waiting } from '../../lib/events/queue.ts'
 import { definition } from '../fixtures/cluster.ts'
@@ -47,6 +48,19 @@ describe('events that wait', () => {
       waiting(files).map(({ failures, notBefore }) => [failures, notBefore]),
       [[1, 5000]],
     )
+  })
+
+  it('are due when they were put off by a clock that has begun anew since', t => {
+    const files = stateOf(t)
+    enqueue(files, hooked, failed('e1'))
+    const soon = bootClock() + 200_000
+    for (const [until, notBefore] of [
+      [soon, soon],
+      [soon + 3_600_000, 0],
+    ] as const) {
+      putOff(waiting(files)[0] as Waiting, until)
+      assert.equal(waiting(files)[0]?.notBefore, notBefore)
+    }
   })
 
   it('are not disturbed by what else lies there', t => {

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../../lib/clock.ts'
 import { extendLease, instanceLease, never, partitionLease, writeLease } from '../../lib/lease/lease.ts'
 import { type Guarded, renew } from '../../lib/lease/renew.ts'
 import { keysOf } from '../../lib/names.ts'
-import { readFact, writeFact } from '../../lib/state/facts.ts'
+import { type Process, processOf } from '../../lib/process/identity.ts'
+import { readFact, removeFact, writeFact } from '../../lib/state/facts.ts'
 import { localFacts } from '../../lib/state/local.ts'
 import { heldBy, me } from '../fixtures/cluster.ts'
 import { fakeConsul, type Reply } from '../fixtures/consul.ts'
@@ -31,7 +35,8 @@ async function holding(t: TestContext, ids: readonly string[]) {
     writeLease(partition, { from: before, own: before - 1000 })
   }
   const guarded: Guarded = { consul: fake.consul, service: 'svc', instance: me, node: 'a', files }
-  const check = (t0 = bootClock()) => renew(guarded, localFacts(files, instanceLease(files, t0), t0), t0)
+  const check = (t0 = bootClock(), consul = fake.consul) =>
+    renew({ ...guarded, consul }, localFacts(files, instanceLease(files, t0), t0), t0)
   return { ...fake, fake, files, guarded, before, check, lease: (id: string) => partitionLease(files.partition(id)) }
 }
 
@@ -151,11 +156,11 @@ describe('a lost lock', () => {
   it('is pinned before the lease of the others is extended', async t => {
     const held = await holding(t, ['0', '1'])
     held.memory.keys.delete(keys.lock('1'))
-    // A pin that cannot be written: the directory is gone.
-    const partition = held.files.partition('1')
-    const { rmSync } = await import('node:fs')
+    // A pin that cannot be written: a directory is in its place.
+    const { lease } = held.files.partition('1')
     held.fake.script = ({ operations }) => {
-      if (operations.length > 0) rmSync(partition.directory, { recursive: true, force: true })
+      if (operations.length > 0) rmSync(lease, { recursive: true })
+      if (operations.length > 0) mkdirSync(lease)
       return undefined
     }
     await assert.rejects(held.check(), { name: 'Temporary' })
@@ -223,6 +228,86 @@ describe('without a session of this node', () => {
     held.memory.keys.delete(keys.member(me))
     held.memory.lock(`${keys.member(me)}2`, 's1')
     assert.equal((await held.check()).member, false)
+  })
+})
+
+describe('a check that was overtaken by a later one', () => {
+  /** The check whose look at the locks is answered, as of now, only when it is told to go on. */
+  async function slow({ fake, check }: Awaited<ReturnType<typeof holding>>) {
+    let goOn = () => {}
+    const waits = new Promise<void>(resolve => {
+      goOn = resolve
+    })
+    const asked = new Promise<void>(resolve => {
+      fake.script = request => {
+        if (!request.path.startsWith('/v1/txn')) return undefined
+        fake.script = () => undefined
+        const reply = fake.memory.answer(request)
+        resolve()
+        return waits.then(() => reply)
+      }
+    })
+    const t0 = bootClock()
+    const consul = fake.consul.another(2000)
+    const ends = check(t0, consul).finally(() => consul.close())
+    await asked
+    const end = () => {
+      goOn()
+      return ends
+    }
+    return { t0, end }
+  }
+
+  it('does not free the pinned lease of a lock that was lost since', async t => {
+    const held = await holding(t, ['0', '1'])
+    writeLease(held.files.partition('0'), { from: never, own: held.before })
+    const { t0, end } = await slow(held)
+    held.memory.keys.delete(keys.lock('0'))
+    await delay(30)
+    const later = bootClock()
+    assert.deepEqual((await held.check(later)).lost, ['0'])
+    assert.deepEqual((await end()).proved, ['0', '1'])
+    assert.ok(t0 < later)
+    assert.deepEqual(held.lease('0'), { from: never, own: held.before })
+    assert.equal(instanceLease(held.files, bootClock()), later)
+  })
+
+  it('does not free the pinned lease of a lock whose index is in doubt since', async t => {
+    const held = await holding(t, ['0'])
+    const files = held.files.partition('0')
+    writeLease(files, { from: never, own: held.before })
+    const { end } = await slow(held)
+    removeFact(files.index) // it is being taken back
+    assert.deepEqual((await end()).proved, ['0'])
+    assert.deepEqual(held.lease('0'), { from: never, own: held.before })
+  })
+
+  it('does not end the lease of a lock that was acquired since', async t => {
+    const held = await holding(t, ['0'])
+    held.memory.keys.delete(keys.lock('0'))
+    const { end } = await slow(held)
+    const files = held.files.partition('0')
+    writeFact(files.index, String(held.memory.lock(keys.lock('0'), 's1')))
+    const fresh = { from: bootClock() + 10, own: bootClock() }
+    writeLease(files, fresh)
+    assert.deepEqual((await end()).lost, ['0'])
+    assert.deepEqual(held.lease('0'), fresh)
+  })
+
+  it('waits while another program writes the lease, and extends nothing when that does not end', async t => {
+    const held = await holding(t, ['0'])
+    held.memory.keys.delete(keys.lock('0'))
+    const other = spawn('sleep', ['60'])
+    t.after(() => other.kill())
+    const { pid, start } = processOf(other.pid as number) as Process
+    mkdirSync(held.files.leaseLock)
+    writeFileSync(`${held.files.leaseLock}/${pid}-${start}`, '')
+    await assert.rejects(held.check(), { name: 'Temporary', message: /lease.lock: another program holds it/ })
+    assert.equal(instanceLease(held.files, bootClock()), held.before)
+    other.kill()
+    await once(other, 'exit')
+    assert.deepEqual((await held.check()).lost, ['0'])
+    assert.deepEqual(held.lease('0'), { from: never, own: held.before })
   })
 })
 

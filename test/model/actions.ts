@@ -41,6 +41,7 @@ const kinds = {
   'shepherd stopped': {},
   'worker killed': {},
   'host rebooted': {},
+  'clock begins anew': {},
   'strangers come': {},
   drained: {},
   'drain over': {},

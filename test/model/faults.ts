@@ -87,6 +87,9 @@ export class Faults {
       case 'host rebooted':
         host.reboot()
         return participant.event(3000)
+      case 'clock begins anew':
+        host.reboot(host.boot)
+        return participant.event(3000)
       case 'strangers come':
         return [1, 2, 3].map(() => host.start('stranger'))
       case 'drained':

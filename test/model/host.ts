@@ -119,12 +119,15 @@ export class Host {
     for (const happen of this.atThaw.splice(0)) happen()
   }
 
-  /** All processes are gone; the files are still there. */
-  reboot(): void {
+  /**
+   * All processes are gone; the files are still there.
+   * @param boot the same one for a container that is started again: its clock begins anew all the same
+   */
+  reboot(boot = `boot-${++this.#boots}-of-${this.name}`): void {
     for (const pid of [...this.processes.keys()]) this.end(pid)
     this.#bootedAt = this.world.now
     this.#lastStart.clear()
-    this.boot = `boot-${++this.#boots}-of-${this.name}`
+    this.boot = boot
   }
 
   /** A file below /proc. @throws ENOENT */

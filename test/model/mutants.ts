@@ -89,7 +89,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a lost lock keeps its lease',
     file: 'lease/renew.ts',
-    edits: [['writePartitionLeases(lost.flatMap(id => pinned(files.partition(id), before, t0)))', '']],
+    edits: [
+      ['writePartitionLeases(over.filter(isStill).flatMap(({ id }) => pinned(files.partition(id), before, t0)))', ''],
+    ],
     seed: 6,
     faults: ['session destroyed', 'lock deleted', 'cut'],
   },
@@ -243,5 +245,12 @@ export const mutants: readonly Mutant[] = [
     seed: 1,
     faults: ['terms changed', 'shepherd killed', 'drained', 'drain over'],
     per: 'instance',
+  },
+  {
+    name: 'a lease ahead of the clock is waited for',
+    file: 'plan.ts',
+    edits: [['local?.aheadOfClock === true', 'false']],
+    seed: 1,
+    faults: ['clock begins anew'],
   },
 ]

@@ -32,6 +32,7 @@ describe('an instance', () => {
     ['that left when this guard started is out', `${bootId()} 5000`, 'left'],
     ['is let in again by a guard that started later', `${bootId()} 4999`, null],
     ['that left in another boot is let in again', 'another-boot 9000', null],
+    ['that left ahead of the clock is let in again', `${bootId()} 9999999999999`, null],
     ['is let in again when what was written down is garbled', 'garbage', null],
   ]
   for (const [what, text, out] of cases) {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { bootClock } from '../../lib/clock.ts'
-import { never, writeLease } from '../../lib/lease/lease.ts'
+import { clockStep, never, writeLease } from '../../lib/lease/lease.ts'
 import { type Process, processOf } from '../../lib/process/identity.ts'
 import { writeFact } from '../../lib/state/facts.ts'
 import { localFacts, localOf } from '../../lib/state/local.ts'
@@ -40,6 +40,7 @@ describe('what is known of a partition here', () => {
       token: '100',
       proof: 500,
       pinned: false,
+      aheadOfClock: false,
       whole: true,
       leaseRuns: true,
       shepherd: self,
@@ -122,6 +123,24 @@ describe('what is known of a partition here', () => {
     ] as const) {
       writeLease(partition, { from: began + 600, own })
       assert.equal(localOf(partition, null, began).proof, proof)
+    }
+  })
+
+  it('tells a lease that lies ahead of the clock, as when the clock began anew', t => {
+    const partition = partitionIn(stateOf(t), '0')
+    const began = bootClock() - 1000
+    for (const [from, own, ahead] of [
+      [began - 500, began - 500, false],
+      [began + 500, began + 500, false], // claimed since the look began
+      [bootClock() + clockStep, began, false],
+      [bootClock() + 60_000, began, true],
+      [began, bootClock() + 60_000, true],
+      [never, bootClock() + 60_000, true],
+      [never, began, false],
+      [never, never, false],
+    ] as const) {
+      writeLease(partition, { from, own })
+      assert.equal(localOf(partition, null, began).aheadOfClock, ahead, `${from} ${own}`)
     }
   })
 
