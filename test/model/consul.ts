@@ -4,6 +4,7 @@
  */
 import type { Operation, RawEntry } from '../../lib/consul/kv.ts'
 import { Store } from './store.ts'
+import { type Behaviour, behaviours } from './versions.ts'
 
 export interface Request {
   readonly method: string
@@ -20,6 +21,7 @@ export interface Reply {
   readonly status?: number
   readonly text?: unknown
   readonly index?: number | null
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export interface Service {
@@ -43,6 +45,8 @@ export function requestOf(method: string, path: string, body: string, node?: str
 }
 
 export class ConsulModel extends Store {
+  /** The version that the agents are of. */
+  behaves: Behaviour = behaviours['1.8.7']
   readonly nodes = new Map<string, Node>()
   /** Makes the ids of sessions. */
   nextId: () => string = () => crypto.randomUUID()
@@ -58,6 +62,10 @@ export class ConsulModel extends Store {
     if (route === 'internal') return { text: this.#allowed(request.body) }
     if (route === 'agent' && words[1] === 'deregister') return this.#deregister(request.node ?? '', words[2] ?? '')
     return { status: 500, text: `nothing known of ${request.path}` }
+  }
+
+  override entry(raw: RawEntry): RawEntry {
+    return { ...this.behaves.fields, ...raw }
   }
 
   /** How long to hold a request back, ms: 0 unless it is a blocking query and nothing has changed since its index. */
@@ -91,12 +99,16 @@ export class ConsulModel extends Store {
   }
 
   #transaction(operations: readonly Operation[]): Reply {
+    if (operations.length > this.behaves.operations) return { status: 413, text: 'too many operations' }
+    if (operations.some(({ Key }) => this.behaves.refusesOperation(Key)))
+      return { status: 400, text: 'Invalid key in transaction: invalid key name' }
     const outcome = this.transact(operations)
-    if (outcome === 'too many') return { status: 413, text: 'too many operations' }
     return { status: outcome.Errors ? 409 : 200, text: outcome }
   }
 
   #key({ method, body }: Request, key: string, query: URLSearchParams): Reply {
+    const refused = this.behaves.refusesUrl(key)
+    if (refused !== null) return { status: refused, text: 'invalid key name, keys should not contain that' }
     if (method === 'PUT') {
       this.put(key, body)
       return { text: true }
