@@ -11,6 +11,7 @@ import { print, program } from '../lib/frame.ts'
 import { encode, keysOf } from '../lib/names.ts'
 import { consulArgs, jsonArg, mustKnow, serviceArg, waitLimit, withConsul } from '../lib/operator.ts'
 import { byHand, changeByHand, changes, concernedBy, documentFrom, type HandChange } from '../lib/partitions/by-hand.ts'
+import { mustBeAcceptable } from '../lib/partitions/new-ids.ts'
 import { type Partition, readPartitions } from '../lib/partitions/set.ts'
 import { byName, listed } from '../lib/plan-sentence.ts'
 import { table } from '../lib/table.ts'
@@ -52,6 +53,7 @@ program({
       const change = action as HandChange
       const before = (await concernedBy(consul, keys, change, ids)).sort(byName)
       const plan = byHand(change, before, ids, document)
+      mustBeAcceptable(keys, plan.added)
       const done = dryRun ? plan : await changeByHand(consul, keys, plan, document)
       if (args.json) return print(JSON.stringify(done))
       const words = [`${dryRun ? 'would add' : 'added'}: ${said(done.added)}`, `removed: ${said(done.removed)}`]

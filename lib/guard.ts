@@ -81,8 +81,9 @@ function syncAfter(files: InstanceFiles, interval: number): number | null {
   return left < interval ? left : null
 }
 
-function sentenceOf({ proved, lost, missing }: Renewal): string {
-  const held = `${proved.length} locks held${lost.length > 0 ? `, ${lost.length} lost` : ''}`
+function sentenceOf({ proved, lost, unusable, missing }: Renewal): string {
+  const why = unusable.length > 0 ? `: the agent refuses the key of ${unusable.slice(0, 5).join(', ')}; see status` : ''
+  const held = `${proved.length} locks held${lost.length > 0 ? `, ${lost.length} lost${why}` : ''}`
   return missing === null ? held : `missing permission: ${missing}; ${held}`
 }
 

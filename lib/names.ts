@@ -81,8 +81,8 @@ function percentDecoded(key: string): string {
  * what is new. Those that are there keep their keys: a second form of one id would be a second lock, which an older
  * release that joins does not know.
  */
-export function idRefusal(service: string, id: string): string | null {
-  return keyRefusal(keysOf(service).partition(id))
+export function idRefusal(keys: Pick<Keys, 'partition'>, id: string): string | null {
+  return keyRefusal(keys.partition(id))
 }
 
 /** An id close to this one that every version takes. */

@@ -47,6 +47,8 @@ export function requestOf(method: string, path: string, body: string, node?: str
 export class ConsulModel extends Store {
   /** The version that the agents are of. */
   behaves: Behaviour = behaviours['1.8.7']
+  /** Agents of another version, by their node: an agent answers itself what it refuses. */
+  readonly agents = new Map<string, Behaviour>()
   readonly nodes = new Map<string, Node>()
   /** Makes the ids of sessions. */
   nextId: () => string = () => crypto.randomUUID()
@@ -55,7 +57,7 @@ export class ConsulModel extends Store {
 
   answer(request: Request): Reply {
     const [route, words, query] = partsOf(request.path)
-    if (route === 'txn') return this.#transaction(request.operations)
+    if (route === 'txn') return this.#transaction(request)
     if (route === 'kv') return this.#key(request, words.join('/'), query)
     if (route === 'session') return this.#session(request, words)
     if (route === 'health') return { text: this.#health(words[1] ?? '') }
@@ -98,16 +100,23 @@ export class ConsulModel extends Store {
     }
   }
 
-  #transaction(operations: readonly Operation[]): Reply {
-    if (operations.length > this.behaves.operations) return { status: 413, text: 'too many operations' }
-    if (operations.some(({ Key }) => this.behaves.refusesOperation(Key)))
+  #behaviour({ node }: Request): Behaviour {
+    return this.agents.get(node ?? '') ?? this.behaves
+  }
+
+  #transaction(request: Request): Reply {
+    const { operations } = request
+    const behaves = this.#behaviour(request)
+    if (operations.length > behaves.operations) return { status: 413, text: 'too many operations' }
+    if (operations.some(({ Key }) => behaves.refusesOperation(Key)))
       return { status: 400, text: 'Invalid key in transaction: invalid key name' }
     const outcome = this.transact(operations)
     return { status: outcome.Errors ? 409 : 200, text: outcome }
   }
 
-  #key({ method, body }: Request, key: string, query: URLSearchParams): Reply {
-    const refused = this.behaves.refusesUrl(key)
+  #key(request: Request, key: string, query: URLSearchParams): Reply {
+    const { method, body } = request
+    const refused = this.#behaviour(request).refusesUrl(key)
     if (refused !== null) return { status: refused, text: 'invalid key name, keys should not contain that' }
     if (method === 'PUT') {
       this.put(key, body)
