@@ -49,10 +49,10 @@ program({
     if (args.stdout) return print((await rendered(services, args)).trimEnd())
     const done = await configure(services, args)
     if (args.json) return print(JSON.stringify(done))
-    const { changes, release, agent, validated, environment } = done
+    const { changes, release, agent, validated, environment, names } = done
     const lines = [releaseLine(release, dryRun), ...changes.map(change => changeLine(change, dryRun))]
     if (validated !== null) lines.push(validatedLine(validated))
-    lines.push(...agentLines(agent), ...environmentLine(environment), nextLine(changes, dryRun))
+    lines.push(...names, ...agentLines(agent), ...environmentLine(environment), nextLine(changes, dryRun))
     print(lines.join('\n'))
   },
 })
