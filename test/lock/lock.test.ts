@@ -186,9 +186,11 @@ describe('a lock', { concurrency: 4 }, () => {
         stderr,
         /^lock: permanent: cannot take .* take no key that holds .*; call it \S+ wherever it is used\n$/,
       )
-      const { spec } = lockKeysOf(name)
-      const path = spec.split('/').map(encodeURIComponent).join('/')
-      await agent().api('PUT', `/v1/kv/${path}`, '{"slots":1,"lease":10000,"grace":3000}')
+      const { spec, slot } = lockKeysOf(name)
+      const put = (key: string, value: string) =>
+        agent().api('PUT', `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}`, value)
+      await put(slot(0), '{"clean":true}')
+      await put(spec, '{"slots":1,"lease":10000,"grace":3000}')
       assert.match(
         (await run([name, '--', 'true'])).stderr,
         /^lock: .*: before Consul is upgraded: .*; call it \S+ wherever/,

@@ -61,7 +61,7 @@ export class ConsulModel extends Store {
     if (route === 'kv') return this.#key(request, words.join('/'), query)
     if (route === 'session') return this.#session(request, words)
     if (route === 'health') return { text: this.#health(words[1] ?? '') }
-    if (route === 'internal') return { text: this.#allowed(request.body) }
+    if (route === 'internal') return this.#allowed(request.body)
     if (route === 'agent' && words[1] === 'deregister') return this.#deregister(request.node ?? '', words[2] ?? '')
     return { status: 500, text: `nothing known of ${request.path}` }
   }
@@ -134,9 +134,10 @@ export class ConsulModel extends Store {
   }
 
   /** What `/v1/internal/acl/authorize` answers. */
-  #allowed(body: string): object[] {
+  #allowed(body: string): Reply {
     const questions: { Segment: string }[] = JSON.parse(body)
-    return questions.map(question => ({ ...question, Allow: !this.denied(question.Segment) }))
+    if (questions.length > 64) return { status: 400, text: 'too many authorization requests' }
+    return { text: questions.map(question => ({ ...question, Allow: !this.denied(question.Segment) })) }
   }
 
   #session({ body, node }: Request, [act, id = '']: readonly string[]): Reply {

@@ -46,6 +46,20 @@ export const behaviours = {
 
 export type Version = keyof typeof behaviours
 
+/** What a real one of this version, such as `v1.22.5+ent`, is expected to do: what the last one does that is read here. */
+export function behaviourOf(version: string): Behaviour {
+  const order = (text: string) => {
+    const [major = 0, minor = 0, patch = 0] = (/(\d+)\.(\d+)\.?(\d*)/.exec(text) ?? []).slice(1).map(Number)
+    return major * 1_000_000 + minor * 1000 + patch
+  }
+  // A fault of one release alone is not that of the next.
+  const general = (Object.keys(behaviours) as Version[]).filter(known => !alone.includes(known) || known === version)
+  const known = general.filter(one => order(one) <= order(version)).at(-1) ?? '1.8.7'
+  return behaviours[known]
+}
+
+const alone: readonly Version[] = ['1.21.5', '1.22.4']
+
 /** What an agent that enforces its request limits answers, from 1.15 on. */
 export const limited = {
   '429': { status: 429, text: 'rate limit reached, try again later' },
