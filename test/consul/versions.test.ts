@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { bootClock } from '../../lib/clock.ts'
 import { refusedOf } from '../../lib/consul/access.ts'
-import { transactInBatches } from '../../lib/consul/batch.ts'
 import { entriesBelow, mustBeReadable, transact, unwritten } from '../../lib/consul/kv.ts'
 import { released } from '../../lib/lease/incoming.ts'
 import { instanceLease } from '../../lib/lease/lease.ts'
@@ -79,17 +78,6 @@ it('an index that goes back is asked for as it is', async t => {
   assert.equal(index, '50')
   await entriesBelow(consul, 'watchbill/.lock/x/', index, 100)
   assert.match(fake.requests.at(-1)?.path ?? '', /&index=50&/)
-})
-
-it('a connection that Consul closes while it is idle is no error', async t => {
-  const { consul, memory, closeIdle } = await fakeConsul(t)
-  memory.put('k', '1')
-  const write = () => transactInBatches(consul, { items: ['k'], operations: Key => [{ Verb: 'get', Key }] })
-  await write()
-  for (let n = 0; n < 3; n++) {
-    await closeIdle()
-    assert.deepEqual((await write()).done, ['k'])
-  }
 })
 
 it('a version is expected to do what the last one does that was read', () => {
