@@ -1,8 +1,8 @@
 /**
  * Runs when:      an operator wants to see or change the partition set, from any agent
  * Reads:          Consul; the document that is to be given to partitions
- * May change:     partition/ and spec/revision, spec/documents; a new partition's lock; spec/sync, which asks for a fetch
- * Never changes:  a lock that is there
+ * May change:     partition/, spec/ and a new partition's lock; rename also the old one's lock, once nobody holds it
+ * Never changes:  any other lock that is there
  * Exits:          0 done, or nothing to do; 111 also when what was fetched is refused
  */
 import { readFileSync } from 'node:fs'
@@ -11,23 +11,29 @@ import { print, program } from '../lib/frame.ts'
 import { encode, keysOf } from '../lib/names.ts'
 import { consulArgs, jsonArg, mustKnow, serviceArg, waitLimit, withConsul } from '../lib/operator.ts'
 import { byHand, changeByHand, changes, concernedBy, documentFrom, type HandChange } from '../lib/partitions/by-hand.ts'
-import { type Partition, readPartitions } from '../lib/partitions/set.ts'
+import { list } from '../lib/partitions/list.ts'
+import { mustBeAcceptable } from '../lib/partitions/new-ids.ts'
+import { readPartitions } from '../lib/partitions/set.ts'
 import { byName, listed } from '../lib/plan-sentence.ts'
-import { table } from '../lib/table.ts'
 
-const actions: readonly string[] = ['list', ...changes, 'sync']
+const actions: readonly string[] = ['list', ...changes, 'rename', 'sync']
 
 program({
   name: 'partitions',
   about:
-    'Lists the partitions of a service, adds, removes or sets them, or has them fetched from their source at once.',
+    'Lists the partitions of a service, adds, removes, sets or renames them, or has them fetched from their source at once.',
   args: {
     ...serviceArg,
-    action: { type: 'positional', description: 'list, add, remove, set or sync', required: false, default: 'list' },
+    action: {
+      type: 'positional',
+      description: 'list, add, remove, set, rename or sync',
+      required: false,
+      default: 'list',
+    },
     rest: { type: 'positional', description: 'the partitions', required: false },
     document: { type: 'string', description: 'add, set: a file with the JSON that their processes get; - for stdin' },
     force: { type: 'boolean', description: 'sync: take what would be refused' },
-    wait: { type: 'string', description: 'sync: at most so long', default: '60s' },
+    wait: { type: 'string', description: 'rename, sync: at most so long', default: '60s' },
     'dry-run': { type: 'boolean', description: 'say what would change' },
     ...jsonArg,
     ...consulArgs,
@@ -46,12 +52,18 @@ program({
           : await askForSync(consul, service, args.force ?? false, waitLimit(args.wait))
         return print(args.json ? JSON.stringify({ service, said }) : said)
       }
+      if (action === 'rename') {
+        const { renamed } = await import('../lib/partitions/rename.ts')
+        const done = await renamed(consul, service, ids, { limit: waitLimit(args.wait), dryRun })
+        return print(args.json ? JSON.stringify({ service, said: done }) : done)
+      }
       const keys = keysOf(service)
       if (action === 'list') return print(list(await readPartitions(consul, keys), args.json ?? false))
       const document = file === undefined ? undefined : documentFrom(read(file), file)
       const change = action as HandChange
       const before = (await concernedBy(consul, keys, change, ids)).sort(byName)
       const plan = byHand(change, before, ids, document)
+      mustBeAcceptable(keys, plan.added)
       const done = dryRun ? plan : await changeByHand(consul, keys, plan, document)
       if (args.json) return print(JSON.stringify(done))
       const words = [`${dryRun ? 'would add' : 'added'}: ${said(done.added)}`, `removed: ${said(done.removed)}`]
@@ -62,7 +74,7 @@ program({
 /** @throws Permanent for what is no action, or no id, or does not go together */
 function checkWords(action: string, ids: readonly string[], document: string | undefined, force: boolean): void {
   const wrong = (what: string) => new Permanent(`cannot read the arguments: ${what}`)
-  if (!actions.includes(action)) throw wrong(`"${action}" is no action; say list, add, remove, set or sync`)
+  if (!actions.includes(action)) throw wrong(`"${action}" is no action; say list, add, remove, set, rename or sync`)
   const named = action !== 'list' && action !== 'sync'
   if (named && ids.length === 0) throw wrong('no partition is named; name some')
   if (action === 'sync' && ids.length > 0) throw wrong('sync fetches all of them; name no partition')
@@ -77,17 +89,6 @@ function read(file: string): string {
   } catch (error) {
     throw new Permanent(`cannot read the document ${file}: ${reason(error)}; name a file, or - for stdin`)
   }
-}
-
-function list(unsorted: readonly Partition[], json: boolean): string {
-  const partitions = unsorted.toSorted((a, b) => byName(a.id, b.id))
-  if (json) return JSON.stringify(partitions.map(({ id, from, document }) => ({ id, from, document })))
-  const size = ({ document }: Partition) =>
-    document === undefined ? '-' : `${Buffer.byteLength(JSON.stringify(document))} bytes`
-  return table(
-    ['PARTITION', 'FROM', 'DOCUMENT'],
-    partitions.map(partition => [partition.id, partition.from ?? '?', size(partition)]),
-  )
 }
 
 function said(ids: readonly string[]): string {

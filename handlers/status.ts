@@ -63,7 +63,7 @@ function failure(error: unknown): string {
   throw error
 }
 
-function page({ summary, problem, source, instances, partitions }: Status): string {
+function page({ summary, problem, advice, source, instances, partitions }: Status): string {
   const who = instances.map(({ instance, state, held, assigned, weight }) => [
     ...[instance, state, String(held), String(assigned), String(weight)],
   ])
@@ -73,6 +73,7 @@ function page({ summary, problem, source, instances, partitions }: Status): stri
   return [
     summary,
     ...(problem ? [`problem: ${problem}`] : []),
+    ...(advice ? [`to do: ${advice}`] : []),
     ...(source ? [`the partitions are fetched by ${source.by}`] : []),
     table(['INSTANCE', 'STATE', 'HOLDS', 'SHOULD', 'WEIGHT'], who),
     table(['PARTITION', 'INSTANCE', 'STATE', 'WHY'], what),

@@ -10,6 +10,7 @@ import { endAll } from './lease/hand-over.ts'
 import { adopt, reclaimAll } from './lease/reclaim.ts'
 import { claimAll } from './lease/takeover.ts'
 import { placeDocuments } from './partitions/documents.ts'
+import { leavesOut } from './partitions/new-ids.ts'
 import { definePartitions, removal } from './partitions/set.ts'
 import { partitionsDigest, type Step } from './plan.ts'
 import { killMembers, membersOf } from './process/containment.ts'
@@ -161,11 +162,12 @@ async function define(context: Context, snapshot: Snapshot): Promise<void> {
   } else {
     const clean = snapshot.defined || ((first || unfinished) && !(await othersAtWork(context, snapshot)))
     if (first) writeFact(context.files.defined, begun) // the set takes several transactions: one may be the last
-    const { added, removed } = await definePartitions(context.consul, keys, definition.partitions, clean)
+    const { added, removed, refused } = await definePartitions(context.consul, keys, definition.partitions, clean)
     if (!snapshot.defined) await transact(context.consul, [revisionBump(keys)])
     // Nobody fetches it any more, and what was wrong with its source is wrong no longer.
     if (snapshot.definedLast === fetched) await transact(context.consul, [{ Verb: 'delete', Key: keys.duty('source') }])
     context.log(`wrote the definition's partitions: ${added.length} added, ${removed.length} removed`)
+    if (refused.length > 0) context.log(`left out partitions of the definition: ${leavesOut(keys, refused)}`)
   }
   writeFact(context.files.defined, partitionsDigest(definition.partitions))
 }

@@ -89,8 +89,9 @@ function leftOf(at: number, most: number): number {
   return left > 0 && left <= most ? left : 0
 }
 
-function sentenceOf({ proved, lost, missing }: Renewal): string {
-  const held = `${proved.length} locks held${lost.length > 0 ? `, ${lost.length} lost` : ''}`
+function sentenceOf({ proved, lost, unusable, missing }: Renewal): string {
+  const why = unusable.length > 0 ? `: the agent refuses the key of ${unusable.slice(0, 5).join(', ')}; see status` : ''
+  const held = `${proved.length} locks held${lost.length > 0 ? `, ${lost.length} lost${why}` : ''}`
   return missing === null ? held : `missing permission: ${missing}; ${held}`
 }
 

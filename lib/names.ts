@@ -47,6 +47,50 @@ export function decode(encoded: string): string | null {
   }
 }
 
+/**
+ * Why agents from Consul 1.22 on refuse a key; null when every version takes it. They refuse a whole transaction for one
+ * such key, and do not say which it was, so their rule is applied here. It also forbids what a key holds once it is
+ * percent-decoded: `tenant%20one` and `%2E.` are refused, `a%2Fb` is not (read from the sources of 1.23.0-dev).
+ */
+export function keyRefusal(key: string): string | null {
+  if (key === '' || key.startsWith('/')) return 'it begins with a slash'
+  if (/^[\s\u0085]|[\s\u0085]$/.test(key)) return 'a space at its end'
+  if (key.split('/').includes('..')) return '".."'
+  const decoded = percentDecoded(key)
+  if (decoded === key) return null
+  if (/[\s\u0085]/.test(decoded)) return 'a space'
+  return decoded.includes('..') ? '".."' : null
+}
+
+/** As Go does it: what is not percent-encoded throughout is not decoded at all. */
+function percentDecoded(key: string): string {
+  if (!key.includes('%') || /%(?![\da-f]{2})/i.test(key)) return key
+  try {
+    return decodeURIComponent(key)
+  } catch {
+    // Not UTF-8. A byte beyond ASCII that is no character is neither a space nor a dot.
+    return key.replace(/%([\da-f]{2})/gi, (_, hex) => {
+      const byte = Number.parseInt(hex, 16)
+      return byte < 0x80 ? String.fromCharCode(byte) : '\ufffd'
+    })
+  }
+}
+
+/**
+ * Why a partition cannot be called so on every version of Consul, in words; null when it can. Such ids are refused for
+ * what is new. Those that are there keep their keys: a second form of one id would be a second lock, which an older
+ * release that joins does not know.
+ */
+export function idRefusal(keys: Pick<Keys, 'partition'>, id: string): string | null {
+  return keyRefusal(keys.partition(id))
+}
+
+/** An id close to this one that every version takes. */
+export function safeId(id: string): string {
+  const close = id.replace(/[^\p{L}\p{N}_.:-]+/gu, '-').replace(/\.{2,}/g, '.')
+  return close.replace(/^[.-]+|-+$/g, '') || 'partition'
+}
+
 /** The Consul keys of one service, each without a leading slash. `root` ends with one. */
 export function keysOf(service: string) {
   const root = `watchbill/${encode(service)}/`

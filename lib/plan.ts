@@ -65,7 +65,7 @@ export function plan(snapshot: Snapshot, assignment: Assignment): Plan {
 
 function incoming(snapshot: Snapshot, assignment: Assignment): number {
   const held = [...snapshot.locks].filter(([, lock]) => lock.session !== null && lock.session !== snapshot.session)
-  return held.filter(([id]) => assignment.get(id) === snapshot.instance).length
+  return held.filter(([id]) => assignment.get(id) === snapshot.instance && !snapshot.unusable.has(id)).length
 }
 
 /** No session of this life holds the member key, or what stands there is not the present definition, or a leave that died. */
@@ -94,10 +94,20 @@ function everyId(snapshot: Snapshot): Set<string> {
 function decide(snapshot: Snapshot, assignment: Assignment, id: string): Step | Wait | null {
   const lock = snapshot.locks.get(id) ?? null
   const local = snapshot.local.get(id) ?? null
+  if (snapshot.unusable.has(id)) return unusable(id, local)
   if (snapshot.session === null) return withoutSession(snapshot, id, lock, local)
   if (lock !== null && lock.session === snapshot.session) return mine(snapshot, assignment, id, lock, local)
   if (local !== null && isActive(local)) return notMineAnyMore(snapshot, assignment, id, lock, local)
   return notMine(snapshot, assignment, id, lock)
+}
+
+/**
+ * Its lock can be neither proved nor given back through this agent. It stays in the session, as one that was lost: nobody
+ * takes it before the session ends.
+ */
+function unusable(id: string, local: Local | null): Step | null {
+  if (local === null || !isActive(local)) return null
+  return { do: 'stop', partition: id, why: 'the agent refuses its key' }
 }
 
 /** Something of this partition runs here, or an acquisition is written down. */

@@ -5,6 +5,7 @@
 import { base64, transact } from './consul/kv.ts'
 import type { Context } from './context.ts'
 import type { Keys } from './names.ts'
+import { keyRefused, leavesOut, refusedIds } from './partitions/new-ids.ts'
 import type { Plan } from './plan.ts'
 import type { Snapshot } from './snapshot.ts'
 import { readFact, removeFact, writeFact } from './state/facts.ts'
@@ -22,7 +23,7 @@ export const everything = ''
 const ordinary = /^(starting|running|stopping|stopped|not here)\b/
 
 /** What is said until the next look, and is no fact of the shepherds. */
-const passing = /^(takeover|waits)\b/
+const passing = /^(takeover|waits|key refused)\b/
 
 /** What a partition that is here has to say; null when all is as anyone would expect. */
 function remark({ acquisition, index, status, stays }: Local): string | null {
@@ -47,6 +48,10 @@ export function reportOf(snapshot: Snapshot, plan: Plan, before: Report, wallClo
     const words = remark(local)
     if (words !== null) report[id] = words
   }
+  const leftOut = snapshot.definition.partitions.filter(id => !snapshot.partitions.has(id))
+  const refused = snapshot.defined ? refusedIds(snapshot.keys, leftOut) : []
+  if (refused.length > 0) report[everything] = leavesOut(snapshot.keys, refused)
+  for (const id of snapshot.unusable) report[id] = keyRefused(snapshot, id)
   for (const [id, left] of plan.waits) {
     const known = before[id]
     report[id] = known?.startsWith('takeover') ? known : `takeover ${waiting(snapshot, id, wallClock + left)}`

@@ -8,14 +8,14 @@ import { bootClock, bootId } from './clock.ts'
 import type { Registered } from './consul/health.ts'
 import type { Consul } from './consul/http.ts'
 import { registeredInstances } from './consul/instances.ts'
-import { keysBelow, trees } from './consul/kv.ts'
+import { keysBelow, takesKeys, trees } from './consul/kv.ts'
 import type { Definition } from './definition/definition.ts'
 import { type FreeLock, readFree, refreshFree } from './lease/free.ts'
 import { instanceLease } from './lease/lease.ts'
 import { type Lock, lockFrom } from './lease/lock-value.ts'
 import { clearUp, type Expected } from './left-out.ts'
 import { lostFrom, type Member, membersFrom, termsOf } from './members.ts'
-import { decode, type Keys, keysOf } from './names.ts'
+import { decode, type Keys, keyRefusal, keysOf } from './names.ts'
 import { defaults, type Settings, settingsFrom } from './settings.ts'
 import { readFact } from './state/facts.ts'
 import { type InstanceFiles, localPartitions } from './state/instance.ts'
@@ -33,6 +33,8 @@ export interface Cluster {
   readonly terms: readonly Terms[]
   readonly partitions: ReadonlySet<string>
   readonly locks: ReadonlyMap<string, Lock>
+  /** Partitions whose keys the agent that was asked refuses: through it nothing can be done for them. */
+  readonly unusable: ReadonlySet<string>
   /** Restarts that people asked for and nobody has made yet: partition -> the key's ModifyIndex. */
   readonly restarts: ReadonlyMap<string, number>
   /** Consul's index of the last change of a document; null when there has never been one. */
@@ -86,7 +88,7 @@ export async function lookAtCluster(
   const registered = await registeredInstances(consul, service)
   const below = (prefix: string) => entries.filter(({ key }) => key.startsWith(prefix))
   const { settings, problem } = settingsFrom(entries.find(({ key }) => key === keys.settings)?.value ?? null, lastGood)
-  const cluster = {
+  const cluster: Cluster = {
     service,
     keys,
     registered,
@@ -100,6 +102,7 @@ export async function lookAtCluster(
         return id === null ? [] : [[id, lockFrom(entry)] as const]
       }),
     ),
+    unusable: new Set(),
     restarts: new Map(
       below(keys.restarts).flatMap(({ key, modifyIndex }) => {
         const id = decode(key.slice(keys.restarts.length))
@@ -114,7 +117,14 @@ export async function lookAtCluster(
     index: entries.reduce((highest, { modifyIndex }) => Math.max(highest, modifyIndex), 0),
   }
   await clearUp(consul, cluster, own)
-  return cluster
+  return { ...cluster, unusable: await unusableIn(consul, cluster, own) }
+}
+
+/** A service without such ids asks nothing. */
+async function unusableIn(consul: Consul, { keys, partitions, locks }: Cluster, own: Expected): Promise<Set<string>> {
+  const ids = new Set([...partitions, ...locks.keys(), ...own.partitions])
+  const doubtful = [...ids].filter(id => keyRefusal(keys.lock(id)) !== null)
+  return new Set((await takesKeys(consul, doubtful.map(keys.lock))) ? [] : doubtful)
 }
 
 /** The cluster and this instance's own facts. */
@@ -153,5 +163,6 @@ function unattended(cluster: Cluster): Map<string, number> {
   const found = new Map<string, number>()
   for (const [id, lock] of cluster.locks) if (lock.session === null && !lock.clean) found.set(id, lock.modifyIndex)
   for (const id of cluster.partitions) if (!cluster.locks.has(id)) found.set(id, 0)
+  for (const id of cluster.unusable) found.delete(id) // nobody waits for it through this agent
   return found
 }

@@ -7,6 +7,7 @@ import { entriesAt, foldersBelow, trees } from './consul/kv.ts'
 import { cautiousWait, type Lock, takeoverWait } from './lease/lock-value.ts'
 import type { Member } from './members.ts'
 import { decode } from './names.ts'
+import { isLeftOut, keyRefused, renameAdvice } from './partitions/new-ids.ts'
 import { byName } from './plan-sentence.ts'
 import { everything, parseReport, type Report } from './report.ts'
 import { type Assignment, assign } from './roster/assignment.ts'
@@ -53,6 +54,8 @@ export interface Status {
   /** One sentence. */
   readonly summary: string
   readonly problem: string | null
+  /** What is to be done before any agent is upgraded; null when nothing is. */
+  readonly advice: string | null
   /** Who fetches the set, and what is wrong with it; null where nobody ever did. */
   readonly source: Pick<Duty, 'by' | 'problem' | 'since'> | null
   readonly instances: readonly InstanceStatus[]
@@ -95,13 +98,15 @@ export function statusOf(
   const instances = instanceStatuses(cluster, assignment, reports)
   const hindrances = instances.flatMap(({ instance, why }) => (why ? [`${instance} ${why}`] : []))
   const { by, problem: fault = null, since = null } = duty ?? {}
-  const stale = fault === null ? [] : `${fault} (since ${since}; the last good set stays in force)`
+  const inForce = isLeftOut(fault) ? '' : '; the last good set stays in force'
+  const stale = fault === null ? [] : `${fault} (since ${since}${inForce})`
   const problem = [cluster.settingsProblem ?? [], stale, hindrances].flat().join('; ') || null
   return {
     service: cluster.service,
     ok: cluster.defined && good === partitions.length && problem === null,
     summary: summaryOf(cluster, partitions),
     problem,
+    advice: renameAdvice(cluster, ids),
     source: by === undefined ? null : { by, problem: fault, since },
     instances,
     partitions,
@@ -144,9 +149,11 @@ function partitionStatus(
 ): NoDns {
   const lock = cluster.locks.get(id) ?? null
   const holder = lock?.session ? holderOf(cluster, lock) : null
-  const words = lock?.session
-    ? heldWords(cluster, assignment, reports, id, holder)
-    : freeWords(cluster, assignment, reports, id, lock)
+  const words = cluster.unusable.has(id)
+    ? ({ state: 'failing', why: keyRefused(cluster, id) } as const)
+    : lock?.session
+      ? heldWords(cluster, assignment, reports, id, holder)
+      : freeWords(cluster, assignment, reports, id, lock)
   return { partition: id, instance: holder, ...words, since: lock?.session ? (lock.held?.since ?? null) : null }
 }
 

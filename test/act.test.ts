@@ -62,3 +62,18 @@ test('a definition whose partitions come from a source leaves the set to whoever
   const next = { ...snapshot, definedLast: readFact(files.defined) }
   assert.deepEqual(plan(next, assign(next)).steps, [])
 })
+
+test('new ids that newer agents refuse are left out of the first set; those that are there stay', async t => {
+  const { consul, memory } = await fakeConsul(t)
+  memory.put(keys.partition('old one'), '{"from":"definition"}')
+  const context = contextOf(consul, stateOf(t))
+  const partitions = ['0', 'tenant one', 'old one', 'x/y..z']
+  const snapshot = snapshotOf({ definition: { ...definition, partitions }, definedLast: '[]' })
+  await act(context, snapshot, [{ do: 'define' }])
+  const there = memory.below(keys.partitions).map(({ Key }) => Key)
+  assert.deepEqual(there, [keys.partition('0'), keys.partition('old one')])
+  assert.match(
+    context.logged.join('\n'),
+    /left out .* "tenant one" \(such as tenant-one\), "x\/y\.\.z" \(such as x-y\.z\)/,
+  )
+})

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { decode, encode, instanceName, keysOf, lockKeysOf } from '../lib/names.ts'
+import { unwritten } from '../lib/consul/kv.ts'
+import { decode, encode, idRefusal, instanceName, keyRefusal, keysOf, lockKeysOf, safeId } from '../lib/names.ts'
+import { newestRefuses } from './fixtures/key-rule.ts'
 
 const samples: [string, string][] = [
   ['plain', 'plain'],
@@ -201,3 +203,66 @@ describe('the keys of a lock', () => {
 })
 
 it('names an instance by its node and its service id', () => assert.equal(instanceName('n:1', 'web'), 'n:1:web'))
+
+describe('what newer agents refuse', () => {
+  const services = fc.constantFrom('svc', 'a..b', 'a.b')
+
+  const refused = ['x y', ' ', '..', 'a/../b', 'x/y..z', '50% off', 'a\u00a0b', '\u2028', '\u3000']
+  for (const id of refused) it(`is ${JSON.stringify(id)}`, () => assert.notEqual(idRefusal(keysOf('svc'), id), null))
+
+  const taken = ['a/b', 'a:b', '%2e', '.hidden', 'y..z', '日本', '%', '50%', ';rm', '.']
+  for (const id of taken) it(`is not ${JSON.stringify(id)}`, () => assert.equal(idRefusal(keysOf('svc'), id), null))
+
+  it('is known by the rule of the newest one, of any key', () => {
+    const key = fc.oneof(
+      text,
+      text.map(id => `watchbill/svc/lock/${encodeOrNull(id) ?? 'x'}`),
+      fc
+        .array(fc.constantFrom('%', '2', '0', 'E', 'e', 'C', '3', 'A', '.', '/', 'a', ' ', 'ü'), { maxLength: 12 })
+        .map(all => all.join('')),
+    )
+    fc.assert(
+      fc.property(key, key => key === '' || (keyRefusal(key) !== null) === newestRefuses(key)),
+      { numRuns: 5000 },
+    )
+  })
+
+  it('has none of the keys of an id that is accepted', () => {
+    fc.assert(
+      fc.property(services, text, (service, id) => {
+        if (encodeOrNull(id) === null || idRefusal(keysOf(service), id) !== null) return true
+        const keys = keysOf(service)
+        const all = [keys.partition(id), keys.lock(id), keys.restart(id), keys.coolDown(id)]
+        return !all.some(newestRefuses)
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  it('has none of the keys that ask whether something may be read', () => {
+    for (const service of ['svc', 'a..b']) {
+      const { locks, members, partitions, restarts, root } = keysOf(service)
+      for (const prefix of [root, locks, members, partitions, restarts]) {
+        assert.equal(newestRefuses(unwritten(prefix)), false)
+        assert.equal(decode(unwritten(prefix).slice(prefix.length)), null)
+      }
+    }
+  })
+
+  it('is never what is proposed instead', () => {
+    fc.assert(
+      fc.property(text, id => {
+        const proposed = safeId(id)
+        return proposed !== '' && keyRefusal(keysOf('svc').partition(proposed)) === null
+      }),
+      { numRuns: 2000 },
+    )
+    assert.deepEqual(['tenant one', '50% off', 'a/../b', '..', 'nightly report '].map(safeId), [
+      'tenant-one',
+      '50-off',
+      'a-.-b',
+      'partition',
+      'nightly-report',
+    ])
+  })
+})

@@ -779,3 +779,27 @@ function* combinations<T extends Record<string, readonly unknown[]>>(
     }
   }
 }
+
+describe('a partition whose key the agent refuses', () => {
+  const stepsOf = (over: Partial<Snapshot>) => {
+    const snapshot = snapshotOf({ partitions: new Set(['x y']), unusable: new Set(['x y']), ...over })
+    const { steps, waits, incoming } = plan(snapshot, new Map([['x y', me]]))
+    return { steps, waits: waits.size, incoming }
+  }
+
+  it('is stopped where it runs', () => {
+    for (const lock of [locks.held(me), locks.unclean(me), locks.held(other)]) {
+      const { steps } = stepsOf({ locks: new Map([['x y', lock]]), local: new Map([['x y', locals.running()]]) })
+      assert.deepEqual(steps, [{ do: 'stop', partition: 'x y', why: 'the agent refuses its key' }])
+    }
+  })
+
+  it('is left alone where it does not: nothing is claimed, given back, deleted or waited for', () => {
+    for (const lock of [null, locks.clean(), locks.held(me), locks.unclean(other), locks.held(other)]) {
+      for (const partitions of [new Set(['x y']), new Set<string>()]) {
+        const found = stepsOf({ partitions, locks: new Map(lock === null ? [] : [['x y', lock]]) })
+        assert.deepEqual(found, { steps: [], waits: 0, incoming: 0 })
+      }
+    }
+  })
+})

@@ -4,7 +4,7 @@ import { type Plan, plan } from '../lib/plan.ts'
 import { isReportStale, parseReport, reportHindrance, reportOf, writeReport } from '../lib/report.ts'
 import type { Snapshot } from '../lib/snapshot.ts'
 import { readFact, writeFact } from '../lib/state/facts.ts'
-import { locals, locks, me, now, other, snapshotOf } from './fixtures/cluster.ts'
+import { definition, locals, locks, me, now, other, snapshotOf } from './fixtures/cluster.ts'
 import { fakeConsul } from './fixtures/consul.ts'
 import { contextOf, stateOf } from './fixtures/state.ts'
 
@@ -34,6 +34,24 @@ describe('a report', () => {
   it('says nothing of what is not here any more, or not yet', () => {
     assert.deepEqual({ ...reportOf(with0({ status: looping, acquisition: null }), quiet, {}, 0) }, {})
     assert.deepEqual({ ...reportOf(with0({ status: looping, index: null }), quiet, {}, 0) }, {})
+  })
+
+  it('names what newer agents refuse: what is there and cannot be used, and what was left out of the definition', () => {
+    const snapshot = snapshotOf({
+      definition: { ...definition, partitions: ['0', 'tenant one', "a 'b"] },
+      partitions: new Set(['0', 'tenant one']),
+      unusable: new Set(['tenant one']),
+    })
+    const { '': everything, ...rest } = { ...reportOf(snapshot, quiet, {}, 0) }
+    assert.equal(
+      rest['tenant one'],
+      "key refused: Consul's agents from 1.22 on take no key that holds a space; rename it: watchbill partitions svc rename 'tenant one' tenant-one",
+    )
+    assert.match(
+      String(everything),
+      /from 1\.22 on take no key that holds a space; name otherwise: "a 'b" \(such as a-b\)$/,
+    )
+    assert.deepEqual(Object.keys(rest), ['tenant one'])
   })
 
   const wall = Date.parse('2026-01-01T00:00:00.250Z')

@@ -337,3 +337,18 @@ it('a source that fails is a problem of the service, and of no partition', () =>
   assert.deepEqual([ok, problem, source?.by, partitions[0]?.state], [false, why, me, 'running'])
   assert.equal(statusOf(clusterOf(), new Map(), new Map(), { ...duty, problem: null, since: null }).problem, null)
 })
+
+it('ids that newer agents refuse are to be renamed before there is one, and that is no problem yet', () => {
+  const of = (over: Partial<Cluster>) =>
+    statusOf(
+      clusterOf({ ...alone, partitions: new Set(['x y']), locks: new Map([['x y', locks.held(me)]]), ...over }),
+      new Map(),
+    )
+  const before = of({})
+  assert.deepEqual([before.ok, before.problem, before.partitions[0]?.state], [true, null, 'running'])
+  assert.match(String(before.advice), /1\.22 or later.*"x y", rename it: watchbill partitions svc rename 'x y' x-y$/)
+  const after = of({ unusable: new Set(['x y']) })
+  assert.deepEqual([after.ok, after.partitions[0]?.state], [false, 'failing'])
+  assert.match(String(after.partitions[0]?.why), /^key refused: .* take no key that holds a space; rename it: /)
+  assert.equal(of({ partitions: new Set(['0']), locks: new Map() }).advice, null)
+})

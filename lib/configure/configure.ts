@@ -13,6 +13,7 @@ import { type Change, installAll, removeAll } from './files.ts'
 import { attempt } from './install.ts'
 import { makeRelease, type Release } from './release.ts'
 import type { Service } from './services.ts'
+import { namesLines } from './words.ts'
 
 export interface Wanted extends Given {
   readonly 'consul-dir': string
@@ -31,6 +32,8 @@ export interface Configured {
   readonly validated: boolean | null
   /** Variables of our environment that the handlers would need in the agent's. */
   readonly environment: readonly string[]
+  /** What is to be named otherwise, a line for each service. */
+  readonly names: readonly string[]
 }
 
 /** Makes the release and writes the files. @throws Permanent, Temporary */
@@ -45,7 +48,14 @@ export async function configure(services: readonly Service[], wanted: Wanted): P
   const release = await makeRelease({ home: homeOf(wanted), node: wanted['node-binary'], dryRun })
   // Last: what the files name is there before the agent reads them.
   const changes = installAll(services, configs, directory, dryRun)
-  return { changes, release, agent, validated, environment: notPassedOn(process.env) }
+  return {
+    changes,
+    release,
+    agent,
+    validated,
+    environment: notPassedOn(process.env),
+    names: namesLines(services, node),
+  }
 }
 
 async function validates(configs: readonly ConsulConfig[]): Promise<boolean> {

@@ -1,9 +1,12 @@
 /** What configure says. */
 import type { Definition } from '../definition/definition.ts'
+import { instanceName, keyRefusal, keysOf } from '../names.ts'
+import { refusedIds, renameAdvice } from '../partitions/new-ids.ts'
 import { setUidProgram } from '../process/is-program.ts'
 import { type Agent, lacking, needs } from './agent.ts'
 import type { Change } from './files.ts'
 import type { Release } from './release.ts'
+import type { Service } from './services.ts'
 
 const done = { wrote: 'wrote', removed: 'removed', unchanged: 'unchanged' }
 const planned = { wrote: 'would write', removed: 'would remove', unchanged: 'unchanged' }
@@ -47,6 +50,20 @@ export function setUidLines(services: readonly { readonly definition: Definition
 export function environmentLine(variables: readonly string[]): string[] {
   if (variables.length === 0) return []
   return [`the agent needs in its environment, for the handlers that it runs: ${variables.join(', ')}`]
+}
+
+/** What agents from Consul 1.22 on take no keys of. Whether a partition is there already, only Consul knows. */
+export function namesLines(services: readonly Service[], node: string): string[] {
+  return services.flatMap(({ definition: { name, id, partitions } }) => {
+    const keys = keysOf(name)
+    const advice = renameAdvice({ service: name, keys }, refusedIds(keys, partitions))
+    const instance = instanceName(node, id)
+    const why = keyRefusal(keys.member(instance))
+    return [
+      ...(advice ? [`RENAME: ${advice}; then say so in the definition. What is not there yet is left out`] : []),
+      ...(why ? [`RENAME: agents of Consul 1.22 or later take no keys of ${instance}: it holds ${why}`] : []),
+    ]
+  })
 }
 
 /** What is left to do. */

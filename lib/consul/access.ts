@@ -7,8 +7,10 @@
 import { Temporary } from '../errors.ts'
 import type { Consul } from './http.ts'
 import { parse } from './json.ts'
-import { transactionLimit } from './kv.ts'
 import { Denied, permissionForOperation } from './permission.ts'
+
+/** Consul takes 64 questions at once, in every version, whatever it takes in a transaction. */
+const mostQuestions = 64
 
 export interface Question {
   readonly resource: 'key' | 'node' | 'service' | 'session' | 'agent'
@@ -20,8 +22,8 @@ export interface Question {
 /** What the token may not do of all this. Nothing where access is not controlled. @throws Temporary when Consul does not say */
 export async function refusedOf(consul: Consul, questions: readonly Question[]): Promise<Question[]> {
   const refused: Question[] = []
-  for (let from = 0; from < questions.length; from += transactionLimit) {
-    const some = questions.slice(from, from + transactionLimit)
+  for (let from = 0; from < questions.length; from += mostQuestions) {
+    const some = questions.slice(from, from + mostQuestions)
     const path = '/v1/internal/acl/authorize' // there since 1.7
     const body = JSON.stringify(some.map(({ resource, access, of }) => ({ resource, access, Segment: of })))
     const answer = await consul.request('POST', path, { body, ok: [200, 401] })

@@ -1,8 +1,9 @@
 /** Consul's key-value store: reads, and transactions of at most 64 operations. */
 import { Temporary } from '../errors.ts'
-import type { Consul } from './http.ts'
+import type { Answer, Consul } from './http.ts'
 import { parse } from './json.ts'
 import { Denied, permissionForOperation } from './permission.ts'
+import { apart, RefusedKey, refusable, unlessRefused } from './refused-key.ts'
 
 /** One key as Consul holds it. `value` is decoded text; null when the key has none. */
 export interface Entry {
@@ -77,9 +78,17 @@ function isTextOrNothing(value: unknown): boolean {
   return value === null || value === undefined || typeof value === 'string'
 }
 
-/** A key's path in the HTTP API. */
-function path(key: string): string {
-  return `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}`
+/**
+ * Asks for a key, or for what is below it.
+ * @throws RefusedKey when the agent takes no such key: 1.22 answers 500 to it, with this reason, others 400
+ */
+async function get(consul: Consul, key: string, query: string): Promise<Answer> {
+  const path = `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}?${query}`
+  if (refusable([key]) === undefined) return consul.request('GET', path, { ok: [200, 404] })
+  const answer = await consul.request('GET', path, { ok: [200, 400, 404, 500] })
+  if (answer.status === 400 || (answer.status === 500 && /invalid key/i.test(answer.text))) throw new RefusedKey(key)
+  if (answer.status === 500) throw new Temporary(`cannot GET ${path}: Consul answered 500; it is tried again`)
+  return answer
 }
 
 /**
@@ -91,7 +100,7 @@ export function keysBelow(consul: Consul, prefix: string): Promise<string[]> {
 }
 
 async function listBelow(consul: Consul, prefix: string, how: string): Promise<string[]> {
-  const answer = await consul.request('GET', `${path(prefix)}?keys&consistent${how}`, { ok: [200, 404] })
+  const answer = await get(consul, prefix, `keys&consistent${how}`)
   if (answer.index === null) throw new Temporary(`cannot list ${prefix}: the answer is not Consul's; it is tried again`)
   if (answer.status === 404) {
     await mustBeReadable(consul, [unwritten(prefix)])
@@ -115,7 +124,7 @@ export function foldersBelow(consul: Consul, prefix: string): Promise<string[]> 
  */
 export async function indexBelow(consul: Consul, prefix: string): Promise<string> {
   const folder = prefix.slice(0, -1)
-  const { index } = await consul.request('GET', `${path(folder)}?keys&separator=/`, { ok: [200, 404] })
+  const { index } = await get(consul, folder, 'keys&separator=/')
   if (index === null) throw new Temporary(`cannot list ${prefix}: the answer is not Consul's; it is tried again`)
   return index
 }
@@ -132,7 +141,7 @@ export interface Below {
  */
 export async function entriesBelow(consul: Consul, prefix: string, index?: string, wait = 0): Promise<Below> {
   const blocking = index === undefined ? '' : `&index=${index}&wait=${Math.ceil(wait)}ms`
-  const answer = await consul.request('GET', `${path(prefix)}?recurse&consistent${blocking}`, { ok: [200, 404] })
+  const answer = await get(consul, prefix, `recurse&consistent${blocking}`)
   if (answer.index === null) throw new Temporary(`cannot read ${prefix}: the answer is not Consul's; it is tried again`)
   const raw = answer.status === 404 ? [] : parse<unknown>(prefix, answer.text)
   if (!Array.isArray(raw)) throw new Temporary(`cannot read ${prefix}: the answer is not a list; it is tried again`)
@@ -141,10 +150,10 @@ export async function entriesBelow(consul: Consul, prefix: string, index?: strin
 
 /** Waits, at most `wait` ms, for a change below a prefix after an index. It may also end for nothing. */
 export async function changeBelow(consul: Consul, prefix: string, index: number, wait: number): Promise<void> {
-  await consul.request('GET', `${path(prefix)}?keys&index=${index}&wait=${Math.ceil(wait)}ms`, { ok: [200, 404] })
+  await get(consul, prefix, `keys&index=${index}&wait=${Math.ceil(wait)}ms`)
 }
 
-/** One transaction. @throws Temporary when Consul answers anything but "done" or "refused". */
+/** One transaction. @throws Temporary when Consul answers anything but "done" or "refused"; RefusedKey */
 export function transact(consul: Consul, operations: readonly Operation[]): Promise<Outcome> {
   return send(consul, '/v1/txn', operations)
 }
@@ -170,10 +179,24 @@ export async function trees(consul: Consul, prefixes: readonly string[]): Promis
 }
 
 /**
- * Some keys, each by its name; those that are not there are left out.
+ * Some keys, each by its name; those that are not there are left out. What the agent refuses to name is looked for in
+ * the list of its folder.
  * @throws Denied when the token may not read one of them
  */
 export async function entriesAt(consul: Consul, keys: readonly string[]): Promise<readonly Entry[]> {
+  const [taken, others] = apart(keys, key => key)
+  const found = await entriesByName(consul, taken)
+  if (others.length === 0) return found
+  return [...found, ...((await unlessRefused(entriesByName(consul, others), null)) ?? (await listed(consul, others)))]
+}
+
+async function listed(consul: Consul, keys: readonly string[]): Promise<readonly Entry[]> {
+  const folders = new Set(keys.map(key => key.slice(0, key.lastIndexOf('/') + 1)))
+  const wanted = new Set(keys)
+  return (await trees(consul, [...folders])).filter(({ key }) => wanted.has(key))
+}
+
+async function entriesByName(consul: Consul, keys: readonly string[]): Promise<readonly Entry[]> {
   const found: Entry[] = []
   for (let queue = [...keys]; queue.length > 0; ) {
     const some = queue.slice(0, transactionLimit)
@@ -206,18 +229,34 @@ export function mustBeWritable(consul: Consul, keys: readonly string[]): Promise
 }
 
 async function mayCheck(consul: Consul, keys: readonly string[], Verb: Operation['Verb']): Promise<void> {
-  for (let from = 0; from < keys.length; from += transactionLimit) {
-    const some = keys.slice(from, from + transactionLimit)
-    await look(
-      consul,
-      some.map(Key => ({ Verb, Key, Index: 0 })),
-    )
+  for (const kind of apart(keys, key => key)) {
+    for (let from = 0; from < kind.length; from += transactionLimit) {
+      const some = kind.slice(from, from + transactionLimit)
+      const asked = look(
+        consul,
+        some.map(Key => ({ Verb, Key, Index: 0 })),
+      )
+      await unlessRefused(asked, null) // nothing can be done with such a key anyway
+    }
   }
 }
 
-/** A key below a prefix that nobody writes: no id is encoded like that. */
-function unwritten(prefix: string): string {
-  return `${prefix}%`
+/** Whether this agent takes these keys, none of which every version does. */
+export async function takesKeys(consul: Consul, keys: readonly string[]): Promise<boolean> {
+  for (let from = 0; from < keys.length; from += transactionLimit) {
+    const some = keys.slice(from, from + transactionLimit)
+    const asked = look(
+      consul,
+      some.map(Key => ({ Verb: 'check-index', Key, Index: 0 })),
+    )
+    if ((await unlessRefused(asked, null)) === null) return false
+  }
+  return true
+}
+
+/** A key below a prefix that nobody writes: no id is encoded like that. Every version takes it. */
+export function unwritten(prefix: string): string {
+  return `${prefix}~`
 }
 
 interface RawOutcome {
@@ -227,7 +266,11 @@ interface RawOutcome {
 
 async function send(consul: Consul, route: string, operations: readonly Operation[]): Promise<Outcome> {
   const body = JSON.stringify(operations.map(operation => ({ KV: operation })))
-  const answer = await consul.request('PUT', route, { body, ok: [200, 409] })
+  const refused = refusable(operations.map(({ Key }) => Key))
+  const ok = [200, 409, ...(refused === undefined ? [] : [400])]
+  const answer = await consul.request('PUT', route, { body, ok })
+  // Consul does not say which key it was (read from the source of 1.22.5).
+  if (answer.status === 400) throw new RefusedKey(refused as string)
   const outcome = parse<RawOutcome>(route, answer.text)
   if (answer.status === 409) {
     const errors = refusals(outcome, operations.length)

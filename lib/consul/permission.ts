@@ -63,7 +63,7 @@ export function permissionForOperation({ Verb, Key }: Pick<Operation, 'Verb' | '
 
 /** The rule that a policy would hold: not of one lock, but of all of them; and not of a key that only asks (kv.ts). */
 function keyRule(key: string, access: string): string {
-  const [prefix] = /^watchbill\/[^/]*\/[^/]*\//.exec(key) ?? [key.replace(/%$/, '')]
+  const [prefix] = /^watchbill\/[^/]*\/[^/]*\//.exec(key) ?? [key.replace(/~$/, '')]
   return `key_prefix "${prefix}" ${access}`
 }
 

@@ -6,6 +6,8 @@ import { gossipEncryption } from './check/encryption.ts'
 import { guardChecks } from './check/guard-check.ts'
 import { installations } from './check/installed.ts'
 import { killMode } from './check/kill-mode.ts'
+import { limits } from './check/limits.ts'
+import { names } from './check/names.ts'
 import { scriptChecks } from './check/script-checks.ts'
 import { parentDeath } from './check/setpriv.ts'
 import { stateDirectories } from './check/state-directory.ts'
@@ -18,6 +20,7 @@ import type { Finding } from './finding.ts'
 
 const checks: readonly ((facts: Facts) => Finding | Finding[])[] = [
   consulVersion,
+  limits,
   leaveOnTerminate,
   scriptChecks,
   killMode,
@@ -26,6 +29,7 @@ const checks: readonly ((facts: Facts) => Finding | Finding[])[] = [
   timing,
   stateDirectories,
   versions,
+  names,
   accessControl,
   tokens,
   gossipEncryption,

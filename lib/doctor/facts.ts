@@ -26,6 +26,10 @@ export interface AgentFacts {
   readonly gossip: { readonly probeMs: number; readonly suspicion: number } | null
   readonly acl: { readonly enabled: boolean; readonly policy: string } | null
   readonly encrypted: boolean | null
+  /** The time-outs of `http_config`, ms; 0 for none. */
+  readonly httpTimeouts: readonly { readonly name: string; readonly ms: number }[]
+  /** `limits.request_limits` refuse what exceeds them. */
+  readonly enforcesLimits: boolean
   /** Ids of the services that it has. */
   readonly services: readonly string[]
 }
@@ -85,4 +89,6 @@ export interface TokenFacts {
 export interface ServiceFacts {
   readonly service: string
   readonly members: readonly { readonly instance: string; readonly definition: string; readonly roster: number }[]
+  /** Partitions whose keys newer agents refuse. */
+  readonly refused: readonly string[]
 }

@@ -1,6 +1,8 @@
 /** Everything that the checks judge, gathered on the machine it is run on. */
 import type { Consul } from '../consul/http.ts'
 import { reason } from '../errors.ts'
+import { refusedIds } from '../partitions/new-ids.ts'
+import { byName } from '../plan-sentence.ts'
 import { lookAtCluster } from '../snapshot.ts'
 import type { Facts, ServiceFacts } from './facts.ts'
 import { agentFacts } from './gather/agent.ts'
@@ -23,13 +25,14 @@ export async function gather(consul: Consul, consulDir: string): Promise<Facts> 
 
 async function serviceFacts(consul: Consul, service: string): Promise<Facts['services'][number]> {
   try {
-    const { members } = await lookAtCluster(consul, service)
+    const { members, keys, partitions, locks } = await lookAtCluster(consul, service)
     const facts: ServiceFacts['members'] = members.map(({ instance, definition, roster }) => ({
       instance,
       definition,
       roster,
     }))
-    return { service, members: facts }
+    const refused = refusedIds(keys, [...new Set([...partitions, ...locks.keys()])]).sort(byName)
+    return { service, members: facts, refused }
   } catch (error) {
     return { service, unknown: reason(error) }
   }

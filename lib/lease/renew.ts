@@ -3,6 +3,7 @@ import { bootClock } from '../clock.ts'
 import type { Consul } from '../consul/http.ts'
 import { type Entry, look, type Operation, transactionLimit } from '../consul/kv.ts'
 import { missingPermission } from '../consul/permission.ts'
+import { apart, unlessRefused } from '../consul/refused-key.ts'
 import { renewSession } from '../consul/session.ts'
 import { Temporary } from '../errors.ts'
 import { keysOf } from '../names.ts'
@@ -26,6 +27,8 @@ export interface Renewal {
   readonly proved: readonly string[]
   /** Partitions whose lock is not: their lease is pinned to the last proof. */
   readonly lost: readonly string[]
+  /** Those of them whose keys this agent refuses: nothing can be done about their locks through it. */
+  readonly unusable: readonly string[]
   /** The session lives on this node and holds the member key. */
   readonly member: boolean
   /** The permission for want of which the session was not renewed; null when it was. */
@@ -44,14 +47,14 @@ export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>,
   const assumed = [...local].flatMap(([id, { acquisition, releasing, index }]) =>
     (acquisition ?? releasing) !== null && index !== null ? [{ id, index }] : [],
   )
-  const { proved, member } = await proveAll(guarded, session, assumed)
+  const { proved, member, unusable } = await proveAll(guarded, session, assumed)
   const lost = assumed.map(({ id }) => id).filter(id => !proved.has(id))
   const again = assumed.filter(({ id }) => proved.has(id) && local.get(id)?.pinned)
   const over = assumed.filter(({ id }) => !proved.has(id))
   if (over.length + again.length > 0) changingLeases(files, () => pinAndFree(files, over, again, t0))
   extendLease(files, t0, bootClock())
   lengthen(files.worker, t0)
-  return { proved: [...proved], lost, member, missing }
+  return { proved: [...proved], lost, unusable, member, missing }
 }
 
 /**
@@ -80,8 +83,21 @@ interface Assumed {
   readonly index: number
 }
 
-/** The first transaction also reads the member key, so that an instance without locks makes a consistent read too. */
+/**
+ * The first transaction also reads the member key, so that an instance without locks makes a consistent read too. Locks
+ * whose keys newer agents refuse come last, in transactions of their own: they must not cost the proof of any other.
+ */
 async function proveAll(guarded: Guarded, session: string | null, assumed: readonly Assumed[]) {
+  const keys = keysOf(guarded.service)
+  const [taken, others] = apart(assumed, ({ id }) => keys.lock(id))
+  const first = await prove(guarded, session, taken)
+  if (others.length === 0) return { ...first, unusable: [] }
+  const last = await unlessRefused(prove(guarded, session, others), null)
+  const proved = new Set([...first.proved, ...(last?.proved ?? [])])
+  return { proved, member: first.member, unusable: last === null ? others.map(({ id }) => id) : [] }
+}
+
+async function prove(guarded: Guarded, session: string | null, assumed: readonly Assumed[]) {
   const keys = keysOf(guarded.service)
   const key = keys.member(guarded.instance)
   const proved = new Set<string>()

@@ -30,7 +30,7 @@ export async function claimAll(
 ): Promise<void> {
   const terms = { lease: snapshot.definition.leaseMs, grace: snapshot.definition.stop.graceMs }
   let begun = 0
-  const { refused } = await transactInBatches(context.consul, {
+  const { refused, unusable } = await transactInBatches(context.consul, {
     items: claims.map(claim => ({ ...claim, acquisition: intend(context, snapshot, claim.partition) })),
     operations: ({ partition, index, acquisition }) => {
       begun = bootClock() // the operations are made right before they are sent: the lease starts before its transaction
@@ -50,7 +50,7 @@ export async function claimAll(
       await onHeld(done.map(({ partition }) => partition))
     },
   })
-  for (const { partition } of refused) removeFact(context.files.partition(partition).acquisition)
+  for (const { partition } of [...refused, ...unusable]) removeFact(context.files.partition(partition).acquisition)
 }
 
 /** An acquisition whose outcome was never learnt keeps its id, so that it is known should it have succeeded. */

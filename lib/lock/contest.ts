@@ -4,6 +4,7 @@ import { bootClock } from '../clock.ts'
 import { lastEntry } from '../consul/batch.ts'
 import type { Consul } from '../consul/http.ts'
 import { type Below, base64, entriesBelow, type Operation, transact } from '../consul/kv.ts'
+import { RefusedKey } from '../consul/refused-key.ts'
 import { destroySession, newSession, sessionNames } from '../consul/session.ts'
 import { Permanent, reason } from '../errors.ts'
 import { type FreeLock, refreshFree } from '../lease/free.ts'
@@ -13,7 +14,7 @@ import { fencingToken } from '../settings.ts'
 import type { Order } from './order.ts'
 import type { Signals } from './signals.ts'
 import { coverTerms, decide, freeSlots, type Look, lookFrom, make, type Next } from './slots.ts'
-import { holders, shown } from './words.ts'
+import { holders, nameRefusal, shown } from './words.ts'
 
 /** A lock that is held. */
 export interface Held {
@@ -44,9 +45,12 @@ export interface Contender {
   readonly onTry: (begun: number) => void
 }
 
-/** The longest blocking query, and the time limit of one, ms. Consul adds up to a sixteenth. */
-const longestQuery = 30_000
-const queryLimit = 45_000
+/**
+ * The longest blocking query, and the time limit of one, ms. Consul adds up to a sixteenth, and 1.22.4 cuts what takes
+ * longer than 30 s (read from its changelog).
+ */
+const longestQuery = 20_000
+const queryLimit = 30_000
 /** Those who wait come back spread over so many ms, and most of them find the lock taken without having tried it. */
 const spread = 50
 const shortestPause = 100
@@ -136,6 +140,7 @@ export class Contest {
 
   async #write(look: Look, next: Next): Promise<null> {
     const { consul, keys, order } = this.#contender
+    if (next.do === 'make') mustBeNameable(order.name, keys)
     const operations =
       next.do === 'write'
         ? next.operations
@@ -219,6 +224,7 @@ export class Contest {
   /** Consul that is away for a while is no error. @throws what is none of that */
   async #failed(error: unknown): Promise<'over' | null> {
     const { order, warn, signals } = this.#contender
+    if (error instanceof RefusedKey) mustBeNameable(order.name, this.#contender.keys)
     if (!(error instanceof Error) || error.name !== 'Temporary') throw error
     if (this.#ends !== null && bootClock() >= this.#ends) {
       if (this.#seen === null || freeSlots(this.#seen).size > 0) throw error
@@ -251,6 +257,12 @@ export class Contest {
 function time(at: number, signal: AbortSignal): Promise<null> {
   const rest = Math.min(Math.max(0, at - bootClock()), 2 ** 31 - 1)
   return delay(rest, null, { signal }).catch(() => null)
+}
+
+/** @throws Permanent for a new lock, or through an agent that refuses its keys */
+function mustBeNameable(name: string, keys: LockKeys): void {
+  const why = nameRefusal(name, keys)
+  if (why !== null) throw new Permanent(`cannot take ${shown(name)}: ${why}`)
 }
 
 function disagreement({ name, slots }: Order, theirs: number): Permanent {

@@ -12,7 +12,7 @@ import type { Order } from './order.ts'
 import { mustBeProgram } from './program.ts'
 import { type Ended, Run } from './run.ts'
 import { onOrphaned, Signals } from './signals.ts'
-import { shown } from './words.ts'
+import { nameRefusal, shown } from './words.ts'
 
 export interface Voice {
   /** One line on stderr. */
@@ -41,6 +41,8 @@ export async function lock(order: Order, consul: Consul, voice: Voice): Promise<
   const contest = new Contest({ consul, keys, order, instance, acquisition: id, signals, ...voice, onTry: extend })
   const left = signals.came.then(() => delay(leavingLimit, null))
   const held = await Promise.race([contest.win(), left])
+  const refusal = nameRefusal(order.name, keys)
+  if (refusal !== null && held !== null) voice.warn(`${shown(order.name)}: before Consul is upgraded: ${refusal}`)
   if (held === null) {
     run.dismiss()
     if (signals.first === null) voice.warn(contest.why)

@@ -1,11 +1,20 @@
 /** Sentences about a lock. */
 import { seconds } from '../clock.ts'
 import { type Lock, takeoverWait } from '../lease/lock-value.ts'
+import { keyRefusal, type LockKeys, safeId } from '../names.ts'
 import type { Look } from './slots.ts'
 
 /** A name on one line, whatever it holds. */
 export function shown(name: string): string {
   return /[\p{Cc}\p{Zl}\p{Zp}]/u.test(name) ? JSON.stringify(name) : name
+}
+
+/** Why no lock is to be called so; null when every version of Consul takes its keys. */
+export function nameRefusal(name: string, keys: LockKeys): string | null {
+  const why = keyRefusal(keys.spec)
+  return (
+    why && `Consul's agents from 1.22 on take no key that holds ${why}; call it ${safeId(name)} wherever it is used`
+  )
 }
 
 /** Who holds it, and since when. */

@@ -3,6 +3,7 @@
  * changed. spec/documents changes along with any document, so that nobody asks for them without a reason.
  */
 import { type Entry, entriesAt, look, transactionLimit } from '../consul/kv.ts'
+import { apart, unlessRefused } from '../consul/refused-key.ts'
 import type { Context } from '../context.ts'
 import { eventOf } from '../events/event.ts'
 import { enqueue } from '../events/queue.ts'
@@ -61,13 +62,16 @@ export async function passOn(context: Context, snapshot: Snapshot): Promise<bool
 /** Those whose key is not as it was read last: 64 small checks in a request, however large the documents are. */
 async function staleOf({ consul, files }: Context, keys: Keys, ids: readonly string[]): Promise<string[]> {
   const stale: string[] = []
-  for (let from = 0; from < ids.length; from += transactionLimit) {
-    const some = ids.slice(from, from + transactionLimit)
-    const outcome = await look(
-      consul,
-      some.map(id => ({ Verb: 'check-index', Key: keys.partition(id), Index: knownIndex(files.partition(id)) })),
-    )
-    if (!outcome.done) stale.push(...some.filter((_, position) => outcome.failed.has(position)))
+  for (const kind of apart(ids, keys.partition)) {
+    for (let from = 0; from < kind.length; from += transactionLimit) {
+      const some = kind.slice(from, from + transactionLimit)
+      const asked = look(
+        consul,
+        some.map(id => ({ Verb: 'check-index', Key: keys.partition(id), Index: knownIndex(files.partition(id)) })),
+      )
+      const outcome = await unlessRefused(asked, null) // such a one is being stopped
+      if (outcome?.done === false) stale.push(...some.filter((_, position) => outcome.failed.has(position)))
+    }
   }
   return stale
 }

@@ -3,10 +3,12 @@ import { transactInBatches } from '../consul/batch.ts'
 import type { Consul } from '../consul/http.ts'
 import { fieldsIn } from '../consul/json.ts'
 import { base64, type Entry, entriesAt, keysBelow, type Operation, transactionLimit, trees } from '../consul/kv.ts'
+import { apart, unlessRefused } from '../consul/refused-key.ts'
 import { Temporary } from '../errors.ts'
 import { cleanValue } from '../lease/lock-value.ts'
 import { decode, type Keys } from '../names.ts'
 import { revisionBump } from '../settings.ts'
+import { mustBeAcceptable, refusedIds } from './new-ids.ts'
 
 /** Where a partition came from. What was added by hand survives a change of the definition, and what a source brings. */
 export type Origin = 'definition' | 'source' | 'hand'
@@ -68,6 +70,11 @@ function textOf(from: Origin, { document }: Item): string {
 export interface Writing {
   /** False when the set was lost from Consul: then nobody knows what still runs, and each lock is left out. */
   readonly clean?: boolean
+  /**
+   * Told of new ids that some version of Consul refuses: they are left out. Without it nothing is written, and Permanent
+   * is thrown.
+   */
+  readonly onRefused?: (ids: readonly string[]) => void
   /** What must hold for anything to be written; when it does not, Temporary is thrown. */
   readonly only?: readonly Operation[]
 }
@@ -94,13 +101,15 @@ export async function addPartitions(
   const { clean = true } = writing
   const added: string[] = []
   const first = await hasFirstDocument(consul, keys, wanted)
-  let missing = [...new Map(wanted.map(item => [item.id, item])).values()]
+  const unique = [...new Map(wanted.map(item => [item.id, item])).values()]
+  const refusedAnew = new Set(await refusedNew(consul, keys, unique, writing))
+  let missing = unique.filter(({ id }) => !refusedAnew.has(id))
   for (let attempt = 0; attempt < 5 && missing.length > 0; attempt++) {
     const ids = missing.map(({ id }) => id)
     const there = await present(consul, keys.partitions, ids.map(keys.partition))
     const locks = await present(consul, keys.locks, ids.map(keys.lock))
     const since = new Date().toISOString()
-    const { done, refused } = await transactInBatches(consul, {
+    const { done, refused, hindrance } = await transactInBatches(consul, {
       items: missing.filter(({ id }) => !there.has(keys.partition(id))),
       operations: item => {
         const Key = keys.lock(item.id)
@@ -111,12 +120,32 @@ export async function addPartitions(
       },
       ...along(keys, writing, first),
     })
+    if (hindrance) throw hindrance
     added.push(...done.map(({ id }) => id))
     missing = [...refused]
   }
   if (missing.length > 0)
     throw new Temporary(`cannot add ${missing.length} partitions: others keep changing them; try again`)
   return added
+}
+
+/** Those that are there already may stay. */
+async function refusedNew(
+  consul: Consul,
+  keys: Keys,
+  items: readonly Item[],
+  { onRefused }: Writing,
+): Promise<readonly string[]> {
+  const doubtful = refusedIds(
+    keys,
+    items.map(({ id }) => id),
+  )
+  if (doubtful.length === 0) return []
+  const there = await present(consul, keys.partitions, doubtful.map(keys.partition))
+  const refused = doubtful.filter(id => !there.has(keys.partition(id)))
+  if (onRefused) onRefused(refused)
+  else mustBeAcceptable(keys, refused)
+  return refused
 }
 
 /** From then on it is known that there are documents; a service without any never asks for them. */
@@ -136,11 +165,12 @@ export async function changePartitions(
   from: Origin,
   writing: Writing = {},
 ): Promise<string[]> {
-  const { done } = await transactInBatches(consul, {
+  const { done, hindrance } = await transactInBatches(consul, {
     items: changes,
     operations: item => [{ Verb: 'cas', Key: keys.partition(item.id), Index: item.index, Value: textOf(from, item) }],
     ...along(keys, writing, true),
   })
+  if (hindrance && from === 'hand') throw hindrance
   return done.map(({ id }) => id)
 }
 
@@ -185,11 +215,12 @@ export async function removeUnchanged(
   partitions: readonly Pick<Partition, 'id' | 'index'>[],
   writing: Writing = {},
 ): Promise<string[]> {
-  const { done } = await transactInBatches(consul, {
+  const { done, hindrance } = await transactInBatches(consul, {
     items: partitions,
     operations: ({ id, index }) => [{ Verb: 'delete-cas', Key: keys.partition(id), Index: index }],
     ...along(keys, writing),
   })
+  if (hindrance) throw hindrance
   return done.map(({ id }) => id)
 }
 
@@ -199,12 +230,25 @@ export async function definePartitions(
   keys: Keys,
   ids: readonly string[],
   clean: boolean,
-): Promise<Change> {
+): Promise<Change & { readonly refused: readonly string[] }> {
   const wanted = new Set(ids)
   const before = await readPartitions(consul, keys)
   const items = ids.map(id => ({ id }))
-  const added = await addPartitions(consul, keys, items, 'definition', { clean })
+  let refused: readonly string[] = []
+  const onRefused = (ids: readonly string[]) => {
+    refused = ids
+  }
+  const added = await addPartitions(consul, keys, items, 'definition', { clean, onRefused })
   const isOwn = ({ id, from }: Partition) => (from === 'definition' || from === 'source') && !wanted.has(id)
-  const gone = before.filter(isOwn).map(({ id }) => id)
-  return { added, removed: await removePartitions(consul, keys, gone, isOwn) }
+  const gone = before.filter(isOwn)
+  const [taken, others] = apart(
+    gone.map(({ id }) => id),
+    keys.partition,
+  )
+  const removed = [
+    ...(await removePartitions(consul, keys, taken, isOwn)),
+    // They stay; status says why. A definition that drops one must not fail for it at every look.
+    ...(await unlessRefused(removePartitions(consul, keys, others, isOwn), [])),
+  ]
+  return { added, refused, removed }
 }

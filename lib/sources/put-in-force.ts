@@ -2,6 +2,7 @@
 import { othersAtWork } from '../act.ts'
 import { transact } from '../consul/kv.ts'
 import type { Keys } from '../names.ts'
+import { leavesOut, leftOutMark } from '../partitions/new-ids.ts'
 import { addPartitions, changePartitions, removeUnchanged } from '../partitions/set.ts'
 import { isActive } from '../plan.ts'
 import { listed } from '../plan-sentence.ts'
@@ -13,7 +14,7 @@ import { everFetched } from './state.ts'
 
 /**
  * @param defined somebody has written a set
- * @returns what was changed, as a sentence; null when that was nothing
+ * @returns what was changed, as a sentence, null when that was nothing; and which ids were left out, null when none was
  * @throws Temporary when Consul is away, or the duty was lost: the next round goes on
  */
 export async function putInForce(
@@ -22,18 +23,22 @@ export async function putInForce(
   session: string,
   { added, changed, removed }: SetChange,
   defined: boolean,
-): Promise<string | null> {
+): Promise<{ done: string | null; leftOut: string | null }> {
   const { consul } = run
+  let leftOut: string | null = null
+  const onRefused = (ids: readonly string[]) => {
+    leftOut = ids.length > 0 ? `${leftOutMark}${leavesOut(keys, ids)}` : null
+  }
   const only = [stillOnDuty(keys, session)]
   const clean = defined || (await isNew(run))
   const done = {
-    added: added.length > 0 ? await addPartitions(consul, keys, added, 'source', { clean, only }) : [],
+    added: added.length > 0 ? await addPartitions(consul, keys, added, 'source', { clean, only, onRefused }) : [],
     changed: changed.length > 0 ? await changePartitions(consul, keys, changed, 'source', { only }) : [],
     removed: removed.length > 0 ? await removeUnchanged(consul, keys, removed, { only }) : [],
   }
   if (!defined) await transact(consul, [revisionBump(keys), ...only])
   const clauses = Object.entries(done).flatMap(([what, ids]) => (ids.length > 0 ? [`${what}: ${listed(ids)}`] : []))
-  return clauses.join('; ') || null
+  return { done: clauses.join('; ') || null, leftOut }
 }
 
 /**

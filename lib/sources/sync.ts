@@ -10,6 +10,7 @@ import type { Source } from '../definition/definition.ts'
 import { Temporary } from '../errors.ts'
 import { tellSourceFailed } from '../events/instance.ts'
 import { keysOf } from '../names.ts'
+import { isLeftOut } from '../partitions/new-ids.ts'
 import { readPartitions } from '../partitions/set.ts'
 import { inheritedEnvironment } from '../process/launch.ts'
 import type { Reconcile } from '../reconcile.ts'
@@ -76,8 +77,9 @@ async function oneRound(run: Reconcile, accepted: Accepted, source: Source): Pro
   const fetcher: Fetcher = { run, accepted, source, session, standing: { ...standing, duty }, begun: bootClock() }
   const state = fetchState(run.files, hash(JSON.stringify(source)))
   try {
-    const done = await fetchAndTake(fetcher, state)
-    await report(fetcher, { ...duty, problem: null, since: null }, true, done)
+    const { done, leftOut } = await fetchAndTake(fetcher, state)
+    const since = leftOut === null ? null : duty.problem === leftOut ? duty.since : new Date().toISOString()
+    await report(fetcher, { ...duty, problem: leftOut, since }, true, [done, leftOut ?? []].flat().join('; '))
     return { done, next: intervalOf(source) }
   } catch (error) {
     if (error instanceof Unbelievable) return failed(fetcher, state, error)
@@ -85,8 +87,15 @@ async function oneRound(run: Reconcile, accepted: Accepted, source: Source): Pro
   }
 }
 
+interface Taken {
+  /** What was changed; null when that was nothing. */
+  readonly done: string | null
+  /** New ids that were left out, in words; null when none were. */
+  readonly leftOut: string | null
+}
+
 /** @throws Unbelievable when the source is at fault; Temporary when Consul is */
-async function fetchAndTake(fetcher: Fetcher, state: FetchState): Promise<string> {
+async function fetchAndTake(fetcher: Fetcher, state: FetchState): Promise<Taken & { readonly done: string }> {
   const { run, source, standing } = fetcher
   const index = await indexBelow(run.consul, keysOf(run.service).partitions)
   // Nobody has changed the set since, and nobody wants more than what is new.
@@ -94,17 +103,20 @@ async function fetchAndTake(fetcher: Fetcher, state: FetchState): Promise<string
   const fetched = await fetch(fetcher, untouched ? state.validator : null)
   if (fetched === null) {
     keepFetchState(run.files, { ...state, failures: 0 })
-    return unchanged
+    return { done: unchanged, leftOut: state.leftOut ?? null }
   }
   const answer = hash(fetched.text)
-  const done =
-    untouched && answer === state.answer ? null : await take(fetcher, read(source, fetched.text), state.answer === null)
+  const { done, leftOut } =
+    untouched && answer === state.answer
+      ? { done: null, leftOut: state.leftOut ?? null }
+      : await take(fetcher, read(source, fetched.text), state.answer === null)
   // What was written has changed the index: the next round looks once more at what is there.
   const now = { ...state, failures: 0, answer, validator: fetched.validator, index: done === null ? index : null }
-  keepFetchState(run.files, now)
-  if (done === null) return unchanged
+  keepFetchState(run.files, { ...now, ...(leftOut !== (state.leftOut ?? null) && { leftOut }) })
+  if (leftOut !== null && leftOut !== state.leftOut) run.log(leftOut)
+  if (done === null) return { done: unchanged, leftOut }
   run.log(`fetched; ${done}`)
-  return `fetched; ${done}`
+  return { done: `fetched; ${done}`, leftOut }
 }
 
 const unchanged = 'fetched; unchanged'
@@ -129,11 +141,7 @@ function read(source: Source, text: string): Answer {
 }
 
 /** @param first nothing of this source was ever in force here. @returns what was changed; null when that was nothing */
-async function take(
-  { run, source, session, standing }: Fetcher,
-  answer: Answer,
-  first: boolean,
-): Promise<string | null> {
+async function take({ run, source, session, standing }: Fetcher, answer: Answer, first: boolean): Promise<Taken> {
   const keys = keysOf(run.service)
   const present = await readPartitions(run.consul, keys)
   const own = ownOf(present, first)
@@ -152,10 +160,11 @@ async function failed(fetcher: Fetcher, state: FetchState, { message, refused }:
   const now = bootClock()
   const failingSince = state.failures === 0 || state.failingSince > now ? now : state.failingSince
   keepFetchState(run.files, { ...state, failures: state.failures + 1, failingSince })
-  const told = refused || now - failingSince >= source.giveUpAfterMs || duty.problem !== null
+  const before = isLeftOut(duty.problem) ? null : duty.problem
+  const told = refused || now - failingSince >= source.giveUpAfterMs || before !== null
   if (state.failures === 0 || (told && message !== duty.problem)) run.log(message)
-  if (told && duty.problem === null) tellSourceFailed(run, accepted.definition, String(index), message)
-  const since = duty.since ?? new Date().toISOString()
+  if (told && before === null) tellSourceFailed(run, accepted.definition, String(index), message)
+  const since = (before && duty.since) ?? new Date().toISOString()
   await report(fetcher, told ? { ...duty, problem: message, since } : duty, false, message)
   // Within an interval of this one's start: a source that hung is asked again as soon as one that refused.
   const latest = Math.max(source.retryMs, source.everyMs - (bootClock() - begun))

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { lastEntry, transactInBatches } from '../../lib/consul/batch.ts'
 import { base64, type Operation } from '../../lib/consul/kv.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
+import { behaviours } from '../model/versions.ts'
 
 const two = (key: string): Operation[] => [
   { Verb: 'check-not-exists', Key: key },
@@ -59,6 +60,8 @@ describe('many conditional writes', () => {
     assert.deepEqual(await transactInBatches(consul, { items: [], operations: one, extra: () => [bump] }), {
       done: [],
       refused: [],
+      unusable: [],
+      hindrance: null,
     })
     assert.equal(requests.length, 0)
   })
@@ -178,4 +181,54 @@ it('the last entry of a key is what a transaction left there', () => {
   const entries = [entry('a', 3), entry('b', 9), entry('a', 9)]
   assert.equal(lastEntry(entries, 'a')?.modifyIndex, 9)
   assert.equal(lastEntry(entries, 'c'), undefined)
+})
+
+describe('keys that newer agents refuse', () => {
+  const odd = ['a%20b', 'a%2F..']
+  const mixed = ['k0', odd[0] as string, ...numbered(40).slice(1), odd[1] as string]
+
+  it('stand in transactions of their own, so that they cost nobody else anything', async t => {
+    const { consul, memory, requests } = await fakeConsul(t)
+    memory.behaves = behaviours['1.22.5']
+    const told: string[] = []
+    const { done, refused, unusable, hindrance } = await transactInBatches(consul, {
+      items: mixed,
+      operations: two,
+      extra: () => [bump],
+      extraRoom: 1,
+      onDone: items => void told.push(...items),
+    })
+    assert.deepEqual([done, refused, unusable, told], [numbered(40), [], odd, numbered(40)])
+    assert.match(
+      String(hindrance),
+      /^Permanent: cannot use the key a%20b: the agent of this Consul refuses .* a space;/,
+    )
+    assert.deepEqual(
+      requests.map(({ operations }) => operations.length),
+      [63, 19, 5],
+    )
+  })
+
+  it('are written like any other by an older agent', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    const { done, unusable } = await transactInBatches(consul, { items: mixed, operations: two })
+    assert.deepEqual([done, unusable], [[...numbered(40), ...odd], []])
+    assert.equal(memory.keys.size, mixed.length)
+  })
+
+  it('go alone where they would only go along', async t => {
+    const { consul, memory, requests } = await fakeConsul(t)
+    const wake: Operation = { Verb: 'set', Key: 'wake/node%20one:svc/released', Value: base64('now') }
+    const send = () =>
+      transactInBatches(consul, { items: ['k0'], operations: one, extra: () => [wake, bump], extraRoom: 2 })
+    await send()
+    assert.deepEqual(
+      requests.map(({ operations }) => operations.map(({ Key }) => Key)),
+      [['k0', 'bump'], [wake.Key]],
+    )
+    assert.ok(memory.keys.has(wake.Key))
+    memory.behaves = behaviours['1.22.5']
+    memory.remove('k0')
+    assert.deepEqual((await send()).done, ['k0'])
+  })
 })

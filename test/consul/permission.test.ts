@@ -35,7 +35,7 @@ describe('the permission that an operation needs', () => {
   const cases = [
     ['get-tree', 'watchbill/work/lock/', 'key_prefix "watchbill/work/lock/" read'],
     ['check-index', 'watchbill/work/lock/7', 'key_prefix "watchbill/work/lock/" read'],
-    ['check-index', 'watchbill/%', 'key_prefix "watchbill/" read'],
+    ['check-index', 'watchbill/~', 'key_prefix "watchbill/" read'],
     ['check-not-exists', 'watchbill/work/lock/7', 'key_prefix "watchbill/work/lock/" write'],
     ['lock', 'watchbill/work/lock/7', 'key_prefix "watchbill/work/lock/" write'],
     ['unlock', 'watchbill/work/lock/7', 'key_prefix "watchbill/work/lock/" write'],

@@ -14,9 +14,14 @@ const tokenIs = (over: Partial<TokenFacts>) => fileIs({ token: { ...token, ...ov
 const unitIs = (over: Partial<UnitFacts>): Partial<Facts> => ({
   unit: { name: 'consul.service', killMode: 'process', ...over },
 })
+const refusedAre = (...refused: string[]): Partial<Facts> => ({ services: [{ service: 'svc', members: [], refused }] })
 const membersAre = (...members: [string, string, number][]): Partial<Facts> => ({
   services: [
-    { service: 'svc', members: members.map(([instance, definition, roster]) => ({ instance, definition, roster })) },
+    {
+      service: 'svc',
+      members: members.map(([instance, definition, roster]) => ({ instance, definition, roster })),
+      refused: [],
+    },
   ],
 })
 
@@ -34,6 +39,47 @@ describe('what is wrong', () => {
   const cases: Case[] = [
     ['an old Consul', agentIs({ version: '1.6.10' }), 'unsafe', /Consul is 1\.6\.10; use 1\.7/],
     ['a Consul of no version', agentIs({ version: '' }), 'unsafe', /no known version/],
+    [
+      'a Consul that cuts watches',
+      agentIs({ version: 'v1.22.4' }),
+      'warn',
+      /1\.22\.4 has a fault: .*30 s.*use 1\.22\.5/,
+    ],
+    ['a Consul that refuses URLs', agentIs({ version: '1.21.5+ent' }), 'warn', /1\.21\.5.*wake-up/],
+    ['a Consul that gives up queries', agentIs({ version: '1.12.1' }), 'warn', /1\.12\.1.*use 1\.12\.2/],
+    ['a Consul whose queries fail', agentIs({ version: '1.14.0' }), 'warn', /1\.14\.0.*use 1\.14\.2/],
+    ['the one after it', agentIs({ version: '1.14.1' }), 'warn', /1\.14\.1.*use 1\.14\.2/],
+    [
+      'a time-out that cuts watches',
+      agentIs({ httpTimeouts: [{ name: 'HTTPWriteTimeout', ms: 30_000 }] }),
+      'warn',
+      /HTTPWriteTimeout of http_config is 30 s: it cuts watches.*at least 330s/,
+    ],
+    ['request limits', agentIs({ enforcesLimits: true }), 'warn', /request_limits are enforced.*permissive/],
+    [
+      'script checks without access control on a newer Consul',
+      agentIs({ version: '1.22.5', acl: { enabled: false, policy: '' } }),
+      'warn',
+      /access is not controlled: .*; Consul warns of script checks without it/,
+    ],
+    [
+      'partitions that a newer agent takes no keys of',
+      refusedAre('tenant one', '..'),
+      'warn',
+      /no keys of 2 partitions of svc, "tenant one" the first: they stop.*before any agent.*rename 'tenant one' tenant-one/,
+    ],
+    [
+      'partitions that this agent takes no keys of',
+      { ...refusedAre('tenant one'), ...agentIs({ version: '2.1.0' }) },
+      'unsafe',
+      /the agent takes no keys of 1 partitions of svc.*rename it: watchbill partitions svc rename/,
+    ],
+    [
+      'a node that a newer agent takes no keys of',
+      fileIs({ instance: 'n 1:svc' }),
+      'warn',
+      /instance n 1:svc.*a space/,
+    ],
     ['leaving at a restart', agentIs({ leaveOnTerminate: true }), 'unsafe', /leave_on_terminate is true/],
     ['not told whether it leaves', agentIs({ leaveOnTerminate: null }), 'warn', /leave_on_terminate is not known/],
     ['no script checks', agentIs({ localScripts: false }), 'unsafe', /script checks are off/],

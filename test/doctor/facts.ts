@@ -10,6 +10,8 @@ export const agent: AgentFacts = {
   gossip: { probeMs: 1000, suspicion: 4 },
   acl: { enabled: true, policy: 'deny' },
   encrypted: true,
+  httpTimeouts: [{ name: 'HTTPWriteTimeout', ms: 0 }],
+  enforcesLimits: false,
   services: ['svc'],
 }
 
@@ -47,6 +49,6 @@ export const well: Facts = {
   agentUid: 100,
   installed: [installed],
   consulDir: '/etc/consul.d',
-  services: [{ service: 'svc', members: [{ instance: 'n1:svc', definition: 'a', roster: 1 }] }],
+  services: [{ service: 'svc', members: [{ instance: 'n1:svc', definition: 'a', roster: 1 }], refused: [] }],
   setpriv: true,
 }

@@ -56,6 +56,14 @@ describe('what the agent tells', () => {
     assert.deepEqual([before.acl, since.acl], Array(2).fill({ enabled: true, policy: 'deny' }))
   })
 
+  it('is what cuts and refuses requests', () => {
+    const { httpTimeouts, enforcesLimits } = of({ HTTPWriteTimeout: '5m30s', HTTPPort: 8500, RequestLimitsMode: 2 })
+    assert.deepEqual([httpTimeouts, enforcesLimits], [[{ name: 'HTTPWriteTimeout', ms: 330_000 }], true])
+    assert.equal(of({ RequestLimitsMode: 'enforcing' }).enforcesLimits, true)
+    for (const RequestLimitsMode of ['permissive', 0, undefined])
+      assert.equal(of({ RequestLimitsMode }).enforcesLimits, false)
+  })
+
   it('is the gossip, and whether it is encrypted', () => {
     const facts = of(
       { GossipLANProbeInterval: '500ms', GossipLANSuspicionMult: 3 },

@@ -102,6 +102,18 @@ describe('the files', () => {
     assert.deepEqual([release.built, release.programs, validated, environment], [false, `${home}/current`, false, []])
   })
 
+  test('come with a word about what newer agents take no keys of', async () => {
+    const file = define(top, { partitions: { list: ['a', 'tenant one', '..'] } }, 'odd.json')
+    const said = lines(await installed([file, ...common, '--node', 'n 1', '--consul-dir', consulDir()]))
+    const about = said.filter(line => line.startsWith('RENAME: '))
+    assert.equal(about.length, 2, said.join('\n'))
+    assert.match(
+      about[0] ?? '',
+      /1\.22 or later.* "tenant one" and 1 more, .* rename 'tenant one' tenant-one; then say so in/,
+    )
+    assert.match(about[1] ?? '', /take no keys of n 1:mail: it holds a space$/)
+  })
+
   test('go again with --remove', async () => {
     const directory = consulDir()
     const args = [definition, '--consul-dir', directory, '--state', `${top}/no-state`]

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { execa } from 'execa'
 import { type Dispatcher, request, Agent as Sockets } from 'undici'
 import { loopback, type Place } from './place.ts'
-import { labSettings, type Settings } from './settings.ts'
+import { asNamedBy, labSettings, type Settings } from './settings.ts'
 import { until } from './until.ts'
 
 export type Environment = Record<string, string>
@@ -164,7 +164,7 @@ export class Agent {
     for (const folder of [own, this.configDir, this.state, this.etc]) await mkdir(folder, { recursive: true })
     const layers = { '1-lab': this.#labSettings(), '2-cluster': this.#lab.settings, '3-agent': this.#options.settings }
     for (const [name, settings = {}] of Object.entries(layers)) {
-      await writeFile(join(own, `${name}.json`), JSON.stringify(settings, null, 2))
+      await writeFile(join(own, `${name}.json`), JSON.stringify(asNamedBy(this.#lab.version, settings), null, 2))
     }
     const { uid } = this.#options
     if (uid !== undefined) await giveAway([this.#lab.root, this.folder, own, this.configDir, this.state, this.etc], uid)

@@ -38,10 +38,33 @@ export function labSettings({ name, data, place, logLevel, expect, peers, versio
   }
 }
 
+/** Settings that the tests name as 1.8.7 does, as the version at hand does: newer ones have moved some, and drop the old. */
+export function asNamedBy(version: string, { ca_file, cert_file, key_file, ...settings }: Settings): Settings {
+  const { verify_incoming, verify_outgoing, acl, ...rest } = settings
+  const defaults = given({ ca_file, cert_file, key_file, verify_incoming, verify_outgoing })
+  const tls = Object.keys(defaults).length === 0 ? {} : isAtLeast(version, 12) ? { tls: { defaults } } : defaults
+  return { ...rest, ...tls, ...(acl === undefined ? {} : { acl: aclAsNamedBy(version, acl as Settings) }) }
+}
+
+function aclAsNamedBy(version: string, acl: Settings): Settings {
+  const { master, ...tokens } = (acl.tokens ?? {}) as Settings
+  if (master === undefined || !isAtLeast(version, 11)) return acl
+  return { ...acl, tokens: { ...tokens, initial_management: master } }
+}
+
+function given(settings: Settings): Settings {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
+}
+
+/** @param minor of 1 */
+function isAtLeast(version: string, minor: number): boolean {
+  const [major = 0, own = 0] = version.split('.').map(Number)
+  return major > 1 || (major === 1 && own >= minor)
+}
+
 /** Since 1.14 a server opens a second gRPC port by default, the same on every server; older ones refuse the setting. */
 function hasGrpcTls(version: string): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number)
-  return major > 1 || minor >= 14
+  return isAtLeast(version, 14)
 }
 
 /** The gossip of consul.d/fast-failover.json: a cut-off host is seen after about 2 s instead of 5. */

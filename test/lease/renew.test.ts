@@ -14,6 +14,7 @@ import { localFacts } from '../../lib/state/local.ts'
 import { heldBy, me } from '../fixtures/cluster.ts'
 import { fakeConsul, type Reply } from '../fixtures/consul.ts'
 import { partitionIn, stateOf } from '../fixtures/state.ts'
+import { behaviours } from '../model/versions.ts'
 
 const keys = keysOf('svc')
 
@@ -50,7 +51,7 @@ describe('a check', () => {
       return undefined
     }
     const t0 = bootClock()
-    assert.deepEqual(await check(t0), { proved: ['0', '1'], lost: [], member: true, missing: null })
+    assert.deepEqual(await check(t0), { proved: ['0', '1'], lost: [], unusable: [], member: true, missing: null })
     assert.equal(instanceLease(files, bootClock()), t0)
   })
 
@@ -70,7 +71,7 @@ describe('a check', () => {
   it('makes a consistent read even when nothing is held', async t => {
     const { check, requests, files } = await holding(t, [])
     const t0 = bootClock()
-    assert.deepEqual(await check(t0), { proved: [], lost: [], member: true, missing: null })
+    assert.deepEqual(await check(t0), { proved: [], lost: [], unusable: [], member: true, missing: null })
     assert.equal(requests.at(-1)?.path, '/v1/txn?consistent')
     assert.equal(instanceLease(files, bootClock()), t0)
   })
@@ -144,6 +145,7 @@ describe('a lost lock', () => {
       assert.deepEqual(await held.check(t0), {
         proved: ['0', '2'],
         lost: ['1'],
+        unusable: [],
         member: true,
         missing: null,
       })
@@ -213,7 +215,7 @@ describe('without a session of this node', () => {
     it(`(${what}) nothing is proved, and every lease is pinned`, async t => {
       const held = await holding(t, ['0', '1'])
       change(held)
-      assert.deepEqual(await held.check(), { proved: [], lost: ['0', '1'], member: false, missing: null })
+      assert.deepEqual(await held.check(), { proved: [], lost: ['0', '1'], unusable: [], member: false, missing: null })
       for (const id of ['0', '1']) assert.deepEqual(held.lease(id), { from: never, own: held.before })
     })
   }
@@ -221,7 +223,7 @@ describe('without a session of this node', () => {
   it('but with one that does not hold the member key, locks are proved all the same', async t => {
     const held = await holding(t, ['0'])
     held.memory.keys.delete(keys.member(me))
-    assert.deepEqual(await held.check(), { proved: ['0'], lost: [], member: false, missing: null })
+    assert.deepEqual(await held.check(), { proved: ['0'], lost: [], unusable: [], member: false, missing: null })
   })
   it('a member key whose name only begins the same makes no member', async t => {
     const held = await holding(t, [])
@@ -330,6 +332,7 @@ describe('a token that lost a permission', () => {
     assert.deepEqual(await held.check(t0), {
       proved: ['0'],
       lost: [],
+      unusable: [],
       member: true,
       missing: 'session:write on a',
     })
@@ -412,5 +415,31 @@ describe('an answer that is not Consul’s', () => {
     held.fake.script = ({ path }) =>
       path.startsWith('/v1/txn') ? { text: { Results: null, Errors: null } } : undefined
     assert.deepEqual((await held.check()).lost, ['0'])
+  })
+})
+
+describe('a key that newer agents refuse', () => {
+  const hundred = [...ids(99), 'tenant one']
+
+  it('costs only its own lock, once the agent is one of them', async t => {
+    const { check, memory, files, lease, before } = await holding(t, hundred)
+    memory.behaves = behaviours['1.22.5']
+    const t0 = bootClock()
+    const { proved, lost, unusable, member } = await check(t0)
+    assert.deepEqual([proved.toSorted(), member], [ids(99).toSorted(), true])
+    assert.deepEqual([lost, unusable], [['tenant one'], ['tenant one']])
+    assert.equal(instanceLease(files, bootClock()), t0)
+    assert.deepEqual(lease('tenant one'), { from: never, own: before }, 'its lease ends after its last proof')
+  })
+
+  it('is proved like any other by an older agent, in a transaction of its own', async t => {
+    const { check, requests } = await holding(t, hundred)
+    const { proved, lost, unusable } = await check()
+    assert.deepEqual([proved.toSorted(), lost, unusable], [hundred.toSorted(), [], []])
+    const locksIn = requests.map(({ operations }) => operations.filter(({ Key }) => Key.startsWith(keys.locks)))
+    assert.deepEqual(
+      locksIn.filter(locks => locks.some(({ Key }) => Key === keys.lock('tenant one'))).map(({ length }) => length),
+      [1],
+    )
   })
 })

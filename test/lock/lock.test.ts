@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { makeRelease } from '../../lib/configure/release.ts'
 import { Consul } from '../../lib/consul/http.ts'
+import { lockKeysOf } from '../../lib/names.ts'
 import { knownServices } from '../../lib/status.ts'
 import { lives } from '../handlers/support/processes.ts'
 import { handlers } from '../handlers/support/programs.ts'
@@ -37,7 +38,7 @@ describe('the command', { concurrency: 4 }, () => {
     ['SIGUSR1', 138],
   ] as const) {
     it(`gets ${signal}`, async () => {
-      const locker = lock(`gets ${signal}`, '--', ...waits)
+      const locker = lock(`gets-${signal}`, '--', ...waits)
       await locker.said('there')
       locker.kill(signal)
       assert.equal((await locker.ended).code, code)
@@ -176,7 +177,28 @@ describe('a lock', { concurrency: 4 }, () => {
     assert.equal((await run(['slots', '--slots', '3', '--', 'true'])).code, 0, 'unused, it may have another number')
   })
 
-  const names = ['..', 'a/../b?c#d', '日本 😀', 'new\nline', '"$(reboot)"']
+  const refusable = ['..', 'a/../b?c#d', '日本 😀', 'new\nline']
+  for (const name of refusable) {
+    it(`is not to be called ${JSON.stringify(name)}, unless it is there already`, async () => {
+      const { code, stdout, stderr } = await run([name, '--', 'echo', 'ran'])
+      assert.deepEqual([code, stdout], [100, ''])
+      assert.match(
+        stderr,
+        /^lock: permanent: cannot take .* take no key that holds .*; call it \S+ wherever it is used\n$/,
+      )
+      const { spec, slot } = lockKeysOf(name)
+      const put = (key: string, value: string) =>
+        agent().api('PUT', `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}`, value)
+      await put(slot(0), '{"clean":true}')
+      await put(spec, '{"slots":1,"lease":10000,"grace":3000}')
+      assert.match(
+        (await run([name, '--', 'true'])).stderr,
+        /^lock: .*: before Consul is upgraded: .*; call it \S+ wherever/,
+      )
+    })
+  }
+
+  const names = [...refusable, 'a/b', '日本', '"$(reboot)"']
   for (const name of names) {
     it(`may be called ${JSON.stringify(name)}`, async () => {
       const holder = lock(name, '--', ...waits)
@@ -201,7 +223,7 @@ describe('a waiter', { concurrency: 4 }, () => {
     ['SIGKILL', null],
   ] as const) {
     it(`that gets ${signal} is gone at once, and never touches what the holder has`, async () => {
-      const name = `waiter ${signal}`
+      const name = `waiter-${signal}`
       const holder = lock(name, '--', ...waits)
       await holder.said('there')
       const before = [...(await keysOfLock(agent(), name))]

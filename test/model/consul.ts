@@ -4,6 +4,7 @@
  */
 import type { Operation, RawEntry } from '../../lib/consul/kv.ts'
 import { Store } from './store.ts'
+import { type Behaviour, behaviours } from './versions.ts'
 
 export interface Request {
   readonly method: string
@@ -20,6 +21,7 @@ export interface Reply {
   readonly status?: number
   readonly text?: unknown
   readonly index?: number | null
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export interface Service {
@@ -43,6 +45,10 @@ export function requestOf(method: string, path: string, body: string, node?: str
 }
 
 export class ConsulModel extends Store {
+  /** The version that the agents are of. */
+  behaves: Behaviour = behaviours['1.8.7']
+  /** Agents of another version, by their node: an agent answers itself what it refuses. */
+  readonly agents = new Map<string, Behaviour>()
   readonly nodes = new Map<string, Node>()
   /** Makes the ids of sessions. */
   nextId: () => string = () => crypto.randomUUID()
@@ -51,13 +57,17 @@ export class ConsulModel extends Store {
 
   answer(request: Request): Reply {
     const [route, words, query] = partsOf(request.path)
-    if (route === 'txn') return this.#transaction(request.operations)
+    if (route === 'txn') return this.#transaction(request)
     if (route === 'kv') return this.#key(request, words.join('/'), query)
     if (route === 'session') return this.#session(request, words)
     if (route === 'health') return { text: this.#health(words[1] ?? '') }
-    if (route === 'internal') return { text: this.#allowed(request.body) }
+    if (route === 'internal') return this.#allowed(request.body)
     if (route === 'agent' && words[1] === 'deregister') return this.#deregister(request.node ?? '', words[2] ?? '')
     return { status: 500, text: `nothing known of ${request.path}` }
+  }
+
+  override entry(raw: RawEntry): RawEntry {
+    return { ...this.behaves.fields, ...raw }
   }
 
   /** How long to hold a request back, ms: 0 unless it is a blocking query and nothing has changed since its index. */
@@ -90,13 +100,24 @@ export class ConsulModel extends Store {
     }
   }
 
-  #transaction(operations: readonly Operation[]): Reply {
+  #behaviour({ node }: Request): Behaviour {
+    return this.agents.get(node ?? '') ?? this.behaves
+  }
+
+  #transaction(request: Request): Reply {
+    const { operations } = request
+    const behaves = this.#behaviour(request)
+    if (operations.length > behaves.operations) return { status: 413, text: 'too many operations' }
+    if (operations.some(({ Key }) => behaves.refusesOperation(Key)))
+      return { status: 400, text: 'Invalid key in transaction: invalid key name' }
     const outcome = this.transact(operations)
-    if (outcome === 'too many') return { status: 413, text: 'too many operations' }
     return { status: outcome.Errors ? 409 : 200, text: outcome }
   }
 
-  #key({ method, body }: Request, key: string, query: URLSearchParams): Reply {
+  #key(request: Request, key: string, query: URLSearchParams): Reply {
+    const { method, body } = request
+    const refused = this.#behaviour(request).refusesUrl(key)
+    if (refused !== null) return { status: refused, text: 'invalid key name, keys should not contain that' }
     if (method === 'PUT') {
       this.put(key, body)
       return { text: true }
@@ -113,9 +134,10 @@ export class ConsulModel extends Store {
   }
 
   /** What `/v1/internal/acl/authorize` answers. */
-  #allowed(body: string): object[] {
+  #allowed(body: string): Reply {
     const questions: { Segment: string }[] = JSON.parse(body)
-    return questions.map(question => ({ ...question, Allow: !this.denied(question.Segment) }))
+    if (questions.length > 64) return { status: 400, text: 'too many authorization requests' }
+    return { text: questions.map(question => ({ ...question, Allow: !this.denied(question.Segment) })) }
   }
 
   #session({ body, node }: Request, [act, id = '']: readonly string[]): Reply {

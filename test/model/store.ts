@@ -2,7 +2,7 @@
  * A model of Consul's key-value store: keys, indexes, sessions and transactions in memory, with the rules as they were
  * seen on Consul 1.8.7. differential.test.ts holds it against a real one.
  */
-import { type Operation, type RawEntry, transactionLimit } from '../../lib/consul/kv.ts'
+import type { Operation, RawEntry } from '../../lib/consul/kv.ts'
 
 export interface TransactionOutcome {
   readonly Results: { KV: RawEntry }[] | null
@@ -74,7 +74,12 @@ export class Store {
 
   below(prefix: string): RawEntry[] {
     const found = [...this.keys.values()].filter(({ Key }) => Key.startsWith(prefix) && !this.denied(Key))
-    return found.sort((a, b) => (a.Key < b.Key ? -1 : 1)).map(raw => ({ ...raw }))
+    return found.sort((a, b) => (a.Key < b.Key ? -1 : 1)).map(raw => this.entry({ ...raw }))
+  }
+
+  /** An entry as it is answered. */
+  entry(raw: RawEntry): RawEntry {
+    return raw
   }
 
   /** Of the last change below a prefix; Raft's own where there never was anything. */
@@ -100,8 +105,7 @@ export class Store {
   }
 
   /** All of it happens, or none; then every operation that stood in the way is named. */
-  transact(operations: readonly Operation[]): TransactionOutcome | 'too many' {
-    if (operations.length > transactionLimit) return 'too many'
+  transact(operations: readonly Operation[]): TransactionOutcome {
     const before = [...this.keys].map(([key, raw]) => [key, { ...raw }] as const)
     const Errors: { OpIndex: number; What: string }[] = []
     const results: RawEntry[] = []
@@ -119,7 +123,7 @@ export class Store {
       this.#changed = []
     })
     if (Errors.length > 0) return { Results: null, Errors }
-    return { Results: results.map(KV => ({ KV })), Errors: null }
+    return { Results: results.map(raw => ({ KV: this.entry(raw) })), Errors: null }
   }
 
   #write(change: () => unknown): number {

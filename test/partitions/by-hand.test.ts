@@ -6,6 +6,7 @@ import { byHand, changeByHand, concernedBy, documentFrom } from '../../lib/parti
 import { readPartitions } from '../../lib/partitions/set.ts'
 import { askForSync } from '../../lib/sources/ask.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
+import { behaviours } from '../model/versions.ts'
 
 const keys = keysOf('svc')
 const before = ['a', 'b', 'c']
@@ -71,6 +72,29 @@ describe('what is changed by hand', () => {
       large.answered <= small.answered + 100,
       `${large.answered} bytes answered, ${small.answered} of a set of one`,
     )
+  })
+
+  it('is refused for a new id that newer agents refuse, and done for one that is there', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    memory.put(keys.partition('old one'), '{"from":"hand"}')
+    const add = (...added: string[]) => changeByHand(consul, keys, { ...none, added }, undefined)
+    await assert.rejects(add('a', 'tenant one'), {
+      name: 'Permanent',
+      message: /^cannot add 1 partitions: .* holds a space; name otherwise: "tenant one" \(such as tenant-one\)$/,
+    })
+    assert.equal(memory.keys.size, 1, 'nothing was written')
+    assert.deepEqual((await add('old one')).added, [])
+    const remove = changeByHand(consul, keys, { ...none, removed: ['old one'] }, undefined)
+    assert.deepEqual((await remove).removed, ['old one'])
+  })
+
+  it('says so where the agent takes no such key', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    memory.put(keys.partition('old one'), '{"from":"hand"}')
+    memory.behaves = behaviours['1.22.5']
+    assert.deepEqual(await concernedBy(consul, keys, 'remove', ['old one', 'b']), ['old one'])
+    const remove = changeByHand(consul, keys, { ...none, removed: ['old one'] }, undefined)
+    await assert.rejects(remove, /^Permanent: cannot use the key .*old%20one: the agent of this Consul refuses/)
   })
 
   it('takes any JSON, and nothing else, for a document', () => {

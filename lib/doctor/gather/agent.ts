@@ -27,8 +27,25 @@ export function agentFactsFrom(self: Self, services: readonly string[]): AgentFa
     gossip: gossipOf(self),
     acl: aclOf(self),
     encrypted: encrypted === undefined ? null : encrypted === 'true',
+    httpTimeouts: httpTimeouts(self),
+    // 2 is how 1.15 counts the modes (read from its source).
+    enforcesLimits: /^(enforcing|2)$/.test(String(self.DebugConfig?.RequestLimitsMode)),
     services,
   }
+}
+
+/** As newer versions tell them, such as `HTTPWriteTimeout` (read from their sources). */
+function httpTimeouts({ DebugConfig = {} }: Self): AgentFacts['httpTimeouts'] {
+  const told = Object.entries(DebugConfig).filter(([name]) => /^HTTP\w*(Read|Write)Timeout$/.test(name))
+  return told.map(([name, value]) => ({ name, ms: goDuration(String(value)) }))
+}
+
+const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
+
+/** As Go writes one, such as `5m30s`; 0 for what is none. */
+function goDuration(text: string): number {
+  const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)
+  return [...parts].reduce((sum, [, count, unit]) => sum + Number(count) * (units[String(unit)] ?? 0), 0)
 }
 
 function gossipOf({ DebugConfig = {} }: Self): AgentFacts['gossip'] {

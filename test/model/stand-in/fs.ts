@@ -79,7 +79,7 @@ export function truncateSync(path: string): void {
   changing('truncate', path).write(path, '')
 }
 
-export const constants = { O_WRONLY: 1, O_NOFOLLOW: 0o400000 }
+export const constants = { O_WRONLY: 1, O_NOFOLLOW: 0o400000, W_OK: 2 }
 
 /** What is left to be read through each descriptor, and where those lead that a file is overwritten through. */
 const open = new Map<number, Buffer>()
@@ -152,8 +152,6 @@ export function realpathSync(path: string): string {
 }
 
 // Imported for control groups, of which the model's machines have none.
-export const constants = { W_OK: 2 }
-
 export function accessSync(path: string): void {
   textOf(path)
 }

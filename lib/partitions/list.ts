@@ -1,0 +1,15 @@
+/** The partition set as people read it, and as JSON. */
+import { byName } from '../plan-sentence.ts'
+import { table } from '../table.ts'
+import type { Partition } from './set.ts'
+
+export function list(unsorted: readonly Partition[], json: boolean): string {
+  const partitions = unsorted.toSorted((a, b) => byName(a.id, b.id))
+  if (json) return JSON.stringify(partitions.map(({ id, from, document }) => ({ id, from, document })))
+  const size = ({ document }: Partition) =>
+    document === undefined ? '-' : `${Buffer.byteLength(JSON.stringify(document))} bytes`
+  return table(
+    ['PARTITION', 'FROM', 'DOCUMENT'],
+    partitions.map(partition => [partition.id, partition.from ?? '?', size(partition)]),
+  )
+}

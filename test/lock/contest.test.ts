@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { describe, it, type TestContext } from 'node:test'
+import { Contest } from '../../lib/lock/contest.ts'
+import { keep } from '../../lib/lock/keep.ts'
+import type { Order } from '../../lib/lock/order.ts'
+import type { Signals } from '../../lib/lock/signals.ts'
+import { lockKeysOf } from '../../lib/names.ts'
+import { fakeConsul } from '../fixtures/consul.ts'
+import { until } from '../lab/until.ts'
+import { behaviours, limited } from '../model/versions.ts'
+
+async function contender(t: TestContext, name: string, wait: number | null = 0) {
+  const fake = await fakeConsul(t)
+  const keys = lockKeysOf(name)
+  const order: Order = {
+    ...{ name, command: ['true'], terms: { lease: 10_000, grace: 3000 }, slots: 1, wait, timeout: null },
+  }
+  const warned: string[] = []
+  const signals = { first: null as NodeJS.Signals | null, came: new Promise<null>(() => {}) } as Signals
+  const common = { consul: fake.consul, keys, order, instance: 'host:1', say: () => {} }
+  const contest = new Contest({
+    ...common,
+    acquisition: 'a',
+    signals,
+    warn: line => warned.push(line),
+    onTry: () => {},
+  })
+  return { ...fake, fake, keys, common, contest, warned, signals }
+}
+
+const spec = '{"slots":1,"lease":10000,"grace":3000}'
+
+describe('a lock whose keys newer agents refuse', () => {
+  it('is not made anew', async t => {
+    const { contest, memory } = await contender(t, 'nightly report')
+    await assert.rejects(
+      contest.win(),
+      /^Permanent: cannot take nightly report: Consul's agents from 1\.22 on take no key that holds a space; call it nightly-report wherever it is used$/,
+    )
+    assert.equal(memory.keys.size, 0)
+  })
+
+  it('is taken as ever where it is there', async t => {
+    const { contest, memory, keys } = await contender(t, 'nightly report')
+    memory.put(keys.spec, spec)
+    memory.put(keys.slot(0), '{"clean":true}')
+    assert.ok(await contest.win())
+  })
+
+  for (const version of ['1.22.0', '1.22.5'] as const) {
+    it(`is refused by name through an agent of ${version}`, async t => {
+      const { contest, memory, keys } = await contender(t, 'nightly report')
+      memory.put(keys.spec, spec)
+      memory.behaves = behaviours[version]
+      await assert.rejects(contest.win(), /^Permanent: cannot take nightly report: .*; call it nightly-report wherever/)
+    })
+  }
+
+  it('costs no other lock anything', async t => {
+    const { contest, memory, common, keys } = await contender(t, 'nightly-report')
+    memory.put(keys.spec, spec)
+    memory.put(keys.slot(0), '{"clean":true}')
+    memory.behaves = behaviours['1.22.5']
+    const held = await contest.win()
+    assert.ok(held)
+    const proofs: number[] = []
+    const done = new AbortController()
+    const keeper = { ...common, held, onProof: (begun: number) => void proofs.push(begun), leaseRuns: () => true }
+    const kept = keep(keeper, done.signal, () => {})
+    await until('a proof', () => proofs.length > 0)
+    done.abort()
+    assert.equal(await kept, null)
+  })
+})
+
+describe('a waiter', () => {
+  it('asks Consul to wait for at most 20 s, which no version cuts', async t => {
+    const { contest, memory, keys, requests, signals } = await contender(t, 'deploy', null)
+    memory.put(keys.spec, spec)
+    memory.lock(keys.slot(0), memory.session('s9', 'b'))
+    const won = contest.win()
+    const query = await until('it to wait', () => requests.find(({ path }) => path.includes('wait=')))
+    signals.first ??= 'SIGTERM'
+    await won
+    assert.match(query.path, /&wait=20000ms$/)
+  })
+
+  for (const [what, reply] of Object.entries(limited)) {
+    it(`goes on after an answer of ${what}`, async t => {
+      const { contest, fake, memory, keys, warned } = await contender(t, 'deploy', 10_000)
+      memory.put(keys.spec, spec)
+      memory.put(keys.slot(0), '{"clean":true}')
+      let answered = 0
+      fake.script = () => (answered++ < 2 ? reply : undefined)
+      assert.ok(await contest.win())
+      assert.equal(warned.length, 1)
+    })
+  }
+})

@@ -1,0 +1,68 @@
+/** A partition that an older release took under an id which newer agents refuse, on the day that they come. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { Fleet, keys } from './fleet.ts'
+import { loadLib } from './load.ts'
+import { behaviours } from './versions.ts'
+
+const lib = await loadLib()
+const odd = 'tenant one'
+const plain = ['0', '1', '2', '3', '4', '5', '6']
+
+/** Three instances on older agents, with the set of an older release. */
+async function settled(seed: number): Promise<Fleet> {
+  const terms = { lease: 10_000, grace: 3000, interval: 2000 }
+  const fleet = new Fleet(lib, { seed, hosts: 3, partitions: plain, terms, per: 'partition' })
+  const { consul } = fleet
+  for (const id of [...plain, odd]) {
+    consul.put(keys.partition(id), '{"from":"definition"}')
+    consul.put(keys.lock(id), '{"clean":true}')
+  }
+  consul.put(keys.revision, '{}')
+  await fleet.settle()
+  return fleet
+}
+
+const hostOf = (fleet: Fleet, partition: string) => fleet.running().get(partition)?.[0]?.host
+
+describe('an id that newer agents refuse', { concurrency: 1 }, () => {
+  for (const seed of [1, 2, 3, 4, 5]) {
+    it(`is alone lost when all agents are upgraded, one after the other (seed ${seed})`, async () => {
+      const fleet = await settled(seed)
+      const before = plain.map(id => fleet.running().get(id)?.[0]?.run)
+      for (const { name } of fleet.hosts) {
+        fleet.consul.agents.set(name, behaviours['1.22.5'])
+        await fleet.run(fleet.world.between('until the next one', 500, 20_000))
+      }
+      await fleet.run(60_000)
+      assert.equal(hostOf(fleet, odd), undefined, 'it is stopped')
+      assert.deepEqual(
+        plain.map(id => fleet.running().get(id)?.[0]?.run),
+        before,
+        'everything else runs on, in the same processes',
+      )
+    })
+
+    it(`costs nobody else a hand-over, or a takeover (seed ${seed})`, async () => {
+      const fleet = await settled(seed)
+      for (const { name } of fleet.hosts) fleet.consul.agents.set(name, behaviours['1.22.5'])
+      const [gone] = fleet.hosts
+      assert.ok(gone)
+      const left = fleet.participants[0]?.leave()
+      await fleet.run(30_000)
+      assert.ok(await left)
+      for (const id of plain) assert.ok(hostOf(fleet, id) && hostOf(fleet, id) !== gone, `${id} has an owner elsewhere`)
+      fleet.consul.destroyOf(fleet.hosts[1]?.name ?? '')
+      await fleet.run(60_000)
+      for (const id of plain) assert.ok(hostOf(fleet, id), `${id} has an owner after a session was lost`)
+    })
+
+    it(`runs on where the agent is an older one, with never two owners (seed ${seed})`, async () => {
+      const fleet = await settled(seed)
+      const holder = hostOf(fleet, odd)
+      for (const host of fleet.hosts) if (host !== holder) fleet.consul.agents.set(host.name, behaviours['1.22.5'])
+      await fleet.run(60_000)
+      assert.equal(hostOf(fleet, odd), holder)
+    })
+  }
+})

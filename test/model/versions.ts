@@ -1,0 +1,69 @@
+/**
+ * What newer versions of Consul do otherwise than 1.8.7, as far as it is read from their sources and changelogs: the
+ * stand-ins behave like the one that they are told to be.
+ */
+import { newestRefuses } from '../fixtures/key-rule.ts'
+
+export interface Behaviour {
+  /** How many operations a transaction takes. */
+  readonly operations: number
+  /** Whether an operation on this key has the whole transaction refused, with 400. */
+  readonly refusesOperation: (key: string) => boolean
+  /** The status with which `/v1/kv/<key>` is refused; null when it is not. */
+  readonly refusesUrl: (key: string) => number | null
+  /** The body of a 403. */
+  readonly denial: string
+  /** Fields that entries, sessions and services carry besides those that are used. */
+  readonly fields: Readonly<Record<string, unknown>>
+  /** The longest that a blocking query is kept before its connection is cut, ms. */
+  readonly longestQuery: number
+}
+
+const old: Behaviour = {
+  operations: 64,
+  refusesOperation: () => false,
+  refusesUrl: () => null,
+  denial: 'Permission denied',
+  fields: {},
+  longestQuery: Number.POSITIVE_INFINITY,
+}
+const named: Behaviour = {
+  ...old,
+  operations: 128,
+  denial: `Permission denied: token with AccessorID 'a1' lacks permission 'key:write' on "watchbill"`,
+  fields: { Partition: 'default', Namespace: 'default', PeerName: '', Locality: { Region: 'r' }, ExposedPort: 0 },
+}
+const checked: Behaviour = { ...named, refusesUrl: key => (newestRefuses(key) ? 500 : null) }
+
+export const behaviours = {
+  '1.8.7': old,
+  '1.16.4': named,
+  '1.21.5': { ...named, refusesUrl: (key: string) => (/[^A-Za-z0-9,_./-]/.test(key) ? 400 : null) },
+  '1.22.0': checked,
+  '1.22.4': { ...checked, longestQuery: 30_000 },
+  '1.22.5': { ...checked, refusesOperation: newestRefuses },
+} satisfies Record<string, Behaviour>
+
+export type Version = keyof typeof behaviours
+
+/** What a real one of this version, such as `v1.22.5+ent`, is expected to do: what the last one does that is read here. */
+export function behaviourOf(version: string): Behaviour {
+  const order = (text: string) => {
+    const [major = 0, minor = 0, patch = 0] = (/(\d+)\.(\d+)\.?(\d*)/.exec(text) ?? []).slice(1).map(Number)
+    return major * 1_000_000 + minor * 1000 + patch
+  }
+  // A fault of one release alone is not that of the next.
+  const general = (Object.keys(behaviours) as Version[]).filter(known => !alone.includes(known) || known === version)
+  const known = general.filter(one => order(one) <= order(version)).at(-1) ?? '1.8.7'
+  return behaviours[known]
+}
+
+const alone: readonly Version[] = ['1.21.5', '1.22.4']
+
+/** What an agent that enforces its request limits answers, from 1.15 on. */
+export const limited = {
+  '429': { status: 429, text: 'rate limit reached, try again later' },
+  '503': { status: 503, text: 'rate limit reached for operation that can only be performed by the leader' },
+  '503 with Retry-After': { status: 503, text: 'rate limit reached', headers: { 'Retry-After': '3' } },
+  '429 with Retry-After': { status: 429, text: 'rate limit reached', headers: { 'Retry-After': '3' } },
+} as const
