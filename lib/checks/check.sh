@@ -8,5 +8,7 @@
 # The command carries the partition's mark: it does not outlive it, see lib/process/marks.ts.
 _dir=$1 _partition=$2 _limit=$3
 shift 3
+# The definition's run.env may hold any PATH.
+command -v timeout >/dev/null || PATH=$PATH:/usr/bin:/bin
 WATCHBILL_DIR=$_partition timeout -k 1 "$_limit" "$@" >"$_dir/output" 2>&1 </dev/null
 printf '%s\n' "$?" >"$_dir/exit"
