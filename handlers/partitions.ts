@@ -79,7 +79,7 @@ function read(file: string): string {
   }
 }
 
-function list(unsorted: readonly Partition[], json: boolean): string {
+function list(unsorted: readonly Partition[], json: boolean): string | string[] {
   const partitions = unsorted.toSorted((a, b) => byName(a.id, b.id))
   if (json) return JSON.stringify(partitions.map(({ id, from, document }) => ({ id, from, document })))
   const size = ({ document }: Partition) =>

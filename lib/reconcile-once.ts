@@ -19,8 +19,8 @@ export function contextOf(program: string, here: ThisInstance): Reconcile {
   }
 }
 
-/** @returns the sentence that tells what was done, or would be */
-export async function reconcileOnce(program: string, here: ThisInstance, dryRun: boolean): Promise<string> {
+/** @returns the sentence that tells what was done; for a dry run the steps before it, one a line */
+export async function reconcileOnce(program: string, here: ThisInstance, dryRun: boolean): Promise<string | string[]> {
   const run = contextOf(program, here)
   try {
     if (dryRun) return await dry(run)
@@ -45,7 +45,7 @@ async function isNews(run: Reconcile, error: unknown): Promise<boolean> {
   }
 }
 
-async function dry(run: Reconcile): Promise<string> {
+async function dry(run: Reconcile): Promise<string[]> {
   const { steps, sentence } = await lookAndPlan(run)
-  return [...steps.map(step => JSON.stringify(step)), `${run.instance}: would do: ${sentence}`].join('\n')
+  return [...steps.map(step => JSON.stringify(step)), `${run.instance}: would do: ${sentence}`]
 }

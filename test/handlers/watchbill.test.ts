@@ -105,7 +105,6 @@ describe('where the package is installed below node_modules', () => {
 describe('in a temporary directory of someone else', () => {
   // A cache there would be code that its owner chose: run as root, it would be root's.
   const temporary = folder()
-  const env = { ...process.env, TMPDIR: temporary }
   const deep = folder()
   const installed = `${deep}/node_modules/watchbill`
   mkdirSync(installed, { recursive: true })
@@ -119,7 +118,7 @@ describe('in a temporary directory of someone else', () => {
     ['the README’s own command', [`${root}/handlers/status.ts`, '--help']],
   ] as const) {
     test(`${what} reads and leaves nothing`, async () => {
-      const { code, stdout, stderr } = await run(process.execPath, args, { env })
+      const { code, stdout, stderr } = await run(process.execPath, args, { TMPDIR: temporary })
       assert.deepEqual([code, stderr], [0, ''])
       assert.match(stdout, /USAGE watchbill status/)
       assert.deepEqual(readdirSync(temporary), [])
