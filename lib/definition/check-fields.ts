@@ -107,12 +107,13 @@ export function checks() {
       const seen = new Set<string>()
       for (const [index, { id, name }] of all.entries()) {
         const own = id ?? name
+        const folded = own.toLowerCase() // Consul does not tell capitals from small letters
         const message =
-          own === reserved ? `cannot be ${reserved}, a check of watchbill's own; give another` : twice(own)
-        if (own === reserved || seen.has(own)) {
+          folded === reserved ? `cannot be ${reserved}, a check of watchbill's own; give another` : twice(own)
+        if (folded === reserved || seen.has(folded)) {
           found.addIssue({ code: 'custom', path: [index, id === undefined ? 'name' : 'id'], message })
         }
-        seen.add(own)
+        seen.add(folded)
       }
     }),
   )
