@@ -65,7 +65,7 @@ export async function guard(here: ThisInstance, interval: number): Promise<Tick>
   if (typeof renewal === 'string') return { ...idle, ...(verdict as Verdict), mustAttend }
   return {
     code: 0,
-    sentence: sentenceOf(renewal),
+    sentence: sentenceOf(here, renewal),
     reconcileAfter: renewal.vanished ? 0 : reconcileAfter(here, local, renewal, interval),
     mustAttend,
     syncAfter: renewal.member ? syncAfter(here.files, interval) : null,
@@ -81,8 +81,9 @@ function syncAfter(files: InstanceFiles, interval: number): number | null {
   return left < interval ? left : null
 }
 
-function sentenceOf({ proved, lost, missing }: Renewal): string {
+function sentenceOf({ node }: ThisInstance, { proved, lost, missing, elsewhere }: Renewal): string {
   const held = `${proved.length} locks held${lost.length > 0 ? `, ${lost.length} lost` : ''}`
+  if (elsewhere !== undefined) return `configured for ${node}, this is ${elsewhere}; run configure; ${held}`
   return missing === null ? held : `missing permission: ${missing}; ${held}`
 }
 

@@ -9,6 +9,8 @@ export interface InstanceFiles {
   readonly directory: string
   readonly identity: string
   readonly session: string
+  /** A session that came to live on a node of another name, and that name. */
+  readonly misplaced: string
   readonly lease: string
   readonly definition: string
   /** Digest of the definition whose partitions this instance wrote last. */
@@ -130,6 +132,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     directory,
     identity: at('instance'),
     session: at('session'),
+    misplaced: at('misplaced'),
     lease: at('lease'),
     definition: at('definition.json'),
     defined: at('defined'),
