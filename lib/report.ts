@@ -7,6 +7,7 @@ import type { Context } from './context.ts'
 import type { Keys } from './names.ts'
 import type { Plan } from './plan.ts'
 import type { Snapshot } from './snapshot.ts'
+import { queuedWords } from './starts.ts'
 import { readFact, removeFact, writeFact } from './state/facts.ts'
 import type { InstanceFiles } from './state/instance.ts'
 import type { Local } from './state/local.ts'
@@ -22,7 +23,7 @@ export const everything = ''
 const ordinary = /^(starting|running|stopping|stopped|not here)\b/
 
 /** What is said until the next look, and is no fact of the shepherds. */
-const passing = /^(takeover|waits)\b/
+const passing = /^(takeover|waits|queued)\b/
 
 /** What a partition that is here has to say; null when all is as anyone would expect. */
 function remark({ acquisition, index, status, stays }: Local): string | null {
@@ -47,6 +48,7 @@ export function reportOf(snapshot: Snapshot, plan: Plan, before: Report, wallClo
     const words = remark(local)
     if (words !== null) report[id] = words
   }
+  for (const id of plan.queued) report[id] = queuedWords(snapshot.definition.startsAtOnce)
   for (const [id, left] of plan.waits) {
     const known = before[id]
     report[id] = known?.startsWith('takeover') ? known : `takeover ${waiting(snapshot, id, wallClock + left)}`
