@@ -45,9 +45,9 @@ program({
     if (args.remove) {
       const changes = unconfigure(services, args, args.force ?? false)
       if (args.json) return print(JSON.stringify({ changes }))
-      return print([...changes.map(change => changeLine(change, dryRun)), nextLine(changes, dryRun)].join('\n'))
+      return print([...changes.map(change => changeLine(change, dryRun)), nextLine(changes, dryRun)])
     }
-    if (args.stdout) return print((await rendered(services, args)).trimEnd())
+    if (args.stdout) return print((await rendered(services, args)).trimEnd().split('\n'))
     const done = await configure(services, args)
     if (args.json) return print(JSON.stringify(done))
     const { changes, release, agent, validated, environment, names } = done
@@ -60,6 +60,6 @@ program({
       ...environmentLine(environment),
       nextLine(changes, dryRun),
     )
-    print(lines.join('\n'))
+    print(lines)
   },
 })

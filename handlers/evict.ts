@@ -11,6 +11,7 @@ import { Permanent } from '../lib/errors.ts'
 import { type Eviction, evict, evictionLine, instanceEviction, nodeEviction } from '../lib/evict.ts'
 import { print, program } from '../lib/frame.ts'
 import { consulArgs, jsonArg, mustKnow, withConsul } from '../lib/operator.ts'
+import { printable } from '../lib/printable.ts'
 import { lookAtCluster } from '../lib/snapshot.ts'
 
 program({
@@ -63,7 +64,7 @@ async function evictionOf(consul: Consul, { service, instance, node, force = fal
 async function ask(question: string): Promise<void> {
   if (!process.stdin.isTTY) throw new Permanent('cannot ask: there is no terminal; say --yes')
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await terminal.question(`${question} [y/N] `)
+  const answer = await terminal.question(`${printable(question)} [y/N] `)
   terminal.close()
   if (!/^y(es)?$/i.test(answer)) throw new Permanent('cannot evict: not confirmed')
 }

@@ -32,7 +32,7 @@ program({
       const all = await (args.wait === undefined ? look(consul, args.service) : until(consul, args.service, args.wait))
       if (args.json) print(JSON.stringify(args.service ? all[0] : all))
       else if (args.check) for (const { summary, problem } of all) print(problem ? `${summary}; ${problem}` : summary)
-      else print(all.map(page).join('\n\n') || 'watchbill keeps no service here yet')
+      else print(all.length > 0 ? pages(all) : 'watchbill keeps no service here yet')
       return args.check && all.some(({ ok }) => !ok) ? exit.no : exit.done
     }),
 })
@@ -63,7 +63,12 @@ function failure(error: unknown): string {
   throw error
 }
 
-function page({ summary, problem, advice, source, instances, partitions }: Status): string {
+/** Line by line, with an empty one in between. */
+function pages(all: readonly Status[]): string[] {
+  return all.flatMap((status, index) => (index === 0 ? page(status) : ['', ...page(status)]))
+}
+
+function page({ summary, problem, advice, source, instances, partitions }: Status): string[] {
   const who = instances.map(({ instance, state, held, assigned, weight }) => [
     ...[instance, state, String(held), String(assigned), String(weight)],
   ])
@@ -75,7 +80,7 @@ function page({ summary, problem, advice, source, instances, partitions }: Statu
     ...(problem ? [`problem: ${problem}`] : []),
     ...(advice ? [`to do: ${advice}`] : []),
     ...(source ? [`the partitions are fetched by ${source.by}`] : []),
-    table(['INSTANCE', 'STATE', 'HOLDS', 'SHOULD', 'WEIGHT'], who),
-    table(['PARTITION', 'INSTANCE', 'STATE', 'WHY'], what),
-  ].join('\n')
+    ...table(['INSTANCE', 'STATE', 'HOLDS', 'SHOULD', 'WEIGHT'], who),
+    ...table(['PARTITION', 'INSTANCE', 'STATE', 'WHY'], what),
+  ]
 }

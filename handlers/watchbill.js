@@ -1,17 +1,17 @@
 #!/usr/bin/env node
 /**
- * watchbill <program> [arguments]: npx tsx handlers/<program>.ts, from wherever this package stands.
+ * watchbill <program> [arguments]: node handlers/<program>.ts, from wherever this package stands.
  *
  * Plain JavaScript that old Nodes can read, from 12.20 on: one before 22.19 runs the program with the Node that `npm ci`
- * brought, or says what is needed. This process becomes the program, through tsx: Node's own reader of TypeScript
- * refuses files below node_modules. Where Node cannot do that (before 22.15) the program is a process of its own:
+ * brought, or says what is needed. This process becomes the program; below node_modules with lib/typescript.mjs, since
+ * Node's own reader of TypeScript refuses files there. Where Node cannot do that (before 22.15) it is a process of its own:
  * signals go through to it, and its exit code comes back.
  * Exits: as the program does; 0 after the list of programs; 100 when there is no such program, or no Node to run it
  */
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const needed = [22, 19]
@@ -25,9 +25,7 @@ function main(name, args) {
   const version = needed.join('.')
   if (node === null)
     return refuse(`it needs Node ${version}, this is ${process.version}; run npm ci, or use that`, name)
-  const tsx = installed('tsx/package.json', 'dist/loader.mjs')
-  if (tsx === null) return refuse('tsx is not installed; run npm ci', name)
-  run(node, ['--import', pathToFileURL(tsx).href, join(handlers, `${name}.ts`), ...args])
+  run(node, [...reader(), join(handlers, `${name}.ts`), ...args])
 }
 
 function programs() {
@@ -54,6 +52,13 @@ function enough(version) {
   return major > needed[0] || (major === needed[0] && minor >= needed[1])
 }
 
+/** What Node needs to read TypeScript where this package stands. */
+function reader() {
+  const file = join(handlers, '../lib/typescript.mjs')
+  if (!handlers.split(sep).includes('node_modules')) return []
+  return ['--disable-warning=ExperimentalWarning', '--import', pathToFileURL(file).href]
+}
+
 /** A file of an installed package; null when it is not there. */
 function installed(manifest, file) {
   try {
@@ -72,7 +77,7 @@ function run(node, args) {
   // What is typed at a terminal reaches the program by itself.
   const typed = signal => process.stdin.isTTY && (signal === 'SIGINT' || signal === 'SIGQUIT')
   for (const signal of signals) process.on(signal, () => typed(signal) || child.kill(signal))
-  child.on('error', error => refuse(`${error.message}; run npm ci`, args[2]))
+  child.on('error', error => refuse(`${error.message}; run npm ci`, node))
   child.on('exit', (code, signal) => {
     for (const name of signals) process.removeAllListeners(name)
     if (signal === null) process.exitCode = code

@@ -19,6 +19,7 @@ import { restartAll } from './process/restart.ts'
 import { type Start, startShepherds } from './process/start.ts'
 import { revisionBump } from './settings.ts'
 import type { Snapshot } from './snapshot.ts'
+import { freeStarts } from './starts.ts'
 import { readFact, writeFact } from './state/facts.ts'
 import type { PartitionFiles } from './state/instance.ts'
 
@@ -55,9 +56,12 @@ async function hold(
   const adopted = steps.filter(step => step.do === 'adopt')
   for (const step of adopted) adopt(context, snapshot, step)
   const bad = await killStrays(context, snapshot, steps)
+  let free = freeStarts(snapshot)
   const start = async (partitions: readonly string[]) => {
     const good = partitions.filter(partition => !bad.has(partition))
-    const starts = good.flatMap(partition => startOf(context, snapshot, partition) ?? [])
+    // The others keep their locks, and the next look finds them without a process.
+    const starts = good.flatMap(partition => startOf(context, snapshot, partition) ?? []).slice(0, free)
+    free -= starts.length
     if (snapshot.documents !== null) await placeDocuments(context, snapshot.keys, starts)
     await startShepherds(snapshot.definition, starts)
   }

@@ -111,13 +111,17 @@ function end({ name }: { readonly name: string }, error: unknown): void {
   const expected = error instanceof Error && (error.name === 'Permanent' || error.name === 'Temporary')
   const permanent = expected && error.name === 'Permanent'
   const text = expected ? reason(error) : `cannot go on: a bug: ${error instanceof Error ? error.stack : String(error)}`
-  write(2, `${printableLines(`${name}: ${permanent ? 'permanent' : 'temporary'}: ${text}`)}\n`)
+  const shown = expected ? printable(text) : printableLines(text)
+  write(2, `${name}: ${permanent ? 'permanent' : 'temporary'}: ${shown}\n`)
   process.exit(permanent ? exit.permanent : exit.temporary)
 }
 
-/** Prints a line, or several, on stdout. What others wrote into Consul must not act on the terminal. */
-export function print(text: string): void {
-  write(1, `${printableLines(text)}\n`)
+/**
+ * Prints a line, or an array of them, on stdout. What others wrote into Consul must neither act on the terminal nor look
+ * like a line of ours: whatever one of these holds, it stays one line.
+ */
+export function print(lines: string | readonly string[]): void {
+  write(1, `${[lines].flat().map(printable).join('\n')}\n`)
 }
 
 /** Prints bytes as they are. @returns false when the reader went away: there is no use in more */
@@ -127,7 +131,7 @@ export function printBytes(bytes: Uint8Array): boolean {
 
 /** Says something on stderr that is no error. */
 export function remark(line: string): void {
-  write(2, `${line}\n`)
+  write(2, `${printable(line)}\n`)
 }
 
 /**

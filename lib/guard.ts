@@ -67,7 +67,7 @@ export async function guard(here: ThisInstance, interval: number): Promise<Tick>
   if (typeof renewal === 'string') return { ...idle, ...(verdict as Verdict), mustAttend }
   return {
     code: 0,
-    sentence: sentenceOf(renewal),
+    sentence: sentenceOf(here, renewal),
     reconcileAfter: renewal.vanished ? 0 : reconcileAfter(here, local, renewal, interval),
     mustAttend,
     syncAfter: renewal.member ? syncAfter(here.files, interval) : null,
@@ -89,9 +89,10 @@ function leftOf(at: number, most: number): number {
   return left > 0 && left <= most ? left : 0
 }
 
-function sentenceOf({ proved, lost, unusable, missing }: Renewal): string {
+function sentenceOf({ node }: ThisInstance, { proved, lost, unusable, missing, elsewhere }: Renewal): string {
   const why = unusable.length > 0 ? `: the agent refuses the key of ${unusable.slice(0, 5).join(', ')}; see status` : ''
   const held = `${proved.length} locks held${lost.length > 0 ? `, ${lost.length} lost${why}` : ''}`
+  if (elsewhere !== undefined) return `configured for ${node}, this is ${elsewhere}; run configure; ${held}`
   return missing === null ? held : `missing permission: ${missing}; ${held}`
 }
 

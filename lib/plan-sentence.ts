@@ -34,7 +34,12 @@ const clauses: Record<Step['do'], (ids: readonly string[], steps: readonly Step[
   delete: ids => `deletes the locks of ${listed(ids)}, no longer in the set`,
 }
 
-export function sentence(snapshot: Snapshot, steps: readonly Step[], waits: ReadonlyMap<string, number>): string {
+export function sentence(
+  snapshot: Snapshot,
+  steps: readonly Step[],
+  waits: ReadonlyMap<string, number>,
+  queued = 0,
+): string {
   const parts: string[] = []
   for (const kind of Object.keys(clauses) as Step['do'][]) {
     const same = steps.filter(step => step.do === kind)
@@ -44,6 +49,7 @@ export function sentence(snapshot: Snapshot, steps: readonly Step[], waits: Read
   if (waits.size > 0) {
     parts.push(`waits ${seconds(Math.max(...waits.values()))} to take over ${listed([...waits.keys()].sort(byName))}`)
   }
+  if (queued > 0) parts.push(`${queued} wait their turn to start`)
   if (!snapshot.leaseRuns) parts.push('claims nothing while its lease does not run')
   const held = [...snapshot.locks.values()].filter(lock => lock.session !== null && lock.session === snapshot.session)
   return `${parts.length > 0 ? parts.join('; ') : 'nothing to do'}; held ${held.length} of ${snapshot.partitions.size}`

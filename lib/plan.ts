@@ -6,6 +6,7 @@ import { cautiousWait, type Lock, takeoverWait } from './lease/lock-value.ts'
 import { sentence } from './plan-sentence.ts'
 import type { Assignment } from './roster/assignment.ts'
 import type { Snapshot } from './snapshot.ts'
+import { byTurn, freeStarts } from './starts.ts'
 import type { Local } from './state/local.ts'
 
 /** `index` is the lock's ModifyIndex as it was read, null where the key is missing: the transaction checks it. */
@@ -45,6 +46,8 @@ export interface Plan {
   readonly waits: ReadonlyMap<string, number>
   /** Partitions that are this instance's to have, and still another's. */
   readonly incoming: number
+  /** Partitions that are held and to be started, once others are up. */
+  readonly queued: readonly string[]
 }
 
 type Wait = { readonly wait: number }
@@ -60,7 +63,22 @@ export function plan(snapshot: Snapshot, assignment: Assignment): Plan {
     if ('wait' in decision) waits.set(id, decision.wait)
     else steps.push(decision)
   }
-  return { steps, waits, incoming: incoming(snapshot, assignment), sentence: sentence(snapshot, steps, waits) }
+  const queued = startsLeftOut(snapshot, steps)
+  const now = steps.filter(step => step.do !== 'start' || !queued.has(step.partition))
+  return {
+    steps: now,
+    waits,
+    incoming: incoming(snapshot, assignment),
+    queued: [...queued],
+    sentence: sentence(snapshot, now, waits, queued.size),
+  }
+}
+
+/** Those that may not be started yet, because enough others are on their way up. */
+function startsLeftOut(snapshot: Snapshot, steps: readonly Step[]): ReadonlySet<string> {
+  const starts = steps.flatMap(step => (step.do === 'start' ? [step.partition] : []))
+  const free = starts.length > 0 ? freeStarts(snapshot) : 0
+  return new Set(free < starts.length ? byTurn(snapshot.local, starts).slice(free) : [])
 }
 
 function incoming(snapshot: Snapshot, assignment: Assignment): number {

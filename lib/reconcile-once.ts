@@ -4,7 +4,8 @@ import { missingPermission } from './consul/permission.ts'
 import { reason } from './errors.ts'
 import { debugLine } from './frame.ts'
 import type { ThisInstance } from './instance-args.ts'
-import { keysOf } from './names.ts'
+import { realNodeIn } from './lease/misplaced.ts'
+import { instanceName, keysOf } from './names.ts'
 import { lookAndPlan, type Reconcile, reconcile, rememberLooked } from './reconcile.ts'
 import { reportHindrance } from './report.ts'
 import { elsewhere } from './state/handler-mark.ts'
@@ -19,8 +20,8 @@ export function contextOf(program: string, here: ThisInstance): Reconcile {
   }
 }
 
-/** @returns the sentence that tells what was done, or would be */
-export async function reconcileOnce(program: string, here: ThisInstance, dryRun: boolean): Promise<string> {
+/** @returns the sentence that tells what was done; for a dry run the steps before it, one a line */
+export async function reconcileOnce(program: string, here: ThisInstance, dryRun: boolean): Promise<string | string[]> {
   const run = contextOf(program, here)
   try {
     if (dryRun) return await dry(run)
@@ -34,18 +35,21 @@ export async function reconcileOnce(program: string, here: ThisInstance, dryRun:
   }
 }
 
-/** A missing permission is told to the others, and logged once; until it is there again, a look every 10 s will do. */
+/** A missing permission, or a node of another name, is told to the others, and logged once; until it is there again, a look every 10 s will do. */
 async function isNews(run: Reconcile, error: unknown): Promise<boolean> {
-  if (missingPermission(error) === null) return true
+  const realNode = realNodeIn(error)
+  if (missingPermission(error) === null && realNode === null) return true
+  // Under the name that the agent registered, for others know no other.
+  const instance = realNode === null ? run.instance : instanceName(realNode, run.serviceId)
   try {
     rememberLooked(run.files)
-    return await reportHindrance(run, keysOf(run.service), reason(error))
+    return await reportHindrance({ ...run, instance }, keysOf(run.service), reason(error))
   } catch {
     return true // the report may be what is denied
   }
 }
 
-async function dry(run: Reconcile): Promise<string> {
+async function dry(run: Reconcile): Promise<string[]> {
   const { steps, sentence } = await lookAndPlan(run)
-  return [...steps.map(step => JSON.stringify(step)), `${run.instance}: would do: ${sentence}`].join('\n')
+  return [...steps.map(step => JSON.stringify(step)), `${run.instance}: would do: ${sentence}`]
 }

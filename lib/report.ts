@@ -8,6 +8,7 @@ import type { Keys } from './names.ts'
 import { keyRefused, leavesOut, refusedIds } from './partitions/new-ids.ts'
 import type { Plan } from './plan.ts'
 import type { Snapshot } from './snapshot.ts'
+import { queuedWords } from './starts.ts'
 import { readFact, removeFact, writeFact } from './state/facts.ts'
 import type { InstanceFiles } from './state/instance.ts'
 import type { Local } from './state/local.ts'
@@ -23,7 +24,7 @@ export const everything = ''
 const ordinary = /^(starting|running|stopping|stopped|not here)\b/
 
 /** What is said until the next look, and is no fact of the shepherds. */
-const passing = /^(takeover|waits|key refused)\b/
+const passing = /^(takeover|waits|key refused|queued)\b/
 
 /** What a partition that is here has to say; null when all is as anyone would expect. */
 function remark({ acquisition, index, status, stays }: Local): string | null {
@@ -52,6 +53,7 @@ export function reportOf(snapshot: Snapshot, plan: Plan, before: Report, wallClo
   const refused = snapshot.defined ? refusedIds(snapshot.keys, leftOut) : []
   if (refused.length > 0) report[everything] = leavesOut(snapshot.keys, refused)
   for (const id of snapshot.unusable) report[id] = keyRefused(snapshot, id)
+  for (const id of plan.queued) report[id] = queuedWords(snapshot.definition.startsAtOnce)
   for (const [id, left] of plan.waits) {
     const known = before[id]
     report[id] = known?.startsWith('takeover') ? known : `takeover ${waiting(snapshot, id, wallClock + left)}`

@@ -177,6 +177,7 @@ function heldWords(
   if (next === undefined && absence) return { state: 'drained', why: `being stopped: ${holder} is ${absence}${waits}` }
   if (next !== holder)
     return { state: 'moving', why: `to ${next ?? 'nobody'}${absence ? `: ${holder} is ${absence}` : ''}${waits}` }
+  if (remark?.startsWith('queued')) return { state: 'starting', why: remark }
   if (remark === undefined || /^(takeover|waits)\b/.test(remark)) return { state: 'running', why: '' }
   if (remark.startsWith('crash-looping')) return { state: 'crash-looping', why: remark.slice('crash-looping '.length) }
   if (remark.startsWith('finished')) return { state: 'finished', why: remark.slice('finished: '.length) }

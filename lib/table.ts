@@ -1,18 +1,16 @@
 /** Plain text tables. */
 import { printable } from './printable.ts'
 
-/** Columns as wide as their widest cell, two spaces between them; no trailing spaces. A cell stays on its line, whatever it holds. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** Lines with columns as wide as their widest cell, two spaces between them; no trailing spaces. A cell stays on its line, whatever it holds. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const all = [head, ...rows.map(row => row.map(printable))]
   const widths = head.map((_, column) => Math.max(...all.map(row => width(row[column] ?? ''))))
-  return all
-    .map(row =>
-      row
-        .map((cell, column) => pad(cell, widths[column] as number))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  return all.map(row =>
+    row
+      .map((cell, column) => pad(cell, widths[column] as number))
+      .join('  ')
+      .trimEnd(),
+  )
 }
 
 function width(text: string): number {

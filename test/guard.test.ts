@@ -190,3 +190,17 @@ describe('the guard, where the clock began anew', () => {
     })
   }
 })
+
+it('on a node that was renamed the tick says so, and what to do', async t => {
+  const { consul, memory } = await fakeConsul(t)
+  const files = stateOf(t)
+  enterState(files, me, 'svc')
+  writeFact(files.session, memory.session(sessionOf(me), 'ax'))
+  process.env.CONSUL_HTTP_ADDR = new URL(consul.address.origin).host
+  t.after(() => {
+    delete process.env.CONSUL_HTTP_ADDR
+  })
+  const here = { instance: me, node: 'a', service: 'svc', serviceId: 'svc', definitionFile: '/nowhere', files }
+  const { sentence } = await guard(here, interval)
+  assert.equal(sentence, 'configured for a, this is ax; run configure; 0 locks held')
+})

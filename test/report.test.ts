@@ -8,7 +8,7 @@ import { definition, locals, locks, me, now, other, snapshotOf } from './fixture
 import { fakeConsul } from './fixtures/consul.ts'
 import { contextOf, stateOf } from './fixtures/state.ts'
 
-const quiet: Plan = { steps: [], sentence: '', waits: new Map(), incoming: 0 }
+const quiet: Plan = { steps: [], sentence: '', waits: new Map(), incoming: 0, queued: [] }
 const looping = 'crash-looping since 1767225600: exit 1'
 const with0 = (over: Parameters<typeof locals.running>[0]) =>
   snapshotOf({ local: new Map([['0', locals.running(over)]]) })

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { table } from '../lib/table.ts'
+import { table as lines } from '../lib/table.ts'
+
+const table = (...given: Parameters<typeof lines>) => lines(...given).join('\n')
 
 it('makes columns as wide as their widest cell', () => {
   assert.equal(

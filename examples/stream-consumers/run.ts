@@ -2,8 +2,8 @@
  * Redis, three Consul agents, sixteen streams of words and a consumer for each, while a consumer is killed, a machine
  * dies, and a stale owner tries to write. Needs redis-server and python3.
  *
- *   npx tsx examples/stream-consumers/run.ts
- *   npx tsx examples/stream-consumers/run.ts --keep     leave it up at the end, to look around, until Ctrl-C
+ *   node examples/stream-consumers/run.ts
+ *   node examples/stream-consumers/run.ts --keep     leave it up at the end, to look around, until Ctrl-C
  *
  * Exits 0 when every entry was counted exactly once; 1 when not; 77 when something that it needs is not there.
  */

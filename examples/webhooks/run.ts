@@ -2,9 +2,9 @@
  * An HTTP API with a hundred subscriptions, three Consul agents, and on each a worker that delivers events, while machines
  * join, subscriptions come, go and change, the API fails, and a worker and a machine are killed.
  *
- *   npx tsx examples/webhooks/run.ts
- *   npx tsx examples/webhooks/run.ts --json     print nothing but the verdict
- *   npx tsx examples/webhooks/run.ts --keep     leave it up at the end, to look around, until Ctrl-C
+ *   node examples/webhooks/run.ts
+ *   node examples/webhooks/run.ts --json     print nothing but the verdict
+ *   node examples/webhooks/run.ts --keep     leave it up at the end, to look around, until Ctrl-C
  *
  * Exits 0 when each event was delivered, and by one instance; 1 when not.
  */

@@ -2,9 +2,9 @@
  * A websocket server, three Consul agents and 1,000 links, each of them open exactly once, while an instance joins, the
  * server drops links, and a process is killed.
  *
- *   npx tsx examples/websockets/run.ts
- *   npx tsx examples/websockets/run.ts --links 200      so many
- *   npx tsx examples/websockets/run.ts --json           print only the verdict
+ *   node examples/websockets/run.ts
+ *   node examples/websockets/run.ts --links 200      so many
+ *   node examples/websockets/run.ts --json           print only the verdict
  *
  * Exits 0 when the server saw each link open exactly once, all the time; otherwise 1.
  */

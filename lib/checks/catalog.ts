@@ -54,9 +54,9 @@ export async function register(consul: Consul, body: Record<string, unknown>): P
   await consul.request('PUT', '/v1/agent/service/register?replace-existing-checks=true', { body: JSON.stringify(body) })
 }
 
-/** No error when the agent does not know it. */
-export async function deregister(consul: Consul, serviceId: string, partition: string): Promise<void> {
-  const id = encodeURIComponent(partitionServiceId(serviceId, partition))
+/** @param partitionService its id. No error when the agent does not know it. */
+export async function deregister(consul: Consul, partitionService: string): Promise<void> {
+  const id = encodeURIComponent(partitionService)
   await consul.request('PUT', `/v1/agent/service/deregister/${id}`, { ok: [200, 404, 500] })
 }
 

@@ -8,6 +8,8 @@
 # The command carries the partition's mark: it does not outlive it, see lib/process/marks.ts.
 _dir=$1 _partition=$2 _limit=$3
 shift 3
+# The definition's run.env may hold any PATH.
+command -v timeout >/dev/null || PATH=$PATH:/usr/bin:/bin
 (
   read -r WATCHBILL_MARK <"$_partition/mark" && ulimit -w "$WATCHBILL_MARK" || ulimit -x "$WATCHBILL_MARK"
   export WATCHBILL_MARK WATCHBILL_DIR="$_partition"

@@ -1,5 +1,4 @@
 /** What a partition's service and its checks are called in Consul. */
-import { encode } from '../names.ts'
 
 /** The name of the service. */
 export function partitionService(service: string): string {
@@ -8,7 +7,27 @@ export function partitionService(service: string): string {
 
 /** The id of a partition's service on its agent. */
 export function partitionServiceId(serviceId: string, partition: string): string {
-  return `${serviceId}:${encode(partition)}`
+  return `${serviceId}:${safeForCase(partition)}`
+}
+
+// Letters and digits of any script, and what is harmless in an id.
+const raw = /[\p{L}\p{N}_.:-]/u
+
+/**
+ * Consul's catalog does not tell capitals from small letters: what A does to its record, it does to a's (seen on 1.8.7).
+ * A capital is percent-encoded, as is what could not stand in a path. A leading dot is too, as it always was.
+ */
+function safeForCase(id: string): string {
+  const encoded = Array.from(id, character => (isSafe(character) ? character : percent(character))).join('')
+  return encoded.startsWith('.') ? `%2E${encoded.slice(1)}` : encoded
+}
+
+function isSafe(character: string): boolean {
+  return raw.test(character) && character === character.toLowerCase()
+}
+
+function percent(character: string): string {
+  return Array.from(Buffer.from(character), byte => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
 }
 
 /** The id of one of its checks. */

@@ -1,7 +1,6 @@
 /** Keeps the partitions' services in the agent as they should be: there while the process is ours, gone when it is not. */
 import type { Context } from '../context.ts'
 import type { Definition } from '../definition/definition.ts'
-import { decode } from '../names.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import type { Local } from '../state/local.ts'
 import { agentChecks, deregister, isRegistered, register, registration, report, runsCheck } from './catalog.ts'
@@ -39,17 +38,24 @@ export async function keepRegistered(
     const fact = `${running}\n${told}`
     if (readFact(file) !== fact) writeFact(file, fact)
   }
-  const keep = new Set(wanted.map(([partition]) => partitionServiceId(definition.id, partition)))
-  for (const service of here) {
-    const partition = decode(service.slice(definition.id.length + 1))
-    if (!keep.has(service) && partition !== null) await unregister(context, definition, [partition])
+  const kept = new Map(wanted.map(([partition]) => [partitionServiceId(definition.id, partition), partition]))
+  const stray = [...here].filter(service => !kept.has(service))
+  for (const service of stray) await deregister(context.consul, service)
+  // Earlier versions registered A and a under ids that Consul takes for one: whatever is kept is registered anew next time.
+  const gone = new Set(stray.map(service => service.toLowerCase()))
+  const again = [...kept].flatMap(([service, partition]) => (gone.has(service.toLowerCase()) ? [partition] : []))
+  const unwanted = [...local.keys()].filter(partition => !isKept(partition))
+  for (const partition of [...again, ...unwanted]) removeFact(context.files.partition(partition).registered)
+
+  function isKept(partition: string): boolean {
+    return kept.has(partitionServiceId(definition.id, partition))
   }
 }
 
 /** Takes partitions out of the catalog: before their process is stopped, so that nobody is sent to it. */
 export async function unregister(context: Context, { id }: Definition, partitions: readonly string[]): Promise<void> {
   for (const partition of partitions) {
-    await deregister(context.consul, id, partition)
+    await deregister(context.consul, partitionServiceId(id, partition))
     removeFact(context.files.partition(partition).registered)
   }
 }

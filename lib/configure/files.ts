@@ -1,5 +1,5 @@
 /** The files in Consul's configuration directory: one for each service id. */
-
+import { readdirSync } from 'node:fs'
 import { Permanent } from '../errors.ts'
 import { partsOf } from '../instance-args.ts'
 import { readFact } from '../state/facts.ts'
@@ -22,8 +22,19 @@ export function installAll(
   directory: string,
   dryRun: boolean,
 ): Change[] {
+  for (const { definition, file } of services) mustBeAlone(definition.id, file, directory)
   return services.map((service, at) =>
     change(service, directory, file => install(file, asText(configs[at] as ConsulConfig), dryRun)),
+  )
+}
+
+/** @throws Permanent when an earlier run wrote a service whose id differs in capitals only: Consul takes the two for one */
+function mustBeAlone(id: string, definitionFile: string, directory: string): void {
+  const own = `watchbill-${id}.json`
+  const twin = readdirSync(directory).find(name => name !== own && name.toLowerCase() === own.toLowerCase())
+  if (twin === undefined) return
+  throw new Permanent(
+    `cannot use the definition ${definitionFile}: id: ${directory}/${twin} is there, and Consul does not tell capitals from small letters; give it another id, or remove that one with configure --remove`,
   )
 }
 

@@ -14,21 +14,31 @@ export interface Service {
 
 /**
  * The services of the files that are named, else of all in the directory.
- * @throws Permanent when a file cannot be used, when there is none, or when two have one id
+ * @throws Permanent when a file cannot be used, when there is none, or when two have one id, or names that differ in capitals only
  */
 export async function servicesFrom(files: readonly string[], directory: string): Promise<Service[]> {
   const services: Service[] = []
   for (const file of files.length > 0 ? files.map(file => resolve(file)) : definitionsIn(directory)) {
     const definition = await loadDefinition(file)
-    const twin = services.find(service => service.definition.id === definition.id)
-    if (twin) throw sameId(file, twin)
+    for (const field of ['id', 'name'] as const) {
+      const twin = services.find(service => areOne(service.definition, definition, field))
+      if (twin) throw twice(file, field, twin)
+    }
     services.push({ file, definition })
   }
   return services
 }
 
-function sameId(file: string, { file: other, definition: { id } }: Service): Permanent {
-  return new Permanent(`cannot use the definition ${file}: id: ${other} has ${id} too; give one of them another id`)
+/** Consul does not tell capitals from small letters. Two instances of one service have one name. */
+function areOne(one: Definition, other: Definition, field: 'id' | 'name'): boolean {
+  const [a, b] = [one[field], other[field]]
+  return a.toLowerCase() === b.toLowerCase() && (field === 'id' || a !== b)
+}
+
+function twice(file: string, field: 'id' | 'name', { file: other, definition }: Service): Permanent {
+  const has = `${other} has ${definition[field]}`
+  const why = field === 'id' ? `${has} too` : `${has}, and Consul does not tell capitals from small letters`
+  return new Permanent(`cannot use the definition ${file}: ${field}: ${why}; give one of them another ${field}`)
 }
 
 function definitionsIn(directory: string): string[] {

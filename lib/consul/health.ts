@@ -24,7 +24,7 @@ interface RawCheck {
 
 interface RawService {
   Node: { Node: string }
-  Service: { ID: string }
+  Service: { ID: string; Service?: string; Meta?: Record<string, string> | null }
   Checks: RawCheck[]
 }
 
@@ -34,12 +34,20 @@ export function guardCheckId(serviceId: string): string {
 }
 
 /**
+ * A partition's own service, as lib/checks/ registers it, is no instance: `cons-partition` may be the name of a service, too.
  * @param services what `/v1/health/service/<name>` answers, or a service watch brings
+ * @param name of the service: Consul answers with those of `Web` for `web`
  * @throws Temporary when it is not of that shape: garbage must never look like an empty cluster
  */
-export function registeredFrom(services: unknown): Registered[] {
+export function registeredFrom(services: unknown, name?: string): Registered[] {
   if (!Array.isArray(services)) throw new Temporary('the list of instances is not a list')
-  return services.map(registeredOf)
+  return services.filter(service => isInstance(service, name)).map(registeredOf)
+}
+
+/** What is not of Consul's shape is left for `registeredOf` to refuse. */
+function isInstance(service: RawService | null, name?: string): boolean {
+  const { Service, Meta } = service?.Service ?? {}
+  return Meta?.watchbill === undefined && (name === undefined || Service === undefined || Service === name)
 }
 
 function registeredOf(service: RawService): Registered {

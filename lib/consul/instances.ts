@@ -13,7 +13,7 @@ export async function registeredInstances(consul: Consul, service: string): Prom
   }
   const services = parse(path, answer.text)
   try {
-    return registeredFrom(services)
+    return registeredFrom(services, service)
   } catch (error) {
     throw new Temporary(`cannot read the instances of ${service}: ${reason(error)}; it is tried again`)
   }

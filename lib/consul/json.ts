@@ -11,9 +11,9 @@ export function parse<T>(path: string, text: string): T {
 }
 
 /** The fields of an object that stands in a value; none when it is garbled: anybody may have written it. */
-export function fieldsIn(text: string | null): Record<string, unknown> {
+export function fieldsIn(text: string | null, read: (text: string) => unknown = JSON.parse): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(text ?? '{}')
+    const value = read(text ?? '{}')
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
   } catch {
     return {}

@@ -22,7 +22,7 @@ export interface CurrentDefinition extends Accepted {
 }
 
 /** Goes up when `Definition` gets another shape, so that an upgrade reads the file again. */
-const format = 3
+const format = 4
 
 /** "gone" when there is no such file. */
 export function stampOf(file: string): string {

@@ -1,7 +1,18 @@
 /** The checks and hooks of a definition file. */
 import * as z from 'zod/mini'
 import { builtIns, type HookEvent, hookEvents } from './definition.ts'
-import { about, command, durationText, fields, give, giveUnseen, passableText, serviceName } from './fields.ts'
+import {
+  about,
+  command,
+  commandShape,
+  durationText,
+  fields,
+  give,
+  giveUnseen,
+  passableText,
+  refuseInCode,
+  serviceName,
+} from './fields.ts'
 
 const kindWanted = 'either "ttl", or "command" with its "interval"'
 const countWanted = give('a whole number of at least 1')
@@ -14,15 +25,24 @@ function builtIn() {
 }
 
 function reaction(when: string) {
-  const list = z.array(z.union([builtIn(), command()])).check(z.minLength(1))
+  const list = z.array(z.union([builtIn(), commandShape()])).check(z.minLength(1))
   return z.optional(
     about(
-      z.union([builtIn(), command(), list], reactionWanted),
+      z
+        .union([builtIn(), commandShape(), list], reactionWanted)
+        .check(z.superRefine((given, found) => refuseInReaction(given, found))),
       `Done ${when}: a command, which finds the check as JSON on its stdin; or "restart", "release" (another instance ` +
         'takes the partition), "drain" (this instance gives up everything); or a list of these.',
       ['./page', '--partition', '{partition}'],
     ),
   )
+}
+
+/** A list of strings is a command. */
+function refuseInReaction(given: string | readonly (string | string[])[], found: Parameters<typeof refuseInCode>[1]) {
+  if (typeof given === 'string') return
+  if (given.every(part => typeof part === 'string')) return refuseInCode(given, found)
+  for (const [index, part] of given.entries()) if (typeof part !== 'string') refuseInCode(part, found, index)
 }
 
 function count(otherwise: number, description: string) {
@@ -87,12 +107,13 @@ export function checks() {
       const seen = new Set<string>()
       for (const [index, { id, name }] of all.entries()) {
         const own = id ?? name
+        const folded = own.toLowerCase() // Consul does not tell capitals from small letters
         const message =
-          own === reserved ? `cannot be ${reserved}, a check of watchbill's own; give another` : twice(own)
-        if (own === reserved || seen.has(own)) {
+          folded === reserved ? `cannot be ${reserved}, a check of watchbill's own; give another` : twice(own)
+        if (folded === reserved || seen.has(folded)) {
           found.addIssue({ code: 'custom', path: [index, id === undefined ? 'name' : 'id'], message })
         }
-        seen.add(own)
+        seen.add(folded)
       }
     }),
   )

@@ -37,6 +37,8 @@ export type Definition = {
     /** Says by exit 0 that what lives outside of its processes is gone; left out when the processes tell it all. */
     readonly gone?: readonly string[]
   }
+  /** So many processes may be on their way up at a time; null for any number. */
+  readonly startsAtOnce: number | null
   readonly checks: readonly CheckDefinition[]
   /** The command of each event that has one. */
   readonly hooks: Readonly<Partial<Record<HookEvent, readonly string[]>>>

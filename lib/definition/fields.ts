@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { duration } from '../clock.ts'
 import { encode } from '../names.ts'
+import { placeholderInCode } from './code-argument.ts'
 import { mostIds } from './definition.ts'
 import { kind, shown } from './wording.ts'
 
@@ -61,6 +62,11 @@ export function passableText() {
 
 /** A program and its arguments, never a shell line. */
 export function command() {
+  return commandShape().check(z.superRefine((args, found) => refuseInCode(args, found)))
+}
+
+/** The same for a union, which hides what is wrong inside it: `refuseInCode` comes after that. */
+export function commandShape() {
   const wanted = giveUnseen('an array of strings: the program, then its arguments')
   return z.array(passableText(), wanted).check(
     z.minLength(1, wanted),
@@ -68,6 +74,17 @@ export function command() {
       if (args[0] === '') found.addIssue({ code: 'custom', path: [0], message: 'is empty; give the program' })
     }),
   )
+}
+
+type Found = { addIssue(issue: { code: 'custom'; path: PropertyKey[]; message: string }): void }
+
+export function refuseInCode(args: readonly string[], found: Found, ...path: PropertyKey[]): void {
+  const inCode = placeholderInCode(args)
+  if (inCode === null) return
+  const { index, placeholder, by } = inCode
+  const name = `WATCHBILL_${placeholder.toUpperCase()}`
+  const message = `has {${placeholder}} in what ${by} executes; use the variable "$${name}" there`
+  found.addIssue({ code: 'custom', path: [...path, index], message })
 }
 
 /** Environment variables. Shells pass on no other names than these, and the shepherd of a process is one. */

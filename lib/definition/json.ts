@@ -75,9 +75,9 @@ function afterValue(open: Open[]): Want {
 }
 
 /** What is wrong with a field name although it is JSON; null when nothing is. Notes the name. */
-function nameProblem(name: string, names: Open | undefined): string | null {
+function nameProblem(name: string, names: Open | undefined, copied: boolean): string | null {
   // Code that copies an object field by field would replace its prototype, and lose the value without a word.
-  if (name === '__proto__') return 'the name "__proto__" cannot be used; choose another one'
+  if (copied && name === '__proto__') return 'the name "__proto__" cannot be used; choose another one'
   if (names?.has(name)) return `the field ${shown(name)} is there twice; keep one`
   names?.add(name)
   return null
@@ -106,8 +106,9 @@ function position(text: string, at: number): { line: number; column: number } {
 /**
  * The first place where `text` is not JSON, names a field twice, or uses a name that JavaScript cannot copy; null when
  * there is none. Lines and columns count from 1. It keeps its own stack, so that deep nesting cannot exhaust Node's.
+ * @param copied false for what is only handed on: it may have any name
  */
-export function jsonFault(text: string): Fault | null {
+export function jsonFault(text: string, copied = true): Fault | null {
   const open: Open[] = []
   let want: Want = 'value'
   let at = 0
@@ -120,10 +121,21 @@ export function jsonFault(text: string): Fault | null {
       next === null
         ? syntaxProblem(want, found)
         : next === 'colon'
-          ? nameProblem(scalar(found) as string, open.at(-1))
+          ? nameProblem(scalar(found) as string, open.at(-1), copied)
           : null
     if (next === null || problem !== null) return { ...position(text, at), problem: problem as string }
     want = next
     at += found.length
   }
+}
+
+/** Where a fault is, and what it is, without what to do about it. */
+export function inWords({ line, column, problem }: Fault): string {
+  return `line ${line}, column ${column}: ${problem.replace(/; [^;]*$/, '')}`
+}
+
+/** The first field that is there twice in an object, of which JSON.parse keeps the last one only; null for none. */
+export function doubledField(text: string): string | null {
+  const fault = jsonFault(text, false)
+  return fault && inWords(fault)
 }

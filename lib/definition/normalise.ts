@@ -29,6 +29,7 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
       // Left out where there is none: a digest stays the same from version to version.
       ...(from.stop.gone && { gone: from.stop.gone }),
     },
+    startsAtOnce: from.starts.atOnce,
     checks: from.checks.map(checkFrom),
     hooks: from.hooks,
     register: from.register ?? null,

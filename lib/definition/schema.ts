@@ -93,6 +93,18 @@ const stop = z.prefault(
   {},
 )
 
+const starts = z.prefault(
+  fields({
+    atOnce: about(
+      z._default(z.nullable(z.int(mostWanted).check(z.gte(1, mostWanted))), null),
+      'So many processes of this instance may be on their way up at a time; the others wait their turn, with their locks ' +
+        'held. null for no limit.',
+      20,
+    ),
+  }),
+  {},
+)
+
 const guard = z.prefault(
   fields({
     // Consul runs no check more often than every second (seen on 1.8.7: "check has interval below minimum"), and says so
@@ -133,6 +145,7 @@ export const schema = fields({
   }),
   run: about(run, 'What runs, once for each partition or once for all of them.'),
   stop: about(stop, 'How a process is stopped.'),
+  starts: about(starts, 'How many processes are started at a time, as after a takeover.'),
   checks: about(z._default(checks(), []), 'Health checks, of every partition for itself.', [
     { name: 'progress', ttl: '5m', onFailure: ['./page', '{partition}'] },
   ]),
@@ -157,6 +170,10 @@ export const schema = fields({
     '10s',
   ),
 }).check(
+  z.refine(({ run, starts }) => starts.atOnce === null || run.per === 'partition', {
+    path: ['starts', 'atOnce'],
+    error: 'is for a process per partition, and run.per is "instance"; remove it',
+  }),
   z.meta({ title: 'watchbill definition', description: 'One service whose partitions watchbill keeps running.' }),
 )
 

@@ -6,7 +6,10 @@
 # DIR is the event's directory, LIMIT seconds. The command reads DIR/input; what it prints goes to DIR/output.
 # Writes  DIR/exit, the status in one line: 124 when the time was over. A text without its newline is not written yet.
 # It goes on when the program that started it is killed: the next one finds how it ended.
-PATH=${PATH:-/usr/sbin:/usr/bin:/sbin:/bin}
+_tools=/usr/sbin:/usr/bin:/sbin:/bin
+PATH=${PATH:-$_tools}
+# The definition's run.env may hold any PATH.
+command -v flock >/dev/null && command -v timeout >/dev/null || PATH=$PATH:$_tools
 _dir=$1 _limit=$2
 shift 2
 exec 9>>"$_dir/exclusive"

@@ -3,7 +3,8 @@ import type { Context } from '../context.ts'
 import type { Definition } from '../definition/definition.ts'
 import { expand } from '../definition/expand.ts'
 import { parseProcess, stateOf } from '../process/identity.ts'
-import { inheritedEnvironment, launchAll } from '../process/launch.ts'
+import { launchAll } from '../process/launch.ts'
+import { commonEnvironment } from '../process/start.ts'
 import { readFact, readLine, removeFact, writeFact } from '../state/facts.ts'
 import type { Event } from './event.ts'
 
@@ -46,7 +47,7 @@ export async function startHooks(
   const launches = hooks.map(({ directory, event, command }) => {
     writeFact(`${directory}/input`, JSON.stringify(hookInput(run, event)))
     const args = [directory, String(limit / 1000), ...expand(command, valuesOf(run, event))]
-    return { directory, environment: environmentOf(run, event), args }
+    return { directory, environment: environmentOf(run, definition, event), args }
   })
   const problem = await launchAll(script, definition.run.cwd ?? '/', launches)
   if (problem !== null) for (const { directory } of hooks) writeFact(`${directory}/exit`, '126')
@@ -58,16 +59,15 @@ function valuesOf(run: Runner, { partition }: Event): Record<string, string> {
   return { partition: partition ?? '', token: token ?? '', version: '', node, instance, service }
 }
 
-/** There is no token of Consul's in it. */
-function environmentOf(run: Runner, { event, id, partition }: Event): Record<string, string> {
+/** What the processes of this instance have, and the event. There is no token of Consul's in it. */
+function environmentOf(run: Runner, definition: Definition, event: Event): Record<string, string> {
+  const values = valuesOf(run, event)
   return {
-    ...inheritedEnvironment(),
-    WATCHBILL_EVENT: event,
-    WATCHBILL_EVENT_ID: id,
-    WATCHBILL_PARTITION: partition ?? '',
-    WATCHBILL_SERVICE: run.service,
-    WATCHBILL_INSTANCE: run.instance,
-    WATCHBILL_NODE: run.node,
+    ...commonEnvironment(definition, values),
+    WATCHBILL_EVENT: event.event,
+    WATCHBILL_EVENT_ID: event.id,
+    WATCHBILL_PARTITION: values.partition ?? '',
+    WATCHBILL_TOKEN: values.token ?? '',
   }
 }
 

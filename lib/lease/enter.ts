@@ -8,16 +8,20 @@ import { Temporary } from '../errors.ts'
 import { memberValue } from '../members.ts'
 import { isActive } from '../plan.ts'
 import type { Snapshot } from '../snapshot.ts'
-import { readFact, writeFact } from '../state/facts.ts'
+import { readFact, removeFact, writeFact } from '../state/facts.ts'
+import { Misplaced } from './misplaced.ts'
 
 /**
  * Makes sure of a session and takes the member key with it. Everyone is told: a new member changes the roster.
- * @throws Temporary when Consul refuses (the guard check is critical or not registered yet)
+ * @throws Misplaced when this node has another name; Temporary when Consul refuses (the guard check is critical or not registered yet)
  */
 export async function enter(context: Context, snapshot: Snapshot): Promise<void> {
+  await mustNotBeMisplaced(context)
   const session = (await livingSession(context)) ?? (await newSession(context))
   const { keys, definition, digest, local } = snapshot
   const holds = [...local.values()].some(isActive)
+  // What is not known here was written by somebody else: see Misplaced.
+  const stale = readFact(context.files.report) === null
   const outcome = await transact(context.consul, [
     {
       Verb: 'lock',
@@ -26,6 +30,7 @@ export async function enter(context: Context, snapshot: Snapshot): Promise<void>
       Value: base64(memberValue(context.node, definition, digest, { holds })),
     },
     { Verb: 'set', Key: keys.joined, Value: base64(JSON.stringify({ instance: context.instance, at: now() })) },
+    ...(stale ? [{ Verb: 'delete', Key: keys.report(context.instance) } as const] : []),
   ])
   if (outcome.done) return
   await destroyOlder(context, session)
@@ -40,12 +45,24 @@ async function livingSession({ consul, node, files }: Context): Promise<string |
   return session?.Node === node ? session.ID : null
 }
 
+/** No further session is made while the one that came to live elsewhere does: that would be one at every tick. */
+async function mustNotBeMisplaced({ consul, node, instance, files }: Context): Promise<void> {
+  const [id, realNode = ''] = readFact(files.misplaced)?.split(/ (.*)/s) ?? []
+  if (id === undefined) return
+  const living = readFact(files.session) === id ? await renewSession(consul, id, node) : null
+  if (living !== null && living.Node === realNode && realNode !== node) throw new Misplaced(instance, node, realNode)
+  removeFact(files.misplaced)
+}
+
 /** A new life: what an older one still holds is freed first, and can then be taken back. */
 async function newSession(context: Context): Promise<string> {
   await destroyOlder(context, null)
   const session = await createSession(context.consul, context.instance, guardCheckId(context.serviceId))
   writeFact(context.files.session, session)
-  return session
+  const made = await renewSession(context.consul, session, context.node)
+  if (made === null || made.Node === context.node) return session
+  writeFact(context.files.misplaced, `${session} ${made.Node}`)
+  throw new Misplaced(context.instance, context.node, made.Node)
 }
 
 async function destroyOlder({ consul, instance, node }: Context, keep: string | null): Promise<void> {

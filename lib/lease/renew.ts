@@ -33,6 +33,8 @@ export interface Renewal {
   readonly member: boolean
   /** The permission for want of which the session was not renewed; null when it was. */
   readonly missing: string | null
+  /** The node where the session lives instead; left out when it lives on this one. */
+  readonly elsewhere?: string
 }
 
 /**
@@ -43,7 +45,7 @@ export interface Renewal {
  */
 export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>, t0: number): Promise<Renewal> {
   const { files } = guarded
-  const { session, missing } = await ownSession(guarded)
+  const { session, missing, elsewhere } = await ownSession(guarded)
   const assumed = [...local].flatMap(([id, { acquisition, releasing, index }]) =>
     (acquisition ?? releasing) !== null && index !== null ? [{ id, index }] : [],
   )
@@ -54,7 +56,7 @@ export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>,
   if (over.length + again.length > 0) changingLeases(files, () => pinAndFree(files, over, again, t0))
   extendLease(files, t0, bootClock())
   lengthen(files.worker, t0)
-  return { proved: [...proved], lost, unusable, member, missing }
+  return { proved: [...proved], lost, unusable, member, missing, ...(elsewhere === undefined ? {} : { elsewhere }) }
 }
 
 /**
@@ -65,12 +67,13 @@ async function ownSession({
   consul,
   node,
   files,
-}: Guarded): Promise<{ session: string | null; missing: string | null }> {
+}: Guarded): Promise<{ session: string | null; missing: string | null; elsewhere?: string }> {
   const session = readFact(files.session)
   if (!session) return { session: null, missing: null }
   try {
     const living = await renewSession(consul, session, node)
-    return { session: living?.Node === node ? session : null, missing: null }
+    if (living === null || living.Node === node) return { session: living && session, missing: null }
+    return { session: null, missing: null, elsewhere: living.Node }
   } catch (error) {
     const missing = missingPermission(error)
     if (missing === null) throw error

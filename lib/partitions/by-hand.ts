@@ -1,6 +1,8 @@
 /** What people change of a set. It is from then on theirs: neither a definition nor a source takes it away. */
 import type { Consul } from '../consul/http.ts'
+import { doubledField } from '../definition/json.ts'
 import { Permanent } from '../errors.ts'
+import { parseExact } from '../exact-json.ts'
 import type { Keys } from '../names.ts'
 import {
   addPartitions,
@@ -69,11 +71,17 @@ export async function changeByHand(
   }
 }
 
-/** @throws Permanent when it is no JSON */
+/** @throws Permanent when it is no JSON, or has a field twice */
 export function documentFrom(text: string, file: string): unknown {
+  const unusable = (why: string) =>
+    new Permanent(`cannot use the document ${file === '-' ? 'on stdin' : file}: ${why}; mend it`)
+  let document: unknown
   try {
-    return JSON.parse(text)
+    document = parseExact(text)
   } catch {
-    throw new Permanent(`cannot use the document ${file === '-' ? 'on stdin' : file}: it is no JSON; mend it`)
+    throw unusable('it is no JSON')
   }
+  const doubled = doubledField(text)
+  if (doubled !== null) throw unusable(doubled)
+  return document
 }

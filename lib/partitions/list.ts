@@ -3,7 +3,7 @@ import { byName } from '../plan-sentence.ts'
 import { table } from '../table.ts'
 import type { Partition } from './set.ts'
 
-export function list(unsorted: readonly Partition[], json: boolean): string {
+export function list(unsorted: readonly Partition[], json: boolean): string | string[] {
   const partitions = unsorted.toSorted((a, b) => byName(a.id, b.id))
   if (json) return JSON.stringify(partitions.map(({ id, from, document }) => ({ id, from, document })))
   const size = ({ document }: Partition) =>

@@ -5,6 +5,7 @@ import { fieldsIn } from '../consul/json.ts'
 import { base64, type Entry, entriesAt, keysBelow, type Operation, transactionLimit, trees } from '../consul/kv.ts'
 import { apart, unlessRefused } from '../consul/refused-key.ts'
 import { Temporary } from '../errors.ts'
+import { parseExact } from '../exact-json.ts'
 import { cleanValue } from '../lease/lock-value.ts'
 import { decode, type Keys } from '../names.ts'
 import { revisionBump } from '../settings.ts'
@@ -14,7 +15,7 @@ import { mustBeAcceptable, refusedIds } from './new-ids.ts'
 export type Origin = 'definition' | 'source' | 'hand'
 const origins: readonly unknown[] = ['definition', 'source', 'hand']
 
-/** What a partition is: its id, and its document if it has one, any JSON. */
+/** What a partition is: its id, and its document if it has one, any JSON, with its numbers as they were written. */
 export interface Item {
   readonly id: string
   readonly document?: unknown
@@ -58,7 +59,7 @@ async function present(consul: Consul, prefix: string, named: readonly string[])
 export function partitionFrom({ key, value, modifyIndex }: Entry, keys: Keys): Partition | null {
   const id = decode(key.slice(keys.partitions.length))
   if (id === null) return null
-  const { from, document } = fieldsIn(value)
+  const { from, document } = fieldsIn(value, parseExact)
   const origin = origins.includes(from) ? (from as Origin) : null
   return { id, from: origin, index: modifyIndex, ...(document === undefined ? {} : { document }) }
 }

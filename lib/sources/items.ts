@@ -1,9 +1,10 @@
 /** What a source answered, as partitions: ids, each with its document if it has one. Pure. */
 import type { Source } from '../definition/definition.ts'
 import { mostIds } from '../definition/definition.ts'
-import { jsonFault } from '../definition/json.ts'
+import { doubledField, inWords, jsonFault } from '../definition/json.ts'
 import { kind, shown } from '../definition/wording.ts'
 import { reason } from '../errors.ts'
+import { parseExact, rawNumber } from '../exact-json.ts'
 import { encode } from '../names.ts'
 import type { Item } from '../partitions/set.ts'
 import { pointedAt } from './pointer.ts'
@@ -22,7 +23,9 @@ export const mostDocument = 256 * 1024
 
 /** @throws Error when it is not what the definition says it is: with one line that says why */
 export function itemsIn(text: string, shape: Shape): Answer {
-  return sorted(shape.format === 'lines' ? linesOf(text) : elementsOf(parsed(text), shape))
+  if (shape.format === 'lines') return sorted(linesOf(text))
+  const { items, fault } = sorted(elementsOf(parsed(text), shape))
+  return { items, fault: doubledField(text) ?? fault }
 }
 
 /** One that may be an item, and its place in words. */
@@ -40,10 +43,10 @@ function linesOf(text: string): Found[] {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseExact(text)
   } catch (error) {
     const fault = jsonFault(text)
-    const where = fault && `line ${fault.line}, column ${fault.column}: ${fault.problem.replace(/; .*$/, '')}`
+    const where = fault && inWords(fault)
     throw new Error(`it is no JSON: ${where ?? reason(error)}`)
   }
 }
@@ -55,7 +58,7 @@ function elementsOf(value: unknown, { items, id }: Shape): Found[] {
   if (!Array.isArray(array)) throw new Error(`${where} is ${kind(array)}, and no array`)
   return array.map((element, index) => {
     const place = `${items}/${index}`
-    if (typeof element !== 'object' || element === null) return { place, id: element }
+    if (typeof element !== 'object' || element === null || rawNumber(element) !== null) return { place, id: element }
     return { place: `${place}${id}`, id: pointedAt(element, id), document: element }
   })
 }
@@ -65,7 +68,8 @@ function sorted(found: readonly Found[]): Answer {
   const items = new Map<string, Item>()
   let fault: string | null = null
   for (const { place, id, document } of found) {
-    const name = Number.isSafeInteger(id) ? String(id) : id
+    const number = rawNumber(id) === null ? id : Number(rawNumber(id))
+    const name = Number.isSafeInteger(number) ? String(number) : id
     const problem = problemOf(name, document, items)
     if (problem === null)
       items.set(name as string, document === undefined ? { id: name as string } : { id: name as string, document })
@@ -76,7 +80,7 @@ function sorted(found: readonly Found[]): Answer {
 
 function problemOf(id: unknown, document: unknown, known: ReadonlyMap<string, Item>): string | null {
   if (id === undefined) return 'there is no id'
-  if (typeof id !== 'string') return `an id cannot be ${shown(id)}`
+  if (typeof id !== 'string') return `an id cannot be ${rawNumber(id) ?? shown(id)}`
   if (known.has(id)) return `${shown(id)} is there twice`
   if (!isId(id)) return `${shown(id)} is no id; it takes 1 to 200 bytes in a key, without control characters`
   const bytes = document === undefined ? 0 : Buffer.byteLength(JSON.stringify(document))

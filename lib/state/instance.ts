@@ -9,6 +9,8 @@ export interface InstanceFiles {
   readonly directory: string
   readonly identity: string
   readonly session: string
+  /** A session that came to live on a node of another name, and that name. */
+  readonly misplaced: string
   readonly lease: string
   /** Whoever changes what the leases count from holds this lock: see lease/lease-lock.ts. */
   readonly leaseLock: string
@@ -138,6 +140,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     directory,
     identity: at('instance'),
     session: at('session'),
+    misplaced: at('misplaced'),
     lease: at('lease'),
     leaseLock: at('lease.lock'),
     definition: at('definition.json'),

@@ -29,7 +29,10 @@ describe('the owner of a partition', { skip }, () => {
   it('is found through DNS, before a move and after it, and nobody in between', async t => {
     const cluster = await clusterFor(t, { clients: 1, dns: true })
     const [s1, a1] = cluster.agents as [Agent, Agent]
-    const work = stage(cluster, 'work', 'beating', { partitions: { list: ['one', 'Two'] }, register: { port: 9000 } })
+    const work = stage(cluster, 'work', 'beating', {
+      partitions: { list: ['one', 'Two', 'two'] },
+      register: { port: 9000 },
+    })
     await enter(work, [s1, a1])
     await settled(work, [s1, a1])
     const status = await until('both to be in the catalog', async () => {
@@ -40,7 +43,7 @@ describe('the owner of a partition', { skip }, () => {
     assert.equal(nameOf('one'), 'one.work-partition.service.consul')
     assert.match(nameOf('Two'), /^x-[0-9a-f]{16}\.work-partition\.service\.consul$/)
     const ownerOf = (id: string) => (processes(s1, work.definition).has(id) ? s1 : a1)
-    for (const id of ['one', 'Two']) {
+    for (const id of ['one', 'Two', 'two']) {
       await until(
         `DNS to know who has ${id}`,
         async see => see(await ask(s1, nameOf(id))).join() === `9000 ${ownerOf(id).name}`,
@@ -59,6 +62,12 @@ describe('the owner of a partition', { skip }, () => {
     await asked
     const seen = answers.map(({ who }) => who).filter((who, at, all) => who !== all[at - 1])
     assert.deepEqual(seen, [`9000 ${old.name}`, '', `9000 ${next.name}`])
+
+    // Consul's catalog does not tell Two from two.
+    await program('partitions', ['work', 'remove', 'Two', '--http-addr', s1.http])
+    await until('DNS to forget Two', async () => (await ask(s1, nameOf('Two'))).length === 0)
+    await settled(work, [next])
+    assert.equal((await ask(s1, nameOf('two'))).join(), `9000 ${ownerOf('two').name}`)
 
     const [before, after] = runs(await work.beats()).filter(({ partition }) => partition === 'one')
     const gone = answers.find(({ who }) => who === '')?.at as number

@@ -91,6 +91,17 @@ describe('an instance', () => {
 })
 
 describe('a list of instances', () => {
+  it('holds no partition of a service whose own catalog name it has, and none whose name differs in capitals', () => {
+    const of = (ID: string, Service: string, Meta: object | null = {}) => {
+      return { ...(sample()[0] as Entry), Service: { ID, Service, Meta } }
+    }
+    const partition = of('cons:7', 'cons-partition', { watchbill: 'a:cons', partition: '7' })
+    const all = [partition, of('one', 'cons-partition', null), of('two', 'Cons-Partition')]
+    const ids = (...args: Parameters<typeof registeredFrom>) => registeredFrom(...args).map(({ instance }) => instance)
+    assert.deepEqual(ids(all, 'cons-partition'), ['c2:one'])
+    assert.deepEqual(ids(all), ['c2:one', 'c2:two'])
+  })
+
   it('may be empty', () => assert.deepEqual(registeredFrom([]), []))
 
   const [entry] = sample() as [Entry]
@@ -118,7 +129,8 @@ describe('a list of instances', () => {
 
   it('is asked for by a consistent read', async t => {
     const fake = await fakeConsul(t)
-    fake.script = () => ({ text: sample() })
+    const [entry] = sample() as [Entry]
+    fake.script = () => ({ text: [{ ...entry, Service: { ...entry.Service, Service: 'a b' } }] })
     assert.equal((await registeredInstances(fake.consul, 'a b')).length, 1)
     assert.equal(fake.requests[0]?.path, '/v1/health/service/a%20b?consistent')
   })

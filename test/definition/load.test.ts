@@ -43,6 +43,7 @@ test('the smallest definition gets every default', async () => {
     variables: {},
     run: { command: ['./consume'], cwd: null, env: {}, restart: 'always', per: 'partition' },
     stop: { signal: 'SIGTERM', graceMs: 3000, command: null },
+    startsAtOnce: null,
     checks: [],
     hooks: {},
     register: null,
@@ -68,6 +69,7 @@ test('a definition that says everything is taken at its word', async () => {
       per: 'partition',
     },
     stop: { signal: 'SIGINT', grace: '1.5s', command: ['./drain', '{partition}'] },
+    starts: { atOnce: 20 },
     checks: [
       { name: 'progress', ttl: '5m', onFailure: 'restart', onPass: ['./page', '-r'] },
       {
@@ -103,6 +105,7 @@ test('a definition that says everything is taken at its word', async () => {
     variables: {},
     run: everything.run,
     stop: { signal: 'SIGINT', graceMs: 1500, command: ['./drain', '{partition}'] },
+    startsAtOnce: 20,
     checks: [
       {
         id: 'progress',
@@ -181,7 +184,7 @@ const signal = 'give a signal that ends a process, such as SIGTERM, SIGINT or SI
 const time = 'give a duration such as "500ms", "3s" or "1.5m"'
 const variable = 'use letters, digits and _, the first not a digit; WATCHBILL_ names are set by watchbill'
 const top =
-  '$schema, name, id, tags, weight, maxPartitions, partitions, run, stop, checks, hooks, register, guard, lease'
+  '$schema, name, id, tags, weight, maxPartitions, partitions, run, stop, starts, checks, hooks, register, guard, lease'
 const broken = 'holds a NUL character or broken Unicode; remove it'
 
 /** What is added to the smallest definition, and the line that it is refused with. */
@@ -307,6 +310,11 @@ const refused: [object, string][] = [
   [{ stop: { grace: '3 s' } }, `stop.grace: cannot be "3 s"; ${time}`],
   [{ stop: { grace: '-3s' } }, `stop.grace: cannot be "-3s"; ${time}`],
   [{ stop: { command: [] } }, `stop.command: cannot be an empty array; ${args}`],
+  [{ starts: { atOnce: 0 } }, `starts.atOnce: cannot be 0; ${most}`],
+  [
+    { starts: { atOnce: 5 }, run: { command: ['x'], per: 'instance' } },
+    'starts.atOnce: is for a process per partition, and run.per is "instance"; remove it',
+  ],
   [{ guard: { interval: '999ms' } }, 'guard.interval: cannot be "999ms"; give a duration of at least "1s"'],
   [{ guard: { interval: 'often' } }, 'guard.interval: cannot be "often"; give a duration of at least "1s"'],
   [{ guard: { every: '2s' } }, 'guard.every: is an unknown field; the fields here are interval'],

@@ -162,6 +162,18 @@ describe('it refuses, in one line', () => {
       [definition, define(top, { name: 'post', id: 'mail' }, 'twin.json')],
     ],
     [
+      'two services whose ids differ in capitals only',
+      100,
+      /^configure: permanent: cannot use the definition .*shout.json: id: .*mail.json has mail too; give one of them another id/,
+      [definition, define(top, { name: 'post', id: 'Mail' }, 'shout.json')],
+    ],
+    [
+      'two services whose names differ in capitals only',
+      100,
+      /^configure: permanent: cannot use the definition .*loud.json: name: .*mail.json has mail, and Consul does not tell capitals/,
+      [definition, define(top, { name: 'MAIL', id: 'post' }, 'loud.json')],
+    ],
+    [
       'a directory that is not there',
       100,
       /^configure: permanent: cannot write to .*none: there is no such directory/,

@@ -1,13 +1,14 @@
 /** Whatever stands in Consul, and whatever Consul answers: nothing of it acts on the terminal of whoever asks. */
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { keysOf } from '../../lib/names.ts'
+import { keysOf, lockKeysOf } from '../../lib/names.ts'
 import { type FakeConsul, fakeConsul } from '../fixtures/consul.ts'
 import { harmless } from '../fixtures/harmless.ts'
 import { directory } from '../fixtures/state.ts'
 import { type Ended, runProgram } from './support/programs.ts'
 
-const evil = '\u001b]0;owned\u0007\u009b2J\r\u202e'
+/** What acts on a terminal, and what forges a line of its own. */
+const evil = '\u001b]0;owned\u0007\u009b2J\r\u202e\nFORGED: all is well\u2028FORGED'
 const keys = keysOf('svc')
 
 /** A service in which everything that others can write is hostile. */
@@ -28,6 +29,10 @@ async function hostile(t: TestContext): Promise<FakeConsul> {
     keys.report('a:svc'),
     JSON.stringify({ 0: `failing ${evil}`, 1: `crash-looping since ${evil}\nsecond line`, [evil]: evil }),
   )
+  memory.put(keys.duty('source'), JSON.stringify({ by: evil, problem: evil, since: evil }))
+  const lock = lockKeysOf('deploy')
+  memory.put(lock.spec, JSON.stringify({ slots: 1, lease: 10_000, grace: 3000 }))
+  memory.lock(lock.slot(0), member, JSON.stringify({ ...held, instance: 'web:1' }))
   return fake
 }
 
@@ -41,6 +46,8 @@ const questions: [string, ...string[]][] = [
   ['owner', 'nowhere', '0'],
   ['partitions', 'svc', 'list'],
   ['evict', 'svc', 'nobody:svc', '--yes'],
+  ['lock', '--no-wait', '--verbose', 'deploy', '--', 'true'],
+  ['logs', 'svc', '0'],
 ]
 
 function ask(t: TestContext, { consul }: FakeConsul, [program, ...args]: readonly string[], env = {}): Promise<Ended> {
@@ -49,7 +56,10 @@ function ask(t: TestContext, { consul }: FakeConsul, [program, ...args]: readonl
 }
 
 function assertHarmless({ stdout, stderr }: Ended): void {
-  for (const line of [...stdout.split('\n'), ...stderr.split('\n')]) assert.match(line, harmless)
+  for (const line of [...stdout.split('\n'), ...stderr.split('\n')]) {
+    assert.match(line, harmless)
+    assert.doesNotMatch(line, /^FORGED/)
+  }
 }
 
 describe('what stands in Consul does not reach the terminal as it is', { concurrency: 2 }, () => {
@@ -59,6 +69,7 @@ describe('what stands in Consul does not reach the terminal as it is', { concurr
       const ended = await ask(t, fake, question)
       assertHarmless(ended)
       assert.doesNotMatch(ended.stderr, /a bug/)
+      if (question[0] === 'lock') assert.match(ended.stderr, /held by web:1 since \\u001b/)
       if (question[0] === 'status' && question.length === 2) assert.match(ended.stdout, /\\u001b]0;owned/)
     })
   }

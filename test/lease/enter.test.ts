@@ -122,3 +122,45 @@ describe('taking part', () => {
     assert.equal(memory.sessions.size, 1)
   })
 })
+
+describe('on a node that was renamed', () => {
+  /** The agent that is asked calls itself otherwise. */
+  async function renamed(t: TestContext) {
+    const entered = await entering(t)
+    const { fake, memory } = entered
+    let made = 0
+    fake.script = ({ path }) => {
+      if (path !== '/v1/session/create') return undefined
+      return { text: { ID: memory.session(`made-${++made}`, 'ax', sessionName(me)) } }
+    }
+    return { ...entered, made: () => made }
+  }
+  const misplaced = {
+    name: 'Permanent',
+    message: `cannot take part as ${me}: it is configured for a, and this node is ax; run configure, then consul reload`,
+  }
+
+  it('it does not take part, says what to do, and makes one session only', async t => {
+    const { enter, holder, made } = await renamed(t)
+    for (let n = 0; n < 3; n++) await assert.rejects(enter(), misplaced)
+    assert.equal(holder(), undefined)
+    assert.equal(made(), 1)
+  })
+
+  it('it takes part when the node has its name again', async t => {
+    const { enter, fake, files, holder, memory } = await renamed(t)
+    await assert.rejects(enter(), misplaced)
+    memory.destroy('made-1')
+    fake.script = () => undefined
+    await enter()
+    assert.equal(holder(), readFact(files.session))
+    assert.equal(readFact(files.misplaced), null)
+  })
+
+  it('what stood in its report is gone once it takes part under the new name', async t => {
+    const { enter, memory } = await entering(t)
+    memory.put(keys.report(me), '{"":"cannot take part"}')
+    await enter()
+    assert.equal(memory.value(keys.report(me)), null)
+  })
+})

@@ -13,6 +13,23 @@ const before = ['a', 'b', 'c']
 const none = { added: [], changed: [], removed: [] }
 
 describe('what is changed by hand', () => {
+  it('is a document exactly as it was written, in Consul and in what is read back', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    const text = '{"big":9007199254740993,"huge":[1e400],"price":1.0}'
+    await changeByHand(consul, keys, { ...none, added: ['a'] }, documentFrom(text, 'x.json'))
+    const stored = memory.keys.get(keys.partition('a'))?.Value ?? ''
+    assert.equal(Buffer.from(stored, 'base64').toString(), `{"from":"hand","document":${text}}`)
+    const [read] = await readPartitions(consul, keys)
+    assert.equal(JSON.stringify(read?.document), text)
+  })
+
+  it('is no document with a field that is there twice', () => {
+    assert.throws(() => documentFrom('{"a":1,\n"a":2}', 'x.json'), {
+      name: 'Permanent',
+      message: 'cannot use the document x.json: line 2, column 1: the field "a" is there twice; mend it',
+    })
+  })
+
   it('is what is not so yet', () => {
     assert.deepEqual(byHand('add', before, ['b', 'd', 'd'], undefined), { ...none, added: ['d'] })
     assert.deepEqual(byHand('add', before, ['b', 'd'], {}), { ...none, added: ['d'], changed: ['b'] })

@@ -123,6 +123,16 @@ describe('a document', () => {
     assert.equal(readFact(restart), 'its document changed')
   })
 
+  it('is in its file as it was written in Consul', async t => {
+    const { fake, file, look } = await holder(t)
+    await look()
+    const text = '{"big":9007199254740993,"huge":1e400,"price":1.0}'
+    fake.memory.put(keys.partition('7'), `{"from":"source","document":${text}}`)
+    fake.memory.put(keys.documents, '"again"')
+    await look()
+    assert.equal(readFileSync(file('7'), 'utf8'), `${text}\n`)
+  })
+
   it('of a partition that is out of the set stays as it is until that is stopped', async t => {
     const { fake, file, look, change } = await holder(t, { onChange: 'restart' })
     await look()

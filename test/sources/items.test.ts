@@ -37,6 +37,28 @@ test('objects give ids and documents, strings and whole numbers only ids', () =>
   assert.deepEqual(idsIn('[{"key": {"name": "x/y"}}]', { ...plain, id: '/key/name' }), ['x/y'])
 })
 
+const exact = '{"id":9,"big":9007199254740993,"huge":1e400,"price":1.0,"__proto__":{"n":-0}}'
+
+test('a document keeps its numbers as they were written', () => {
+  const { items, fault } = itemsIn(`[${exact}]`, plain)
+  assert.equal(fault, null)
+  assert.equal(JSON.stringify(items), `[{"id":"9","document":${exact}}]`)
+})
+
+test('a number that JavaScript cannot hold is no id, and is told as it was written', () => {
+  const told = (text: string) => itemsIn(text, plain).fault
+  assert.equal(told('[9007199254740993]'), '/0: an id cannot be 9007199254740993')
+  assert.equal(told('[{"id":1e400}]'), '/0/id: an id cannot be 1e400')
+  assert.deepEqual(idsIn('[1.0, {"id": 1e2}]', plain), ['1', '100'])
+  assert.equal(pointedAt(itemsIn(`[${exact}]`, plain).items[0]?.document, '/big/rawJSON'), undefined)
+})
+
+test('a field that is there twice is a fault with its place: nobody knows which one was meant', () => {
+  const text = '[{"id": "a"},\n {"id": "b", "u": {"n": 1, "n": 2}}]'
+  assert.equal(itemsIn(text, plain).fault, 'line 2, column 28: the field "n" is there twice')
+  assert.deepEqual(idsIn(text, plain), ['a', 'b'])
+})
+
 test('lines are ids; empty ones are nothing', () => {
   assert.deepEqual(idsIn('a\r\n\n  b c \n#d\n[e\n', lines), ['a', 'b c', '#d', '[e'])
 })

@@ -1,0 +1,15 @@
+/**
+ * Loaded before a program that stands below node_modules, where Node itself refuses TypeScript: strips the types as Node
+ * does elsewhere. Nothing is cached: a cache in /tmp could be another user's, and hold another user's code.
+ */
+import { readFileSync } from 'node:fs'
+import { registerHooks, stripTypeScriptTypes } from 'node:module'
+import { fileURLToPath } from 'node:url'
+
+registerHooks({
+  load(url, context, next) {
+    if (!/^file:.*\/node_modules\/.*\.ts$/.test(url)) return next(url, context)
+    const source = stripTypeScriptTypes(readFileSync(fileURLToPath(url), 'utf8'))
+    return { format: 'module', source, shortCircuit: true }
+  },
+})
