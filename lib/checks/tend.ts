@@ -8,11 +8,12 @@ import type { Consul } from '../consul/http.ts'
 import type { Definition } from '../definition/definition.ts'
 import { reason } from '../errors.ts'
 import { eventOf } from '../events/event.ts'
+import { inOrder } from '../events/in-order.ts'
 import { tellLifecycle } from '../events/lifecycle.ts'
 import { enqueue, isAnythingWaiting } from '../events/queue.ts'
 import { instanceLease } from '../lease/lease.ts'
 import type { Reconcile } from '../reconcile.ts'
-import { removeFact, writeFact } from '../state/facts.ts'
+import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import { isMarked } from '../state/handler-mark.ts'
 import { type Local, localFacts } from '../state/local.ts'
 import { agentChecks, isRegistered, report, timeToLive } from './catalog.ts'
@@ -93,11 +94,13 @@ function tellHooks(
     const change = transitionOf(state, check, bootClock())
     if (change === null || !local.has(partition)) continue
     const id = `${watched.acquisition}.${check.id}.${change.number}`
-    const details = { ...asConsulSays(run, definition, watched), PreviousStatus: change.previous }
-    reactions += enqueue(
-      run.files,
-      definition,
-      eventOf({ id, event: change.event, check: check.id, partition, details }),
+    const { token, acquisition } = run.files.partition(partition)
+    const Token = readFact(token)
+    const details = { ...asConsulSays(run, definition, watched), PreviousStatus: change.previous, Token }
+    const event = eventOf({ id, event: change.event, check: check.id, partition, details })
+    // Given back meanwhile: hooks are told so, and nothing of it after that.
+    reactions += inOrder(run.files, () =>
+      readFact(acquisition) === watched.acquisition ? enqueue(run.files, definition, event) : 0,
     )
     watched.state = toldOf(state, change)
     run.log(`check ${check.id} of ${partition} is ${state.status}, was ${change.previous}`)

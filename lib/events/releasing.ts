@@ -6,15 +6,17 @@ import { bootClock } from '../clock.ts'
 import type { Context } from '../context.ts'
 import type { Definition } from '../definition/definition.ts'
 import { reason } from '../errors.ts'
-import { makeDirectory, readFact } from '../state/facts.ts'
-import { eventOf } from './event.ts'
-import { forgetHook, type Hook, startHooks, stateOfHook } from './run-hook.ts'
+import { asOnlyHandler } from '../state/handler-lock.ts'
+import { deliver } from './deliver.ts'
+import { tellsOfPartitions } from './event.ts'
+import { inOrder } from './in-order.ts'
+import { tellNext } from './lifecycle.ts'
+import { waiting } from './queue.ts'
+import { releasingLimit } from './run-hook.ts'
 
 /** How long the agent may take to forget them all, ms. */
 const unregisterLimit = 1000
-/** How long all `releasing` hooks together may take, ms: they run side by side. */
-export const releasingLimit = 5000
-const poll = 25
+const poll = 50
 
 /** Takes the partitions out of the catalog, so that nobody is sent to them, then runs their `releasing` hooks. */
 export async function announceRelease(
@@ -29,30 +31,38 @@ export async function announceRelease(
     )
     await Promise.race([forgotten, delay(unregisterLimit, undefined, { ref: false })])
   }
-  const command = definition.hooks.releasing
-  if (command) await runAll(context, definition, command, partitions)
+  if (!tellsOfPartitions(definition)) return
+  const end = bootClock() + releasingLimit
+  for (const partition of partitions)
+    inOrder(context.files, () => tellNext(context, definition, partition, { event: 'releasing' }))
+  if (definition.hooks.releasing) await untilTold(context, definition, new Set(partitions), end)
 }
 
-async function runAll(
+/**
+ * Runs what waits of these partitions up to `releasing`, unless another program does so already. What does not come to its
+ * turn in time is told later, in its order.
+ */
+async function untilTold(
   context: Context,
   definition: Definition,
-  command: readonly string[],
-  partitions: readonly string[],
+  partitions: ReadonlySet<string>,
+  end: number,
 ): Promise<void> {
-  const hooks = partitions.map((partition): Hook => {
-    const { acquisition, directory } = context.files.partition(partition)
-    const event = eventOf({ id: `${readFact(acquisition)}.releasing`, event: 'releasing', partition })
-    const own = `${directory}/releasing-hook`
-    makeDirectory(own)
-    forgetHook({ directory: own })
-    return { directory: own, event, command }
-  })
-  await startHooks({ ...context, service: definition.name }, definition, hooks, releasingLimit)
-  const end = bootClock() + releasingLimit + 1000
-  while (hooks.some(hook => stateOfHook(hook) === 'running') && bootClock() < end) await delay(poll)
-  for (const hook of hooks) {
-    const state = stateOfHook(hook)
-    const failure = state === null || state === 'running' ? 'no end in time' : state.failure
-    context.log(`releasing of ${hook.event.partition}: hook ${failure === null ? 'done' : `failed: ${failure}`}`)
+  const run = { ...context, service: definition.name }
+  const isOpen = () => waiting(context.files).some(one => isReleasing(one.event, partitions) && one.notBefore <= end)
+  while (isOpen() && bootClock() < end) {
+    await asOnlyHandler(context.files.events, () =>
+      deliver(run, definition, { while: () => isOpen() && bootClock() < end }),
+    )
+    if (isOpen()) await delay(poll)
   }
+  const late = waiting(context.files).filter(({ event }) => isReleasing(event, partitions))
+  for (const { event } of late) context.log(`releasing of ${event.partition}: not told in time, it is stopped`)
+}
+
+function isReleasing(
+  { event, partition }: { event: string; partition: string | null },
+  of: ReadonlySet<string>,
+): boolean {
+  return event === 'releasing' && partition !== null && of.has(partition)
 }
