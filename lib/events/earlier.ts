@@ -14,7 +14,7 @@ import type { Event } from './event.ts'
 const every = 250
 /** After so long without any progress of the other instance nobody waits for it, ms; and without an answer of Consul. */
 const patience = 60_000
-const patienceWithConsul = 10_000
+const patienceWithConsul = 3000
 /** How long Consul may take to forget what was told, ms. */
 const forgetLimit = 2000
 

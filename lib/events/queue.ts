@@ -39,12 +39,17 @@ export function enqueue(files: InstanceFiles, definition: Definition, event: Eve
   makeDirectory(files.events)
   writeFact(files.eventsDue, String(bootClock()))
   for (let reaction = 0; reaction < count; reaction++) {
-    const directory = `${files.events}/${encode(event.id)}.${reaction}`
+    const directory = directoryOf(files, event.id, reaction)
     makeDirectory(directory)
     if (readFact(`${directory}/event`) === null)
       write({ directory, event, reaction, failures: 0, notBefore: 0, order: now() })
   }
   return count
+}
+
+/** Where a reaction to an event is, as long as it waits. */
+export function directoryOf(files: InstanceFiles, id: string, reaction = 0): string {
+  return `${files.events}/${encode(id)}.${reaction}`
 }
 
 /** The monotonic clock, which all programs of this boot read; ns. */

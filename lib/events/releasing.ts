@@ -1,4 +1,5 @@
 /** What is done before a partition is stopped to be handed over. None of it can keep it from being stopped. */
+import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isRegistered } from '../checks/catalog.ts'
 import { unregister } from '../checks/registered.ts'
@@ -6,17 +7,18 @@ import { bootClock } from '../clock.ts'
 import type { Context } from '../context.ts'
 import type { Definition } from '../definition/definition.ts'
 import { reason } from '../errors.ts'
+import { readFact } from '../state/facts.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
 import { deliver } from './deliver.ts'
 import { tellsOfPartitions } from './event.ts'
 import { inOrder } from './in-order.ts'
 import { tellNext } from './lifecycle.ts'
-import { waiting } from './queue.ts'
+import { directoryOf, waiting } from './queue.ts'
 import { releasingLimit } from './run-hook.ts'
 
 /** How long the agent may take to forget them all, ms. */
 const unregisterLimit = 1000
-const poll = 50
+const poll = 100
 
 /** Takes the partitions out of the catalog, so that nobody is sent to them, then runs their `releasing` hooks. */
 export async function announceRelease(
@@ -33,9 +35,15 @@ export async function announceRelease(
   }
   if (!tellsOfPartitions(definition)) return
   const end = bootClock() + releasingLimit
-  for (const partition of partitions)
-    inOrder(context.files, () => tellNext(context, definition, partition, { event: 'releasing' }))
-  if (definition.hooks.releasing) await untilTold(context, definition, new Set(partitions), end)
+  const told = partitions.map(partition => ({ partition, directory: tellReleasing(context, definition, partition) }))
+  if (definition.hooks.releasing) await untilTold(context, definition, told, end)
+}
+
+/** @returns where it waits */
+function tellReleasing(context: Context, definition: Definition, partition: string): string {
+  inOrder(context.files, () => tellNext(context, definition, partition, { event: 'releasing' }))
+  const { acquisition, releasing } = context.files.partition(partition)
+  return directoryOf(context.files, `${readFact(acquisition) ?? readFact(releasing)}.releasing`)
 }
 
 /**
@@ -45,24 +53,22 @@ export async function announceRelease(
 async function untilTold(
   context: Context,
   definition: Definition,
-  partitions: ReadonlySet<string>,
+  told: readonly { readonly partition: string; readonly directory: string }[],
   end: number,
 ): Promise<void> {
   const run = { ...context, service: definition.name }
-  const isOpen = () => waiting(context.files).some(one => isReleasing(one.event, partitions) && one.notBefore <= end)
-  while (isOpen() && bootClock() < end) {
-    await asOnlyHandler(context.files.events, () =>
-      deliver(run, definition, { while: () => isOpen() && bootClock() < end }),
-    )
-    if (isOpen()) await delay(poll)
+  const open = () => told.filter(({ directory }) => existsSync(directory))
+  while (open().length > 0 && bootClock() < end) {
+    const how = { while: () => open().length > 0 && bootClock() < end }
+    await asOnlyHandler(context.files.events, () => deliver(run, definition, how))
+    const later = putOffUntil(context, end)
+    if (open().every(({ partition }) => later.has(partition))) break
+    await delay(poll)
   }
-  const late = waiting(context.files).filter(({ event }) => isReleasing(event, partitions))
-  for (const { event } of late) context.log(`releasing of ${event.partition}: not told in time, it is stopped`)
+  for (const { partition } of open()) context.log(`releasing of ${partition}: not told in time, it is stopped`)
 }
 
-function isReleasing(
-  { event, partition }: { event: string; partition: string | null },
-  of: ReadonlySet<string>,
-): boolean {
-  return event === 'releasing' && partition !== null && of.has(partition)
+/** The partitions that nothing is told of before `end`, because a hook has failed. */
+function putOffUntil({ files }: Context, end: number): ReadonlySet<string | null> {
+  return new Set(waiting(files).flatMap(({ notBefore, event }) => (notBefore >= end ? [event.partition] : [])))
 }
