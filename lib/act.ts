@@ -55,6 +55,7 @@ async function hold(
     const good = partitions.filter(partition => !bad.has(partition))
     const starts = good.flatMap(partition => startOf(context, snapshot, partition) ?? [])
     if (snapshot.documents !== null) await placeDocuments(context, snapshot.keys, starts)
+    await beforeStart(context, snapshot, starts)
     await startShepherds(snapshot.definition, starts)
   }
   await start([...adopted, ...steps.filter(step => step.do === 'start')].map(({ partition }) => partition))
@@ -70,6 +71,17 @@ async function hold(
   } finally {
     await startHeld()
   }
+}
+
+/** Most definitions have no checks. */
+async function beforeStart(context: Context, { definition }: Snapshot, starts: readonly Start[]): Promise<void> {
+  if (starts.length === 0 || definition.checks.every(({ ttlMs }) => ttlMs === null)) return
+  const { expectFirstWord } = await import('./checks/first-word.ts')
+  await expectFirstWord(
+    context,
+    definition,
+    starts.map(({ partition }) => partition),
+  )
 }
 
 /** The worker's assignment is written anew each time, and read: not for each of thousands. */

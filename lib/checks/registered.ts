@@ -1,4 +1,5 @@
 /** Keeps the partitions' services in the agent as they should be: there while the process is ours, gone when it is not. */
+import { existsSync } from 'node:fs'
 import type { Context } from '../context.ts'
 import type { Definition } from '../definition/definition.ts'
 import { decode } from '../names.ts'
@@ -42,8 +43,15 @@ export async function keepRegistered(
   const keep = new Set(wanted.map(([partition]) => partitionServiceId(definition.id, partition)))
   for (const service of here) {
     const partition = decode(service.slice(definition.id.length + 1))
-    if (!keep.has(service) && partition !== null) await unregister(context, definition, [partition])
+    if (keep.has(service) || partition === null || isToStart(context, partition)) continue
+    await unregister(context, definition, [partition])
   }
+}
+
+/** It was registered for a process that starts at this moment: see first-word.ts. */
+function isToStart({ files }: Context, partition: string): boolean {
+  const { acquisition, index, status } = files.partition(partition)
+  return existsSync(acquisition) && existsSync(index) && !/^finished\b/.test(readFact(status) ?? '')
 }
 
 /** Takes partitions out of the catalog: before their process is stopped, so that nobody is sent to it. */
@@ -59,6 +67,6 @@ function statusOf(all: readonly Watched[], partition: string, check: string): St
 }
 
 /** What the definition and the instance make of it: how the checks are at the moment is no reason to register it anew. */
-function digestOf(body: Record<string, unknown>): string {
+export function digestOf(body: Record<string, unknown>): string {
   return JSON.stringify(body, (key, value) => (key === 'Status' ? undefined : value))
 }
