@@ -14,6 +14,8 @@ import { partitionsDigest, type Step } from './plan.ts'
 import { killMarked, markedProcesses } from './process/marks.ts'
 import { restartAll } from './process/restart.ts'
 import { type Start, startShepherds } from './process/start.ts'
+import { unreadyWords } from './ready.ts'
+import { reportRemarks } from './report.ts'
 import { revisionBump } from './settings.ts'
 import type { Snapshot } from './snapshot.ts'
 import { readFact, writeFact } from './state/facts.ts'
@@ -60,6 +62,7 @@ async function hold(
   }
   await start([...adopted, ...steps.filter(step => step.do === 'start')].map(({ partition }) => partition))
   const claims = steps.filter(step => step.do === 'claim')
+  await saySoonUnready(context, snapshot, claims)
   if (snapshot.definition.run.per === 'partition') return claimAll(context, snapshot, claims, start)
   const held: string[] = []
   const startHeld = () => start(held.splice(0))
@@ -71,6 +74,17 @@ async function hold(
   } finally {
     await startHeld()
   }
+}
+
+/** Before they are seen to be held: what is not ready must not count as running in between. */
+async function saySoonUnready(
+  context: Context,
+  { definition, keys }: Snapshot,
+  claims: readonly { readonly partition: string }[],
+): Promise<void> {
+  const unready = unreadyWords(definition)
+  if (unready === null || claims.length === 0) return
+  await reportRemarks(context, keys, Object.fromEntries(claims.map(({ partition }) => [partition, unready])))
 }
 
 /** Most definitions have no checks. */

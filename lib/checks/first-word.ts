@@ -5,7 +5,7 @@ import type { Definition } from '../definition/definition.ts'
 import { reason } from '../errors.ts'
 import { readFact, writeFact } from '../state/facts.ts'
 import { register, registration, runsCheck } from './catalog.ts'
-import { digestOf } from './registered.ts'
+import { digestOf, unheard } from './registered.ts'
 
 /** An agent that takes longer must not keep a process from its start, ms: the next round registers it. */
 const limit = 500
@@ -19,7 +19,7 @@ export async function expectFirstWord(
 ): Promise<void> {
   const left = partitions.map(partition => {
     const body = registration(definition, context.instance, partition, id =>
-      id === runsCheck ? 'critical' : 'passing',
+      id === runsCheck ? 'critical' : (unheard(context, definition, partition, id) ?? 'passing'),
     )
     return { body, told: digestOf(body), file: context.files.partition(partition).registered }
   })

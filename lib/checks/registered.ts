@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import type { Context } from '../context.ts'
 import type { Definition } from '../definition/definition.ts'
 import { decode } from '../names.ts'
+import { isReadyByCheck, readyCheck } from '../ready.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import type { Local } from '../state/local.ts'
 import { agentChecks, deregister, isRegistered, register, registration, report, runsCheck } from './catalog.ts'
@@ -29,7 +30,7 @@ export async function keepRegistered(
     const running = isRunning(one)
     const runs = running ? 'passing' : 'critical'
     const body = registration(definition, context.instance, partition, id =>
-      id === runsCheck ? runs : statusOf(all, partition, id),
+      id === runsCheck ? runs : (unheard(context, definition, partition, id) ?? statusOf(all, partition, id)),
     )
     const told = digestOf(body)
     if (readFact(file)?.split('\n')[1] !== told || !here.has(partitionServiceId(definition.id, partition))) {
@@ -60,6 +61,14 @@ export async function unregister(context: Context, { id }: Definition, partition
     await deregister(context.consul, id, partition)
     removeFact(context.files.partition(partition).registered)
   }
+}
+
+/** What the agent takes a check for whose first word is waited for; null for any other. */
+export function unheard({ files }: Context, definition: Definition, partition: string, check: string): Status | null {
+  if (check !== readyCheck(definition)) return null
+  const own = files.partition(partition)
+  const acquisition = readFact(own.acquisition)
+  return acquisition !== null && isReadyByCheck(own, acquisition) ? null : 'critical'
 }
 
 function statusOf(all: readonly Watched[], partition: string, check: string): Status {

@@ -24,6 +24,7 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     run: { ...from.run, cwd: from.run.cwd ?? null },
     stop: { signal: from.stop.signal, graceMs: ms(from.stop.grace), command: from.stop.command ?? null },
     checks: from.checks.map(checkFrom),
+    ...(from.ready === undefined ? {} : { ready: from.ready }),
     hooks: from.hooks,
     register: from.register ?? null,
     guardIntervalMs: ms(from.guard.interval),

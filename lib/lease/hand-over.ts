@@ -159,7 +159,7 @@ function forget(context: Context, snapshot: Snapshot, partition: string, why: st
   }
   const facts = [files.acquisition, files.releasing, files.index, files.token, files.lease, files.terms]
   const ofProcess = [files.launched, files.shepherd, files.process, files.restarts, files.restart]
-  const more = [files.stays, files.told, files.document, files.documentIndex]
+  const more = [files.stays, files.ready, files.told, files.document, files.documentIndex]
   for (const fact of [...facts, ...ofProcess, ...more]) removeFact(fact)
   attempt(`remove ${files.checks}`, () => rmSync(files.checks, { recursive: true, force: true }))
   writeFact(files.status, `not here: ${why}`)
