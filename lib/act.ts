@@ -17,6 +17,8 @@ import { killMembers, membersOf } from './process/containment.ts'
 import { probeOf, saysGone } from './process/gone.ts'
 import { restartAll } from './process/restart.ts'
 import { type Start, startShepherds } from './process/start.ts'
+import { unreadyWords } from './ready.ts'
+import { reportRemarks } from './report.ts'
 import { revisionBump } from './settings.ts'
 import type { Snapshot } from './snapshot.ts'
 import { freeStarts } from './starts.ts'
@@ -63,10 +65,12 @@ async function hold(
     const starts = good.flatMap(partition => startOf(context, snapshot, partition) ?? []).slice(0, free)
     free -= starts.length
     if (snapshot.documents !== null) await placeDocuments(context, snapshot.keys, starts)
+    await beforeStart(context, snapshot, starts)
     await startShepherds(snapshot.definition, starts)
   }
   await start([...adopted, ...steps.filter(step => step.do === 'start')].map(({ partition }) => partition))
   const claims = steps.filter(step => step.do === 'claim')
+  await saySoonUnready(context, snapshot, claims)
   if (snapshot.definition.run.per === 'partition') return claimAll(context, snapshot, claims, start)
   const held: string[] = []
   const startHeld = () => start(held.splice(0))
@@ -78,6 +82,28 @@ async function hold(
   } finally {
     await startHeld()
   }
+}
+
+/** Before they are seen to be held: what is not ready must not count as running in between. */
+async function saySoonUnready(
+  context: Context,
+  { definition, keys }: Snapshot,
+  claims: readonly { readonly partition: string }[],
+): Promise<void> {
+  const unready = unreadyWords(definition)
+  if (unready === null || claims.length === 0) return
+  await reportRemarks(context, keys, Object.fromEntries(claims.map(({ partition }) => [partition, unready])))
+}
+
+/** Most definitions have no checks. */
+async function beforeStart(context: Context, { definition }: Snapshot, starts: readonly Start[]): Promise<void> {
+  if (starts.length === 0 || definition.checks.every(({ ttlMs }) => ttlMs === null)) return
+  const { expectFirstWord } = await import('./checks/first-word.ts')
+  await expectFirstWord(
+    context,
+    definition,
+    starts.map(({ partition }) => partition),
+  )
 }
 
 /** The worker's assignment is written anew each time, and read: not for each of thousands. */

@@ -7,7 +7,7 @@ import type { Definition } from './definition/definition.ts'
 import { reason } from './errors.ts'
 import { deliver } from './events/deliver.ts'
 import { isAnythingWaiting } from './events/queue.ts'
-import { endDrain } from './events/react.ts'
+import { endDrain, react } from './events/react.ts'
 import type { Reconcile } from './reconcile.ts'
 import { reconcile } from './reconcile.ts'
 import { makeDirectory, readFact, removeFact, writeFact } from './state/facts.ts'
@@ -51,7 +51,10 @@ class Delivery {
   #failure: { readonly error: unknown } | null = null
 
   constructor(run: Reconcile, definition: Definition) {
-    this.#work = () => asOnlyHandler(run.files.events, () => deliver(run, definition))
+    this.#work = () =>
+      asOnlyHandler(run.files.events, () =>
+        deliver(run, definition, { react: (event, reaction) => react(run, definition, event, reaction) }),
+      )
   }
 
   begin(): void {

@@ -2,7 +2,7 @@
  * The tick: renews the lease, looks after what is local, and starts a reconcile when there is something to do. It says
  * how things are in Consul's check language.
  */
-import { copyFileSync, statSync, truncateSync } from 'node:fs'
+import { copyFileSync, existsSync, statSync, truncateSync } from 'node:fs'
 import { bootClock, bootId, seconds } from './clock.ts'
 import { Consul } from './consul/http.ts'
 import { acceptedDefinition, stampOf } from './definition/cached.ts'
@@ -12,6 +12,7 @@ import { readFree } from './lease/free.ts'
 import { instanceLease } from './lease/lease.ts'
 import { type Renewal, renew } from './lease/renew.ts'
 import { killMembers, membersOf } from './process/containment.ts'
+import { withReadiness } from './ready.ts'
 import { isReportStale } from './report.ts'
 import { longestPause } from './sources/state.ts'
 import { readFact } from './state/facts.ts'
@@ -21,6 +22,7 @@ import { staysOut } from './state/left.ts'
 import { type Local, localFacts } from './state/local.ts'
 import { appendLog } from './state/log.ts'
 import { hasVanished } from './vanished.ts'
+import { mustDrain } from './worker/closed.ts'
 
 /** Limits in ms: of one request, and of everything that may wait for Consul. */
 export const requestLimit = 1000
@@ -238,12 +240,14 @@ function reconcileAfter(
   const { files } = here
   if (!renewal.member || renewal.lost.length > 0) return 0
   if ([...local.values()].some(needsWork)) return 0
-  if (isMarkForgotten(files.directory) || stampOf(here.definitionFile) !== acceptedDefinition(files)?.stamp) return 0
+  const accepted = acceptedDefinition(files)
+  if (isMarkForgotten(files.directory) || stampOf(here.definitionFile) !== accepted?.stamp) return 0
+  if (existsSync(files.worker.report) && mustDrain(files, here.instance) !== null) return 0
   const [boot, looked] = readFact(files.looked)?.split(' ') ?? []
   const now = bootClock()
   const age = now - Number(looked) // below 0 when the clock began anew
   if (boot !== bootId() || !(age >= 0 && age < lookEvery - interval)) return 0
-  if (isReportStale(files, local)) return 0
+  if (isReportStale(files, withReadiness(files, local, accepted.definition))) return 0
   return readFree(files, boot, now).size > 0 ? untilDue(files, now, interval) : null
 }
 

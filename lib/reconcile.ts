@@ -1,5 +1,6 @@
 /** One handler's whole run: look, decide, act, look again until there is nothing left to do. */
 
+import { existsSync } from 'node:fs'
 import { bootClock, bootId } from './clock.ts'
 import type { Context } from './context.ts'
 import { acceptedDefinition, currentDefinition } from './definition/cached.ts'
@@ -17,6 +18,7 @@ import { asOnlyHandler } from './state/handler-lock.ts'
 import { enterState, type InstanceFiles } from './state/instance.ts'
 import { hasLeft } from './state/left.ts'
 import { localFacts } from './state/local.ts'
+import { drainClosed } from './worker/closed.ts'
 
 export interface Reconcile extends Context {
   readonly service: string
@@ -42,6 +44,7 @@ export async function reconcile(run: Reconcile): Promise<string | null> {
   const alone = await asOnlyHandler(run.files.directory, async () => {
     if (hasLeft(run.files)) return
     await renewFirst(run)
+    if (existsSync(run.files.worker.report)) await drainClosed(run)
     for (let looks = 0; looks < mostLooks; looks++) {
       const look = await lookAndPlan(run)
       problem = look.problem

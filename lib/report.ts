@@ -7,6 +7,7 @@ import type { Context } from './context.ts'
 import type { Keys } from './names.ts'
 import { keyRefused, leavesOut, refusedIds } from './partitions/new-ids.ts'
 import type { Plan } from './plan.ts'
+import { unreadyWords } from './ready.ts'
 import type { Snapshot } from './snapshot.ts'
 import { queuedWords } from './starts.ts'
 import { readFact, removeFact, writeFact } from './state/facts.ts'
@@ -27,9 +28,10 @@ const ordinary = /^(starting|running|stopping|stopped|not here)\b/
 const passing = /^(takeover|waits|key refused|queued)\b/
 
 /** What a partition that is here has to say; null when all is as anyone would expect. */
-function remark({ acquisition, index, status, stays }: Local): string | null {
+function remark({ acquisition, index, status, stays, unready }: Local): string | null {
   const here = acquisition !== null && index !== null
   if (here && stays !== null) return stays
+  if (here && (status === null || ordinary.test(status))) return unready ?? null
   return here && status !== null && !ordinary.test(status) ? status : null
 }
 
@@ -54,6 +56,9 @@ export function reportOf(snapshot: Snapshot, plan: Plan, before: Report, wallClo
   if (refused.length > 0) report[everything] = leavesOut(snapshot.keys, refused)
   for (const id of snapshot.unusable) report[id] = keyRefused(snapshot, id)
   for (const id of plan.queued) report[id] = queuedWords(snapshot.definition.startsAtOnce)
+  const unready = unreadyWords(snapshot.definition)
+  // What is claimed now is not ready by the next look either.
+  if (unready !== null) for (const step of plan.steps) if (step.do === 'claim') report[step.partition] = unready
   for (const [id, left] of plan.waits) {
     const known = before[id]
     report[id] = known?.startsWith('takeover') ? known : `takeover ${waiting(snapshot, id, wallClock + left)}`

@@ -16,6 +16,7 @@ import { type Lock, lockFrom } from './lease/lock-value.ts'
 import { clearUp, type Expected } from './left-out.ts'
 import { lostFrom, type Member, membersFrom, termsOf } from './members.ts'
 import { decode, type Keys, keyRefusal, keysOf } from './names.ts'
+import { withReadiness } from './ready.ts'
 import { defaults, type Settings, settingsFrom } from './settings.ts'
 import { readFact } from './state/facts.ts'
 import { type InstanceFiles, localPartitions } from './state/instance.ts'
@@ -150,7 +151,7 @@ export async function takeSnapshot(
     digest,
     now,
     session: session !== null && member?.session === session ? session : null,
-    local: localFacts(files, t0, read),
+    local: withReadiness(files, localFacts(files, t0, read), definition),
     leaseRuns: t0 !== null && t0 + definition.leaseMs > read,
     // A wait counts from after the look that found the lock free, and is compared with the start of a later one.
     free: refreshFree(readFree(files, bootId(), now), unattended(cluster), read),

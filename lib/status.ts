@@ -179,10 +179,11 @@ function heldWords(
     return { state: 'moving', why: `to ${next ?? 'nobody'}${absence ? `: ${holder} is ${absence}` : ''}${waits}` }
   if (remark?.startsWith('queued')) return { state: 'starting', why: remark }
   if (remark === undefined || /^(takeover|waits)\b/.test(remark)) return { state: 'running', why: '' }
+  if (remark.startsWith('starting: ')) return { state: 'starting', why: remark.slice('starting: '.length) }
   if (remark.startsWith('crash-looping')) return { state: 'crash-looping', why: remark.slice('crash-looping '.length) }
   if (remark.startsWith('finished')) return { state: 'finished', why: remark.slice('finished: '.length) }
   if (remark.startsWith('stays here: ')) return { state: 'critical', why: remark }
-  return { state: 'failing', why: remark }
+  return { state: 'failing', why: remark.replace(/^failing: /, '') }
 }
 
 function freeWords(

@@ -15,8 +15,11 @@ const atOnce = 32
 /** What a command gets beyond its timeout before it counts as hung for good, ms: timeout(1) kills it after one second. */
 const slack = 3000
 
-/** Takes the results of those that have ended, and of those that should have. @returns how many still run */
-export function collect(all: readonly Watched[], now: number): number {
+/**
+ * Takes the results of those that have ended, and of those that should have.
+ * @param passed is told of each that has passed @returns how many still run
+ */
+export function collect(all: readonly Watched[], now: number, passed: (watched: Watched) => void = () => {}): number {
   let running = 0
   for (const watched of all) {
     const { started } = watched.state
@@ -24,6 +27,7 @@ export function collect(all: readonly Watched[], now: number): number {
     const { timeoutMs } = watched.check
     const late = now - started > timeoutMs + slack || started > now
     const result = takeResult(watched.files) ?? (late ? { code: 124, output: '' } : null)
+    if (result?.code === 0) passed(watched)
     if (result === null) running++
     else watched.state = ended(watched.state, watched.check, inWords(result, timeoutMs), now)
   }

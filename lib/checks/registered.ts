@@ -1,7 +1,10 @@
 /** Keeps the partitions' services in the agent as they should be: there while the process is ours, gone when it is not. */
+import { existsSync } from 'node:fs'
 import type { Context } from '../context.ts'
 import type { Definition } from '../definition/definition.ts'
+import { isReadyByCheck, readyCheck } from '../ready.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
+import { localPartitions } from '../state/instance.ts'
 import type { Local } from '../state/local.ts'
 import { agentChecks, deregister, isRegistered, register, registration, report, runsCheck } from './catalog.ts'
 import { checkId, partitionServiceId } from './ids.ts'
@@ -27,7 +30,7 @@ export async function keepRegistered(
     const running = isRunning(one)
     const runs = running ? 'passing' : 'critical'
     const body = registration(definition, context.instance, partition, id =>
-      id === runsCheck ? runs : statusOf(all, partition, id),
+      id === runsCheck ? runs : (unheard(context, definition, partition, id) ?? statusOf(all, partition, id)),
     )
     const told = digestOf(body)
     if (readFact(file)?.split('\n')[1] !== told || !here.has(partitionServiceId(definition.id, partition))) {
@@ -39,17 +42,22 @@ export async function keepRegistered(
     if (readFact(file) !== fact) writeFact(file, fact)
   }
   const kept = new Map(wanted.map(([partition]) => [partitionServiceId(definition.id, partition), partition]))
-  const stray = [...here].filter(service => !kept.has(service))
+  // Those that were registered for a process which starts at this moment stay.
+  const starting = localPartitions(context.files).filter(partition => isToStart(context, partition))
+  const expected = new Set([...kept.keys(), ...starting.map(partition => partitionServiceId(definition.id, partition))])
+  const stray = [...here].filter(service => !expected.has(service))
   for (const service of stray) await deregister(context.consul, service)
   // Earlier versions registered A and a under ids that Consul takes for one: whatever is kept is registered anew next time.
   const gone = new Set(stray.map(service => service.toLowerCase()))
   const again = [...kept].flatMap(([service, partition]) => (gone.has(service.toLowerCase()) ? [partition] : []))
-  const unwanted = [...local.keys()].filter(partition => !isKept(partition))
+  const unwanted = [...local.keys()].filter(partition => !expected.has(partitionServiceId(definition.id, partition)))
   for (const partition of [...again, ...unwanted]) removeFact(context.files.partition(partition).registered)
+}
 
-  function isKept(partition: string): boolean {
-    return kept.has(partitionServiceId(definition.id, partition))
-  }
+/** It was registered for a process that starts at this moment: see first-word.ts. */
+function isToStart({ files }: Context, partition: string): boolean {
+  const { acquisition, index, status } = files.partition(partition)
+  return existsSync(acquisition) && existsSync(index) && !/^finished\b/.test(readFact(status) ?? '')
 }
 
 /** Takes partitions out of the catalog: before their process is stopped, so that nobody is sent to it. */
@@ -60,11 +68,19 @@ export async function unregister(context: Context, { id }: Definition, partition
   }
 }
 
+/** What the agent takes a check for whose first word is waited for; null for any other. */
+export function unheard({ files }: Context, definition: Definition, partition: string, check: string): Status | null {
+  if (check !== readyCheck(definition)) return null
+  const own = files.partition(partition)
+  const acquisition = readFact(own.acquisition)
+  return acquisition !== null && isReadyByCheck(own, acquisition) ? null : 'critical'
+}
+
 function statusOf(all: readonly Watched[], partition: string, check: string): Status {
   return all.find(watched => watched.partition === partition && watched.check.id === check)?.state.status ?? 'passing'
 }
 
 /** What the definition and the instance make of it: how the checks are at the moment is no reason to register it anew. */
-function digestOf(body: Record<string, unknown>): string {
+export function digestOf(body: Record<string, unknown>): string {
   return JSON.stringify(body, (key, value) => (key === 'Status' ? undefined : value))
 }

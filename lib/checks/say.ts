@@ -1,4 +1,5 @@
 /** What `pass`, `warn` and `fail` share. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { Permanent } from '../errors.ts'
 import { print } from '../frame.ts'
 import { partsOf } from '../instance-args.ts'
@@ -21,6 +22,10 @@ interface SayArgs {
   readonly 'http-addr'?: string | undefined
 }
 
+/** Said by a process itself, right after its start: so long the agent may not know the check yet, ms. */
+const patience = 5000
+const pause = 200
+
 /** @throws Permanent when the agent has no such check */
 export async function sayHow(verb: 'pass' | 'warn' | 'fail', args: SayArgs): Promise<void> {
   const instance = args.instance ?? process.env.WATCHBILL_INSTANCE ?? ''
@@ -29,9 +34,13 @@ export async function sayHow(verb: 'pass' | 'warn' | 'fail', args: SayArgs): Pro
     throw new Permanent(`cannot ${verb} ${args.check}: it is not clear whose; give --instance and --partition`)
   const id = checkId(partsOf(instance).serviceId, partition, args.check)
   const note = args.note === undefined ? '' : `?note=${encodeURIComponent(args.note)}`
+  const own = args.partition === undefined && args.instance === undefined
   await withConsul(args, async consul => {
-    const { status } = await consul.request('PUT', `${passPath(id, verb)}${note}`, { ok: [200, 404, 500] })
-    if (status === 200) return print(`${id}: ${verb}`)
+    for (const end = performance.now() + (own ? patience : 0); ; await delay(pause)) {
+      const { status } = await consul.request('PUT', `${passPath(id, verb)}${note}`, { ok: [200, 404, 500] })
+      if (status === 200) return print(`${id}: ${verb}`)
+      if (performance.now() >= end) break
+    }
     throw new Permanent(
       `cannot ${verb} ${args.check} of ${partition}: the agent has no such check with a ttl; see the definition's checks`,
     )

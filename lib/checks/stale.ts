@@ -5,9 +5,9 @@ import type { InstanceFiles } from '../state/instance.ts'
 import type { Local } from '../state/local.ts'
 import { isHere } from './watched.ts'
 
-/** Whether the process runs, for all that is known here. */
-export function isRunning({ process, status }: Local): boolean {
-  return process !== null && /^(running|crash-looping)\b/.test(status ?? '')
+/** Whether the process runs, and is ready, for all that is known here. */
+export function isRunning({ process, status, unready }: Local): boolean {
+  return unready === undefined && process !== null && /^(running|crash-looping)\b/.test(status ?? '')
 }
 
 /** First line of `registered`: whether it was told that the process runs. */

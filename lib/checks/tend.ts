@@ -6,13 +6,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../clock.ts'
 import type { Consul } from '../consul/http.ts'
 import type { Definition } from '../definition/definition.ts'
+import { startDetached } from '../detached.ts'
 import { reason } from '../errors.ts'
 import { eventOf } from '../events/event.ts'
+import { inOrder } from '../events/in-order.ts'
 import { tellLifecycle } from '../events/lifecycle.ts'
 import { enqueue, isAnythingWaiting } from '../events/queue.ts'
 import { instanceLease } from '../lease/lease.ts'
+import { isReadyByCheck, readyCheck, withReadiness } from '../ready.ts'
 import type { Reconcile } from '../reconcile.ts'
-import { removeFact, writeFact } from '../state/facts.ts'
+import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import { isMarked } from '../state/handler-mark.ts'
 import { type Local, localFacts } from '../state/local.ts'
 import { agentChecks, isRegistered, report, timeToLive } from './catalog.ts'
@@ -33,17 +36,17 @@ const roundEvery = 10_000
  */
 export async function tend(run: Reconcile, definition: Definition, window: number, onEvent: () => void): Promise<void> {
   const begun = bootClock()
-  const local = localFacts(run.files, instanceLease(run.files, begun), begun)
+  const local = withReadiness(run.files, localFacts(run.files, instanceLease(run.files, begun), begun), definition)
   const all = watchedIn(run.files, definition, local, begun)
   tellLifecycle(run, definition, local)
   if (isAnythingWaiting(run.files)) onEvent()
   const start = () => startDue(run, definition, all, ({ check }) => Math.min(check.intervalMs, window) / 2)
   await start() // before anything that a frozen agent would delay
   const consul = (await isUp(run, () => keepRegistered(run, definition, local, all))) ? run.consul : null
-  if (consul) await isUp(run, () => readOwnReports(consul, definition, all))
+  if (consul) await isUp(run, () => readOwnReports(run, definition, all))
   for (;;) {
     await start()
-    const running = collect(all, bootClock())
+    const running = collect(all, bootClock(), watched => notePassed(run, definition, watched))
     if (tellHooks(run, definition, all, local) > 0) onEvent()
     if (consul) await isUp(run, () => tellConsul(consul, definition, all))
     const now = bootClock()
@@ -69,15 +72,31 @@ async function isUp(run: Reconcile, work: () => Promise<void>): Promise<boolean>
 }
 
 /** What processes said of themselves, and that they did not say anything in time. */
-async function readOwnReports(consul: Consul, definition: Definition, all: readonly Watched[]): Promise<void> {
+async function readOwnReports(run: Reconcile, definition: Definition, all: readonly Watched[]): Promise<void> {
   const own = all.filter(({ check }) => check.ttlMs !== null)
   if (own.length === 0) return
-  const statuses = await agentChecks(consul, definition)
+  const statuses = await agentChecks(run.consul, definition)
   const now = bootClock()
   for (const watched of own) {
     const seen = statuses.get(checkId(definition.id, watched.partition, watched.check.id))
-    if (seen) watched.state = observed(watched.state, seen.status, seen.output, now)
+    if (!seen || (isUnheard(run, definition, watched) && seen.status === 'critical' && seen.output === '')) continue
+    if (seen.status === 'passing') notePassed(run, definition, watched)
+    watched.state = observed(watched.state, seen.status, seen.output, now)
   }
+}
+
+/** It is critical from the beginning, so that its first word shows, and not yet for want of one. */
+function isUnheard({ files }: Reconcile, definition: Definition, { partition, acquisition, check }: Watched): boolean {
+  return check.id === readyCheck(definition) && !isReadyByCheck(files.partition(partition), acquisition)
+}
+
+/** The partition is ready, if that hangs on this check. */
+function notePassed(run: Reconcile, definition: Definition, watched: Watched): void {
+  const { partition, acquisition } = watched
+  if (!isUnheard(run, definition, watched)) return
+  writeFact(run.files.partition(partition).ready, acquisition)
+  run.log(`${partition} is ready: check ${watched.check.id} has passed`)
+  startDetached('reconcile', run)
 }
 
 /** Keeps an event for each status that lasted. @returns how many reactions there are to do */
@@ -93,11 +112,13 @@ function tellHooks(
     const change = transitionOf(state, check, bootClock())
     if (change === null || !local.has(partition)) continue
     const id = `${watched.acquisition}.${check.id}.${change.number}`
-    const details = { ...asConsulSays(run, definition, watched), PreviousStatus: change.previous }
-    reactions += enqueue(
-      run.files,
-      definition,
-      eventOf({ id, event: change.event, check: check.id, partition, details }),
+    const { token, acquisition } = run.files.partition(partition)
+    const Token = readFact(token)
+    const details = { ...asConsulSays(run, definition, watched), PreviousStatus: change.previous, Token }
+    const event = eventOf({ id, event: change.event, check: check.id, partition, details })
+    // Given back meanwhile: hooks are told so, and nothing of it after that.
+    reactions += inOrder(run.files, () =>
+      readFact(acquisition) === watched.acquisition ? enqueue(run.files, definition, event) : 0,
     )
     watched.state = toldOf(state, change)
     run.log(`check ${check.id} of ${partition} is ${state.status}, was ${change.previous}`)

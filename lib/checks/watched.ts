@@ -1,6 +1,7 @@
 /** The checks of everything that runs here, with what is known of each. */
 import type { CheckDefinition, Definition } from '../definition/definition.ts'
 import { encode } from '../names.ts'
+import { readyCheck } from '../ready.ts'
 import { hash } from '../roster/rendezvous.ts'
 import { makeDirectory } from '../state/facts.ts'
 import type { InstanceFiles } from '../state/instance.ts'
@@ -15,12 +16,20 @@ export class Watched {
   readonly files: CheckFiles
   #state: CheckState
 
-  constructor(partition: string, acquisition: string, check: CheckDefinition, files: CheckFiles, now: number) {
+  /** @param urgent its first run is waited for */
+  constructor(
+    partition: string,
+    acquisition: string,
+    check: CheckDefinition,
+    files: CheckFiles,
+    now: number,
+    urgent = false,
+  ) {
     this.partition = partition
     this.acquisition = acquisition
     this.check = check
     this.files = files
-    this.#state = readState(files, acquisition) ?? this.#begin(now)
+    this.#state = readState(files, acquisition) ?? this.#begin(now, urgent)
   }
 
   get state(): CheckState {
@@ -34,11 +43,11 @@ export class Watched {
   }
 
   /** The first run comes at any time within the interval: 200 checks must not all run at once for ever. */
-  #begin(now: number): CheckState {
+  #begin(now: number, urgent: boolean): CheckState {
     makeDirectory(this.files.directory)
     const { intervalMs } = this.check
     const spread = Math.abs(hash(`${encode(this.partition)} ${this.check.id}`)) % intervalMs
-    return fresh(this.acquisition, now, now + spread)
+    return fresh(this.acquisition, now, urgent ? now : now + spread)
   }
 }
 
@@ -53,11 +62,13 @@ export function watchedIn(
   local: ReadonlyMap<string, Local>,
   now: number,
 ): Watched[] {
+  const ready = readyCheck(definition)
   return [...local].flatMap(([partition, one]) =>
     isHere(one)
       ? definition.checks.map(check => {
           const own = checkFiles(files.partition(partition), check.id)
-          return new Watched(partition, one.acquisition as string, check, own, now)
+          const urgent = check.id === ready
+          return new Watched(partition, one.acquisition as string, check, own, now, urgent)
         })
       : [],
   )

@@ -40,6 +40,8 @@ export type Definition = {
   /** So many processes may be on their way up at a time; null for any number. */
   readonly startsAtOnce: number | null
   readonly checks: readonly CheckDefinition[]
+  /** A process counts as running only once it is ready: `confirm`, or `check:<id>`. Missing: as soon as it runs. */
+  readonly ready?: string
   /** The command of each event that has one. */
   readonly hooks: Readonly<Partial<Record<HookEvent, readonly string[]>>>
   /** Each partition that runs stands in Consul's catalog under this port; null for not at all. */

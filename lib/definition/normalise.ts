@@ -31,6 +31,7 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     },
     startsAtOnce: from.starts.atOnce,
     checks: from.checks.map(checkFrom),
+    ...(from.ready === undefined ? {} : { ready: from.ready }),
     hooks: from.hooks,
     register: from.register ?? null,
     guardIntervalMs: ms(from.guard.interval),

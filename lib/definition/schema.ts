@@ -23,6 +23,7 @@ const mostWanted = give('a whole number of at least 1, or null for no limit')
 const signalWanted = give('a signal that ends a process, such as SIGTERM, SIGINT or SIGKILL')
 const cwdWanted = give('an absolute path')
 const portWanted = give('a port, 1 to 65535')
+const readyWanted = give('"confirm", or "check:" and the id of one of the checks')
 const ofOnePartition = ['{partition}', '{token}']
 
 const run = fields({
@@ -149,6 +150,14 @@ export const schema = fields({
   checks: about(z._default(checks(), []), 'Health checks, of every partition for itself.', [
     { name: 'progress', ttl: '5m', onFailure: ['./page', '{partition}'] },
   ]),
+  ready: z.optional(
+    about(
+      z.string(readyWanted).check(z.regex(/^(confirm|check:.+)$/s, readyWanted)),
+      'A partition counts as running only once it says so: "confirm", by writing the file $WATCHBILL_READY; or ' +
+        '"check:<name>", when that check has passed.',
+      'check:progress',
+    ),
+  ),
   hooks: about(
     z._default(hooks(), {}),
     'Commands that are run when something happens, with the event as JSON on stdin.',
@@ -173,6 +182,13 @@ export const schema = fields({
   z.refine(({ run, starts }) => starts.atOnce === null || run.per === 'partition', {
     path: ['starts', 'atOnce'],
     error: 'is for a process per partition, and run.per is "instance"; remove it',
+  }),
+  z.superRefine(({ ready, checks }, found) => {
+    const ids = checks.map(({ id, name }) => id ?? name)
+    if (ready?.startsWith('check:') && !ids.includes(ready.slice('check:'.length))) {
+      const there = ids.length > 0 ? `there are ${ids.join(', ')}` : 'there are no checks'
+      found.addIssue({ code: 'custom', path: ['ready'], message: `names no check of this definition; ${there}` })
+    }
   }),
   z.meta({ title: 'watchbill definition', description: 'One service whose partitions watchbill keeps running.' }),
 )

@@ -4,6 +4,7 @@ import { areRegistrationsStale } from '../checks/stale.ts'
 import { bootClock } from '../clock.ts'
 import type { Definition } from '../definition/definition.ts'
 import type { ThisInstance } from '../instance-args.ts'
+import { withReadiness } from '../ready.ts'
 import { writeFact } from '../state/facts.ts'
 import type { Local } from '../state/local.ts'
 import { tellIsolated } from './instance.ts'
@@ -21,6 +22,7 @@ export function afterTick(
     if (unanswered === null) tellIsolated(here, definition, false, 'Consul answers')
     else if (unanswered.over) tellIsolated(here, definition, true, unanswered.why)
   }
-  const stale = isRegistered(definition) && areRegistrationsStale(here.files, local)
+  const ready = () => withReadiness(here.files, local, definition)
+  const stale = isRegistered(definition) && areRegistrationsStale(here.files, ready())
   if (stale || isAnythingNew(here.files, definition, local)) writeFact(here.files.checksDue, String(bootClock()))
 }

@@ -46,6 +46,23 @@ export function reactionsTo(
   return definition.checks.find(({ id }) => id === check)?.[event as CheckEvent] ?? []
 }
 
+/** The events of one partition, beside its checks': they are told in the order in which they happened. */
+const ofPartitions: readonly HookEvent[] = [
+  'acquired',
+  'started',
+  'exited',
+  'failed',
+  'releasing',
+  'released',
+  'stopFailed',
+  'changed',
+]
+
+/** Whether hooks want to know of what happens to single partitions. */
+export function tellsOfPartitions({ hooks }: Pick<Definition, 'hooks'>): boolean {
+  return ofPartitions.some(event => hooks[event])
+}
+
 export function isBuiltIn(reaction: Reaction): reaction is BuiltIn {
   return typeof reaction === 'string'
 }

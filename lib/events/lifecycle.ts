@@ -4,11 +4,13 @@
  */
 import type { Context } from '../context.ts'
 import type { Definition, HookEvent } from '../definition/definition.ts'
+import { parseProcess } from '../process/identity.ts'
 import { readFact, readLine, writeFact } from '../state/facts.ts'
 import { type InstanceFiles, type PartitionFiles, runnerOf } from '../state/instance.ts'
 import type { Local } from '../state/local.ts'
 import { parseHanded } from '../worker/assignment.ts'
-import { eventOf } from './event.ts'
+import { eventOf, tellsOfPartitions } from './event.ts'
+import { inOrder } from './in-order.ts'
 import { enqueue } from './queue.ts'
 
 /** What was told of one partition: of which acquisition, which process, which end, which failure. */
@@ -18,9 +20,11 @@ interface Told {
   readonly exit: string
   readonly failure: string
   readonly stopFailed: boolean
+  /** That it is to be given back. */
+  readonly releasing: boolean
 }
 
-const nothing = { process: '', exit: '', failure: '', stopFailed: false }
+const nothing = { process: '', exit: '', failure: '', stopFailed: false, releasing: false }
 
 function toldOf(files: PartitionFiles, acquisition: string): Told | null {
   try {
@@ -32,54 +36,105 @@ function toldOf(files: PartitionFiles, acquisition: string): Told | null {
 }
 
 /** How it is now, in the words of what is told. */
-function nowOf(files: PartitionFiles, acquisition: string, local: Local, told: Told | null): Told {
-  const failing = /^(crash-looping|cannot start)\b/.test(local.status ?? '')
+function nowOf(files: PartitionFiles, acquisition: string, local: Seen, told: Told | null): Told {
+  const failing = /^(crash-looping|cannot start|failing)\b/.test(local.status ?? '')
   return {
+    ...nothing,
+    ...told,
     acquisition,
     process: local.process ? `${local.process.pid} ${local.process.start}` : (told?.process ?? ''),
     exit: readLine(runnerOf(files).exit) ?? told?.exit ?? '',
     failure: failing ? (local.status as string) : '',
-    stopFailed: told?.stopFailed ?? false,
   }
 }
+
+/** What of a partition is told. */
+type Seen = Pick<Local, 'process' | 'status'>
 
 function isAssumed(local: Local): local is Local & { acquisition: string } {
   return local.acquisition !== null && local.index !== null
 }
 
-const watched: readonly HookEvent[] = ['acquired', 'started', 'exited', 'failed']
-
 /** Whether something is to be told: cheap, for the guard. */
-export function isAnythingNew(files: InstanceFiles, { hooks }: Definition, local: ReadonlyMap<string, Local>): boolean {
-  if (!watched.some(event => hooks[event])) return false
-  return [...local].some(([id, one]) => {
-    if (!isAssumed(one)) return false
-    const own = files.partition(id)
-    const told = toldOf(own, one.acquisition)
-    return JSON.stringify(told) !== JSON.stringify(nowOf(own, one.acquisition, one, told))
-  })
+export function isAnythingNew(
+  files: InstanceFiles,
+  definition: Definition,
+  local: ReadonlyMap<string, Local>,
+): boolean {
+  if (!tellsOfPartitions(definition)) return false
+  return [...local].some(([id, one]) => isAssumed(one) && isNew(files.partition(id), one.acquisition, one))
+}
+
+function isNew(files: PartitionFiles, acquisition: string, one: Seen): boolean {
+  const told = toldOf(files, acquisition)
+  return JSON.stringify(told) !== JSON.stringify(nowOf(files, acquisition, one, told))
 }
 
 /** Keeps an event for whatever is new. */
 export function tellLifecycle(context: Context, definition: Definition, local: ReadonlyMap<string, Local>): void {
-  if (!watched.some(event => definition.hooks[event])) return
-  for (const [partition, one] of local) if (isAssumed(one)) tellOne(context, definition, partition, one)
+  if (!tellsOfPartitions(definition)) return
+  for (const [partition, one] of local) {
+    const files = context.files.partition(partition)
+    if (!isAssumed(one) || !isNew(files, one.acquisition, one)) continue
+    inOrder(context.files, () => {
+      // Given back since it was looked at: whoever did so has told of it.
+      if (readFact(files.acquisition) === one.acquisition) tellOne(context, definition, partition, one.acquisition, one)
+    })
+  }
+}
+
+/** Keeps an event that concerns what is here, after whatever else is to be told of that before. For inside of `inOrder`. */
+export function tellNext(
+  context: Context,
+  definition: Definition,
+  partition: string,
+  { event, own = '', details = {} }: { event: HookEvent; own?: string; details?: Record<string, unknown> },
+): void {
+  const files = context.files.partition(partition)
+  const acquisition = readFact(files.acquisition) ?? readFact(files.releasing)
+  // Without a token the lock was never taken: it was only written down that it would be.
+  if (acquisition === null || (readFact(files.token) === null && toldOf(files, acquisition) === null)) return
+  // An end that comes now is the stop's.
+  const process = parseProcess(readLine(runnerOf(files).process))
+  tellOne(context, definition, partition, acquisition, { process, status: null }, false)
+  const told = toldOf(files, acquisition)
+  if ((event === 'releasing' || event === 'stopFailed') && told !== null) {
+    if (told[event]) return // of each acquisition once, however often the stop is tried again
+    writeFact(files.told, JSON.stringify({ ...told, [event]: true }))
+  }
+  enqueue(
+    context.files,
+    definition,
+    eventOf({
+      id: `${acquisition}.${event}${own}`,
+      event,
+      partition,
+      details: { Token: readFact(files.token), ...details },
+    }),
+    event === 'released',
+  )
 }
 
 function tellOne(
   context: Context,
   definition: Definition,
   partition: string,
-  one: Local & { acquisition: string },
+  acquisition: string,
+  one: Seen,
+  ends = true,
 ): void {
   const files = context.files.partition(partition)
-  const { acquisition } = one
   const before = toldOf(files, acquisition)
-  const now = nowOf(files, acquisition, one, before)
-  const told = before ?? { acquisition, ...nothing, exit: earlierExit(definition, files, now.exit) }
-  const tell = (event: HookEvent, own: string, details: Record<string, unknown> = {}) =>
-    enqueue(context.files, definition, eventOf({ id: `${acquisition}.${event}${own}`, event, partition, details }))
-  if (before === null) tell('acquired', '', { Token: one.token })
+  const seen = nowOf(files, acquisition, one, before)
+  const told = before ?? { acquisition, ...nothing, exit: earlierExit(definition, files, seen.exit) }
+  const now = ends ? seen : { ...seen, exit: told.exit, failure: told.failure }
+  const Token = readFact(files.token)
+  const tell = (event: HookEvent, own: string, details: Record<string, unknown> = {}) => {
+    const id = `${acquisition}.${event}${own}`
+    const happened = eventOf({ id, event, partition, details: { Token, ...details } })
+    enqueue(context.files, definition, happened, event === 'acquired')
+  }
+  if (before === null) tell('acquired', '')
   if (now.exit !== told.exit) tell('exited', `.${digits(now.exit)}`, exitDetails(files, now.exit))
   if (now.process !== told.process)
     tell('started', `.${now.process.replace(' ', '.')}`, { Pid: Number(now.process.split(' ')[0]) })
@@ -111,7 +166,6 @@ function digits(text: string): string {
   return text.replace(/\D+/g, '-').replace(/^-|-$/g, '') || 'now'
 }
 
-/** Of each acquisition once, however often the stop is tried again. */
 export function tellStopFailed(
   context: Context,
   definition: Definition,
@@ -119,13 +173,8 @@ export function tellStopFailed(
   why: string,
 ): void {
   for (const partition of partitions) {
-    const files = context.files.partition(partition)
-    const acquisition = readFact(files.acquisition) ?? readFact(files.releasing)
-    if (acquisition === null) continue
-    const told = toldOf(files, acquisition) ?? { acquisition, ...nothing }
-    if (told.stopFailed) continue
-    const id = `${acquisition}.stopFailed`
-    enqueue(context.files, definition, eventOf({ id, event: 'stopFailed', partition, details: { Reason: why } }))
-    writeFact(files.told, JSON.stringify({ ...told, stopFailed: true }))
+    inOrder(context.files, () =>
+      tellNext(context, definition, partition, { event: 'stopFailed', details: { Reason: why } }),
+    )
   }
 }

@@ -25,36 +25,68 @@ export interface Waiting {
   readonly failures: number
   /** Boot clock, ms; of this boot: after another, everything is due. */
   readonly notBefore: number
+  /** Grows from event to event, whoever keeps it, also when the wall clock is set back. Of an earlier boot it is -1. */
+  readonly order: number
 }
 
 type Written = Omit<Waiting, 'directory'> & { readonly boot: string }
 
-/** Keeps an event for each of its reactions; nothing when the definition wants nothing done. @returns how many */
-export function enqueue(files: InstanceFiles, definition: Definition, event: Event): number {
-  const reactions = reactionsTo(definition, event)
-  if (reactions.length === 0) return 0
+/**
+ * Keeps an event for each of its reactions; nothing when the definition wants nothing done, unless it is a `milestone`: the
+ * beginning or the end of a partition's time here, which other events are told after.
+ * @returns how many
+ */
+export function enqueue(files: InstanceFiles, definition: Definition, event: Event, milestone = false): number {
+  const count = Math.max(reactionsTo(definition, event).length, milestone ? 1 : 0)
+  if (count === 0) return 0
   makeDirectory(files.events)
   writeFact(files.eventsDue, String(bootClock()))
-  for (const reaction of reactions.keys()) {
-    const directory = `${files.events}/${encode(event.id)}.${reaction}`
+  for (let reaction = 0; reaction < count; reaction++) {
+    const directory = directoryOf(files, event.id, reaction)
     makeDirectory(directory)
-    if (readFact(`${directory}/event`) === null) write({ directory, event, reaction, failures: 0, notBefore: 0 })
+    if (readFact(`${directory}/event`) === null)
+      write({ directory, event, reaction, failures: 0, notBefore: 0, order: now() })
   }
-  return reactions.length
+  return count
 }
 
-/** What waits, the oldest first. What is no event is left alone. */
-export function waiting(files: InstanceFiles): Waiting[] {
-  return names(files)
-    .flatMap(name => parse(`${files.events}/${name}`) ?? [])
-    .sort((a, b) => (a.event.at < b.event.at ? -1 : a.event.at > b.event.at ? 1 : a.reaction - b.reaction))
+/** Where a reaction to an event is, as long as it waits. */
+export function directoryOf(files: InstanceFiles, id: string, reaction = 0): string {
+  return `${files.events}/${encode(id)}.${reaction}`
 }
 
-function parse(directory: string): Waiting | null {
+/** The monotonic clock, which all programs of this boot read; ns. */
+function now(): number {
+  return Number(process.hrtime.bigint())
+}
+
+/** For how long it has waited, ms; of another boot, for ever. */
+export function ageOf({ order }: Waiting): number {
+  return order < 0 ? Number.POSITIVE_INFINITY : (now() - order) / 1e6
+}
+
+/** What waits, in the order in which it happened. What is no event is left alone. */
+export function waiting(files: InstanceFiles, known: Map<string, Waiting> = new Map()): Waiting[] {
+  const boot = bootId()
+  const all = names(files).flatMap(name => {
+    const directory = `${files.events}/${name}`
+    const one = known.get(directory) ?? parse(directory, boot)
+    if (one !== null) known.set(directory, one)
+    return one ?? []
+  })
+  return all.sort((a, b) => a.order - b.order || byTime(a, b) || a.reaction - b.reaction)
+}
+
+function byTime(a: Waiting, b: Waiting): number {
+  return a.event.at < b.event.at ? -1 : a.event.at > b.event.at ? 1 : 0
+}
+
+function parse(directory: string, now: string): Waiting | null {
   try {
     const { boot, ...written } = JSON.parse(readFact(`${directory}/event`) ?? '') as Written
-    const isWaiting = boot === bootId() && written.notBefore <= bootClock() + longestPutOff
-    return { ...written, notBefore: isWaiting ? written.notBefore : 0, directory }
+    if (boot !== now) return { ...written, notBefore: 0, order: -1, directory }
+    const isWaiting = written.notBefore <= bootClock() + longestPutOff
+    return { ...written, order: written.order ?? -1, notBefore: isWaiting ? written.notBefore : 0, directory }
   } catch (error) {
     if (error instanceof SyntaxError) return null // done meanwhile, or a torn disk
     throw error
@@ -75,9 +107,11 @@ export function done(files: InstanceFiles, { directory }: Waiting): void {
   })
 }
 
-/** Puts it off until `notBefore`, boot clock ms. */
-export function putOff(waiting: Waiting, notBefore: number): void {
-  write({ ...waiting, failures: waiting.failures + 1, notBefore })
+/** Puts it off until `notBefore`, boot clock ms. @returns what waits now */
+export function putOff(waiting: Waiting, notBefore: number): Waiting {
+  const later = { ...waiting, failures: waiting.failures + 1, notBefore }
+  write(later)
+  return later
 }
 
 /** Whether anything waits at all: cheap, for the guard. */

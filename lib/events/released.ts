@@ -2,19 +2,16 @@
 import type { Context } from '../context.ts'
 import type { Definition } from '../definition/definition.ts'
 import { reason } from '../errors.ts'
-import { readFact } from '../state/facts.ts'
-import { eventOf } from './event.ts'
-import { enqueue } from './queue.ts'
+import { tellsOfPartitions } from './event.ts'
+import { inOrder } from './in-order.ts'
+import { tellNext } from './lifecycle.ts'
 
 /** Before its facts are removed: killed in between, it is told again with the same id. */
 export function tellReleased(context: Context, definition: Definition, partition: string, why: string): void {
-  if (!definition.hooks.released) return
-  const { acquisition, releasing } = context.files.partition(partition)
-  const id = readFact(acquisition) ?? readFact(releasing)
-  if (id === null) return
+  if (!tellsOfPartitions(definition)) return
   const details = { Reason: why }
   try {
-    enqueue(context.files, definition, eventOf({ id: `${id}.released`, event: 'released', partition, details }))
+    inOrder(context.files, () => tellNext(context, definition, partition, { event: 'released', details }))
   } catch (error) {
     context.log(`released ${partition}: the hook is lost: ${reason(error)}`) // what is given back must not be kept for it
   }

@@ -1,4 +1,5 @@
 /** What is done before a partition is stopped to be handed over. None of it can keep it from being stopped. */
+import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isRegistered } from '../checks/catalog.ts'
 import { unregister } from '../checks/registered.ts'
@@ -6,15 +7,18 @@ import { bootClock } from '../clock.ts'
 import type { Context } from '../context.ts'
 import type { Definition } from '../definition/definition.ts'
 import { reason } from '../errors.ts'
-import { makeDirectory, readFact } from '../state/facts.ts'
-import { eventOf } from './event.ts'
-import { forgetHook, type Hook, startHooks, stateOfHook } from './run-hook.ts'
+import { readFact } from '../state/facts.ts'
+import { asOnlyHandler } from '../state/handler-lock.ts'
+import { deliver } from './deliver.ts'
+import { tellsOfPartitions } from './event.ts'
+import { inOrder } from './in-order.ts'
+import { tellNext } from './lifecycle.ts'
+import { directoryOf, waiting } from './queue.ts'
+import { releasingLimit } from './run-hook.ts'
 
 /** How long the agent may take to forget them all, ms. */
 const unregisterLimit = 1000
-/** How long all `releasing` hooks together may take, ms: they run side by side. */
-export const releasingLimit = 5000
-const poll = 25
+const poll = 100
 
 /** Takes the partitions out of the catalog, so that nobody is sent to them, then runs their `releasing` hooks. */
 export async function announceRelease(
@@ -29,30 +33,42 @@ export async function announceRelease(
     )
     await Promise.race([forgotten, delay(unregisterLimit, undefined, { ref: false })])
   }
-  const command = definition.hooks.releasing
-  if (command) await runAll(context, definition, command, partitions)
+  if (!tellsOfPartitions(definition)) return
+  const end = bootClock() + releasingLimit
+  const told = partitions.map(partition => ({ partition, directory: tellReleasing(context, definition, partition) }))
+  if (definition.hooks.releasing) await untilTold(context, definition, told, end)
 }
 
-async function runAll(
+/** @returns where it waits */
+function tellReleasing(context: Context, definition: Definition, partition: string): string {
+  inOrder(context.files, () => tellNext(context, definition, partition, { event: 'releasing' }))
+  const { acquisition, releasing } = context.files.partition(partition)
+  return directoryOf(context.files, `${readFact(acquisition) ?? readFact(releasing)}.releasing`)
+}
+
+/**
+ * Runs what waits of these partitions up to `releasing`, unless another program does so already. What does not come to its
+ * turn in time is told later, in its order.
+ */
+async function untilTold(
   context: Context,
   definition: Definition,
-  command: readonly string[],
-  partitions: readonly string[],
+  told: readonly { readonly partition: string; readonly directory: string }[],
+  end: number,
 ): Promise<void> {
-  const hooks = partitions.map((partition): Hook => {
-    const { acquisition, directory } = context.files.partition(partition)
-    const event = eventOf({ id: `${readFact(acquisition)}.releasing`, event: 'releasing', partition })
-    const own = `${directory}/releasing-hook`
-    makeDirectory(own)
-    forgetHook({ directory: own })
-    return { directory: own, event, command }
-  })
-  await startHooks({ ...context, service: definition.name }, definition, hooks, releasingLimit)
-  const end = bootClock() + releasingLimit + 1000
-  while (hooks.some(hook => stateOfHook(hook) === 'running') && bootClock() < end) await delay(poll)
-  for (const hook of hooks) {
-    const state = stateOfHook(hook)
-    const failure = state === null || state === 'running' ? 'no end in time' : state.failure
-    context.log(`releasing of ${hook.event.partition}: hook ${failure === null ? 'done' : `failed: ${failure}`}`)
+  const run = { ...context, service: definition.name }
+  const open = () => told.filter(({ directory }) => existsSync(directory))
+  while (open().length > 0 && bootClock() < end) {
+    const how = { while: () => open().length > 0 && bootClock() < end }
+    await asOnlyHandler(context.files.events, () => deliver(run, definition, how))
+    const later = putOffUntil(context, end)
+    if (open().every(({ partition }) => later.has(partition))) break
+    await delay(poll)
   }
+  for (const { partition } of open()) context.log(`releasing of ${partition}: not told in time, it is stopped`)
+}
+
+/** The partitions that nothing is told of before `end`, because a hook has failed. */
+function putOffUntil({ files }: Context, end: number): ReadonlySet<string | null> {
+  return new Set(waiting(files).flatMap(({ notBefore, event }) => (notBefore >= end ? [event.partition] : [])))
 }

@@ -12,6 +12,9 @@ const script = `${import.meta.dirname}/hook.sh`
 /** How long a hook may take, ms. */
 export const hookLimit = 60_000
 
+/** The same for `releasing`, whose partition is stopped then; and how long all of them together may hold up a stop, ms. */
+export const releasingLimit = 5000
+
 /** For whom a hook runs. */
 export type Runner = Pick<Context, 'instance' | 'node' | 'files'> & { readonly service: string }
 
@@ -37,14 +40,10 @@ export function hookInput({ instance, node, service }: Runner, event: Event): Re
 }
 
 /** Starts them. One that runs, or has ended and was not heard of yet, is not started again. */
-export async function startHooks(
-  run: Runner,
-  definition: Definition,
-  hooks: readonly Hook[],
-  limit = hookLimit,
-): Promise<void> {
+export async function startHooks(run: Runner, definition: Definition, hooks: readonly Hook[]): Promise<void> {
   if (hooks.length === 0) return
   const launches = hooks.map(({ directory, event, command }) => {
+    const limit = event.event === 'releasing' ? releasingLimit : hookLimit
     writeFact(`${directory}/input`, JSON.stringify(hookInput(run, event)))
     const args = [directory, String(limit / 1000), ...expand(command, valuesOf(run, event))]
     return { directory, environment: environmentOf(run, definition, event), args }
@@ -53,8 +52,8 @@ export async function startHooks(
   if (problem !== null) for (const { directory } of hooks) writeFact(`${directory}/exit`, '126')
 }
 
-function valuesOf(run: Runner, { partition }: Event): Record<string, string> {
-  const token = partition === null ? null : readFact(run.files.partition(partition).token)
+function valuesOf(run: Runner, { partition, details }: Event): Record<string, string> {
+  const token = typeof details.Token === 'string' ? details.Token : null
   const { node, instance, service } = run
   return { partition: partition ?? '', token: token ?? '', version: '', node, instance, service }
 }

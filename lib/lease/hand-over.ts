@@ -4,6 +4,8 @@ import { transactInBatches } from '../consul/batch.ts'
 import { base64, mustBeWritable, type Operation } from '../consul/kv.ts'
 import type { Context } from '../context.ts'
 import { reason } from '../errors.ts'
+import { stillTelling } from '../events/earlier.ts'
+import { tellsOfPartitions } from '../events/event.ts'
 import { tellReleased } from '../events/released.ts'
 import type { Keys } from '../names.ts'
 import { removal } from '../partitions/set.ts'
@@ -12,7 +14,7 @@ import { probeOf } from '../process/gone.ts'
 import { removeGroup } from '../process/groups.ts'
 import { notStopped, type Stop, stopAll } from '../process/stop.ts'
 import type { Snapshot } from '../snapshot.ts'
-import { attempt, makeOwnDirectory, removeFact, writeFact } from '../state/facts.ts'
+import { attempt, makeOwnDirectory, readFact, removeFact, writeFact } from '../state/facts.ts'
 import { cleanValue, disownedValue } from './lock-value.ts'
 
 /** The steps that begin with a stop. */
@@ -41,7 +43,7 @@ export async function endAll(context: Context, snapshot: Snapshot, endings: read
 /** Before anything is stopped: the catalog sends nobody here any more, and the `releasing` hooks run. */
 async function announce(context: Context, snapshot: Snapshot, given: readonly Ending[]): Promise<void> {
   const { definition } = snapshot
-  if (!definition.register && definition.checks.length === 0 && !definition.hooks.releasing) return
+  if (!definition.register && definition.checks.length === 0 && !tellsOfPartitions(definition)) return
   const here = given.filter(ending => ending.do === 'release' && snapshot.local.get(ending.partition)?.shepherd)
   const { announceRelease } = await import('../events/releasing.ts')
   await announceRelease(
@@ -130,11 +132,18 @@ function operationsOf(context: Context, snapshot: Snapshot, ending: Exclude<Endi
   const check = { Verb: 'check-index', Key, Index: ending.index } as const
   const unlock = { Verb: 'unlock', Key, Session: snapshot.session as string } as const
   if (ending.do === 'disown') return [check, { ...unlock, Value: base64(disownedValue(context.instance, since)) }]
-  if (ending.removed) return removal(snapshot.keys, ending.partition, ending.index)
+  const told = telling(context, snapshot, ending.partition)
+  if (ending.removed) return [...removal(snapshot.keys, ending.partition, ending.index), ...told]
   const Value = base64(cleanValue(since, context.instance, ending.next))
   // A value that is written without a lock would be believed by nobody.
   const lock = ending.held ? [] : [{ ...unlock, Verb: 'lock', Value } as const]
-  return [check, ...lock, { ...unlock, Value }]
+  return [check, ...lock, { ...unlock, Value }, ...told]
+}
+
+/** The next holder's hooks wait until ours have been told. */
+function telling(context: Context, { keys, definition }: Snapshot, partition: string): Operation[] {
+  const token = tellsOfPartitions(definition) ? readFact(context.files.partition(partition).token) : null
+  return token === null ? [] : [stillTelling(keys, context.instance, partition, token)]
 }
 
 function wakes(context: Context, snapshot: Snapshot, endings: readonly Ending[]): Operation[] {
@@ -155,7 +164,7 @@ function forget(context: Context, snapshot: Snapshot, partition: string, why: st
   }
   const facts = [files.acquisition, files.releasing, files.index, files.token, files.lease, files.terms]
   const ofProcess = [files.launched, files.shepherd, files.process, files.restarts, files.restart]
-  const more = [files.stays, files.told, files.document, files.documentIndex]
+  const more = [files.stays, files.ready, files.told, files.document, files.documentIndex]
   for (const fact of [...facts, ...ofProcess, ...more]) removeFact(fact)
   attempt(`remove ${files.checks}`, () => rmSync(files.checks, { recursive: true, force: true }))
   writeFact(files.status, `not here: ${why}`)

@@ -5,8 +5,8 @@
 import { type Entry, entriesAt, look, transactionLimit } from '../consul/kv.ts'
 import { apart, unlessRefused } from '../consul/refused-key.ts'
 import type { Context } from '../context.ts'
-import { eventOf } from '../events/event.ts'
-import { enqueue } from '../events/queue.ts'
+import { inOrder } from '../events/in-order.ts'
+import { tellNext } from '../events/lifecycle.ts'
 import type { Keys } from '../names.ts'
 import { signal } from '../process/identity.ts'
 import { askRestart } from '../process/restart.ts'
@@ -122,10 +122,9 @@ function tell(context: Context, { definition }: Snapshot, partition: string, loc
   context.log(`the document of ${partition} changed`)
   if (onChange === 'restart') askRestart(files, 'its document changed')
   else if (onChange !== null && local.process !== null) signal(local.process, onChange)
-  const id = `${local.acquisition}.changed.${index}`
-  enqueue(
-    context.files,
-    definition,
-    eventOf({ id, event: 'changed', partition, details: { Document: files.document } }),
+  if (!definition.hooks.changed) return
+  const details = { Document: files.document }
+  inOrder(context.files, () =>
+    tellNext(context, definition, partition, { event: 'changed', own: `.${index}`, details }),
   )
 }

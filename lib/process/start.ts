@@ -77,6 +77,7 @@ export async function launchShepherds(definition: Definition, shepherds: readonl
 function prepare(files: PartitionFiles, home: Home): void {
   removeFact(files.exit)
   makeGroup(home, files, markOf(files))
+  removeFact(files.ready)
   writeFact(files.status, 'starting')
   attempt(`open ${files.output}`, () => closeSync(openSync(files.output, 'a', 0o600)))
 }
@@ -106,6 +107,7 @@ export function environmentOf(definition: Definition, start: Start): Record<stri
     WATCHBILL_PARTITION: start.partition,
     WATCHBILL_TOKEN: start.token,
     WATCHBILL_PAYLOAD: start.files.document,
+    ...(definition.ready === 'confirm' ? { WATCHBILL_READY: start.files.ready } : {}),
     ...passUrls(definition, start),
   }
 }

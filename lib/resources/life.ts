@@ -6,6 +6,46 @@ export interface Surroundings {
   readonly handler: Handler
   readonly logger: Logger
   readonly limits: { readonly handle: Limit; readonly terminate: Limit }
+  /** Is told how it is with what was handed over with this line. */
+  readonly say?: (line: string, word: Word) => void
+}
+
+/** `failing`: why, or null when that is over. `over`: nothing of it is left. */
+export type Word = { readonly failing: string | null } | { readonly ready: true } | { readonly over: true }
+
+/** So many failures in a row are worth a word to everybody; a process counts as crash-looping then too. */
+const mostFailures = 3
+
+/** How often it failed in a row. */
+class Failures {
+  readonly #say: (failing: string | null) => void
+  #count = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(say: (failing: string | null) => void) {
+    this.#say = say
+  }
+
+  another(error: unknown): void {
+    clearTimeout(this.#timer)
+    this.#count++
+    if (this.#count >= mostFailures) this.#say(`cannot handle it: ${messageOf(error)}`)
+  }
+
+  /** A call that lasts so long, ms, works. */
+  overAfter(long: number): void {
+    if (this.#count > 0) this.#timer = setTimeout(() => this.over(), long).unref()
+  }
+
+  over(): void {
+    clearTimeout(this.#timer)
+    if (this.#count >= mostFailures) this.#say(null)
+    this.#count = 0
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 export class Life {
@@ -27,21 +67,29 @@ export class Life {
   }
 
   async #handle(): Promise<void> {
-    const { handler, limits } = this.#around
+    const { handler, limits, say } = this.#around
     const { signal } = this.#controller
     let again = this.#backOff()
     let begun = 0
+    const failures = new Failures(failing => say?.(this.line, { failing }))
+    const ready = () => {
+      failures.over()
+      say?.(this.line, { ready: true })
+    }
     while (!signal.aborted) {
       try {
         await limits.handle(() => {
           if (signal.aborted) return null // it need not wait for its turn to find that out
           begun = performance.now()
-          this.#call = (async () => handler.handle(this.resource, { token: this.#token, signal }))()
+          failures.overAfter(this.#retry.longest)
+          this.#call = (async () => handler.handle(this.resource, { token: this.#token, signal, ready }))()
           return this.#call
         })
+        if (!signal.aborted) ready()
         return
       } catch (error) {
         if (signal.aborted) return
+        failures.another(error)
         this.#say('cannot handle', error)
         await this.#ask(() => handler.failed?.(error, this.resource))
         if (performance.now() - begun > this.#retry.longest) again = this.#backOff() // that one had worked
@@ -102,6 +150,6 @@ export class Life {
   }
 
   #say(what: string, error: unknown): void {
-    this.#around.logger.error(`${what} ${this.resource.id}: ${error instanceof Error ? error.message : String(error)}`)
+    this.#around.logger.error(`${what} ${this.resource.id}: ${messageOf(error)}`)
   }
 }

@@ -13,6 +13,8 @@ export class Lives {
   /** What was taken back, by line, and what of that was confirmed. */
   #asked = new Set<string>()
   #confirmed = new Set<string>()
+  /** Nothing is begun any more. */
+  #closed = false
 
   /** @param confirm is called with the line of each that is over */
   constructor(around: Surroundings, confirm: (line: string) => void) {
@@ -31,9 +33,9 @@ export class Lives {
       this.#around.logger.error(`cannot read the assignment: ${bad.slice(0, 200)}`)
       return
     }
-    this.#wanted = new Set(lines)
+    this.#wanted = new Set(this.#closed ? [] : lines)
     for (const { life } of this.#lives.values()) if (!this.#wanted.has(life.line)) this.#end(life)
-    for (const line of lines) this.#begin(line)
+    for (const line of this.#wanted) this.#begin(line)
     this.#asked = new Set(linesOf(stopping))
     this.#answer()
   }
@@ -64,6 +66,12 @@ export class Lives {
     await Promise.all([...this.#lives.values()].map(({ life }) => this.#end(life)))
   }
 
+  /** Ends all of them for good. What is over is confirmed as soon as it is asked for: nobody has taken it back yet. */
+  close(): Promise<void> {
+    this.#closed = true
+    return this.end()
+  }
+
   #begin(line: string): void {
     const handed = parseHanded(line)
     if (handed === null || this.#lives.has(handed.id)) return // the end of the earlier one looks again
@@ -79,7 +87,8 @@ export class Lives {
     entry.ending ??= life.end().then(() => {
       this.#lives.delete(id)
       this.#around.logger.info(`has given up ${id}`)
-      this.#confirmOnce(life.line)
+      this.#around.say?.(life.line, { over: true })
+      if (!this.#closed) this.#confirmOnce(life.line)
       for (const line of this.#wanted) if (parseHanded(line)?.id === id) this.#begin(line)
       this.#answer()
     })

@@ -5,6 +5,7 @@
 import { appendFileSync, readFileSync, statSync } from 'node:fs'
 import { limit } from './limit.ts'
 import { Lives } from './lives.ts'
+import { Reported } from './reported.ts'
 import type { Handler, Resources } from './types.ts'
 
 export type { Handler, Held, Logger, Resource, Resources } from './types.ts'
@@ -25,26 +26,35 @@ export function resources(handler: Handler): Resources {
   const most = handler.concurrency ?? Number.POSITIVE_INFINITY
   const limits = { handle: limit(most), terminate: limit(most) }
   // At once, a whole line: the next line of code may never run.
-  const lives = new Lives({ handler, logger, limits }, line => appendFileSync(confirmations, `${line}\n`))
+  const reported = new Reported(process.env.WATCHBILL_REPORT, process.env.WATCHBILL_READY !== undefined)
+  const say = reported.note.bind(reported)
+  const lives = new Lives({ handler, logger, limits, say }, line => appendFileSync(confirmations, `${line}\n`))
   let seen: string | null = null
   let closing: Promise<void> | null = null
+  let ending = false
   const look = () => {
     const stamp = `${stampOf(assignment)}, ${stampOf(stopping)}`
-    if (closing !== null || stamp === seen) return
+    if (ending || stamp === seen) return
     seen = stamp
     const wanted = textOf(assignment)
     lives.follow(wanted, textOf(stopping))
   }
   const timer = setInterval(look, every)
-  const close = () => {
-    clearInterval(timer)
-    closing ??= lives.end().then(async () => {
+  const finish = (ended: Promise<void>) => {
+    closing ??= ended.then(async () => {
       await handler.stop?.()
     })
     return closing
   }
+  const close = () => {
+    if (closing === null) reported.close('its program has called close()')
+    timer.unref() // what is over is still confirmed as long as the process lives
+    return finish(lives.close())
+  }
   const end = async () => {
-    const failure = await close().then(
+    ending = true
+    clearInterval(timer)
+    const failure = await finish(lives.end()).then(
       () => null,
       (error: unknown) => ({ error }),
     )

@@ -17,6 +17,11 @@ export interface Held {
   readonly token: string
   /** Aborted as soon as the resource is to be given up. */
   readonly signal: AbortSignal
+  /**
+   * Says that the resource is at work, for a `handle` that goes on until the signal; one that returns or resolves says so by
+   * that. It counts where the definition has `"ready": "confirm"`.
+   */
+  ready(): void
 }
 
 export interface Logger {
@@ -27,7 +32,8 @@ export interface Logger {
 export interface Handler {
   /**
    * Begins to handle a resource: returns, or resolves, once that is set up, and leaves it at work; or resolves only when the
-   * signal is aborted. One that fails is called again with back-off; others are not disturbed.
+   * signal is aborted. One that fails is called again with back-off; others are not disturbed. After three failures in a row
+   * `watchbill status` says why, until one succeeds, or lasts longer than the longest back-off.
    */
   handle(resource: Resource, held: Held): unknown
   /**
@@ -59,6 +65,9 @@ export interface Handler {
 export interface Resources {
   /** The resources that are held now. */
   held(): Resource[]
-  /** Terminates everything and calls `stop`, as SIGTERM does, but lets the process live. */
+  /**
+   * Terminates everything and calls `stop`, as SIGTERM does, but lets the process live. Its instance takes no resource any more
+   * from then on: it is drained, until `watchbill drain <service> <instance> off` hands what it is given to a new process.
+   */
   close(): Promise<void>
 }

@@ -96,6 +96,8 @@ export interface PartitionFiles {
   readonly registered: string
   /** One directory per check: see lib/checks/state.ts. */
   readonly checks: string
+  /** What says that it is ready, where that is asked: see lib/ready.ts. */
+  readonly ready: string
   /** Why a check that wants it elsewhere cannot have it moved; missing when nothing is the matter. */
   readonly stays: string
   /** What hooks were told of it last: see lib/events/lifecycle.ts. */
@@ -123,7 +125,9 @@ export interface WorkerFiles extends PartitionFiles {
   readonly confirmations: string
   /** How many bytes of the confirmations were dealt with. */
   readonly read: string
-  /** Whoever changes any of these holds this lock. */
+  /** What the worker says of itself and of what it has: see worker/said.ts. */
+  readonly report: string
+  /** Whoever changes any of these, but for the report, holds this lock. */
   readonly lock: string
 }
 
@@ -197,6 +201,7 @@ export function partitionFiles(directory: string): PartitionFiles {
     restart: at('restart'),
     registered: at('registered'),
     checks: at('check'),
+    ready: at('ready'),
     stays: at('stays'),
     told: at('told'),
     handed: at('handed'),
@@ -215,6 +220,7 @@ function workerFiles(instance: string): WorkerFiles {
     stopping: at('stopping'),
     confirmations: at('confirmations'),
     read: at('read'),
+    report: at('report'),
     lock: at('lock'),
   }
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { bootClock } from '../clock.ts'
 import { isAheadOfClock, lastProof, never, partitionLease } from '../lease/lease.ts'
 import { type Process, parseProcess, stateOf } from '../process/identity.ts'
+import { saysFailing } from '../worker/said.ts'
 import { readFact, readLine, readUsual } from './facts.ts'
 import { type InstanceFiles, localPartitions, type PartitionFiles, type WorkerFiles, workerOf } from './instance.ts'
 
@@ -37,6 +38,8 @@ export interface Local {
   readonly restart: boolean
   /** Why a check that wants it elsewhere cannot have it moved. */
   readonly stays: string | null
+  /** What it says while it is not ready, where that is asked: see lib/ready.ts. */
+  readonly unready?: string
   /** L and G of the acquisition in ms. */
   readonly terms: Terms | null
 }
@@ -104,6 +107,8 @@ function runnerNow(files: PartitionFiles, worker: () => WorkerNow): Runner {
 }
 
 interface WorkerNow extends Runner {
+  /** What it says of itself. */
+  readonly report: string | null
   /** What it was told to have. */
   readonly assignment: ReadonlySet<string>
 }
@@ -111,12 +116,14 @@ interface WorkerNow extends Runner {
 /** What it was not surely told is started as whatever has no shepherd: that tells it again. */
 function workerNow(files: WorkerFiles): WorkerNow {
   const told = existsSync(files.changed) ? '' : (readFact(files.assignment) ?? '')
-  return { ...alone(files), assignment: new Set(told.split('\n')) }
+  return { ...alone(files), report: readFact(files.report), assignment: new Set(told.split('\n')) }
 }
 
 /** Of a partition that is handed to the worker, whether or not it knows already. */
 function carried(handed: string, worker: WorkerNow): Runner {
-  return worker.assignment.has(handed) ? worker : { ...worker, shepherd: null }
+  if (!worker.assignment.has(handed)) return { ...worker, shepherd: null }
+  const failing = worker.status === 'running' ? saysFailing(worker.report, handed) : null
+  return failing === null ? worker : { ...worker, status: `failing: ${failing}` }
 }
 
 /** L and G of the acquisition; null when they were never written. */

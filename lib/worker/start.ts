@@ -75,8 +75,8 @@ function addTo(worker: WorkerFiles, starts: readonly Start[]): null {
 
 /** @returns the acquisition of the new worker: its shepherd starts it only as long as that is in force */
 function begin(worker: WorkerFiles, starts: readonly Start[], { lease, grace }: Terms): string {
-  const { releasing, exit, stopping, confirmations, read } = worker
-  for (const fact of [releasing, exit, stopping, confirmations, read]) removeFact(fact)
+  const { releasing, exit, stopping, confirmations, read, report } = worker
+  for (const fact of [releasing, exit, stopping, confirmations, read, report]) removeFact(fact)
   const acquisition = randomId()
   writeFact(worker.acquisition, acquisition)
   writeFact(worker.terms, `${lease} ${grace}`)
@@ -109,6 +109,8 @@ function launch(definition: Definition, first: Start, files: WorkerFiles, acquis
     WATCHBILL_ASSIGNMENT: files.assignment,
     WATCHBILL_STOPPING: files.stopping,
     WATCHBILL_CONFIRMATIONS: files.confirmations,
+    WATCHBILL_REPORT: files.report,
+    ...(definition.ready === 'confirm' ? { WATCHBILL_READY: files.report } : {}),
   }
   return launchShepherds(definition, [{ files, acquisition, ...terms, values, environment }])
 }

@@ -91,8 +91,8 @@ export async function endWorker(worker: WorkerFiles, how: readonly Pick<Stop, 'g
     const living = livingProcesses(worker)
     // Another handler has started a new one meanwhile, and has forgotten before what the old one had.
     if (existsSync(worker.acquisition) || living.shepherd !== null || living.process !== null) return
-    const { assignment, changed, stopping, confirmations, read, launched, shepherd, process } = worker
-    for (const fact of [assignment, changed, stopping, confirmations, read]) removeFact(fact)
+    const { assignment, changed, stopping, confirmations, read, report, launched, shepherd, process } = worker
+    for (const fact of [assignment, changed, stopping, confirmations, read, report]) removeFact(fact)
     for (const fact of [launched, shepherd, process]) removeFact(fact)
     for (const files of handedTo(worker)) forgetHanded(files)
   })

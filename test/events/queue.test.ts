@@ -18,14 +18,35 @@ describe('events that wait', () => {
     assert.deepEqual(waiting(files), [])
   })
 
-  it('come in the order in which they happened', t => {
+  it('come in the order in which they happened, also when the wall clock is set back meanwhile', t => {
     const files = stateOf(t)
     enqueue(files, hooked, failed('b', '2026-01-01T00:00:02Z'))
     enqueue(files, hooked, failed('a', '2026-01-01T00:00:03Z'))
     enqueue(files, hooked, failed('c', '2026-01-01T00:00:01Z'))
     assert.deepEqual(
       waiting(files).map(({ event }) => event.id),
-      ['c', 'b', 'a'],
+      ['b', 'a', 'c'],
+    )
+  })
+
+  it('of an earlier boot come first, by the wall clock', t => {
+    const files = stateOf(t)
+    for (const [id, at] of [
+      ['b', '02'],
+      ['a', '01'],
+    ] as const) {
+      const one = { event: failed(id, `2026-01-01T00:00:${at}Z`), reaction: 0, failures: 3, notBefore: 1e12, order: 7 }
+      mkdirSync(`${files.events}/${id}.0`, { recursive: true })
+      writeFileSync(`${files.events}/${id}.0/event`, JSON.stringify({ ...one, boot: 'another' }))
+    }
+    enqueue(files, hooked, failed('now', '2026-01-01T00:00:00Z'))
+    assert.deepEqual(
+      waiting(files).map(({ event, notBefore }) => [event.id, notBefore]),
+      [
+        ['a', 0],
+        ['b', 0],
+        ['now', 0],
+      ],
     )
   })
 

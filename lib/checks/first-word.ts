@@ -1,0 +1,41 @@
+/** A process may say how it is as its very first act: the agent has to know its checks by then. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Context } from '../context.ts'
+import type { Definition } from '../definition/definition.ts'
+import { reason } from '../errors.ts'
+import { readFact, writeFact } from '../state/facts.ts'
+import { register, registration, runsCheck } from './catalog.ts'
+import { digestOf, unheard } from './registered.ts'
+
+/** An agent that takes longer must not keep a process from its start, ms: the next round registers it. */
+const limit = 500
+const atOnce = 8
+
+/** Registers partitions that are about to be started. It never fails, and takes no longer than the limit. */
+export async function expectFirstWord(
+  context: Context,
+  definition: Definition,
+  partitions: readonly string[],
+): Promise<void> {
+  const left = partitions.map(partition => {
+    const body = registration(definition, context.instance, partition, id =>
+      id === runsCheck ? 'critical' : (unheard(context, definition, partition, id) ?? 'passing'),
+    )
+    return { body, told: digestOf(body), file: context.files.partition(partition).registered }
+  })
+  const open = left.filter(({ file, told }) => readFact(file)?.split('\n')[1] !== told)
+  const next = async () => {
+    for (let one = open.shift(); one !== undefined; one = open.shift()) {
+      await register(context.consul, one.body)
+      writeFact(one.file, `false\n${one.told}`)
+    }
+  }
+  const all = Promise.all(Array.from({ length: atOnce }, next)).catch(error => {
+    open.length = 0
+    context.log(`checks: started without them: ${reason(error)}`)
+  })
+  const timer = new AbortController()
+  const late = delay(limit, 'late', { signal: timer.signal }).catch(() => {})
+  if ((await Promise.race([all, late])) === 'late') open.length = 0
+  timer.abort()
+}

@@ -1,0 +1,128 @@
+/**
+ * What another instance has still to tell of a partition that came from there. `telling/<partition>/<token>` is written in
+ * the transaction that gives the lock back, and deleted once the hooks were told of it as `released`. The next holder's
+ * hooks are told of nothing before that, unless the other one makes no progress any more.
+ */
+import { bootClock, seconds } from '../clock.ts'
+import { base64, type Operation, transact, transactionLimit, trees } from '../consul/kv.ts'
+import type { Context } from '../context.ts'
+import { reason } from '../errors.ts'
+import { decode, type Keys } from '../names.ts'
+import type { Event } from './event.ts'
+
+/** How often Consul is asked while something is waited for, ms. */
+const every = 250
+/** After so long without any progress of the other instance nobody waits for it, ms; and without an answer of Consul. */
+const patience = 60_000
+const patienceWithConsul = 3000
+/** How long Consul may take to forget what was told, ms. */
+const forgetLimit = 2000
+
+/** Said when a lock is given back. */
+export function stillTelling(keys: Keys, instance: string, partition: string, token: string): Operation {
+  return { Verb: 'set', Key: keys.telling(partition, token), Value: base64(JSON.stringify({ instance })) }
+}
+
+type Run = Pick<Context, 'consul' | 'instance' | 'log'>
+
+/** All of it is told. Who cannot say so costs the next holder's hooks some time. */
+export async function nothingMoreToTell(run: Run, keys: Keys, events: readonly Event[]): Promise<void> {
+  const operations = events.flatMap(({ partition, details: { Token } }): Operation[] =>
+    partition === null || typeof Token !== 'string' ? [] : [{ Verb: 'delete', Key: keys.telling(partition, Token) }],
+  )
+  const all = (async () => {
+    for (let from = 0; from < operations.length; from += transactionLimit)
+      await transact(run.consul, operations.slice(from, from + transactionLimit))
+  })().catch(error => run.log(`hooks: others are not told that all is told: ${reason(error)}`))
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, forgetLimit)
+  })
+  await Promise.race([all, late])
+  clearTimeout(timer)
+}
+
+/** One key of another instance. */
+interface Open {
+  readonly key: string
+  readonly partition: string
+  readonly token: string
+  readonly instance: string
+}
+
+export class Earlier {
+  readonly #run: Run
+  readonly #keys: Keys
+  #open: readonly Open[] = []
+  /** When the last look began, in the queue's order; what was acquired later may have come from elsewhere since. */
+  #lookedAt = -1
+  #nextLook = 0
+  /** instance -> what it had to tell, and since when that is so. */
+  readonly #progress = new Map<string, { readonly what: string; readonly since: number }>()
+  #silentSince: number | null = null
+
+  constructor(run: Run, keys: Keys) {
+    this.#run = run
+    this.#keys = keys
+  }
+
+  /** Whether everything that happened to the partition before this acquisition was told; `look` when not. */
+  isTold({ partition, details: { Token } }: Event, order: number): boolean {
+    if (partition === null || typeof Token !== 'string') return true
+    const now = bootClock()
+    if (this.#silentSince !== null && now - this.#silentSince > patienceWithConsul) return true
+    if (order > this.#lookedAt) return false
+    const open = this.#open.filter(one => one.partition === partition && isLower(one.token, Token))
+    const stuck = open.filter(({ instance }) => now - (this.#progress.get(instance)?.since ?? now) > patience)
+    for (const { instance } of stuck) {
+      const known = `hook acquired of ${partition}: ${instance} has told nothing for ${seconds(patience)}`
+      this.#run.log(`${known}; what it has still to tell of it comes later, or never`)
+    }
+    if (stuck.length > 0) this.#open = this.#open.filter(one => !stuck.includes(one))
+    return open.length === stuck.length
+  }
+
+  /** Asks Consul, but not all the time. */
+  async look(): Promise<void> {
+    const now = bootClock()
+    if (now < this.#nextLook) return
+    this.#nextLook = now + every
+    const begun = Number(process.hrtime.bigint())
+    try {
+      const entries = await trees(this.#run.consul, [this.#keys.tellings])
+      this.#open = entries.flatMap(({ key, value }) => openFrom(this.#keys, key, value) ?? [])
+      this.#open = this.#open.filter(({ instance }) => instance !== this.#run.instance)
+      this.#lookedAt = begun
+      this.#silentSince = null
+    } catch (error) {
+      if (this.#silentSince === null)
+        this.#run.log(`hooks: cannot ask what others have still to tell: ${reason(error)}`)
+      this.#silentSince ??= now
+    }
+    this.#noteProgress(now)
+  }
+
+  #noteProgress(now: number): void {
+    for (const [instance, open] of Map.groupBy(this.#open, one => one.instance)) {
+      const what = open.map(({ key }) => key).join('\n')
+      if (this.#progress.get(instance)?.what !== what) this.#progress.set(instance, { what, since: now })
+    }
+  }
+}
+
+function openFrom(keys: Keys, key: string, value: string | null): Open | null {
+  const [id = '', token = ''] = key.slice(keys.tellings.length).split('/')
+  const partition = decode(id)
+  try {
+    const { instance } = JSON.parse(value ?? 'null') as { instance?: unknown }
+    return partition === null || typeof instance !== 'string' ? null : { key, partition, token, instance }
+  } catch {
+    return null // somebody else's: it holds up nobody
+  }
+}
+
+/** Fencing tokens are whole numbers, and may be large. */
+function isLower(a: string, b: string): boolean {
+  const whole = /^\d+$/
+  return whole.test(a) && whole.test(b) && BigInt(a) < BigInt(b)
+}
