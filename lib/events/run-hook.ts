@@ -2,6 +2,7 @@
 import type { Context } from '../context.ts'
 import type { Definition } from '../definition/definition.ts'
 import { expand } from '../definition/expand.ts'
+import { textOf } from '../output/tail.ts'
 import { parseProcess, stateOf } from '../process/identity.ts'
 import { inheritedEnvironment, launchAll } from '../process/launch.ts'
 import { readFact, readLine, removeFact, writeFact } from '../state/facts.ts'
@@ -82,7 +83,7 @@ export function stateOfHook({
 }
 
 function inWords(directory: string, code: string): string {
-  const said = (readFact(`${directory}/output`) ?? '').trim().split('\n').at(-1)?.slice(0, 200)
+  const said = textOf(`${directory}/output`, 'last', 4096).trim().split('\n').at(-1)?.slice(0, 200)
   return [code === '124' ? 'no end in time' : `exit ${code}`, said].filter(Boolean).join(': ')
 }
 

@@ -69,11 +69,6 @@ export function unlinkSync(path: string): void {
 
 export const rmdirSync = unlinkSync
 
-export function copyFileSync(from: string, to: string): void {
-  const text = textOf(from)
-  changing('write', to).write(to, text)
-}
-
 export function truncateSync(path: string): void {
   changing('truncate', path).write(path, '')
 }
@@ -104,11 +99,16 @@ export function closeSync(descriptor: number): void {
   open.delete(descriptor)
 }
 
+export function fstatSync(descriptor: number): { size: number } {
+  return { size: open.get(descriptor)?.length ?? 0 }
+}
+
 export function statSync(path: string, { throwIfNoEntry = true } = {}) {
   const { files } = reading()
   if (!throwIfNoEntry && !files.exists(path)) return undefined
   const { text, ino, changed } = files.file(path)
-  return { ino, size: Buffer.byteLength(text), mtimeMs: changed, ctimeMs: changed, isFile: () => true }
+  const size = Buffer.byteLength(text)
+  return { ino, size, blocks: Math.ceil(size / 512), mtimeMs: changed, ctimeMs: changed, isFile: () => true }
 }
 
 /** Of node:fs/promises. */
