@@ -121,7 +121,8 @@ export class Consul {
   }
 
   #headers(): Record<string, string> {
-    return this.address.token === null ? {} : { 'x-consul-token': this.address.token }
+    const { token, auth } = this.address
+    return { ...(token !== null && { 'x-consul-token': token }), ...(auth !== null && { authorization: auth }) }
   }
 
   #where(): string {
