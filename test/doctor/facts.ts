@@ -10,6 +10,7 @@ export const agent: AgentFacts = {
   gossip: { probeMs: 1000, suspicion: 4 },
   acl: { enabled: true, policy: 'deny' },
   encrypted: true,
+  mostConnections: 200,
   services: ['svc'],
 }
 
@@ -29,6 +30,7 @@ export const installed: Installed = {
   service: 'svc',
   id: 'svc',
   instance: 'n1:svc',
+  watches: 4,
   initialStatus: 'passing',
   guardIntervalMs: 2000,
   leaseMs: 10_000,
@@ -43,6 +45,7 @@ export const well: Facts = {
   agent,
   unit: { name: 'consul.service', killMode: 'process' },
   agentUid: 100,
+  connections: 5,
   installed: [installed],
   consulDir: '/etc/consul.d',
   services: [{ service: 'svc', members: [{ instance: 'n1:svc', definition: 'a', roster: 1 }] }],

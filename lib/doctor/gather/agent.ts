@@ -26,9 +26,15 @@ export function agentFactsFrom(self: Self, services: readonly string[]): AgentFa
     remoteScripts: told(self, 'EnableRemoteScriptChecks'),
     gossip: gossipOf(self),
     acl: aclOf(self),
+    mostConnections: connectionLimit(self),
     encrypted: encrypted === undefined ? null : encrypted === 'true',
     services,
   }
+}
+
+function connectionLimit({ DebugConfig = {} }: Self): number | null {
+  const limit = DebugConfig.HTTPMaxConnsPerClient
+  return typeof limit === 'number' ? limit : null
 }
 
 function gossipOf({ DebugConfig = {} }: Self): AgentFacts['gossip'] {
