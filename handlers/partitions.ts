@@ -13,6 +13,7 @@ import { consulArgs, jsonArg, mustKnow, serviceArg, waitLimit, withConsul } from
 import { byHand, changeByHand, changes, concernedBy, documentFrom, type HandChange } from '../lib/partitions/by-hand.ts'
 import { type Partition, readPartitions } from '../lib/partitions/set.ts'
 import { byName, listed } from '../lib/plan-sentence.ts'
+import { readAll } from '../lib/stdin.ts'
 import { table } from '../lib/table.ts'
 
 const actions: readonly string[] = ['list', ...changes, 'sync']
@@ -73,7 +74,7 @@ function checkWords(action: string, ids: readonly string[], document: string | u
 
 function read(file: string): string {
   try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8')
+    return file === '-' ? readAll(0) : readFileSync(file, 'utf8')
   } catch (error) {
     throw new Permanent(`cannot read the document ${file}: ${reason(error)}; name a file, or - for stdin`)
   }

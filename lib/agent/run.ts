@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, statSync } from 'node:fs'
 import { attempt, install } from '../configure/install.ts'
 import { Permanent } from '../errors.ts'
+import { asCalled, callersEnvironment } from '../process/caller.ts'
 import { argumentsFor, settingsFor, type Wishes, wantedSettings } from './command.ts'
 import { consulProgram, versionOf } from './consul-program.ts'
 
@@ -37,7 +38,8 @@ export function prepare(wishes: Wishes, consul: string | undefined, dryRun: bool
 /** Becomes Consul, with this pid: a supervisor sees Consul itself, and systemd its notification. Does not return. */
 export function become(argv: readonly [string, ...string[]]): never {
   if (!process.execve) throw new Permanent(`cannot become consul: Node ${process.version} cannot; use 22.19 or later`)
-  return process.execve(argv[0], argv, process.env)
+  const [file, ...args] = asCalled(argv)
+  return process.execve(file, [file, ...args], callersEnvironment())
 }
 
 /** Whether a path is a directory. @throws Permanent when there is nothing */

@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { openSync, unlinkSync, writeSync } from 'node:fs'
 import { bootClock } from '../clock.ts'
 import { reason, Temporary } from '../errors.ts'
+import { asCalled } from '../process/caller.ts'
 import { processOf } from '../process/identity.ts'
 import { bearersOf, forksSoFar, type Since } from '../process/marks.ts'
 import type { Terms } from '../state/local.ts'
@@ -33,7 +34,7 @@ const leaseOver = 'the lease is over'
 export class Run {
   /** Resolves when the command has ended and nothing of it is left. */
   readonly over: Promise<Ended>
-  readonly #command: readonly string[]
+  readonly #command: readonly [string, ...string[]]
   readonly #environment: NodeJS.ProcessEnv
   readonly #id: string
   readonly #grace: number
@@ -52,7 +53,7 @@ export class Run {
   #force: NodeJS.Timeout | undefined
 
   /** @param id what whatever comes from the command is known by: it stands in `environment` */
-  constructor(command: readonly string[], environment: NodeJS.ProcessEnv, id: string, { grace }: Terms) {
+  constructor(command: readonly [string, ...string[]], environment: NodeJS.ProcessEnv, id: string, { grace }: Terms) {
     const { promise, resolve } = Promise.withResolvers<Ended>()
     this.over = promise
     this.#resolve = resolve
@@ -76,7 +77,7 @@ export class Run {
 
   /** Starts the command, once the lock is held. @throws never: how that failed is told at its end */
   start(more: NodeJS.ProcessEnv): void {
-    const [file = '', ...args] = becoming(this.#command)
+    const [file = '', ...args] = becoming(asCalled(this.#command))
     const forks = forksSoFar()
     try {
       const child = spawn(file, args, { env: { ...this.#environment, ...more }, stdio: 'inherit' })

@@ -11,6 +11,10 @@ set -f
 _how=$1 _shepherd=$2 _cwd=$3 _count=$4 _names=$5
 shift 5
 
+# The soft limit of open files that Node came with.
+[ -z "${_soft-}" ] || ulimit -Sn "$_soft"
+unset _soft
+
 # A variable that the environment brought is handed on; one that was unset and set again is not.
 _i=0
 while [ "$_i" -lt "$_count" ]; do

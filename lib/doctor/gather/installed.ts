@@ -81,10 +81,11 @@ function optionsIn(args: readonly string[]): Record<string, string> {
   return Object.fromEntries(pairs)
 }
 
-/** What configure would write now, with the Node, the place and the options that it was written with. */
+/** What configure would write now, with the place and the options that it was written with. */
 function again(definition: Definition, args: readonly string[]): string {
   const { instance = '', definition: definitionFile = '' } = optionsIn(args)
-  const place = { node: args[0] ?? '', programs: dirname(args[1] ?? ''), instance, definitionFile }
+  const programs = dirname(args[1] ?? '')
+  const place = { node: `${programs}/bin/run`, programs, instance, definitionFile }
   return asText(consulConfig(definition, { ...place, more: args.slice(8) }))
 }
 
@@ -94,6 +95,9 @@ function programsIn({ services, watches }: ConsulConfig): string[] {
   const named = commands.flatMap(([node = '', program = '']) => [node, program])
   const home = dirname(commands[0]?.[1] ?? '')
   return [
-    ...new Set([...named, ...['reconcile.cjs', 'lib/launch.sh', 'lib/shepherd.sh'].map(name => `${home}/${name}`)]),
+    ...new Set([
+      ...named,
+      ...['bin/node', 'reconcile.cjs', 'lib/launch.sh', 'lib/shepherd.sh'].map(name => `${home}/${name}`),
+    ]),
   ]
 }
