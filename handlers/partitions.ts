@@ -15,6 +15,7 @@ import { list } from '../lib/partitions/list.ts'
 import { mustBeAcceptable } from '../lib/partitions/new-ids.ts'
 import { readPartitions } from '../lib/partitions/set.ts'
 import { byName, listed } from '../lib/plan-sentence.ts'
+import { readAll } from '../lib/stdin.ts'
 
 const actions: readonly string[] = ['list', ...changes, 'rename', 'sync']
 
@@ -85,7 +86,7 @@ function checkWords(action: string, ids: readonly string[], document: string | u
 
 function read(file: string): string {
   try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8')
+    return file === '-' ? readAll(0) : readFileSync(file, 'utf8')
   } catch (error) {
     throw new Permanent(`cannot read the document ${file}: ${reason(error)}; name a file, or - for stdin`)
   }

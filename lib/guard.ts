@@ -2,7 +2,7 @@
  * The tick: renews the lease, looks after what is local, and starts a reconcile when there is something to do. It says
  * how things are in Consul's check language.
  */
-import { copyFileSync, existsSync, statSync, truncateSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { bootClock, bootId, seconds } from './clock.ts'
 import { Consul } from './consul/http.ts'
 import { acceptedDefinition, stampOf } from './definition/cached.ts'
@@ -12,6 +12,7 @@ import { readFree } from './lease/free.ts'
 import { instanceLease } from './lease/lease.ts'
 import { type Renewal, renew } from './lease/renew.ts'
 import { killMembers, membersOf } from './process/containment.ts'
+import { capOutputs } from './process/output.ts'
 import { withReadiness } from './ready.ts'
 import { isReportStale } from './report.ts'
 import { longestPause } from './sources/state.ts'
@@ -50,8 +51,6 @@ const startUp = 500
 const lookEvery = 10_000
 /** By so much checks and hooks are put off at most, ms: see events/queue.ts. */
 const mostPutOff = 300_000
-/** What a process may print before its output is put aside, bytes. */
-const mostOutput = 1024 * 1024
 
 /** One tick. @param interval the guard's, ms */
 export async function guard(here: ThisInstance, interval: number): Promise<Tick> {
@@ -62,7 +61,7 @@ export async function guard(here: ThisInstance, interval: number): Promise<Tick>
   enterState(here.files, here.instance, here.service)
   const local = localFacts(here.files, instanceLease(here.files, t0), t0)
   const renewal = await tryToRenew(here, local, t0)
-  capOutputs(here.files, local)
+  capOutputs(outputsOf(here.files, local), line => appendLog(here.files.log, `${here.instance} guard: ${line}`))
   const verdict = typeof renewal === 'string' ? unanswered(here, local, interval, renewal) : null
   if (typeof renewal !== 'string') killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))
   const mustAttend = await tellHooks(here, local, verdict, interval)
@@ -264,11 +263,6 @@ function needsWork({ acquisition, releasing, index, restart, shepherd, status, a
   return index === null || restart || (shepherd === null && !/^finished\b/.test(status ?? ''))
 }
 
-/** Nothing fills the disk: what is too long is copied aside, and the process goes on at the beginning of its file. */
-function capOutputs(files: InstanceFiles, local: ReadonlyMap<string, Local>): void {
-  for (const { output } of [...[...local.keys()].map(files.partition), files.worker]) {
-    if ((statSync(output, { throwIfNoEntry: false })?.size ?? 0) <= mostOutput) continue
-    copyFileSync(output, `${output}.1`)
-    truncateSync(output)
-  }
+function outputsOf(files: InstanceFiles, local: ReadonlyMap<string, Local>): string[] {
+  return [...[...local.keys()].map(files.partition), files.worker].map(({ output }) => output)
 }

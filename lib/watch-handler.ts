@@ -1,18 +1,14 @@
 /** What the watch handlers share: leave at once when nothing changed for this instance, otherwise reconcile. */
-import { fstatSync, readFileSync } from 'node:fs'
 import { exit, print } from './frame.ts'
 import { dryRunArg, type InstanceArgs, instanceArgs, type ThisInstance, thisInstance } from './instance-args.ts'
 import { makeDirectory, readFact, writeFact } from './state/facts.ts'
 import { elsewhere, leaveToHolder } from './state/handler-mark.ts'
+import { readStdin } from './stdin.ts'
 
 export const watchArgs = { ...instanceArgs, ...dryRunArg } as const
 
 /** The whole run's limit: a stop may take its grace period, and a hung handler blocks its watch. */
 export const handlerDeadline = 120_000
-
-export function readStdin(): string {
-  return fstatSync(0).isCharacterDevice() ? '' : readFileSync(0, 'utf8') // process.stdin would build a stream
-}
 
 export interface Watch {
   /** Names the file that keeps what it saw last. */

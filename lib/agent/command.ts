@@ -1,5 +1,5 @@
 /** How `watchbill agent` runs Consul: its arguments, and the settings that it is given in a file. Pure. */
-import { needs } from '../configure/agent.ts'
+import { needs, wants } from '../configure/agent.ts'
 import { Permanent } from '../errors.ts'
 import { isAtLeast, type Version } from './consul-program.ts'
 
@@ -16,7 +16,7 @@ export interface Wishes {
   readonly tls: Tls
   /** The gossip key itself. */
   readonly encrypt: string | null
-  /** Consul's own configuration, in this order; watchbill's needs come after it. */
+  /** Consul's own configuration, in this order; watchbill's wants come before it, its needs after it. */
   readonly config: readonly { readonly path: string; readonly directory: boolean }[]
 }
 
@@ -37,8 +37,17 @@ export function check({ server, bootstrap, join, tls }: Wishes): void {
     throw wrong('--verify needs --ca-file, --cert-file and --key-file')
 }
 
+/** Settings that are given in files. What comes later wins in Consul: what is only wanted may be set otherwise. */
+export interface SettingsFiles {
+  readonly wanted: string
+  readonly needed: string
+}
+
+/** The settings in the first of them. */
+export const wantedSettings: Readonly<Record<string, unknown>> = wants
+
 /** Consul's arguments. None of them is a secret: everybody on the machine can read them. */
-export function argumentsFor(wishes: Wishes, settingsFile: string): string[] {
+export function argumentsFor(wishes: Wishes, { wanted, needed }: SettingsFiles): string[] {
   const { server, bootstrap, join, dataDir, node, logLevel, bind, client, config } = wishes
   const given = Object.entries({ node, bind, client, 'log-level': logLevel })
   return [
@@ -48,8 +57,9 @@ export function argumentsFor(wishes: Wishes, settingsFile: string): string[] {
     `-data-dir=${dataDir}`,
     ...given.flatMap(([name, value]) => (value === undefined ? [] : [`-${name}=${value}`])),
     ...join.map(host => `-retry-join=${host}`),
+    `-config-file=${wanted}`,
     ...config.map(({ path, directory }) => `-config-${directory ? 'dir' : 'file'}=${path}`),
-    `-config-file=${settingsFile}`,
+    `-config-file=${needed}`,
   ]
 }
 

@@ -2,14 +2,13 @@
 import { mkdirSync, readFileSync, statSync } from 'node:fs'
 import { attempt, install } from '../configure/install.ts'
 import { Permanent } from '../errors.ts'
-import { argumentsFor, settingsFor, type Wishes } from './command.ts'
+import { asCalled, callersEnvironment } from '../process/caller.ts'
+import { argumentsFor, settingsFor, type Wishes, wantedSettings } from './command.ts'
 import { consulProgram, versionOf } from './consul-program.ts'
 
 export interface Prepared {
   /** The command, and its arguments. */
   readonly argv: readonly [string, ...string[]]
-  /** Settings that are given in a file. */
-  readonly settingsFile: string
 }
 
 /**
@@ -20,18 +19,27 @@ export interface Prepared {
 export function prepare(wishes: Wishes, consul: string | undefined, dryRun: boolean): Prepared {
   const program = consulProgram(consul, process.env)
   const settings = settingsFor(wishes, versionOf(program))
-  const settingsFile = `${wishes.dataDir}/watchbill-agent.json`
+  const files = {
+    wanted: `${wishes.dataDir}/watchbill-agent-defaults.json`,
+    needed: `${wishes.dataDir}/watchbill-agent.json`,
+  }
   if (!dryRun) {
     attempt('make', wishes.dataDir, () => mkdirSync(wishes.dataDir, { recursive: true, mode: 0o700 }))
-    install(settingsFile, `${JSON.stringify(settings, null, 2)}\n`, false, 0o600)
+    for (const [file, text] of [
+      [files.wanted, wantedSettings],
+      [files.needed, settings],
+    ] as const) {
+      install(file, `${JSON.stringify(text, null, 2)}\n`, false, 0o600)
+    }
   }
-  return { argv: [program, ...argumentsFor(wishes, settingsFile)], settingsFile }
+  return { argv: [program, ...argumentsFor(wishes, files)] }
 }
 
 /** Becomes Consul, with this pid: a supervisor sees Consul itself, and systemd its notification. Does not return. */
 export function become(argv: readonly [string, ...string[]]): never {
   if (!process.execve) throw new Permanent(`cannot become consul: Node ${process.version} cannot; use 22.19 or later`)
-  return process.execve(argv[0], argv, process.env)
+  const [file, ...args] = asCalled(argv)
+  return process.execve(file, [file, ...args], callersEnvironment())
 }
 
 /** Whether a path is a directory. @throws Permanent when there is nothing */

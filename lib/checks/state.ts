@@ -2,6 +2,7 @@
 import type { CheckDefinition } from '../definition/definition.ts'
 import type { CheckEvent } from '../events/event.ts'
 import { encode } from '../names.ts'
+import { textOf } from '../output/tail.ts'
 import { readFact, readLine, removeFact, writeFact } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/instance.ts'
 
@@ -82,7 +83,9 @@ const mostOutput = 4096
 export function takeResult(files: CheckFiles): { code: number; output: string } | null {
   const line = readLine(files.exit)
   if (line === null || !/^\d+$/.test(line)) return null
-  const output = (readFact(files.output) ?? '').slice(0, mostOutput)
+  const output = textOf(files.output, 'first', 4 * mostOutput)
+    .trimEnd()
+    .slice(0, mostOutput)
   removeFact(files.exit)
   return { code: Number(line), output }
 }

@@ -17,6 +17,12 @@ export interface Agent {
 export const needs = { enable_local_script_checks: true, leave_on_terminate: false } as const
 export type Need = keyof typeof needs
 
+/**
+ * What it is better off with. Consul allows a client 200 connections, and this machine is one client: its watches (four
+ * of a definition), guards, handlers and waiting locks share them. The agent refuses the rest, guards included.
+ */
+export const wants = { limits: { http_max_conns_per_client: 1000 } } as const
+
 /** `/v1/agent/self`, as far as it is used. Settings are named as in Consul's own code, which differs between versions. */
 export interface Self {
   readonly Config?: { readonly NodeName?: string; readonly Version?: string }

@@ -77,8 +77,7 @@ export function unconfigure(services: readonly Service[], wanted: Wanted, force:
 
 function configsFor(services: readonly Service[], node: string, wanted: Wanted): ConsulConfig[] {
   const programs = `${homeOf(wanted)}/current`
-  const choice = wanted['node-binary']
-  const run = { programs, node: choice === 'include' ? `${programs}/bin/node` : resolve(choice) }
+  const run = { programs, node: `${programs}/bin/run` }
   const more = passedOn(wanted, process.env)
   return services.map(({ file, definition }) =>
     consulConfig(definition, { ...run, more, definitionFile: file, instance: instanceName(node, definition.id) }),

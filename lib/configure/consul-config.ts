@@ -9,7 +9,7 @@ import { keysOf } from '../names.ts'
 export interface Place {
   readonly instance: string
   readonly definitionFile: string
-  /** The Node that runs the programs. */
+  /** What runs the programs: a release's bin/run. */
   readonly node: string
   /** The directory that holds <program>.cjs. */
   readonly programs: string

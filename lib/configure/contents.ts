@@ -27,12 +27,13 @@ export async function contentsHere(node: string): Promise<Contents> {
 }
 
 function isExecutable(file: string): boolean {
-  return file === 'watchbill' || file.endsWith('.sh')
+  return file === 'watchbill' || file === 'bin/run' || file.endsWith('.sh')
 }
 
 /** What the programs run or load that is not bundled. */
 const beside = [
   'lib/configure/keep.cjs',
+  'lib/configure/caller.sh',
   'lib/process/launch.sh',
   'lib/process/shepherd.sh',
   'lib/lock/lock-shepherd.sh',
@@ -50,12 +51,13 @@ async function fromSources(): Promise<Map<string, string>> {
   for (const program of programs) files.set(`${program}.cjs`, text('lib/configure/entry.cjs'))
   for (const file of beside) files.set(`lib/${basename(file)}`, text(file))
   const list = execFileSync(process.execPath, [`${root}/handlers/watchbill.js`, '--help'], { encoding: 'utf8' })
+  files.set('bin/run', text('lib/configure/run.sh'))
   return files.set('watchbill', text('lib/configure/watchbill.sh').replace('LIST\n', list))
 }
 
 function fromRelease(release: string): Map<string, string> {
   const files = readdirSync(release, { withFileTypes: true })
   const parts = readdirSync(`${release}/lib`).map(name => `lib/${name}`)
-  const names = [...files.flatMap(entry => (entry.isFile() ? [entry.name] : [])), ...parts]
+  const names = [...files.flatMap(entry => (entry.isFile() ? [entry.name] : [])), 'bin/run', ...parts]
   return new Map(names.map(name => [name, readFileSync(`${release}/${name}`, 'utf8')]))
 }

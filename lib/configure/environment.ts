@@ -1,5 +1,6 @@
 /** What the programs are told, since Consul runs them with the agent's environment and not with that of whoever configures. */
 import { resolve } from 'node:path'
+import { addressFrom } from '../consul/address.ts'
 import { defaultState } from '../state/instance.ts'
 
 const defaultAddress = '127.0.0.1:8500'
@@ -19,14 +20,22 @@ export function passedOn(given: Given, env: Environment): string[] {
   const token = given['token-file'] || env.CONSUL_HTTP_TOKEN_FILE
   return [
     ...(state && resolve(state) !== defaultState ? ['--state', resolve(state)] : []),
-    ...(address && address !== defaultAddress ? ['--http-addr', address] : []),
+    ...(address && address !== defaultAddress ? ['--http-addr', originOf(address)] : []),
     ...(token ? ['--token-file', resolve(token)] : []),
   ]
+}
+
+/** Everybody can read the agent's arguments and files. @throws Permanent for an address with more than the origin */
+function originOf(address: string): string {
+  const { origin } = addressFrom({ CONSUL_HTTP_ADDR: address })
+  // Without a scheme CONSUL_HTTP_SSL decides, which is the agent's.
+  return /^https?:/.test(address) ? origin : address.replace(/\/$/, '')
 }
 
 /** What says here how to speak to Consul and has no argument: a token itself never stands in a file of Consul's. */
 const silent = [
   'CONSUL_HTTP_TOKEN',
+  'CONSUL_HTTP_AUTH',
   'CONSUL_HTTP_SSL',
   'CONSUL_HTTP_SSL_VERIFY',
   'CONSUL_CACERT',

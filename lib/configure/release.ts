@@ -10,6 +10,7 @@
  *     lib/              the bundles, launch.sh and shepherd.sh
  *     cache/            their compiled code
  *     bin/node          the Node that runs them, or a link to one outside
+ *     bin/run           runs them with it: see caller.sh
  *     package.json
  */
 import { createHash } from 'node:crypto'
@@ -31,7 +32,7 @@ export interface Release {
   readonly built: boolean
   /** `current` named another one, or none. */
   readonly switched: boolean
-  /** The Node that Consul is to run, and the directory of the programs: through `current` where they lie there. */
+  /** What Consul is to run the programs with, and their directory, through `current`. */
   readonly node: string
   readonly programs: string
 }
@@ -52,7 +53,7 @@ export async function makeRelease({ home, node: choice, dryRun }: ReleaseOptions
   const directory = `${home}/releases/${version}`
   const built = !isWhole(directory, contents, node)
   const programs = `${home}/current`
-  const facts = { version, directory, built, programs, node: node.outside ?? `${programs}/bin/node` }
+  const facts = { version, directory, built, programs, node: `${programs}/bin/run` }
   if (dryRun) return { ...facts, switched: false }
   process.umask(0o022) // Consul's user reads what root's 077 would hide
   if (built) attempt('make', directory, () => build(home, directory, contents, node))

@@ -16,4 +16,11 @@ if [ ! -e "$known" ]; then
   echo "watchbill: permanent: cannot run $program: there is no such program; see watchbill --help" >&2
   exit 100
 fi
+. "$here/lib/caller.sh"
+# Node also forgets which signals the caller ignores, as nohup does: these two start what is to ignore them too.
+case $program in lock | agent)
+  while read -r _name _value; do
+    case $_name in SigIgn:) export WATCHBILL_CALLER_IGNORED="$_value" && break ;; esac
+  done </proc/self/status ;;
+esac
 exec "$here/bin/node" "$known" "$@"

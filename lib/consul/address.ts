@@ -8,20 +8,22 @@ export interface Address {
   readonly socketPath: string | null
   /** Never printed: it goes into the X-Consul-Token header and nowhere else. */
   readonly token: string | null
+  /** CONSUL_HTTP_AUTH as the Authorization header has it; never printed either. */
+  readonly auth: string | null
   readonly tls: Readonly<Record<string, unknown>>
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * Reads CONSUL_HTTP_ADDR, _SSL, _TOKEN, _TOKEN_FILE, CONSUL_CACERT, _CLIENT_CERT, _CLIENT_KEY, _TLS_SERVER_NAME.
- * @throws Permanent when a file that they name cannot be read, or the address is not one.
+ * Reads CONSUL_HTTP_ADDR, _AUTH, _SSL, _TOKEN, _TOKEN_FILE, CONSUL_CACERT, _CLIENT_CERT, _CLIENT_KEY, _TLS_SERVER_NAME.
+ * @throws Permanent when a file that they name cannot be read, or the address is not one, or more than the origin: to
+ * drop the rest could ask another Consul.
  */
 export function addressFrom(env: Environment): Address {
   const address = env.CONSUL_HTTP_ADDR || '127.0.0.1:8500'
-  const token = tokenFrom(env)
-  const tls = tlsFrom(env)
-  if (address.startsWith('unix://')) return { origin: 'http://localhost', socketPath: address.slice(7), token, tls }
+  const secrets = { token: tokenFrom(env), auth: authFrom(env), tls: tlsFrom(env) }
+  if (address.startsWith('unix://')) return { origin: 'http://localhost', socketPath: address.slice(7), ...secrets }
   const ssl = /^(1|t|true)$/i.test(env.CONSUL_HTTP_SSL ?? '')
   const url = address.includes('://') ? address : `${ssl ? 'https' : 'http'}://${address}`
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
@@ -29,7 +31,28 @@ export function addressFrom(env: Environment): Address {
       `cannot use CONSUL_HTTP_ADDR ${JSON.stringify(shown(address))}: it is not an address; give host:port, an http(s):// URL or unix:///path`,
     )
   }
-  return { origin: new URL(url).origin, socketPath: null, token, tls }
+  const { origin } = onlyOrigin(new URL(url))
+  return { origin, socketPath: null, ...secrets }
+}
+
+function onlyOrigin(url: URL): URL {
+  const { origin, username, password, pathname, search, hash } = url
+  const refused = (why: string, todo: string) => new Permanent(`cannot use CONSUL_HTTP_ADDR ${origin}: ${why}; ${todo}`)
+  const alone = `give ${origin} alone`
+  if (username || password) {
+    const todo = `put them into CONSUL_HTTP_AUTH, as user:password, and ${alone}`
+    throw refused('it holds a user or a password, which others could read in arguments and files', todo)
+  }
+  if (pathname !== '/') throw refused('it holds a path, and Consul is only asked at the root', alone)
+  if (search) throw refused("it holds a query, and no other datacenter than the agent's is asked", alone)
+  if (hash) throw refused('it holds a fragment, which no server gets', alone)
+  return url
+}
+
+/** As Consul's own command line sends it. */
+function authFrom({ CONSUL_HTTP_AUTH: auth }: Environment): string | null {
+  if (!auth) return null
+  return `Basic ${Buffer.from(auth.includes(':') ? auth : `${auth}:`).toString('base64')}`
 }
 
 /** @throws Permanent for what can be no token: with none at all, Consul would answer as if there were nothing */

@@ -1,9 +1,9 @@
 /** One connection to Consul's HTTP API. Every request has a time limit: a cut-off agent hangs for half a minute. */
 import { Agent, type ClientRequest, request } from 'node:http'
-import { Permanent, reason, Temporary } from '../errors.ts'
+import { reason, Temporary } from '../errors.ts'
 import { type Address, addressFrom } from './address.ts'
 import { parse } from './json.ts'
-import { Denied, permissionFor } from './permission.ts'
+import { Denied, permissionFor, Refused } from './permission.ts'
 
 export interface Answer {
   readonly status: number
@@ -30,26 +30,32 @@ export interface ConsulOptions {
   readonly debug?: (line: string) => void
 }
 
+/** An agent closes a connection that is one too many without a word (seen on 1.8.7); newer ones answer 429. */
+const tooMany =
+  'is it up, and are fewer connections open than its limits.http_max_conns_per_client? see watchbill doctor'
 /** Far more than any service needs; Node makes no text of twice as much. */
 const mostBytes = 256 * 1024 * 1024
 
 export class Consul {
-  readonly address: Address
-  readonly #agent: Agent
+  #address: Address
+  #agent: Agent
   readonly #request: typeof request
   readonly #options: ConsulOptions
   readonly #limit: number
   readonly #debug: ((line: string) => void) | undefined
 
-  constructor(options: ConsulOptions = {}) {
-    this.address = addressFrom(options.env ?? process.env)
+  /** @param address what `options.env` says; read from there when left out */
+  constructor(options: ConsulOptions = {}, address = addressFrom(options.env ?? process.env)) {
+    this.#address = address
     this.#options = options
     this.#limit = options.limit ?? 5000
     this.#debug = options.debug
-    // Node's own module, and not a package: it is compiled into Node, and loading any other costs as much as Node's start.
-    const secure = this.address.origin.startsWith('https:') ? process.getBuiltinModule('node:https') : null
-    this.#request = secure?.request ?? request
-    this.#agent = new (secure?.Agent ?? Agent)({ keepAlive: true, maxSockets: 1, ...this.address.tls })
+    this.#request = secureModule(address)?.request ?? request
+    this.#agent = agentFor(address)
+  }
+
+  get address(): Address {
+    return this.#address
   }
 
   /**
@@ -57,12 +63,13 @@ export class Consul {
    * @throws Temporary when Consul does not answer in time, or with a status that is not in `ok`; Permanent for 403.
    */
   async request(method: Method, path: string, { body, ok = [200], on }: Request = {}): Promise<Answer> {
-    const answer = await this.#send(method, path, body)
+    const answer = await this.#sendTwice(method, path, body)
     this.#debug?.(this.#hidden(`${method} ${path} ${body ?? ''} -> ${answer.status} ${answer.text.slice(0, 2000)}`))
     if (ok.includes(answer.status)) return answer
     if (answer.status === 403) throw refusal(`${method} ${path}`, answer.text, permissionFor(method, path, on))
     const said = this.#hidden(`${answer.status} ${answer.text.replace(/\s+/g, ' ').slice(0, 200)}`.trim())
-    throw new Temporary(`cannot ${method} ${path}: Consul answered ${said}; it is tried again`)
+    const todo = answer.status === 429 && /connections/.test(said) ? tooMany : 'it is tried again'
+    throw new Temporary(`cannot ${method} ${path}: Consul answered ${said}; ${todo}`)
   }
 
   /** Like `request`, with the answer parsed. @throws Temporary when it is not JSON. */
@@ -72,34 +79,69 @@ export class Consul {
 
   /** Another connection to the same Consul, with a time limit of its own. The caller closes it. */
   another(limit: number): Consul {
-    return new Consul({ ...this.#options, limit })
+    return new Consul({ ...this.#options, limit }, this.#address)
   }
 
+  /** Closes its connection; the next request makes another. */
   close(): void {
     this.#agent.destroy() // nothing is in flight that anyone waits for
   }
 
+  /** Once more with another token: what is refused was not done. What was cut off may have been, so that is an error. */
+  async #sendTwice(method: Method, path: string, body: string | undefined): Promise<Answer> {
+    try {
+      const answer = await this.#send(method, path, body)
+      if (answer.status !== 403 || !this.#reread()) return answer
+    } catch (error) {
+      if (secureModule(this.#address)) this.#reread()
+      throw error
+    }
+    return this.#send(method, path, body)
+  }
+
+  /**
+   * A token or a certificate may have been replaced in its file since that was read.
+   * @returns whether it was: then the new ones count from now on
+   * @throws Temporary when a file cannot be read: it may just be replaced
+   */
+  #reread(): boolean {
+    const { token, tls } = this.#address
+    try {
+      this.#address = addressFrom(this.#options.env ?? process.env)
+    } catch (error) {
+      throw new Temporary(`cannot go on with what Consul refuses: ${reason(error)}`)
+    }
+    if (JSON.stringify(tls) !== JSON.stringify(this.#address.tls)) {
+      this.close()
+      this.#agent = agentFor(this.#address)
+      return true
+    }
+    return token !== this.#address.token
+  }
+
   #send(method: Method, path: string, body: string | undefined): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const { hostname, port } = new URL(this.address.origin)
-      const socketPath = this.address.socketPath ?? undefined
+      const { hostname, port } = new URL(this.#address.origin)
+      const socketPath = this.#address.socketPath ?? undefined
       const host = hostname.replace(/^\[|\]$/g, '') // an IPv6 address
       const options = { method, path, host, port, socketPath, headers: this.#headers(), agent: this.#agent }
-      const refuse = (why: string) =>
-        reject(new Temporary(`cannot reach Consul at ${this.#where()}: ${why}; is it up?`))
+      const refuse = (why: string, todo = 'is it up?') =>
+        reject(new Temporary(`cannot reach Consul at ${this.#where()}: ${why}; ${todo}`))
       let sent: ClientRequest
       try {
         sent = this.#request(options)
       } catch (error) {
         return refuse(reason(error)) // such as a TLS key that is none
       }
-      const fail = (why: string) => {
+      const fail = (why: string, todo?: string) => {
         clearTimeout(timer)
-        refuse(why)
+        refuse(why, todo)
         sent.destroy()
       }
       const timer = setTimeout(() => fail(`no answer within ${this.#limit} ms`), this.#limit)
-      sent.on('error', error => fail(reason(error)))
+      sent.on('error', error =>
+        fail(reason(error), (error as NodeJS.ErrnoException).code === 'ECONNRESET' ? tooMany : undefined),
+      )
       sent.on('response', response => {
         const { statusCode: status = 0, headers } = response
         const index = headers['x-consul-index']
@@ -121,24 +163,32 @@ export class Consul {
   }
 
   #headers(): Record<string, string> {
-    return this.address.token === null ? {} : { 'x-consul-token': this.address.token }
+    const { token, auth } = this.#address
+    return { ...(token !== null && { 'x-consul-token': token }), ...(auth !== null && { authorization: auth }) }
   }
 
   #where(): string {
-    return this.address.socketPath ?? this.address.origin
+    return this.#address.socketPath ?? this.#address.origin
   }
 
   /** Whatever Consul answers, and whoever answers in its place: the token is not repeated. */
   #hidden(text: string): string {
-    const { token } = this.address
+    const { token } = this.#address
     return token === null ? text : text.replaceAll(token, '<the token>')
   }
 }
 
+/** Node's own module, and not a package: it is compiled into Node, and loading any other costs as much as Node's start. */
+function secureModule({ origin }: Address) {
+  return origin.startsWith('https:') ? process.getBuiltinModule('node:https') : null
+}
+
+function agentFor(address: Address): Agent {
+  return new (secureModule(address)?.Agent ?? Agent)({ keepAlive: true, maxSockets: 1, ...address.tls })
+}
+
 /** Consul says 403 to a token that it does not know, too ("ACL not found", seen on 1.8.7). */
-function refusal(act: string, said: string, missing: string): Permanent {
+function refusal(act: string, said: string, missing: string): Refused {
   if (!/ACL not found/i.test(said)) return new Denied(act, missing)
-  return new Permanent(
-    `cannot ${act}: Consul does not know the token: it was deleted, or has expired; give another one`,
-  )
+  return new Refused(`cannot ${act}: Consul does not know the token: it was deleted, or has expired; give another one`)
 }

@@ -5,8 +5,18 @@
 import { Permanent } from '../errors.ts'
 import type { Operation } from './kv.ts'
 
-/** Consul has refused. Whoever holds a lease goes on by it: a refusal is no statement about any lock. */
-export class Denied extends Permanent {
+/** Consul's 403: the token lacks something, or is not known. */
+export class Refused extends Permanent {
+  readonly refused = true
+}
+
+/** By what it has: the programs of a release are bundled, and a class may be there twice. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof Error && 'refused' in error
+}
+
+/** The token lacks a permission. Whoever holds a lease goes on by it: a refusal is no statement about any lock. */
+export class Denied extends Refused {
   /** Such as `key_prefix "watchbill/work/lock/" write`. */
   readonly missing: string
 

@@ -1,6 +1,7 @@
 /** All checks, in the order in which they are told. Each is pure. */
 import { accessControl } from './check/access.ts'
 import { leaveOnTerminate } from './check/agent-settings.ts'
+import { connections } from './check/connections.ts'
 import { containment } from './check/containment.ts'
 import { gossipEncryption } from './check/encryption.ts'
 import { guardChecks } from './check/guard-check.ts'
@@ -26,6 +27,7 @@ const checks: readonly ((facts: Facts) => Finding | Finding[])[] = [
   killMode,
   installations,
   guardChecks,
+  connections,
   timing,
   stateDirectories,
   versions,

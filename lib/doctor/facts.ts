@@ -5,6 +5,8 @@ export interface Facts {
   /** The user that the agent runs as; null when that cannot be seen. */
   readonly agentUid: number | null
   readonly installed: readonly Installed[]
+  /** The most connections that one client has open to the agent's HTTP port; null when it is no port of this machine. */
+  readonly connections: number | null
   /** Where those files were looked for. */
   readonly consulDir: string
   readonly services: readonly (ServiceFacts | (Unknown & { readonly service: string }))[]
@@ -30,6 +32,8 @@ export interface AgentFacts {
   readonly httpTimeouts: readonly { readonly name: string; readonly ms: number }[]
   /** `limits.request_limits` refuse what exceeds them. */
   readonly enforcesLimits: boolean
+  /** Its limits.http_max_conns_per_client; null where it does not tell. */
+  readonly mostConnections: number | null
   /** Ids of the services that it has. */
   readonly services: readonly string[]
 }
@@ -48,6 +52,8 @@ export interface Installed {
   readonly service: string
   readonly id: string
   readonly instance: string
+  /** How many watches it holds: each is a connection to the agent. */
+  readonly watches: number
   /** The guard's status before its first run, as the file has it. */
   readonly initialStatus: string | null
   readonly guardIntervalMs: number | null

@@ -6,6 +6,7 @@ import { byName } from '../plan-sentence.ts'
 import { lookAtCluster } from '../snapshot.ts'
 import type { Facts, ServiceFacts } from './facts.ts'
 import { agentFacts } from './gather/agent.ts'
+import { openConnections } from './gather/connections.ts'
 import { installedIn } from './gather/installed.ts'
 import { agentPid, consulEnvironment, hasSetpriv, unitFacts, userOf } from './gather/machine.ts'
 
@@ -20,7 +21,17 @@ export async function gather(consul: Consul, consulDir: string): Promise<Facts> 
     hasSetpriv(),
     ...[...names].map(name => serviceFacts(consul, name)),
   ])
-  return { agent, unit, agentUid: pid === null ? null : userOf(pid), installed, consulDir, services, setpriv }
+  const connections = pid === null ? null : openConnections(consul.address)
+  return {
+    agent,
+    unit,
+    agentUid: pid === null ? null : userOf(pid),
+    connections,
+    installed,
+    consulDir,
+    services,
+    setpriv,
+  }
 }
 
 async function serviceFacts(consul: Consul, service: string): Promise<Facts['services'][number]> {

@@ -2,10 +2,11 @@
 import type { Context } from '../context.ts'
 import type { Definition } from '../definition/definition.ts'
 import { expand } from '../definition/expand.ts'
+import { textOf } from '../output/tail.ts'
 import { parseProcess, stateOf } from '../process/identity.ts'
 import { launchAll } from '../process/launch.ts'
 import { commonEnvironment } from '../process/start.ts'
-import { readFact, readLine, removeFact, writeFact } from '../state/facts.ts'
+import { readLine, removeFact, writeFact } from '../state/facts.ts'
 import type { Event } from './event.ts'
 
 const script = `${import.meta.dirname}/hook.sh`
@@ -81,7 +82,7 @@ export function stateOfHook({
 }
 
 function inWords(directory: string, code: string): string {
-  const said = (readFact(`${directory}/output`) ?? '').trim().split('\n').at(-1)?.slice(0, 200)
+  const said = textOf(`${directory}/output`, 'last', 4096).trim().split('\n').at(-1)?.slice(0, 200)
   return [code === '124' ? 'no end in time' : `exit ${code}`, said].filter(Boolean).join(': ')
 }
 

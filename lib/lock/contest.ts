@@ -4,6 +4,7 @@ import { bootClock } from '../clock.ts'
 import { lastEntry } from '../consul/batch.ts'
 import type { Consul } from '../consul/http.ts'
 import { type Below, base64, entriesBelow, type Operation, transact } from '../consul/kv.ts'
+import { isRefusal } from '../consul/permission.ts'
 import { RefusedKey } from '../consul/refused-key.ts'
 import { destroySession, newSession, sessionNames } from '../consul/session.ts'
 import { Permanent, reason } from '../errors.ts'
@@ -55,6 +56,8 @@ const queryLimit = 30_000
 const spread = 50
 const shortestPause = 100
 const longestPause = 5000
+/** How long a token that is refused may take to be replaced, ms: Consul's agents remember one for as long. */
+const rotation = 30_000
 
 /** How a lock's sessions are named. Nobody has one who neither holds the lock nor is about to try it. */
 export function lockSessionName(keys: LockKeys): string {
@@ -77,6 +80,8 @@ export class Contest {
   #session: string | null = null
   #waiting: Consul | null = null
   #pause = 0
+  /** When Consul first refused, after it had let us look: boot-clock ms. */
+  #refused: number | null = null
 
   constructor(contender: Contender) {
     const { wait } = contender.order
@@ -132,6 +137,7 @@ export class Contest {
 
   #see({ entries, index }: Below): void {
     const look = lookFrom(this.#contender.keys, entries)
+    this.#refused = null
     // Only now: what a blocking query tells became true at any time before it was answered.
     this.#free = refreshFree(this.#free, freeSlots(look), bootClock())
     this.#look = this.#seen = look
@@ -201,6 +207,8 @@ export class Contest {
   /** Until something changes, or a time has come, or we are to leave. */
   async #change(until: number | null): Promise<void> {
     const { consul, keys, signals } = this.#contender
+    // One connection for each who waits: Consul allows a machine 200 in all, watches and guards included.
+    consul.close()
     this.#waiting ??= consul.another(queryLimit)
     const query = entriesBelow(this.#waiting, keys.root, this.#index, longestQuery)
     query.catch(() => {}) // when something else was first
@@ -209,13 +217,15 @@ export class Contest {
     const below = await Promise.race([query, time(Math.min(...times), timer.signal), signals.came])
     timer.abort()
     if (below) this.#see(below)
-    else this.#stopWaiting()
     const free = freeSlots(this.#look as Look).size > 0
-    if (!below || free) this.#look = null
+    if (!below || free) {
+      this.#look = null
+      this.#stopWaiting()
+    }
     if (free) await delay(Math.random() * spread)
   }
 
-  /** The query goes on at the other end of its connection. */
+  /** A query that has not ended goes on at the other end of its connection. */
   #stopWaiting(): void {
     this.#waiting?.close()
     this.#waiting = null
@@ -225,7 +235,7 @@ export class Contest {
   async #failed(error: unknown): Promise<'over' | null> {
     const { order, warn, signals } = this.#contender
     if (error instanceof RefusedKey) mustBeNameable(order.name, this.#contender.keys)
-    if (!(error instanceof Error) || error.name !== 'Temporary') throw error
+    if (!(error instanceof Error) || !(error.name === 'Temporary' || this.#mayPass(error))) throw error
     if (this.#ends !== null && bootClock() >= this.#ends) {
       if (this.#seen === null || freeSlots(this.#seen).size > 0) throw error
       return 'over'
@@ -237,6 +247,13 @@ export class Contest {
     const rest = this.#ends === null ? this.#pause : Math.min(this.#pause, this.#ends - bootClock())
     await Promise.race([delay(Math.max(0, rest) * (0.5 + Math.random() / 2)), signals.came])
     return null
+  }
+
+  /** Consul refuses whoever it let in before: its token was replaced, and the new one may yet come. */
+  #mayPass(error: Error): boolean {
+    if (!isRefusal(error) || this.#seen === null) return false
+    this.#refused ??= bootClock()
+    return bootClock() - this.#refused < rotation
   }
 
   /** Gives back what may be ours. */

@@ -33,6 +33,7 @@ const sooner = 500
 
 /** Keeps it until `done`. @returns why it is lost, or null; `told` hears of each proof that fails, and '' of one that does not */
 export async function keep(keeper: Keeper, done: AbortSignal, told: (why: string) => void): Promise<string | null> {
+  keeper.consul.close() // one connection at a time
   const consul = keeper.consul.another(proofLimit)
   let pause = renewEvery
   try {

@@ -1,5 +1,6 @@
 /** The mark that identifies a command's descendants, and what else the command finds in its environment. */
 import { readFileSync } from 'node:fs'
+import { callersEnvironment } from '../process/caller.ts'
 import { innerMark, locksLimit, lockMarksVariable as marks, randomMark } from '../process/marks.ts'
 
 export interface Mark {
@@ -24,6 +25,6 @@ export function randomId(): string {
 
 /** Ours, as with any wrapper, but for the token: what a worker may do in Consul is not what this program may. */
 export function environmentFor(name: string, { number: id }: Mark): NodeJS.ProcessEnv {
-  const { CONSUL_HTTP_TOKEN: _token, [marks]: outer, ...rest } = process.env
+  const { CONSUL_HTTP_TOKEN: _token, [marks]: outer, ...rest } = callersEnvironment()
   return { ...rest, [marks]: outer ? `${outer} ${id}` : id, WATCHBILL_LOCK: name }
 }

@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { openSync, unlinkSync, writeSync } from 'node:fs'
 import { bootClock } from '../clock.ts'
 import { reason, Temporary } from '../errors.ts'
+import { asCalled } from '../process/caller.ts'
 import { livingOf } from '../process/containment.ts'
 import { type Process, processOf, signal } from '../process/identity.ts'
 import { forksSoFar, type Since } from '../process/marks.ts'
@@ -35,7 +36,7 @@ const leaseOver = 'the lease is over'
 export class Run {
   /** Resolves when the command has ended and nothing of it is left. */
   readonly over: Promise<Ended>
-  readonly #command: readonly string[]
+  readonly #command: readonly [string, ...string[]]
   readonly #environment: NodeJS.ProcessEnv
   readonly #mark: Mark
   readonly #grace: number
@@ -54,7 +55,7 @@ export class Run {
   #force: NodeJS.Timeout | undefined
 
   /** @param mark what everything bears that comes from the command: it stands in `environment` */
-  constructor(command: readonly string[], environment: NodeJS.ProcessEnv, mark: Mark, { grace }: Terms) {
+  constructor(command: readonly [string, ...string[]], environment: NodeJS.ProcessEnv, mark: Mark, { grace }: Terms) {
     const { promise, resolve } = Promise.withResolvers<Ended>()
     this.over = promise
     this.#resolve = resolve
@@ -78,7 +79,7 @@ export class Run {
 
   /** Starts the command, once the lock is held. @throws never: how that failed is told at its end */
   start(more: NodeJS.ProcessEnv): void {
-    const [file = '', ...args] = becoming(this.#command, this.#mark)
+    const [file = '', ...args] = becoming(asCalled(this.#command), this.#mark)
     const forks = forksSoFar()
     try {
       const child = spawn(file, args, { env: { ...this.#environment, ...more }, stdio: 'inherit' })

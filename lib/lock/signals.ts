@@ -1,5 +1,7 @@
 /** Signals to `lock`: while it waits the first one ends it; while the command runs they go to the command. */
 import { readFileSync } from 'node:fs'
+import { constants as os } from 'node:os'
+import { ignoredSignals } from '../process/caller.ts'
 
 const passed = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const
 
@@ -13,8 +15,10 @@ export class Signals {
   constructor() {
     const { promise, resolve } = Promise.withResolvers<null>()
     this.came = promise
+    const ignored = new Set(ignoredSignals())
     for (const signal of passed) {
       process.on(signal, () => {
+        if (ignored.has(os.signals[signal])) return // Node itself forgets that it is
         if (this.#passOn) {
           if (!isTyped(signal)) this.#passOn(signal)
         } else {

@@ -1,11 +1,13 @@
 /** What a partition's process printed: `output.1`, which the guard put aside when it grew too long, then `output`. */
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import { reason, Temporary } from '../errors.ts'
+import { type Part, partOf, tailOf, withoutHoles } from './tail.ts'
 
-const nothing = Buffer.alloc(0)
+const nothing: Part = { bytes: Buffer.alloc(0), size: 0 }
 const newline = 10
 /** How much of what was printed last is looked for again, bytes. */
 const overlap = 256
+/** How much of a file is read at most: more than that is there only between two ticks, or is a hole, bytes. */
+const mostRead = 16 * 1024 * 1024
 
 /** Where a reader is: `offset` bytes into `output`, and the last of them. */
 export interface Place {
@@ -20,35 +22,36 @@ export interface Printed {
 
 /** All there is, or its last lines. @throws Temporary when it cannot be read */
 export function printed(output: string, lines: number | null): Printed {
-  const now = readAll(output)
-  const bytes = Buffer.concat([readAll(`${output}.1`), now])
+  const now = end(output)
+  const bytes = withoutHoles(Buffer.concat([end(`${output}.1`).bytes, now.bytes]))
   return { bytes: lines === null ? bytes : lastLines(bytes, lines), place: placeAfter(now) }
 }
 
 /**
- * What came since. The guard copies `output` to `output.1` and empties it, and the process goes on at its beginning: then
- * the rest of the copy comes first. That shows in the size, or in other bytes where the last ones were.
+ * What came since. The guard puts the end of `output` aside as `output.1` and empties it, and the process goes on at its
+ * beginning: then the rest of what was put aside comes first. That shows in other bytes where the last ones were.
  * @throws Temporary when it cannot be read
  */
 export function printedSince(output: string, place: Place): Printed {
-  const seen = place.last.length
-  const from = place.offset - seen
-  const bytes = readFrom(output, from)
-  if (bytes.subarray(0, seen).equals(place.last)) {
-    return { bytes: bytes.subarray(seen), place: placeAt(place.offset + bytes.length - seen, bytes) }
-  }
-  const aside = readFrom(`${output}.1`, from)
-  const rest = aside.subarray(0, seen).equals(place.last) ? aside.subarray(seen) : readAll(`${output}.1`)
-  const fresh = readAll(output)
-  return { bytes: Buffer.concat([rest, fresh]), place: placeAfter(fresh) }
+  const { offset, last } = place
+  const before = read(output, () => partOf(output, offset - last.length, last.length))
+  const now = before.bytes.equals(last) ? end(output, offset) : end(output)
+  if (before.bytes.equals(last)) return { bytes: withoutHoles(now.bytes), place: placeAfter(now, place) }
+  const rest = after(end(`${output}.1`).bytes, place)
+  return { bytes: withoutHoles(Buffer.concat([rest, now.bytes])), place: placeAfter(now) }
 }
 
-function placeAfter(all: Buffer): Place {
-  return placeAt(all.length, all)
+/** What follows a place in what was put aside; all of it when the place is not there. */
+function after(aside: Buffer, { offset, last }: Place): Buffer {
+  if (aside.subarray(offset - last.length, offset).equals(last)) return aside.subarray(offset)
+  const found = aside.indexOf(last) // its beginning was not kept
+  return found < 0 ? aside : aside.subarray(found + last.length)
 }
 
-function placeAt(offset: number, bytes: Buffer): Place {
-  return { offset, last: Buffer.from(bytes.subarray(Math.max(0, bytes.length - overlap))) }
+function placeAfter({ bytes, size }: Part, before?: Place): Place {
+  if (bytes.length === 0 && before) return before
+  const all = before === undefined ? bytes : Buffer.concat([before.last, bytes])
+  return { offset: size, last: Buffer.from(all.subarray(Math.max(0, all.length - overlap))) }
 }
 
 /** The last line may lack its newline. */
@@ -62,24 +65,12 @@ function lastLines(bytes: Buffer, count: number): Buffer {
   return bytes.subarray(start)
 }
 
-function readAll(file: string): Buffer {
-  return read(file, () => readFileSync(file))
-}
-
-function readFrom(file: string, from: number): Buffer {
-  return read(file, () => {
-    const descriptor = openSync(file, 'r')
-    try {
-      const bytes = Buffer.alloc(Math.max(0, fstatSync(descriptor).size - from))
-      return bytes.subarray(0, readSync(descriptor, bytes, 0, bytes.length, from))
-    } finally {
-      closeSync(descriptor)
-    }
-  })
+function end(file: string, from = 0): Part {
+  return read(file, () => tailOf(file, mostRead, from))
 }
 
 /** One that is not there has nothing in it. */
-function read(file: string, how: () => Buffer): Buffer {
+function read(file: string, how: () => Part): Part {
   try {
     return how()
   } catch (error) {

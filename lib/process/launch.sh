@@ -17,6 +17,10 @@ _ifs=$IFS IFS='
 for _file in $_join; do printf 0 >"$_file"; done 2>/dev/null
 IFS=$_ifs
 
+# The soft limit of open files that Node came with.
+[ -z "${_soft-}" ] || ulimit -Sn "$_soft"
+unset _soft
+
 # A variable that the environment brought is handed on; one that was unset and set again is not.
 _i=0
 while [ "$_i" -lt "$_count" ]; do

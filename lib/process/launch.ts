@@ -1,5 +1,6 @@
 /** Starts scripts that outlive this program, many with one launcher, each with an environment of its own. */
 import { spawn } from 'node:child_process'
+import { callersLimit } from './caller.ts'
 
 const launcher = `${import.meta.dirname}/launch.sh`
 
@@ -45,7 +46,7 @@ export function launchAll(
     // Nothing of ours is inherited: Consul waits for whoever holds a handler's stdout or stderr.
     spawn('/bin/sh', [launcher, how, join.join('\n'), script, cwd, String(launches.length), names.join(' '), ...argv], {
       cwd: '/',
-      env: Object.fromEntries([...common, ...indexed]),
+      env: Object.fromEntries([...common, ...indexed, ['_soft', callersLimit() ?? '']]),
       detached: true,
       stdio: 'ignore',
     })

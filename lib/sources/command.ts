@@ -1,6 +1,7 @@
 /** A set that a program prints, or a module returns. Either runs in a process of its own, which timeout(1) ends. */
 import { join } from 'node:path'
 import { execa } from 'execa'
+import { asCalled } from '../process/caller.ts'
 import { type Fetch, type Fetched, type Fetching, late, mostBytes, textFrom } from './fetch.ts'
 
 const runner = join(import.meta.dirname, 'run-module.mjs')
@@ -17,7 +18,8 @@ async function outputOf(
   { cwd, environment, limit }: Fetching & { readonly limit: number },
 ): Promise<Fetched> {
   // timeout(1) stays when this program is killed, and ends the whole process group.
-  const result = await execa('timeout', ['-k', '1', String(limit / 1000), ...command], {
+  const [file, ...args] = asCalled(['timeout', '-k', '1', String(limit / 1000), ...command])
+  const result = await execa(file, args, {
     cwd,
     env: environment,
     extendEnv: false,

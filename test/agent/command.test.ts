@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { allOf, argumentsFor, check, settingsFor, shown, type Tls, type Wishes } from '../../lib/agent/command.ts'
+import {
+  allOf,
+  argumentsFor,
+  check,
+  settingsFor,
+  shown,
+  type Tls,
+  type Wishes,
+  wantedSettings,
+} from '../../lib/agent/command.ts'
 
 const noTls: Tls = { ca: undefined, cert: undefined, key: undefined, verify: false }
 const tls: Tls = { ca: '/ca.pem', cert: '/me.pem', key: '/me.key', verify: false }
@@ -18,11 +27,13 @@ const plain: Wishes = {
   encrypt: null,
   config: [],
 }
-const file = '/data/watchbill-agent.json'
+const files = { wanted: '/data/wanted.json', needed: '/data/needed.json' }
 
 describe("Consul's arguments", () => {
   it('are few when little is asked for', () => {
-    assert.deepEqual(argumentsFor(plain, file), ['agent', '-data-dir=/data', `-config-file=${file}`])
+    assert.deepEqual(argumentsFor(plain, files), [
+      ...['agent', '-data-dir=/data', '-config-file=/data/wanted.json', '-config-file=/data/needed.json'],
+    ])
   })
 
   it('say everything that is asked for, and the needs last', () => {
@@ -39,26 +50,30 @@ describe("Consul's arguments", () => {
         { path: '/etc/more.hcl', directory: false },
       ],
     }
-    assert.deepEqual(argumentsFor(all, file), [
+    assert.deepEqual(argumentsFor(all, files), [
       ...['agent', '-server', '-data-dir=/data', '-node=n', '-bind=10.0.0.1', '-client=0.0.0.0', '-log-level=warn'],
-      ...['-retry-join=a', '-retry-join=b:1', '-config-dir=/etc/consul.d', '-config-file=/etc/more.hcl'],
-      `-config-file=${file}`,
+      ...['-retry-join=a', '-retry-join=b:1', '-config-file=/data/wanted.json'],
+      ...['-config-dir=/etc/consul.d', '-config-file=/etc/more.hcl', '-config-file=/data/needed.json'],
     ])
   })
 
   it('begin a cluster with one server', () => {
-    assert.ok(argumentsFor({ ...plain, server: true, bootstrap: true }, file).includes('-bootstrap-expect=1'))
+    assert.ok(argumentsFor({ ...plain, server: true, bootstrap: true }, files).includes('-bootstrap-expect=1'))
   })
 
   it('never hold the gossip key', () => {
-    assert.doesNotMatch(argumentsFor({ ...plain, encrypt: 'c2VjcmV0' }, file).join(' '), /c2VjcmV0/)
+    assert.doesNotMatch(argumentsFor({ ...plain, encrypt: 'c2VjcmV0' }, files).join(' '), /c2VjcmV0/)
   })
 })
 
 describe('the settings in a file', () => {
-  const needs = JSON.parse(readFileSync(new URL('../../consul.d/watchbill.json', import.meta.url), 'utf8'))
+  const shipped = JSON.parse(readFileSync(new URL('../../consul.d/watchbill.json', import.meta.url), 'utf8'))
+  const { limits: _, ...needs } = shipped
 
-  it('are those of consul.d/watchbill.json', () => assert.deepEqual(settingsFor(plain, [1, 8]), needs))
+  it('are those of consul.d/watchbill.json', () => {
+    assert.deepEqual({ ...settingsFor(plain, [1, 8]), ...wantedSettings }, shipped)
+    assert.equal(shipped.limits.http_max_conns_per_client, 1000)
+  })
 
   it('hold the gossip key', () => {
     assert.deepEqual(settingsFor({ ...plain, encrypt: 'key' }, [1, 8]), { ...needs, encrypt: 'key' })

@@ -25,6 +25,7 @@ describe('the address', () => {
         origin,
         socketPath: null,
         token: null,
+        auth: null,
         tls: {},
       })
     })
@@ -35,6 +36,7 @@ describe('the address', () => {
       origin: 'http://localhost',
       socketPath: '/run/consul.sock',
       token: null,
+      auth: null,
       tls: {},
     })
   })
@@ -52,6 +54,46 @@ describe('the address', () => {
         name: 'Permanent',
         message: /^cannot use CONSUL_HTTP_ADDR /,
       })
+    })
+  }
+})
+
+describe('an address with more than the origin', () => {
+  const refused: [string, RegExp][] = [
+    ['http://10.0.0.1:8500/consul', /it holds a path, and .*; give http:\/\/10\.0\.0\.1:8500 alone$/],
+    ['10.0.0.1:8500/consul', /it holds a path, /],
+    ['http://10.0.0.1:8500/?dc=other', /it holds a query, and .*; give http:\/\/10\.0\.0\.1:8500 alone$/],
+    ['10.0.0.1:8500?dc=other', /it holds a query, /],
+    ['http://10.0.0.1:8500#x', /it holds a fragment, /],
+    ['https://me:secret@10.0.0.1:8501', /it holds a user or a password.*; put them into CONSUL_HTTP_AUTH, /],
+    ['me:secret@10.0.0.1:8500', /it holds a user or a password/],
+    ['me@10.0.0.1:8500', /it holds a user or a password/],
+    ['https://me:secret@10.0.0.1:8501/secret?token=secret', /it holds a user or a password/],
+  ]
+  for (const [address, line] of refused) {
+    it(`is refused: ${address}`, () => {
+      assert.throws(
+        () => addressFrom({ CONSUL_HTTP_ADDR: address }),
+        ({ name, message }: Error) =>
+          name === 'Permanent' && line.test(message) && !/secret|\n/.test(message) && /^cannot use CON/.test(message),
+      )
+    })
+  }
+})
+
+describe('CONSUL_HTTP_AUTH', () => {
+  const sent = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
+  const cases: [string | undefined, string | null][] = [
+    [undefined, null],
+    ['', null],
+    ['me:secret', sent('me:secret')],
+    ['me:sec:ret', sent('me:sec:ret')],
+    ['me', sent('me:')],
+    ['märked:sécret', sent('märked:sécret')],
+  ]
+  for (const [given, header] of cases) {
+    it(`${JSON.stringify(given)} is sent as ${header}`, () => {
+      assert.equal(addressFrom({ CONSUL_HTTP_AUTH: given }).auth, header)
     })
   }
 })

@@ -175,7 +175,7 @@ describe('what is wrong', () => {
 
   it('an agent that does not answer makes nothing safe', () => {
     const levels = examine({ ...well, agent: { unknown: 'it is away' } }).map(({ level }) => level)
-    assert.equal(levels.filter(level => level === 'warn').length, 6)
+    assert.equal(levels.filter(level => level === 'warn').length, 7)
   })
 })
 

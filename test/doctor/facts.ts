@@ -12,6 +12,7 @@ export const agent: AgentFacts = {
   encrypted: true,
   httpTimeouts: [{ name: 'HTTPWriteTimeout', ms: 0 }],
   enforcesLimits: false,
+  mostConnections: 200,
   services: ['svc'],
 }
 
@@ -31,6 +32,7 @@ export const installed: Installed = {
   service: 'svc',
   id: 'svc',
   instance: 'n1:svc',
+  watches: 4,
   initialStatus: 'passing',
   guardIntervalMs: 2000,
   leaseMs: 10_000,
@@ -47,6 +49,7 @@ export const well: Facts = {
   agent,
   unit: { name: 'consul.service', killMode: 'process' },
   agentUid: 100,
+  connections: 5,
   installed: [installed],
   consulDir: '/etc/consul.d',
   services: [{ service: 'svc', members: [{ instance: 'n1:svc', definition: 'a', roster: 1 }], refused: [] }],

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { addressFrom } from '../../lib/consul/address.ts'
 import { agentFactsFrom } from '../../lib/doctor/gather/agent.ts'
+import { clientsOf } from '../../lib/doctor/gather/connections.ts'
 import { agentPid, unitIn, userOf } from '../../lib/doctor/gather/machine.ts'
 import { stateFacts } from '../../lib/doctor/gather/state.ts'
 import { directory } from '../fixtures/state.ts'
@@ -41,6 +42,19 @@ describe('the process behind an address', () => {
   })
 })
 
+it('connections are counted of the client that has the most', () => {
+  const lines = [
+    '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode',
+    '   0: 0100007F:2134 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0',
+    '   1: 0100007F:2134 0100007F:A001 01 00000000:00000000 00:00000000 00000000     0        0 2 1 0 20 4 30 10 -1',
+    '   2: 0100007F:2134 0100007F:A002 01 00000000:00000000 00:00000000 00000000     0        0 3 1 0 20 4 30 10 -1',
+    '   3: 0100007F:A002 0100007F:2134 01 00000000:00000000 00:00000000 00000000     0        0 4 1 0 20 4 30 10 -1',
+    '   4: 0100007F:2134 0200007F:A003 01 00000000:00000000 00:00000000 00000000     0        0 5 1 0 20 4 30 10 -1',
+    '   5: 0100007F:2134 0200007F:A004 06 00000000:00000000 00:00000000 00000000     0        0 6 1 0 20 4 30 10 -1',
+  ]
+  assert.deepEqual(clientsOf(lines.join('\n'), 8500), ['0100007F', '0100007F', '0200007F'])
+})
+
 describe('what the agent tells', () => {
   const of = (DebugConfig: object, Stats = {}) =>
     agentFactsFrom({ Config: { NodeName: 'n', Version: '1.8.7' }, DebugConfig: { ...DebugConfig }, Stats }, [])
@@ -62,6 +76,10 @@ describe('what the agent tells', () => {
     assert.equal(of({ RequestLimitsMode: 'enforcing' }).enforcesLimits, true)
     for (const RequestLimitsMode of ['permissive', 0, undefined])
       assert.equal(of({ RequestLimitsMode }).enforcesLimits, false)
+  })
+
+  it('is how many connections a client may have', () => {
+    assert.deepEqual([of({ HTTPMaxConnsPerClient: 200 }).mostConnections, of({}).mostConnections], [200, null])
   })
 
   it('is the gossip, and whether it is encrypted', () => {

@@ -47,10 +47,11 @@ describe('--stdout', () => {
     assert.deepEqual([services.map(({ id }: { id: string }) => id), watches.length], [['mail', 'web'], 8])
   })
 
-  test('names another Node, and an address that is not the default', async () => {
+  test('names what runs the release, whatever its Node is, and an address that is not the default', async () => {
     const { stdout } = await configure([definition, '--stdout', '--node', 'n1', '--node-binary', '/opt/node'])
     const { args } = JSON.parse(stdout).watches[0]
-    assert.deepEqual([args[0], args.slice(-2)], ['/opt/node', ['--http-addr', nowhere]])
+    assert.match(args[0], /\/current\/bin\/run$/)
+    assert.deepEqual(args.slice(-2), ['--http-addr', nowhere])
   })
 })
 

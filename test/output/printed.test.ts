@@ -1,8 +1,18 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, copyFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  copyFileSync,
+  openSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { printed, printedSince } from '../../lib/output/printed.ts'
+import { capOutputs } from '../../lib/process/output.ts'
 import { directory } from '../fixtures/state.ts'
 
 const outputOf = (t: TestContext) => join(directory(t), 'output')
@@ -118,5 +128,31 @@ describe('what is printed while somebody follows', () => {
     assert.equal(more(), '')
     writeFileSync(output, 'again\n')
     assert.equal(more(), 'again\n')
+  })
+
+  it('is shown once when only its end was put aside', t => {
+    const output = outputOf(t)
+    const lines = (from: number) => Array.from({ length: 80_000 }, (_, n) => `line ${from + n}\n`).join('')
+    writeFileSync(output, lines(0))
+    const more = follower(output)
+    appendFileSync(output, lines(80_000))
+    capOutputs([output], line => assert.fail(line))
+    appendFileSync(output, 'after\n')
+    assert.equal(more(), `${lines(80_000)}after\n`)
+  })
+
+  it('is shown without the hole that a writer with an offset of its own leaves', t => {
+    const output = outputOf(t)
+    writeFileSync(output, 'before\n')
+    const more = follower(output)
+    truncateSync(output)
+    const file = openSync(output, 'r+')
+    t.after(() => closeSync(file))
+    const at = (offset: number, text: string) => writeSync(file, text, 6 * 1024 ** 3 + offset)
+    at(0, 'one\n')
+    assert.equal(more(), 'one\n')
+    at(4, 'two\n')
+    assert.equal(more(), 'two\n')
+    assert.equal(printed(output, null).bytes.toString(), 'one\ntwo\n')
   })
 })

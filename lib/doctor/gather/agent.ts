@@ -26,6 +26,7 @@ export function agentFactsFrom(self: Self, services: readonly string[]): AgentFa
     remoteScripts: told(self, 'EnableRemoteScriptChecks'),
     gossip: gossipOf(self),
     acl: aclOf(self),
+    mostConnections: connectionLimit(self),
     encrypted: encrypted === undefined ? null : encrypted === 'true',
     httpTimeouts: httpTimeouts(self),
     // 2 is how 1.15 counts the modes (read from its source).
@@ -46,6 +47,11 @@ const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 
 function goDuration(text: string): number {
   const parts = text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)
   return [...parts].reduce((sum, [, count, unit]) => sum + Number(count) * (units[String(unit)] ?? 0), 0)
+}
+
+function connectionLimit({ DebugConfig = {} }: Self): number | null {
+  const limit = DebugConfig.HTTPMaxConnsPerClient
+  return typeof limit === 'number' ? limit : null
 }
 
 function gossipOf({ DebugConfig = {} }: Self): AgentFacts['gossip'] {

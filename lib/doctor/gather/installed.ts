@@ -38,6 +38,7 @@ const nothing: Installed = {
   service: '',
   id: '',
   instance: '',
+  watches: 0,
   initialStatus: null,
   guardIntervalMs: null,
   leaseMs: null,
@@ -64,6 +65,7 @@ async function factsOf(file: string, text: string, config: ConsulConfig, speak: 
     service: service.name,
     id: service.id,
     instance,
+    watches: (config.watches ?? []).length,
     initialStatus: check?.status ?? null,
     guardIntervalMs: check === undefined ? null : duration(check.interval),
     leaseMs: typeof definition === 'string' ? null : definition.leaseMs,
@@ -85,10 +87,11 @@ function optionsIn(args: readonly string[]): Record<string, string> {
   return Object.fromEntries(pairs)
 }
 
-/** What configure would write now, with the Node, the place and the options that it was written with. */
+/** What configure would write now, with the place and the options that it was written with. */
 function again(definition: Definition, args: readonly string[]): string {
   const { instance = '', definition: definitionFile = '' } = optionsIn(args)
-  const place = { node: args[0] ?? '', programs: dirname(args[1] ?? ''), instance, definitionFile }
+  const programs = dirname(args[1] ?? '')
+  const place = { node: `${programs}/bin/run`, programs, instance, definitionFile }
   return asText(consulConfig(definition, { ...place, more: args.slice(8) }))
 }
 
@@ -98,6 +101,9 @@ function programsIn({ services, watches }: ConsulConfig): string[] {
   const named = commands.flatMap(([node = '', program = '']) => [node, program])
   const home = dirname(commands[0]?.[1] ?? '')
   return [
-    ...new Set([...named, ...['reconcile.cjs', 'lib/launch.sh', 'lib/shepherd.sh'].map(name => `${home}/${name}`)]),
+    ...new Set([
+      ...named,
+      ...['bin/node', 'reconcile.cjs', 'lib/launch.sh', 'lib/shepherd.sh'].map(name => `${home}/${name}`),
+    ]),
   ]
 }

@@ -70,11 +70,6 @@ export function unlinkSync(path: string): void {
 
 export const rmdirSync = unlinkSync
 
-export function copyFileSync(from: string, to: string): void {
-  const text = textOf(from)
-  changing('write', to).write(to, text)
-}
-
 export function truncateSync(path: string): void {
   changing('truncate', path).write(path, '')
 }
@@ -119,7 +114,8 @@ export function writeSync(descriptor: number, text: string, at: number): number 
 }
 
 export function fstatSync(descriptor: number) {
-  return statSync(written.get(descriptor) as string)
+  const path = written.get(descriptor)
+  return path === undefined ? { size: open.get(descriptor)?.length ?? 0, ino: 0 } : statSync(path)
 }
 
 export function closeSync(descriptor: number): void {
@@ -131,7 +127,8 @@ export function statSync(path: string, { throwIfNoEntry = true } = {}) {
   const { files } = reading()
   if (!throwIfNoEntry && !files.exists(path)) return undefined
   const { text, ino, changed } = files.file(path)
-  return { ino, size: Buffer.byteLength(text), mtimeMs: changed, ctimeMs: changed, isFile: () => true }
+  const size = Buffer.byteLength(text)
+  return { ino, size, blocks: Math.ceil(size / 512), mtimeMs: changed, ctimeMs: changed, isFile: () => true }
 }
 
 /** Of node:fs/promises. */

@@ -1,0 +1,63 @@
+/**
+ * Reads the end of a file that others write, in a bounded time. A program that opens its output anew as /dev/stdout has
+ * an offset of its own: after the file was emptied it leaves a hole of any length before what it writes.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+
+/** Bytes of a file, and how long the file was then. */
+export interface Part {
+  readonly bytes: Buffer
+  readonly size: number
+}
+
+/** At most `most` bytes from `from` on. @throws Node's own errors */
+export function partOf(file: string, from: number, most: number): Part {
+  return reading(file, () => from, most)
+}
+
+/** At most the last `most` bytes, from `from` on. @throws Node's own errors */
+export function tailOf(file: string, most: number, from = 0): Part {
+  return reading(file, size => Math.max(from, size - most), most)
+}
+
+/** At most the first, or the last, so many bytes of a file as text; '' when it cannot be read. */
+export function textOf(file: string, which: 'first' | 'last', most: number): string {
+  try {
+    const { bytes } = which === 'first' ? partOf(file, 0, most) : tailOf(file, most)
+    return withoutHoles(bytes).toString()
+  } catch {
+    return ''
+  }
+}
+
+function reading(file: string, start: (size: number) => number, most: number): Part {
+  const descriptor = openSync(file, 'r')
+  try {
+    const { size } = fstatSync(descriptor)
+    const from = start(size)
+    const bytes = Buffer.alloc(Math.max(0, Math.min(most, size - from)))
+    let read = 0
+    for (let more = -1; more !== 0 && read < bytes.length; read += more) {
+      more = readSync(descriptor, bytes, read, bytes.length - read, from + read)
+    }
+    return { bytes: bytes.subarray(0, read), size }
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** Nobody prints so many bytes 0 in a row; and a hole is whole pages, but for those that somebody wrote into. */
+const hole = Buffer.alloc(2048)
+
+/** The bytes without what seems to be a hole. */
+export function withoutHoles(bytes: Buffer): Buffer {
+  const parts: Buffer[] = []
+  for (let from = 0; from < bytes.length; ) {
+    const at = bytes.indexOf(hole, from)
+    if (at < 0) return parts.length === 0 && from === 0 ? bytes : Buffer.concat([...parts, bytes.subarray(from)])
+    parts.push(bytes.subarray(from, at))
+    from = at + hole.length
+    while (from < bytes.length && bytes[from] === 0) from++
+  }
+  return Buffer.concat(parts)
+}
