@@ -192,7 +192,9 @@ export class Faults {
 
   /** A shepherd that is dead or stopped is looked after by the guard: without one, only the token helps. */
   #withGuard({ host, hungUntil, present, faults }: Participant): boolean {
-    return present && host.agent && !host.frozen && hungUntil <= this.#fleet.world.now && !faults.has('guard')
+    const stopped = [...host.processes.values()].some(({ kind, stopped }) => kind === 'program' && stopped)
+    const works = !stopped && hungUntil <= this.#fleet.world.now && !faults.has('guard')
+    return present && host.agent && !host.frozen && works
   }
 
   #withoutGuard(host: Host): boolean {

@@ -133,10 +133,11 @@ export class Host {
     if (path === '/proc/uptime') return this.uptime
     if (path === '/proc/sys/kernel/random/boot_id') return `${this.boot}\n`
     if (path === '/proc/sys/kernel/random/uuid') return `acquisition-${this.#nextUuid()}\n`
-    const [, pid, fact] = /^\/proc\/(\d+)\/(stat|environ)$/.exec(path) ?? []
+    const [, pid, fact] = /^\/proc\/(\d+)\/(stat|environ|cmdline)$/.exec(path) ?? []
     const process = this.processes.get(Number(pid))
     if (!process) throw failure('ENOENT', path)
     if (fact === 'environ') return process.environment
+    if (fact === 'cmdline') return process.kind === 'program' ? '/model/handlers/reconcile.ts' : ''
     const state = process.stopped ? 'T' : 'S'
     return `${process.pid} (a (b) c) ${state} 1 ${process.group} ${'0 '.repeat(16)}${process.start} 0\n`
   }

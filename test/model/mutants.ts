@@ -84,7 +84,7 @@ export const mutants: readonly Mutant[] = [
     file: 'process/identity.ts',
     edits: [['stat.start !== process.start || ', '']],
     seed: 9,
-    faults: ['worker killed', 'host rebooted', 'strangers come'],
+    faults: ['shepherd killed', 'strangers come', 'drained', 'drain over'],
   },
   {
     name: 'a lost lock keeps its lease',

@@ -198,6 +198,9 @@ export class Participant {
     const program = new Program(this.host, `${this.name} ${name}`, this.home, fault)
     const say = (line: string) => world.say(`${program.name}: ${line}`)
     world.after(deadline, program, () => this.host.end(program.process.pid))
+    // A stopped one does not end itself: Consul kills a check at its time-out.
+    if (name === 'guard')
+      world.after(this.#terms.lease, this.#owner(), () => program.alive && this.host.end(program.process.pid))
     const outcome = await program.run(() => work(say))
     if (outcome !== null && 'error' in outcome) this.#failed(say, outcome.error)
     return outcome
