@@ -48,6 +48,7 @@ const kinds = {
   'partition removed': {},
   'partition added': {},
   'lock deleted': {},
+  'lock made anew as clean': {},
   'lock overwritten': {},
   'lock overwritten as clean': {},
   'hostile write': { how: fc.nat(hostileWrites.length - 1) },
