@@ -9,6 +9,7 @@ import { enter } from './lease/enter.ts'
 import { endAll } from './lease/hand-over.ts'
 import { adopt, reclaimAll } from './lease/reclaim.ts'
 import { claimAll } from './lease/takeover.ts'
+import { leaveTerms } from './lease/terms.ts'
 import { placeDocuments } from './partitions/documents.ts'
 import { leavesOut } from './partitions/new-ids.ts'
 import { definePartitions, removal } from './partitions/set.ts'
@@ -192,6 +193,8 @@ async function define(context: Context, snapshot: Snapshot): Promise<void> {
   } else {
     const clean = snapshot.defined || ((first || unfinished) && !(await othersAtWork(context, snapshot)))
     if (first) writeFact(context.files.defined, begun) // the set takes several transactions: one may be the last
+    // Whoever comes later never saw whose locks they were.
+    if (!clean) await leaveTerms(context.consul, keys, snapshot.longestTerms)
     const { added, removed, refused } = await definePartitions(context.consul, keys, definition.partitions, clean)
     if (!snapshot.defined) await transact(context.consul, [revisionBump(keys)])
     // Nobody fetches it any more, and what was wrong with its source is wrong no longer.

@@ -1,14 +1,17 @@
 /** Taking what is dead out of Consul for good. Its locks are never marked clean: each has its takeover wait. */
 import type { Consul } from './consul/http.ts'
 import { nodeState } from './consul/instances.ts'
-import { base64, transact } from './consul/kv.ts'
+import { base64, entriesAt, transact } from './consul/kv.ts'
 import { destroySession, sessionName, sessionsOn } from './consul/session.ts'
 import { Permanent } from './errors.ts'
 import { partsOf } from './instance-args.ts'
+import { leaveTerms, longest } from './lease/terms.ts'
+import { termsOf } from './members.ts'
 import type { Keys } from './names.ts'
 import { listed } from './plan-sentence.ts'
 import { changeSettings } from './settings.ts'
 import { type Cluster, lookAtCluster } from './snapshot.ts'
+import type { Terms } from './state/local.ts'
 import { knownServices } from './status.ts'
 
 /** One instance, and the cluster as it was seen. */
@@ -83,8 +86,10 @@ export async function evict(consul: Consul, { instances, node }: Eviction): Prom
  * Deregisters the instance, destroys its session (which frees its locks, unclean), and removes what it has below
  * watchbill/.
  */
-async function evictInstance(consul: Consul, { keys, service }: Cluster, instance: string): Promise<void> {
+async function evictInstance(consul: Consul, cluster: Cluster, instance: string): Promise<void> {
+  const { keys, service } = cluster
   const { node, serviceId } = partsOf(instance)
+  await leaveTerms(consul, keys, await termsOfEvicted(consul, cluster, instance))
   for (const session of await sessionsOn(consul, node)) {
     if (session.Name === sessionName(instance)) await destroySession(consul, session)
   }
@@ -98,6 +103,13 @@ async function evictInstance(consul: Consul, { keys, service }: Cluster, instanc
   await transact(consul, [
     { Verb: 'set', Key: keys.joined, Value: base64(JSON.stringify({ evicted: instance, service })) },
   ])
+}
+
+/** What it ran may live on for so long, and its member key goes: whoever waits for one of its locks must know. */
+async function termsOfEvicted(consul: Consul, { keys, locks }: Cluster, instance: string): Promise<Terms> {
+  const members = await entriesAt(consul, [keys.member(instance)])
+  const held = [...locks.values()].flatMap(({ held }) => (held?.instance === instance ? [held] : []))
+  return longest([...members.map(({ value }) => termsOf(value)), ...held])
 }
 
 async function forgetDrain(consul: Consul, keys: Keys, instance: string): Promise<void> {

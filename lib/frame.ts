@@ -4,6 +4,7 @@ import { stripVTControlCharacters } from 'node:util'
 import type { ArgsDef, ParsedArgs } from 'citty'
 import { parseArgs } from 'citty'
 import { Permanent, reason, Temporary } from './errors.ts'
+import { limitRun } from './limit.ts'
 import { printable, printableLines } from './printable.ts'
 
 /** Exit codes. 1 is only for the "no" of a question. */
@@ -35,7 +36,8 @@ const common = {
 export async function program<const Args extends ArgsDef>(definition: Program<Args>): Promise<void> {
   if (process.platform !== 'linux')
     return end(definition, new Permanent('cannot run here: watchbill needs Linux (/proc)'))
-  const { deadline } = definition
+  const { name, deadline } = definition
+  limitRun(name, deadline)
   const late = () => {
     if (definition.onDeadline) process.exit(definition.onDeadline())
     end(definition, new Temporary(`cannot finish: ${Number(deadline) / 1000} s are over; it is tried again`))

@@ -17,11 +17,12 @@ import { withReadiness } from './ready.ts'
 import { isReportStale } from './report.ts'
 import { longestPause } from './sources/state.ts'
 import { readFact } from './state/facts.ts'
-import { isMarkForgotten } from './state/handler-mark.ts'
+import { isMarkForgotten, locksOf } from './state/handler-mark.ts'
 import { enterState, type InstanceFiles, type PartitionFiles } from './state/instance.ts'
 import { staysOut } from './state/left.ts'
 import { type Local, localFacts } from './state/local.ts'
 import { appendLog } from './state/log.ts'
+import type { Outcome } from './state/stuck.ts'
 import { hasVanished } from './vanished.ts'
 import { mustDrain } from './worker/closed.ts'
 
@@ -54,25 +55,36 @@ const mostPutOff = 300_000
 
 /** One tick. @param interval the guard's, ms */
 export async function guard(here: ThisInstance, interval: number): Promise<Tick> {
-  const t0 = bootClock()
-  const out = staysOut(here.files, t0)
+  const out = staysOut(here.files, bootClock())
   const idle = { reconcileAfter: null, mustAttend: false, syncAfter: null }
   if (out === 'left') return { ...idle, code: 0, sentence: 'it has left' }
   enterState(here.files, here.instance, here.service)
+  const stuck = await endStuckHandlers(here)
+  const t0 = bootClock()
   const local = localFacts(here.files, instanceLease(here.files, t0), t0)
   const renewal = await tryToRenew(here, local, t0)
   capOutputs(outputsOf(here.files, local), line => appendLog(here.files.log, `${here.instance} guard: ${line}`))
   const verdict = typeof renewal === 'string' ? unanswered(here, local, interval, renewal) : null
   if (typeof renewal !== 'string') killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))
   const mustAttend = await tellHooks(here, local, verdict, interval)
-  if (typeof renewal === 'string') return { ...idle, ...(verdict as Verdict), mustAttend }
+  const sentence = [verdict?.sentence ?? sentenceOf(here, renewal as Renewal), ...stuck.said].join('; ')
+  if (typeof renewal === 'string') return { ...idle, ...(verdict as Verdict), sentence, mustAttend }
   return {
     code: 0,
-    sentence: sentenceOf(here, renewal),
-    reconcileAfter: renewal.vanished ? 0 : reconcileAfter(here, local, renewal, interval),
+    sentence,
+    reconcileAfter: renewal.vanished || stuck.ended ? 0 : reconcileAfter(here, local, renewal, interval),
     mustAttend,
     syncAfter: renewal.member ? syncAfter(here.files, interval) : null,
   }
+}
+
+/** What would keep all others from working, without anybody's noticing. @returns what is to be said of it */
+async function endStuckHandlers({ instance, files }: ThisInstance): Promise<Outcome> {
+  if (!locksOf(files).some(existsSync) && !existsSync(files.left)) return { ended: false, said: [] }
+  const { endStuck } = await import('./state/stuck.ts') // most ticks find no handler at work
+  const outcome = await endStuck(files)
+  if (outcome.ended) appendLog(files.log, `${instance} guard: ${outcome.said.join('; ')}`)
+  return outcome
 }
 
 /** Of a set that is fetched. What is written there holds for the definition as it was then. */

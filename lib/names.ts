@@ -101,6 +101,7 @@ export function keysOf(service: string) {
     spec: `${root}spec/`,
     revision: `${root}spec/revision`,
     settings: `${root}spec/settings`,
+    terms: `${root}spec/terms`,
     joined: `${root}spec/joined`,
     documents: `${root}spec/documents`,
     sync: `${root}spec/sync`,

@@ -8,6 +8,8 @@ import { Permanent, reason } from './errors.ts'
 import { readFree, writeFree } from './lease/free.ts'
 import { instanceLease } from './lease/lease.ts'
 import { renew } from './lease/renew.ts'
+import { seenHeldText } from './lease/seen-held.ts'
+import { termsText } from './lease/terms.ts'
 import { type Plan, plan, type Step } from './plan.ts'
 import { writeReport } from './report.ts'
 import { assign } from './roster/assignment.ts'
@@ -143,6 +145,8 @@ function rememberLook(run: Reconcile, snapshot: Snapshot, { steps, waits, senten
   const known = readFree(run.files, bootId(), snapshot.now)
   if (steps.length > 0 || [...waits.keys()].some(id => !known.has(id))) run.log(sentence)
   writeFree(run.files, bootId(), bootClock(), snapshot.free)
+  keepIfChanged(run.files.terms, termsText(snapshot.longestTerms))
+  keepIfChanged(run.files.seenHeld, seenHeldText(snapshot.seenHeld))
   if (snapshot.settingsProblem === null) keepIfChanged(run.files.settings, JSON.stringify(snapshot.settings))
   if (waits.size > 0) writeFact(run.files.due, String(snapshot.now + Math.min(...waits.values())))
   keepIfChanged(run.files.members, snapshot.members.map(({ instance }) => instance).join('\n'))

@@ -8,11 +8,13 @@ import { bootClock, bootId } from './clock.ts'
 import type { Registered } from './consul/health.ts'
 import type { Consul } from './consul/http.ts'
 import { registeredInstances } from './consul/instances.ts'
-import { keysBelow, takesKeys, trees } from './consul/kv.ts'
+import { entriesAt, keysBelow, takesKeys, trees } from './consul/kv.ts'
 import type { Definition } from './definition/definition.ts'
 import { type FreeLock, readFree, refreshFree } from './lease/free.ts'
 import { instanceLease } from './lease/lease.ts'
 import { type Lock, lockFrom } from './lease/lock-value.ts'
+import { doubtful, isExplained, readSeenHeld, refreshSeenHeld, type SeenHeld, withDoubts } from './lease/seen-held.ts'
+import { readTerms, rememberedTerms, termsLeft } from './lease/terms.ts'
 import { clearUp, type Expected } from './left-out.ts'
 import { lostFrom, type Member, membersFrom, termsOf } from './members.ts'
 import { decode, type Keys, keyRefusal, keysOf } from './names.ts'
@@ -30,7 +32,10 @@ export interface Cluster {
   readonly members: readonly Member[]
   /** Instances whose session is gone and that are not passing: name -> ModifyIndex of the member key that it left. */
   readonly lost: ReadonlyMap<string, number>
-  /** L and G of everyone who takes part or has lost the session: any of them may have had a lock. */
+  /**
+   * L and G of everyone who takes part or has lost the session, and those that were left by whoever went otherwise: any of
+   * them may have had a lock.
+   */
   readonly terms: readonly Terms[]
   readonly partitions: ReadonlySet<string>
   readonly locks: ReadonlyMap<string, Lock>
@@ -66,6 +71,10 @@ export interface Snapshot extends Cluster {
   readonly leaseRuns: boolean
   /** Since when each lock that is neither held nor clean has been seen so. */
   readonly free: ReadonlyMap<string, FreeLock>
+  /** The longest L and G that this instance has seen, also of those who are gone: see lease/terms.ts. */
+  readonly longestTerms: Terms
+  /** Locks that this instance last saw held. Those that reappeared without a hand-over count as unclean in `locks`. */
+  readonly seenHeld: SeenHeld
   /** Digest of the partitions that this instance wrote last; null when it never did. */
   readonly definedLast: string | null
 }
@@ -89,13 +98,14 @@ export async function lookAtCluster(
   const registered = await registeredInstances(consul, service)
   const below = (prefix: string) => entries.filter(({ key }) => key.startsWith(prefix))
   const { settings, problem } = settingsFrom(entries.find(({ key }) => key === keys.settings)?.value ?? null, lastGood)
+  const left = termsLeft(entries.find(({ key }) => key === keys.terms)?.value ?? null)
   const cluster: Cluster = {
     service,
     keys,
     registered,
     members: membersFrom(below(keys.members), keys.members, registered, settings),
     lost: lostFrom(below(keys.members), keys.members, registered),
-    terms: below(keys.members).map(({ value }) => termsOf(value)),
+    terms: [...below(keys.members).map(({ value }) => termsOf(value)), ...left],
     partitions: new Set(ids.flatMap(key => decode(key.slice(keys.partitions.length)) ?? [])),
     locks: new Map(
       below(keys.locks).flatMap(entry => {
@@ -139,13 +149,19 @@ export async function takeSnapshot(
   const now = bootClock()
   const here = localPartitions(files).filter(id => existsSync(files.partition(id).acquisition))
   const expected = { partitions: here, instances: [instance] }
-  const cluster = await lookAtCluster(consul, definition.name, lastGood, expected)
+  const seen = await lookAtCluster(consul, definition.name, lastGood, expected)
+  const { cluster, seenHeld } = await doubted(consul, seen, readSeenHeld(files.seenHeld))
+  const own = { lease: definition.leaseMs, grace: definition.stop.graceMs }
+  const longestTerms = rememberedTerms(readTerms(files.terms), cluster, own)
   const session = readFact(files.session)
   const member = cluster.members.find(member => member.instance === instance)
   const read = bootClock()
   const t0 = instanceLease(files, read)
   return Object.freeze({
     ...cluster,
+    terms: [...cluster.terms, longestTerms],
+    longestTerms,
+    seenHeld,
     instance,
     definition,
     digest,
@@ -157,6 +173,20 @@ export async function takeSnapshot(
     free: refreshFree(readFree(files, bootId(), now), unattended(cluster), read),
     definedLast: readFact(files.defined),
   })
+}
+
+/** There is seldom a lock in doubt: only then the partitions' keys are asked for. */
+async function doubted(consul: Consul, cluster: Cluster, before: SeenHeld) {
+  const { keys, partitions, defined } = cluster
+  const ids = doubtful(before, cluster.locks)
+  const entries = ids.length > 0 ? await entriesAt(consul, ids.map(keys.partition)) : []
+  const made = new Map(entries.map(({ key, createIndex }) => [key, createIndex]))
+  const isInDoubt = (id: string) =>
+    !isExplained(before.get(id), cluster.locks.get(id) as Lock, made.get(keys.partition(id)))
+  const doubts = new Set(ids.filter(isInDoubt))
+  const locks = withDoubts(cluster.locks, doubts)
+  const isRemoved = (id: string) => !partitions.has(id)
+  return { cluster: { ...cluster, locks }, seenHeld: refreshSeenHeld(before, locks, { doubts, isRemoved, defined }) }
 }
 
 /** Locks that nobody holds and nobody gave back cleanly, and partitions without one; with their ModifyIndex. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { evictionLine, instanceEviction, nodeEviction } from '../lib/evict.ts'
+import { evict, evictionLine, instanceEviction, nodeEviction } from '../lib/evict.ts'
 import type { Cluster } from '../lib/snapshot.ts'
-import { clusterOf, me, memberOne, other, registeredOne } from './fixtures/cluster.ts'
+import { clusterOf, heldBy, locks, me, memberOne, other, registeredOne } from './fixtures/cluster.ts'
 import { fakeConsul } from './fixtures/consul.ts'
 
 const dead = registeredOne(other, { passing: false, nodeAlive: false })
@@ -43,4 +43,19 @@ it('a node that Consul does not answer for in the right shape is not taken for a
     fake.script = ({ path }) => (path.startsWith('/v1/health/node/') ? { text: JSON.stringify(text) } : undefined)
     await assert.rejects(nodeEviction(fake.consul, 'b', false), { name: 'Temporary' })
   }
+})
+
+it('what is evicted leaves its terms: what it runs may outlive its lock for so long, whoever knows whose that was', async t => {
+  const fake = await fakeConsul(t)
+  const { keys } = clusterOf()
+  fake.memory.put(keys.member(other), '{"lease":25000,"grace":1000}')
+  fake.script = ({ path }) => {
+    if (path.startsWith('/v1/catalog/deregister')) return { text: 'true' }
+    return path.startsWith('/v1/session/node') ? { text: '[]' } : undefined
+  }
+  const held = { ...locks.held(other), held: heldBy(other, { lease: 10_000, grace: 8000 }) }
+  const cluster = clusterOf({ members: alone, registered: [dead], locks: new Map([['0', held]]) })
+  await evict(fake.consul, { name: other, instances: [{ cluster, instance: other }], node: null })
+  assert.equal(fake.memory.keys.has(keys.member(other)), false)
+  assert.deepEqual(fake.memory.value(keys.terms), { lease: 25_000, grace: 8000 })
 })

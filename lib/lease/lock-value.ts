@@ -16,6 +16,7 @@ export interface HeldValue {
 export interface Lock {
   /** The session that holds it; null when it is free. */
   readonly session: string | null
+  readonly createIndex: number
   readonly modifyIndex: number
   /** The acquisition that wrote the value; null when the value is clean, or garbled. */
   readonly held: HeldValue | null
@@ -47,6 +48,7 @@ export function lockFrom(entry: Entry): Lock {
   const value = parseValue(entry.value)
   return {
     session: entry.session,
+    createIndex: entry.createIndex,
     modifyIndex: entry.modifyIndex,
     held: believable ? heldFrom(value) : null,
     clean: believable && value?.clean === true,

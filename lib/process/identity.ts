@@ -120,3 +120,16 @@ export function signal(target: Process, name: NodeJS.Signals, group = false): bo
 export function parentProcess(): Process | null {
   return processOf(process.ppid)
 }
+
+/** Those of our programs that may hold a lock of an instance. */
+const ours = /(?:^|\/)(on-service|on-keyprefix|on-checks|reconcile|attend|sync|leave|guard)\.(?:ts|js|cjs|mjs)$/
+
+/** Which program of ours a process runs, by its command line; null when it is none. */
+export function programOf({ pid }: Process): string | null {
+  try {
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+    return words.flatMap(word => ours.exec(word)?.[1] ?? [])[0] ?? null
+  } catch {
+    return null // gone
+  }
+}

@@ -1,6 +1,7 @@
 /** Who handles an instance now, and the mark of one who found it handled; see handler-lock.ts. */
 import { existsSync } from 'node:fs'
 import { writeFact } from './facts.ts'
+import type { InstanceFiles } from './instance.ts'
 import { holderOf } from './lock-directory.ts'
 
 /** What one says who leaves it to another. */
@@ -13,6 +14,11 @@ export interface Files {
 
 export function filesOf(directory: string): Files {
   return { lock: `${directory}/handler.lock`, mark: `${directory}/handler.mark` }
+}
+
+/** The locks of an instance that a program holds while it works. */
+export function locksOf({ directory, leaseLock, worker, sourceLock, checksLock, events }: InstanceFiles): string[] {
+  return [...[directory, sourceLock, checksLock, events].map(place => filesOf(place).lock), leaseLock, worker.lock]
 }
 
 /**

@@ -20,6 +20,10 @@ export interface InstanceFiles {
   /** The last good settings. */
   readonly settings: string
   readonly free: string
+  /** The longest L and G that were seen, `<L> <G>` in ms: see lease/terms.ts. */
+  readonly terms: string
+  /** The locks that were last seen held: see lease/seen-held.ts. */
+  readonly seenHeld: string
   /** When the next takeover wait of this instance ends, boot-clock ms. */
   readonly due: string
   readonly looked: string
@@ -151,6 +155,8 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     defined: at('defined'),
     settings: at('settings'),
     free: at('free'),
+    terms: at('terms'),
+    seenHeld: at('seen-held'),
     due: at('due'),
     looked: at('looked'),
     members: at('members'),

@@ -5,6 +5,9 @@
  * It is made elsewhere, with one file in it, `<pid>-<start time>`, and renamed to its place. The system call does so
  * only if nothing is there or an empty directory. A dead holder's file is removed by its name, which no other holder
  * ever has; what is left is empty, and the first to rename has it.
+ *
+ * In the file stands `<boot id> <program> <until>`: by when the program ends itself, boot-clock ms, or `-`. So a process
+ * that only has the pid and the start time of a holder is none, as where a state directory outlived a boot.
  */
 import {
   mkdirSync,
@@ -16,21 +19,47 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { isAlive, type Process, processOf } from '../process/identity.ts'
-import { namesIn } from './facts.ts'
+import { bootId } from '../clock.ts'
+import { type Limit, ownLimit } from '../limit.ts'
+import { isAlive, type Process, processOf, programOf } from '../process/identity.ts'
+import { namesIn, readFact } from './facts.ts'
+
+/** A process that holds a lock, and by when it will have ended itself. */
+export interface Holder extends Process, Limit {}
 
 /** Whose the lock is; null when it is nobody's. */
-export function holderOf(directory: string): Process | null {
+export function holderOf(directory: string): Holder | null {
   for (const name of namesIn(directory)) {
-    const holder = parse(name)
-    if (holder && isAlive(holder)) return holder
+    const holder = holderNamed(directory, name)
+    if (holder) return holder
   }
   return null
 }
 
-function parse(name: string): Process | null {
-  const match = /^([1-9]\d*)-(\d+)$/.exec(name)
-  return match ? { pid: Number(match[1]), start: match[2] as string } : null
+/** Null for what no living program of ours has written. */
+function holderNamed(directory: string, name: string): Holder | null {
+  const [, pid, start] = /^([1-9]\d*)-(\d+)$/.exec(name) ?? []
+  const holder = start === undefined ? null : { pid: Number(pid), start }
+  if (holder === null || !isAlive(holder)) return null
+  const text = readFact(`${directory}/${name}`)
+  if (text === '') return ofEarlierVersion(holder)
+  const [boot, program = '-', until] = text?.split(' ') ?? []
+  if (boot !== bootId()) return null
+  return { ...holder, program, until: /^\d+$/.test(until ?? '') ? Number(until) : null }
+}
+
+/** ms: of the programs that hold a lock, the longest deadline is that of leave. */
+const longestDeadline = 620_000
+
+/** Earlier versions wrote nothing into the file: then the command line tells whether it is a program of ours. */
+function ofEarlierVersion(holder: Process): Holder | null {
+  const program = programOf(holder)
+  return program === null ? null : { ...holder, program, until: Number(holder.start) * 10 + longestDeadline }
+}
+
+/** Takes the lock away from a holder that will never run on. */
+export function takeFrom(directory: string, { pid, start }: Process): void {
+  remove(() => unlinkSync(`${directory}/${pid}-${start}`))
 }
 
 /** What proper-lockfile makes and removes its directory with. */
@@ -40,12 +69,12 @@ export const lockDirectory = { mkdirSync: take, rmdirSync: giveBack, statSync, u
 function take(directory: string): void {
   const own = ownName()
   for (const name of namesIn(directory)) {
-    const holder = parse(name)
-    if (holder && !isAlive(holder)) remove(() => unlinkSync(`${directory}/${name}`))
+    if (holderNamed(directory, name) === null) remove(() => unlinkSync(`${directory}/${name}`))
   }
   const fresh = `${directory}.${own}`
   mkdirSync(fresh, { mode: 0o700 })
-  writeFileSync(`${fresh}/${own}`, '')
+  const { program, until } = ownLimit()
+  writeFileSync(`${fresh}/${own}`, `${bootId()} ${program} ${until ?? '-'}`)
   try {
     renameSync(fresh, directory)
   } catch (error) {

@@ -42,9 +42,23 @@ describe('the value of a lock is believed', () => {
 
 describe('a value', () => {
   it('of an acquisition tells it back', () =>
-    assert.deepEqual(lock(heldValue(held)), { session: null, modifyIndex: 9, held, clean: false, next: null }))
+    assert.deepEqual(lock(heldValue(held)), {
+      session: null,
+      createIndex: 5,
+      modifyIndex: 9,
+      held,
+      clean: false,
+      next: null,
+    }))
   it('of a release is clean, and nobody’s', () =>
-    assert.deepEqual(lock(clean), { session: null, modifyIndex: 9, held: null, clean: true, next: null }))
+    assert.deepEqual(lock(clean), {
+      session: null,
+      createIndex: 5,
+      modifyIndex: 9,
+      held: null,
+      clean: true,
+      next: null,
+    }))
   it('of a new partition is clean, and nobody’s', () => assert.equal(lock(cleanValue('now')).clean, true))
   it('that was disowned is not clean, and nobody’s', () => {
     const { clean, held } = lock(disownedValue(me, 'now'))

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { bootClock } from '../../lib/clock.ts'
+import { bootClock, bootId } from '../../lib/clock.ts'
 import { extendLease, instanceLease, never, partitionLease, writeLease } from '../../lib/lease/lease.ts'
 import { type Guarded, renew } from '../../lib/lease/renew.ts'
 import { keysOf } from '../../lib/names.ts'
@@ -304,7 +304,7 @@ describe('a check that was overtaken by a later one', () => {
     t.after(() => other.kill())
     const { pid, start } = processOf(other.pid as number) as Process
     mkdirSync(held.files.leaseLock)
-    writeFileSync(`${held.files.leaseLock}/${pid}-${start}`, '')
+    writeFileSync(`${held.files.leaseLock}/${pid}-${start}`, `${bootId()} on-service -`)
     await assert.rejects(held.check(), { name: 'Temporary', message: /lease.lock: another program holds it/ })
     assert.equal(instanceLease(held.files, bootClock()), held.before)
     other.kill()

@@ -17,7 +17,7 @@ type Details = { readonly for?: number; readonly program?: 'guard' | 'handler'; 
 const where = { host: fc.nat(2), partition: fc.nat(3), after: fc.oneof(fc.nat(300), fc.nat(4000), fc.nat(20_000)) }
 const lasting = { for: fc.oneof(fc.nat(4000), fc.nat(40_000)) }
 const fault = fc.record({
-  kind: fc.constantFrom('killed', 'disk full', 'disk read-only' as const),
+  kind: fc.constantFrom('killed', 'stopped', 'disk full', 'disk read-only' as const),
   at: fc.integer({ min: 1, max: 40 }),
 })
 
@@ -48,6 +48,7 @@ const kinds = {
   'partition removed': {},
   'partition added': {},
   'lock deleted': {},
+  'lock made anew as clean': {},
   'lock overwritten': {},
   'lock overwritten as clean': {},
   'hostile write': { how: fc.nat(hostileWrites.length - 1) },

@@ -1,4 +1,5 @@
 /** Brings about what can go wrong in a run, and ends it. */
+import { encode } from '../../lib/names.ts'
 import type { Action } from './actions.ts'
 import { type Fleet, keys } from './fleet.ts'
 import { garbledAnswers, hostileWrites } from './garbled.ts'
@@ -11,7 +12,6 @@ import type { Backup } from './store.ts'
 export class Faults {
   readonly #fleet: Fleet
   #backup: Backup | null = null
-  #either: 'wiped' | 'terms' | null = null
   /** What is to be ended when all is to be well again. */
   readonly #mend = new Set<() => void>()
 
@@ -104,6 +104,8 @@ export class Faults {
         return consul.put(keys.revision, String(world.now))
       case 'lock deleted':
         return consul.keys.has(lock) && consul.remove(lock)
+      case 'lock made anew as clean':
+        return consul.keys.has(lock) && this.#haveSeen(partition) && this.#makeAnew(lock)
       case 'lock overwritten':
         return consul.keys.has(lock) && consul.put(lock, 'what is this')
       case 'lock overwritten as clean':
@@ -111,7 +113,7 @@ export class Faults {
       case 'hostile write':
         return this.#write(action.how ?? 0)
       case 'everything wiped':
-        return this.#firstOf('wiped') && consul.below(keys.root).map(({ Key }) => consul.remove(Key))
+        return this.#knowTerms() && consul.below(keys.root).map(({ Key }) => consul.remove(Key))
       case 'left':
         return participant.present && host.agent && !host.cut && void participant.leave()
       case 'joined':
@@ -122,7 +124,7 @@ export class Faults {
       case 'backup restored':
         return this.#restore()
       case 'terms changed':
-        return this.#firstOf('terms') && this.#changeTerms(participant)
+        return this.#changeTerms(participant)
       case 'state directory removed':
         return this.#removeState(participant)
     }
@@ -181,18 +183,37 @@ export class Faults {
     return this.#fate(host, { instead: garbledAnswers[how] ?? {} }, () => left-- === 0)
   }
 
-  /**
-   * Where everything is wiped, nobody knows any more how long the leases of those out of reach are: whoever takes over
-   * goes by its own. So a run has either a wipe or leases that differ.
-   */
-  #firstOf(kind: 'wiped' | 'terms'): boolean {
-    this.#either ??= kind
-    return this.#either === kind
+  /** Who never saw it held takes a lock that says it is clean: the README says so. */
+  #haveSeen(partition: string): boolean {
+    return this.#all('seen-held', text => text.split('\n').some(line => line.endsWith(` ${encode(partition)}`)))
+  }
+
+  /** Where everything is wiped, only who has seen the longest leases knows of them. */
+  #knowTerms(): boolean {
+    return this.#all('terms', text => {
+      const [lease = 0, grace = 0] = text.split(' ').map(Number)
+      return this.#fleet.participants.every(({ longest }) => longest.lease <= lease && longest.grace <= grace)
+    })
+  }
+
+  #all(fact: string, says: (text: string) => boolean): boolean {
+    return this.#fleet.participants.every(({ host: { files }, home }) => {
+      return files.exists(`${home}/${fact}`) && says(files.file(`${home}/${fact}`).text.trimEnd())
+    })
+  }
+
+  #makeAnew(lock: string): true {
+    const { consul } = this.#fleet
+    consul.remove(lock)
+    consul.put(lock, '{"clean":true}')
+    return true
   }
 
   /** A shepherd that is dead or stopped is looked after by the guard: without one, only the token helps. */
   #withGuard({ host, hungUntil, present, faults }: Participant): boolean {
-    return present && host.agent && !host.frozen && hungUntil <= this.#fleet.world.now && !faults.has('guard')
+    const stopped = [...host.processes.values()].some(({ kind, stopped }) => kind === 'program' && stopped)
+    const works = !stopped && hungUntil <= this.#fleet.world.now && !faults.has('guard')
+    return present && host.agent && !host.frozen && works
   }
 
   #withoutGuard(host: Host): boolean {

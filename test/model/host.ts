@@ -135,7 +135,7 @@ export class Host {
     if (path === '/proc/uptime') return this.uptime
     if (path === '/proc/sys/kernel/random/boot_id') return `${this.boot}\n`
     if (path === '/proc/sys/kernel/random/uuid') return `acquisition-${this.#nextUuid()}\n`
-    const [, pid, fact] = /^\/proc\/(\d+)\/(stat|environ|limits)$/.exec(path) ?? []
+    const [, pid, fact] = /^\/proc\/(\d+)\/(stat|environ|limits|cmdline)$/.exec(path) ?? []
     const process = this.processes.get(Number(pid))
     if (!process) throw failure('ENOENT', path)
     if (fact === 'environ') return process.environment
@@ -143,6 +143,7 @@ export class Host {
       const { locks } = process
       return `Limit                     Soft Limit\nMax file locks            ${locks} ${locks} locks     \n`
     }
+    if (fact === 'cmdline') return process.kind === 'program' ? '/model/handlers/reconcile.ts' : ''
     const state = process.stopped ? 'T' : 'S'
     return `${process.pid} (a (b) c) ${state} 1 ${process.group} ${'0 '.repeat(16)}${process.start} 0\n`
   }

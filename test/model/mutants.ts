@@ -84,7 +84,7 @@ export const mutants: readonly Mutant[] = [
     file: 'process/identity.ts',
     edits: [['stat.start !== process.start || ', '']],
     seed: 9,
-    faults: ['worker killed', 'host rebooted', 'strangers come'],
+    faults: ['shepherd killed', 'strangers come', 'drained', 'drain over'],
   },
   {
     name: 'a lost lock keeps its lease',
@@ -252,5 +252,20 @@ export const mutants: readonly Mutant[] = [
     edits: [['local?.aheadOfClock === true', 'false']],
     seed: 1,
     faults: ['clock begins anew'],
+  },
+  {
+    name: 'a lock that reappears without a hand-over is clean',
+    file: 'lease/seen-held.ts',
+    edits: [['return lock !== undefined && lock.session', 'return lock === null && lock.session']],
+    seed: 1,
+    faults: ['lock made anew as clean', 'cut and session destroyed'],
+  },
+  {
+    name: 'the terms of who is gone are forgotten',
+    file: 'lease/terms.ts',
+    edits: [['longest([before, now])', 'now']],
+    seed: 1,
+    faults: ['terms changed', 'drained', 'drain over', 'cut and session destroyed', 'everything wiped'],
+    hosts: [0, 0, 0, 0, 0],
   },
 ]

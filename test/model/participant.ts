@@ -27,6 +27,7 @@ export class Participant {
   readonly #lib: Lib
   readonly #consul: ConsulModel
   #terms: Terms
+  #longest = { lease: 0, grace: 0 }
   #per: Per
   /** It is registered with its agent. */
   present = false
@@ -57,12 +58,19 @@ export class Participant {
     return this.#terms
   }
 
+  /** Of all it ever had, ms: its locks may still be held with them. */
+  get longest(): Pick<Terms, 'lease' | 'grace'> {
+    return this.#longest
+  }
+
   get per(): Per {
     return this.#per
   }
 
   define(partitions: readonly string[], terms = this.#terms, per = this.#per): void {
     this.#terms = terms
+    const { lease, grace } = this.#longest
+    this.#longest = { lease: Math.max(lease, terms.lease), grace: Math.max(grace, terms.grace) }
     this.#per = per
     const definition = {
       name: service,
@@ -198,6 +206,9 @@ export class Participant {
     const program = new Program(this.host, `${this.name} ${name}`, this.home, fault)
     const say = (line: string) => world.say(`${program.name}: ${line}`)
     world.after(deadline, program, () => this.host.end(program.process.pid))
+    // A stopped one does not end itself: Consul kills a check at its time-out.
+    if (name === 'guard')
+      world.after(this.#terms.lease, this.#owner(), () => program.alive && this.host.end(program.process.pid))
     const outcome = await program.run(() => work(say))
     if (outcome !== null && 'error' in outcome) this.#failed(say, outcome.error)
     return outcome

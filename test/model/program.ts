@@ -4,8 +4,11 @@ import { failure } from './files.ts'
 import type { Host, Process } from './host.ts'
 import type { Owner } from './world.ts'
 
-/** What becomes of a program at one of its effects, a full disk from then on: the writes, requests, signals and starts that others can see. */
-export type Fault = { readonly kind: 'killed' | 'disk full' | 'disk read-only'; readonly at: number }
+/**
+ * What becomes of a program at one of its effects, a full disk from then on: the writes, requests, signals and starts that
+ * others can see. One that is stopped gets as far as it can without waiting for anything.
+ */
+export type Fault = { readonly kind: 'killed' | 'stopped' | 'disk full' | 'disk read-only'; readonly at: number }
 
 /** Thrown where a program was killed: nothing it still does has an effect. */
 class Killed extends Error {
@@ -38,6 +41,10 @@ export class Program implements Owner {
     return this.host.processes.get(this.process.pid) === this.process
   }
 
+  get stopped(): boolean {
+    return this.process.stopped
+  }
+
   /** Runs it to its end. @returns null when it was killed */
   async run<T>(work: () => Promise<T>): Promise<{ value: T } | { error: unknown } | null> {
     const killed = new Promise<null>(resolve => {
@@ -59,12 +66,21 @@ export class Program implements Owner {
   effect(what: string, kind: 'takes room' | 'on disk' | 'elsewhere' = 'elsewhere'): void {
     this.mustLive()
     if (!this.#fault || ++this.#effects < this.#fault.at) return
+    if (this.#fault.kind === 'stopped') {
+      if (this.#effects === this.#fault.at) this.#stop(what)
+      return
+    }
     const disk = this.#fault.kind !== 'killed'
     if (disk && kind !== 'takes room' && !(this.#fault.kind === 'disk read-only' && kind === 'on disk')) return
     this.host.world.say(`${this.name}: ${this.#fault.kind} at its effect ${this.#effects}: ${what}`)
     if (disk) throw failure(this.#fault.kind === 'disk full' ? 'ENOSPC' : 'EROFS', what)
     this.host.end(this.process.pid)
     throw new Killed(what)
+  }
+
+  #stop(what: string): void {
+    this.host.world.say(`${this.name}: stopped at its effect ${this.#effects}: ${what}`)
+    this.process.stopped = true
   }
 
   mustLive(): void {

@@ -8,6 +8,8 @@ import type { Host } from './host.ts'
 export interface Owner {
   readonly host: Host
   readonly alive: boolean
+  /** What happens to it waits until it is continued. */
+  readonly stopped?: boolean
 }
 
 interface Event {
@@ -21,6 +23,9 @@ interface Event {
 export class Violation extends Error {
   override name = 'Violation'
 }
+
+/** How often a stopped one is looked at again, ms. */
+const stoppedFor = 50
 
 export class World {
   /** ms */
@@ -58,6 +63,7 @@ export class World {
 
   async #happen({ owner, happen }: Event): Promise<void> {
     if (owner?.host.frozen) owner.host.atThaw.push(() => this.after(0, owner, happen))
+    else if (owner?.stopped) this.after(stoppedFor, owner, happen)
     else {
       happen()
       await new Promise(setImmediate) // every promise that hangs on it goes as far as it can

@@ -20,8 +20,8 @@ export const process = {
     }
     program.effect(`${name} to ${pid}`)
     const { host } = program
-    for (const { kind, pid: hit } of host.signal(pid, name)) {
-      if (kind === 'stranger' || kind === 'program')
+    for (const { kind, pid: hit, stopped } of host.signal(pid, name)) {
+      if (kind === 'stranger' || (kind === 'program' && !stopped))
         host.world.forbid(`${program.name} sent ${name} to a ${kind}, ${hit}`)
     }
   },
