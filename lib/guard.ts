@@ -58,7 +58,7 @@ export async function guard(here: ThisInstance, interval: number): Promise<Tick>
   enterState(here.files, here.instance, here.service)
   const local = localFacts(here.files, instanceLease(here.files, t0), t0)
   const renewal = await tryToRenew(here, local, t0)
-  capOutputs(here.files, local)
+  capOutputs(here, local)
   const verdict = typeof renewal === 'string' ? unanswered(here, local, interval, renewal) : null
   if (typeof renewal !== 'string') killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))
   const mustAttend = await tellHooks(here, local, verdict, interval)
@@ -229,10 +229,15 @@ function needsWork({ acquisition, releasing, index, restart, shepherd, status }:
 }
 
 /** Nothing fills the disk: what is too long is copied aside, and the process goes on at the beginning of its file. */
-function capOutputs(files: InstanceFiles, local: ReadonlyMap<string, Local>): void {
+function capOutputs({ instance, files }: ThisInstance, local: ReadonlyMap<string, Local>): void {
   for (const { output } of [...[...local.keys()].map(files.partition), files.worker]) {
-    if ((statSync(output, { throwIfNoEntry: false })?.size ?? 0) <= mostOutput) continue
-    copyFileSync(output, `${output}.1`)
-    truncateSync(output)
+    try {
+      if ((statSync(output, { throwIfNoEntry: false })?.size ?? 0) <= mostOutput) continue
+      copyFileSync(output, `${output}.1`)
+      truncateSync(output)
+    } catch (error) {
+      // A full disk has no room for the copy. The next tick tries again, and this one must not cost the session.
+      appendLog(files.log, `${instance} guard: cannot put ${output} aside: ${reason(error)}`)
+    }
   }
 }

@@ -14,12 +14,13 @@ import { type FreeLock, readFree, refreshFree } from './lease/free.ts'
 import { instanceLease } from './lease/lease.ts'
 import { type Lock, lockFrom } from './lease/lock-value.ts'
 import { clearUp, type Expected } from './left-out.ts'
-import { lostFrom, type Member, membersFrom, termsOf } from './members.ts'
+import { hindrancesFrom, lostFrom, type Member, membersFrom, termsOf } from './members.ts'
 import { decode, type Keys, keysOf } from './names.ts'
 import { defaults, type Settings, settingsFrom } from './settings.ts'
 import { readFact } from './state/facts.ts'
 import { type InstanceFiles, localPartitions } from './state/instance.ts'
 import { type Local, localFacts, type Terms } from './state/local.ts'
+import { mustBeRenewable } from './state/twice.ts'
 
 /** What the cluster looks like: the same for whoever asks. */
 export interface Cluster {
@@ -29,6 +30,8 @@ export interface Cluster {
   readonly members: readonly Member[]
   /** Instances whose session is gone and that are not passing: name -> ModifyIndex of the member key that it left. */
   readonly lost: ReadonlyMap<string, number>
+  /** Instances that say of themselves that they cannot take part: name -> why. */
+  readonly hindrances: ReadonlyMap<string, string>
   /** L and G of everyone who takes part or has lost the session: any of them may have had a lock. */
   readonly terms: readonly Terms[]
   readonly partitions: ReadonlySet<string>
@@ -61,6 +64,8 @@ export interface Snapshot extends Cluster {
   readonly local: ReadonlyMap<string, Local>
   /** The instance's lease runs: its guard works. */
   readonly leaseRuns: boolean
+  /** Its lease can be written; only tried where that decides whether it takes part. */
+  readonly renewable: boolean
   /** Since when each lock that is neither held nor clean has been seen so. */
   readonly free: ReadonlyMap<string, FreeLock>
   /** Digest of the partitions that this instance wrote last; null when it never did. */
@@ -91,6 +96,7 @@ export async function lookAtCluster(
     keys,
     registered,
     members: membersFrom(below(keys.members), keys.members, registered, settings),
+    hindrances: hindrancesFrom(below(keys.members), keys.members),
     lost: lostFrom(below(keys.members), keys.members, registered),
     terms: below(keys.members).map(({ value }) => termsOf(value)),
     partitions: new Set(ids.flatMap(key => decode(key.slice(keys.partitions.length)) ?? [])),
@@ -142,10 +148,20 @@ export async function takeSnapshot(
     session: session !== null && member?.session === session ? session : null,
     local: localFacts(files, t0, read),
     leaseRuns: t0 !== null && t0 + definition.leaseMs > read,
+    renewable: (session !== null && member?.absence !== 'leaving') || isRenewable(files),
     // A wait counts from after the look that found the lock free, and is compared with the start of a later one.
     free: refreshFree(readFree(files, bootId(), now), unattended(cluster), read),
     definedLast: readFact(files.defined),
   })
+}
+
+function isRenewable({ lease }: InstanceFiles): boolean {
+  try {
+    mustBeRenewable(lease)
+    return true
+  } catch {
+    return false // the guard says why
+  }
 }
 
 /** Locks that nobody holds and nobody gave back cleanly, and partitions without one; with their ModifyIndex. */

@@ -35,6 +35,10 @@ export function staysOut(files: InstanceFiles, started: number): 'leaving' | 'le
   if (text.startsWith('leaving ') && !isInterrupted(text)) return 'leaving'
   const [boot, at] = text.split(' ')
   if (boot === bootId() && Number(at) >= started) return 'left'
-  removeFact(files.left)
+  try {
+    removeFact(files.left)
+  } catch {
+    // On a read-only disk it stays. The guard has more to do than this, and tries again.
+  }
   return null
 }

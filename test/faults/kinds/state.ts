@@ -7,14 +7,26 @@ const takenOver = { takenOverWithin: 40_000 }
 
 export const stateFaults: readonly Fault[] = [
   {
-    name: 'state-full',
+    name: 'state-full', // leases are renewed in place
     hits: 'client',
-    lasts: takenOver,
-    gap: 'takeover',
+    lasts: 20_000,
+    gap: 'none',
     inject: async ({ agent }) => {
       const filler = `${agent.state}/filler`
       await execa('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4k'], { reject: false })
       return async () => void (await execa('rm', [filler]))
+    },
+  },
+  {
+    name: 'state-no-inodes',
+    hits: 'client',
+    lasts: 20_000,
+    gap: 'none',
+    inject: async ({ agent, host }) => {
+      const { state } = agent
+      const limit = (inodes: string) => host.run(`mount -o remount,nr_inodes=${inodes} ${state}`)
+      await limit(`$(df --output=iused ${state} | tail -n 1)`)
+      return () => limit('100k')
     },
   },
   {
