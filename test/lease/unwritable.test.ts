@@ -76,6 +76,16 @@ describe('the lease on a disk that can be written no more', { skip: withoutMount
     assert.equal(memory.keys.get(keys.member(me))?.ModifyIndex, ModifyIndex, 'it is told once')
   })
 
+  it('ends as it should although the rest of an interrupted leave cannot be removed', async t => {
+    const { files, later, remount, tick } = await member(t)
+    writeFact(files.left, 'leaving 1 1')
+    remount('ro')
+    await later()
+    const { code, sentence } = await tick()
+    assert.match(sentence, /; the lease runs another \d/)
+    assert.equal(code, 0)
+  })
+
   it('is not written over by a handler that looks meanwhile, which takes part again afterwards', async t => {
     const { consul, files, later, remount, tick } = await member(t)
     remount('ro')
