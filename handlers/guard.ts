@@ -2,7 +2,7 @@
  * Runs when:      Consul's agent runs it as the instance's script check, every guard interval
  * Reads:          Consul (a consistent read of this instance's locks), the state directory, /proc
  * May change:     the lease; kills what would outlive it; starts reconcile, attend, sync
- * Never changes:  anything in Consul but its session's time to live
+ * Never changes:  anything in Consul but its session's time to live, and its member key to leaving when it cannot write
  * Exits:          0 passing: Consul answered, or the lease runs; 2 critical: the lease is over and nothing runs
  */
 import { duration } from '../lib/clock.ts'

@@ -30,6 +30,7 @@ export async function leavingSteps(run: Reconcile): Promise<Leaving> {
   const leaving = {
     ...snapshot,
     leaseRuns: false,
+    renewable: true, // its own locks are taken back only to be given back
     members: snapshot.members.map(member =>
       member.instance === run.instance ? { ...member, absence: 'leaving' as const } : member,
     ),

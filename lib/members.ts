@@ -72,6 +72,17 @@ export function membersFrom(
   })
 }
 
+/** Why instances say that they are leaving, where nobody asked them to: in their own words, also once the session is gone. */
+export function hindrancesFrom(entries: readonly Entry[], prefix: string): Map<string, string> {
+  return new Map(
+    entries.flatMap(({ key, value }) => {
+      const instance = decode(key.slice(prefix.length))
+      const { leaving, why } = fieldsIn(value)
+      return instance !== null && leaving === true && typeof why === 'string' ? [[instance, why] as const] : []
+    }),
+  )
+}
+
 /** Who went away without a word: a member key without a session, of an instance that is not passing. */
 export function lostFrom(
   entries: readonly Entry[],

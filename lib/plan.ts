@@ -55,8 +55,10 @@ type Wait = { readonly wait: number }
 export function plan(snapshot: Snapshot, assignment: Assignment): Plan {
   const steps: Step[] = []
   const waits = new Map<string, number>()
-  if (mustEnter(snapshot)) steps.push({ do: 'enter' })
-  else if (mustDefine(snapshot)) steps.push({ do: 'define' })
+  if (mustEnter(snapshot)) {
+    // Without a lease that can be written it stays out, or goes on to hand over: whoever entered would leave again.
+    if (snapshot.renewable) steps.push({ do: 'enter' })
+  } else if (mustDefine(snapshot)) steps.push({ do: 'define' })
   for (const id of everyId(snapshot)) {
     const decision = decide(snapshot, assignment, id)
     if (decision === null) continue

@@ -16,13 +16,14 @@ import { type Lock, lockFrom } from './lease/lock-value.ts'
 import { doubtful, isExplained, readSeenHeld, refreshSeenHeld, type SeenHeld, withDoubts } from './lease/seen-held.ts'
 import { readTerms, rememberedTerms, termsLeft } from './lease/terms.ts'
 import { clearUp, type Expected } from './left-out.ts'
-import { lostFrom, type Member, membersFrom, termsOf } from './members.ts'
+import { hindrancesFrom, lostFrom, type Member, membersFrom, termsOf } from './members.ts'
 import { decode, type Keys, keyRefusal, keysOf } from './names.ts'
 import { withReadiness } from './ready.ts'
 import { defaults, type Settings, settingsFrom } from './settings.ts'
 import { readFact } from './state/facts.ts'
 import { type InstanceFiles, localPartitions } from './state/instance.ts'
 import { type Local, localFacts, type Terms } from './state/local.ts'
+import { mustBeRenewable } from './state/twice.ts'
 
 /** What the cluster looks like: the same for whoever asks. */
 export interface Cluster {
@@ -32,6 +33,8 @@ export interface Cluster {
   readonly members: readonly Member[]
   /** Instances whose session is gone and that are not passing: name -> ModifyIndex of the member key that it left. */
   readonly lost: ReadonlyMap<string, number>
+  /** Instances that say of themselves that they cannot take part: name -> why. */
+  readonly hindrances: ReadonlyMap<string, string>
   /**
    * L and G of everyone who takes part or has lost the session, and those that were left by whoever went otherwise: any of
    * them may have had a lock.
@@ -69,6 +72,8 @@ export interface Snapshot extends Cluster {
   readonly local: ReadonlyMap<string, Local>
   /** The instance's lease runs: its guard works. */
   readonly leaseRuns: boolean
+  /** Its lease can be written; only tried where that decides whether it takes part. */
+  readonly renewable: boolean
   /** Since when each lock that is neither held nor clean has been seen so. */
   readonly free: ReadonlyMap<string, FreeLock>
   /** The longest L and G that this instance has seen, also of those who are gone: see lease/terms.ts. */
@@ -104,6 +109,7 @@ export async function lookAtCluster(
     keys,
     registered,
     members: membersFrom(below(keys.members), keys.members, registered, settings),
+    hindrances: hindrancesFrom(below(keys.members), keys.members),
     lost: lostFrom(below(keys.members), keys.members, registered),
     terms: [...below(keys.members).map(({ value }) => termsOf(value)), ...left],
     partitions: new Set(ids.flatMap(key => decode(key.slice(keys.partitions.length)) ?? [])),
@@ -169,6 +175,7 @@ export async function takeSnapshot(
     session: session !== null && member?.session === session ? session : null,
     local: withReadiness(files, localFacts(files, t0, read), definition),
     leaseRuns: t0 !== null && t0 + definition.leaseMs > read,
+    renewable: (session !== null && member?.absence !== 'leaving') || isRenewable(files),
     // A wait counts from after the look that found the lock free, and is compared with the start of a later one.
     free: refreshFree(readFree(files, bootId(), now), unattended(cluster), read),
     definedLast: readFact(files.defined),
@@ -187,6 +194,15 @@ async function doubted(consul: Consul, cluster: Cluster, before: SeenHeld) {
   const locks = withDoubts(cluster.locks, doubts)
   const isRemoved = (id: string) => !partitions.has(id)
   return { cluster: { ...cluster, locks }, seenHeld: refreshSeenHeld(before, locks, { doubts, isRemoved, defined }) }
+}
+
+function isRenewable({ lease }: InstanceFiles): boolean {
+  try {
+    mustBeRenewable(lease)
+    return true
+  } catch {
+    return false // the guard says why
+  }
 }
 
 /** Locks that nobody holds and nobody gave back cleanly, and partitions without one; with their ModifyIndex. */

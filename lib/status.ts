@@ -236,7 +236,7 @@ function instanceStatuses(
       held: member ? holders.filter(({ session }) => session === member.session).length : 0,
       assigned: [...assignment.values()].filter(assigned => assigned === instance).length,
       weight: member?.weight ?? 0,
-      why: reports.get(instance)?.[everything] ?? '',
+      why: reports.get(instance)?.[everything] ?? cluster.hindrances.get(instance) ?? '',
     }
   })
 }

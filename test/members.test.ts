@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Registered } from '../lib/consul/health.ts'
 import type { Entry } from '../lib/consul/kv.ts'
-import { membersFrom, memberValue } from '../lib/members.ts'
+import { hindrancesFrom, membersFrom, memberValue } from '../lib/members.ts'
 import { defaults } from '../lib/settings.ts'
 import { definition, me, memberOne, other, registeredOne, sessionOf } from './fixtures/cluster.ts'
 
@@ -88,4 +88,21 @@ describe('a member', () => {
 
 it('writes a value that tells the next definition from this one', () => {
   assert.notEqual(memberValue('a', definition, 'one'), memberValue('a', definition, 'two'))
+})
+
+describe('why an instance says that it leaves', () => {
+  const rows: [value: string, why: string | null][] = [
+    ['{"leaving":true,"why":"cannot write"}', 'cannot write'],
+    ['{"leaving":true}', null],
+    ['{"why":"cannot write"}', null],
+    ['{"leaving":true,"why":5}', null],
+    ['garbage', null],
+  ]
+  for (const [value, why] of rows) {
+    it(`is ${why} when its member key says ${value}, with a session or without`, () => {
+      for (const session of ['s', null]) {
+        assert.equal(hindrancesFrom([entry(me, { value, session })], prefix).get(me) ?? null, why)
+      }
+    })
+  }
 })

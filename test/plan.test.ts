@@ -124,6 +124,27 @@ describe('entering', () => {
       expected: [enter],
     },
     {
+      when: 'it takes part again when its member key still says that it leaves',
+      over: { members: [memberOne(me, { absence: 'leaving' }), memberOne(other)], ...lock(locks.held(other)) },
+      expected: [enter],
+    },
+    {
+      when: 'it stays away while its lease cannot be written',
+      over: { session: null, renewable: false, ...lock(locks.unclean(other)) },
+      expected: [],
+    },
+    {
+      when: 'it hands over, and does not take part again, while its lease cannot be written',
+      over: {
+        members: [memberOne(me, { absence: 'leaving' }), memberOne(other)],
+        renewable: false,
+        ...lock(locks.held(me)),
+        ...local(locals.running()),
+      },
+      assigned: other,
+      expected: [{ do: 'release', partition: '0', index: 100, held: true, next: other, removed: false }],
+    },
+    {
       when: 'it takes part before it defines',
       over: { session: null, defined: false, definedLast: null },
       expected: [enter],

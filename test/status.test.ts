@@ -302,6 +302,15 @@ describe('a service', () => {
     assert.deepEqual([status.ok, status.problem, status.instances[0]?.why], [false, `${me} ${why}`, why])
   })
 
+  it('is not ok when an instance cannot write its lease, and says why, with its session and without', () => {
+    const why = 'cannot write /state/lease: EROFS'
+    for (const members of [[memberOne(me, { absence: 'leaving' }), memberOne(other)], [memberOne(other)]]) {
+      const registered = [registeredOne(me, { passing: false }), registeredOne(other)]
+      const status = statusOf(clusterOf({ members, registered, hindrances: new Map([[me, why]]) }), new Map())
+      assert.deepEqual([status.ok, status.problem, status.instances[0]?.why], [false, `${me} ${why}`, why])
+    }
+  })
+
   it('tells its partitions by number, not by letter', () => {
     const { partitions } = statusOf(clusterOf({ partitions: new Set(['10', '9', 'a']) }), new Map())
     assert.deepEqual(

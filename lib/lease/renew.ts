@@ -1,11 +1,12 @@
 /** The guard's work: prove by a consistent read that each assumed lock is still held, and extend the lease. */
 import { bootClock } from '../clock.ts'
 import type { Consul } from '../consul/http.ts'
-import { type Entry, look, type Operation, transactionLimit } from '../consul/kv.ts'
+import { fieldsIn } from '../consul/json.ts'
+import { base64, type Entry, look, type Operation, transact, transactionLimit } from '../consul/kv.ts'
 import { missingPermission } from '../consul/permission.ts'
 import { apart, unlessRefused } from '../consul/refused-key.ts'
 import { renewSession } from '../consul/session.ts'
-import { Temporary } from '../errors.ts'
+import { reason, Temporary } from '../errors.ts'
 import { keysOf } from '../names.ts'
 import { readFact } from '../state/facts.ts'
 import type { InstanceFiles, PartitionFiles } from '../state/instance.ts'
@@ -41,7 +42,7 @@ export interface Renewal {
  * Checks all assumed locks, pins the lease of those that are lost, then extends the instance's.
  * @param local what this instance holds, read before `t0`'s requests are sent
  * @param t0 boot clock, ms: from before anything was read
- * @throws Temporary when Consul does not answer a consistent read; then nothing is extended
+ * @throws Temporary when Consul does not answer a consistent read, or a lease cannot be written; then nothing is extended
  */
 export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>, t0: number): Promise<Renewal> {
   const { files } = guarded
@@ -53,10 +54,30 @@ export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>,
   const lost = assumed.map(({ id }) => id).filter(id => !proved.has(id))
   const again = assumed.filter(({ id }) => proved.has(id) && local.get(id)?.pinned)
   const over = assumed.filter(({ id }) => !proved.has(id))
-  if (over.length + again.length > 0) changingLeases(files, () => pinAndFree(files, over, again, t0))
-  extendLease(files, t0, bootClock())
-  lengthen(files.worker, t0)
-  return { proved: [...proved], lost, unusable, member, missing, ...(elsewhere === undefined ? {} : { elsewhere }) }
+  try {
+    // In this order: a lease that is not pinned must not be extended.
+    if (over.length + again.length > 0) changingLeases(files, () => pinAndFree(files, over, again, t0))
+    extendLease(files, t0, bootClock())
+    lengthen(files.worker, t0)
+  } catch (error) {
+    if (session !== null && member !== null) await sayLeaving(guarded, session, member, reason(error))
+    throw error
+  }
+  const more = elsewhere === undefined ? {} : { elsewhere }
+  return { proved: [...proved], lost, unusable, member: member !== null, missing, ...more }
+}
+
+/**
+ * Without a lease that can be written, what runs here ends with the one it has. The others are told at once, so that they
+ * neither count on this instance nor hand anything over to it. It takes part again as soon as the lease can be written.
+ */
+async function sayLeaving({ consul, service, instance }: Guarded, Session: string, member: string, why: string) {
+  const value = fieldsIn(member)
+  if (value.leaving === true) return
+  const Key = keysOf(service).member(instance)
+  await transact(consul, [
+    { Verb: 'lock', Key, Session, Value: base64(JSON.stringify({ ...value, leaving: true, why })) },
+  ])
 }
 
 /**
@@ -89,6 +110,7 @@ interface Assumed {
 /**
  * The first transaction also reads the member key, so that an instance without locks makes a consistent read too. Locks
  * whose keys newer agents refuse come last, in transactions of their own: they must not cost the proof of any other.
+ * @returns `member`: the value of the member key, null when the session does not hold it
  */
 async function proveAll(guarded: Guarded, session: string | null, assumed: readonly Assumed[]) {
   const keys = keysOf(guarded.service)
@@ -104,7 +126,7 @@ async function prove(guarded: Guarded, session: string | null, assumed: readonly
   const keys = keysOf(guarded.service)
   const key = keys.member(guarded.instance)
   const proved = new Set<string>()
-  let member = false
+  let member: string | null = null
   let first = true
   for (let queue = [...assumed]; first || queue.length > 0; ) {
     const batch = queue.slice(0, transactionLimit - 1)
@@ -113,7 +135,8 @@ async function prove(guarded: Guarded, session: string | null, assumed: readonly
     if (outcome.done) {
       const held = new Map(outcome.entries.map((entry: Entry) => [entry.key, entry.session]))
       for (const { id } of batch) if (session !== null && held.get(keys.lock(id)) === session) proved.add(id)
-      member = session !== null && held.get(key) === session
+      const own = outcome.entries.find(entry => entry.key === key)
+      member = session !== null && own?.session === session ? (own.value ?? '') : null
       queue = queue.slice(batch.length)
       first = false
     } else {

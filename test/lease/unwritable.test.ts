@@ -1,11 +1,16 @@
 /** What becomes of the lease where the state directory cannot be written as usual. */
 import assert from 'node:assert/strict'
+import { statSync, writeFileSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import { bootClock } from '../../lib/clock.ts'
 import { guard } from '../../lib/guard.ts'
 import { instanceLease, partitionLease, writeLease } from '../../lib/lease/lease.ts'
 import { memberValue } from '../../lib/members.ts'
+import { plan } from '../../lib/plan.ts'
 import { type Process, processOf } from '../../lib/process/identity.ts'
+import { assign } from '../../lib/roster/assignment.ts'
+import { defaults } from '../../lib/settings.ts'
+import { takeSnapshot } from '../../lib/snapshot.ts'
 import { makeDirectory, writeFact } from '../../lib/state/facts.ts'
 import { enterState, instanceFiles } from '../../lib/state/instance.ts'
 import { definition, digest, me, sessionOf, snapshotOf } from '../fixtures/cluster.ts'
@@ -44,9 +49,85 @@ async function member(t: TestContext, options?: string) {
   const renewed = () => instanceLease(files, bootClock()) ?? 0
   /** The clock moves in steps: until the next one a renewal changes nothing. */
   const later = (than = bootClock()) => until('the clock to move on', () => bootClock() > than)
-  const value = () => JSON.parse(memory.keys.get(keys.member(me))?.Value ?? '{}') as Record<string, unknown>
-  return { ...place, memory, files, partition, tick, renewed, later, value, index }
+  const value = () =>
+    JSON.parse(Buffer.from(memory.keys.get(keys.member(me))?.Value ?? '', 'base64').toString()) as Record<
+      string,
+      unknown
+    >
+  return { ...place, consul, memory, files, partition, tick, renewed, later, value, index }
 }
+
+describe('the lease on a disk that can be written no more', { skip: withoutMounts }, () => {
+  it('is told to the others at once, with the reason, and the guard passes while it runs', async t => {
+    const { later, memory, remount, tick, value } = await member(t)
+    const before = value()
+    remount('ro')
+    await later()
+    const { code, sentence } = await tick()
+    assert.equal(code, 0)
+    assert.match(sentence, /^cannot write .*lease: EROFS: .*; the lease runs another \d/)
+    const { leaving, why, ...others } = value()
+    assert.equal(leaving, true)
+    assert.match(String(why), /^cannot write .*lease: EROFS: /)
+    assert.deepEqual(others, before)
+    const { ModifyIndex } = memory.keys.get(keys.member(me)) as { ModifyIndex: number }
+    await later()
+    await tick()
+    assert.equal(memory.keys.get(keys.member(me))?.ModifyIndex, ModifyIndex, 'it is told once')
+  })
+
+  it('ends as it should although the rest of an interrupted leave cannot be removed', async t => {
+    const { files, later, remount, tick } = await member(t)
+    writeFact(files.left, 'leaving 1 1')
+    remount('ro')
+    await later()
+    const { code, sentence } = await tick()
+    assert.match(sentence, /; the lease runs another \d/)
+    assert.equal(code, 0)
+  })
+
+  it('is not written over by a handler that looks meanwhile, which takes part again afterwards', async t => {
+    const { consul, files, later, remount, tick } = await member(t)
+    remount('ro')
+    await later()
+    await tick()
+    const look = async () => {
+      const snapshot = await takeSnapshot(consul, me, { definition, digest }, files, defaults)
+      const { steps } = plan(snapshot, assign(snapshot))
+      return steps.some(step => step.do === 'enter')
+    }
+    assert.equal(await look(), false)
+    remount('rw')
+    assert.equal(await look(), true)
+  })
+
+  it('makes the guard critical once it is over and nothing runs, and passing when it can be written again', async t => {
+    const { files, later, partition, remount, tick } = await member(t)
+    const short = { ...definition, leaseMs: 0 }
+    writeFact(files.definition, JSON.stringify({ file: '/file', definition: short, digest, stamp: '3 /file 7 ' }))
+    writeFact(partition.terms, '0 0')
+    writeFact(partition.shepherd, '1 1')
+    remount('ro')
+    await later()
+    const { code, sentence } = await tick()
+    assert.match(sentence, /^cannot write .*; the lease is over and nothing runs$/)
+    assert.equal(code, 2)
+    remount('rw')
+    await later()
+    assert.equal((await tick()).code, 0)
+  })
+})
+
+describe('the guard on a full disk', { skip: withoutMounts }, () => {
+  it('leaves an output that is too long as it is', async t => {
+    const { fill, partition, tick } = await member(t, 'size=2m,nr_inodes=1000')
+    writeFileSync(partition.output, 'x'.repeat(1024 * 1024 + 1))
+    fill()
+    const { code, sentence } = await tick()
+    assert.deepEqual([code, sentence], [0, '1 locks held'])
+    assert.equal(statSync(partition.output).size, 1024 * 1024 + 1)
+  })
+})
 
 describe('the lease on a disk', { skip: withoutMounts }, () => {
   for (const [what, options] of [

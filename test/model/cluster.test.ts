@@ -32,6 +32,10 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
     await fc.assert(neverTwoOwners(lib, actionsOf(kinds), { within: 320_000 }), runs(50))
   })
 
+  it('stops nobody because of a full disk', async () => {
+    await fc.assert(nobodyIsStopped(lib, ['disk full']), runs(20))
+  })
+
   it('stops nobody because of a false alarm', async () => {
     await fc.assert(nobodyIsStopped(lib, ['session destroyed', 'strangers come']), runs(30))
   })

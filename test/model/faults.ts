@@ -73,6 +73,13 @@ export class Faults {
         return (
           this.#withoutGuard(host) && action.fault && participant.faults.set(action.program ?? 'guard', action.fault)
         )
+      case 'disk full':
+      case 'disk read-only':
+        return (
+          this.#withoutGuard(host) && this.#lasting(ms, on => this.#spoil(host, on ? (action.do as 'disk full') : null))
+        )
+      case 'lease torn':
+        return this.#tear(participant)
       case 'session destroyed':
         return consul.destroyOf(host.name)
       case 'cut and session destroyed':
@@ -167,6 +174,19 @@ export class Faults {
 
   #fate(host: Host, fate: Fate, fits: (path: string) => boolean = () => true): unknown {
     return this.#fleet.fates.push({ host, fits, fate })
+  }
+
+  #spoil(host: Host, disk: Host['disk']): void {
+    host.disk = disk
+  }
+
+  /** What a reader sees in the middle of a write: here its first digits and the last ones of what stood there before. */
+  #tear({ host, home }: Participant): unknown {
+    const file = `${home}/lease`
+    const [, copy = '', end] = host.files.exists(file) ? host.files.file(file).text.split('\n') : []
+    if (end === undefined) return false
+    const now = String(Math.floor(host.clock / 10) * 10)
+    return host.files.write(file, `${host.boot} ${now.padEnd(14)}\n${copy}\n`)
   }
 
   #write(how: number): unknown {

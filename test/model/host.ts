@@ -49,6 +49,8 @@ export class Host {
   /** The agent answers. */
   agent = true
   frozen = false
+  /** What is wrong with its disk, for every program and as long as it lasts. */
+  disk: 'disk full' | 'disk read-only' | null = null
   thawedAt = Number.NEGATIVE_INFINITY
   atThaw: (() => void)[] = []
   /** Its setpriv can tie a process's life to its parent's. */

@@ -59,6 +59,21 @@ export const mutants: readonly Mutant[] = [
     faults: ['lost while a read is answered, then cut'],
   },
   {
+    name: 'two copies of a lease that differ are believed',
+    file: 'state/twice.ts',
+    edits: [["const isWhole = copy === line && rest === ''", "const isWhole = rest === ''"]],
+    seed: 1,
+    faults: ['lease torn', 'shepherd stopped', 'cut and session destroyed'],
+  },
+  {
+    name: 'a lease takes a new block with each renewal',
+    file: 'state/twice.ts',
+    edits: [['  if (overwrite(file, text, size => size === text.length)) return\n', '']],
+    seed: 1,
+    faults: ['disk full'],
+    stops: true,
+  },
+  {
     name: 'lease counted from the end of the acquisition',
     file: 'lease/takeover.ts',
     edits: [['from: bootClock() + clockStep, own: begun', 'from: bootClock() + clockStep, own: bootClock()']],

@@ -65,15 +65,16 @@ export class Program implements Owner {
   /** To be called before each effect. @throws Killed, or what a failing disk gives */
   effect(what: string, kind: 'takes room' | 'on disk' | 'elsewhere' = 'elsewhere'): void {
     this.mustLive()
-    if (!this.#fault || ++this.#effects < this.#fault.at) return
-    if (this.#fault.kind === 'stopped') {
+    const due = this.#fault !== null && ++this.#effects >= this.#fault.at
+    if (due && this.#fault?.kind === 'stopped') {
       if (this.#effects === this.#fault.at) this.#stop(what)
       return
     }
-    const disk = this.#fault.kind !== 'killed'
-    if (disk && kind !== 'takes room' && !(this.#fault.kind === 'disk read-only' && kind === 'on disk')) return
-    this.host.world.say(`${this.name}: ${this.#fault.kind} at its effect ${this.#effects}: ${what}`)
-    if (disk) throw failure(this.#fault.kind === 'disk full' ? 'ENOSPC' : 'EROFS', what)
+    const fault = due && this.#fault ? this.#fault.kind : this.host.disk
+    if (fault === null) return
+    if (fault !== 'killed' && kind !== 'takes room' && !(fault === 'disk read-only' && kind === 'on disk')) return
+    this.host.world.say(`${this.name}: ${fault} at its effect ${this.#effects}: ${what}`)
+    if (fault !== 'killed') throw failure(fault === 'disk full' ? 'ENOSPC' : 'EROFS', what)
     this.host.end(this.process.pid)
     throw new Killed(what)
   }

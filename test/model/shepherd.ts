@@ -249,6 +249,8 @@ class Shepherd implements Owner {
   }
 
   #put(fact: string, text: string): void {
-    if (this.host.files.exists(this.#directory)) this.host.files.write(`${this.#directory}/${fact}`, `${text}\n`)
+    if (this.host.disk === 'disk read-only' || !this.host.files.exists(this.#directory)) return
+    // In place: a full disk takes the text, and leaves the file.
+    this.host.files.write(`${this.#directory}/${fact}`, this.host.disk === null ? `${text}\n` : '')
   }
 }

@@ -418,6 +418,7 @@ describe('a shepherd', { concurrency: 2 }, () => {
       ['is garbled', () => `${bootId()} 08$(exit)\n`],
       ['has a number too long', () => `${bootId()} 99999999999999999999999\n`],
       ['has too many words', () => `${bootId()} ${bootClock()} 1\n`],
+      ['has two copies that differ', () => `${bootId()} ${bootClock()}\n${bootId()} ${bootClock() - 10}\n`],
     ] as const) {
       test(`counts its own lease when the instance's ${what}`, async t => {
         const p = new Partition(t)
@@ -439,6 +440,7 @@ describe('a shepherd', { concurrency: 2 }, () => {
       ['was not written to its end', () => `${bootClock()} ${bootClock()}`],
       ['is empty', () => ''],
       ['has one number', () => `${bootClock()}\n`],
+      ['has two copies that differ', () => `${bootClock()} ${bootClock()}\n${bootClock()} 1\n`],
       ['has three numbers', () => `${bootClock()} ${bootClock()} 1\n`],
       ['is octal', () => '010 010\n'],
       ['is no number', () => '1e9 08\n'],

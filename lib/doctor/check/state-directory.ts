@@ -2,7 +2,7 @@ import type { Facts, StateFacts } from '../facts.ts'
 import { type Finding, ok, unsafe, warn } from '../finding.ts'
 
 const mebibyte = 1024 * 1024
-/** Below that, leases may not be written, and processes stop. */
+/** Below that, facts may not be written: leases are renewed in place, and nothing else works. */
 const least = 16 * mebibyte
 const comfortable = 200 * mebibyte
 
@@ -29,7 +29,11 @@ function judge({ directory, uid, mode, freeBytes, fileSystem }: StateFacts, agen
   }
   if (mode & 0o022)
     return unsafe(`${directory} can be written to by others (mode ${mode.toString(8)})`, `chmod 700 ${directory}`)
-  if (freeBytes < least) return unsafe(`${directory} is full (${free}): leases cannot be written`, 'make room')
+  if (freeBytes < least)
+    return unsafe(
+      `${directory} is full (${free}): what runs here goes on, and nothing can be taken or handed over`,
+      'make room',
+    )
   if (fileSystem === 'network')
     return unsafe(`${directory} is on a network file system, which may hang`, 'use a local one')
   if (freeBytes < comfortable) return warn(`${directory} has ${free}`, 'make room')

@@ -21,7 +21,7 @@ async function respell({ lab, agent }: Scene, state: string): Promise<void> {
 
 export const stateFaults: readonly Fault[] = [
   {
-    name: 'state-full',
+    name: 'state-full', // leases are renewed in place
     hits: 'client',
     lasts: 40_000,
     gap: 'none',
