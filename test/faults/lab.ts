@@ -193,6 +193,11 @@ export class Lab implements Stage {
     return instanceOf(agent, this.definition)
   }
 
+  /** Makes a path of ours the agents' user's. */
+  async give(path: string): Promise<void> {
+    await chown(path, this.#uid, this.#uid)
+  }
+
   files(agent: Agent): InstanceFiles {
     return instanceFiles(agent.state, this.instance(agent))
   }
@@ -244,7 +249,7 @@ export class Lab implements Stage {
     this.witness.close()
     for (const { group } of this.lan.hosts) await group.thaw().catch(() => {})
     await Promise.all(this.cluster.agents.map(agent => agent.stop('SIGKILL')))
-    for (const { group } of this.lan.hosts) await group.kill()
+    for (const { group } of this.lan.hosts) await group.kill().catch(() => {})
     await killMarked(this.cluster.root)
     for (const { state } of this.clients) {
       if (keep && existsSync(state)) await cp(state, `${state}.kept`, { recursive: true })
@@ -258,7 +263,7 @@ export class Lab implements Stage {
   async #enter(): Promise<void> {
     await mkdir(join(this.root, 'store'))
     writeFileSync(this.#file, '')
-    for (const path of [join(this.root, 'store'), this.#file]) await chown(path, this.#uid, this.#uid)
+    for (const path of [join(this.root, 'store'), this.#file]) await this.give(path)
     await makePerls(this.root)
     for (const agent of this.clients) {
       const options = `${stateSize},uid=${this.#uid},gid=${this.#uid}`

@@ -36,14 +36,14 @@ async function drainedWith(scene: Scene, id: string, stuck: Process, free: () =>
   const elsewhere = lab.clients.filter(client => client !== agent && processes(client, lab.definition).has(id))
   const idle = lab.idle()
   await free()
-  if (!alive) throw new Error(`pid ${stuck.pid} of ${partition} ended: it was not stuck`)
-  if (elsewhere.length > 0)
-    throw new Error(
-      `${partition} runs on ${elsewhere.map(({ name }) => name).join()}, and pid ${stuck.pid} of it still lives`,
-    )
-  if (idle.some(name => name !== partition))
-    throw new Error(`${idle.join()} wait for ${partition}, which alone is stuck`)
-  return () => drain(scene, 'off')
+  const wrong = !alive
+    ? `pid ${stuck.pid} of ${partition} ended: it was not stuck`
+    : elsewhere.length > 0
+      ? `${partition} runs on ${elsewhere.map(({ name }) => name).join()}, and pid ${stuck.pid} of it still lived`
+      : idle.some(name => name !== partition) && `${idle.join()} waited for ${partition}, which alone was stuck`
+  if (!wrong) return () => drain(scene, 'off')
+  await drain(scene, 'off')
+  throw new Error(wrong)
 }
 
 export const stuckFaults: readonly Fault[] = [
