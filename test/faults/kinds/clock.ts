@@ -41,15 +41,19 @@ export const clockFaults: readonly Fault[] = [
   {
     name: 'clock-anew', // a container begins anew: same boot id, same state directory, a boot clock that starts at zero
     hits: 'client',
-    lasts: 20_000,
-    gap: 'takeover',
+    lasts: 25_000,
+    gap: 'any', // the reboot in the end takes away what was stranded; so that is looked for before
     inject: async scene => {
-      const { agent, host } = scene
+      const { lab, agent, host } = scene
       await agent.stop('SIGKILL')
       await host.group.kill()
       await host.shiftClock(10 - bootClock() / 1000)
       await agent.start()
-      return () => reboot(scene)
+      return async () => {
+        const idle = lab.idle()
+        await reboot(scene)
+        if (idle.length > 0) throw new Error(`after 25 s nobody has ${idle.join()}`)
+      }
     },
   },
   {
