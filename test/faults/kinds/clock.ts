@@ -19,10 +19,10 @@ export const clockFaults: readonly Fault[] = [
     gap: 'any',
     freezes: true,
     residual: untilGuard,
+    // A shepherd's timer runs as long as the lease: what is left of a short one passes while others take over.
+    prepare: takeLongTerms,
     inject: async scene => {
       const { lab, agent, host } = scene
-      // A shepherd's timer runs as long as the lease: what is left of a short one passes while others take over.
-      await takeLongTerms(scene)
       const held = [...processes(agent, lab.definition).keys()]
       await host.group.freeze()
       await lab.lan.unplug(host)
