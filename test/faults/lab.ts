@@ -168,10 +168,20 @@ export class Lab implements Stage {
 
   /** The partitions that have not beaten a moment ago. */
   idle(): string[] {
+    const owned = this.#owners()
+    return this.partitions.filter(partition => !owned.get(partition))
+  }
+
+  /** The partitions that have beaten on an agent a moment ago, and nowhere else since. */
+  owned(agent: Agent): string[] {
+    const owned = this.#owners()
+    return this.partitions.filter(partition => owned.get(partition) === this.instance(agent))
+  }
+
+  #owners(): Map<string, string | null> {
     const { text } = this.#tail()
     const whole = text.toString().slice(text.indexOf(10) + 1)
-    const owned = owners(parseBeats(whole), bootClock())
-    return this.partitions.filter(partition => !owned.get(partition))
+    return owners(parseBeats(whole), bootClock())
   }
 
   /** The end of the beats file, enough for a second or two. */
