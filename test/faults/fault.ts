@@ -41,5 +41,7 @@ export interface Fault {
   readonly slows?: true
   /** nftables, or a share of the CPU. */
   readonly needs?: 'nft' | 'cpu' | 'pids'
+  /** What has to be so before it begins. */
+  readonly prepare?: (scene: Scene) => Promise<void>
   readonly inject: (scene: Scene) => Promise<Heal>
 }

@@ -168,10 +168,20 @@ export class Lab implements Stage {
 
   /** The partitions that have not beaten a moment ago. */
   idle(): string[] {
+    const owned = this.#owners()
+    return this.partitions.filter(partition => !owned.get(partition))
+  }
+
+  /** The partitions that have beaten on an agent a moment ago, and nowhere else since. */
+  owned(agent: Agent): string[] {
+    const owned = this.#owners()
+    return this.partitions.filter(partition => owned.get(partition) === this.instance(agent))
+  }
+
+  #owners(): Map<string, string | null> {
     const { text } = this.#tail()
     const whole = text.toString().slice(text.indexOf(10) + 1)
-    const owned = owners(parseBeats(whole), bootClock())
-    return this.partitions.filter(partition => !owned.get(partition))
+    return owners(parseBeats(whole), bootClock())
   }
 
   /** The end of the beats file, enough for a second or two. */
@@ -191,6 +201,11 @@ export class Lab implements Stage {
 
   instance(agent: Agent): string {
     return instanceOf(agent, this.definition)
+  }
+
+  /** Makes a path of ours the agents' user's. */
+  async give(path: string): Promise<void> {
+    await chown(path, this.#uid, this.#uid)
   }
 
   files(agent: Agent): InstanceFiles {
@@ -244,7 +259,7 @@ export class Lab implements Stage {
     this.witness.close()
     for (const { group } of this.lan.hosts) await group.thaw().catch(() => {})
     await Promise.all(this.cluster.agents.map(agent => agent.stop('SIGKILL')))
-    for (const { group } of this.lan.hosts) await group.kill()
+    for (const { group } of this.lan.hosts) await group.kill().catch(() => {})
     await killMarked(this.cluster.root)
     for (const { state } of this.clients) {
       if (keep && existsSync(state)) await cp(state, `${state}.kept`, { recursive: true })
@@ -258,7 +273,7 @@ export class Lab implements Stage {
   async #enter(): Promise<void> {
     await mkdir(join(this.root, 'store'))
     writeFileSync(this.#file, '')
-    for (const path of [join(this.root, 'store'), this.#file]) await chown(path, this.#uid, this.#uid)
+    for (const path of [join(this.root, 'store'), this.#file]) await this.give(path)
     await makePerls(this.root)
     for (const agent of this.clients) {
       const options = `${stateSize},uid=${this.#uid},gid=${this.#uid}`

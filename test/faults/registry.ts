@@ -28,7 +28,7 @@ export const fewFaults: readonly string[] = [
   'agent-kill',
   'host-freeze',
   'handler-kill',
-  'shepherd-kill',
+  'shepherds-kill',
   'server-cut',
   'lock-deleted',
   'guard-hung',

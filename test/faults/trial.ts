@@ -78,10 +78,12 @@ async function hit(lab: Lab, fault: Fault, trial: Trial, at: number): Promise<Hi
   await pause(trial.delays[at] ?? 0)
   const agent = await whom(lab, fault, trial, at)
   const scene: Scene = { lab, agent, host: lab.host(agent), random: new Random(trial.seed + at) }
-  const from = bootClock()
-  const heal = await fault.inject(scene).catch(error => {
+  const failed = (error: unknown): never => {
     throw new Error(`cannot bring about ${fault.name} on ${agent.name}: ${reason(error)}`)
-  })
+  }
+  await fault.prepare?.(scene).catch(failed)
+  const from = bootClock()
+  const heal = await fault.inject(scene).catch(failed)
   if (typeof fault.lasts === 'number') await pause(fault.lasts)
   else await lab.takenOver(agent, fault.lasts.takenOverWithin)
   const to = bootClock()

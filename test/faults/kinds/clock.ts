@@ -19,10 +19,10 @@ export const clockFaults: readonly Fault[] = [
     gap: 'any',
     freezes: true,
     residual: untilGuard,
+    // A shepherd's timer runs as long as the lease: what is left of a short one passes while others take over.
+    prepare: takeLongTerms,
     inject: async scene => {
       const { lab, agent, host } = scene
-      // A shepherd's timer runs as long as the lease: what is left of a short one passes while others take over.
-      await takeLongTerms(scene)
       const held = [...processes(agent, lab.definition).keys()]
       await host.group.freeze()
       await lab.lan.unplug(host)
@@ -41,15 +41,19 @@ export const clockFaults: readonly Fault[] = [
   {
     name: 'clock-anew', // a container begins anew: same boot id, same state directory, a boot clock that starts at zero
     hits: 'client',
-    lasts: 20_000,
-    gap: 'takeover',
+    lasts: 25_000,
+    gap: 'any', // the reboot in the end takes away what was stranded; so that is looked for before
     inject: async scene => {
-      const { agent, host } = scene
+      const { lab, agent, host } = scene
       await agent.stop('SIGKILL')
       await host.group.kill()
       await host.shiftClock(10 - bootClock() / 1000)
       await agent.start()
-      return () => reboot(scene)
+      return async () => {
+        const idle = lab.idle()
+        await reboot(scene)
+        if (idle.length > 0) throw new Error(`after 25 s nobody has ${idle.join()}`)
+      }
     },
   },
   {

@@ -53,9 +53,9 @@ export async function takeLongTerms(scene: Scene): Promise<void> {
   await drain(scene, 'on')
   await until('the host to give everything back', () => running() === 0, { deadline: 30_000 })
   await drain(scene, 'off')
-  await until('the host to have its share again', async see => see(running()) >= 3 && lab.idle().length === 0, {
-    deadline: 30_000,
-  })
+  const share = async (see: (what: number) => number) =>
+    running() >= 3 && see(lab.owned(agent).length) === running() && lab.idle().length === 0
+  await until('the host to have its share again', share, { deadline: 30_000 })
 }
 
 /** With the longest L and G, it is cut off; `then` is done without it. */

@@ -1,10 +1,13 @@
 /** What happens to a command under `watchbill lock`. Its beats are those of the partition `lock/job`. */
 import { setTimeout as pause } from 'node:timers/promises'
+import { type Process, processOf, signal as signalProcess } from '../../../lib/process/identity.ts'
+import { pids, variable } from '../../handlers/support/processes.ts'
 import type { Agent } from '../../lab/cluster.ts'
 import { onHost } from '../../lab/install.ts'
 import { until } from '../../lab/until.ts'
 import { Locker } from '../../lock/locker.ts'
 import type { Fault, Scene } from '../fault.ts'
+import type { Lab } from '../lab.ts'
 import { lockedCommand } from '../workers.ts'
 import { signal } from './agent.ts'
 
@@ -28,8 +31,19 @@ export async function contest(scene: Scene): Promise<Contest> {
   const end = async () => {
     for (const locker of lockers) locker.kill('SIGTERM')
     await Promise.all(lockers.map(({ ended }) => ended))
+    // What outlived its lock has been judged by its beats, and is in nobody's way from here on.
+    for (const { name } of lab.clients) for (const one of under({ lab, name })) signalProcess(one, 'SIGKILL')
   }
   return { lockers, end }
+}
+
+/** The command on a host, by what stands in its environment alone. */
+function under({ lab, name }: { lab: Lab; name: string }): Process[] {
+  const isIts = (pid: number) =>
+    variable(pid, 'WATCHBILL_LAB') === lab.cluster.root && variable(pid, 'WATCHBILL_INSTANCE') === `${name}:lock`
+  return pids()
+    .filter(isIts)
+    .flatMap(pid => processOf(pid) ?? [])
 }
 
 function lock({ lab }: Scene, agent: Agent): Locker {

@@ -208,6 +208,7 @@ export const processFaults: readonly Fault[] = [
       await until('the handlers to be done', () => holderOf(lock) === null, { every: 5 })
       mkdirSync(lock, { recursive: true })
       writeFileSync(`${lock}/${pid}-${start}`, '')
+      for (const path of [lock, `${lock}/${pid}-${start}`]) await lab.give(path)
       killAll(scene)
       return async () => rmSync(lock, { recursive: true, force: true })
     },

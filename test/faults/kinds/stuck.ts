@@ -19,7 +19,7 @@ const folder = join(import.meta.dirname, '..')
 const stuckFor = 15_000
 
 function perl(script: string, ...args: string[]): ChildProcess {
-  return spawn('perl', [join(folder, script), ...args], { stdio: 'ignore' })
+  return spawn('setpriv', ['--pdeathsig', 'KILL', 'perl', join(folder, script), ...args], { stdio: 'ignore' })
 }
 
 function stateOf(pid: number): string {
@@ -36,14 +36,14 @@ async function drainedWith(scene: Scene, id: string, stuck: Process, free: () =>
   const elsewhere = lab.clients.filter(client => client !== agent && processes(client, lab.definition).has(id))
   const idle = lab.idle()
   await free()
-  if (!alive) throw new Error(`pid ${stuck.pid} of ${partition} ended: it was not stuck`)
-  if (elsewhere.length > 0)
-    throw new Error(
-      `${partition} runs on ${elsewhere.map(({ name }) => name).join()}, and pid ${stuck.pid} of it still lives`,
-    )
-  if (idle.some(name => name !== partition))
-    throw new Error(`${idle.join()} wait for ${partition}, which alone is stuck`)
-  return () => drain(scene, 'off')
+  const wrong = !alive
+    ? `pid ${stuck.pid} of ${partition} ended: it was not stuck`
+    : elsewhere.length > 0
+      ? `${partition} runs on ${elsewhere.map(({ name }) => name).join()}, and pid ${stuck.pid} of it still lived`
+      : idle.some(name => name !== partition) && `${idle.join()} waited for ${partition}, which alone was stuck`
+  if (!wrong) return () => drain(scene, 'off')
+  await drain(scene, 'off')
+  throw new Error(wrong)
 }
 
 export const stuckFaults: readonly Fault[] = [
@@ -70,14 +70,16 @@ export const stuckFaults: readonly Fault[] = [
       const directory = join(lab.root, 'stuck')
       mkdirSync(directory, { recursive: true })
       const server = perl('stuck-fs.pl', directory)
-      await until(
-        'the file system',
-        async () => (await execa('mountpoint', ['-q', directory], { reject: false })).exitCode === 0,
-      )
+      // To look at the directory itself would be stuck, too.
+      const isMounted = () => readFileSync('/proc/self/mountinfo', 'latin1').includes(` ${directory} `)
+      await until('the file system', isMounted, { every: 10 })
       const [id, worker] = random.pick([...processes(agent, lab.definition)])
       const stuck = await joining(worker.pid, ['stat', join(directory, 'file')])
       await until('it to be stuck', () => stateOf(stuck.pid) === 'D', { every: 10 })
-      return drainedWith(scene, id, stuck, async () => server.kill('SIGKILL'))
+      return drainedWith(scene, id, stuck, async () => {
+        server.kill('SIGKILL')
+        await execa('umount', ['--lazy', directory])
+      })
     },
   },
 ]
