@@ -9,6 +9,7 @@ import { program, remark } from '../lib/frame.ts'
 import { lock } from '../lib/lock/lock.ts'
 import { orderFrom } from '../lib/lock/order.ts'
 import { consulArgs, withConsul } from '../lib/operator.ts'
+import { runBelowInit } from '../lib/process/init.ts'
 
 program({
   name: 'lock',
@@ -28,6 +29,7 @@ program({
   exits: "the command's status, 128+n for a signal; 1 not to be had in time",
   deadline: null,
   run: (args, command) => {
+    runBelowInit()
     const order = orderFrom(args, command)
     const warn = (line: string) => remark(`lock: ${line}`)
     const say = args.verbose ? warn : () => {}

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, statSync } from 'node:fs'
 import { attempt, install } from '../configure/install.ts'
 import { Permanent } from '../errors.ts'
 import { asCalled, callersEnvironment } from '../process/caller.ts'
+import { belowInit } from '../process/init.ts'
 import { argumentsFor, settingsFor, type Wishes, wantedSettings } from './command.ts'
 import { consulProgram, versionOf } from './consul-program.ts'
 
@@ -35,10 +36,13 @@ export function prepare(wishes: Wishes, consul: string | undefined, dryRun: bool
   return { argv: [program, ...argumentsFor(wishes, files)] }
 }
 
-/** Becomes Consul, with this pid: a supervisor sees Consul itself, and systemd its notification. Does not return. */
+/**
+ * Becomes Consul, with this pid: a supervisor sees Consul itself, and systemd its notification; as the first process of a
+ * container, a tiny init with Consul below it. Does not return.
+ */
 export function become(argv: readonly [string, ...string[]]): never {
   if (!process.execve) throw new Permanent(`cannot become consul: Node ${process.version} cannot; use 22.19 or later`)
-  const [file, ...args] = asCalled(argv)
+  const [file, ...args] = belowInit(asCalled(argv))
   return process.execve(file, [file, ...args], callersEnvironment())
 }
 

@@ -34,6 +34,7 @@ function isExecutable(file: string): boolean {
 const beside = [
   'lib/configure/keep.cjs',
   'lib/configure/caller.sh',
+  'lib/process/init.sh',
   'lib/process/launch.sh',
   'lib/process/shepherd.sh',
   'lib/lock/lock-shepherd.sh',
