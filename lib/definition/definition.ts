@@ -35,8 +35,8 @@ export type Definition = {
     /** Run first to stop a process; null when the signal alone does it. */
     readonly command: readonly string[] | null
   }
-  /** So many processes may be on their way up at a time; null for any number. */
-  readonly startsAtOnce: number | null
+  /** So many processes may be on their way up at a time; left out for any number, so that the digest stays what it was. */
+  readonly startsAtOnce?: number
   readonly checks: readonly CheckDefinition[]
   /** The command of each event that has one. */
   readonly hooks: Readonly<Partial<Record<HookEvent, readonly string[]>>>

@@ -23,7 +23,7 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     variables: named === null ? {} : { [named]: variables[named] ?? '' },
     run: { ...from.run, cwd: from.run.cwd ?? null },
     stop: { signal: from.stop.signal, graceMs: ms(from.stop.grace), command: from.stop.command ?? null },
-    startsAtOnce: from.starts.atOnce,
+    ...(from.starts && { startsAtOnce: from.starts.atOnce }),
     checks: from.checks.map(checkFrom),
     hooks: from.hooks,
     register: from.register ?? null,
