@@ -9,8 +9,8 @@ const tick = 10
 
 /** How many more may be started now; Infinity where the definition sets no limit. */
 export function freeStarts({ definition, local, now }: Pick<Snapshot, 'definition' | 'local' | 'now'>): number {
-  const most = definition.startsAtOnce ?? null // one that an earlier version accepted lacks it
-  if (most === null) return Number.POSITIVE_INFINITY
+  const most = definition.startsAtOnce
+  if (most === undefined) return Number.POSITIVE_INFINITY
   return Math.max(0, most - [...local.values()].filter(one => isUnderWay(one, now)).length)
 }
 
@@ -28,6 +28,6 @@ export function byTurn(local: Snapshot['local'], partitions: readonly string[]):
 }
 
 /** What the report says of one that waits. */
-export function queuedWords(atOnce: number | null): string {
+export function queuedWords(atOnce = 0): string {
   return `queued: ${atOnce} start at a time`
 }

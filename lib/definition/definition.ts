@@ -37,8 +37,8 @@ export type Definition = {
     /** Says by exit 0 that what lives outside of its processes is gone; left out when the processes tell it all. */
     readonly gone?: readonly string[]
   }
-  /** So many processes may be on their way up at a time; null for any number. */
-  readonly startsAtOnce: number | null
+  /** So many processes may be on their way up at a time; left out for any number, so that the digest stays what it was. */
+  readonly startsAtOnce?: number
   readonly checks: readonly CheckDefinition[]
   /** A process counts as running only once it is ready: `confirm`, or `check:<id>`. Missing: as soon as it runs. */
   readonly ready?: string

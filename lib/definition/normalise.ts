@@ -29,7 +29,7 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
       // Left out where there is none: a digest stays the same from version to version.
       ...(from.stop.gone && { gone: from.stop.gone }),
     },
-    startsAtOnce: from.starts.atOnce,
+    ...(from.starts && { startsAtOnce: from.starts.atOnce }),
     checks: from.checks.map(checkFrom),
     ...(from.ready === undefined ? {} : { ready: from.ready }),
     hooks: from.hooks,

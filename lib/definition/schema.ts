@@ -20,6 +20,7 @@ import { partitions } from './partition-fields.ts'
 
 const weightWanted = give('a number above 0 and up to 1000000')
 const mostWanted = give('a whole number of at least 1, or null for no limit')
+const atOnceWanted = give('a whole number of at least 1')
 const signalWanted = give('a signal that ends a process, such as SIGTERM, SIGINT or SIGKILL')
 const cwdWanted = give('an absolute path')
 const portWanted = give('a port, 1 to 65535')
@@ -94,17 +95,13 @@ const stop = z.prefault(
   {},
 )
 
-const starts = z.prefault(
-  fields({
-    atOnce: about(
-      z._default(z.nullable(z.int(mostWanted).check(z.gte(1, mostWanted))), null),
-      'So many processes of this instance may be on their way up at a time; the others wait their turn, with their locks ' +
-        'held. null for no limit.',
-      20,
-    ),
-  }),
-  {},
-)
+const starts = fields({
+  atOnce: about(
+    z.int(atOnceWanted).check(z.gte(1, atOnceWanted)),
+    'So many processes of this instance may be on their way up at a time; the others wait their turn, with their locks held.',
+    20,
+  ),
+})
 
 const guard = z.prefault(
   fields({
@@ -146,7 +143,9 @@ export const schema = fields({
   }),
   run: about(run, 'What runs, once for each partition or once for all of them.'),
   stop: about(stop, 'How a process is stopped.'),
-  starts: about(starts, 'How many processes are started at a time, as after a takeover.'),
+  starts: z.optional(
+    about(starts, 'How many processes are started at a time, as after a takeover; any number when it is left out.'),
+  ),
   checks: about(z._default(checks(), []), 'Health checks, of every partition for itself.', [
     { name: 'progress', ttl: '5m', onFailure: ['./page', '{partition}'] },
   ]),
@@ -179,7 +178,7 @@ export const schema = fields({
     '10s',
   ),
 }).check(
-  z.refine(({ run, starts }) => starts.atOnce === null || run.per === 'partition', {
+  z.refine(({ run, starts }) => starts === undefined || run.per === 'partition', {
     path: ['starts', 'atOnce'],
     error: 'is for a process per partition, and run.per is "instance"; remove it',
   }),

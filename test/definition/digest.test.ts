@@ -38,6 +38,7 @@ test('changes with every field', async () => {
     { id: 'other' },
     { tags: ['x'] },
     { weight: 2 },
+    { startsAtOnce: 20 },
     { maxPartitions: 1 },
     { partitions: ['1', '0'] },
     { run: { ...definition.run, command: ['./consume', ''] } },

@@ -43,7 +43,6 @@ test('the smallest definition gets every default', async () => {
     variables: {},
     run: { command: ['./consume'], cwd: null, env: {}, restart: 'always', per: 'partition' },
     stop: { signal: 'SIGTERM', graceMs: 3000, command: null },
-    startsAtOnce: null,
     checks: [],
     hooks: {},
     register: null,
@@ -310,7 +309,8 @@ const refused: [object, string][] = [
   [{ stop: { grace: '3 s' } }, `stop.grace: cannot be "3 s"; ${time}`],
   [{ stop: { grace: '-3s' } }, `stop.grace: cannot be "-3s"; ${time}`],
   [{ stop: { command: [] } }, `stop.command: cannot be an empty array; ${args}`],
-  [{ starts: { atOnce: 0 } }, `starts.atOnce: cannot be 0; ${most}`],
+  [{ starts: { atOnce: 0 } }, 'starts.atOnce: cannot be 0; give a whole number of at least 1'],
+  [{ starts: {} }, 'starts.atOnce: is missing; give a whole number of at least 1'],
   [
     { starts: { atOnce: 5 }, run: { command: ['x'], per: 'instance' } },
     'starts.atOnce: is for a process per partition, and run.per is "instance"; remove it',
