@@ -61,7 +61,7 @@ describe('the field ready', () => {
       JSON.stringify({ name: 'svc', partitions: { count: 1 }, run: { command: ['w'] }, ...more }),
       'svc.json',
     )
-  const checks = [{ name: 'Is it well', id: 'well', ttl: '5m' }]
+  const checks = [{ name: 'Well', id: 'well', ttl: '5m' }]
 
   it('is confirm, or names a check by its id; a definition without it is what it was', async () => {
     assert.equal((await file({ ready: 'confirm' })).ready, 'confirm')
