@@ -3,6 +3,7 @@ import { rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { Definition } from '../lib/definition/definition.ts'
+import { parseDefinition } from '../lib/definition/load.ts'
 import { withReadiness } from '../lib/ready.ts'
 import { reportOf } from '../lib/report.ts'
 import { writeFact } from '../lib/state/facts.ts'
@@ -52,6 +53,29 @@ describe('what has to say that it is ready', () => {
     assert.deepEqual({ ...report }, { 0: words, 1: words })
     assert.deepEqual({ ...reportOf(snapshotOf(), plan, {}, 0) }, {})
   })
+})
+
+describe('the field ready', () => {
+  const file = (more: object) =>
+    parseDefinition(
+      JSON.stringify({ name: 'svc', partitions: { count: 1 }, run: { command: ['w'] }, ...more }),
+      'svc.json',
+    )
+  const checks = [{ name: 'Well', id: 'well', ttl: '5m' }]
+
+  it('is confirm, or names a check by its id; a definition without it is what it was', async () => {
+    assert.equal((await file({ ready: 'confirm' })).ready, 'confirm')
+    assert.equal((await file({ ready: 'check:well', checks })).ready, 'check:well')
+    assert.equal('ready' in (await file({})), false)
+  })
+
+  for (const [ready, why] of [
+    ['check:gone', /ready: names no check of this definition; there are well$/],
+    ['yes', /ready: cannot be "yes"; give "confirm", or "check:" and the id of one of the checks$/],
+    [true, /ready: cannot be true; give "confirm"/],
+  ] as const) {
+    it(`cannot be ${ready}`, () => assert.rejects(file({ ready, checks }), why))
+  }
 })
 
 describe('what a worker says', () => {

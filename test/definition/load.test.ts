@@ -183,7 +183,7 @@ const signal = 'give a signal that ends a process, such as SIGTERM, SIGINT or SI
 const time = 'give a duration such as "500ms", "3s" or "1.5m"'
 const variable = 'use letters, digits and _, the first not a digit; WATCHBILL_ names are set by watchbill'
 const top =
-  '$schema, name, id, tags, weight, maxPartitions, partitions, run, stop, starts, checks, hooks, register, guard, lease'
+  '$schema, name, id, tags, weight, maxPartitions, partitions, run, stop, starts, checks, ready, hooks, register, guard, lease'
 const broken = 'holds a NUL character or broken Unicode; remove it'
 
 /** What is added to the smallest definition, and the line that it is refused with. */

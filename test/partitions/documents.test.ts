@@ -7,7 +7,7 @@ import { waiting } from '../../lib/events/queue.ts'
 import { passOn, placeDocuments } from '../../lib/partitions/documents.ts'
 import { addPartitions, changePartitions, readPartitions } from '../../lib/partitions/set.ts'
 import { processOf } from '../../lib/process/identity.ts'
-import { readFact } from '../../lib/state/facts.ts'
+import { readFact, writeFact } from '../../lib/state/facts.ts'
 import type { Local } from '../../lib/state/local.ts'
 import { definition, locals, snapshotOf } from '../fixtures/cluster.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
@@ -84,13 +84,19 @@ describe('a document', () => {
 
   it('that changed restarts its process where the definition wants that, and runs the hook', async t => {
     const { files, look, change } = await holder(t, { onChange: 'restart', hooks: { changed: ['./tell'] } })
+    const { acquisition, token, document: file } = files.partition('7')
+    writeFact(acquisition, 'a1')
+    writeFact(token, '9')
     await look()
     await change('7', document(70))
     assert.equal(await look(), true)
     assert.equal(readFact(files.partition('7').restart), 'its document changed')
     assert.deepEqual(
       waiting(files).map(({ event }) => [event.event, event.partition, event.details]),
-      [['changed', '7', { Document: files.partition('7').document }]],
+      [
+        ['acquired', '7', { Token: '9' }], // what comes before it; nobody wants to know
+        ['changed', '7', { Token: '9', Document: file }],
+      ],
     )
   })
 
