@@ -13,6 +13,7 @@ import { definition, me, sessionOf, snapshotOf } from './fixtures/cluster.ts'
 import { fakeConsul } from './fixtures/consul.ts'
 import { partitionIn, stateOf } from './fixtures/state.ts'
 import { until } from './lab/until.ts'
+import { behaviours } from './model/versions.ts'
 
 const { keys } = snapshotOf()
 const interval = 2000
@@ -117,4 +118,26 @@ describe('the guard, of a set that is fetched', () => {
       assert.equal((await guard(here, interval)).syncAfter, after)
     })
   }
+})
+
+it('a guard whose agent refuses the key of one lock says so, and keeps the rest', async t => {
+  const { consul, memory } = await fakeConsul(t)
+  memory.behaves = behaviours['1.22.5']
+  const files = stateOf(t)
+  enterState(files, me, 'svc')
+  const session = memory.session(sessionOf(me), 'a', 'watchbill a:svc')
+  writeFact(files.session, session)
+  memory.lock(keys.member(me), session)
+  for (const id of ['0', '1', 'x y']) {
+    const partition = partitionIn(files, id)
+    writeFact(partition.acquisition, 'x')
+    writeFact(partition.index, String(memory.lock(keys.lock(id), session, '{}')))
+  }
+  process.env.CONSUL_HTTP_ADDR = new URL(consul.address.origin).host
+  t.after(() => {
+    delete process.env.CONSUL_HTTP_ADDR
+  })
+  const here = { instance: me, node: 'a', service: 'svc', serviceId: 'svc', definitionFile: '/nowhere', files }
+  const { code, sentence } = await guard(here, interval)
+  assert.deepEqual([code, sentence], [0, '2 locks held, 1 lost: the agent refuses the key of x y; see status'])
 })
