@@ -53,8 +53,8 @@ export function decode(encoded: string): string | null {
  * percent-decoded: `tenant%20one` and `%2E.` are refused, `a%2Fb` is not (read from the sources of 1.23.0-dev).
  */
 export function keyRefusal(key: string): string | null {
-  if (key === '' || key.startsWith('/')) return 'it begins with a slash'
-  if (/^[\s\u0085]|[\s\u0085]$/.test(key)) return 'a space at its end'
+  if (key.startsWith('/')) return 'a leading slash'
+  if (/^[\s\u0085]|[\s\u0085]$/.test(key)) return 'a space'
   if (key.split('/').includes('..')) return '".."'
   const decoded = percentDecoded(key)
   if (decoded === key) return null

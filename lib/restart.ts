@@ -34,6 +34,7 @@ export async function askForRestart(consul: Consul, service: string, named: read
     const refused: string[] = []
     for (const [instance, ids] of holdersFor(cluster, left)) {
       const batched = await ask(consul, cluster, instance, ids)
+      if (batched.hindrance) throw batched.hindrance
       asked.set(instance, [...(asked.get(instance) ?? []), ...batched.done])
       refused.push(...batched.refused)
     }

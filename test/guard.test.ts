@@ -14,6 +14,7 @@ import { fakeConsul } from './fixtures/consul.ts'
 import { partitionIn, stateOf } from './fixtures/state.ts'
 import { until } from './lab/until.ts'
 import type { ConsulModel } from './model/consul.ts'
+import { behaviours } from './model/versions.ts'
 
 const { keys } = snapshotOf()
 const interval = 2000
@@ -203,4 +204,26 @@ it('on a node that was renamed the tick says so, and what to do', async t => {
   const here = { instance: me, node: 'a', service: 'svc', serviceId: 'svc', definitionFile: '/nowhere', files }
   const { sentence } = await guard(here, interval)
   assert.equal(sentence, 'configured for a, this is ax; run configure; 0 locks held')
+})
+
+it('a guard whose agent refuses the key of one lock says so, and keeps the rest', async t => {
+  const { consul, memory } = await fakeConsul(t)
+  memory.behaves = behaviours['1.22.5']
+  const files = stateOf(t)
+  enterState(files, me, 'svc')
+  const session = memory.session(sessionOf(me), 'a', 'watchbill a:svc')
+  writeFact(files.session, session)
+  memory.lock(keys.member(me), session)
+  for (const id of ['0', '1', 'x y']) {
+    const partition = partitionIn(files, id)
+    writeFact(partition.acquisition, 'x')
+    writeFact(partition.index, String(memory.lock(keys.lock(id), session, '{}')))
+  }
+  process.env.CONSUL_HTTP_ADDR = new URL(consul.address.origin).host
+  t.after(() => {
+    delete process.env.CONSUL_HTTP_ADDR
+  })
+  const here = { instance: me, node: 'a', service: 'svc', serviceId: 'svc', definitionFile: '/nowhere', files }
+  const { code, sentence } = await guard(here, interval)
+  assert.deepEqual([code, sentence], [0, '2 locks held, 1 lost: the agent refuses the key of x y; see status'])
 })

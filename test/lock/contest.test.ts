@@ -75,7 +75,8 @@ describe('a lock whose keys newer agents refuse', () => {
 
 describe('a waiter', () => {
   it('asks Consul to wait for at most 20 s, which no version cuts', async t => {
-    const { contest, memory, keys, requests, signals } = await contender(t, 'deploy', null)
+    const { contest, memory, keys, requests, signals, warned } = await contender(t, 'deploy', null)
+    memory.behaves = behaviours['1.22.4']
     memory.put(keys.spec, spec)
     memory.lock(keys.slot(0), memory.session('s9', 'b'))
     const won = contest.win()
@@ -83,6 +84,7 @@ describe('a waiter', () => {
     signals.first ??= 'SIGTERM'
     await won
     assert.match(query.path, /&wait=20000ms$/)
+    assert.deepEqual(warned, [])
   })
 
   for (const [what, reply] of Object.entries(limited)) {

@@ -78,6 +78,13 @@ export class ConsulModel extends Store {
     return Number.parseInt(query.get('wait') ?? '300000', 10)
   }
 
+  /** Whether the agent cuts the connection of a query before it has waited its time. */
+  cuts(request: Request): boolean {
+    const [, , query] = partsOf(request.path)
+    const wait = query.has('index') ? Number.parseInt(query.get('wait') ?? '300000', 10) : 0
+    return (wait * 17) / 16 > this.#behaviour(request).longestQuery
+  }
+
   /** A check changes; what hangs on it goes. */
   setGuard(node: string, id: string, status: Service['status']): void {
     const service = this.nodes.get(node)?.services.get(id)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Fleet, keys } from './fleet.ts'
-import { loadLib } from './load.ts'
+import { loadLib, type Mutation } from './load.ts'
 import { behaviours } from './versions.ts'
 
 const lib = await loadLib()
@@ -10,9 +10,9 @@ const odd = 'tenant one'
 const plain = ['0', '1', '2', '3', '4', '5', '6']
 
 /** Three instances on older agents, with the set of an older release. */
-async function settled(seed: number): Promise<Fleet> {
+async function settled(seed: number, of = lib): Promise<Fleet> {
   const terms = { lease: 10_000, grace: 3000, interval: 2000 }
-  const fleet = new Fleet(lib, { seed, hosts: 3, partitions: plain, terms, per: 'partition' })
+  const fleet = new Fleet(of, { seed, hosts: 3, partitions: plain, terms, per: 'partition' })
   const { consul } = fleet
   for (const id of [...plain, odd]) {
     consul.put(keys.partition(id), '{"from":"definition"}')
@@ -25,22 +25,35 @@ async function settled(seed: number): Promise<Fleet> {
 
 const hostOf = (fleet: Fleet, partition: string) => fleet.running().get(partition)?.[0]?.host
 
+/** All agents are upgraded, one after the other. @returns whether the odd one runs, and which others were restarted */
+async function upgraded(seed: number, of = lib): Promise<{ runs: boolean; hurt: string[] }> {
+  const fleet = await settled(seed, of)
+  const runOf = (id: string) => fleet.running().get(id)?.[0]?.run
+  const before = new Map(plain.map(id => [id, runOf(id)]))
+  for (const { name } of fleet.hosts) {
+    fleet.consul.agents.set(name, behaviours['1.22.5'])
+    await fleet.run(fleet.world.between('until the next one', 500, 20_000))
+  }
+  await fleet.run(60_000)
+  return { runs: runOf(odd) !== undefined, hurt: plain.filter(id => runOf(id) !== before.get(id)) }
+}
+
 describe('an id that newer agents refuse', { concurrency: 1 }, () => {
+  const mutant: Mutation = {
+    name: 'it stands in the proof of others',
+    file: 'consul/refused-key.ts',
+    edits: [
+      ['(keyRefusal(keyOf(item)) === null ? taken : others)', '(keyRefusal(keyOf(item)) === "" ? others : taken)'],
+    ],
+  }
+  it(`costs others their lease when the rule is broken: ${mutant.name}`, async () => {
+    const { hurt } = await upgraded(1, await loadLib(mutant))
+    assert.notDeepEqual(hurt, [])
+  })
+
   for (const seed of [1, 2, 3, 4, 5]) {
     it(`is alone lost when all agents are upgraded, one after the other (seed ${seed})`, async () => {
-      const fleet = await settled(seed)
-      const before = plain.map(id => fleet.running().get(id)?.[0]?.run)
-      for (const { name } of fleet.hosts) {
-        fleet.consul.agents.set(name, behaviours['1.22.5'])
-        await fleet.run(fleet.world.between('until the next one', 500, 20_000))
-      }
-      await fleet.run(60_000)
-      assert.equal(hostOf(fleet, odd), undefined, 'it is stopped')
-      assert.deepEqual(
-        plain.map(id => fleet.running().get(id)?.[0]?.run),
-        before,
-        'everything else runs on, in the same processes',
-      )
+      assert.deepEqual(await upgraded(seed), { runs: false, hurt: [] })
     })
 
     it(`costs nobody else a hand-over, or a takeover (seed ${seed})`, async () => {
