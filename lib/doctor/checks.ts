@@ -1,6 +1,6 @@
 /** All checks, in the order in which they are told. Each is pure. */
 import { accessControl } from './check/access.ts'
-import { leaveOnTerminate } from './check/agent-settings.ts'
+import { leaveOnTerminate, skipLeaveOnInterrupt } from './check/agent-settings.ts'
 import { containment } from './check/containment.ts'
 import { gossipEncryption } from './check/encryption.ts'
 import { guardChecks } from './check/guard-check.ts'
@@ -19,6 +19,7 @@ import type { Finding } from './finding.ts'
 const checks: readonly ((facts: Facts) => Finding | Finding[])[] = [
   consulVersion,
   leaveOnTerminate,
+  skipLeaveOnInterrupt,
   scriptChecks,
   killMode,
   installations,

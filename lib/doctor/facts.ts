@@ -21,6 +21,7 @@ export interface AgentFacts {
   readonly version: string
   /** null where the agent does not tell. */
   readonly leaveOnTerminate: boolean | null
+  readonly skipLeaveOnInterrupt: boolean | null
   readonly localScripts: boolean | null
   readonly remoteScripts: boolean | null
   readonly gossip: { readonly probeMs: number; readonly suspicion: number } | null

@@ -26,7 +26,7 @@ it('a machine on which all is well has nothing but good to hear', () => {
     findings.filter(({ level }) => level !== 'ok'),
     [],
   )
-  assert.equal(findings.length, 16)
+  assert.equal(findings.length, 17)
   for (const { todo } of findings) assert.equal(todo, '')
 })
 
@@ -36,6 +36,8 @@ describe('what is wrong', () => {
     ['a Consul of no version', agentIs({ version: '' }), 'unsafe', /no known version/],
     ['leaving at a restart', agentIs({ leaveOnTerminate: true }), 'unsafe', /leave_on_terminate is true/],
     ['not told whether it leaves', agentIs({ leaveOnTerminate: null }), 'warn', /leave_on_terminate is not known/],
+    ['leaving at SIGINT', agentIs({ skipLeaveOnInterrupt: false }), 'unsafe', /stopped by SIGINT.*set it to true/],
+    ['not told of SIGINT', agentIs({ skipLeaveOnInterrupt: null }), 'warn', /skip_leave_on_interrupt is not known/],
     ['no script checks', agentIs({ localScripts: false }), 'unsafe', /script checks are off/],
     ['script checks over HTTP', agentIs({ remoteScripts: true }), 'unsafe', /can run anything here/],
     [
@@ -129,7 +131,7 @@ describe('what is wrong', () => {
 
   it('an agent that does not answer makes nothing safe', () => {
     const levels = examine({ ...well, agent: { unknown: 'it is away' } }).map(({ level }) => level)
-    assert.equal(levels.filter(level => level === 'warn').length, 6)
+    assert.equal(levels.filter(level => level === 'warn').length, 7)
   })
 })
 

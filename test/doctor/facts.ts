@@ -5,6 +5,7 @@ export const agent: AgentFacts = {
   node: 'n1',
   version: '1.8.7',
   leaveOnTerminate: false,
+  skipLeaveOnInterrupt: true,
   localScripts: true,
   remoteScripts: false,
   gossip: { probeMs: 1000, suspicion: 4 },
