@@ -58,6 +58,8 @@ export interface Installed {
   readonly state: StateFacts
   /** Where the control groups of its partitions are made; null as long as it has started none. */
   readonly groups: { readonly directory: string | null; readonly why: string } | null
+  /** The units of systemd in which its living shepherds stand. */
+  readonly standIn: readonly string[]
   /** The program of the definition runs as another user than the one who starts it. */
   readonly setUid: string | null
   readonly token: TokenFacts

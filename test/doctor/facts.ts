@@ -38,6 +38,7 @@ export const installed: Installed = {
   missingPrograms: [],
   state,
   groups: { directory: '/sys/fs/cgroup/watchbill.n1%3Asvc', why: "below the agent's own" },
+  standIn: [],
   setUid: null,
   token,
 }

@@ -79,6 +79,14 @@ class Lab {
     return this.machine.run(program, name, ...args, '--http-addr', http)
   }
 
+  /** What doctor says of KillMode. */
+  async killMode(): Promise<string> {
+    const said = await this.program('doctor', '--consul-dir', join(this.machine.folder, 'a1/consul.d')).catch(
+      ({ stdout }) => String(stdout),
+    )
+    return said.split('\n').find(line => line.includes('KillMode')) ?? said
+  }
+
   status(id: string): string | null {
     return this.#fact(id, 'status')
   }
@@ -163,6 +171,8 @@ for (const how of ['unified', 'hybrid'] as const) {
       for (const { process, shepherd } of before) await lab.machine.run('kill', '-0', ...[process, shepherd].map(pidOf))
       assert.deepEqual(await lab.sessions(), sessions, 'the session is the same')
 
+      assert.match(await lab.killMode(), /^ok: .*KillMode=control-group, and every partition is outside of it/)
+
       await test.test('and what a stopping scope has yet to end does not keep the others', async () => {
         const [old] = before.map(scopeOf)
         const stubborn = join(lab.machine.folder, 'stubborn')
@@ -219,6 +229,8 @@ describe('what an older release started', () => {
     await lab.program('restart', 'svc', '1', '--wait', '20s')
     await until('1 to run in a scope', see => lab.status('1') === 'running' && scopeOf(see(lab.of('1'))) !== '')
     assert.deepEqual([lab.of('0'), lab.of('2')], [old[0], old[2]])
+    await lab.unit('User=root')
+    assert.match(await lab.killMode(), /^unsafe: .*processes of svc that were started before .* stand in it/)
     // With these in it, a unit that kills all it has does so, and waits for their shepherds, which takes a lease.
     await lab.program('restart', 'svc', '0', '2', '--wait', '20s')
     await until('all to run in a scope', see =>
@@ -226,6 +238,7 @@ describe('what an older release started', () => {
     )
     const fresh = lab.running()
     await lab.unit('User=root')
+    assert.match(await lab.killMode(), /^ok: .*every partition is outside/)
     await lab.restart()
     assert.deepEqual(lab.running(), fresh)
   })
