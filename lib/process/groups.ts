@@ -159,17 +159,20 @@ async function findHome(files: Place): Promise<Home> {
   if (wanted === 'off') return { directory: null, why: 'WATCHBILL_CGROUP is off' }
   const own = ownGroup()
   if (own === null) return { directory: null, why: 'there are no control groups of version 2' }
-  if (wanted) return usable(wanted, files, 'WATCHBILL_CGROUP names it')
+  if (wanted) {
+    made(wanted) // it goes with each boot
+    return usable(wanted, files, 'WATCHBILL_CGROUP names it')
+  }
   if (!existsSync('/run/systemd/system')) return usable(`${own.mount}${own.path}`, files, "below the agent's own")
   const { systemdHome } = await import('./scope.ts')
   return systemdHome(own, files)
 }
 
-/** @param parent the directory that may be changed */
+/** @param parent the directory that may be changed; it is not made: it may be a scope that is gone */
 export async function usable(parent: string, files: Pick<Place, 'directory'>, why: string): Promise<Home> {
   const directory = nameBelow(parent, files)
   try {
-    mkdirSync(`${directory}/shepherds`, { recursive: true })
+    for (const path of [directory, `${directory}/shepherds`]) if (!existsSync(path)) mkdirSync(path)
   } catch (error) {
     return { directory: null, why: `${parent} cannot be used: ${(error as Error).message}` }
   }

@@ -241,5 +241,10 @@ describe('what an older release started', () => {
     assert.match(await lab.killMode(), /^ok: .*every partition is outside/)
     await lab.restart()
     assert.deepEqual(lab.running(), fresh)
+    await lab.program('leave', 'svc', '--state', join(lab.machine.folder, 'a1/state'))
+    await until('its scope to be gone', async see => {
+      const units = await lab.systemctl('list-units', '--all', '--plain', '--no-legend', 'watchbill-*')
+      return see(units) === ''
+    })
   })
 })
