@@ -12,9 +12,14 @@ export interface Agent {
 /**
  * The settings that an agent needs, and why.
  * - It runs what stands in its configuration files, and nothing that comes over HTTP.
- * - A graceful leave at a restart destroys the session, and the locks with it; a client's default is to leave.
+ * - A graceful leave at a restart destroys the session, and the locks with it; a client's default is to leave, at SIGTERM
+ *   and at SIGINT, by which Debian's unit stops it.
  */
-export const needs = { enable_local_script_checks: true, leave_on_terminate: false } as const
+export const needs = {
+  enable_local_script_checks: true,
+  leave_on_terminate: false,
+  skip_leave_on_interrupt: true,
+} as const
 export type Need = keyof typeof needs
 
 /**
@@ -53,6 +58,7 @@ export function agentFrom(self: Self): Agent {
     settings: {
       enable_local_script_checks: local === null && remote === null ? null : local === true || remote === true,
       leave_on_terminate: told(self, 'LeaveOnTerm'),
+      skip_leave_on_interrupt: told(self, 'SkipLeaveOnInt'),
     },
   }
 }

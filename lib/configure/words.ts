@@ -23,7 +23,9 @@ export function releaseLine({ version, directory, built, switched }: Release, dr
 /** What the agent needs, and what the running one lacks of it. */
 export function agentLines(agent: Agent | string): string[] {
   const wanted = JSON.stringify(needs)
-  const unit = 'the agent needs, under systemd, KillMode=process in its unit: a restart kills the processes otherwise'
+  const unit =
+    'the agent needs, under systemd, to be root, or KillMode=process and Delegate=yes in its unit: ' +
+    'a restart kills the processes otherwise'
   if (typeof agent === 'string') return [`the agent needs ${wanted}; whether it has that is not known: ${agent}`, unit]
   const missing = lacking(agent)
   const who = `the agent on ${agent.node} (Consul ${agent.version})`

@@ -1,6 +1,6 @@
 /** All checks, in the order in which they are told. Each is pure. */
 import { accessControl } from './check/access.ts'
-import { leaveOnTerminate } from './check/agent-settings.ts'
+import { leaveOnTerminate, skipLeaveOnInterrupt } from './check/agent-settings.ts'
 import { connections } from './check/connections.ts'
 import { containment } from './check/containment.ts'
 import { gossipEncryption } from './check/encryption.ts'
@@ -23,6 +23,7 @@ const checks: readonly ((facts: Facts) => Finding | Finding[])[] = [
   consulVersion,
   limits,
   leaveOnTerminate,
+  skipLeaveOnInterrupt,
   scriptChecks,
   killMode,
   installations,

@@ -23,6 +23,7 @@ export interface AgentFacts {
   readonly version: string
   /** null where the agent does not tell. */
   readonly leaveOnTerminate: boolean | null
+  readonly skipLeaveOnInterrupt: boolean | null
   readonly localScripts: boolean | null
   readonly remoteScripts: boolean | null
   readonly gossip: { readonly probeMs: number; readonly suspicion: number } | null
@@ -67,6 +68,8 @@ export interface Installed {
   readonly state: StateFacts
   /** Where the control groups of its partitions are made; null as long as it has started none. */
   readonly groups: { readonly directory: string | null; readonly why: string } | null
+  /** The units of systemd in which its living shepherds stand. */
+  readonly standIn: readonly string[]
   /** The program of the definition runs as another user than the one who starts it. */
   readonly setUid: string | null
   readonly token: TokenFacts

@@ -6,16 +6,7 @@
  * agent's unit. Elsewhere systemd is asked for a scope: see scope.ts. WATCHBILL_CGROUP in the agent's environment names
  * another directory, or says `off`.
  */
-import {
-  accessSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { bootId } from '../clock.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
@@ -134,13 +125,25 @@ function removeTree(group: string): void {
   }
 }
 
-/** Where groups are made for this instance; found out once a boot, and kept in the fact `groups`. */
+/**
+ * Where groups are made for this instance: found out once a boot, and kept in the fact `groups`. That there is none is
+ * found out anew at each start, for the remedy may have come.
+ */
 export async function homeOf(files: Place): Promise<Home> {
   const known = readHome(files)
-  if (known !== null) return known
+  if (known !== null && (await mayStay(known, files))) return known
   const home = await findHome(files)
-  writeFact(files.groups, `${bootId()}\n${home.directory ?? '-'}\n${home.why}`)
+  const fact = `${bootId()}\n${home.directory ?? '-'}\n${home.why}`
+  if (readFact(files.groups) !== fact) writeFact(files.groups, fact)
   return home
+}
+
+async function mayStay({ directory }: Home, files: Place): Promise<boolean> {
+  const wanted = process.env.WATCHBILL_CGROUP
+  if (directory === null || (wanted && directory !== nameBelow(wanted, files))) return false
+  if (!dirname(directory).endsWith('.scope')) return true
+  const { isStopping } = await import('./scope.ts')
+  return !(await isStopping(basename(dirname(directory))))
 }
 
 /** What was found out; null when that is to be done. */
@@ -156,24 +159,38 @@ async function findHome(files: Place): Promise<Home> {
   if (wanted === 'off') return { directory: null, why: 'WATCHBILL_CGROUP is off' }
   const own = ownGroup()
   if (own === null) return { directory: null, why: 'there are no control groups of version 2' }
-  if (wanted) return usable(wanted, files, 'WATCHBILL_CGROUP names it')
+  if (wanted) {
+    made(wanted) // it goes with each boot
+    return usable(wanted, files, 'WATCHBILL_CGROUP names it')
+  }
   if (!existsSync('/run/systemd/system')) return usable(`${own.mount}${own.path}`, files, "below the agent's own")
   const { systemdHome } = await import('./scope.ts')
   return systemdHome(own, files)
 }
 
-/** @param parent the directory that may be changed */
-export function usable(parent: string, files: Pick<Place, 'directory'>, why: string): Home {
-  const directory = `${parent}/watchbill.${basename(files.directory)}`
+/** @param parent the directory that may be changed; it is not made: it may be a scope that is gone */
+export async function usable(parent: string, files: Pick<Place, 'directory'>, why: string): Promise<Home> {
+  const directory = nameBelow(parent, files)
   try {
-    mkdirSync(directory, { recursive: true })
-    accessSync(`${directory}/cgroup.procs`, constants.W_OK)
-    // Who moves a process must be allowed to change the group that is above both its old place and its new one.
-    accessSync(`${parent}/cgroup.procs`, constants.W_OK)
-    return { directory, why }
+    for (const path of [directory, `${directory}/shepherds`]) if (!existsSync(path)) mkdirSync(path)
   } catch (error) {
     return { directory: null, why: `${parent} cannot be used: ${(error as Error).message}` }
   }
+  if (await canJoin(`${directory}/shepherds`)) return { directory, why }
+  return { directory: null, why: `${parent} cannot be used: no process of ours can be moved there` }
+}
+
+const nameBelow = (parent: string, { directory }: Pick<Place, 'directory'>) =>
+  `${parent}/watchbill.${basename(directory)}`
+
+/**
+ * Tried, because modes do not tell: who moves a process must also be allowed to change the group that is above both its
+ * old place and its new one.
+ */
+async function canJoin(group: string): Promise<boolean> {
+  const { spawnSync } = await import('node:child_process')
+  const join = ['-c', 'printf 0 >"$1"', 'sh', `${group}/cgroup.procs`]
+  return spawnSync('/bin/sh', join, { stdio: 'ignore', timeout: 1000 }).status === 0
 }
 
 function read(file: string): string | null {

@@ -4,7 +4,7 @@
  * that a restart of that unit ends nothing in it. Another user has a subtree only where the agent's unit says
  * `Delegate=yes`: then systemd has given the unit's directory to that user.
  */
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { InstanceFiles } from '../state/instance.ts'
@@ -22,6 +22,18 @@ export async function systemdHome(own: { mount: string; path: string }, files: P
   const path = await newScope(files)
   if (path === null) return { directory: null, why: 'systemd-run could not make a scope with Delegate=yes' }
   return usable(`${own.mount}${path}`, files, 'a scope that systemd made')
+}
+
+/**
+ * Whether systemd is ending what is in a scope, or has done so: whatever were started there would be killed with the
+ * rest. It is not when systemd does not say so.
+ */
+export function isStopping(scope: string): Promise<boolean> {
+  return new Promise(resolve => {
+    execFile('systemctl', ['is-active', scope], { timeout: patience }, (_, said) =>
+      resolve(['deactivating', 'inactive', 'failed'].includes(said.trim())),
+    )
+  })
 }
 
 /**

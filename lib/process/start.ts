@@ -47,9 +47,7 @@ export async function startShepherds(definition: Definition, starts: readonly St
     values: valuesOf(start),
     environment: environmentOf(definition, start),
   }))
-  for (let from = 0; from < shepherds.length; from += atOnce) {
-    await launchShepherds(definition, shepherds.slice(from, from + atOnce))
-  }
+  await launchShepherds(definition, shepherds)
 }
 
 /** One shepherd: of a partition, or of the worker. */
@@ -64,6 +62,12 @@ export async function launchShepherds(definition: Definition, shepherds: readonl
   const [first] = shepherds
   if (first === undefined) return
   const home = await homeOf(instanceOf(first.files))
+  for (let from = 0; from < shepherds.length; from += atOnce) {
+    await launchBelow(home, definition, shepherds.slice(from, from + atOnce))
+  }
+}
+
+async function launchBelow(home: Home, definition: Definition, shepherds: readonly Shepherd[]): Promise<void> {
   for (const { files } of shepherds) prepare(files, home)
   const items = shepherds.map(shepherd => ({
     directory: shepherd.files.directory,

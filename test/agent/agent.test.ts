@@ -127,8 +127,8 @@ describe('watchbill agent', () => {
     writeFileSync(join(second.home, 'consul.d/one.json'), JSON.stringify({ service: { name: 'one' } }))
     second.child?.kill('SIGHUP')
     const self = await (await fetch(`http://${await second.address()}/v1/agent/self`)).json()
-    const { EnableLocalScriptChecks, LeaveOnTerm } = (self as { DebugConfig: Record<string, unknown> }).DebugConfig
-    assert.deepEqual([EnableLocalScriptChecks, LeaveOnTerm], [true, false])
+    const { DebugConfig: now } = self as { DebugConfig: Record<string, unknown> }
+    assert.deepEqual([now.EnableLocalScriptChecks, now.LeaveOnTerm, now.SkipLeaveOnInt], [true, false, true])
     await until('the service', async () => {
       const services = await (await fetch(`http://${await second.address()}/v1/agent/services`)).json()
       return 'one' in (services as object)

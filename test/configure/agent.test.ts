@@ -3,21 +3,23 @@ import { describe, test } from 'node:test'
 import { lacking } from '../../lib/configure/agent.ts'
 import { agentLines } from '../../lib/configure/words.ts'
 
-const agent = (scripts: boolean | null, leave: boolean | null) => ({
+const agent = (scripts: boolean | null, leave: boolean | null, skip: boolean | null = true) => ({
   node: 'n1',
   version: '1.8.7',
-  settings: { enable_local_script_checks: scripts, leave_on_terminate: leave },
+  settings: { enable_local_script_checks: scripts, leave_on_terminate: leave, skip_leave_on_interrupt: skip },
 })
 
 describe('what an agent lacks', () => {
   test('nothing', () => assert.deepEqual(lacking(agent(true, false)), []))
   test('script checks', () => assert.deepEqual(lacking(agent(false, false)), ['enable_local_script_checks']))
   test('staying at a restart', () => assert.deepEqual(lacking(agent(true, true)), ['leave_on_terminate']))
+  test('staying at SIGINT', () => assert.deepEqual(lacking(agent(true, false, false)), ['skip_leave_on_interrupt']))
   test('nothing that is known, when it does not tell', () => assert.deepEqual(lacking(agent(null, null)), []))
 })
 
 describe('what is said of it', () => {
-  const needs = 'the agent needs {"enable_local_script_checks":true,"leave_on_terminate":false}'
+  const needs =
+    'the agent needs {"enable_local_script_checks":true,"leave_on_terminate":false,"skip_leave_on_interrupt":true}'
   const first = (...[of]: Parameters<typeof agentLines>) => agentLines(of)[0]
 
   test('what it needs', () => assert.equal(first(agent(true, false)), needs))

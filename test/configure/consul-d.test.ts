@@ -31,7 +31,7 @@ describe('a real agent', () => {
   test('takes every file there', async () => {
     const agent = cluster().agent('s1')
     const { DebugConfig: now } = await agent.api<{ DebugConfig: Record<string, unknown> }>('GET', '/v1/agent/self')
-    assert.deepEqual([now.EnableLocalScriptChecks, now.LeaveOnTerm], [true, false])
+    assert.deepEqual([now.EnableLocalScriptChecks, now.LeaveOnTerm, now.SkipLeaveOnInt], [true, false, true])
     assert.deepEqual([now.GossipLANProbeInterval, now.GossipLANGossipNodes], ['500ms', 4])
     assert.ok('first-guard' in (await agent.api<object>('GET', '/v1/agent/checks')))
   })

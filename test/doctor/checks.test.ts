@@ -31,11 +31,20 @@ it('a machine on which all is well has nothing but good to hear', () => {
     findings.filter(({ level }) => level !== 'ok'),
     [],
   )
-  assert.equal(findings.length, 16)
+  assert.equal(findings.length, 17)
   for (const { todo } of findings) assert.equal(todo, '')
 })
 
+it('a unit may kill all that is in it, when nothing of ours is', () => {
+  const findings = examine({ ...well, ...unitIs({ killMode: 'control-group' }) })
+  assert.deepEqual(
+    findings.filter(({ level }) => level !== 'ok'),
+    [],
+  )
+})
+
 describe('what is wrong', () => {
+  const inUnit = { directory: '/sys/fs/cgroup/system.slice/consul.service/watchbill.n1:svc', why: 'Delegate=yes' }
   const cases: Case[] = [
     ['an old Consul', agentIs({ version: '1.6.10' }), 'unsafe', /Consul is 1\.6\.10; use 1\.7/],
     ['a Consul of no version', agentIs({ version: '' }), 'unsafe', /no known version/],
@@ -82,6 +91,8 @@ describe('what is wrong', () => {
     ],
     ['leaving at a restart', agentIs({ leaveOnTerminate: true }), 'unsafe', /leave_on_terminate is true/],
     ['not told whether it leaves', agentIs({ leaveOnTerminate: null }), 'warn', /leave_on_terminate is not known/],
+    ['leaving at SIGINT', agentIs({ skipLeaveOnInterrupt: false }), 'unsafe', /stopped by SIGINT.*set it to true/],
+    ['not told of SIGINT', agentIs({ skipLeaveOnInterrupt: null }), 'warn', /skip_leave_on_interrupt is not known/],
     ['no script checks', agentIs({ localScripts: false }), 'unsafe', /script checks are off/],
     ['script checks over HTTP', agentIs({ remoteScripts: true }), 'unsafe', /can run anything here/],
     [
@@ -92,9 +103,21 @@ describe('what is wrong', () => {
     ],
     [
       'a unit that kills all',
-      unitIs({ killMode: 'control-group' }),
+      { ...unitIs({ killMode: 'control-group' }), ...fileIs({ groups: inUnit }) },
       'unsafe',
       /KillMode=control-group.*set KillMode=process/,
+    ],
+    [
+      'a unit that kills what an older release started',
+      { ...unitIs({ killMode: 'control-group' }), ...fileIs({ standIn: ['consul.service'] }) },
+      'unsafe',
+      /svc.* stand in it.*set KillMode=process.*until watchbill restart/,
+    ],
+    [
+      'a unit that kills all, before anything was started',
+      { ...unitIs({ killMode: 'control-group' }), ...fileIs({ groups: null }), agentUid: 0 },
+      'warn',
+      /not known before the first of them was started/,
     ],
     ['a unit that says nothing', unitIs({ killMode: null }), 'warn', /KillMode of consul\.service is not known/],
     ['an agent that cannot be seen', { unit: { unknown: 'why' } }, 'warn', /unit is not known: why/],

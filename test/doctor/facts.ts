@@ -5,6 +5,7 @@ export const agent: AgentFacts = {
   node: 'n1',
   version: '1.8.7',
   leaveOnTerminate: false,
+  skipLeaveOnInterrupt: true,
   localScripts: true,
   remoteScripts: false,
   gossip: { probeMs: 1000, suspicion: 4 },
@@ -41,6 +42,7 @@ export const installed: Installed = {
   missingPrograms: [],
   state,
   groups: { directory: '/sys/fs/cgroup/watchbill.n1%3Asvc', why: "below the agent's own" },
+  standIn: [],
   setUid: null,
   token,
 }

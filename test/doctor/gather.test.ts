@@ -60,8 +60,9 @@ describe('what the agent tells', () => {
     agentFactsFrom({ Config: { NodeName: 'n', Version: '1.8.7' }, DebugConfig: { ...DebugConfig }, Stats }, [])
 
   it('may be nothing', () => {
-    const { localScripts, leaveOnTerminate, gossip, acl, encrypted } = of({})
-    assert.deepEqual([localScripts, leaveOnTerminate, gossip, acl, encrypted], [null, null, null, null, null])
+    const { localScripts, leaveOnTerminate, skipLeaveOnInterrupt, gossip, acl, encrypted } = of({})
+    const told = [localScripts, leaveOnTerminate, skipLeaveOnInterrupt, gossip, acl, encrypted]
+    assert.deepEqual(told, [null, null, null, null, null, null])
   })
 
   it('is named otherwise in other versions', () => {

@@ -220,7 +220,11 @@ describe('a real agent', () => {
     const said = lines(configured)
     assert.equal(configured.code, 0, configured.stderr)
     assert.ok(said.includes('consul validate takes it'), configured.stdout)
-    assert.ok(said.includes('the agent needs {"enable_local_script_checks":true,"leave_on_terminate":false}'))
+    assert.ok(
+      said.includes(
+        'the agent needs {"enable_local_script_checks":true,"leave_on_terminate":false,"skip_leave_on_interrupt":true}',
+      ),
+    )
     await agent.reload()
 
     await until(

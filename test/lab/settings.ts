@@ -31,6 +31,7 @@ export function labSettings({ name, data, place, logLevel, expect, peers, versio
     retry_interval: '250ms',
     enable_local_script_checks: true,
     leave_on_terminate: false,
+    skip_leave_on_interrupt: true,
     disable_update_check: true,
     performance: { raft_multiplier: 1 },
     log_level: logLevel,

@@ -11,3 +11,15 @@ export function leaveOnTerminate({ agent }: Facts): Finding {
     'set it to false, restart the agent',
   )
 }
+
+/** SIGINT is what Debian's unit stops the agent by. */
+export function skipLeaveOnInterrupt({ agent }: Facts): Finding {
+  const setting = 'skip_leave_on_interrupt'
+  const skips = 'unknown' in agent ? null : agent.skipLeaveOnInterrupt
+  if (skips === null) return warn(`${setting} is not known`, 'set it to true')
+  if (skips) return ok(`${setting} is true: an agent that is stopped by SIGINT keeps its locks`)
+  return unsafe(
+    `${setting} is false: an agent that is stopped by SIGINT, as by Debian's unit, gives up every lock`,
+    'set it to true, restart the agent',
+  )
+}

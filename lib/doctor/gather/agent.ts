@@ -22,6 +22,7 @@ export function agentFactsFrom(self: Self, services: readonly string[]): AgentFa
     node,
     version,
     leaveOnTerminate: settings.leave_on_terminate,
+    skipLeaveOnInterrupt: settings.skip_leave_on_interrupt,
     localScripts: told(self, 'EnableLocalScriptChecks'),
     remoteScripts: told(self, 'EnableRemoteScriptChecks'),
     gossip: gossipOf(self),

@@ -7,9 +7,12 @@ import type { Definition } from '../../definition/definition.ts'
 import { loadDefinition } from '../../definition/load.ts'
 import { reason } from '../../errors.ts'
 import { readHome } from '../../process/groups.ts'
+import { isAlive, parseProcess } from '../../process/identity.ts'
 import { setUidProgram } from '../../process/is-program.ts'
-import { defaultState, instanceFiles } from '../../state/instance.ts'
+import { readLine } from '../../state/facts.ts'
+import { defaultState, type InstanceFiles, instanceFiles, localPartitions } from '../../state/instance.ts'
 import type { Installed } from '../facts.ts'
+import { unitsOf } from './machine.ts'
 import { stateFacts } from './state.ts'
 import { type Speak, tokenFacts } from './token.ts'
 
@@ -47,6 +50,7 @@ const nothing: Installed = {
   missingPrograms: [],
   state: { directory: '', uid: null, mode: 0, freeBytes: 0, fileSystem: 'disk' },
   groups: null,
+  standIn: [],
   setUid: null,
   token: { file: null, uid: null, mode: 0, missing: null, problem: null },
 }
@@ -74,9 +78,16 @@ async function factsOf(file: string, text: string, config: ConsulConfig, speak: 
     missingPrograms: programsIn(config).filter(path => !existsSync(path)),
     state: stateFacts(options.state ?? defaultState),
     groups: readHome(instanceFiles(options.state ?? defaultState, instance)),
+    standIn: unitsOf(shepherdsOf(instanceFiles(options.state ?? defaultState, instance))),
     setUid: typeof definition === 'string' ? null : setUidProgram(definition),
     token: await tokenFacts(speak, service.name, instance, options),
   }
+}
+
+function shepherdsOf(files: InstanceFiles): number[] {
+  const all = [files.worker, ...localPartitions(files).map(id => files.partition(id))]
+  const shepherds = all.map(({ shepherd }) => parseProcess(readLine(shepherd)))
+  return shepherds.flatMap(one => (one !== null && isAlive(one) ? [one.pid] : []))
 }
 
 /** `--name value` pairs, after the Node and the program. */

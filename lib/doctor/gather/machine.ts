@@ -80,6 +80,12 @@ export function unitIn(cgroup: string): string | null {
   return parts.findLast(part => part.endsWith('.service')) ?? null
 }
 
+/** Of version 2, where that is mounted: by it systemd kills. */
+export function unitsOf(pids: readonly number[]): string[] {
+  const groups = pids.map(pid => read(`/proc/${pid}/cgroup`))
+  return [...new Set(groups.flatMap(text => unitIn(/^0::.*$/m.exec(text)?.[0] ?? text) ?? []))]
+}
+
 async function killModeOf(unit: string): Promise<string | null> {
   const { stdout, failed } = await execa('systemctl', ['show', '-p', 'KillMode', '--value', unit], {
     reject: false,
