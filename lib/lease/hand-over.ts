@@ -127,7 +127,7 @@ function operationsOf(context: Context, snapshot: Snapshot, ending: Exclude<Endi
   const unlock = { Verb: 'unlock', Key, Session: snapshot.session as string } as const
   if (ending.do === 'disown') return [check, { ...unlock, Value: base64(disownedValue(context.instance, since)) }]
   if (ending.removed) return removal(snapshot.keys, ending.partition, ending.index)
-  const Value = base64(cleanValue(since, context.instance, ending.next))
+  const Value = base64(cleanValue(since, context.instance, ending.next, snapshot.settings.epoch))
   // A value that is written without a lock would be believed by nobody.
   const lock = ending.held ? [] : [{ ...unlock, Verb: 'lock', Value } as const]
   return [check, ...lock, { ...unlock, Value }]
