@@ -13,7 +13,7 @@ import { termsText } from './lease/terms.ts'
 import { type Plan, plan, type Step } from './plan.ts'
 import { writeReport } from './report.ts'
 import { assign } from './roster/assignment.ts'
-import { defaults, type Settings, settingsFrom } from './settings.ts'
+import { defaults, restoreEpoch, type Settings, settingsFrom } from './settings.ts'
 import { type Snapshot, takeSnapshot } from './snapshot.ts'
 import { readFact, writeFact } from './state/facts.ts'
 import { asOnlyHandler } from './state/handler-lock.ts'
@@ -52,6 +52,7 @@ export async function reconcile(run: Reconcile): Promise<string | null> {
       problem = look.problem
       const { snapshot, steps } = look
       rememberLook(run, snapshot, look)
+      if (snapshot.fallenEpoch !== null) await raiseEpoch(run, snapshot)
       if (steps.length > 0) await carryOut(run, snapshot, steps)
       const restarts = snapshot.documents !== null && (await passOnDocuments(run, snapshot))
       if (wantsEvents(snapshot)) await tellHooks(run, snapshot, steps)
@@ -78,6 +79,16 @@ async function renewFirst(run: Reconcile): Promise<void> {
   const t0 = instanceLease(run.files, now)
   const lease = acceptedDefinition(run.files)?.definition.leaseMs ?? 0
   if (t0 === null || t0 + lease <= now) await renew(run, localFacts(run.files, t0, now), now)
+}
+
+/** Whoever saw a higher one puts it back; what is in the way of that is in nobody else's. */
+async function raiseEpoch(run: Reconcile, { keys, settings: { epoch }, fallenEpoch }: Snapshot): Promise<void> {
+  const said = `the epoch in ${keys.settings} fell from ${epoch} to ${fallenEpoch}`
+  try {
+    if (await restoreEpoch(run.consul, keys, epoch)) run.log(`${said}: put back, since tokens must go on growing`)
+  } catch (error) {
+    run.log(`${said}, and is not put back: ${reason(error)}`)
+  }
 }
 
 /** What was started is registered and its hooks run at once, not only after the guard's next tick. */

@@ -15,14 +15,29 @@ export interface Settings {
 
 export const defaults: Settings = { drained: [], held: [], epoch: 0 }
 
+/** What `spec/settings` comes to. */
+export interface Found {
+  readonly settings: Settings
+  /** What is wrong with the key; null when nothing is. */
+  readonly problem: string | null
+  /** The epoch that the key says, when a higher one was seen; null when it says no lower one, or is garbled. */
+  readonly fallen: number | null
+}
+
 /**
  * The settings in force: those in Consul, or the last good ones and what is wrong with those in Consul. The epoch never
  * falls, whatever becomes of the key: tokens must not.
+ * @param seen the highest epoch of which a token is known to have been handed out
  */
-export function settingsFrom(text: string | null, lastGood: Settings): { settings: Settings; problem: string | null } {
-  const settings = text === null ? defaults : parse(text)
-  if (settings === null) return { settings: lastGood, problem: 'it is not {"drained": […], "held": […], "epoch": n}' }
-  return { settings: { ...settings, epoch: Math.max(settings.epoch, lastGood.epoch) }, problem: null }
+export function settingsFrom(text: string | null, lastGood: Settings, seen = 0): Found {
+  const found = text === null ? defaults : parse(text)
+  const epoch = Math.max(found?.epoch ?? 0, lastGood.epoch, seen)
+  const problem = found === null ? 'it is not {"drained": […], "held": […], "epoch": n}' : null
+  return {
+    settings: { ...(found ?? lastGood), epoch },
+    problem,
+    fallen: found !== null && found.epoch < epoch ? found.epoch : null,
+  }
 }
 
 function parse(text: string): Settings | null {
@@ -30,8 +45,11 @@ function parse(text: string): Settings | null {
   if (value === null) return null
   const { drained = [], held = [], epoch = 0, ...rest } = value
   if (!areNames(drained) || !areNames(held)) return null
-  if (!Number.isSafeInteger(epoch) || (epoch as number) < 0 || (epoch as number) > highestEpoch) return null
-  return { ...rest, drained, held, epoch: epoch as number }
+  return isEpoch(epoch) ? { ...rest, drained, held, epoch } : null
+}
+
+export function isEpoch(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= highestEpoch
 }
 
 function areNames(value: unknown): value is string[] {
@@ -54,6 +72,21 @@ export const highestEpoch = 2 ** 13 - 1
 /** The fencing token: the Raft index of the acquisition, above all those of an earlier epoch. */
 export function fencingToken(epoch: number, index: number): string {
   return String(epoch * epochSize + index)
+}
+
+/** The epoch of a token. */
+export function epochOf(token: string): number {
+  return Math.floor(Number(token) / epochSize)
+}
+
+/**
+ * Puts back an epoch that was seen, where the settings have lost it: a machine that is new would hand out lower tokens than
+ * others have seen. @returns whether it was this program that did
+ * @throws Permanent, Temporary as `changeSettings`
+ */
+export async function restoreEpoch(consul: Consul, keys: Keys, seen: number): Promise<boolean> {
+  const raised = (settings: Settings) => ({ ...settings, epoch: Math.max(settings.epoch, seen) })
+  return (await changeSettings(consul, keys, raised)).changed
 }
 
 /**

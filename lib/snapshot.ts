@@ -53,6 +53,8 @@ export interface Cluster {
   readonly coolDowns: ReadonlyMap<string, CoolDown>
   /** What is wrong with `spec/settings`; null when nothing is. */
   readonly settingsProblem: string | null
+  /** The epoch that the settings say, when a higher one was seen: see settings.ts. */
+  readonly fallenEpoch: number | null
   /** Somebody has written a partition set; an empty one without this is no set at all. */
   readonly defined: boolean
   /** The highest ModifyIndex of what was read. */
@@ -102,7 +104,15 @@ export async function lookAtCluster(
   const ids = await keysBelow(consul, keys.partitions)
   const registered = await registeredInstances(consul, service)
   const below = (prefix: string) => entries.filter(({ key }) => key.startsWith(prefix))
-  const { settings, problem } = settingsFrom(entries.find(({ key }) => key === keys.settings)?.value ?? null, lastGood)
+  const locks = new Map(
+    below(keys.locks).flatMap(entry => {
+      const id = decode(entry.key.slice(keys.locks.length))
+      return id === null ? [] : [[id, lockFrom(entry)] as const]
+    }),
+  )
+  const text = entries.find(({ key }) => key === keys.settings)?.value ?? null
+  const epochSeen = [...locks.values()].reduce((highest, { epoch }) => Math.max(highest, epoch), 0)
+  const { settings, problem, fallen } = settingsFrom(text, lastGood, epochSeen)
   const left = termsLeft(entries.find(({ key }) => key === keys.terms)?.value ?? null)
   const cluster: Cluster = {
     service,
@@ -113,12 +123,7 @@ export async function lookAtCluster(
     lost: lostFrom(below(keys.members), keys.members, registered),
     terms: [...below(keys.members).map(({ value }) => termsOf(value)), ...left],
     partitions: new Set(ids.flatMap(key => decode(key.slice(keys.partitions.length)) ?? [])),
-    locks: new Map(
-      below(keys.locks).flatMap(entry => {
-        const id = decode(entry.key.slice(keys.locks.length))
-        return id === null ? [] : [[id, lockFrom(entry)] as const]
-      }),
-    ),
+    locks,
     unusable: new Set(),
     restarts: new Map(
       below(keys.restarts).flatMap(({ key, modifyIndex }) => {
@@ -130,6 +135,7 @@ export async function lookAtCluster(
     settings,
     coolDowns: coolDowns(below(keys.coolDowns), keys.coolDowns, Date.now()),
     settingsProblem: problem,
+    fallenEpoch: fallen,
     defined: entries.some(({ key }) => key === keys.revision),
     index: entries.reduce((highest, { modifyIndex }) => Math.max(highest, modifyIndex), 0),
   }

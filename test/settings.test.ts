@@ -4,8 +4,10 @@ import { keysOf } from '../lib/names.ts'
 import {
   changeSettings,
   defaults,
+  epochOf,
   fencingToken,
   highestEpoch,
+  restoreEpoch,
   revisionBump,
   type Settings,
   settingsFrom,
@@ -17,18 +19,19 @@ const keys = keysOf('svc')
 
 describe('the settings in force', () => {
   it('are the defaults when there is no key', () => {
-    assert.deepEqual(settingsFrom(null, defaults), { settings: defaults, problem: null })
+    assert.deepEqual(settingsFrom(null, defaults), { settings: defaults, problem: null, fallen: null })
   })
 
   it('are what the key says', () => {
     assert.deepEqual(settingsFrom('{"drained":["b:svc"],"held":["0"],"epoch":7}', lastGood), {
       settings: { drained: ['b:svc'], held: ['0'], epoch: 7 },
       problem: null,
+      fallen: null,
     })
   })
 
   it('have a default for each field that is left out', () => {
-    assert.deepEqual(settingsFrom('{}', defaults), { settings: defaults, problem: null })
+    assert.deepEqual(settingsFrom('{}', defaults), { settings: defaults, problem: null, fallen: null })
   })
 
   it('keep fields that this version does not know', () => {
@@ -38,6 +41,22 @@ describe('the settings in force', () => {
 
   it('never have a lower epoch than was in force, whatever becomes of the key', () => {
     for (const text of [null, '{}', '{"epoch":2}']) assert.equal(settingsFrom(text, lastGood).settings.epoch, 3)
+  })
+
+  it('never have a lower epoch than that of a token that was handed out, and tell of a key that has', () => {
+    const cases: [string | null, seen: number, epoch: number, fallen: number | null][] = [
+      [null, 5, 5, 0],
+      ['{}', 5, 5, 0],
+      ['{"epoch":4}', 5, 5, 4],
+      ['{"epoch":5}', 5, 5, null],
+      ['{"epoch":6}', 5, 6, null],
+      ['{"epoch":2}', 0, 3, 2],
+      ['{', 5, 5, null],
+    ]
+    for (const [text, seen, epoch, fallen] of cases) {
+      const found = settingsFrom(text, lastGood, seen)
+      assert.deepEqual([found.settings.epoch, found.fallen], [epoch, fallen], `${text} ${seen}`)
+    }
   })
 
   const garbled = [
@@ -66,10 +85,32 @@ describe('the settings in force', () => {
   for (const text of garbled) {
     it(`are the last good ones when the key holds ${text}`, () => {
       const { settings, problem } = settingsFrom(text, lastGood)
-      assert.equal(settings, lastGood)
+      assert.deepEqual(settings, lastGood)
       assert.match(problem ?? '', /^it is not /)
     })
   }
+})
+
+describe('an epoch that was lost', () => {
+  it('is put back, with all else as it is, and by one of those who do so', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    memory.put(keys.settings, '{"pause":true,"drained":["a:svc"]}')
+    assert.equal(await restoreEpoch(consul, keys, 3), true)
+    assert.equal(await restoreEpoch(consul, keys, 3), false)
+    assert.equal(await restoreEpoch(consul, keys, 2), false)
+    assert.deepEqual(memory.value(keys.settings), { pause: true, drained: ['a:svc'], held: [], epoch: 3 })
+    assert.ok(memory.keys.has(keys.revision))
+  })
+
+  it('is put back where the whole key is gone', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    assert.equal(await restoreEpoch(consul, keys, 3), true)
+    assert.deepEqual(memory.value(keys.settings), { drained: [], held: [], epoch: 3 })
+  })
+
+  it('shows in every token', () => {
+    for (const epoch of [0, 1, highestEpoch]) assert.equal(epochOf(fencingToken(epoch, 77)), epoch)
+  })
 })
 
 describe('a fencing token', () => {

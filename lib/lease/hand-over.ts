@@ -134,7 +134,7 @@ function operationsOf(context: Context, snapshot: Snapshot, ending: Exclude<Endi
   if (ending.do === 'disown') return [check, { ...unlock, Value: base64(disownedValue(context.instance, since)) }]
   const told = telling(context, snapshot, ending.partition)
   if (ending.removed) return [...removal(snapshot.keys, ending.partition, ending.index), ...told]
-  const Value = base64(cleanValue(since, context.instance, ending.next))
+  const Value = base64(cleanValue(since, context.instance, ending.next, snapshot.settings.epoch))
   // A value that is written without a lock would be believed by nobody.
   const lock = ending.held ? [] : [{ ...unlock, Verb: 'lock', Value } as const]
   return [check, ...lock, { ...unlock, Value }, ...told]

@@ -1,5 +1,6 @@
 /** What stands in `lock/<id>`, and how long a contender leaves a free lock alone because of it. */
 import type { Entry } from '../consul/kv.ts'
+import { isEpoch } from '../settings.ts'
 
 /** Written by the acquisition. `lease` and `grace` in ms are those it was made with, whatever the definition says now. */
 export interface HeldValue {
@@ -10,6 +11,8 @@ export interface HeldValue {
   /** Wall clock, for people. */
   readonly since: string
   readonly version: string
+  /** Of the token that was handed out with it; left out for 0. */
+  readonly epoch?: number
 }
 
 /** One lock as a look at Consul found it. */
@@ -24,6 +27,8 @@ export interface Lock {
   readonly clean: boolean
   /** Whom a clean one was given back for; null when for nobody in particular. */
   readonly next: string | null
+  /** Of the last token that was handed out for it, as far as its value tells. */
+  readonly epoch: number
 }
 
 /** The longest that any value, however garbled or hostile, can keep a partition idle, in ms. */
@@ -53,6 +58,7 @@ export function lockFrom(entry: Entry): Lock {
     held: believable ? heldFrom(value) : null,
     clean: believable && value?.clean === true,
     next: believable && value?.clean === true && isName(value.next) ? value.next : null,
+    epoch: believable && isEpoch(value?.epoch) ? value.epoch : 0,
   }
 }
 
@@ -82,13 +88,13 @@ function isDuration(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0
 }
 
-export function heldValue(value: HeldValue): string {
-  return JSON.stringify(value)
+export function heldValue({ epoch = 0, ...value }: HeldValue): string {
+  return JSON.stringify(epoch > 0 ? { ...value, epoch } : value)
 }
 
 /** Of a lock that is given back after its process was gone, or is made together with its partition. */
-export function cleanValue(since: string, instance?: string, next?: string | null): string {
-  return JSON.stringify({ clean: true, instance, next: next ?? undefined, since })
+export function cleanValue(since: string, instance?: string, next?: string | null, epoch = 0): string {
+  return JSON.stringify({ clean: true, instance, next: next ?? undefined, since, epoch: epoch || undefined })
 }
 
 /** Of a lock that was found in one's own session without one's having taken it: nobody knows who may still run it. */

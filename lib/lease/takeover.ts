@@ -92,6 +92,7 @@ export function lockOperations(
     ...terms,
     since: new Date().toISOString(),
     version: '',
+    epoch: snapshot.settings.epoch,
   })
   return [
     index === null ? { Verb: 'check-not-exists', Key } : { Verb: 'check-index', Key, Index: index },

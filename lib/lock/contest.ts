@@ -164,7 +164,7 @@ export class Contest {
     const begun = bootClock()
     onTry(begun)
     this.#look = null // should the answer be lost, the next look tells
-    const outcome = await transact(consul, [...coverTerms(keys, look, order), ...this.#lock(slot, index)])
+    const outcome = await transact(consul, [...coverTerms(keys, look, order), ...this.#lock(slot, index, look.epoch)])
     if (outcome.done) {
       const held = lastEntry(outcome.entries, keys.slot(slot))?.modifyIndex
       if (held === undefined) throw new Error(`Consul's answer holds no entry for ${keys.slot(slot)}`)
@@ -174,10 +174,11 @@ export class Contest {
     return null
   }
 
-  #lock(slot: number, index: number): Operation[] {
+  #lock(slot: number, index: number, epoch: number): Operation[] {
     const { keys, order, instance } = this.#contender
     const since = new Date().toISOString()
-    const value = heldValue({ instance, acquisition: this.#contender.acquisition, ...order.terms, since, version: '' })
+    const { acquisition } = this.#contender
+    const value = heldValue({ instance, acquisition, ...order.terms, since, version: '', epoch })
     const Key = keys.slot(slot)
     return [
       { Verb: 'check-index', Key, Index: index },
@@ -185,8 +186,8 @@ export class Contest {
     ]
   }
 
-  #held({ spec }: Look, slot: number, index: number, proved: number): Held {
-    const token = fencingToken(spec?.epoch ?? 0, index)
+  #held({ epoch }: Look, slot: number, index: number, proved: number): Held {
+    const token = fencingToken(epoch, index)
     return { session: this.#session as string, slot, acquisition: this.#contender.acquisition, token, proved }
   }
 

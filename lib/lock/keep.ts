@@ -11,6 +11,7 @@ import { destroySession, newSession, renewSession } from '../consul/session.ts'
 import { reason, Temporary } from '../errors.ts'
 import { cleanValue, heldValue, lockFrom } from '../lease/lock-value.ts'
 import type { LockKeys } from '../names.ts'
+import { epochOf } from '../settings.ts'
 import { type Held, lockSessionName, sessionTtlFor } from './contest.ts'
 import { type Order, renewEvery } from './order.ts'
 
@@ -96,7 +97,14 @@ async function reclaim(keeper: Keeper, entry: Entry | null): Promise<null> {
 function lockAgain({ keys, order, instance, held }: Keeper, index: number | null): [Operation, Operation] {
   const Key = keys.slot(held.slot)
   const since = new Date().toISOString()
-  const value = heldValue({ instance, acquisition: held.acquisition, ...order.terms, since, version: '' })
+  const value = heldValue({
+    instance,
+    acquisition: held.acquisition,
+    ...order.terms,
+    since,
+    version: '',
+    epoch: epochOf(held.token),
+  })
   const check: Operation =
     index === null ? { Verb: 'check-not-exists', Key } : { Verb: 'check-index', Key, Index: index }
   return [check, { Verb: 'lock', Key, Value: base64(value), Session: held.session }]
@@ -104,7 +112,7 @@ function lockAgain({ keys, order, instance, held }: Keeper, index: number | null
 
 /** Gives it back: everything is gone. @returns whether it was still ours */
 export async function giveBack({ consul, keys, held, instance }: Keeper): Promise<boolean> {
-  const Value = base64(cleanValue(new Date().toISOString(), instance))
+  const Value = base64(cleanValue(new Date().toISOString(), instance, null, epochOf(held.token)))
   const outcome = await transact(consul, [{ Verb: 'unlock', Key: keys.slot(held.slot), Session: held.session, Value }])
   await destroySession(consul, { ID: held.session })
   return outcome.done

@@ -23,6 +23,8 @@ export interface Look {
   /** The spec's ModifyIndex; 0 when it is missing. */
   readonly specIndex: number
   readonly slots: ReadonlyMap<number, Lock>
+  /** The highest that the spec says, or a slot's last token had: it never falls. */
+  readonly epoch: number
 }
 
 export type Next =
@@ -42,7 +44,9 @@ export function lookFrom(keys: LockKeys, entries: readonly Entry[]): Look {
     const number = Number(entry.key.slice(keys.slots.length))
     return number >= 0 && entry.key === keys.slot(number) ? [[number, lockFrom(entry)] as const] : []
   })
-  return { spec: specFrom(found?.value ?? null), specIndex: found?.modifyIndex ?? 0, slots: new Map(slots) }
+  const spec = specFrom(found?.value ?? null)
+  const epoch = Math.max(spec?.epoch ?? 0, ...slots.map(([, slot]) => slot.epoch))
+  return { spec, specIndex: found?.modifyIndex ?? 0, slots: new Map(slots), epoch }
 }
 
 function specFrom(text: string | null): Spec | null {
@@ -125,16 +129,17 @@ function madeSlot(keys: LockKeys, n: number, clean: boolean): Operation {
 /** What has to be written so that the spec's terms cover ours; nothing when they do. */
 export function coverTerms(keys: LockKeys, look: Look, wanted: Wanted): Operation[] {
   const { spec } = look
-  const covered = spec !== null && spec.lease >= wanted.terms.lease && spec.grace >= wanted.terms.grace
+  const terms = spec !== null && spec.lease >= wanted.terms.lease && spec.grace >= wanted.terms.grace
+  const covered = terms && spec.epoch >= look.epoch
   return covered ? [] : [writeSpec(keys, look, wanted)]
 }
 
-function writeSpec(keys: LockKeys, { spec, specIndex }: Look, { slots, terms }: Wanted): Operation {
+function writeSpec(keys: LockKeys, { spec, specIndex, epoch }: Look, { slots, terms }: Wanted): Operation {
   const value: Spec = {
     slots,
     lease: Math.max(spec?.lease ?? 0, terms.lease),
     grace: Math.max(spec?.grace ?? 0, terms.grace),
-    epoch: spec?.epoch ?? 0,
+    epoch,
   }
   return { Verb: 'cas', Key: keys.spec, Index: specIndex, Value: base64(JSON.stringify(value)) }
 }

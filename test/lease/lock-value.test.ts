@@ -49,6 +49,7 @@ describe('a value', () => {
       held,
       clean: false,
       next: null,
+      epoch: 0,
     }))
   it('of a release is clean, and nobody’s', () =>
     assert.deepEqual(lock(clean), {
@@ -58,7 +59,17 @@ describe('a value', () => {
       held: null,
       clean: true,
       next: null,
+      epoch: 0,
     }))
+  it('tells the epoch of the last token, if it is to be believed', () => {
+    const values = [heldValue({ ...held, epoch: 3 }), cleanValue('', 'a:1', null, 3)]
+    for (const value of values) {
+      assert.equal(lock(value).epoch, 3)
+      assert.equal(lock(value, { lockIndex: 0 }).epoch, 0)
+    }
+    for (const epoch of ['-1', '1.5', '"3"', '1e9', 'null'])
+      assert.equal(lock(`{"clean":true,"epoch":${epoch}}`).epoch, 0)
+  })
   it('of a new partition is clean, and nobody’s', () => assert.equal(lock(cleanValue('now')).clean, true))
   it('that was disowned is not clean, and nobody’s', () => {
     const { clean, held } = lock(disownedValue(me, 'now'))

@@ -124,6 +124,18 @@ describe('the keys of a lock', () => {
     })
   }
 
+  it('never have a lower epoch than that of the last token, whatever becomes of the spec', () => {
+    const used = entry(keys.slot(0), cleanValue('', 'a:1', null, 2))
+    for (const entries of [[used], [spec(1), used], [spec(1, { epoch: 1 }), used]]) {
+      const look = lookFrom(keys, entries)
+      assert.equal(look.epoch, 2)
+      const [write] = coverTerms(keys, look, { slots: 1, terms })
+      if (look.spec !== null) assert.equal(valueIn(write?.Value).epoch, 2)
+      assert.equal(valueIn(make(keys, look, { slots: 1, terms }, false)[0]?.Value).epoch, 2)
+    }
+    assert.equal(lookFrom(keys, [spec(1, { epoch: 3 }), used]).epoch, 3)
+  })
+
   it('keep the longest terms that anybody had, and the epoch', () => {
     const look = lookFrom(keys, [spec(1, { lease: 20_000, epoch: 2 })])
     assert.deepEqual(coverTerms(keys, look, { slots: 1, terms }), [])

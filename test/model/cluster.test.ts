@@ -36,6 +36,11 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
     await fc.assert(nobodyIsStopped(lib, ['disk full']), runs(20))
   })
 
+  it('hands out no lower token, whatever becomes of the epoch', async () => {
+    const kinds = ['epoch raised', 'drained', 'drain over', 'state directory removed', 'session destroyed'] as const
+    await fc.assert(neverTwoOwners(lib, actionsOf(kinds)), runs(50))
+  })
+
   it('stops nobody because of a false alarm', async () => {
     await fc.assert(nobodyIsStopped(lib, ['session destroyed', 'strangers come']), runs(30))
   })

@@ -12,6 +12,7 @@ import type { Backup } from './store.ts'
 export class Faults {
   readonly #fleet: Fleet
   #backup: Backup | null = null
+  #epoch = 0
   /** What is to be ended when all is to be well again. */
   readonly #mend = new Set<() => void>()
 
@@ -132,6 +133,9 @@ export class Faults {
         return this.#restore()
       case 'terms changed':
         return this.#changeTerms(participant)
+      case 'epoch raised':
+        consul.put(keys.settings, JSON.stringify({ drained: [], epoch: ++this.#epoch }))
+        return consul.put(keys.revision, String(world.now))
       case 'state directory removed':
         return this.#removeState(participant)
     }

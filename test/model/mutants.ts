@@ -283,4 +283,15 @@ export const mutants: readonly Mutant[] = [
     faults: ['terms changed', 'drained', 'drain over', 'cut and session destroyed', 'everything wiped'],
     hosts: [0, 0, 0, 0, 0],
   },
+  {
+    name: 'the epoch is what the settings say',
+    file: 'snapshot.ts',
+    edits: [
+      ['Math.max(highest, epoch)', 'highest'],
+      ['fallenEpoch: fallen', 'fallenEpoch: null'],
+    ],
+    seed: 1,
+    faults: ['epoch raised', 'drained', 'drain over', 'state directory removed', 'drained', 'drain over'],
+    hosts: [0, 0, 0, 0, 1, 1],
+  },
 ]
