@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { execa } from 'execa'
-import { type Process, processOf } from '../../../lib/process/identity.ts'
+import { type Process, processOf, signal } from '../../../lib/process/identity.ts'
 import { processes } from '../../cluster/stage.ts'
 import { until } from '../../lab/until.ts'
 import type { Fault, Heal, Scene } from '../fault.ts'
@@ -75,6 +75,10 @@ export const stuckFaults: readonly Fault[] = [
       await until('the file system', isMounted, { every: 10 })
       const [id, worker] = random.pick([...processes(agent, lab.definition)])
       const stuck = await joining(worker.pid, ['stat', join(directory, 'file')])
+      // It waits as anything does until a signal comes; from then on nothing ends it but an answer.
+      const asks = () => readFileSync(`/proc/${stuck.pid}/comm`, 'latin1') === 'stat\n' && stateOf(stuck.pid) === 'S'
+      await until('it to ask', asks, { every: 10 })
+      signal(stuck, 'SIGKILL')
       await until('it to be stuck', () => stateOf(stuck.pid) === 'D', { every: 10 })
       return drainedWith(scene, id, stuck, async () => {
         server.kill('SIGKILL')
