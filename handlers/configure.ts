@@ -14,6 +14,7 @@ import {
   environmentLine,
   nextLine,
   releaseLine,
+  setUidLines,
   validatedLine,
 } from '../lib/configure/words.ts'
 import { print, program } from '../lib/frame.ts'
@@ -52,7 +53,12 @@ program({
     const { changes, release, agent, validated, environment } = done
     const lines = [releaseLine(release, dryRun), ...changes.map(change => changeLine(change, dryRun))]
     if (validated !== null) lines.push(validatedLine(validated))
-    lines.push(...agentLines(agent), ...environmentLine(environment), nextLine(changes, dryRun))
+    lines.push(
+      ...setUidLines(services),
+      ...agentLines(agent),
+      ...environmentLine(environment),
+      nextLine(changes, dryRun),
+    )
     print(lines.join('\n'))
   },
 })

@@ -4,6 +4,7 @@ import { transactInBatches } from './consul/batch.ts'
 import { transact } from './consul/kv.ts'
 import { sessionName, sessionsOn } from './consul/session.ts'
 import type { Context } from './context.ts'
+import type { Definition } from './definition/definition.ts'
 import { enter } from './lease/enter.ts'
 import { endAll } from './lease/hand-over.ts'
 import { adopt, reclaimAll } from './lease/reclaim.ts'
@@ -11,12 +12,14 @@ import { claimAll } from './lease/takeover.ts'
 import { placeDocuments } from './partitions/documents.ts'
 import { definePartitions, removal } from './partitions/set.ts'
 import { partitionsDigest, type Step } from './plan.ts'
-import { killMarked, markedProcesses } from './process/marks.ts'
+import { killMembers, membersOf } from './process/containment.ts'
+import { probeOf, saysGone } from './process/gone.ts'
 import { restartAll } from './process/restart.ts'
 import { type Start, startShepherds } from './process/start.ts'
 import { revisionBump } from './settings.ts'
 import type { Snapshot } from './snapshot.ts'
 import { readFact, writeFact } from './state/facts.ts'
+import type { PartitionFiles } from './state/instance.ts'
 
 /**
  * @throws Temporary when Consul or the state directory fails midway: the next look finds what is left to do. What was
@@ -87,23 +90,37 @@ async function killStrays(
   steps: readonly { readonly do: Step['do']; readonly partition: string }[],
 ): Promise<ReadonlySet<string>> {
   const idle = steps.filter(step => step.do !== 'reclaim' && !snapshot.local.get(step.partition)?.shepherd)
-  const directories = new Map(idle.map(({ partition }) => [context.files.partition(partition).directory, partition]))
   if (idle.length === 0) return new Set()
-  const wanted = new Set(directories.keys())
-  for (let waited = 0; killMarked(context.files.partitions, wanted) > 0; waited += 25) {
-    if (waited > strayLimit) return haunted(context, directories)
+  const all = new Map(idle.map(({ partition }) => [context.files.partition(partition), partition]))
+  const outside = await leftOutside(context, snapshot.definition, [...all.values()])
+  for (let waited = 0; killMembers([...all.keys()]).length > 0; waited += 25) {
+    if (waited > strayLimit) return new Set([...outside, ...haunted(context, all)])
     await delay(25)
   }
-  return new Set()
+  return outside
 }
 
-function haunted(context: Context, directories: ReadonlyMap<string, string>): ReadonlySet<string> {
-  const left = [...markedProcesses(context.files.partitions).keys()].flatMap(
-    directory => directories.get(directory) ?? [],
-  )
-  if (left.length > 0)
-    context.log(`cannot start ${left.join(', ')}: what is left of an earlier process does not die; see ps`)
+/** Those of which the definition's own command does not say that nothing of them runs outside. */
+async function leftOutside(
+  context: Context,
+  definition: Definition,
+  partitions: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const probes = partitions.map(partition => probeOf(context, definition, partition))
+  const answers = await Promise.all(probes.map(probe => probe === null || saysGone(probe)))
+  const left = partitions.filter((_, i) => !answers[i])
+  for (const partition of left) context.log(`cannot start ${partition}: stop.gone does not say that it is gone`)
   return new Set(left)
+}
+
+function haunted(context: Context, all: ReadonlyMap<PartitionFiles, string>): ReadonlySet<string> {
+  const members = membersOf([...all.keys()])
+  const left = [...all].filter(([{ directory }]) => members.has(directory))
+  for (const [{ directory }, partition] of left) {
+    const pids = members.get(directory)?.map(({ pid }) => pid)
+    context.log(`cannot start ${partition}: what is left of an earlier process does not die; see ps ${pids?.join(' ')}`)
+  }
+  return new Set(left.map(([, partition]) => partition))
 }
 
 /** What starting it takes; null for one that has a shepherd, or is not held. */

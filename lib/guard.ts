@@ -10,13 +10,12 @@ import type { ThisInstance } from './instance-args.ts'
 import { readFree } from './lease/free.ts'
 import { instanceLease } from './lease/lease.ts'
 import { type Renewal, renew } from './lease/renew.ts'
-import { signal } from './process/identity.ts'
-import { markedProcesses } from './process/marks.ts'
+import { killMembers, membersOf } from './process/containment.ts'
 import { capOutputs } from './process/output.ts'
 import { isReportStale } from './report.ts'
 import { readFact } from './state/facts.ts'
 import { isMarkForgotten } from './state/handler-mark.ts'
-import { enterState, type InstanceFiles } from './state/instance.ts'
+import { enterState, type InstanceFiles, type PartitionFiles } from './state/instance.ts'
 import { staysOut } from './state/left.ts'
 import { type Local, localFacts } from './state/local.ts'
 import { appendLog } from './state/log.ts'
@@ -155,7 +154,7 @@ function unanswered(here: ThisInstance, local: ReadonlyMap<string, Local>, inter
   if (own !== null && definition) ends.push(own + definition.leaseMs)
   const left = Math.max(0, ...ends) - now
   if (left > 0) return { code: 0, sentence: `${why}; the lease runs another ${seconds(left)}` }
-  if (markedProcesses(here.files.partitions).size > 0)
+  if (membersOf(everyRunner(here.files, local)).size > 0)
     return { code: 0, sentence: `${why}; the lease is over, stopping` }
   return { code: 2, sentence: `${why}; the lease is over and nothing runs` }
 }
@@ -178,21 +177,41 @@ function leaseEnd({ proof, terms }: Local): number {
 
 /**
  * Kills what would live past lease + G before the next tick because nobody else ends it: the processes of a shepherd
- * that is dead or stopped. What a handler has started since this tick looked is none of these, so they are looked for
- * first, and then once more whether nobody looks after them.
+ * that is dead or stopped. And whatever lives past it already, whoever its shepherd is: its timers may have stood still
+ * while the machine was suspended. What a handler has started since this tick looked is none of these, so they are looked
+ * for first, and then once more whether nobody looks after them.
  */
 function killWhatWouldOutlive(files: InstanceFiles, local: ReadonlyMap<string, Local>, next: number): void {
-  const isDoomed = (one: Local | undefined): one is Local =>
-    one !== undefined && (one.shepherd === null || one.stopped) && leaseEnd(one) + (one.terms?.grace ?? 0) < next
+  const now = bootClock()
+  const isDoomed = (one: Local | undefined): one is Local => {
+    if (one === undefined) return false
+    const end = leaseEnd(one) + (one.terms?.grace ?? 0)
+    // Without a proof the shepherd decides: it reads the lease itself.
+    return (leaseEnd(one) > 0 && end + lateness < now) || ((one.shepherd === null || one.stopped) && end < next)
+  }
   const doomed = [...local].filter(([, one]) => isDoomed(one))
   if (doomed.length === 0) return
-  const marked = markedProcesses(files.partitions)
-  if (marked.size === 0) return
-  const now = bootClock()
-  const fresh = localFacts(files, instanceLease(files, now), now)
+  const runners = new Map(doomed.map(([id, { home }]) => [id, runnerAt(files, id, home)]))
+  const members = membersOf([...new Map([...runners.values()].map(one => [one.directory, one])).values()])
+  if (members.size === 0) return
+  const later = bootClock()
+  const fresh = localFacts(files, instanceLease(files, later), later)
   const still = doomed.flatMap(([id]) => fresh.get(id) ?? []).filter(isDoomed)
-  for (const home of new Set(still.map(({ home }) => home)))
-    for (const process of marked.get(home) ?? []) signal(process, 'SIGKILL')
+  const homes = new Set(still.map(({ home }) => home))
+  killMembers([...new Set(runners.values())].filter(({ directory }) => homes.has(directory)))
+}
+
+/** What a shepherd may be late with its SIGKILL on a busy machine, ms. The takeover wait leaves a second. */
+const lateness = 500
+
+/** The files of whoever runs a partition: its own, or the worker's. */
+function runnerAt(files: InstanceFiles, id: string, home: string): PartitionFiles {
+  const own = files.partition(id)
+  return home === own.directory ? own : files.worker
+}
+
+function everyRunner(files: InstanceFiles, local: ReadonlyMap<string, Local>): PartitionFiles[] {
+  return [...[...local.keys()].map(files.partition), files.worker]
 }
 
 /** In how many ms a reconcile is due: 0 for at once, null for not before the next tick. */

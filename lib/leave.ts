@@ -9,6 +9,7 @@ import { Temporary } from './errors.ts'
 import { tellLeft } from './events/instance.ts'
 import { memberValue } from './members.ts'
 import { plan, type Step } from './plan.ts'
+import { removeHome } from './process/groups.ts'
 import { lookAndPlan, type Reconcile } from './reconcile.ts'
 import { assign } from './roster/assignment.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -115,6 +116,7 @@ async function goodbye(run: Reconcile, { keys }: Snapshot): Promise<void> {
     on: run.service,
   })
   for (const fact of [run.files.session, run.files.report, run.files.defined]) removeFact(fact)
+  removeHome(run.files)
   writeFact(run.files.left, `${bootId()} ${bootClock()}`)
   run.log('left')
 }

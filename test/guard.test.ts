@@ -6,7 +6,6 @@ import type { Source } from '../lib/definition/definition.ts'
 import { guard } from '../lib/guard.ts'
 import { extendLease, writeLease } from '../lib/lease/lease.ts'
 import { isAlive, type Process, processOf } from '../lib/process/identity.ts'
-import { mark } from '../lib/process/marks.ts'
 import { writeFact } from '../lib/state/facts.ts'
 import { enterState, type PartitionFiles } from '../lib/state/instance.ts'
 import { definition, me, sessionOf, snapshotOf } from './fixtures/cluster.ts'
@@ -24,7 +23,7 @@ async function unwatched(t: TestContext, ago: number, held: boolean, meanwhile =
   const files = stateOf(t)
   enterState(files, me, 'svc')
   const partition = partitionIn(files, '0')
-  const child = spawn('sleep', ['60'], { env: { [mark]: partition.directory }, detached: true, stdio: 'ignore' })
+  const child = spawn('sleep', ['60'], { env: { WATCHBILL_DIR: partition.directory }, detached: true, stdio: 'ignore' })
   t.after(() => child.kill('SIGKILL'))
   const process = await until('the process to start', () => processOf(child.pid as number))
   const session = memory.session(sessionOf(me), 'a')

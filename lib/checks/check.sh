@@ -8,5 +8,9 @@
 # The command carries the partition's mark: it does not outlive it, see lib/process/marks.ts.
 _dir=$1 _partition=$2 _limit=$3
 shift 3
-WATCHBILL_DIR=$_partition timeout -k 1 "$_limit" "$@" >"$_dir/output" 2>&1 </dev/null
+(
+  read -r WATCHBILL_MARK <"$_partition/mark" && ulimit -w "$WATCHBILL_MARK" || ulimit -x "$WATCHBILL_MARK"
+  export WATCHBILL_MARK WATCHBILL_DIR="$_partition"
+  exec timeout -k 1 "$_limit" "$@" >"$_dir/output" 2>&1 </dev/null
+) 2>/dev/null
 printf '%s\n' "$?" >"$_dir/exit"

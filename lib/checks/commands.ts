@@ -59,7 +59,7 @@ async function launch(
   due: readonly Watched[],
 ): Promise<void> {
   const launches = due.map(watched => launchOf(context, definition, watched))
-  const problem = await launchAll(script, definition.run.cwd ?? '/', launches, 'fork')
+  const problem = await launchAll(script, definition.run.cwd ?? '/', launches, { how: 'fork' })
   if (problem === null) return
   for (const watched of due)
     watched.state = ended(watched.state, watched.check, { code: 2, output: `cannot start: ${problem}` }, bootClock())

@@ -1,4 +1,6 @@
 /** What configure says. */
+import type { Definition } from '../definition/definition.ts'
+import { setUidProgram } from '../process/is-program.ts'
 import { type Agent, lacking, needs } from './agent.ts'
 import type { Change } from './files.ts'
 import type { Release } from './release.ts'
@@ -30,6 +32,16 @@ export function agentLines(agent: Agent | string): string[] {
 
 export function validatedLine(validated: boolean): string {
   return validated ? 'consul validate takes it' : 'not tried with consul validate: there is no consul on PATH'
+}
+
+/** A program that becomes another user can be ended by root, or through its control group, and by nobody else. */
+export function setUidLines(services: readonly { readonly definition: Definition }[]): string[] {
+  return services.flatMap(({ definition }) => {
+    const program = setUidProgram(definition)
+    if (program === null) return []
+    const rest = 'only an agent that is root, or may make control groups, can end it: set Delegate=yes in its unit'
+    return [`${program} of ${definition.name} is set-uid and runs as another user; ${rest}`]
+  })
 }
 
 export function environmentLine(variables: readonly string[]): string[] {

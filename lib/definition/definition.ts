@@ -34,6 +34,8 @@ export type Definition = {
     readonly graceMs: number
     /** Run first to stop a process; null when the signal alone does it. */
     readonly command: readonly string[] | null
+    /** Says by exit 0 that what lives outside of its processes is gone; left out when the processes tell it all. */
+    readonly gone?: readonly string[]
   }
   readonly checks: readonly CheckDefinition[]
   /** The command of each event that has one. */

@@ -22,7 +22,13 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     onChange: from.partitions.onChange ?? null,
     variables: named === null ? {} : { [named]: variables[named] ?? '' },
     run: { ...from.run, cwd: from.run.cwd ?? null },
-    stop: { signal: from.stop.signal, graceMs: ms(from.stop.grace), command: from.stop.command ?? null },
+    stop: {
+      signal: from.stop.signal,
+      graceMs: ms(from.stop.grace),
+      command: from.stop.command ?? null,
+      // Left out where there is none: a digest stays the same from version to version.
+      ...(from.stop.gone && { gone: from.stop.gone }),
+    },
     checks: from.checks.map(checkFrom),
     hooks: from.hooks,
     register: from.register ?? null,

@@ -81,6 +81,14 @@ const stop = z.prefault(
         ['./drain', '{partition}'],
       ),
     ),
+    gone: z.optional(
+      about(
+        command(),
+        'For work that lives outside of the process, such as a container: exit 0 alone means that it is gone. Without that ' +
+          'the partition is neither given back nor started.',
+        ['./container-gone', '{partition}'],
+      ),
+    ),
   }),
   {},
 )

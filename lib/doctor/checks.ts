@@ -2,6 +2,7 @@
 import { accessControl } from './check/access.ts'
 import { leaveOnTerminate } from './check/agent-settings.ts'
 import { connections } from './check/connections.ts'
+import { containment } from './check/containment.ts'
 import { gossipEncryption } from './check/encryption.ts'
 import { guardChecks } from './check/guard-check.ts'
 import { installations } from './check/installed.ts'
@@ -31,6 +32,7 @@ const checks: readonly ((facts: Facts) => Finding | Finding[])[] = [
   tokens,
   gossipEncryption,
   parentDeath,
+  containment,
 ]
 
 export function examine(facts: Facts): Finding[] {

@@ -61,6 +61,10 @@ export interface Installed {
   /** What the file names and is not there. */
   readonly missingPrograms: readonly string[]
   readonly state: StateFacts
+  /** Where the control groups of its partitions are made; null as long as it has started none. */
+  readonly groups: { readonly directory: string | null; readonly why: string } | null
+  /** The program of the definition runs as another user than the one who starts it. */
+  readonly setUid: string | null
   readonly token: TokenFacts
 }
 

@@ -8,6 +8,8 @@ import { tellReleased } from '../events/released.ts'
 import type { Keys } from '../names.ts'
 import { removal } from '../partitions/set.ts'
 import type { Step } from '../plan.ts'
+import { probeOf } from '../process/gone.ts'
+import { removeGroup } from '../process/groups.ts'
 import { notStopped, type Stop, stopAll } from '../process/stop.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { attempt, makeOwnDirectory, removeFact, writeFact } from '../state/facts.ts'
@@ -56,7 +58,9 @@ async function stopAndGiveBack(context: Context, snapshot: Snapshot, endings: re
   const stops = endings.map(({ partition }): Stop => {
     const files = context.files.partition(partition)
     makeOwnDirectory(files.directory)
-    return { partition, files, grace: snapshot.local.get(partition)?.terms?.grace ?? stop.graceMs, signal: stop.signal }
+    const grace = snapshot.local.get(partition)?.terms?.grace ?? stop.graceMs
+    const probe = probeOf(context, snapshot.definition, partition)
+    return { partition, files, grace, signal: stop.signal, probe }
   })
   const onGone = async (gone: readonly Stop[]) => {
     const ended = gone.map(({ partition }) => byPartition.get(partition) as Ending)
@@ -65,7 +69,7 @@ async function stopAndGiveBack(context: Context, snapshot: Snapshot, endings: re
   }
   const endOfWait = await whileWaiting(context, snapshot, stops, byPartition)
   try {
-    await stopAll(context.files.partitions, stops, onGone)
+    await stopAll(stops, onGone)
   } catch (error) {
     const failed = notStopped(error)
     if (failed !== null && snapshot.definition.hooks.stopFailed) {
@@ -144,6 +148,7 @@ function wakes(context: Context, snapshot: Snapshot, endings: readonly Ending[])
 function forget(context: Context, snapshot: Snapshot, partition: string, why: string): void {
   const files = context.files.partition(partition)
   tellReleased(context, snapshot.definition, partition, why)
+  removeGroup(files)
   if (!snapshot.partitions.has(partition)) {
     attempt(`remove ${files.directory}`, () => rmSync(files.directory, { recursive: true, force: true }))
     return

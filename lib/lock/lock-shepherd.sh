@@ -3,20 +3,23 @@
 # `lock` is gone, or when `lock` says so. It needs neither Consul nor Node. Unlike a partition's shepherd it is not the
 # command's parent, for the command keeps lock's terminal and process group, and what stops those must not stop us.
 #
-#   lock-shepherd.sh GRACE ID
+#   lock-shepherd.sh GRACE MARK
 #
 # Reads   fd 0, a pipe from `lock`: a line, or its end, says stop
 #         fd 3, a file without a name: `END PID START END`, the end of the lease (boot clock, ms) and the command (0 0 while
 #         there is none). END stands there twice, so that one that is half written is not believed.
-#         /proc/*/environ: what came from the command has ID in it
+#         /proc/*/environ and /proc/*/limits: what came from the command has MARK there, see lib/process/marks.ts
 # Stops   SIGTERM; SIGKILL after GRACE ms, or GRACE after the end of the lease if that is earlier
-# Exits   0: there was nobody; 1: there was, and all are gone
+# Exits   0: there was nobody; 1: there was, and all are gone. Otherwise it could not go on, as when the system refuses to
+#         fork: as long as `lock` is there it is left to that; when it is gone, everything is killed, with builtins alone.
 #
 # It is read as a whole before it begins, so that it may be replaced meanwhile.
 
 # Boot-clock ms.
 clock() {
+  _now=''
   read -r _now _rest </proc/uptime
+  [ "$_now" ] || exit 3
   _now=$((${_now%.*} * 1000 + 1${_now#*.}0 - 1000))
 }
 
@@ -72,6 +75,7 @@ alive() {
 
 add() {
   look "$1" || return
+  case $_state in [ZX]) [ "$_threads" -gt 1 ] || return ;; esac
   case " $_known " in *" $1:$_start "*) ;; *) _known="$_known $1:$_start" ;; esac
 }
 
@@ -100,9 +104,43 @@ descendants() {
 }
 
 marked() {
-  for _file in $(LC_ALL=C grep -lsF -e "$_id" /proc/[0-9]*/environ 4<&-); do
-    _file=${_file#/proc/}
-    add "${_file%/environ}"
+  for _file in $(LC_ALL=C grep -lsF -e "$_id" /proc/[0-9]*/environ /proc/[0-9]*/limits 4<&-); do
+    _one=${_file#/proc/} _one=${_one%/*}
+    case $_file in */limits) trusted "$_one" || continue ;; esac
+    add "$_one"
+  done
+}
+
+# Everybody can read the limit, and set his own to it: whose it counts for is said in lib/process/containment.ts.
+trusted() {
+  user $$ && _me=$_user && user "$1"
+  case $_user in 0 | "$_me") ;; *) [ "$_me" = 0 ] ;; esac
+}
+
+user() {
+  _user=
+  while read -r _key _user _rest && [ "$_key" != Uid: ]; do :; done <"/proc/$1/status"
+}
+
+# What is left to a shell that cannot fork, and is alone: builtins. It cannot wait, so it kills and looks again.
+last() {
+  read -r _skip _skip _skip _parent _skip </proc/$$/stat
+  [ "$_parent" != "$PPID" ] || exit 3
+  for _try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    [ "$_pid" = 0 ] || ! alive "$_pid" "$_born" || _known="$_known $_pid:$_born"
+    for _file in /proc/[0-9]*/limits; do
+      while read -r _line; do
+        case $_line in "Max file locks "*" $_id "*)
+          _one=${_file#/proc/} _one=${_one%/*}
+          ! trusted "$_one" || add "$_one"
+          ;;
+        esac
+      done <"$_file"
+    done
+    for _one in $_known; do descendants "${_one%:*}"; done
+    [ "$_known" ] || break
+    send KILL
+    _known=
   done
 }
 
@@ -133,12 +171,14 @@ main() {
   exec 2>/dev/null 4<&0
   trap asked TERM
   trap : HUP INT
+  trap last EXIT
   listen $$ &
   _listener=$!
   while current; do pause $((_end - _now + 10)); done
   trap : TERM
   stop
   kill -s KILL "$_listener"
+  trap - EXIT
   exit "$_status"
 }
 

@@ -7,7 +7,7 @@ import { Permanent, reason, Temporary } from '../errors.ts'
 import { lockKeysOf } from '../names.ts'
 import { Contest } from './contest.ts'
 import { giveBack, type Keeper, keep } from './keep.ts'
-import { environmentFor, randomId } from './mark.ts'
+import { environmentFor, newMark, randomId } from './mark.ts'
 import type { Order } from './order.ts'
 import { mustBeProgram } from './program.ts'
 import { type Ended, Run } from './run.ts'
@@ -34,7 +34,8 @@ const lastTries = 1000
 export async function lock(order: Order, consul: Consul, voice: Voice): Promise<number> {
   mustBeProgram(order.command[0])
   const [keys, signals, id] = [lockKeysOf(order.name), new Signals(), randomId()]
-  const run = new Run(order.command, environmentFor(order.name, id), id, order.terms)
+  const mark = newMark()
+  const run = new Run(order.command, environmentFor(order.name, mark), mark, order.terms)
   const instance = `${hostname()}:${process.pid}`
   const extend = (begun: number) => run.extend(begun + order.terms.lease)
   const contest = new Contest({ consul, keys, order, instance, acquisition: id, signals, ...voice, onTry: extend })
@@ -76,6 +77,7 @@ async function whileKept(run: Run, keeper: Keeper): Promise<Ended> {
   let trouble = ''
   const kept = keep(keeper, done.signal, why => {
     trouble = why
+    run.check()
   })
   kept.then(
     why => why && run.stop(`the lock is lost: ${why}`),

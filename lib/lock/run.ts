@@ -4,9 +4,11 @@ import { openSync, unlinkSync, writeSync } from 'node:fs'
 import { bootClock } from '../clock.ts'
 import { reason, Temporary } from '../errors.ts'
 import { asCalled } from '../process/caller.ts'
-import { processOf } from '../process/identity.ts'
-import { bearersOf, forksSoFar, type Since } from '../process/marks.ts'
+import { livingOf } from '../process/containment.ts'
+import { type Process, processOf, signal } from '../process/identity.ts'
+import { forksSoFar, type Since } from '../process/marks.ts'
 import type { Terms } from '../state/local.ts'
+import type { Mark } from './mark.ts'
 import { becoming } from './program.ts'
 
 export interface Ended {
@@ -36,12 +38,12 @@ export class Run {
   readonly over: Promise<Ended>
   readonly #command: readonly [string, ...string[]]
   readonly #environment: NodeJS.ProcessEnv
-  readonly #id: string
+  readonly #mark: Mark
   readonly #grace: number
   readonly #note = unnamedFile()
   readonly #resolve: (ended: Ended) => void
   #child: ChildProcess | null = null
-  #process = '0 0'
+  #process: Process | null = null
   #since: Since | null = null
   #end = 0
   #shepherd: ChildProcess | null = null
@@ -52,14 +54,14 @@ export class Run {
   #over = false
   #force: NodeJS.Timeout | undefined
 
-  /** @param id what whatever comes from the command is known by: it stands in `environment` */
-  constructor(command: readonly [string, ...string[]], environment: NodeJS.ProcessEnv, id: string, { grace }: Terms) {
+  /** @param mark what everything bears that comes from the command: it stands in `environment` */
+  constructor(command: readonly [string, ...string[]], environment: NodeJS.ProcessEnv, mark: Mark, { grace }: Terms) {
     const { promise, resolve } = Promise.withResolvers<Ended>()
     this.over = promise
     this.#resolve = resolve
     this.#command = command
     this.#environment = environment
-    this.#id = id
+    this.#mark = mark
     this.#grace = grace
   }
 
@@ -77,7 +79,7 @@ export class Run {
 
   /** Starts the command, once the lock is held. @throws never: how that failed is told at its end */
   start(more: NodeJS.ProcessEnv): void {
-    const [file = '', ...args] = becoming(asCalled(this.#command))
+    const [file = '', ...args] = becoming(asCalled(this.#command), this.#mark)
     const forks = forksSoFar()
     try {
       const child = spawn(file, args, { env: { ...this.#environment, ...more }, stdio: 'inherit' })
@@ -87,8 +89,7 @@ export class Run {
     } catch (error) {
       this.#finish({ code: null, signal: null, failed: reason(error) }) // such as arguments that are too long
     }
-    const born = this.#child?.pid === undefined ? null : processOf(this.#child.pid)
-    if (born) this.#process = `${born.pid} ${born.start}`
+    if (this.#child?.pid !== undefined) this.#process = processOf(this.#child.pid)
     if (this.#child?.pid) this.#since = { pid: this.#child.pid, forks }
     this.extend(this.#end)
   }
@@ -124,7 +125,7 @@ export class Run {
   #settle(): void {
     if (this.#over) return
     const busy = this.#stopped !== null || !this.leaseRuns
-    if (this.#ended !== null && !(busy && this.#shepherd) && bearersOf(this.#id, this.#since).length === 0) {
+    if (this.#ended !== null && !(busy && this.#shepherd) && this.#living().length === 0) {
       this.#over = true
       clearTimeout(this.#force)
       this.#ask()
@@ -134,13 +135,14 @@ export class Run {
   }
 
   #write(): void {
-    writeSync(this.#note, `${this.#end} ${this.#process} ${this.#end}`.padEnd(100).concat('\n'), 0)
+    const { pid, start } = this.#process ?? { pid: 0, start: 0 }
+    writeSync(this.#note, `${this.#end} ${pid} ${start} ${this.#end}`.padEnd(100).concat('\n'), 0)
   }
 
   #herd(): void {
     // Nothing of the user's environment, and no mark: neither a token nor a sweep reaches it.
     const env = { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin` }
-    const shepherd = spawn('/bin/sh', [script, String(this.#grace), this.#id], {
+    const shepherd = spawn('/bin/sh', [script, String(this.#grace), this.#mark.number], {
       cwd: '/',
       env,
       detached: true,
@@ -165,16 +167,49 @@ export class Run {
     this.#shepherd?.stdin?.end('stop\n')
   }
 
-  /** A shepherd that is held up is replaced by one that finds its time over. */
+  /** For who has just learnt that time has passed unnoticed, as while the machine was suspended. */
+  check(): void {
+    if (this.#child !== null && bootClock() > this.#end + this.#grace + slack) this.#forceAt(this.#end)
+  }
+
+  /**
+   * A shepherd that is held up is replaced by one that finds its time over. Where none can be started, as when the system
+   * refuses to fork, everything is stopped from here.
+   */
   #forceAt(end: number): void {
     clearTimeout(this.#force)
+    const over = () => {
+      if (this.#shepherd === null) this.#signalAll('SIGTERM')
+      this.#force = setTimeout(held, end + this.#grace + slack - bootClock())
+    }
     const held = () => {
       this.#stopped ??= leaseOver
       this.#end = 1
       this.#write()
       this.#shepherd?.kill('SIGKILL')
+      this.#killAll()
     }
-    this.#force = setTimeout(held, end + this.#grace + slack - bootClock())
+    this.#force = setTimeout(over, end + slack - bootClock())
+  }
+
+  #killAll(): void {
+    if (this.#over) return
+    this.#signalAll('SIGKILL')
+    this.#force = setTimeout(() => this.#killAll(), rest)
+  }
+
+  #signalAll(name: NodeJS.Signals): void {
+    for (const process of this.#living()) signal(process, name)
+  }
+
+  /** All that came from the command and lives. @throws never: who cannot look takes it for living */
+  #living(): readonly Process[] {
+    const traits = { key: '', mark: this.#mark.number, group: null, recorded: this.#process }
+    try {
+      return livingOf([traits], this.#since).get('') ?? []
+    } catch {
+      return this.#process === null ? [] : [this.#process]
+    }
   }
 }
 

@@ -7,21 +7,36 @@ export interface Process {
   readonly start: string
 }
 
-interface Stat {
-  readonly state: string
+/** A process with its place among the others: parent, process group and session, by pid. */
+export interface Relative extends Process {
   readonly parent: number
-  readonly start: string
+  readonly group: number
+  readonly session: number
 }
 
+interface Stat extends Relative {
+  readonly state: string
+  readonly threads: number
+}
+
+/** null when /proc does not show it: it is gone, or /proc is mounted with hidepid. */
 function statOf(pid: number): Stat | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8') // for which Node has a fast way
     // The command's name stands in parentheses and may hold spaces and parentheses itself.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ', 20)
-    return { state: fields[0] as string, parent: Number(fields[1]), start: fields[19] as string }
+    const [state = '', parent, group, session] = fields
+    const numbers = { parent: Number(parent), group: Number(group), session: Number(session) }
+    return { pid, state, ...numbers, threads: Number(fields[17]), start: fields[19] as string }
   } catch {
-    return null // no such process: that is what was asked
+    return null
   }
+}
+
+/** The same of one that lives; null when there is none, or only a zombie. */
+export function relativeOf(pid: number): Relative | null {
+  const stat = statOf(pid)
+  return stat && !isDead(stat) ? stat : null
 }
 
 /** The process that has this pid now; null when there is none, or only a zombie. */
@@ -30,24 +45,50 @@ export function processOf(pid: number): Process | null {
   return stat && !isDead(stat) ? { pid, start: stat.start } : null
 }
 
+/** The real user of a process, whoever it acts as; null when it is gone. */
+export function userOf(pid: number): number | null {
+  try {
+    return Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1])
+  } catch {
+    return null
+  }
+}
+
+/** When whatever has this pid was started, dead or alive; null when nothing has it. */
+export function startOf(pid: number): string | null {
+  return statOf(pid)?.start ?? null
+}
+
 /** Reads `<pid> <start time>`; null for anything else. */
 export function parseProcess(text: string | null): Process | null {
   const match = /^([1-9]\d{0,9}) (\d+)$/.exec(text ?? '')
   return match ? { pid: Number(match[1]), start: match[2] as string } : null
 }
 
-function isDead(stat: Stat): boolean {
-  return stat.state === 'Z' || stat.state === 'X'
+/** A zombie whose other threads go on is not dead: only its main thread ended. */
+function isDead({ state, threads }: Stat): boolean {
+  return (state === 'Z' || state === 'X') && !(threads > 1)
 }
 
 /**
  * How it is: `stopped` when it is held by SIGSTOP or a debugger, so that it cannot react to anything. A zombie counts as
- * gone.
+ * gone. One that /proc hides (hidepid) and the kernel knows counts as running: what cannot be read is no proof of absence.
  */
 export function stateOf(process: Process): 'running' | 'stopped' | 'gone' {
   const stat = statOf(process.pid)
-  if (stat === null || stat.start !== process.start || isDead(stat)) return 'gone'
+  if (stat === null) return isKnown(process.pid) ? 'running' : 'gone'
+  if (stat.start !== process.start || isDead(stat)) return 'gone'
   return /^[Tt]$/.test(stat.state) ? 'stopped' : 'running'
+}
+
+/** Whether the kernel has a process with this pid that /proc does not show. */
+function isKnown(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return statOf(pid) === null // it may have come only now
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM' && statOf(pid) === null
+  }
 }
 
 /** It runs, or is stopped. */
@@ -59,15 +100,18 @@ export function isStopped(process: Process): boolean {
   return stateOf(process) === 'stopped'
 }
 
-/** Signals exactly this process; false when it is gone. `group` signals its whole process group, which it must lead. */
+/**
+ * Signals exactly this process. `group` signals its whole process group, which it must lead.
+ * @returns false when it is gone, cannot be told from another with its pid, or is another user's
+ */
 export function signal(target: Process, name: NodeJS.Signals, group = false): boolean {
   // kill(-1) would hit everybody, and process 1 is never ours.
-  if (target.pid <= 1 || !isAlive(target)) return false
+  if (target.pid <= 1 || processOf(target.pid)?.start !== target.start) return false
   try {
     process.kill(group ? -target.pid : target.pid, name)
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    if (['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) return false
     throw error
   }
 }

@@ -21,15 +21,21 @@ export interface Launch {
   readonly args: readonly string[]
 }
 
+interface Manner {
+  /** `fork` for a script that ends soon: see launch.sh. */
+  readonly how?: 'exec' | 'fork'
+  /** Files of control groups that the scripts join: see groups.ts. */
+  readonly join?: readonly string[]
+}
+
 /**
- * @param how `fork` for a script that ends soon: see launch.sh
  * @returns why the launcher could not be started; null when it was, and has started all of them
  */
 export function launchAll(
   script: string,
   cwd: string,
   launches: readonly Launch[],
-  how: 'exec' | 'fork' = 'exec',
+  { how = 'exec', join = [] }: Manner = {},
 ): Promise<string | null> {
   const environments = launches.map(({ environment }) => environment)
   const names = differing(environments)
@@ -38,7 +44,7 @@ export function launchAll(
   const argv = launches.flatMap(({ directory, args }) => [directory, String(args.length), ...args])
   return new Promise(resolve => {
     // Nothing of ours is inherited: Consul waits for whoever holds a handler's stdout or stderr.
-    spawn('/bin/sh', [launcher, how, script, cwd, String(launches.length), names.join(' '), ...argv], {
+    spawn('/bin/sh', [launcher, how, join.join('\n'), script, cwd, String(launches.length), names.join(' '), ...argv], {
       cwd: '/',
       env: Object.fromEntries([...common, ...indexed, ['_soft', callersLimit() ?? '']]),
       detached: true,

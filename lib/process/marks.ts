@@ -1,31 +1,82 @@
 /**
- * Every process that belongs to a partition carries WATCHBILL_DIR, the partition's state directory, in its
- * environment. That finds descendants that left the process group, and those whose pid nobody wrote down.
+ * The mark of a partition: a random number that everything bears which comes from its process.
+ *
+ * It stands in two places. In the environment, as WATCHBILL_MARK. And as RLIMIT_LOCKS, the limit on file locks, which
+ * Linux has not enforced since 2.4. Every descendant inherits that limit through fork, exec, setsid and set-uid. A
+ * program that clears its environment, or writes its title over it, keeps the limit; so does one in the middle of an
+ * exec. And everybody may read it, in /proc/PID/limits, also of a program with capabilities, whose environment only
+ * root can read.
  */
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
-import { type Process, processOf, signal } from './identity.ts'
 
-/** The variable's name. Shepherds do not carry it themselves. */
-export const mark = 'WATCHBILL_DIR'
+/** The variable that holds the mark of a partition, and the one that holds those of locks, the innermost last. */
+export const markVariable = 'WATCHBILL_MARK'
+export const lockMarksVariable = 'WATCHBILL_ACQUISITIONS'
+/** The partition's state directory. Releases that knew no mark knew their processes by it. */
+const directoryVariable = 'WATCHBILL_DIR'
 
-const needle = Buffer.from(`${mark}=`)
+/** 18 digits: a shell and the kernel take it for a number, and no other limit is that high by chance. */
+export function randomMark(): string {
+  return `1${randomDigits(17)}`
+}
+
+/** The same for a lock inside a partition, which may only lower the limit that it came with: 16 digits. */
+export function innerMark(): string {
+  return `1${randomDigits(15)}`
+}
+
+function randomDigits(count: number): string {
+  const digits = readFileSync('/proc/sys/kernel/random/uuid', 'latin1').replace(/\D/g, '')
+  return digits.slice(0, count).padStart(count, '0')
+}
 
 /** Read into one buffer for all: readFileSync would take three times as long, for it makes one of 64 KiB for each. */
 let room = Buffer.allocUnsafe(1 << 16)
 
-/** Those of which it is known that they have none. */
-const bare = new Set<string>()
+/** Until the next call; null when it cannot be read. */
+function readProc(pid: string, name: string): Buffer | null {
+  let file: number | undefined
+  try {
+    file = openSync(`/proc/${pid}/${name}`, 'r')
+    let length = 0
+    for (let read = 1; read > 0; length += read) {
+      if (length === room.length) room = Buffer.concat([room], 2 * length)
+      read = readSync(file, room, length, room.length - length, null)
+    }
+    return room.subarray(0, length)
+  } catch {
+    return null
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
+}
+
+const locksLine = Buffer.from('\nMax file locks')
+
+/** The limit on file locks, soft and hard, as text: numbers, or `unlimited`. None when it cannot be read. */
+export function locksLimit(pid: string): string[] {
+  const limits = readProc(pid, 'limits')
+  const at = limits?.indexOf(locksLine) ?? -1
+  if (limits === null || at < 0) return []
+  return limits
+    .toString('latin1', at + locksLine.length, at + 80)
+    .trimStart()
+    .split(/\s+/, 2)
+}
+
+/** Pids of processes that are known to have no environment. */
+const withoutEnvironment = new Set<string>()
 
 /**
  * Until the next call. A process that is just becoming another program has no environment for a moment, and must not be
- * taken for one that is gone.
+ * taken for one without a mark.
  */
 function environmentOf(pid: string): Buffer | null {
   for (let left = 5; ; left--) {
-    const environment = readEnvironment(pid)
-    if (environment === null || environment.length > 0 || bare.has(pid)) return environment
+    const environment = readProc(pid, 'environ')
+    if (environment === null || environment.length > 0 || withoutEnvironment.has(pid)) return environment
     if (left === 0 || !hasMemory(pid)) {
-      bare.add(pid)
+      withoutEnvironment.add(pid)
       return environment
     }
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
@@ -42,45 +93,31 @@ function hasMemory(pid: string): boolean {
   }
 }
 
-function readEnvironment(pid: string): Buffer | null {
-  let file: number | undefined
-  try {
-    file = openSync(`/proc/${pid}/environ`, 'r')
-    let length = 0
-    for (let read = 1; read > 0; length += read) {
-      if (length === room.length) room = Buffer.concat([room], 2 * length)
-      read = readSync(file, room, length, room.length - length, null)
-    }
-    return room.subarray(0, length)
-  } catch {
-    return null // gone, or another user's: nothing that we started
-  } finally {
-    if (file !== undefined) closeSync(file)
+/** What a process bears in its environment; another user's, or a protected one's, cannot be read, and counts as nothing. */
+export interface Environment {
+  readonly marks: readonly string[]
+  readonly directory: string | null
+}
+
+export function bornIn(pid: string): Environment {
+  const environment = environmentOf(pid)
+  if (environment === null) return { marks: [], directory: null }
+  const own = variableIn(environment, markVariable)
+  const locks = variableIn(environment, lockMarksVariable)
+  return {
+    marks: [...(own === null ? [] : [own]), ...(locks?.split(' ') ?? [])],
+    directory: variableIn(environment, directoryVariable),
   }
 }
 
-function markOf(pid: string): string | null {
-  const environment = environmentOf(pid)
-  if (environment === null) return null
+function variableIn(environment: Buffer, name: string): string | null {
+  const needle = `${name}=`
   for (let at = environment.indexOf(needle); at >= 0; at = environment.indexOf(needle, at + 1)) {
     if (at !== 0 && environment[at - 1] !== 0) continue
     const end = environment.indexOf(0, at)
     return environment.toString('utf8', at + needle.length, end < 0 ? environment.length : end)
   }
   return null
-}
-
-/** The living processes of each partition directory below `root`. Zombies have no environment, so they count as gone. */
-export function markedProcesses(root: string): Map<string, Process[]> {
-  const found = new Map<string, Process[]>()
-  for (const pid of readdirSync('/proc')) {
-    if (!/^\d+$/.test(pid)) continue
-    const directory = markOf(pid)
-    if (!directory?.startsWith(`${root}/`)) continue
-    const process = processOf(Number(pid))
-    if (process) found.set(directory, [...(found.get(directory) ?? []), process])
-  }
-  return found
 }
 
 /** A process, and how many had ever been started on this machine before it. */
@@ -109,24 +146,13 @@ function lowestNow(since: Since): number {
 }
 
 /**
- * The living processes in whose environment a text stands that is too long to stand there by chance.
- * @param since the first that can have it: to look at all of some hundred processes takes as long as Node's start
+ * The pids of this machine.
+ * @param since only those that were started after it: to look at all of some hundred takes as long as Node's start
  */
-export function bearersOf(text: string, since: Since | null): Process[] {
+export function pidsSince(since: Since | null): number[] {
   const lowest = since === null ? 0 : lowestNow(since)
   return readdirSync('/proc').flatMap(name => {
     const pid = Number(name)
-    if (!(pid >= lowest) || !environmentOf(name)?.includes(text)) return []
-    return processOf(pid) ?? []
+    return pid >= lowest && pid > 0 ? [pid] : []
   })
-}
-
-/** SIGKILLs every process of these partition directories; tells how many it found. */
-export function killMarked(root: string, directories: ReadonlySet<string>): number {
-  let killed = 0
-  for (const [directory, processes] of markedProcesses(root)) {
-    if (!directories.has(directory)) continue
-    for (const process of processes) if (signal(process, 'SIGKILL')) killed++
-  }
-  return killed
 }

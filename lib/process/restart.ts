@@ -10,6 +10,7 @@ import type { Step } from '../plan.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { removeFact, writeFact } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/instance.ts'
+import { probeOf } from './gone.ts'
 import { type Stop, stopAll } from './stop.ts'
 
 export type Restart = Extract<Step, { do: 'restart' }>
@@ -25,9 +26,10 @@ export async function restartAll(context: Context, snapshot: Snapshot, restarts:
   const requests = new Map(restarts.map(restart => [restart.partition, restart]))
   const stops = restarts.map(({ partition }): Stop => {
     const grace = snapshot.local.get(partition)?.terms?.grace ?? stop.graceMs
-    return { partition, files: context.files.partition(partition), grace, signal: stop.signal, keeps: true }
+    const probe = probeOf(context, snapshot.definition, partition)
+    return { partition, files: context.files.partition(partition), grace, signal: stop.signal, keeps: true, probe }
   })
-  await stopAll(context.files.partitions, stops, async gone => {
+  await stopAll(stops, async gone => {
     // Before the request is answered: a finished one would not be started.
     for (const { files } of gone) writeFact(files.status, 'stopped: it is started again')
     await answer(

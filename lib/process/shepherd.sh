@@ -5,7 +5,9 @@
 #   shepherd.sh DIR ACQUISITION LEASE GRACE always|on-failure|never SIGNAL N [stop command: N arguments] run command…
 #
 # DIR is the partition's state directory, LEASE and GRACE are ms; stdout and stderr are the partition's output.
-# Reads   DIR/acquisition, DIR/lease (`from own`), and the instance's lease (`boot-id t0`) two directories above.
+# Reads   DIR/acquisition, DIR/lease (`from own`), and the instance's lease (`boot-id t0`) two directories above;
+#         DIR/mark, a number that everything bears which comes from the process (see marks.ts), and DIR/group, the path of
+#         its control group; without that fact there is none.
 # Writes  DIR/shepherd and DIR/process (`pid start-time`; empty when there is none), restarts (a number),
 #         exit    `exit 1 after 2 s at T`, `exit 143 (signal 15) after …`: the shell cannot tell 143 from a signal
 #         status  `starting`, `running` (since `process` was written), `backing off: exit 1`, `finished: exit 0`,
@@ -13,7 +15,8 @@
 #                 WHY: asked, the lease is over, the acquisition is void
 #         One line each, T in epoch seconds, in place: a text without its newline is not written yet. A full disk costs
 #         the facts, never the process.
-# Exits   0: stopped, finished, or another shepherd is at work here.
+# Exits   0: stopped, finished, or another shepherd is at work here. Where it cannot fork, or read its clock, it cannot keep
+#         a lease: then it kills everything at once, with builtins alone.
 #
 # POSIX sh, and no fork where a builtin will do, for hundreds of shepherds share a machine. Variables start with an
 # underscore: what the process's environment brings along is exported, and must reach the process as it came.
@@ -22,9 +25,9 @@ prepare() {
   # dash takes the word `[` for a pattern, and a page of memory to expand it.
   set -f
   # Only an exec takes a mark out of /proc/PID/environ.
-  [ -z "${WATCHBILL_DIR+set}" ] || { unset WATCHBILL_DIR && exec /bin/sh "$0" "$@"; }
+  [ -z "${WATCHBILL_DIR+set}${WATCHBILL_MARK+set}" ] || { unset WATCHBILL_DIR WATCHBILL_MARK && exec /bin/sh "$0" "$@"; }
   _dir=$1 _acquisition=$2 _lease=$3 _grace=$4 _policy=$5 _signal=${6#SIG} _n=$7
-  _news='' _timer='' _asked='' _looping='' _fails=0 _delay=100 _restarts=0 _end=0
+  _news='' _timer='' _asked='' _looping='' _fails=0 _delay=100 _restarts=0 _end=0 _pid='' _others='' _home='' _mark=''
   _path=${PATH-/usr/bin:/bin} PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
   exec 9>>"$_dir/exclusive"
   flock -n 9 || exit 0
@@ -33,6 +36,13 @@ prepare() {
   # be replaced while we run; and first, so that the memory it takes to read serves again.
   _seldom=$(sed '1,/^exit 0$/d; s/^ *//; /^#/d; /^$/d' "$0" 9>&-)
   read -r _boot </proc/sys/kernel/random/boot_id
+  read -r _home <"$_dir/group"
+  [ "$_home" ] && [ -w "$_home/cgroup.procs" ] || _home=''
+  # Whoever started this has written it; a shepherd whose mark was removed makes another.
+  read -r _mark <"$_dir/mark" && [ "$_mark" ] || {
+    read -r _mark </proc/sys/kernel/random/uuid
+    printf '%s\n' "$_mark" >"$_dir/mark"
+  }
 }
 
 prepare "$@"
@@ -40,7 +50,9 @@ unset -f prepare
 
 # Boot-clock ms, rounded up, so that a lease written a moment ago is never in the future.
 clock() {
+  _now=''
   read -r _now _rest </proc/uptime
+  [ "$_now" ] || exit # and so to its last act
   _now=$((${_now%.*} * 1000 + 1${_now#*.}9 - 1000))
 }
 
@@ -115,7 +127,7 @@ run() {
   set -f
   [ "$_fails" = 0 ] || put restarts $((_restarts += 1))
   clock
-  _began=$_now _code='' _others=''
+  _began=$_now _code='' _others='' _pid=''
   # Not a fact yet, but enough to tell the next shepherd, should this one be killed, that there may be strays.
   printf starting >"$_dir/process"
   seldom run_command "$@" &
@@ -142,7 +154,9 @@ main() {
   if [ "${BASH_VERSINFO-}" ]; then set +o posix && _wait='wait -n'; else trap news CHLD && _wait='wait "$_timer"'; fi
   # Handlers, not '': what is ignored stays ignored in the process.
   trap '_asked=1; news' TERM
-  trap : HUP INT
+  trap : HUP INT XFSZ
+  # A shell that cannot fork exits. It forks for each timer, so from there on nothing would end the process in time.
+  trap 'seldom last' EXIT
   shift 7
   put shepherd "$$ $(look $$ && echo "$_start")"
   put status starting
@@ -158,6 +172,7 @@ main() {
 }
 
 main "$@"
+trap - EXIT
 exit 0
 
 # --- seldom needed: evaluated where a process starts or ends ---
@@ -175,9 +190,9 @@ stop_command() {
 }
 
 # Becomes a command, in a subshell. It leads a session and a group of its own, dies with the shepherd where setpriv can
-# see to that, and is marked: whatever has WATCHBILL_DIR=DIR in its environment belongs to this partition. Until the
-# mark stands in /proc/PID/environ it holds descriptor 9, so that nobody starts a second one unseen. With another parent
-# by then, the shepherd died too early to be noticed. Background jobs of a shell ignore INT and QUIT; env undoes that.
+# see to that, is in the partition's control group, and is marked. Until the mark stands in /proc/PID/environ it holds
+# descriptor 9, so that nobody starts a second one unseen. With another parent by then, the shepherd died too early to be
+# noticed. Background jobs of a shell ignore INT and QUIT; env undoes that.
 become() {
   # What this machine's tools can do is found out once: it costs forks.
   _env='' && read -r _env <"${_dir%/*/*}/tools"
@@ -190,7 +205,9 @@ become() {
       printf '%s\n' "$_env" >"${_dir%/*/*}/tools"
       ;;
   esac
-  export WATCHBILL_DIR="$_dir"
+  export WATCHBILL_DIR="$_dir" WATCHBILL_MARK="$_mark"
+  ulimit -w "$_mark" || ulimit -x "$_mark" # the limit on file locks: dash's name for it, and bash's
+  [ -z "$_home" ] || printf 0 >"$_home/cgroup.procs"
   exec setsid $_env PATH="$_path" /bin/sh -c \
     '[ "$PPID" = "$1" ] || exit; shift; exec 9>&-; exec "$@"' watchbill $$ "$@" 2>&1
 }
@@ -282,13 +299,73 @@ put_down() {
   while _news='' && anyone && signal KILL; do nap; done
 }
 
-# The same for whoever bears the mark.
+# The same for whoever bears the mark, in its environment or as its limit.
 sweep() {
   _nap=20
-  while _marked=$(LC_ALL=C grep -lszxF -e "WATCHBILL_DIR=$_dir" /proc/[0-9]*/environ 9>&-); [ "$_marked" ]; do
-    for _file in $_marked; do _one=${_file#/proc/} && kill -s KILL "${_one%/environ}"; done
+  while _marked=$(LC_ALL=C grep -lsF -e "$_mark" /proc/[0-9]*/environ /proc/[0-9]*/limits 9>&-); [ "$_marked" ]; do
+    _found=
+    for _file in $_marked; do
+      _one=${_file#/proc/} _one=${_one%/*}
+      case $_file in */limits) trusted "$_one" || continue ;; esac
+      dead "$_one" || _found="$_found $_one"
+    done
+    [ "$_found" ] || break
+    for _one in $_found; do kill -s KILL "$_one"; done
     _news='' && nap
   done
+}
+
+# Everybody can read the limit, and set his own to it: whose it counts for is said in containment.ts.
+trusted() {
+  user $$ && _me=$_user && user "$1"
+  case $_user in 0 | "$_me") ;; *) [ "$_me" = 0 ] && [ -z "$_home" ] ;; esac
+}
+
+user() {
+  _user=
+  while read -r _key _user _rest && [ "$_key" != Uid: ]; do :; done <"/proc/$1/status"
+}
+
+# A zombie keeps its limits.
+dead() { ! look "$1" || case $_state in [ZX]) [ "$_threads" -le 1 ] ;; *) false ;; esac; }
+
+# Whether anybody lives in the control group, or below it.
+housed() {
+  _populated=0
+  [ -z "$_home" ] || while read -r _key _value; do
+    [ "$_key" != populated ] || _populated=$_value
+  done <"$_home/cgroup.events"
+  [ "$_populated" != 0 ]
+}
+
+# Ends the whole control group at once. Before Linux 5.14: stands it still, so that nobody forks, and kills one by one.
+raze() {
+  [ -z "$_home" ] || printf 1 >"$_home/cgroup.kill" || {
+    printf 1 >"$_home/cgroup.freeze"
+    while read -r _one; do kill -s KILL "$_one"; done <"$_home/cgroup.procs"
+    printf 0 >"$_home/cgroup.freeze"
+  }
+}
+
+# What is left to a shell that cannot fork: builtins. It cannot wait either, so it kills and looks until nobody lives.
+last() {
+  for _try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    [ -z "$_pid" ] || { descendants && signal KILL; }
+    raze
+    _found=
+    for _file in /proc/[0-9]*/limits; do
+      while read -r _line; do
+        case $_line in "Max file locks "*" $_mark "*)
+          _one=${_file#/proc/} _one=${_one%/*}
+          ! trusted "$_one" || dead "$_one" || _found="$_found $_one"
+          ;;
+        esac
+      done <"$_file"
+    done
+    for _one in $_found; do kill -s KILL "$_one"; done
+    [ "$_found" ] || housed || break
+  done
+  put status "stopped: no process could be started, or no clock read, to keep the lease by"
 }
 
 nap() { pause "$_nap" && [ "$_nap" -gt 500 ] || _nap=$((_nap * 2)); }
@@ -301,6 +378,7 @@ doze() {
 
 # Once to each: many programs take a second signal for an order to hurry. Before setsid there is no group yet.
 signal() {
+  [ "$1" != KILL ] || raze
   if [ -z "$_code" ]; then kill -s "$1" -- "-$_pid" || kill -s "$1" "$_pid"
   elif [ ! -d "/proc/$_pid" ]; then kill -s "$1" -- "-$_pid"; fi
   for _one in $_others; do
@@ -325,11 +403,13 @@ anyone() {
       look "$_one" && [ "$_group" = "$_pid" ] && _others="$_others $_one:$_start"
     done
   fi
-  [ "$_others" ]
+  [ "$_others" ] || housed
 }
 
-# Adds to _others the descendants that left the group, as pid:start-time. Every thread has children of its own.
+# Adds to _others the descendants that left the group, and who is in the control group, as pid:start-time. Every thread
+# has children of its own.
 descendants() {
+  [ -z "$_home" ] || while read -r _one; do remember "$_one"; done <"$_home/cgroup.procs"
   alive "$_pid" "$_born" && set -- "$_pid" || set --
   while [ $# -gt 0 ]; do
     for _file in "/proc/$1/task/"*/children; do
@@ -337,9 +417,12 @@ descendants() {
       read -r _children <"$_file"
       set -- "$@" $_children
     done
-    if look "$1" && [ "$_group" != "$_pid" ]; then
-      case "$_others " in *" $1:$_start "*) ;; *) _others="$_others $1:$_start" ;; esac
-    fi
+    remember "$1"
     shift
   done
+}
+
+remember() {
+  look "$1" && [ "$_group" != "$_pid" ] || return
+  case "$_others " in *" $1:$_start "*) ;; *) _others="$_others $1:$_start" ;; esac
 }

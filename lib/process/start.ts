@@ -4,9 +4,11 @@ import { checkId, passPath } from '../checks/ids.ts'
 import { addressFrom } from '../consul/address.ts'
 import type { Definition } from '../definition/definition.ts'
 import { expand, expandEnv } from '../definition/expand.ts'
-import { attempt, removeFact, writeFact } from '../state/facts.ts'
-import type { PartitionFiles } from '../state/instance.ts'
+import { attempt, readFact, removeFact, writeFact } from '../state/facts.ts'
+import { instanceOf, type PartitionFiles } from '../state/instance.ts'
+import { type Home, homeOf, joinFiles, makeGroup } from './groups.ts'
 import { inheritedEnvironment, launchAll } from './launch.ts'
+import { randomMark } from './marks.ts'
 
 export interface Start {
   readonly files: PartitionFiles
@@ -59,20 +61,33 @@ export interface Shepherd extends Pick<Start, 'files' | 'acquisition' | 'lease' 
 
 /** @throws never for one that cannot be started: its status says so, and the next look tries again */
 export async function launchShepherds(definition: Definition, shepherds: readonly Shepherd[]): Promise<void> {
-  for (const { files } of shepherds) prepare(files)
+  const [first] = shepherds
+  if (first === undefined) return
+  const home = await homeOf(instanceOf(first.files))
+  for (const { files } of shepherds) prepare(files, home)
   const items = shepherds.map(shepherd => ({
     directory: shepherd.files.directory,
     environment: shepherd.environment,
     args: shepherdArguments(definition, shepherd),
   }))
-  const problem = await launchAll(shepherd, definition.run.cwd ?? '/', items)
+  const problem = await launchAll(shepherd, definition.run.cwd ?? '/', items, { join: await joinFiles(home) })
   if (problem !== null) for (const { files } of shepherds) writeFact(files.status, `cannot start: ${problem}`)
 }
 
-function prepare(files: PartitionFiles): void {
+function prepare(files: PartitionFiles, home: Home): void {
   removeFact(files.exit)
+  makeGroup(home, files, markOf(files))
   writeFact(files.status, 'starting')
   attempt(`open ${files.output}`, () => closeSync(openSync(files.output, 'a', 0o600)))
+}
+
+/** It stays as long as the directory: what bears it may outlive any one process. */
+function markOf({ mark }: PartitionFiles): string {
+  const known = readFact(mark)
+  if (known !== null && /^\d{1,18}$/.test(known)) return known
+  const fresh = randomMark()
+  writeFact(mark, fresh)
+  return fresh
 }
 
 function shepherdArguments(definition: Definition, { files, acquisition, lease, grace, values }: Shepherd): string[] {

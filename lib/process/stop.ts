@@ -6,8 +6,9 @@ import { Temporary } from '../errors.ts'
 import { attempt, readLine } from '../state/facts.ts'
 import { type PartitionFiles, workerOf } from '../state/instance.ts'
 import { livingProcesses } from '../state/local.ts'
+import { killMembers } from './containment.ts'
+import { type Probe, saysGone } from './gone.ts'
 import { isStopped, signal } from './identity.ts'
-import { markedProcesses } from './marks.ts'
 
 export interface Stop {
   readonly partition: string
@@ -15,6 +16,8 @@ export interface Stop {
   /** G of the acquisition, ms. */
   readonly grace: number
   readonly signal: NodeJS.Signals
+  /** What must say that it is gone; null when its processes tell. */
+  readonly probe?: Probe | null
   /** The acquisition stays: what runs is ended, and whoever holds it may start anew. */
   readonly keeps?: boolean
 }
@@ -28,23 +31,17 @@ const slack = 2000
 
 /**
  * Stops all of them at once, whoever runs them: each its own shepherd, or the worker.
- * @param root the instance's `partition` directory
  * @param onGone is told of those that are gone, in groups, as they go; the next group waits for it
  * @throws StopFailed when something cannot be killed; those that went before have been told
  */
-export async function stopAll(
-  root: string,
-  stops: readonly Stop[],
-  onGone: (gone: readonly Stop[]) => Promise<void>,
-): Promise<void> {
+export async function stopAll(stops: readonly Stop[], onGone: (gone: readonly Stop[]) => Promise<void>): Promise<void> {
   for (const stop of stops) takeAway(stop)
   const handed = await handedAmong(stops)
-  if (handed.size === 0) return stopShepherds(root, stops, onGone)
+  if (handed.size === 0) return stopShepherds(stops, onGone)
   const { stopHanded } = await import('../worker/stop.ts') // most definitions have none
   const outcomes = await Promise.allSettled([
     stopHanded([...handed], onGone),
     stopShepherds(
-      root,
       stops.filter(stop => !handed.has(stop)),
       onGone,
     ),
@@ -68,11 +65,7 @@ async function handedAmong(stops: readonly Stop[]): Promise<ReadonlySet<Stop>> {
   return exclusively(worker, () => new Set(stops.filter(({ files }) => existsSync(files.handed))))
 }
 
-async function stopShepherds(
-  root: string,
-  stops: readonly Stop[],
-  onGone: (gone: readonly Stop[]) => Promise<void>,
-): Promise<void> {
+async function stopShepherds(stops: readonly Stop[], onGone: (gone: readonly Stop[]) => Promise<void>): Promise<void> {
   const begun = bootClock()
   for (const stop of stops) begin(stop)
   let left = [...stops]
@@ -82,26 +75,34 @@ async function stopShepherds(
     const quiet = left.filter(isQuiet)
     if (quiet.some(stop => !swept.has(stop))) quietSince ??= bootClock()
     if (quietSince !== null && (quiet.length === left.length || bootClock() - quietSince >= gather)) {
-      sweep(root, quiet, swept)
+      sweep(quiet, swept)
       quietSince = null
     }
-    const gone = quiet.filter(stop => swept.has(stop) && isGone(stop))
+    const gone = await confirmed(quiet.filter(stop => swept.has(stop) && isGone(stop)))
     if (gone.length > 0) await onGone(gone)
     left = left.filter(stop => !gone.includes(stop))
     const late = left.filter(stop => bootClock() - begun > stop.grace + slack)
     if (late.some(stop => bootClock() - begun > stop.grace + 2 * slack)) throw new StopFailed(late)
-    kill(root, late)
+    kill(late)
     if (left.length > 0) await delay(poll)
   }
 }
 
-/** SIGKILL did not help. */
+/** Those of which their own command says so too, where they have one. */
+async function confirmed(stops: readonly Stop[]): Promise<Stop[]> {
+  const answers = await Promise.all(stops.map(({ probe }) => (probe ? saysGone(probe) : true)))
+  return stops.filter((_, i) => answers[i])
+}
+
+/** SIGKILL did not help, or the definition's own command does not say that it is gone. */
 export class StopFailed extends Temporary {
   readonly partitions: readonly string[]
 
   constructor(stops: readonly Stop[]) {
     const partitions = stops.map(stop => stop.partition)
-    super(`cannot stop ${partitions.join(', ')}: SIGKILL did not help; its lock is kept until it is gone`)
+    const unsaid = stops.some(stop => stop.probe && isQuiet(stop))
+    const why = unsaid ? 'stop.gone does not say that it is gone' : 'SIGKILL did not help'
+    super(`cannot stop ${partitions.join(', ')}: ${why}; its lock is kept until it is gone`)
     this.partitions = partitions
   }
 }
@@ -130,12 +131,10 @@ function isQuiet({ files }: Stop): boolean {
  * Looks for strays of all of them at once, which is dear, and kills them. A shepherd that waits for it ends.
  * @param swept of which nothing is left; grows
  */
-function sweep(root: string, stops: readonly Stop[], swept: Set<Stop>): void {
-  const marked = markedProcesses(root)
+function sweep(stops: readonly Stop[], swept: Set<Stop>): void {
+  const left = new Set(killMembers(stops.map(({ files }) => files)))
   for (const stop of stops) {
-    const strays = marked.get(stop.files.directory) ?? []
-    for (const stray of strays) signal(stray, 'SIGKILL')
-    if (strays.length > 0) continue
+    if (left.has(stop.files)) continue
     swept.add(stop)
     const { shepherd } = livingProcesses(stop.files)
     if (shepherd) signal(shepherd, 'SIGKILL')
@@ -147,13 +146,11 @@ function isGone({ files }: Stop): boolean {
 }
 
 /** The shepherd goes last: as long as it lives, nobody else starts one. */
-function kill(root: string, stops: readonly Stop[]): void {
+function kill(stops: readonly Stop[]): void {
   if (stops.length === 0) return
-  const marked = markedProcesses(root)
-  for (const stop of stops) {
-    const { shepherd, process } = livingProcesses(stop.files)
-    if (process) signal(process, 'SIGKILL', true)
-    for (const stray of marked.get(stop.files.directory) ?? []) signal(stray, 'SIGKILL')
+  killMembers(stops.map(({ files }) => files))
+  for (const { files } of stops) {
+    const { shepherd } = livingProcesses(files)
     if (shepherd) signal(shepherd, 'SIGKILL')
   }
 }

@@ -46,6 +46,8 @@ export interface InstanceFiles {
   /** Where the round of checks that is at work has its lock. */
   readonly checksLock: string
   readonly log: string
+  /** Where the control groups of partitions are made, and why there: see process/groups.ts. */
+  readonly groups: string
   readonly partitions: string
   /** Of the one process of a definition that says `"per": "instance"`. */
   readonly worker: WorkerFiles
@@ -72,6 +74,10 @@ export interface PartitionFiles {
   readonly launched: string
   readonly shepherd: string
   readonly process: string
+  /** The number that everything bears which comes from the process: see process/marks.ts. */
+  readonly mark: string
+  /** Path of its control group; missing when it has none. */
+  readonly group: string
   readonly status: string
   readonly exit: string
   readonly restarts: string
@@ -152,6 +158,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     checksDue: at('checks.due'),
     checksLock: at('checks'),
     log: at('log'),
+    groups: at('groups'),
     partitions: at('partition'),
     worker: workerFiles(directory),
     seen: handler => at(`seen.${handler}`),
@@ -173,6 +180,8 @@ export function partitionFiles(directory: string): PartitionFiles {
     launched: at('launched'),
     shepherd: at('shepherd'),
     process: at('process'),
+    mark: at('mark'),
+    group: at('group'),
     status: at('status'),
     exit: at('exit'),
     restarts: at('restarts'),
@@ -202,6 +211,12 @@ function workerFiles(instance: string): WorkerFiles {
     read: at('read'),
     lock: at('lock'),
   }
+}
+
+/** Of the instance that a partition's files, or its worker's, belong to: the facts that lie above them. */
+export function instanceOf({ directory }: PartitionFiles): Pick<InstanceFiles, 'directory' | 'groups'> {
+  const instance = directory.slice(0, directory.lastIndexOf('/partition/'))
+  return { directory: instance, groups: `${instance}/groups` }
 }
 
 /** The worker beside a partition. */

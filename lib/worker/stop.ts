@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../clock.ts'
 import { listed } from '../plan-sentence.ts'
-import { markedProcesses } from '../process/marks.ts'
+import { membersOf } from '../process/containment.ts'
 import { notStopped, type Stop, StopFailed, stopAll } from '../process/stop.ts'
 import { readLine, removeFact } from '../state/facts.ts'
 import { type WorkerFiles, workerOf } from '../state/instance.ts'
@@ -78,7 +78,7 @@ function ask(worker: WorkerFiles, stops: readonly Stop[]): boolean {
 function isNewProcess(worker: WorkerFiles, carrier: string | null): boolean {
   const now = readLine(worker.process)
   if (now !== null) return now !== carrier
-  return !markedProcesses(`${worker.instance}/partition`).has(worker.directory)
+  return membersOf([worker]).size === 0
 }
 
 /** Ends the worker, with its shepherd, so that nothing is handed to it any more. @throws Temporary when that fails */
@@ -86,7 +86,7 @@ export async function endWorker(worker: WorkerFiles, how: readonly Pick<Stop, 'g
   const grace = Math.min(...how.map(({ grace }) => grace))
   const signal = how[0]?.signal ?? 'SIGTERM'
   const stop = { partition: 'the worker', files: worker, grace, signal }
-  await stopAll(`${worker.instance}/partition`, [stop], async () => {})
+  await stopAll([stop], async () => {})
   exclusively(worker, () => {
     const living = livingProcesses(worker)
     // Another handler has started a new one meanwhile, and has forgotten before what the old one had.

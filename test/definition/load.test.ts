@@ -299,7 +299,7 @@ const refused: [object, string][] = [
     'run.restart: cannot be "sometimes"; give one of always, on-failure, never',
   ],
 
-  [{ stop: null }, 'stop: cannot be null; give an object with signal, grace, command'],
+  [{ stop: null }, 'stop: cannot be null; give an object with signal, grace, command, gone'],
   [{ stop: { signal: 'TERM' } }, `stop.signal: cannot be "TERM"; ${signal}`],
   [{ stop: { signal: 'SIGSTOP' } }, `stop.signal: cannot be "SIGSTOP"; ${signal}`],
   [{ stop: { signal: 15 } }, `stop.signal: cannot be 15; ${signal}`],

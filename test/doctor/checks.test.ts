@@ -26,7 +26,7 @@ it('a machine on which all is well has nothing but good to hear', () => {
     findings.filter(({ level }) => level !== 'ok'),
     [],
   )
-  assert.equal(findings.length, 16)
+  assert.equal(findings.length, 17)
   for (const { todo } of findings) assert.equal(todo, '')
 })
 
@@ -104,6 +104,18 @@ describe('what is wrong', () => {
     ['open gossip', agentIs({ encrypted: false }), 'warn', /gossip is not encrypted/],
     ['gossip that is not told of', agentIs({ encrypted: null }), 'warn', /encrypted is not known/],
     ['no setpriv', { setpriv: false }, 'warn', /no setpriv/],
+    [
+      'no control groups',
+      { installed: [{ ...installed, groups: { directory: null, why: 'WATCHBILL_CGROUP is off' } }] },
+      'warn',
+      /no control groups: WATCHBILL_CGROUP is off; .*run the agent as root/,
+    ],
+    [
+      'a set-uid program without a control group',
+      { installed: [{ ...installed, setUid: '/usr/bin/su', groups: { directory: null, why: 'no' } }] },
+      'warn',
+      /\/usr\/bin\/su of svc runs as another user, whom the agent may not end/,
+    ],
   ]
   for (const [what, over, level, line] of cases) {
     it(`${what} is ${level}, and the only thing`, () => {

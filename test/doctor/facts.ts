@@ -38,6 +38,8 @@ export const installed: Installed = {
   current: true,
   missingPrograms: [],
   state,
+  groups: { directory: '/sys/fs/cgroup/watchbill.n1%3Asvc', why: "below the agent's own" },
+  setUid: null,
   token,
 }
 

@@ -33,9 +33,13 @@ export interface Fault {
   readonly limit?: number
   /** What runs on the host cannot be stopped meanwhile, and may beat 0.2 s after it. */
   readonly freezes?: true
+  /** How long it may then beat beside its successor, ms, where that is more than 0.2 s. */
+  readonly residual?: number
+  /** How often a partition may be started at most, by all hosts together, before the heal. */
+  readonly starts?: number
   /** The host can start nothing in time meanwhile, but may keep its session: then only it can run its partitions again. */
   readonly slows?: true
   /** nftables, or a share of the CPU. */
-  readonly needs?: 'nft' | 'cpu'
+  readonly needs?: 'nft' | 'cpu' | 'pids'
   readonly inject: (scene: Scene) => Promise<Heal>
 }

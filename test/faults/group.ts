@@ -1,26 +1,30 @@
-/** A control group: all processes of one host, to freeze, to starve, to list. */
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+/** A control group: all processes of one host, with those of the groups below it, to freeze, to starve, to list. */
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { until } from '../lab/until.ts'
 
 const root = '/sys/fs/cgroup'
 /** Where version 2 is mounted, alone or beside version 1. */
 export const version2 = [root, join(root, 'unified')].find(path => existsSync(join(path, 'cgroup.controllers'))) ?? null
-const cpuV1 = existsSync(join(root, 'cpu/cpu.cfs_quota_us')) ? join(root, 'cpu') : null
 /** The share of one CPU is counted in periods of so many µs. */
 const period = 100_000
 
+/** The file that each controller is set by, in version 1 and in version 2. */
+const controls = { cpu: ['cpu.cfs_quota_us', 'cpu.max'], pids: ['pids.max', 'pids.max'] } as const
+type Controller = keyof typeof controls
+
 export class Group {
   readonly #directory: string
-  /** Where its share of the CPU is set; null where the kernel offers none. */
+  /** Where each controller is set; null where the kernel offers none. */
   readonly #cpu: string | null
+  readonly #pids: string | null
 
   constructor(name: string) {
     if (version2 === null) throw new Error('this machine has no control groups of version 2')
     this.#directory = join(version2, name)
     mkdirSync(this.#directory, { recursive: true })
-    this.#cpu = cpuV1 === null ? offersCpu(this.#directory) : join(cpuV1, name)
-    if (cpuV1 !== null) mkdirSync(join(cpuV1, name), { recursive: true })
+    this.#cpu = this.#place('cpu', name)
+    this.#pids = this.#place('pids', name)
   }
 
   /** Put before a command, this runs it, and whatever it starts, in the group. */
@@ -30,7 +34,13 @@ export class Group {
   }
 
   get pids(): number[] {
-    return readFileSync(join(this.#directory, 'cgroup.procs'), 'latin1').split('\n').filter(Boolean).map(Number)
+    return this.#subtree.flatMap(pidsIn)
+  }
+
+  /** Lets a user make groups below this one, and move what stands in it there, as Delegate=yes of systemd does. */
+  delegate(uid: number): void {
+    const files = ['.', 'cgroup.procs', 'cgroup.subtree_control', 'cgroup.threads']
+    for (const file of files) chownSync(join(this.#directory, file), uid, uid)
   }
 
   async freeze(): Promise<void> {
@@ -41,28 +51,58 @@ export class Group {
     await this.#freeze('0')
   }
 
+  /** SIGKILL for all, at one moment: nobody sees another die. */
+  async kill(): Promise<void> {
+    await this.freeze()
+    for (const pid of this.pids) {
+      try {
+        process.kill(pid, 'SIGKILL')
+      } catch {
+        // It is a zombie's, reaped meanwhile.
+      }
+    }
+    await this.thaw()
+  }
+
   /** Leaves it a share of one CPU; null for as much as it likes. @returns false where the kernel offers no such thing */
   starve(share: number | null): boolean {
     if (this.#cpu === null) return false
     const quota = share === null ? null : Math.round(share * period)
-    if (cpuV1 !== null) writeFileSync(join(this.#cpu, 'cpu.cfs_quota_us'), String(quota ?? -1))
-    else writeFileSync(join(this.#cpu, 'cpu.max'), `${quota ?? 'max'} ${period}`)
+    const [v1, v2] = controls.cpu
+    if (existsSync(join(this.#cpu, v1))) writeFileSync(join(this.#cpu, v1), String(quota ?? -1))
+    else writeFileSync(join(this.#cpu, v2), `${quota ?? 'max'} ${period}`)
+    return true
+  }
+
+  /** Every fork and every new thread fails with EAGAIN, until it may again. @returns false where the kernel offers no such thing */
+  mayFork(may: boolean): boolean {
+    if (this.#pids === null) return false
+    writeFileSync(join(this.#pids, controls.pids[0]), may ? 'max' : '0')
     return true
   }
 
   /** Once it is empty. */
   remove(): void {
-    for (const directory of this.#directories) {
-      try {
-        rmdirSync(directory)
-      } catch {
-        // Something in it has yet to be reaped: an empty group more costs nothing.
-      }
-    }
+    for (const directory of this.#directories) removeGroups(directory)
   }
 
   get #directories(): string[] {
-    return cpuV1 === null || this.#cpu === null ? [this.#directory] : [this.#directory, this.#cpu]
+    return [...new Set([this.#directory, this.#cpu ?? this.#directory, this.#pids ?? this.#directory])]
+  }
+
+  get #subtree(): string[] {
+    return [this.#directory, ...groupsBelow(this.#directory)]
+  }
+
+  /** In version 1, a group of the same name, made here; in version 2, the group itself. */
+  #place(controller: Controller, name: string): string | null {
+    const v1 = join(root, controller)
+    const [known, offered] = controls[controller]
+    if (existsSync(join(v1, 'cgroup.procs'))) {
+      mkdirSync(join(v1, name), { recursive: true })
+      return existsSync(join(v1, name, known)) ? join(v1, name) : null
+    }
+    return offers(this.#directory, controller, offered) ? this.#directory : null
   }
 
   async #freeze(state: '0' | '1'): Promise<void> {
@@ -73,11 +113,40 @@ export class Group {
   }
 }
 
-function offersCpu(directory: string): string | null {
+function pidsIn(group: string): number[] {
   try {
-    writeFileSync(join(directory, '../cgroup.subtree_control'), '+cpu')
+    return readFileSync(join(group, 'cgroup.procs'), 'latin1').split('\n').filter(Boolean).map(Number)
   } catch {
-    return null
+    return [] // it was removed meanwhile
   }
-  return existsSync(join(directory, 'cpu.max')) ? directory : null
+}
+
+/** The lowest first. */
+export function removeGroups(directory: string): void {
+  for (const group of [...groupsBelow(directory).reverse(), directory]) {
+    try {
+      rmdirSync(group)
+    } catch {
+      // Something in it has yet to be reaped: an empty group more costs nothing.
+    }
+  }
+}
+
+/** Every one after the one that it is in. */
+function groupsBelow(directory: string): string[] {
+  try {
+    const names = readdirSync(directory, { withFileTypes: true }).filter(entry => entry.isDirectory())
+    return names.flatMap(({ name }) => [join(directory, name), ...groupsBelow(join(directory, name))])
+  } catch {
+    return [] // it was removed meanwhile
+  }
+}
+
+function offers(directory: string, controller: Controller, file: string): boolean {
+  try {
+    writeFileSync(join(directory, '../cgroup.subtree_control'), `+${controller}`)
+  } catch {
+    return false
+  }
+  return existsSync(join(directory, file))
 }

@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import type { Place } from '../lab/place.ts'
@@ -17,6 +17,8 @@ import { mark } from './sweep.ts'
 const network = '10.99.0'
 const ports = { http: 8500, server: 8300, serf_lan: 8301, serf_wan: -1, dns: -1 }
 export const rpcPort = ports.server
+
+const uptime = '/proc/uptime'
 
 /** A bridge in a network of its own, and the hosts that are plugged into it. */
 export class Lan {
@@ -36,10 +38,12 @@ export class Lan {
     return new Lan(folder, bridge)
   }
 
-  async add(name: string): Promise<Host> {
+  /** @param uid the user that the host's agent runs as; null for root */
+  async add(name: string, uid: number | null = null): Promise<Host> {
     const namespaces = await keeper()
     const address = `${network}.${this.hosts.length + 1}`
     const host = new Host(name, address, namespaces, this, join(this.#folder, name))
+    if (uid !== null) host.giveTo(uid)
     this.hosts.push(host)
     await inside(
       this.#bridge,
@@ -73,6 +77,7 @@ export class Host {
   readonly lan: Lan
   readonly #namespaces: ChildProcess
   readonly #folder: string
+  #clock: ChildProcess | null = null
 
   constructor(name: string, address: string, namespaces: ChildProcess, lan: Lan, folder: string) {
     this.name = name
@@ -89,20 +94,44 @@ export class Host {
     return { address: this.address, ports, socket: join(this.#folder, 'http.sock'), enter }
   }
 
+  /** Its control group, and the folder for its agent's socket. */
+  giveTo(uid: number): void {
+    this.group.delegate(uid)
+    chownSync(this.#folder, uid, uid)
+  }
+
   /** A shell's line, on the host's network and among its mounts. @throws execa's error when it fails */
   async run(line: string): Promise<void> {
     await inside(this.#namespaces, line)
   }
 
-  /** From here on the host has another boot id than any other, and than before. */
+  /** From here on the host has another boot id than any other, and than before, and the machine's clock. */
   async newBoot(): Promise<void> {
+    if (this.#clock !== null) await this.run(`umount ${uptime}`)
+    this.#clock?.kill('SIGKILL')
+    this.#clock = null
     const file = join(this.#folder, 'boot_id')
     writeFileSync(file, `${randomUUID()}\n`)
     const known = '/proc/sys/kernel/random/boot_id'
     await this.run(`! mountpoint -q ${known} || umount ${known}; mount --bind ${file} ${known}`)
   }
 
+  /**
+   * From here on the boot clock that the host reads is so many seconds off, until the next boot. Timers stand where they
+   * stood, as after a suspend; and it may be back at the start, as in a time namespace.
+   */
+  async shiftClock(seconds: number): Promise<void> {
+    const file = join(this.#folder, 'uptime')
+    writeFileSync(file, '')
+    const clock = ['perl', join(import.meta.dirname, 'uptime.pl'), file, String(seconds)]
+    this.#clock = spawn('setpriv', ['--pdeathsig', 'KILL', ...clock], { stdio: 'ignore', detached: true })
+    this.#clock.unref()
+    await until('a clock', () => readFileSync(file, 'latin1').endsWith('\n'), { every: 5 })
+    await this.run(`mount --bind ${file} ${uptime}`)
+  }
+
   close(): void {
+    this.#clock?.kill('SIGKILL')
     this.#namespaces.kill('SIGKILL')
     this.group.remove()
   }

@@ -1,11 +1,12 @@
 /** The fault lab: Consul on hosts of their own, one service whose workers beat and write to a store, and a witness. */
 import { closeSync, existsSync, openSync, readSync, statSync, writeFileSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readlink, rm, symlink } from 'node:fs/promises'
+import { chmod, chown, cp, mkdir, mkdtemp, readlink, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { bootClock } from '../../lib/clock.ts'
 import { keysOf } from '../../lib/names.ts'
+import { type InstanceFiles, instanceFiles } from '../../lib/state/instance.ts'
 import { everywhere, range, type Stage, statusOf } from '../cluster/stage.ts'
 import { type Beat, owners, parseBeats } from '../lab/beats.ts'
 import { type Agent, type Cluster, startCluster, tunedGossip } from '../lab/cluster.ts'
@@ -15,20 +16,27 @@ import { until } from '../lab/until.ts'
 import { type Host, Lan } from './hosts.ts'
 import { mark, sweep } from './sweep.ts'
 import { Witness } from './witness.ts'
+import { kinds, makePerls, workerCommand } from './workers.ts'
 
 export type Gossip = 'default' | 'tuned'
 
 export interface LabOptions {
   readonly clients: number
   readonly gossip: Gossip
+  /** The clients' agents run as an unprivileged user, to whom their host's control group is delegated. */
+  readonly asUser?: boolean
+  /** No partition gets a control group of its own. */
+  readonly noGroups?: boolean
   readonly say: (line: string) => void
 }
+
+/** nobody: every Debian has it, and it owns nothing. */
+const nobody = 65_534
 
 /** L and G in seconds: those of DESIGN for each gossip. */
 const terms = { default: { lease: 10, grace: 3 }, tuned: { lease: 7, grace: 2 } } as const
 const guardInterval = 2
-const partitionCount = 12
-const stateSize = '8m'
+const stateSize = 'size=8m,nr_inodes=4096,mode=755'
 /** Bytes: the beats of two seconds take half of it. */
 const tailSize = 64 * 1024
 /** Every server has a snapshot of its own soon, so that a restart restores one. */
@@ -51,11 +59,13 @@ export class Lab implements Stage {
   readonly lease: number
   readonly grace: number
   readonly #file: string
+  readonly #uid: number
   #offset = 0
 
   private constructor(root: string, lan: Lan, cluster: Cluster, options: LabOptions) {
     this.root = root
     this.#file = join(root, 'beats')
+    this.#uid = options.asUser ? nobody : 0
     this.lan = lan
     this.cluster = cluster
     const { lease, grace } = terms[options.gossip]
@@ -71,12 +81,17 @@ export class Lab implements Stage {
     // Shared, so that what is mounted below it later is there on every host too.
     await execa('mount', ['--bind', root, root])
     await execa('mount', ['--make-shared', root])
+    await chmod(root, 0o711)
     const lan = await Lan.start(join(root, 'hosts'))
+    const uid = options.asUser ? nobody : null
+    const client = { ...(uid !== null && { uid }), ...(options.noGroups && { env: { WATCHBILL_CGROUP: 'off' } }) }
+    const clients = Array.from({ length: options.clients }, (_, i) => [`a${i + 1}`, client] as const)
     const cluster = await startCluster({
       servers: 3,
       clients: options.clients,
       parent: root,
-      place: async name => (await lan.add(name)).place,
+      agents: Object.fromEntries(clients),
+      place: async name => (await lan.add(name, name.startsWith('a') ? uid : null)).place,
       settings: { ...(options.gossip === 'tuned' && tunedGossip), ...snapshots },
       say: options.say,
     })
@@ -101,7 +116,7 @@ export class Lab implements Stage {
 
   /** As the beats name them. */
   get partitions(): string[] {
-    return range(partitionCount).map(id => `${this.definition.name}/${id}`)
+    return range(kinds.length).map(id => `${this.definition.name}/${id}`)
   }
 
   /** W + guard interval + 1 s, ms. */
@@ -115,16 +130,11 @@ export class Lab implements Stage {
 
   /** The service's definition. @param lease and @param grace in s */
   define(lease = this.lease / 1000, grace = this.grace / 1000, more: Record<string, unknown> = {}): DefinitionFile {
-    const worker = join(import.meta.dirname, 'worker.pl')
-    const files = [this.#file, join(this.root, 'store')]
-    // Some have a process that left their group, some do not stop when they are asked to: faults shall find them in the way.
-    const kinds = 'case $1 in *[37]) kind=grandchild;; *[159]) kind=stubborn;; *) kind=plain;; esac'
-    const run = `${kinds}; exec perl ${worker} ${files.join(' ')} $kind`
     return {
       name: 'work',
       id: 'work',
-      partitions: { range: [0, partitionCount - 1] },
-      run: { command: ['/bin/sh', '-c', run, 'worker', '{partition}'] },
+      partitions: { range: [0, kinds.length - 1] },
+      run: { command: workerCommand(this.root) },
       lease: `${lease}s`,
       stop: { grace: `${grace}s` },
       guard: { interval: `${guardInterval}s` },
@@ -132,9 +142,9 @@ export class Lab implements Stage {
     }
   }
 
-  /** Gives an agent another definition, or the usual one again. */
-  async redefine(agent: Agent, definition = this.definition): Promise<void> {
-    await configure(agent, definition, '--home', this.homeOf(agent))
+  /** Gives an agent another definition, or the usual one again. @param state another path of its state directory */
+  async redefine(agent: Agent, definition = this.definition, state = agent.state): Promise<void> {
+    await configure(agent, definition, '--home', this.homeOf(agent), '--state', state)
     await agent.reload()
   }
 
@@ -183,6 +193,10 @@ export class Lab implements Stage {
     return instanceOf(agent, this.definition)
   }
 
+  files(agent: Agent): InstanceFiles {
+    return instanceFiles(agent.state, this.instance(agent))
+  }
+
   /**
    * Waits until every client takes part, every partition beats, and one server may be lost. What stands in the state
    * directories is not asked: on a full disk facts are missing of what runs.
@@ -211,7 +225,7 @@ export class Lab implements Stage {
   /** Waits until everything runs on others than this one. @returns false when that did not happen in time */
   async takenOver(victim: Agent, deadline: number): Promise<boolean> {
     const others = this.clients.filter(agent => agent !== victim)
-    const all = () => everywhere(this, others).size === partitionCount
+    const all = () => everywhere(this, others).size === kinds.length
     return until('a takeover', all, { deadline, every: 100 }).catch(() => false)
   }
 
@@ -220,6 +234,7 @@ export class Lab implements Stage {
     for (const host of this.lan.hosts) {
       await host.group.thaw()
       host.group.starve(null)
+      host.group.mayFork(true)
       await this.lan.plug(host)
     }
     await Promise.all(this.cluster.agents.map(agent => agent.pid === null && agent.start()))
@@ -229,6 +244,7 @@ export class Lab implements Stage {
     this.witness.close()
     for (const { group } of this.lan.hosts) await group.thaw().catch(() => {})
     await Promise.all(this.cluster.agents.map(agent => agent.stop('SIGKILL')))
+    for (const { group } of this.lan.hosts) await group.kill()
     await killMarked(this.cluster.root)
     for (const { state } of this.clients) {
       if (keep && existsSync(state)) await cp(state, `${state}.kept`, { recursive: true })
@@ -242,8 +258,11 @@ export class Lab implements Stage {
   async #enter(): Promise<void> {
     await mkdir(join(this.root, 'store'))
     writeFileSync(this.#file, '')
+    for (const path of [join(this.root, 'store'), this.#file]) await chown(path, this.#uid, this.#uid)
+    await makePerls(this.root)
     for (const agent of this.clients) {
-      await execa('mount', ['-t', 'tmpfs', '-o', `size=${stateSize}`, 'watchbill-state', agent.state])
+      const options = `${stateSize},uid=${this.#uid},gid=${this.#uid}`
+      await execa('mount', ['-t', 'tmpfs', '-o', options, 'watchbill-state', agent.state])
     }
     // Makes the release; every host gets its own, to be broken.
     await configure(this.clients[0] as Agent, this.definition)

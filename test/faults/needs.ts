@@ -9,25 +9,31 @@ const programs = {
   setpriv: 'util-linux',
   mount: 'mount',
   perl: 'perl',
+  setcap: 'libcap2-bin',
   nft: 'nftables',
+  strace: 'strace',
 } as const
 
+/** What only some trials need. */
+const seldom: readonly Program[] = ['strace']
+
 /** What is missing, in one line; null when the lab can run. Whatever Debian has is installed where that is possible. */
-export async function missing(say: (line: string) => void): Promise<string | null> {
+export async function missing(say: (line: string) => void, more: readonly Program[] = []): Promise<string | null> {
   if (process.getuid?.() !== 0) return 'it needs root'
   if (version2 === null) return 'it needs control groups of version 2, mounted below /sys/fs/cgroup'
-  const absent = await absentPrograms()
+  const absent = await absentPrograms(more)
   if (absent.length > 0) await install(absent, say)
-  const still = await absentPrograms()
+  const still = await absentPrograms(more)
   if (still.length > 0) return `it needs ${still.join(', ')}; install ${packagesOf(still).join(' ')}`
   const { failed } = await execa('unshare', ['--net', '--mount', 'true'], { reject: false })
   return failed ? 'it needs to make network namespaces, which this machine does not let it' : null
 }
 
-type Program = keyof typeof programs
+export type Program = keyof typeof programs
 
-async function absentPrograms(): Promise<Program[]> {
-  const names = Object.keys(programs) as Program[]
+async function absentPrograms(more: readonly Program[]): Promise<Program[]> {
+  const all = Object.keys(programs) as Program[]
+  const names = all.filter(name => !seldom.includes(name) || more.includes(name))
   const found = await Promise.all(names.map(name => execa('which', [name], { reject: false })))
   return names.filter((_, i) => found[i]?.failed)
 }

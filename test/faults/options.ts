@@ -6,6 +6,8 @@ import { reason } from '../../lib/errors.ts'
 import { campaign, each } from './campaign.ts'
 import { falseAlarms, ranThrough } from './false-alarms.ts'
 import type { Gossip } from './lab.ts'
+import { limitedHosts, limitTable, limitTrials } from './limits.ts'
+import type { Program } from './needs.ts'
 import { begin, note, type Played, resume } from './play.ts'
 import { faults, faultsNamed, fewFaults } from './registry.ts'
 import type { Trial } from './trial.ts'
@@ -13,11 +15,15 @@ import type { Trial } from './trial.ts'
 export interface Options {
   readonly clients: number
   readonly gossip: Gossip
+  readonly asUser: boolean
+  readonly noGroups: boolean
   readonly json: boolean
   readonly keep: boolean
   readonly trials: readonly Trial[]
   /** The first of them, played before. */
   readonly before: readonly Played[]
+  /** Programs that only these need. */
+  readonly needs: readonly Program[]
   /** Said at first. */
   readonly head: readonly string[]
   readonly note: (played: Played) => void
@@ -47,8 +53,11 @@ function read(args: string[]): Options {
       campaign: { type: 'string' },
       resume: { type: 'string' },
       'false-alarms': { type: 'string' },
+      limits: { type: 'boolean', default: false },
       seed: { type: 'string' },
       gossip: { type: 'string', default: 'tuned' },
+      'as-user': { type: 'boolean', default: false },
+      'no-groups': { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
     },
@@ -59,7 +68,10 @@ function read(args: string[]): Options {
     json,
     keep,
     gossip: gossipOf(values.gossip),
+    asUser: values['as-user'],
+    noGroups: values['no-groups'],
     before: [],
+    needs: [],
     clients: 3,
     note: () => {},
     summary: nothing,
@@ -72,6 +84,10 @@ function read(args: string[]): Options {
     const clients = 6
     const trials = each(seed, whole('--false-alarms', values['false-alarms']), falseAlarms, hostNames(clients))
     return { ...usual, clients, trials, head: [`seed ${seed}`], summary: ranThrough }
+  }
+  if (values.limits) {
+    const trials = limitTrials(hostNames(limitedHosts), values.only?.split(','))
+    return { ...usual, clients: limitedHosts, trials, head: [], needs: ['strace' as const], summary: limitTable }
   }
   const chosen = values.only ? faultsNamed(values.only.split(',')) : values.ci ? faultsNamed(fewFaults) : faults
   const trials = each(seed, whole('--times', values.times), chosen, hostNames(usual.clients))

@@ -1,10 +1,14 @@
 /** Every fault that the lab knows. */
 import type { Fault } from './fault.ts'
 import { agentFaults } from './kinds/agent.ts'
+import { clockFaults } from './kinds/clock.ts'
 import { consulFaults } from './kinds/consul.ts'
+import { lockFaults } from './kinds/lock.ts'
+import { machineFaults } from './kinds/machine.ts'
 import { networkFaults } from './kinds/network.ts'
 import { processFaults } from './kinds/process.ts'
 import { stateFaults } from './kinds/state.ts'
+import { stuckFaults } from './kinds/stuck.ts'
 
 export const faults: readonly Fault[] = [
   ...networkFaults,
@@ -12,6 +16,10 @@ export const faults: readonly Fault[] = [
   ...processFaults,
   ...consulFaults,
   ...stateFaults,
+  ...machineFaults,
+  ...clockFaults,
+  ...lockFaults,
+  ...stuckFaults,
 ]
 
 /** What CI runs once. */

@@ -8,7 +8,9 @@
  *   npm run test:faults -- --campaign 100 [--seed 7]       so many, single ones and pairs, in an order of chance
  *   npm run test:faults -- --resume FILE                   what is left of a campaign
  *   npm run test:faults -- --false-alarms [10]             how many processes run through what should not end them
+ *   npm run test:faults -- --limits [--only EMFILE,FSIZE]  every limit on every part, a host each (Debian package strace)
  *
+ * --as-user (agents, handlers and workers of an unprivileged user), --no-groups (no control groups for partitions),
  * --gossip default|tuned (tuned unless said), --json, --keep (the lab's folder; it is kept anyway when something fails).
  * Exits 0 when all passed, or when the machine cannot run it; 1 when one failed; 100 usage.
  */
@@ -21,17 +23,18 @@ import { heading, line } from './table.ts'
 
 const options = optionsFrom(process.argv.slice(2))
 const say = (text: string) => options.json || console.log(text)
-const lack = await missing(say)
+const lack = await missing(say, options.needs)
 if (lack !== null) {
   console.log(`skipped: the fault lab cannot run here: ${lack}`)
 } else {
   process.exitCode = (await judged(options)) ? 0 : 1
 }
 
-async function judged({ clients, gossip, trials, before, head, note, summary, keep }: Options): Promise<boolean> {
+async function judged(options: Options): Promise<boolean> {
+  const { clients, gossip, asUser, noGroups, trials, before, head, note, summary, keep } = options
   const played = [...before]
   for (const text of head) say(text)
-  const lab = await Lab.start({ clients, gossip, say })
+  const lab = await Lab.start({ clients, gossip, asUser, noGroups, say })
   let interrupted = false
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.once(name, () => {

@@ -1,9 +1,9 @@
 /** What a lab that was killed hard left behind: its mounts and groups. Its processes have ended with it. */
-import { existsSync, readdirSync, rmdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { version2 } from './group.ts'
+import { removeGroups, version2 } from './group.ts'
 
 /** The names of a lab's folder and of its groups begin so; the pid of the one that runs it follows. */
 export const mark = 'watchbill-faults-'
@@ -14,11 +14,7 @@ export async function sweep(groups = version2 as string): Promise<void> {
     await execa('umount', ['--recursive', '--lazy', join(tmpdir(), name)], { reject: false })
   }
   for (const name of orphans(groups)) {
-    try {
-      rmdirSync(join(groups, name))
-    } catch {
-      // Something still ends in it.
-    }
+    removeGroups(join(groups, name))
   }
 }
 

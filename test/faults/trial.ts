@@ -8,7 +8,7 @@ import { until } from '../lab/until.ts'
 import type { Fault, Scene } from './fault.ts'
 import type { Lab } from './lab.ts'
 import { Random } from './random.ts'
-import { type Frozen, judge, type Verdict } from './verdict.ts'
+import { type Frozen, judge, mostResidual, type Verdict } from './verdict.ts'
 
 export interface Trial {
   readonly faults: readonly Fault[]
@@ -52,6 +52,8 @@ export async function run(lab: Lab, trial: Trial): Promise<Outcome> {
     limit: lab.limit + (alone && fault.limit ? fault.limit - lab.lease - lab.grace : 0),
     losses: lab.witness.losses(id => `${lab.definition.name}/${id}`),
     frozen: hits.flatMap(({ frozen }) => frozen),
+    residual: Math.max(mostResidual, ...trial.faults.map(({ residual = 0 }) => residual)),
+    starts: alone && fault.starts ? { most: fault.starts, until: (hits[0] as Hit).healed } : null,
     slowUntil: alone && fault.slows ? (hits[0] as Hit).healed : null,
   })
   return {

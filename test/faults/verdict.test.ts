@@ -20,6 +20,8 @@ const incident: Incident = {
   limit: 13_000,
   losses: new Map(),
   frozen: [],
+  residual: 200,
+  starts: null,
   slowUntil: null,
 }
 const lostAt = (...at: number[]) => ({ losses: new Map([['p', at]]) })
@@ -50,6 +52,21 @@ describe('what is judged of a fault', () => {
     const seen = verdict([...a(0, 9000), ...b(4000, 4000)])
     assert.equal(seen.overlap, 50)
     assert.equal(seen.faults.length > 0, true)
+  })
+
+  it('a partition that is started again and again is not, where that is counted', () => {
+    const beats = [0, 3000, 6000].flatMap(from => a(from, from + 2500, { pid: 100 + from }))
+    const judged = (most: number, until: number) => verdict(beats, { gap: 'any', starts: { most, until } }).faults
+    assert.deepEqual(judged(2, 9000), ['p had 3 processes, one after the other: 2 are allowed'])
+    assert.deepEqual([judged(3, 9000), judged(2, 5000)], [[], []])
+  })
+
+  it('what was frozen may beat beside its successor as long as the fault says', () => {
+    const beats = [...a(0, 5000), ...b(20_000, 40_000), ...a(30_000, 31_000, { refused: true })]
+    const frozen = [{ instance: 'a:x', from: 5010, to: 30_000 }]
+    const judged = (residual: number) => verdict(beats, { gap: 'any', frozen, residual })
+    assert.deepEqual([judged(3000).faults, judged(3000).residual, judged(3000).overlap], [[], 1000, 0])
+    assert.match(judged(500).faults.join(), /^thawed: p had two owners for 1000 ms/)
   })
 
   it('a partition that nobody has in the end is not, nor one that never ran', () => {

@@ -32,6 +32,10 @@ export interface Incident {
   /** When a server was first seen to have taken a session off a lock, for each time that happened. */
   readonly losses: ReadonlyMap<string, readonly number[]>
   readonly frozen: readonly Frozen[]
+  /** How long a thawed process may beat beside its successor, ms. */
+  readonly residual: number
+  /** How many processes one partition may have at most, one after the other, and until when that is judged. */
+  readonly starts: { readonly most: number; readonly until: number } | null
   /** Until when a host was too slow to start anything, though not too slow to keep its session; null when none was. */
   readonly slowUntil: number | null
 }
@@ -56,8 +60,8 @@ export interface Verdict {
 
 /** A hand-over, or a process that is started again where it was, ms. */
 const cleanGap = 2000
-/** What a thawed process may beat before it is killed, ms. */
-const mostResidual = 200
+/** What a thawed process may beat before it is killed, ms, unless the fault says otherwise. */
+export const mostResidual = 200
 
 export function judge(beats: Beat[], partitions: readonly string[], incident: Incident): Verdict {
   const late = thawed(beats, incident.frozen)
@@ -90,13 +94,14 @@ export function judge(beats: Beat[], partitions: readonly string[], incident: In
         partitions,
         beats.filter(beat => !late.has(beat)),
       ),
-      ...residual.filter(found => span(found) > mostResidual).map(found => `thawed: ${describeOverlap(found)}`),
+      ...residual.filter(found => span(found) > incident.residual).map(found => `thawed: ${describeOverlap(found)}`),
       ...residual
         .flatMap(({ runs }) => runs.filter(isLate))
         .filter(({ stopped }) => stopped)
         .map(politely),
       ...stale.slice(0, 3).map(describeStale),
       ...idle.flatMap(gap => tooLong(gap, incident)),
+      ...tooOften(pieces, incident),
     ],
   }
 }
@@ -149,6 +154,19 @@ function tooLong(gap: Idle, incident: Incident): string[] {
       return isTakeover(gap) && after > incident.limit ? words(`${after} ms after the loss`) : []
     }
   }
+}
+
+function tooOften(pieces: readonly Run[], { starts }: Incident): string[] {
+  if (starts === null) return []
+  const counts = Map.groupBy(
+    pieces.filter(({ from }) => from < starts.until),
+    ({ partition }) => partition,
+  )
+  return [...counts].flatMap(([partition, { length }]) =>
+    length > starts.most
+      ? [`${partition} had ${length} processes, one after the other: ${starts.most} are allowed`]
+      : [],
+  )
 }
 
 /** Accepted writes of a process that a later one had already succeeded: the token did not keep them out. */

@@ -5,10 +5,12 @@
 #   <boot clock, ms> <instance> <pid> <service>/<partition> <token> stop        when the store refuses an older token:
 #   <boot clock, ms> <instance> <pid> <service>/<partition> <token> refused
 #
-#   worker.pl BEATS STORE [grandchild | stubborn]
+#   worker.pl BEATS STORE [stubborn] [child | grandchild] [title] [bare]
 #
-# With `grandchild`, a second process that left the group, the session and its parent beats too, under the pid of the
-# first: both are this one's doing. A `stubborn` one does not listen to SIGTERM. Perl, because a dozen shells that fork every 50 ms would starve the machine.
+# With `child`, a second process beats too, under the pid of the first: both are this one's doing. A `grandchild` has left
+# the group, the session and its parent besides. `title`: they set their titles, which takes their environment out of
+# /proc. `bare`: the second one begins anew, without what watchbill put into its environment. A `stubborn` one does not
+# listen to SIGTERM. Perl, because a dozen shells that fork every 50 ms would starve the machine.
 use strict;
 use warnings;
 use Fcntl qw(:flock);
@@ -16,25 +18,40 @@ use IO::Handle;
 use POSIX qw(setsid _exit);
 use Time::HiRes qw(clock_gettime);
 
-my ($beats, $store, $kind) = (@ARGV, '');
-my $grandchild = $kind eq 'grandchild';
-my ($instance, $token, $pid) = ($ENV{WATCHBILL_INSTANCE}, $ENV{WATCHBILL_TOKEN}, $$);
-my $partition = "$ENV{WATCHBILL_SERVICE}/$ENV{WATCHBILL_PARTITION}";
+# Under a perl that is set-uid nothing from outside is trusted until it went through a pattern.
+my ($beats, $store, @kinds) = map { /(.*)/s } @ARGV;
+my %is = map { $_ => 1 } @kinds;
+my ($instance, $token, $pid) = map { ($_ // '') =~ /(.*)/s } $ENV{WATCHBILL_INSTANCE}, $ENV{WATCHBILL_TOKEN}, $ENV{WORKER_PID} // $$;
+my ($partition) = "$ENV{WATCHBILL_SERVICE}/$ENV{WATCHBILL_PARTITION}" =~ /(.*)/s;
+my $second = $ENV{WORKER_SECOND};
 my $stop = 0;
 my $boottime = 7; # CLOCK_BOOTTIME
 
-# Two processes that leave their parent: the one in between ends, so that nobody's child is left.
-if ($grandchild && !fork) {
-  setsid;
-  _exit(0) if fork;
-  $grandchild = 'it';
+sub forked { my $child = fork; defined $child or die "cannot fork: $!"; !$child }
+
+# Of the grandchild's parents the one in between ends, so that it is nobody's child.
+if (($is{child} || $is{grandchild}) && !$second) {
+  if (forked) {
+    if ($is{grandchild}) {
+      setsid;
+      _exit(0) unless forked;
+    }
+    $second = 1;
+    if ($is{bare}) {
+      @ENV{qw(WORKER_PID WORKER_SECOND)} = ($pid, 1);
+      delete @ENV{qw(WATCHBILL_DIR WATCHBILL_MARK)};
+      exec $^X, $0, @ARGV or die "cannot begin anew: $!";
+    }
+  } elsif ($is{grandchild}) {
+    wait;
+  }
 }
-wait if $grandchild && $grandchild ne 'it';
+$0 = 'worker' if $is{title};
 
 open my $file, '>>', $beats or die "cannot open $beats: $!";
 open my $highest, '+>>', "$store/" . ($partition =~ s/\W/-/gr) or die "cannot open the store: $!";
 $file->autoflush(1);
-$SIG{TERM} = $kind eq 'stubborn' ? 'IGNORE' : sub { $stop = 1 };
+$SIG{TERM} = $is{stubborn} ? 'IGNORE' : sub { $stop = 1 };
 
 # True when a token is older than another: number by number, with as many digits as they have.
 sub older {
@@ -69,4 +86,4 @@ while (!$stop && -e $beats) {
   write_to_store;
   select undef, undef, undef, 0.05;
 }
-write_to_store if $stop && !$grandchild;
+write_to_store if $stop && !$second;

@@ -106,6 +106,12 @@ export class Agent {
     return this.#process?.pid ?? null
   }
 
+  /** What setpriv is told to become the agent's user; empty when that is ours. */
+  get user(): readonly string[] {
+    const { uid } = this.#options
+    return uid === undefined ? [] : ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups']
+  }
+
   /** Starts Consul and waits until the cluster knows this agent as a passing member. */
   async start(): Promise<void> {
     if (this.#process) throw new Error(`cannot start ${this.name}: it runs already, as pid ${this.pid}`)
@@ -179,8 +185,7 @@ export class Agent {
 
   #spawn(): ChildProcess {
     const { consul, setpriv } = this.#lab
-    const { uid } = this.#options
-    const user = uid === undefined ? [] : ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups']
+    const { user } = this
     const folders = [`-config-dir=${join(this.folder, 'settings')}`, `-config-dir=${this.configDir}`]
     const command = [consul, 'agent', ...folders]
     // setpriv becomes Consul, so the pid is Consul's own. Without it, an agent outlives a test that is killed hard.

@@ -46,8 +46,25 @@ export async function install(agent: Agent, definition: DefinitionFile, ...more:
  * not exit 0
  */
 export async function program(name: string, args: readonly string[], agent?: Agent): Promise<string> {
-  const command = [process.execPath, join(handlers, `${name}.ts`), ...args]
-  const [file = '', ...rest] = [...(agent?.place.enter ?? []), ...command]
+  const [file = '', ...rest] = [...(agent?.place.enter ?? []), ...command(name, args)]
   const { stdout } = await execa(file, rest, { stdin: 'ignore' })
   return stdout
+}
+
+/** The same, as the agent's user: for a program that writes to the state directory. */
+export async function programAs(agent: Agent, name: string, args: readonly string[]): Promise<string> {
+  const [file, ...rest] = [...onHost(agent, name), ...args]
+  const { stdout } = await execa(file, rest, { stdin: 'ignore' })
+  return stdout
+}
+
+/** What starts one of the programs, from the sources, where the agent runs and as its user. */
+export function onHost(agent: Agent, name: string): [string, ...string[]] {
+  const user = agent.user.length === 0 ? [] : ['setpriv', ...agent.user]
+  const [file = '', ...rest] = [...agent.place.enter, ...user, ...command(name, [])]
+  return [file, ...rest]
+}
+
+function command(name: string, args: readonly string[]): string[] {
+  return [process.execPath, join(handlers, `${name}.ts`), ...args]
 }

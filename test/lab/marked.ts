@@ -3,7 +3,8 @@
  * by the lab's folder, which the lab's mark in their environment names, or their state directory, or an argument; no
  * process of anybody else does.
  */
-import { readdir, readFile } from 'node:fs/promises'
+import { readdirSync, rmdirSync } from 'node:fs'
+import { glob, readdir, readFile } from 'node:fs/promises'
 import { mark } from './agent.ts'
 import { until } from './until.ts'
 
@@ -21,6 +22,25 @@ export async function killMarked(root: string): Promise<void> {
     for (const pid of pids) kill(pid)
     return pids.length === 0
   })
+  await removeGroups(root)
+}
+
+/** The control groups that its instances made. One that another lab uses too is not empty, and stays. */
+async function removeGroups(root: string): Promise<void> {
+  for await (const fact of glob(`${root}/**/groups`)) {
+    const [, directory = '-'] = (await readFile(fact, 'utf8').catch(() => '')).split('\n')
+    if (directory !== '-') removeTree(directory)
+  }
+}
+
+function removeTree(group: string): void {
+  try {
+    for (const entry of readdirSync(group, { withFileTypes: true }))
+      if (entry.isDirectory()) removeTree(`${group}/${entry.name}`)
+    rmdirSync(group)
+  } catch {
+    // It is gone, or in use.
+  }
 }
 
 /** A zombie has neither environment nor arguments, and so counts as gone. */

@@ -24,6 +24,7 @@ export class Carrier implements Owner {
   readonly #directory: string
   readonly #shepherd: Process
   readonly #environment: string
+  readonly #locks: string
   /** By id. */
   readonly #handled = new Map<string, Handled>()
   /** What it has confirmed. */
@@ -35,9 +36,11 @@ export class Carrier implements Owner {
     this.host = host
     this.#directory = directory
     this.#shepherd = shepherd
-    this.#environment = `PATH=/bin\0WATCHBILL_DIR=${directory}\0`
+    this.#locks = host.files.file(`${directory}/mark`).text.trimEnd()
+    this.#environment = `PATH=/bin\0WATCHBILL_DIR=${directory}\0WATCHBILL_MARK=${this.#locks}\0`
     this.process = host.start('carrier', {
       environment: this.#environment,
+      locks: this.#locks,
       onSignal: name => (name === 'SIGWINCH' ? this.#look() : onTerm()),
       onEnd: () => {
         for (const { process } of this.#handled.values()) host.end(process.pid)
@@ -93,7 +96,7 @@ export class Carrier implements Owner {
       host.world.forbid(`${host.name}: the worker has ${id}, which was not acquired`)
     const run: Run = { directory, partition: id, acquisition, token: Number(token), shepherd: this.#shepherd }
     const process = host.start('worker', {
-      ...{ environment: this.#environment, run, group: this.process.pid, onSignal: () => {} },
+      ...{ environment: this.#environment, locks: this.#locks, run, group: this.process.pid, onSignal: () => {} },
       onEnd: () =>
         this.#handled.get(id)?.process === process && !this.#handled.get(id)?.stopping && host.end(this.process.pid),
     })

@@ -19,6 +19,8 @@ export interface Process {
   /** The pid of the leader of its process group. */
   readonly group: number
   readonly environment: string
+  /** Its limit on file locks. */
+  readonly locks: string
   readonly run: Run | null
   stopped: boolean
   /** Everything but SIGKILL, SIGSTOP and SIGCONT. */
@@ -26,7 +28,7 @@ export interface Process {
   readonly onEnd: () => void
 }
 
-type Birth = Partial<Pick<Process, 'environment' | 'run' | 'onSignal' | 'onEnd' | 'group'>> & {
+type Birth = Partial<Pick<Process, 'environment' | 'locks' | 'run' | 'onSignal' | 'onEnd' | 'group'>> & {
   readonly leads?: boolean
 }
 
@@ -73,14 +75,14 @@ export class Host {
   /** The lowest free pid: whoever remembers one without its start time soon means another process. */
   start(
     kind: Process['kind'],
-    { leads = true, environment = '', run = null, group, onSignal, onEnd }: Birth = {},
+    { leads = true, environment = '', locks = 'unlimited', run = null, group, onSignal, onEnd }: Birth = {},
   ): Process {
     let pid = 100
     while (this.processes.has(pid)) pid++
     const start = Math.max(Math.floor(this.clock / 10), (this.#lastStart.get(pid) ?? 0) + 1)
     this.#lastStart.set(pid, start)
     const process: Process = {
-      ...{ pid, start, kind, environment, run, stopped: false, group: group ?? (leads ? pid : 1) },
+      ...{ pid, start, kind, environment, locks, run, stopped: false, group: group ?? (leads ? pid : 1) },
       ...{ onSignal: onSignal ?? (() => this.end(pid)), onEnd: onEnd ?? (() => {}) },
     }
     this.processes.set(pid, process)
@@ -130,10 +132,14 @@ export class Host {
     if (path === '/proc/uptime') return this.uptime
     if (path === '/proc/sys/kernel/random/boot_id') return `${this.boot}\n`
     if (path === '/proc/sys/kernel/random/uuid') return `acquisition-${this.#nextUuid()}\n`
-    const [, pid, fact] = /^\/proc\/(\d+)\/(stat|environ)$/.exec(path) ?? []
+    const [, pid, fact] = /^\/proc\/(\d+)\/(stat|environ|limits)$/.exec(path) ?? []
     const process = this.processes.get(Number(pid))
     if (!process) throw failure('ENOENT', path)
     if (fact === 'environ') return process.environment
+    if (fact === 'limits') {
+      const { locks } = process
+      return `Limit                     Soft Limit\nMax file locks            ${locks} ${locks} locks     \n`
+    }
     const state = process.stopped ? 'T' : 'S'
     return `${process.pid} (a (b) c) ${state} 1 ${process.group} ${'0 '.repeat(16)}${process.start} 0\n`
   }

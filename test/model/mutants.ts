@@ -46,7 +46,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       ['const quiet = left.filter(isQuiet)', 'const quiet = left'],
       ['swept.has(stop) && isGone(stop)', 'true'],
-      ['      sweep(root, quiet, swept)\n', ''],
+      ['      sweep(quiet, swept)\n', ''],
     ],
     seed: 1,
     faults: ['drained', 'drain over'],

@@ -36,6 +36,7 @@ class Shepherd implements Owner {
   readonly #acquisition: string
   readonly #lease: number
   readonly #grace: number
+  readonly #mark: string
   readonly #partition: string
   readonly #token: number
   #worker: Process | null = null
@@ -56,6 +57,7 @@ class Shepherd implements Owner {
     this.#acquisition = acquisition
     this.#lease = Number(lease)
     this.#grace = Number(grace)
+    this.#mark = this.#read('mark')
     this.#partition = variable('WATCHBILL_PARTITION')
     this.#token = Number(variable('WATCHBILL_TOKEN'))
     const mine = `shepherd of ${directory}`
@@ -118,9 +120,11 @@ class Shepherd implements Owner {
       ...{ directory: this.#directory, partition: this.#partition, acquisition: this.#acquisition },
       ...{ token: this.#token, shepherd: this.process },
     }
-    const environment = `PATH=/bin\0WATCHBILL_DIR=${this.#directory}\0`
+    const locks = this.#mark
+    const environment = `PATH=/bin\0WATCHBILL_DIR=${this.#directory}\0WATCHBILL_MARK=${locks}\0`
     const worker = host.start('worker', {
       environment,
+      locks,
       run,
       onSignal: () => this.#asksWorker(worker),
       onEnd: () => this.#ended(worker),
@@ -129,7 +133,9 @@ class Shepherd implements Owner {
       `${host.name}: ${this.#partition} runs (${this.#acquisition}, token ${this.#token}, pid ${worker.pid})`,
     )
     if (host.world.random(`descendants on ${host.name}`) < 0.2) {
-      host.start('descendant', { environment, run, onSignal: () => {} })
+      // A program that has cleared its environment, or written its title over it, keeps the limit.
+      const bare = host.world.random(`titles on ${host.name}`) < 0.5
+      host.start('descendant', { environment: bare ? '' : environment, locks, run, onSignal: () => {} })
     }
     return worker
   }
@@ -200,9 +206,7 @@ class Shepherd implements Owner {
   }
 
   #sweep(): void {
-    const mark = `\0WATCHBILL_DIR=${this.#directory}\0`
-    for (const { pid, environment } of [...this.host.processes.values()])
-      if (environment.includes(mark)) this.host.end(pid)
+    for (const { pid, locks } of [...this.host.processes.values()]) if (locks === this.#mark) this.host.end(pid)
   }
 
   /** Whether the process may run; see shepherd.sh. */

@@ -16,6 +16,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bootClock, bootId } from '../../lib/clock.ts'
+import { randomMark } from '../../lib/process/marks.ts'
 
 /** What the name of every instance's directory begins with. */
 const prefix = join(tmpdir(), `watchbill-shepherd-${process.pid}-`)
@@ -37,6 +38,7 @@ type Options = {
 export class Partition {
   readonly instance = mkdtempSync(prefix)
   readonly dir: string
+  readonly mark = randomMark()
   /** The own lease's start, boot-clock ms. */
   own = 0
   #guard: ChildProcess | null = null
@@ -45,6 +47,7 @@ export class Partition {
   constructor(t: TestContext, name = 'p1') {
     this.dir = join(this.instance, 'partition', name)
     mkdirSync(this.dir, { recursive: true })
+    this.write('mark', `${this.mark}\n`)
     t.after(() => this.#clear(t))
   }
 

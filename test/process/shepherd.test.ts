@@ -26,6 +26,8 @@ function assertTook(ms: number, promised: number, late = slack): void {
 }
 
 const forever = ['sleep', '1000']
+/** In a shell, dash or bash: it lowers the limit that is the mark. */
+const unmarked = '{ ulimit -w 7 || ulimit -x 7; } 2>/dev/null'
 /** Without what a shell says of its own accord when a child was killed. */
 const sh = (script: string, ...args: string[]) => ['sh', '-c', `exec 2>/dev/null; ${script}`, 'sh', ...args]
 /** Says `ready`, then `TERM` for every TERM it gets, and goes on. */
@@ -340,13 +342,13 @@ describe('a shepherd', { concurrency: 2 }, () => {
     test('takes a zombie in the group for gone', async t => {
       const p = new Partition(t)
       // A stranger by now, and no concern of the shepherd's: it leaves a child unreaped that it had in the group.
-      const stranger = 'sleep 0 & echo $$ >stranger; exec env -u WATCHBILL_DIR setsid sleep 1000'
+      const stranger = `sleep 0 & echo $$ >stranger; ${unmarked}; exec env -u WATCHBILL_MARK setsid sleep 1000`
       const child = await p.running({ grace: 8000, run: sh(`(sh -c '${stranger}' &) ; exec sleep 1000`) })
       const pid = await until('there is the stranger', () => p.pid('stranger'))
       t.after(() => kill(pid, 'SIGKILL'))
       await until('it left the group, and its child is a zombie', () => {
         const [zombie] = children(pid)
-        return !environ(pid).some(text => text.startsWith('WATCHBILL_DIR=')) && zombie && !alive(zombie)
+        return !environ(pid).some(text => text.startsWith('WATCHBILL_MARK=')) && zombie && !alive(zombie)
       })
       const asked = bootClock()
       child.kill('SIGTERM')
@@ -647,7 +649,8 @@ describe('a shepherd', { concurrency: 2 }, () => {
       const sibling = { pid: 0 }
       await q.running({ run: forever })
       sibling.pid = q.pid()
-      await p.running({ run: sh(`WATCHBILL_DIR=${p.dir}0 setsid sleep 1000 & echo $! >like; sleep 1000`) })
+      const name = `env WATCHBILL_MARK=${p.mark.slice(1)} WATCHBILL_DIR=${p.dir}0`
+      await p.running({ run: sh(`(${unmarked}; exec ${name} setsid sleep 1000) & echo $! >like; sleep 1000`) })
       const like = await until('there is one', () => p.pid('like'))
       t.after(() => kill(like, 'SIGKILL'))
       kill(p.pid(), 'SIGKILL')

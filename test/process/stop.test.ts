@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../../lib/clock.ts'
 import { writeLease } from '../../lib/lease/lease.ts'
+import { membersOf } from '../../lib/process/containment.ts'
+import { saysGone } from '../../lib/process/gone.ts'
 import { isAlive, type Process, parseProcess, processOf, signal } from '../../lib/process/identity.ts'
-import { markedProcesses } from '../../lib/process/marks.ts'
 import { startShepherds } from '../../lib/process/start.ts'
 import { notStopped, type Stop, StopFailed, stopAll } from '../../lib/process/stop.ts'
 import { readFact, writeFact } from '../../lib/state/facts.ts'
@@ -74,7 +76,7 @@ async function orphan(test: TestContext, files: InstanceFiles, partition: string
   })
   test.after(() => child.kill('SIGKILL'))
   const found = processOf(child.pid as number) as Process
-  await until('the orphan to run', () => markedProcesses(files.partitions).has(own.directory))
+  await until('the orphan to run', () => membersOf([own]).size > 0)
   return found
 }
 
@@ -90,7 +92,7 @@ function stopOf(files: PartitionFiles, partition: string): Stop {
 async function stop(files: InstanceFiles, ...partitions: string[]): Promise<string[][]> {
   const groups: string[][] = []
   const stops = partitions.map(partition => stopOf(files.partition(partition), partition))
-  await stopAll(files.partitions, stops, async gone => {
+  await stopAll(stops, async gone => {
     for (const { partition, files: own } of gone) {
       assert.equal(rootsByDirectory(files.partitions).get(partition), undefined, `${partition} still runs`)
       for (const fact of [own.shepherd, own.process]) assert.ok(!livesIn(fact), `${fact} still lives`)
@@ -123,7 +125,7 @@ describe('stopping', { concurrency: 6 }, () => {
   it('leaves the acquisition where it is to be started again', async test => {
     const files = place(test)
     const own = await running(files, '0', polite)
-    await stopAll(files.partitions, [{ ...stopOf(own, '0'), keeps: true }], async () => {})
+    await stopAll([{ ...stopOf(own, '0'), keeps: true }], async () => {})
     assert.equal(readFact(own.acquisition), 'acquisition of 0')
     assert.deepEqual(outputOf(own), ['ready', 'TERM'])
     assert.equal(readFact(own.status), 'stopped: asked')
@@ -236,10 +238,46 @@ describe('stopping', { concurrency: 6 }, () => {
     assert.equal(readFact(own.status), 'stopped: the acquisition is void')
   })
 
+  it('takes work that lives outside for gone only when its own command says so', async test => {
+    const files = place(test)
+    const [own, other] = [await running(files, 'p', polite), await running(files, 'q', polite)]
+    const outside = join(files.directory, 'outside')
+    writeFileSync(outside, '')
+    const probe = {
+      command: ['sh', '-c', '! [ -e "$0" ]', outside],
+      environment: { PATH: process.env.PATH ?? '' },
+      cwd: '/',
+    }
+    const gone: string[] = []
+    const stops = [{ ...stopOf(own, 'p'), probe }, stopOf(other, 'q')]
+    const all = stopAll(stops, async some => void gone.push(...some.map(({ partition }) => partition)))
+    await until('the one without a probe to be gone, and the process of the other', () => {
+      return gone.includes('q') && !livesIn(own.process) && !livesIn(own.shepherd)
+    })
+    assert.deepEqual(gone, ['q'])
+    rmSync(outside)
+    await all
+    assert.deepEqual(gone, ['q', 'p'])
+  })
+
+  it('fails while that command is not there, does not end, or says no', async test => {
+    const environment = { PATH: process.env.PATH ?? '' }
+    for (const command of [['/nowhere'], ['false'], ['sh', '-c', 'kill -KILL $$']])
+      assert.equal(await saysGone({ command, environment, cwd: '/' }), false, command.join(' '))
+    assert.equal(await saysGone({ command: ['true'], environment, cwd: '/' }), true)
+    const files = place(test)
+    const own = await running(files, 'p', polite)
+    const stop = { ...stopOf(own, 'p'), probe: { command: ['false'], environment, cwd: '/' } }
+    await assert.rejects(
+      stopAll([stop], async () => assert.fail('it is not gone')),
+      /cannot stop p: stop.gone does not say that it is gone; its lock is kept/,
+    )
+  })
+
   it('fails when what is told of those that are gone fails, and leaves their acquisitions void', async test => {
     const files = place(test)
     const own = await running(files, 'p', polite)
-    const away = stopAll(files.partitions, [stopOf(own, 'p')], () => Promise.reject(new Error('Consul is away')))
+    const away = stopAll([stopOf(own, 'p')], () => Promise.reject(new Error('Consul is away')))
     await assert.rejects(away, /Consul is away/)
     assert.equal(readFact(own.acquisition), null)
     assert.equal(readFact(own.releasing), 'acquisition of p')

@@ -61,7 +61,7 @@ export class Place {
       const files = this.files.partition(partition)
       return { partition, files, grace: this.grace, signal: 'SIGTERM' as const, ...more }
     })
-    await stopAll(this.files.partitions, stops, async gone => {
+    await stopAll(stops, async gone => {
       told.push(...gone.map(({ partition }) => partition))
       if (slowness > 0) await delay(slowness)
     })

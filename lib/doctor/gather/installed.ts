@@ -6,7 +6,9 @@ import { asText, type ConsulConfig, consulConfig } from '../../configure/consul-
 import type { Definition } from '../../definition/definition.ts'
 import { loadDefinition } from '../../definition/load.ts'
 import { reason } from '../../errors.ts'
-import { defaultState } from '../../state/instance.ts'
+import { readHome } from '../../process/groups.ts'
+import { setUidProgram } from '../../process/is-program.ts'
+import { defaultState, instanceFiles } from '../../state/instance.ts'
 import type { Installed } from '../facts.ts'
 import { stateFacts } from './state.ts'
 import { type Speak, tokenFacts } from './token.ts'
@@ -44,6 +46,8 @@ const nothing: Installed = {
   current: false,
   missingPrograms: [],
   state: { directory: '', uid: null, mode: 0, freeBytes: 0, fileSystem: 'disk' },
+  groups: null,
+  setUid: null,
   token: { file: null, uid: null, mode: 0, missing: null, problem: null },
 }
 
@@ -69,6 +73,8 @@ async function factsOf(file: string, text: string, config: ConsulConfig, speak: 
     current: typeof definition !== 'string' && again(definition, args) === text,
     missingPrograms: programsIn(config).filter(path => !existsSync(path)),
     state: stateFacts(options.state ?? defaultState),
+    groups: readHome(instanceFiles(options.state ?? defaultState, instance)),
+    setUid: typeof definition === 'string' ? null : setUidProgram(definition),
     token: await tokenFacts(speak, service.name, instance, options),
   }
 }

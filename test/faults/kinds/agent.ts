@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Agent } from '../../lab/cluster.ts'
-import { program } from '../../lab/install.ts'
+import { programAs } from '../../lab/install.ts'
 import { until } from '../../lab/until.ts'
 import type { Fault, Scene } from '../fault.ts'
 import { insist } from '../insist.ts'
@@ -14,12 +14,20 @@ const betweenReloads = 250
 /** Longer than any lease. */
 const frozen = 40_000
 
-function signal({ pid }: Agent, name: NodeJS.Signals): void {
+export function signal({ pid }: Agent, name: NodeJS.Signals): void {
   if (pid !== null) process.kill(pid, name)
 }
 
-async function restart({ agent }: Scene): Promise<void> {
+export async function restart({ agent }: Scene): Promise<void> {
   if (agent.pid === null) await agent.start()
+}
+
+/** With the state directory that the boot before left, and the clock of the other hosts. */
+export async function reboot({ agent, host }: Scene): Promise<void> {
+  await host.group.kill()
+  await agent.stop('SIGKILL')
+  await host.newBoot()
+  await agent.start()
 }
 
 /** Raft restores its newest one when a server starts. */
@@ -88,7 +96,7 @@ export const agentFaults: readonly Fault[] = [
     gap: 'clean',
     inject: async ({ lab, agent }) => {
       const args = [lab.definition.name, '--state', agent.state, '--http-addr', agent.http]
-      await insist('a leave', () => program('leave', args, agent))
+      await insist('a leave', () => programAs(agent, 'leave', args))
       return () => agent.reload()
     },
   },

@@ -3,9 +3,12 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { bootClock } from '../../../lib/clock.ts'
 import { guardCheckId } from '../../../lib/consul/health.ts'
+import { cleanValue } from '../../../lib/lease/lock-value.ts'
 import { keysOf } from '../../../lib/names.ts'
 import { processes } from '../../cluster/stage.ts'
+import type { Agent } from '../../lab/cluster.ts'
 import { program } from '../../lab/install.ts'
+import { until } from '../../lab/until.ts'
 import type { Fault, Heal, Scene } from '../fault.ts'
 import { insist } from '../insist.ts'
 
@@ -15,6 +18,7 @@ const nothing: Heal = async () => {}
 const backupAge = 60_000
 /** In s: what one host's L and G are changed to. */
 const longer = { lease: 14, grace: 4 }
+const longest = { lease: 25, grace: 8 }
 
 export async function drain({ lab, agent }: Scene, on: 'on' | 'off'): Promise<void> {
   await insist(`a drain, ${on}`, async () => {
@@ -29,8 +33,45 @@ function someLock({ lab, agent, random }: Scene): string {
   return `/v1/kv/${keysOf(lab.definition.name).lock(random.pick(held))}`
 }
 
+/** As what is given back: written under a lock, so that it is believed. By a server. */
+export async function handOut({ lab }: Scene, partitions: readonly string[]): Promise<void> {
+  const leader = await lab.cluster.leader()
+  const { ID } = await leader.api<{ ID: string }>('PUT', '/v1/session/create', { LockDelay: '0s', Checks: [] })
+  for (const id of partitions) {
+    const lock = `/v1/kv/${keysOf(lab.definition.name).lock(id)}`
+    await leader.api('PUT', `${lock}?acquire=${ID}`, cleanValue('now'))
+    await leader.api('PUT', `${lock}?release=${ID}`, cleanValue('now'))
+  }
+  await leader.api('PUT', `/v1/session/destroy/${ID}`)
+}
+
+/** The longest L and G, of whatever the host has from here on: what a process was started with stays with it. */
+export async function takeLongTerms(scene: Scene): Promise<void> {
+  const { lab, agent } = scene
+  const running = () => processes(agent, lab.definition).size
+  await lab.redefine(agent, lab.define(longest.lease, longest.grace))
+  await drain(scene, 'on')
+  await until('the host to give everything back', () => running() === 0, { deadline: 30_000 })
+  await drain(scene, 'off')
+  await until('the host to have its share again', async see => see(running()) >= 3 && lab.idle().length === 0, {
+    deadline: 30_000,
+  })
+}
+
+/** With the longest L and G, it is cut off; `then` is done without it. */
+async function cutWithLongTerms(scene: Scene, then: (leader: Agent) => Promise<unknown>): Promise<Heal> {
+  const { lab, agent, host } = scene
+  await takeLongTerms(scene)
+  await lab.lan.unplug(host)
+  await insist('the end of what is known of it', async () => then(await lab.cluster.leader()))
+  return async () => {
+    await lab.lan.plug(host)
+    await lab.redefine(agent)
+  }
+}
+
 /** By a server, which the host need not reach. */
-async function destroySession({ lab, agent }: Scene): Promise<void> {
+export async function destroySession({ lab, agent }: Scene): Promise<void> {
   await insist('a session to be destroyed', async () => {
     const leader = await lab.cluster.leader()
     const sessions = await leader.api<{ ID: string; Name: string }[]>('GET', `/v1/session/node/${agent.name}`)
@@ -124,6 +165,54 @@ export const consulFaults: readonly Fault[] = [
         await lab.lan.plug(host)
         await lab.redefine(agent)
       }
+    },
+  },
+  {
+    name: 'terms-forgotten', // a long lease still runs on a host that is cut off, and nothing is left in Consul
+    hits: 'client',
+    lasts: { takenOverWithin: 60_000 },
+    gap: 'takeover',
+    limit: (longest.lease + longest.grace) * 1000,
+    inject: scene =>
+      cutWithLongTerms(scene, async leader => {
+        await destroySession(scene)
+        await leader.api('DELETE', `/v1/kv/${keysOf(scene.lab.definition.name).root}?recurse`)
+      }),
+  },
+  {
+    name: 'terms-evicted', // and its locks are garbled, and it is evicted
+    hits: 'client',
+    lasts: { takenOverWithin: 60_000 },
+    gap: 'takeover',
+    limit: (longest.lease + longest.grace) * 1000,
+    inject: scene => {
+      const { lab, agent } = scene
+      const { name } = lab.definition
+      return cutWithLongTerms(scene, async leader => {
+        const held = processes(agent, lab.definition).keys()
+        for (const id of held) await leader.api('PUT', `/v1/kv/${keysOf(name).lock(id)}`, 'garbage')
+        const args = [name, lab.instance(agent), '--force', '--yes', '--http-addr', leader.http]
+        await program('evict', args, leader)
+      })
+    },
+  },
+  {
+    name: 'lock-recreated', // as clean, while its holder is cut off
+    hits: 'client',
+    lasts: takenOver,
+    gap: 'takeover',
+    inject: async ({ lab, agent, host }) => {
+      const held = [...processes(agent, lab.definition).keys()]
+      await lab.lan.unplug(host)
+      await insist('locks to be made again', async () => {
+        const leader = await lab.cluster.leader()
+        for (const id of held) {
+          const lock = `/v1/kv/${keysOf(lab.definition.name).lock(id)}`
+          await leader.api('DELETE', lock)
+          await leader.api('PUT', lock, cleanValue('now'))
+        }
+      })
+      return () => lab.lan.plug(host)
     },
   },
   {

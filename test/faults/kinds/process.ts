@@ -1,12 +1,15 @@
 /** What happens to single processes: handlers, the guard, shepherds, workers. */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Process, parseProcess, signal } from '../../../lib/process/identity.ts'
+import { type Process, parseProcess, processOf, signal } from '../../../lib/process/identity.ts'
 import { readLine } from '../../../lib/state/facts.ts'
-import { instanceFiles, localPartitions } from '../../../lib/state/instance.ts'
+import { localPartitions } from '../../../lib/state/instance.ts'
+import { holderOf } from '../../../lib/state/lock-directory.ts'
 import { processes } from '../../cluster/stage.ts'
 import type { Agent } from '../../lab/cluster.ts'
+import { until } from '../../lab/until.ts'
 import type { Fault, Heal, Scene } from '../fault.ts'
 import { drain } from './consul.ts'
 
@@ -18,8 +21,8 @@ const handlersLive = 1000
 const nothing: Heal = async () => {}
 
 /** The living shepherds of a host. */
-function shepherds({ lab, agent }: Scene): Process[] {
-  const files = instanceFiles(agent.state, lab.instance(agent))
+export function shepherds({ lab, agent }: Scene): Process[] {
+  const files = lab.files(agent)
   return localPartitions(files).flatMap(id => parseProcess(readLine(files.partition(id).shepherd)) ?? [])
 }
 
@@ -27,13 +30,47 @@ function workers({ lab, agent }: Scene): Process[] {
   return [...processes(agent, lab.definition).values()]
 }
 
+function killShepherds(scene: Scene): void {
+  for (const shepherd of shepherds(scene)) signal(shepherd, 'SIGKILL')
+}
+
+/** No partition of the host has a shepherd or a process any more, but for what left its group. */
+function killAll(scene: Scene): void {
+  killShepherds(scene)
+  for (const worker of workers(scene)) signal(worker, 'SIGKILL', true)
+}
+
+/** For each partition of the host, until this is called. Who starts them bears nothing: to kill them is of no use. */
+function forgers({ lab, agent, host }: Scene): () => void {
+  const on = join(lab.root, 'forged')
+  writeFileSync(on, '')
+  for (const [id, { pid }] of processes(agent, lab.definition)) {
+    const [limit = 'unlimited'] = /(?<=^Max file locks +)\S+/m.exec(readFileSync(`/proc/${pid}/limits`, 'latin1')) ?? []
+    const bearer = '(ulimit -w "$2"; WATCHBILL_DIR=$3 exec sleep 0.1) &'
+    const line = `while [ -e "$1" ]; do ${bearer} sleep 0.03; done`
+    const user = ['setpriv', '--reuid', stranger, '--regid', stranger, '--clear-groups']
+    const [file = '', ...args] = [...host.place.enter, ...user, '/bin/sh', '-c', line, 'sh', on, limit]
+    spawn(file, [...args, lab.files(agent).partition(id).directory], { stdio: 'ignore' })
+  }
+  return () => rmSync(on)
+}
+
+/** Neither root nor whom the agents may run as. */
+const stranger = '65533'
+
 /** Puts another program in the guard's place; null for none. */
-function replaceGuard({ lab, agent }: Scene, program: string | null): Heal {
-  const guard = join(lab.homeOf(agent), 'current/guard.cjs')
-  renameSync(guard, `${guard}.good`)
+function replaceGuard(scene: Scene, program: string | null): Heal {
+  return replaceProgram(scene, 'guard', () => program)
+}
+
+/** Puts something else in the place of one of the host's programs. @param made what, from what stands there */
+export function replaceProgram({ lab, agent }: Scene, name: string, made: (good: string) => string | null): Heal {
+  const file = join(lab.homeOf(agent), `current/${name}.cjs`)
+  const text = made(readFileSync(file, 'utf8'))
+  renameSync(file, `${file}.good`)
   // A new file: this one's contents are a link to everybody's.
-  if (program !== null) writeFileSync(guard, program)
-  return async () => renameSync(`${guard}.good`, guard)
+  if (text !== null) writeFileSync(file, text)
+  return async () => renameSync(`${file}.good`, file)
 }
 
 /** Kills whatever handler starts on the host, at a moment of chance, as long as `on` says so. */
@@ -104,6 +141,75 @@ export const processFaults: readonly Fault[] = [
     inject: async scene => {
       signal(scene.random.pick(shepherds(scene)), 'SIGKILL')
       return nothing
+    },
+  },
+  {
+    name: 'shepherds-kill', // everywhere: whatever kind of program a partition has, it is among them
+    hits: 'client',
+    lasts: 8000,
+    gap: 'local',
+    inject: async scene => {
+      for (const agent of scene.lab.clients) killShepherds({ ...scene, agent })
+      return nothing
+    },
+  },
+  {
+    name: 'shepherds-kill-drain', // and what they looked after is to be given back
+    hits: 'client',
+    lasts: 15_000,
+    gap: 'local',
+    inject: async scene => {
+      killShepherds(scene)
+      await drain(scene, 'on')
+      return () => drain(scene, 'off')
+    },
+  },
+  {
+    name: 'mark-forged', // another user's processes bear what can be guessed or read of a mark, and fork on
+    hits: 'client',
+    lasts: 10_000,
+    gap: 'clean',
+    inject: async scene => {
+      const stop = forgers(scene)
+      await drain(scene, 'on')
+      return async () => {
+        stop()
+        await drain(scene, 'off')
+      }
+    },
+  },
+  {
+    name: 'handler-stop', // by SIGSTOP, while it is the only handler; then there is work for it
+    hits: 'client',
+    lasts: 30_000,
+    gap: 'local',
+    inject: async scene => {
+      const { lab, agent } = scene
+      const { directory } = lab.files(agent)
+      const held = async () => {
+        await agent.reload()
+        const handler = await until('a handler', () => holderOf(`${directory}/handler.lock`), { every: 1 })
+        return signal(handler, 'SIGSTOP') && holderOf(`${directory}/handler.lock`)?.pid === handler.pid && handler
+      }
+      const handler = await until('a handler that is stopped', held, { deadline: 30_000 })
+      killAll(scene)
+      return async () => void signal(handler, 'SIGCONT')
+    },
+  },
+  {
+    name: 'handler-lock-foreign', // it names a process that lives and is no handler: a restored or a copied directory
+    hits: 'client',
+    lasts: 30_000,
+    gap: 'local',
+    inject: async scene => {
+      const { lab, agent } = scene
+      const lock = `${lab.files(agent).directory}/handler.lock`
+      const { pid, start } = processOf(agent.pid as number) as Process
+      await until('the handlers to be done', () => holderOf(lock) === null, { every: 5 })
+      mkdirSync(lock, { recursive: true })
+      writeFileSync(`${lock}/${pid}-${start}`, '')
+      killAll(scene)
+      return async () => rmSync(lock, { recursive: true, force: true })
     },
   },
   {

@@ -1,16 +1,30 @@
 /** What happens to the state directory. */
 import { execa } from 'execa'
 import { instanceFiles } from '../../../lib/state/instance.ts'
-import type { Fault } from '../fault.ts'
+import { processes } from '../../cluster/stage.ts'
+import { program } from '../../lab/install.ts'
+import { until } from '../../lab/until.ts'
+import type { Fault, Scene } from '../fault.ts'
+import { insist } from '../insist.ts'
+import { reboot } from './agent.ts'
 
-const takenOver = { takenOverWithin: 40_000 }
+/** The path is the same directory's by another name. */
+async function respell({ lab, agent }: Scene, state: string): Promise<void> {
+  await lab.redefine(agent, lab.definition, state)
+  const runs = [...processes(agent, lab.definition).keys()]
+  const ask = (name: string) => program(name, [lab.definition.name, ...runs, '--http-addr', agent.http], agent)
+  await insist('a hold', () => ask('hold'))
+  await until('all to be stopped', () => processes(agent, lab.definition).size === 0, { deadline: 20_000 })
+  await insist('an unhold', () => ask('unhold'))
+  await until('all to run', () => lab.idle().length === 0, { deadline: 20_000 })
+}
 
 export const stateFaults: readonly Fault[] = [
   {
     name: 'state-full',
     hits: 'client',
-    lasts: takenOver,
-    gap: 'takeover',
+    lasts: 40_000,
+    gap: 'none',
     inject: async ({ agent }) => {
       const filler = `${agent.state}/filler`
       await execa('dd', ['if=/dev/zero', `of=${filler}`, 'bs=4k'], { reject: false })
@@ -18,10 +32,24 @@ export const stateFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'state-read-only',
+    name: 'state-no-inodes',
     hits: 'client',
-    lasts: takenOver,
+    lasts: 40_000,
+    gap: 'none',
+    inject: async ({ agent }) => {
+      const filler = `${agent.state}/filler`
+      await execa('sh', ['-c', 'mkdir "$1"; i=0; while : >"$1/$i"; do i=$((i + 1)); done', 'sh', filler], {
+        reject: false,
+      })
+      return async () => void (await execa('rm', ['-r', filler]))
+    },
+  },
+  {
+    name: 'state-read-only', // they go elsewhere, once, and may come back
+    hits: 'client',
+    lasts: 40_000,
     gap: 'takeover',
+    starts: 2,
     inject: async ({ agent, host }) => {
       const { state } = agent
       // What is open for writing forbids the plain remount; a second mount above it is enough for all that is opened now.
@@ -53,17 +81,26 @@ export const stateFaults: readonly Fault[] = [
     },
   },
   {
+    name: 'state-respelled', // processes are started under one spelling of its path, and stopped under another
+    hits: 'client',
+    lasts: 3000,
+    gap: 'local',
+    inject: async scene => {
+      const { lab, agent } = scene
+      const link = `${agent.folder}/state-link`
+      await execa('ln', ['-sfn', agent.state, link])
+      await respell(scene, link)
+      await respell(scene, agent.state)
+      return () => lab.redefine(agent)
+    },
+  },
+  {
     name: 'rebooted', // with the state directory that the boot before left
     hits: 'client',
     lasts: 20_000,
     gap: 'takeover',
-    inject: async ({ agent, host }) => {
-      await host.group.freeze() // so that nobody sees another die
-      for (const pid of host.group.pids) process.kill(pid, 'SIGKILL')
-      await host.group.thaw()
-      await agent.stop('SIGKILL')
-      await host.newBoot()
-      await agent.start()
+    inject: async scene => {
+      await reboot(scene)
       return async () => {}
     },
   },

@@ -10,7 +10,7 @@ export function spawn(file: string, args: readonly string[], options: { readonly
   if (!known) host.world.forbid(`${program.name} would start ${file} ${args[0]}`)
   const listeners: Record<string, () => void> = {}
   host.world.after(host.world.between(`launch on ${host.name}`, 5, 40), { host, alive: true }, () => {
-    launch(host, args.slice(6), options.env)
+    launch(host, args.slice(7), options.env)
     host.world.after(1, program, () => listeners.exit?.())
   })
   const child = {

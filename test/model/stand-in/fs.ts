@@ -127,3 +127,10 @@ export function utimesSync(): void {}
 export function realpathSync(path: string): string {
   return path
 }
+
+// Imported for control groups, of which the model's machines have none.
+export const constants = { W_OK: 2 }
+
+export function accessSync(path: string): void {
+  textOf(path)
+}

@@ -1,4 +1,5 @@
 /** The globals that know of the real machine, for the programs of the model. */
+import { failure } from '../files.ts'
 import { current } from '../program.ts'
 
 export const process = {
@@ -11,8 +12,12 @@ export const process = {
   argv: ['node', '/model/handlers/program.ts'],
   execArgv: [] as string[],
   execPath: 'node',
-  kill(pid: number, name: string): void {
+  kill(pid: number, name: string | 0): void {
     const program = current()
+    if (name === 0) {
+      if (!program.host.processes.has(pid)) throw failure('ESRCH', `kill ${pid}`)
+      return
+    }
     program.effect(`${name} to ${pid}`)
     const { host } = program
     for (const { kind, pid: hit } of host.signal(pid, name)) {

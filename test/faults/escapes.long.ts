@@ -1,0 +1,40 @@
+/**
+ * Programs that try to get away, one kind for each partition (workers.ts), and those that cannot be ended (ptraced,
+ * fuse-stuck): whoever looked after them is killed, and they are started again, handed over, or waited for. Never two.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { each } from './campaign.ts'
+import { Lab } from './lab.ts'
+import { missing } from './needs.ts'
+import { type Played, play } from './play.ts'
+import { faultsNamed } from './registry.ts'
+import { line } from './table.ts'
+
+const hosts = ['a1', 'a2', 'a3']
+const escapes = faultsNamed(['shepherds-kill', 'shepherds-kill-drain', 'ptraced', 'fuse-stuck'])
+
+/** The best containment, and the least; `npm run test:faults` takes the options that lie between. */
+const ways = [
+  ['root, with control groups', {}],
+  ['another user, without control groups', { asUser: true, noGroups: true }],
+] as const
+
+for (const [name, way] of ways) {
+  test(`no program gets away: ${name}`, async t => {
+    const say = (text: string) => t.diagnostic(text)
+    const lack = await missing(say)
+    if (lack !== null) return t.skip(`the fault lab cannot run here: ${lack}`)
+    const lab = await Lab.start({ clients: hosts.length, gossip: 'tuned', ...way, say })
+    const played: Played[] = []
+    try {
+      await play(lab, each(1, 1, escapes, hosts), one => {
+        played.push(one)
+        say(line(one))
+      })
+    } finally {
+      await lab.close({ keep: played.some(({ faults }) => faults.length > 0) })
+    }
+    assert.deepEqual([played.length, ...played.flatMap(({ faults }) => faults)], [escapes.length])
+  })
+}

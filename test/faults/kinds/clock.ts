@@ -1,0 +1,68 @@
+/** What happens to the time that a host reads. */
+import { writeFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import { bootClock } from '../../../lib/clock.ts'
+import { processes } from '../../cluster/stage.ts'
+import type { Fault } from '../fault.ts'
+import { reboot } from './agent.ts'
+import { destroySession, handOut, takeLongTerms } from './consul.ts'
+
+const hour = 3600
+/** What the guard, every 2 s, takes to come and to look. */
+const untilGuard = 3500
+
+export const clockFaults: readonly Fault[] = [
+  {
+    name: 'suspended', // for an hour, in which others took everything over; the network comes back later than the rest
+    hits: 'client',
+    lasts: { takenOverWithin: 15_000 },
+    gap: 'any',
+    freezes: true,
+    residual: untilGuard,
+    inject: async scene => {
+      const { lab, agent, host } = scene
+      // A shepherd's timer runs as long as the lease: what is left of a short one passes while others take over.
+      await takeLongTerms(scene)
+      const held = [...processes(agent, lab.definition).keys()]
+      await host.group.freeze()
+      await lab.lan.unplug(host)
+      await destroySession(scene)
+      await handOut(scene, held)
+      return async () => {
+        await host.shiftClock(hour)
+        await host.group.thaw()
+        await pause(15_000)
+        await lab.lan.plug(host)
+        await reboot(scene) // with the clock of the others
+        await lab.redefine(agent)
+      }
+    },
+  },
+  {
+    name: 'clock-anew', // a container begins anew: same boot id, same state directory, a boot clock that starts at zero
+    hits: 'client',
+    lasts: 20_000,
+    gap: 'takeover',
+    inject: async scene => {
+      const { agent, host } = scene
+      await agent.stop('SIGKILL')
+      await host.group.kill()
+      await host.shiftClock(10 - bootClock() / 1000)
+      await agent.start()
+      return () => reboot(scene)
+    },
+  },
+  {
+    name: 'lease-ahead', // of the clock, for every process of the host
+    hits: 'client',
+    lasts: 10_000,
+    gap: 'local',
+    inject: async ({ lab, agent }) => {
+      const ahead = bootClock() + hour * 1000
+      for (const id of processes(agent, lab.definition).keys()) {
+        writeFileSync(lab.files(agent).partition(id).lease, `${ahead} ${ahead}\n`)
+      }
+      return async () => {}
+    },
+  },
+]

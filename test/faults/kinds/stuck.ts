@@ -1,0 +1,96 @@
+/**
+ * A process that SIGKILL does not end. Its partition must be given to nobody until it is gone, and then to somebody; the
+ * others of the host are handed over meanwhile.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { execa } from 'execa'
+import { type Process, processOf } from '../../../lib/process/identity.ts'
+import { processes } from '../../cluster/stage.ts'
+import { until } from '../../lab/until.ts'
+import type { Fault, Heal, Scene } from '../fault.ts'
+import { version2 } from '../group.ts'
+import { drain } from './consul.ts'
+
+const folder = join(import.meta.dirname, '..')
+/** Longer than G and all the patience with a stop. */
+const stuckFor = 15_000
+
+function perl(script: string, ...args: string[]): ChildProcess {
+  return spawn('perl', [join(folder, script), ...args], { stdio: 'ignore' })
+}
+
+function stateOf(pid: number): string {
+  return /\) (\S)/.exec(readFileSync(`/proc/${pid}/stat`, 'latin1'))?.[1] ?? ''
+}
+
+/** Drains the host on which one process of a partition cannot be ended until `free`. @throws Error when another has it before */
+async function drainedWith(scene: Scene, id: string, stuck: Process, free: () => Promise<unknown>): Promise<Heal> {
+  const { lab, agent } = scene
+  const partition = `${lab.definition.name}/${id}`
+  await drain(scene, 'on')
+  await pause(stuckFor)
+  const alive = processOf(stuck.pid)?.start === stuck.start
+  const elsewhere = lab.clients.filter(client => client !== agent && processes(client, lab.definition).has(id))
+  const idle = lab.idle()
+  await free()
+  if (!alive) throw new Error(`pid ${stuck.pid} of ${partition} ended: it was not stuck`)
+  if (elsewhere.length > 0)
+    throw new Error(
+      `${partition} runs on ${elsewhere.map(({ name }) => name).join()}, and pid ${stuck.pid} of it still lives`,
+    )
+  if (idle.some(name => name !== partition))
+    throw new Error(`${idle.join()} wait for ${partition}, which alone is stuck`)
+  return () => drain(scene, 'off')
+}
+
+export const stuckFaults: readonly Fault[] = [
+  {
+    name: 'ptraced', // a debugger holds it, and wants to see it end
+    hits: 'client',
+    lasts: 10_000,
+    gap: 'any',
+    inject: async scene => {
+      const { lab, agent, random } = scene
+      const [id, worker] = random.pick([...processes(agent, lab.definition)])
+      const tracer = perl('ptrace.pl', String(worker.pid))
+      await until('it to be held', () => stateOf(worker.pid) === 't', { every: 10 })
+      return drainedWith(scene, id, worker, async () => tracer.kill('SIGKILL'))
+    },
+  },
+  {
+    name: 'fuse-stuck', // a child of it waits for a file system that does not answer
+    hits: 'client',
+    lasts: 10_000,
+    gap: 'any',
+    inject: async scene => {
+      const { lab, agent, random } = scene
+      const directory = join(lab.root, 'stuck')
+      mkdirSync(directory, { recursive: true })
+      const server = perl('stuck-fs.pl', directory)
+      await until(
+        'the file system',
+        async () => (await execa('mountpoint', ['-q', directory], { reject: false })).exitCode === 0,
+      )
+      const [id, worker] = random.pick([...processes(agent, lab.definition)])
+      const stuck = await joining(worker.pid, ['stat', join(directory, 'file')])
+      await until('it to be stuck', () => stateOf(stuck.pid) === 'D', { every: 10 })
+      return drainedWith(scene, id, stuck, async () => server.kill('SIGKILL'))
+    },
+  },
+]
+
+/** A command with all that a process bears of its partition: environment, limits, control group, user. */
+async function joining(pid: number, command: readonly string[]): Promise<Process> {
+  const own = readFileSync(`/proc/${pid}/cgroup`, 'latin1').match(/(?<=^0::).*/m)?.[0] ?? '/'
+  const [limit = 'unlimited'] = /(?<=^Max file locks +)\S+/m.exec(readFileSync(`/proc/${pid}/limits`, 'latin1')) ?? []
+  const environ = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0')
+  const marks = environ.filter(text => /^WATCHBILL_(DIR|MARK)=/.test(text))
+  const uid = String(/^Uid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1])
+  const enter = `echo $$ >"$1"; ulimit -w ${limit}; shift; exec "$@"`
+  const words = ['env', '-i', ...marks, 'setpriv', '--reuid', uid, '--clear-groups', ...command]
+  const child = spawn('/bin/sh', ['-c', enter, 'sh', `${version2}${own}/cgroup.procs`, ...words], { stdio: 'ignore' })
+  return until('a process', () => child.pid !== undefined && processOf(child.pid))
+}

@@ -1,0 +1,10 @@
+#!/usr/bin/env perl
+# Holds a process as a debugger does that wants to see it end: SIGKILL alone does not end it.  ptrace.pl PID (x86-64)
+use strict;
+use warnings;
+
+my $pid = 0 + shift;
+my ($ptrace, $seize, $interrupt, $trace_exit) = (101, 0x4206, 0x4207, 0x40);
+syscall($ptrace, $seize, $pid, 0, $trace_exit) == 0 or die "cannot seize $pid: $!";
+syscall($ptrace, $interrupt, $pid, 0, 0) == 0 or die "cannot stop $pid: $!";
+sleep;
