@@ -4,7 +4,7 @@
  * that a restart of that unit ends nothing in it. Another user has a subtree only where the agent's unit says
  * `Delegate=yes`: then systemd has given the unit's directory to that user.
  */
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { InstanceFiles } from '../state/instance.ts'
@@ -30,9 +30,13 @@ export async function systemdHome(own: { mount: string; path: string }, files: P
  */
 export function isStopping(scope: string): Promise<boolean> {
   return new Promise(resolve => {
-    execFile('systemctl', ['is-active', scope], { timeout: patience }, (_, said) =>
-      resolve(['deactivating', 'inactive', 'failed'].includes(said.trim())),
-    )
+    const child = spawn('systemctl', ['is-active', scope], { stdio: ['ignore', 'pipe', 'ignore'], timeout: patience })
+    let said = ''
+    child.stdout.setEncoding('utf8').on('data', text => {
+      said += text
+    })
+    child.on('error', () => resolve(false))
+    child.on('close', () => resolve(['deactivating', 'inactive', 'failed'].includes(said.trim())))
   })
 }
 
