@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
+import { reason } from '../../lib/errors.ts'
 import { until } from '../lab/until.ts'
 
 const checkout = join(import.meta.dirname, '../..')
@@ -66,7 +67,8 @@ export class Machine {
 }
 
 function groupsOf(folder: string): string[] {
-  return readFileSync(join(folder, 'group'), 'utf8').trim().split(' ')
+  const file = join(folder, 'group')
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split(' ') : []
 }
 
 function removeTree(group: string): boolean {
@@ -108,21 +110,25 @@ export async function boot(how: Hierarchy, units: Units): Promise<Machine | stri
   })
   if (pid === 0) return gaveUp(folder, said)
   const machine = new Machine(folder, child, pid)
-  await until(
-    'systemd to be up',
-    async see => {
-      if (child.exitCode !== null) return true
-      return see(await machine.run('systemctl', 'is-active', 'lab.target')) === 'active'
-    },
-    { deadline: 30_000 },
-  )
-  return child.exitCode === null ? machine : gaveUp(folder, said)
+  try {
+    await until(
+      'its lab.target',
+      async see => see(await machine.run('systemctl', 'is-active', 'lab.target')) === 'active',
+      {
+        deadline: 20_000,
+      },
+    )
+    return machine
+  } catch (error) {
+    await machine.close()
+    return `systemd cannot be booted here: ${said.trim() || reason(error)}`
+  }
 }
 
 function gaveUp(folder: string, said: string): string {
   for (const group of groupsOf(folder)) removeTree(group)
   rmSync(folder, { recursive: true, force: true })
-  return `systemd cannot be booted here: ${said.trim()}`
+  return `systemd cannot be booted here: ${said.trim() || 'boot.sh failed'}`
 }
 
 /** The child of `unshare`, once it is systemd. */
