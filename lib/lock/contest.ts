@@ -8,11 +8,23 @@ import { destroySession, newSession, sessionNames } from '../consul/session.ts'
 import { Permanent, reason } from '../errors.ts'
 import { type FreeLock, refreshFree } from '../lease/free.ts'
 import { cleanValue, heldValue } from '../lease/lock-value.ts'
+import { longest } from '../lease/terms.ts'
 import type { LockKeys } from '../names.ts'
 import { fencingToken } from '../settings.ts'
 import type { Order } from './order.ts'
 import type { Signals } from './signals.ts'
-import { coverTerms, decide, freeSlots, type Look, lookFrom, make, type Next } from './slots.ts'
+import {
+  coverTerms,
+  decide,
+  freeSlots,
+  type Look,
+  lookFrom,
+  make,
+  type Next,
+  nothingSeen,
+  recalled,
+  type Wanted,
+} from './slots.ts'
 import { holders, shown } from './words.ts'
 
 /** A lock that is held. */
@@ -69,6 +81,7 @@ export class Contest {
   /** Until it may be out of date; and the last one, for what is told. */
   #look: Look | null = null
   #seen: Look | null = null
+  #memory = nothingSeen
   #index = ''
   #session: string | null = null
   #waiting: Consul | null = null
@@ -127,7 +140,8 @@ export class Contest {
   }
 
   #see({ entries, index }: Below): void {
-    const look = lookFrom(this.#contender.keys, entries)
+    const { look, memory } = recalled(lookFrom(this.#contender.keys, entries), this.#memory)
+    this.#memory = memory
     // Only now: what a blocking query tells became true at any time before it was answered.
     this.#free = refreshFree(this.#free, freeSlots(look), bootClock())
     this.#look = this.#seen = look
@@ -137,12 +151,21 @@ export class Contest {
   async #write(look: Look, next: Next): Promise<null> {
     const { consul, keys, order } = this.#contender
     const operations =
-      next.do === 'write'
-        ? next.operations
-        : make(keys, look, order, (await sessionNames(consul)).includes(lockSessionName(keys)))
+      next.do === 'write' ? next.operations : make(keys, look, this.#remembering(order), await this.#isInUse())
     await transact(consul, operations) // whoever was quicker has written the same
     this.#look = null
     return null
+  }
+
+  /** By somebody's session, or because it was seen held before all of it was deleted. */
+  async #isInUse(): Promise<boolean> {
+    const { consul, keys } = this.#contender
+    return this.#memory.seenHeld.size > 0 || (await sessionNames(consul)).includes(lockSessionName(keys))
+  }
+
+  /** Whoever had it may have had it for longer than we want it. */
+  #remembering({ slots, terms }: Order): Wanted {
+    return { slots, terms: longest([terms, this.#memory.terms]) }
   }
 
   async #take(look: Look, { slot, index }: Extract<Next, { do: 'take' }>): Promise<Held | null> {
