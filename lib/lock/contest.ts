@@ -10,12 +10,34 @@ import { destroySession, newSession, sessionNames } from '../consul/session.ts'
 import { Permanent, reason } from '../errors.ts'
 import { type FreeLock, refreshFree } from '../lease/free.ts'
 import { cleanValue, heldValue } from '../lease/lock-value.ts'
+import { longest } from '../lease/terms.ts'
 import type { LockKeys } from '../names.ts'
 import { fencingToken } from '../settings.ts'
 import type { Order } from './order.ts'
 import type { Signals } from './signals.ts'
+
+<<<<<<< HEAD
+
 import { coverTerms, decide, freeSlots, type Look, lookFrom, make, type Next } from './slots.ts'
 import { holders, nameRefusal, shown } from './words.ts'
+
+=======
+
+import {
+  coverTerms,
+  decide,
+  freeSlots,
+  type Look,
+  lookFrom,
+  make,
+  type Next,
+  nothingSeen,
+  recalled,
+  type Wanted,
+} from './slots.ts'
+import { holders, shown } from './words.ts'
+
+>>>>>>> protocol
 
 /** A lock that is held. */
 export interface Held {
@@ -76,6 +98,7 @@ export class Contest {
   /** Until it may be out of date; and the last one, for what is told. */
   #look: Look | null = null
   #seen: Look | null = null
+  #memory = nothingSeen
   #index = ''
   #session: string | null = null
   #waiting: Consul | null = null
@@ -136,8 +159,13 @@ export class Contest {
   }
 
   #see({ entries, index }: Below): void {
+<<<<<<< HEAD
     const look = lookFrom(this.#contender.keys, entries)
     this.#refused = null
+=======
+    const { look, memory } = recalled(lookFrom(this.#contender.keys, entries), this.#memory)
+    this.#memory = memory
+>>>>>>> protocol
     // Only now: what a blocking query tells became true at any time before it was answered.
     this.#free = refreshFree(this.#free, freeSlots(look), bootClock())
     this.#look = this.#seen = look
@@ -148,12 +176,21 @@ export class Contest {
     const { consul, keys, order } = this.#contender
     if (next.do === 'make') mustBeNameable(order.name, keys)
     const operations =
-      next.do === 'write'
-        ? next.operations
-        : make(keys, look, order, (await sessionNames(consul)).includes(lockSessionName(keys)))
+      next.do === 'write' ? next.operations : make(keys, look, this.#remembering(order), await this.#isInUse())
     await transact(consul, operations) // whoever was quicker has written the same
     this.#look = null
     return null
+  }
+
+  /** By somebody's session, or because it was seen held before all of it was deleted. */
+  async #isInUse(): Promise<boolean> {
+    const { consul, keys } = this.#contender
+    return this.#memory.seenHeld.size > 0 || (await sessionNames(consul)).includes(lockSessionName(keys))
+  }
+
+  /** Whoever had it may have had it for longer than we want it. */
+  #remembering({ slots, terms }: Order): Wanted {
+    return { slots, terms: longest([terms, this.#memory.terms]) }
   }
 
   async #take(look: Look, { slot, index }: Extract<Next, { do: 'take' }>): Promise<Held | null> {

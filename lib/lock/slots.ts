@@ -6,6 +6,8 @@
 import { base64, type Entry, type Operation } from '../consul/kv.ts'
 import type { FreeLock } from '../lease/free.ts'
 import { cautiousWait, cleanValue, disownedValue, type Lock, lockFrom, takeoverWait } from '../lease/lock-value.ts'
+import { doubtful, refreshSeenHeld, type SeenHeld, withDoubts } from '../lease/seen-held.ts'
+import { longest } from '../lease/terms.ts'
 import type { LockKeys } from '../names.ts'
 import type { Terms } from '../state/local.ts'
 import type { Order } from './order.ts'
@@ -25,6 +27,32 @@ export interface Look {
   readonly slots: ReadonlyMap<number, Lock>
   /** The highest that the spec says, or a slot's last token had: it never falls. */
   readonly epoch: number
+}
+
+/** What a contender remembers of its earlier looks. */
+export interface Memory {
+  readonly seenHeld: SeenHeld
+  /** The longest that it saw anybody have. */
+  readonly terms: Terms
+}
+
+export const nothingSeen: Memory = { seenHeld: new Map(), terms: { lease: 0, grace: 0 } }
+
+/**
+ * A look as a contender takes it who looked before: a slot that it saw held, and that reappears as clean without having
+ * been given back, is not clean; and what was deleted as a whole may still be in use.
+ */
+export function recalled(look: Look, before: Memory): { readonly look: Look; readonly memory: Memory } {
+  const byName = new Map([...look.slots].map(([n, lock]) => [String(n), lock]))
+  const doubts = new Set(doubtful(before.seenHeld, byName))
+  const slots = withDoubts(look.slots, new Set([...doubts].map(Number)))
+  const defined = look.spec !== null
+  const seenHeld = refreshSeenHeld(before.seenHeld, byName, { doubts, isRemoved: () => false, defined })
+  const held = [...slots.values()].flatMap(({ held }) => held ?? [])
+  return {
+    look: { ...look, slots },
+    memory: { seenHeld, terms: longest([before.terms, ...held, ...(look.spec ? [look.spec] : [])]) },
+  }
 }
 
 export type Next =

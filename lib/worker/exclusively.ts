@@ -2,33 +2,42 @@
 import { Temporary } from '../errors.ts'
 import { makeDirectory } from '../state/facts.ts'
 import type { WorkerFiles } from '../state/instance.ts'
-import { lockDirectory } from '../state/lock-directory.ts'
+import { holderOf, lockDirectory } from '../state/lock-directory.ts'
 
 /** Work is done within a few ms, so whoever is not done in 500 ms hangs. */
 const tries = 100
 const pause = 5
 
-/** @throws Temporary when another does not let go */
+/**
+ * On a disk without room no lock can be made, by anybody. Where nobody holds one that was made before, the work is done
+ * without: a lease that is lost must be pinned there too.
+ * @throws Temporary when another does not let go
+ */
 export function exclusively<T>(files: Pick<WorkerFiles, 'directory' | 'lock'>, work: () => T): T {
   makeDirectory(files.directory)
-  for (let left = tries; !taken(files.lock); left--) {
+  let outcome = take(files.lock)
+  for (let left = tries; outcome === 'held'; left--) {
     if (left === 0) throw new Temporary(`cannot lock ${files.lock}: another program holds it; it is tried again`)
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pause)
+    outcome = take(files.lock)
   }
   try {
     return work()
   } finally {
-    lockDirectory.rmdirSync(files.lock)
+    if (outcome === 'taken') lockDirectory.rmdirSync(files.lock)
   }
 }
 
-function taken(lock: string): boolean {
+type Taking = 'taken' | 'held' | 'no room'
+
+function take(lock: string): Taking {
   try {
     lockDirectory.mkdirSync(lock)
-    return true
+    return 'taken'
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'EEXIST') return false
+    if (code === 'EEXIST') return 'held'
+    if (code === 'ENOSPC' || code === 'EDQUOT') return holderOf(lock) === null ? 'no room' : 'held'
     throw new Temporary(`cannot lock ${lock}: ${(error as Error).message}; mend the state directory`)
   }
 }

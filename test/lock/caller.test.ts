@@ -45,7 +45,7 @@ describe('lock, from a release', { concurrency: 3 }, () => {
   })
 
   it('gets SIGHUP otherwise', async () => {
-    const locker = lock(':', ['no nohup', '--', 'sh', '-c', 'echo there; exec sleep 100'])
+    const locker = lock(':', ['no-nohup', '--', 'sh', '-c', 'echo there; exec sleep 100'])
     await locker.said('there')
     locker.kill('SIGHUP')
     assert.equal((await locker.ended).code, 129)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Entry } from '../../lib/consul/kv.ts'
 import { cleanValue, disownedValue, heldValue } from '../../lib/lease/lock-value.ts'
-import { coverTerms, decide, freeSlots, lookFrom, make } from '../../lib/lock/slots.ts'
+import { coverTerms, decide, freeSlots, lookFrom, make, nothingSeen, recalled } from '../../lib/lock/slots.ts'
 import { lockKeysOf } from '../../lib/names.ts'
 import { heldBy } from '../fixtures/cluster.ts'
 
@@ -123,6 +123,25 @@ describe('the keys of a lock', () => {
       assert.ok(made.length > 0 && made.every(([, clean]) => clean === false), JSON.stringify(made))
     })
   }
+
+  it('count as in use when they were seen held and are made anew without a hand-over', () => {
+    const look = (...entries: Entry[]) => lookFrom(keys, entries)
+    const { memory } = recalled(look(spec(1), slot.held(0)), nothingSeen)
+    const anew = entry(keys.slot(0), cleanValue(''), { createIndex: 100 })
+    assert.equal(recalled(look(spec(1), anew), nothingSeen).look.slots.get(0)?.clean, true)
+    assert.equal(recalled(look(spec(1), anew), memory).look.slots.get(0)?.clean, false)
+    assert.equal(recalled(look(spec(1), slot.clean(0)), memory).look.slots.get(0)?.clean, true, 'it was given back')
+    // All of it deleted, and made again by somebody who never saw it.
+    const wiped = recalled(look(), memory).memory
+    assert.equal(wiped.seenHeld.size, 1)
+    assert.equal(recalled(look(spec(1), anew), wiped).look.slots.get(0)?.clean, false)
+  })
+
+  it('are remembered with the longest terms that were seen, whoever deletes them', () => {
+    const long = lookFrom(keys, [spec(1, { lease: 20_000 }), slot.lost(0, { grace: 9000 })])
+    const { memory } = recalled(long, nothingSeen)
+    assert.deepEqual(recalled(lookFrom(keys, []), memory).memory.terms, { lease: 20_000, grace: 9000 })
+  })
 
   it('never have a lower epoch than that of the last token, whatever becomes of the spec', () => {
     const used = entry(keys.slot(0), cleanValue('', 'a:1', null, 2))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { describe, it, type TestContext } from 'node:test'
-import { bootClock } from '../../lib/clock.ts'
+import { bootClock, bootId } from '../../lib/clock.ts'
 import { extendLease, never, partitionLease, writeLease } from '../../lib/lease/lease.ts'
 import { processOf } from '../../lib/process/identity.ts'
 import { makeDirectory, removeFact, writeFact } from '../../lib/state/facts.ts'
@@ -85,7 +85,7 @@ describe("the worker's lease", () => {
     const { pid, start } = processOf(other.pid as number) ?? assert.fail()
     const holder = `${worker.lock}/${pid}-${start}`
     makeDirectory(worker.lock)
-    writeFact(holder, '')
+    writeFact(holder, `${bootId()} other -`)
     t.mock.method(Atomics, 'wait', () => {
       writeFact(late.handed, 'its line')
       removeFact(holder)
