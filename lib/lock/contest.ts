@@ -15,14 +15,6 @@ import type { LockKeys } from '../names.ts'
 import { fencingToken } from '../settings.ts'
 import type { Order } from './order.ts'
 import type { Signals } from './signals.ts'
-
-<<<<<<< HEAD
-
-import { coverTerms, decide, freeSlots, type Look, lookFrom, make, type Next } from './slots.ts'
-import { holders, nameRefusal, shown } from './words.ts'
-
-=======
-
 import {
   coverTerms,
   decide,
@@ -35,9 +27,7 @@ import {
   recalled,
   type Wanted,
 } from './slots.ts'
-import { holders, shown } from './words.ts'
-
->>>>>>> protocol
+import { holders, nameRefusal, shown } from './words.ts'
 
 /** A lock that is held. */
 export interface Held {
@@ -159,13 +149,9 @@ export class Contest {
   }
 
   #see({ entries, index }: Below): void {
-<<<<<<< HEAD
-    const look = lookFrom(this.#contender.keys, entries)
     this.#refused = null
-=======
     const { look, memory } = recalled(lookFrom(this.#contender.keys, entries), this.#memory)
     this.#memory = memory
->>>>>>> protocol
     // Only now: what a blocking query tells became true at any time before it was answered.
     this.#free = refreshFree(this.#free, freeSlots(look), bootClock())
     this.#look = this.#seen = look
