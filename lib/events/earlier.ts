@@ -15,6 +15,8 @@ const every = 250
 /** After so long without any progress of the other instance nobody waits for it, ms; and without an answer of Consul. */
 const patience = 60_000
 const patienceWithConsul = 3000
+/** The same for an instance that takes part no longer: it may be dead. One that has left may still be telling. */
+const patienceWithAbsent = 3000
 /** How long Consul may take to forget what was told, ms. */
 const forgetLimit = 2000
 
@@ -54,6 +56,8 @@ export class Earlier {
   readonly #run: Run
   readonly #keys: Keys
   #open: readonly Open[] = []
+  /** Instances that take part: their session holds their member key. */
+  #present: ReadonlySet<string> = new Set()
   /** When the last look began, in the queue's order; what was acquired later may have come from elsewhere since. */
   #lookedAt = -1
   #nextLook = 0
@@ -73,13 +77,22 @@ export class Earlier {
     if (this.#silentSince !== null && now - this.#silentSince > patienceWithConsul) return true
     if (order > this.#lookedAt) return false
     const open = this.#open.filter(one => one.partition === partition && isLower(one.token, Token))
-    const stuck = open.filter(({ instance }) => now - (this.#progress.get(instance)?.since ?? now) > patience)
+    const stuck = open.filter(({ instance }) => this.#silence(instance, now) > this.#patienceWith(instance))
     for (const { instance } of stuck) {
-      const known = `hook acquired of ${partition}: ${instance} has told nothing for ${seconds(patience)}`
+      const silence = seconds(this.#patienceWith(instance))
+      const known = `hook acquired of ${partition}: ${instance} has told nothing for ${silence}`
       this.#run.log(`${known}; what it has still to tell of it comes later, or never`)
     }
     if (stuck.length > 0) this.#open = this.#open.filter(one => !stuck.includes(one))
     return open.length === stuck.length
+  }
+
+  #silence(instance: string, now: number): number {
+    return now - (this.#progress.get(instance)?.since ?? now)
+  }
+
+  #patienceWith(instance: string): number {
+    return this.#present.has(instance) ? patience : patienceWithAbsent
   }
 
   /** Asks Consul, but not all the time. */
@@ -89,8 +102,13 @@ export class Earlier {
     this.#nextLook = now + every
     const begun = Number(process.hrtime.bigint())
     try {
-      const entries = await trees(this.#run.consul, [this.#keys.tellings])
-      this.#open = entries.flatMap(({ key, value }) => openFrom(this.#keys, key, value) ?? [])
+      const { tellings, members } = this.#keys
+      const entries = await trees(this.#run.consul, [tellings, members])
+      const below = (prefix: string) => entries.filter(({ key }) => key.startsWith(prefix))
+      this.#open = below(tellings).flatMap(({ key, value }) => openFrom(this.#keys, key, value) ?? [])
+      this.#present = new Set(
+        below(members).flatMap(({ key, session }) => (session ? (decode(key.slice(members.length)) ?? []) : [])),
+      )
       this.#open = this.#open.filter(({ instance }) => instance !== this.#run.instance)
       this.#lookedAt = begun
       this.#silentSince = null

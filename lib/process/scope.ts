@@ -67,7 +67,8 @@ function newScope({ directory }: Place): Promise<string | null> {
       said += text
       if (said.endsWith('\n\n')) finish(/^0::(\/.*)$/m.exec(said)?.[1] ?? null)
     })
-    child.on('error', () => finish(null)).on('exit', () => finish(null))
+    // Not at `exit`: what it said may be read only after that.
+    child.on('error', () => finish(null)).on('close', () => finish(null))
     child.stdin.on('error', () => {})
     for (const part of [child, child.stdin, child.stdout]) (part as { unref?: () => void }).unref?.()
   })
