@@ -17,8 +17,9 @@ export function freeStarts({ definition, local, now }: Pick<Snapshot, 'definitio
 /** One that crashes again and again, or whose shepherd is held by a SIGSTOP, takes nobody's turn for ever. */
 function isUnderWay({ shepherd, stopped, process, status }: Local, now: number): boolean {
   if (shepherd === null || stopped) return false
-  if (/^starting\b/.test(status ?? '')) return true
-  return process !== null && /^running\b/.test(status ?? '') && now - Number(process.start) * tick < settled
+  // null: the shepherd is just writing the next one.
+  if (status === null || /^starting\b/.test(status)) return true
+  return process !== null && /^running\b/.test(status) && now - Number(process.start) * tick < settled
 }
 
 /** What could not be started last time lets others pass. */
