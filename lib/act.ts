@@ -5,6 +5,7 @@ import { transact } from './consul/kv.ts'
 import { sessionName, sessionsOn } from './consul/session.ts'
 import type { Context } from './context.ts'
 import type { Definition } from './definition/definition.ts'
+import { reason } from './errors.ts'
 import { enter } from './lease/enter.ts'
 import { endAll } from './lease/hand-over.ts'
 import { adopt, reclaimAll } from './lease/reclaim.ts'
@@ -93,7 +94,11 @@ async function saySoonUnready(
 ): Promise<void> {
   const unready = unreadyWords(definition)
   if (unready === null || claims.length === 0) return
-  await reportRemarks(context, keys, Object.fromEntries(claims.map(({ partition }) => [partition, unready])))
+  const remarks = Object.fromEntries(claims.map(({ partition }) => [partition, unready]))
+  // A report that cannot be written must not keep the work from starting.
+  await reportRemarks(context, keys, remarks).catch(error =>
+    context.log(`cannot report what is not ready: ${reason(error)}`),
+  )
 }
 
 /** Most definitions have no checks. */

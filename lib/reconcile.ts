@@ -46,7 +46,9 @@ export async function reconcile(run: Reconcile): Promise<string | null> {
   const alone = await asOnlyHandler(run.files.directory, async () => {
     if (hasLeft(run.files)) return
     await renewFirst(run)
-    if (existsSync(run.files.worker.report)) await drainClosed(run)
+    // What cannot be written in the settings keeps nobody from stopping, or from taking his own locks back.
+    if (existsSync(run.files.worker.report))
+      await drainClosed(run).catch(error => run.log(`cannot drain for its worker, which has closed: ${reason(error)}`))
     for (let looks = 0; looks < mostLooks; looks++) {
       const look = await lookAndPlan(run)
       problem = look.problem

@@ -1,4 +1,5 @@
 /** One program at a time decides what is told next of an instance: several may find the same news at once. */
+import { reason, Temporary } from '../errors.ts'
 import { makeDirectory } from '../state/facts.ts'
 import type { InstanceFiles } from '../state/instance.ts'
 import { lockDirectory } from '../state/lock-directory.ts'
@@ -31,7 +32,8 @@ function taken(lock: string): boolean {
     lockDirectory.mkdirSync(lock)
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return false
+    throw new Temporary(`cannot lock ${lock}: ${reason(error)}; make room or mend the state directory`)
   }
 }

@@ -35,7 +35,14 @@ export async function announceRelease(
   }
   if (!tellsOfPartitions(definition)) return
   const end = bootClock() + releasingLimit
-  const told = partitions.map(partition => ({ partition, directory: tellReleasing(context, definition, partition) }))
+  const told = partitions.flatMap(partition => {
+    try {
+      return [{ partition, directory: tellReleasing(context, definition, partition) }]
+    } catch (error) {
+      context.log(`releasing of ${partition}: the hook is lost: ${reason(error)}`)
+      return []
+    }
+  })
   if (definition.hooks.releasing) await untilTold(context, definition, told, end)
 }
 

@@ -96,11 +96,14 @@ async function whileWaiting(
 }
 
 /** Only a token can have lost a permission; who has none is not asked at each hand-over. */
-async function mayGiveBack({ consul }: Context, { keys }: Snapshot, given: readonly Ending[]): Promise<void> {
+async function mayGiveBack(context: Context, snapshot: Snapshot, given: readonly Ending[]): Promise<void> {
+  const { consul } = context
+  const { keys } = snapshot
   if (consul.address.token === null || given.length === 0) return
   const nexts = given.flatMap(ending => (ending.do === 'release' && ending.next) || [])
   const wakes = [...new Set(nexts)].map(wakeKey(keys))
-  await mustBeWritable(consul, [...given.map(({ partition }) => keys.lock(partition)), ...wakes])
+  const told = given.flatMap(({ partition }) => telling(context, snapshot, partition).map(({ Key }) => Key))
+  await mustBeWritable(consul, [...given.map(({ partition }) => keys.lock(partition)), ...wakes, ...told])
 }
 
 function wakeKey(keys: Keys) {

@@ -58,7 +58,8 @@ export function lockFrom(entry: Entry): Lock {
     held: believable ? heldFrom(value) : null,
     clean: believable && value?.clean === true,
     next: believable && value?.clean === true && isName(value.next) ? value.next : null,
-    epoch: believable && isEpoch(value?.epoch) ? value.epoch : 0,
+    // No value that is made together with its key holds one.
+    epoch: entry.lockIndex >= 1 && isEpoch(value?.epoch) ? value.epoch : 0,
   }
 }
 

@@ -12,13 +12,17 @@ import { never } from './lease.ts'
 import { changingLeases } from './lease-lock.ts'
 import { assume, lockIndex, lockOperations } from './takeover.ts'
 
+const pinnedAtOnce = 500
+
 export type Reclaim = Extract<Step, { do: 'reclaim' }>
 export type Adopt = Extract<Step, { do: 'adopt' }>
 
 /** What is refused is left as it is: its lease is pinned, and the next look decides. */
 export async function reclaimAll(context: Context, snapshot: Snapshot, reclaims: readonly Reclaim[]): Promise<void> {
   let begun = 0
-  changingLeases(context.files, () => pin(context, snapshot, reclaims))
+  // In portions: the guard waits for the lock no longer than half a second.
+  for (let from = 0; from < reclaims.length; from += pinnedAtOnce)
+    changingLeases(context.files, () => pin(context, snapshot, reclaims.slice(from, from + pinnedAtOnce)))
   await transactInBatches(context.consul, {
     items: reclaims.map(reclaim => ({ ...reclaim, local: snapshot.local.get(reclaim.partition) as Local })),
     operations: ({ partition, index, held, local }) => {

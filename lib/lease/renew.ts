@@ -11,6 +11,7 @@ import { keysOf } from '../names.ts'
 import { readFact } from '../state/facts.ts'
 import type { InstanceFiles, PartitionFiles } from '../state/instance.ts'
 import type { Local } from '../state/local.ts'
+import { LockBusy } from '../worker/exclusively.ts'
 import { lengthen, writePartitionLeases } from '../worker/lease.ts'
 import { extendLease, instanceLease, lastProof, never, type PartitionLease, partitionLease } from './lease.ts'
 import { changingLeases } from './lease-lock.ts'
@@ -55,14 +56,21 @@ export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>,
   const again = assumed.filter(({ id }) => proved.has(id) && local.get(id)?.pinned)
   const over = assumed.filter(({ id }) => !proved.has(id))
   try {
-    // In this order: a lease that is not pinned must not be extended.
-    if (over.length + again.length > 0) changingLeases(files, () => pinAndFree(files, over, again, t0))
-    extendLease(files, t0, bootClock())
-    lengthen(files.worker, t0)
+    const extend = () => extendLease(files, t0, bootClock())
+    if (over.length + again.length === 0) extend()
+    else {
+      // In this order, and nobody in between: a lease that is not pinned must not be extended.
+      changingLeases(files, () => {
+        pinAndFree(files, over, again, t0)
+        extend()
+      })
+    }
   } catch (error) {
-    if (session !== null && member !== null) await sayLeaving(guarded, session, member, reason(error))
+    const unwritable = !(error instanceof LockBusy)
+    if (unwritable && session !== null && member !== null) await sayLeaving(guarded, session, member, reason(error))
     throw error
   }
+  lengthen(files.worker, t0)
   const more = elsewhere === undefined ? {} : { elsewhere }
   return { proved: [...proved], lost, unusable, member: member !== null, missing, ...more }
 }

@@ -18,7 +18,8 @@ export function filesOf(directory: string): Files {
 
 /** The locks of an instance that a program holds while it works. */
 export function locksOf({ directory, leaseLock, worker, sourceLock, checksLock, events }: InstanceFiles): string[] {
-  return [...[directory, sourceLock, checksLock, events].map(place => filesOf(place).lock), leaseLock, worker.lock]
+  const places = [directory, sourceLock, checksLock, events].map(place => filesOf(place).lock)
+  return [...places, leaseLock, worker.lock, `${events}/telling.lock`]
 }
 
 /**

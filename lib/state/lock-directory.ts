@@ -74,12 +74,12 @@ function take(directory: string): void {
   const fresh = `${directory}.${own}`
   mkdirSync(fresh, { mode: 0o700 })
   const { program, until } = ownLimit()
-  writeFileSync(`${fresh}/${own}`, `${bootId()} ${program} ${until ?? '-'}`)
   try {
+    writeFileSync(`${fresh}/${own}`, `${bootId()} ${program} ${until ?? '-'}`)
     renameSync(fresh, directory)
   } catch (error) {
-    unlinkSync(`${fresh}/${own}`)
-    rmdirSync(fresh)
+    remove(() => unlinkSync(`${fresh}/${own}`))
+    remove(() => rmdirSync(fresh))
     const { code } = error as NodeJS.ErrnoException
     throw code === 'ENOTEMPTY' ? Object.assign(new Error('another handler holds it'), { code: 'EEXIST' }) : error
   }

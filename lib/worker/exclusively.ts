@@ -17,7 +17,7 @@ export function exclusively<T>(files: Pick<WorkerFiles, 'directory' | 'lock'>, w
   makeDirectory(files.directory)
   let outcome = take(files.lock)
   for (let left = tries; outcome === 'held'; left--) {
-    if (left === 0) throw new Temporary(`cannot lock ${files.lock}: another program holds it; it is tried again`)
+    if (left === 0) throw new LockBusy(`cannot lock ${files.lock}: another program holds it; it is tried again`)
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pause)
     outcome = take(files.lock)
   }
@@ -27,6 +27,9 @@ export function exclusively<T>(files: Pick<WorkerFiles, 'directory' | 'lock'>, w
     if (outcome === 'taken') lockDirectory.rmdirSync(files.lock)
   }
 }
+
+/** Another program has it: that says nothing of the disk. */
+export class LockBusy extends Temporary {}
 
 type Taking = 'taken' | 'held' | 'no room'
 

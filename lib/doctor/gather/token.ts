@@ -47,10 +47,10 @@ async function missing(env: Speak, service: string, instance: string): Promise<s
 
 /** What consul.d/acl-policy.hcl gives. */
 function needed(service: string, instance: string): Question[] {
-  const { partitions, locks, members, spec, reports, root } = keysOf(service)
+  const { partitions, locks, members, spec, reports, tellings, root } = keysOf(service)
   const { node } = partsOf(instance)
   return [
-    ...[partitions, locks, members, spec, reports, `${root}wake/`].map(
+    ...[partitions, locks, members, spec, reports, tellings, `${root}wake/`].map(
       of => ({ resource: 'key', access: 'write', of }) as const,
     ),
     { resource: 'service', access: 'write', of: service },
