@@ -129,12 +129,14 @@ async function killStrays(
   const idle = steps.filter(step => step.do !== 'reclaim' && !snapshot.local.get(step.partition)?.shepherd)
   if (idle.length === 0) return new Set()
   const all = new Map(idle.map(({ partition }) => [context.files.partition(partition), partition]))
-  const outside = await leftOutside(context, snapshot.definition, [...all.values()])
   for (let waited = 0; killMembers([...all.keys()]).length > 0; waited += 25) {
-    if (waited > strayLimit) return new Set([...outside, ...haunted(context, all)])
+    if (waited > strayLimit) {
+      const left = haunted(context, all)
+      return new Set([...left, ...(await leftOutside(context, snapshot.definition, [...all.values()]))])
+    }
     await delay(25)
   }
-  return outside
+  return leftOutside(context, snapshot.definition, [...all.values()])
 }
 
 /** Those of which the definition's own command does not say that nothing of them runs outside. */

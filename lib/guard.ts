@@ -11,7 +11,8 @@ import type { ThisInstance } from './instance-args.ts'
 import { readFree } from './lease/free.ts'
 import { instanceLease } from './lease/lease.ts'
 import { type Renewal, renew } from './lease/renew.ts'
-import { killMembers, membersOf } from './process/containment.ts'
+import { membersOf } from './process/containment.ts'
+import { signal } from './process/identity.ts'
 import { capOutputs } from './process/output.ts'
 import { withReadiness } from './ready.ts'
 import { isReportStale } from './report.ts'
@@ -225,7 +226,7 @@ function killWhatWouldOutlive(files: InstanceFiles, local: ReadonlyMap<string, L
   const fresh = localFacts(files, instanceLease(files, later), later)
   const still = doomed.flatMap(([id]) => fresh.get(id) ?? []).filter(isDoomed)
   const homes = new Set(still.map(({ home }) => home))
-  killMembers([...new Set(runners.values())].filter(({ directory }) => homes.has(directory)))
+  for (const home of homes) for (const process of members.get(home) ?? []) signal(process, 'SIGKILL')
 }
 
 /** What a shepherd may be late with its SIGKILL on a busy machine, ms. The takeover wait leaves a second. */

@@ -11,8 +11,9 @@ shift 3
 # The definition's run.env may hold any PATH.
 command -v timeout >/dev/null || PATH=$PATH:/usr/bin:/bin
 (
-  read -r WATCHBILL_MARK <"$_partition/mark" && ulimit -w "$WATCHBILL_MARK" || ulimit -x "$WATCHBILL_MARK"
-  export WATCHBILL_MARK WATCHBILL_DIR="$_partition"
+  unset WATCHBILL_MARK
+  read -r _mark <"$_partition/mark" && export WATCHBILL_MARK="$_mark" && { ulimit -w "$_mark" || ulimit -x "$_mark"; }
+  export WATCHBILL_DIR="$_partition"
   exec timeout -k 1 "$_limit" "$@" >"$_dir/output" 2>&1 </dev/null
 ) 2>/dev/null
 printf '%s\n' "$?" >"$_dir/exit"

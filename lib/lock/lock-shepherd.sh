@@ -104,7 +104,9 @@ descendants() {
 }
 
 marked() {
-  for _file in $(LC_ALL=C grep -lsF -e "$_id" /proc/[0-9]*/environ /proc/[0-9]*/limits 4<&-); do
+  _marked=$(LC_ALL=C grep -lsF -e "$_id" /proc/[0-9]*/environ /proc/[0-9]*/limits 4<&-)
+  [ $? -le 2 ] || exit 3 # it could not be run, and so has not looked
+  for _file in $_marked; do
     _one=${_file#/proc/} _one=${_one%/*}
     case $_file in */limits) trusted "$_one" || continue ;; esac
     add "$_one"

@@ -8,7 +8,7 @@ import { readLine, readUsual } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/instance.ts'
 import { killGroup, membersOfGroup } from './groups.ts'
 import { isAlive, type Process, parseProcess, type Relative, relativeOf, signal, startOf, userOf } from './identity.ts'
-import { bornIn, locksLimit, pidsSince, type Since } from './marks.ts'
+import { asMark, bornIn, locksLimit, pidsSince, type Since } from './marks.ts'
 
 /** By what the processes of one partition, or of one locked command, are known. */
 export interface Traits {
@@ -23,11 +23,15 @@ export interface Traits {
 
 /** The living processes of each of these. Those of which nothing lives are not in it. */
 export function livingOf(all: readonly Traits[], since: Since | null = null): Map<string, Process[]> {
+  return find(all, since).byKey
+}
+
+function find(all: readonly Traits[], since: Since | null): Finding {
   const found = new Finding(all)
   const relatives = pidsSince(since).flatMap(pid => found.look(pid) ?? [])
   found.addDoubtful()
   found.addDescendants(relatives)
-  return found.byKey
+  return found
 }
 
 /** The same for partitions, by their directory. @param all also of the worker: it has the facts of a partition */
@@ -35,18 +39,22 @@ export function membersOf(all: readonly PartitionFiles[]): Map<string, Process[]
   return livingOf(all.map(traitsOf))
 }
 
-/** SIGKILLs all that belongs to these. @returns those of which something was found */
+/**
+ * SIGKILLs all that belongs to these. And whoever else has set the limit of one for himself: he may be one that nothing
+ * else tells of, but nobody waits for his end.
+ * @returns those of which something was found
+ */
 export function killMembers(all: readonly PartitionFiles[]): PartitionFiles[] {
   for (const { group } of all) killGroup(group)
-  const members = membersOf(all)
-  for (const process of [...members.values()].flat()) signal(process, 'SIGKILL')
-  return all.filter(({ directory }) => members.has(directory))
+  const { byKey, doubtful } = find(all.map(traitsOf), null)
+  for (const process of [...byKey.values(), doubtful].flat()) signal(process, 'SIGKILL')
+  return all.filter(({ directory }) => byKey.has(directory))
 }
 
 function traitsOf(files: PartitionFiles): Traits {
   return {
     key: files.directory,
-    mark: readUsual(files.mark),
+    mark: asMark(readUsual(files.mark)),
     group: readUsual(files.group),
     recorded: parseProcess(readLine(files.process)),
   }
@@ -59,7 +67,7 @@ class Finding {
   readonly #byDirectory = new Map<string, string>()
   readonly #byLeader = new Map<number, Traits>()
   readonly #grouped = new Set<string>()
-  readonly #doubtful: [Process, string, number | null][] = []
+  readonly #claimed: [Process, string, number | null][] = []
 
   constructor(all: readonly Traits[]) {
     for (const traits of all) {
@@ -79,16 +87,20 @@ class Finding {
   /** @returns the process, as far as it lives and belongs to nobody yet */
   look(pid: number): Relative | null {
     const relative = relativeOf(pid)
-    // Kernel threads have the parent 2.
-    if (relative === null || relative.parent === 2 || this.#keyOf.has(pid)) return relative
+    if (relative === null || relative.isKernel || this.#keyOf.has(pid)) return relative
     const key = this.#byRelation(relative) ?? this.#byTrustedLimit(relative) ?? this.#byEnvironment(pid)
     if (key !== undefined) this.#add(relative, key)
     return relative
   }
 
+  /** Those with a limit that its bearer may have copied, and nothing else that tells. */
+  get doubtful(): Process[] {
+    return this.#claimed.flatMap(([process]) => (this.#keyOf.has(process.pid) ? [] : [process]))
+  }
+
   /** Those with the limit that another user has: they belong where that user's processes are known to. */
   addDoubtful(): void {
-    for (const [process, key, user] of this.#doubtful) {
+    for (const [process, key, user] of this.#claimed) {
       const known = this.byKey.get(key) ?? []
       if (known.some(({ pid }) => userOf(pid) === user)) this.#add(process, key)
     }
@@ -115,7 +127,7 @@ class Finding {
     if (key === undefined) return undefined
     const [user, self] = [userOf(relative.pid), process.geteuid?.() ?? 0]
     if (user === 0 || user === self || (self === 0 && !this.#grouped.has(key))) return key
-    this.#doubtful.push([relative, key, user])
+    this.#claimed.push([relative, key, user])
   }
 
   #byLimit(pid: number): string | undefined {
@@ -138,11 +150,20 @@ class Finding {
    * The kernel gives a pid to no other process as long as a group or a session has its number: where another process
    * has the pid of the leader, nobody of the leader's is left.
    */
-  #byRelation({ group, session }: Relative): string | undefined {
+  #byRelation({ pid, group, session }: Relative): string | undefined {
     for (const number of [group, session]) {
       const traits = this.#byLeader.get(number)
-      if (traits && [null, traits.recorded?.start].includes(startOf(number))) return traits.key
+      if (!traits) continue
+      const start = startOf(number)
+      if (start !== null) {
+        if (start === traits.recorded?.start) return traits.key
+        // The number may have gone to another leader since, who is gone too: then the mark tells.
+      } else if (traits.mark === null || this.#bears(pid, traits.mark)) return traits.key
     }
+  }
+
+  #bears(pid: number, mark: string): boolean {
+    return locksLimit(String(pid)).includes(mark) || bornIn(String(pid)).marks.includes(mark)
   }
 
   #addPid(pid: number, key: string): void {

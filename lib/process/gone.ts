@@ -33,7 +33,11 @@ export function probeOf(
 export function saysGone({ command, environment, cwd }: Probe): Promise<boolean> {
   const [file = '', ...args] = command
   return new Promise(resolve => {
-    const child = spawn(file, args, { cwd, env: environment, stdio: 'ignore', timeout: limit, killSignal: 'SIGKILL' })
-    child.on('error', () => resolve(false)).on('exit', code => resolve(code === 0))
+    try {
+      const child = spawn(file, args, { cwd, env: environment, stdio: 'ignore', timeout: limit, killSignal: 'SIGKILL' })
+      child.on('error', () => resolve(false)).on('exit', code => resolve(code === 0))
+    } catch {
+      resolve(false) // such as arguments that are too long
+    }
   })
 }

@@ -12,7 +12,12 @@ export interface Relative extends Process {
   readonly parent: number
   readonly group: number
   readonly session: number
+  /** A thread of the kernel's, which is nobody's. */
+  readonly isKernel: boolean
 }
+
+/** PF_KTHREAD in field 9 of /proc/PID/stat. */
+const kernelThread = 0x200000
 
 interface Stat extends Relative {
   readonly state: string
@@ -26,7 +31,8 @@ function statOf(pid: number): Stat | null {
     // The command's name stands in parentheses and may hold spaces and parentheses itself.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ', 20)
     const [state = '', parent, group, session] = fields
-    const numbers = { parent: Number(parent), group: Number(group), session: Number(session) }
+    const isKernel = (Number(fields[6]) & kernelThread) !== 0
+    const numbers = { parent: Number(parent), group: Number(group), session: Number(session), isKernel }
     return { pid, state, ...numbers, threads: Number(fields[17]), start: fields[19] as string }
   } catch {
     return null

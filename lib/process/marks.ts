@@ -25,6 +25,11 @@ export function innerMark(): string {
   return `1${randomDigits(15)}`
 }
 
+/** What could be a mark; null for any other text, which must not be looked for: an empty one stands everywhere. */
+export function asMark(text: string | null): string | null {
+  return text !== null && /^1\d{15,17}$/.test(text) ? text : null
+}
+
 function randomDigits(count: number): string {
   const digits = readFileSync('/proc/sys/kernel/random/uuid', 'latin1').replace(/\D/g, '')
   return digits.slice(0, count).padStart(count, '0')
@@ -105,7 +110,7 @@ export function bornIn(pid: string): Environment {
   const own = variableIn(environment, markVariable)
   const locks = variableIn(environment, lockMarksVariable)
   return {
-    marks: [...(own === null ? [] : [own]), ...(locks?.split(' ') ?? [])],
+    marks: [own, ...(locks?.split(' ') ?? [])].flatMap(mark => asMark(mark) ?? []),
     directory: variableIn(environment, directoryVariable),
   }
 }

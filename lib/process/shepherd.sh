@@ -38,11 +38,10 @@ prepare() {
   read -r _boot </proc/sys/kernel/random/boot_id
   read -r _home <"$_dir/group"
   [ "$_home" ] && [ -w "$_home/cgroup.procs" ] || _home=''
-  # Whoever started this has written it; a shepherd whose mark was removed makes another.
-  read -r _mark <"$_dir/mark" && [ "$_mark" ] || {
-    read -r _mark </proc/sys/kernel/random/uuid
-    printf '%s\n' "$_mark" >"$_dir/mark"
-  }
+  # Whoever started this has written it. Without a number that stands nowhere by chance nothing is started: it is what
+  # is looked for, and an empty one stands everywhere.
+  read -r _mark <"$_dir/mark" || _mark=''
+  case $_mark in *[!0-9]* | ????????????????????*) exit 0 ;; 1???????????????*) ;; *) exit 0 ;; esac
 }
 
 prepare "$@"
@@ -313,7 +312,7 @@ put_down() {
 # The same for whoever bears the mark, in its environment or as its limit.
 sweep() {
   _nap=20
-  while _marked=$(LC_ALL=C grep -lsF -e "$_mark" /proc/[0-9]*/environ /proc/[0-9]*/limits 9>&-); [ "$_marked" ]; do
+  while _marked=$(LC_ALL=C grep -lsF -e "$_mark" /proc/[0-9]*/environ /proc/[0-9]*/limits 9>&-); looked $? && [ "$_marked" ]; do
     _found=
     for _file in $_marked; do
       _one=${_file#/proc/} _one=${_one%/*}
@@ -325,6 +324,9 @@ sweep() {
     _news='' && nap
   done
 }
+
+# A grep that could not be run has not looked: too many arguments, no memory. Then builtins do, from the EXIT trap.
+looked() { [ "$1" -le 2 ] || exit; }
 
 # Everybody can read the limit, and set his own to it: whose it counts for is said in containment.ts.
 trusted() {

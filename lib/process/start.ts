@@ -8,7 +8,7 @@ import { attempt, readFact, removeFact, writeFact } from '../state/facts.ts'
 import { instanceOf, type PartitionFiles } from '../state/instance.ts'
 import { type Home, homeOf, joinFiles, makeGroup } from './groups.ts'
 import { inheritedEnvironment, launchAll } from './launch.ts'
-import { randomMark } from './marks.ts'
+import { asMark, randomMark } from './marks.ts'
 
 export interface Start {
   readonly files: PartitionFiles
@@ -88,8 +88,8 @@ function prepare(files: PartitionFiles, home: Home): void {
 
 /** It stays as long as the directory: what bears it may outlive any one process. */
 function markOf({ mark }: PartitionFiles): string {
-  const known = readFact(mark)
-  if (known !== null && /^\d{1,18}$/.test(known)) return known
+  const known = asMark(readFact(mark))
+  if (known !== null) return known
   const fresh = randomMark()
   writeFact(mark, fresh)
   return fresh

@@ -70,6 +70,7 @@ async function stopShepherds(stops: readonly Stop[], onGone: (gone: readonly Sto
   for (const stop of stops) begin(stop)
   let left = [...stops]
   const swept = new Set<Stop>()
+  const probes = new Probes()
   let quietSince: number | null = null
   while (left.length > 0) {
     const quiet = left.filter(isQuiet)
@@ -78,7 +79,7 @@ async function stopShepherds(stops: readonly Stop[], onGone: (gone: readonly Sto
       sweep(quiet, swept)
       quietSince = null
     }
-    const gone = await confirmed(quiet.filter(stop => swept.has(stop) && isGone(stop)))
+    const gone = quiet.filter(stop => swept.has(stop) && isGone(stop) && probes.isGone(stop))
     if (gone.length > 0) await onGone(gone)
     left = left.filter(stop => !gone.includes(stop))
     const late = left.filter(stop => bootClock() - begun > stop.grace + slack)
@@ -88,10 +89,20 @@ async function stopShepherds(stops: readonly Stop[], onGone: (gone: readonly Sto
   }
 }
 
-/** Those of which their own command says so too, where they have one. */
-async function confirmed(stops: readonly Stop[]): Promise<Stop[]> {
-  const answers = await Promise.all(stops.map(({ probe }) => (probe ? saysGone(probe) : true)))
-  return stops.filter((_, i) => answers[i])
+/** Asks the command of each that has one, again and again, and keeps nobody waiting for another's answer. */
+class Probes {
+  readonly #answers = new Map<Stop, 'asked' | 'gone'>()
+
+  /** Whether the definition's own command has said so, or there is none. */
+  isGone(stop: Stop): boolean {
+    const { probe } = stop
+    if (!probe || this.#answers.get(stop) === 'gone') return true
+    if (!this.#answers.has(stop)) {
+      this.#answers.set(stop, 'asked')
+      saysGone(probe).then(gone => (gone ? this.#answers.set(stop, 'gone') : this.#answers.delete(stop)))
+    }
+    return false
+  }
 }
 
 /** SIGKILL did not help, or the definition's own command does not say that it is gone. */

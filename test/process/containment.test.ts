@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { describe, it, type TestContext } from 'node:test'
 import { killMembers, livingOf, membersOf } from '../../lib/process/containment.ts'
 import { ownGroup } from '../../lib/process/groups.ts'
-import { processOf } from '../../lib/process/identity.ts'
+import { processOf, startOf as processStart } from '../../lib/process/identity.ts'
 import { forksSoFar, lowestPid, randomMark } from '../../lib/process/marks.ts'
 import { type PartitionFiles, partitionFiles } from '../../lib/state/instance.ts'
 import { directory } from '../fixtures/state.ts'
@@ -93,21 +93,41 @@ describe('what belongs to a partition', () => {
 
   it('is the process that was written down, its group, its session, and their descendants', async test => {
     const one = partition(directory(test), '1')
-    const unmarked = { PATH }
-    const script = `sleep 100 & setsid sh -c 'sleep 100 & exec sleep 100' & wait`
-    const leader = await start(test, unmarked, script)
+    const leader = await start(test, { PATH }, `sleep 100 & setsid sh -c 'sleep 100 & exec sleep 100' & wait`)
     writeFileSync(one.process, `${leader} ${processOf(leader)?.start}\n`)
     const all = await until('all to run', see => {
       const pids = see(found(one)[one.directory] ?? [])
       return pids.length === 4 && pids
     })
     assert.ok(all.includes(leader))
+    for (const pid of all) if (lives(pid)) process.kill(pid, 'SIGKILL')
+  })
+
+  it("is, of the group of a leader that is gone, only what bears the mark: the number may be another's by now", async test => {
+    const [one, two] = [partition(directory(test), '1'), partition(directory(test), '2', null)]
+    const leader = await start(test, { PATH }, 'sleep 100 & wait')
+    const recorded = `${leader} ${processOf(leader)?.start}\n`
+    for (const files of [one, two]) writeFileSync(files.process, recorded)
     process.kill(leader, 'SIGKILL')
     await until('the leader to be gone', () => !lives(leader))
-    const left = found(one)[one.directory] ?? []
-    assert.ok(left.length >= 1, 'what is left of its process group')
-    for (const pid of left) assert.ok(all.includes(pid))
-    for (const pid of all) if (lives(pid)) process.kill(pid, 'SIGKILL')
+    await until('its zombie to be gone', () => processStart(leader) === null)
+    assert.deepEqual(found(one), {})
+    // What a release without marks has started bears none.
+    assert.equal(found(two)[two.directory]?.length, 1)
+  })
+
+  it('is nobody by a mark that could stand anywhere', async test => {
+    const root = directory(test)
+    for (const [name, text] of [
+      ['empty', ''],
+      ['short', '7'],
+      ['word', 'unlimited'],
+    ] as const) {
+      const files = partition(root, name)
+      writeFileSync(files.mark, `${text}\n`)
+      await start(test, { WATCHBILL_MARK: text })
+      assert.deepEqual(found(files), {}, name)
+    }
   })
 
   it('is nobody who has the pid of a process that is gone', async test => {
