@@ -15,6 +15,7 @@ export function avoiding(
 ): Map<string, string> {
   const misplaced = [...avoided].filter(([id, instance]) => assignment.get(id) === instance).sort(byName)
   for (const [id, instance] of misplaced) {
+    if (assignment.get(id) !== instance) continue // it was given away in exchange for another meanwhile
     const others = members.filter(member => member.instance !== instance)
     const loads = Map.groupBy(assignment.keys(), partition => assignment.get(partition) as string)
     const load = (member: string) => loads.get(member)?.length ?? 0

@@ -54,7 +54,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'lease counted from the end of the read',
     file: 'lease/renew.ts',
-    edits: [['  extendLease(files, t0, bootClock())\n', '  extendLease(files, bootClock(), bootClock())\n']],
+    edits: [['extendLease(files, t0, bootClock())', 'extendLease(files, bootClock(), bootClock())']],
     seed: 1,
     faults: ['lost while a read is answered, then cut'],
   },

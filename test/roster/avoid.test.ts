@@ -74,6 +74,21 @@ describe('a partition that a member must not have', () => {
         for (const [id, who] of avoided) if (first.has(id)) assert.notEqual(first.get(id), who)
         assert.deepEqual(avoiding(roster(crew, ids, first), crew, avoided), first)
       }),
+      // Two that are given away in exchange for each other.
+      {
+        examples: [
+          [
+            {
+              members: 6,
+              partitions: 30,
+              avoid: [
+                [6, 1],
+                [4, 5],
+              ],
+            },
+          ],
+        ],
+      },
     )
   })
 })
