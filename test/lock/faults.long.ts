@@ -125,7 +125,7 @@ describe('never two', { concurrency: 5 }, () => {
 
   it('when its shepherd is stopped and Consul is gone: lock sees to it', async () => {
     const proxy = await FaultyConsul.start(a1().http)
-    const stage = await scene('held up', proxy.http)
+    const stage = await scene('held-up', proxy.http)
     process.kill(shepherdOf(stage), 'SIGSTOP')
     proxy.fault = () => 'never answers'
     await until('the worker to be gone', () => !lives(stage.first), { deadline: 9000 })
@@ -135,7 +135,7 @@ describe('never two', { concurrency: 5 }, () => {
 
   it('when Consul does not answer the holder: lost, it says why', async () => {
     const proxy = await FaultyConsul.start(a1().http)
-    const stage = await scene('cut off', proxy.http, beats => [
+    const stage = await scene('cut-off', proxy.http, beats => [
       'sh',
       '-c',
       'trap "" TERM; sh "$0" "$1"',
@@ -147,7 +147,7 @@ describe('never two', { concurrency: 5 }, () => {
     assert.equal(code, 111)
     assert.match(
       stderr,
-      /cannot finish cut off: the lease is over: cannot reach Consul at \S+: no answer within 1500 ms/,
+      /cannot finish cut-off: the lease is over: cannot reach Consul at \S+: no answer within 1500 ms/,
     )
     assert.ok(!lives(stage.first))
     await takenOver(stage)

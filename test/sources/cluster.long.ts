@@ -116,7 +116,7 @@ describe('a set that a server answers with', () => {
   })
 
   it('loses none of 20 that are added at the same moment from three agents, and the next fetch leaves them', async () => {
-    const added = Array.from({ length: 20 }, (_, n) => `hand ${n}`)
+    const added = Array.from({ length: 20 }, (_, n) => `hand-${n}`)
     await Promise.all(added.map((id, n) => watchbill(agents[n % 3] as Agent, 'add', id)))
     await inForce(1000, added)
     const asked = answer.asked
@@ -212,7 +212,7 @@ describe('a set that a server answers with', () => {
 
   async function killed(victim: Agent): Promise<void> {
     await victim.stop('SIGKILL')
-    list.push({ id: 'after the loss', n: 0 })
+    list.push({ id: 'after-the-loss', n: 0 })
     const begun = performance.now()
     const detected = 5000 // by tuned gossip, at most
     await inForce(detected + takeoverWait + guardInterval + every + slack)
