@@ -8,6 +8,7 @@ import type { Definition } from './definition/definition.ts'
 import { reason } from './errors.ts'
 import { enter } from './lease/enter.ts'
 import { endAll } from './lease/hand-over.ts'
+import { withoutMadeAnew } from './lease/made-anew.ts'
 import { adopt, reclaimAll } from './lease/reclaim.ts'
 import { claimAll } from './lease/takeover.ts'
 import { leaveTerms } from './lease/terms.ts'
@@ -71,7 +72,11 @@ async function hold(
     await startShepherds(snapshot.definition, starts)
   }
   await start([...adopted, ...steps.filter(step => step.do === 'start')].map(({ partition }) => partition))
-  const claims = steps.filter(step => step.do === 'claim')
+  const claims = await withoutMadeAnew(
+    context,
+    snapshot,
+    steps.filter(step => step.do === 'claim'),
+  )
   await saySoonUnready(context, snapshot, claims)
   if (snapshot.definition.run.per === 'partition') return claimAll(context, snapshot, claims, start)
   const held: string[] = []

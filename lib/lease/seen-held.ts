@@ -29,10 +29,12 @@ export function seenHeldText(seen: SeenHeld): string {
 
 /** Those that say they are clean, as they were made, although they were seen held. */
 export function doubtful(seen: SeenHeld, locks: ReadonlyMap<string, Lock>): string[] {
-  return [...seen.keys()].filter(id => {
-    const lock = locks.get(id)
-    return lock !== undefined && lock.session === null && lock.clean && lock.createIndex === lock.modifyIndex
-  })
+  return [...seen.keys()].filter(id => isAsMade(locks.get(id)))
+}
+
+/** It says that it is clean, and nobody has had it since it was made. */
+export function isAsMade(lock: Lock | undefined): boolean {
+  return lock !== undefined && lock.session === null && lock.clean && lock.createIndex === lock.modifyIndex
 }
 
 /**

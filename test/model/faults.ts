@@ -1,5 +1,4 @@
 /** Brings about what can go wrong in a run, and ends it. */
-import { encode } from '../../lib/names.ts'
 import type { Action } from './actions.ts'
 import { type Fleet, keys } from './fleet.ts'
 import { garbledAnswers, hostileWrites } from './garbled.ts'
@@ -113,7 +112,7 @@ export class Faults {
       case 'lock deleted':
         return consul.keys.has(lock) && consul.remove(lock)
       case 'lock made anew as clean':
-        return consul.keys.has(lock) && this.#haveSeen(partition) && this.#makeAnew(lock)
+        return consul.keys.has(lock) && this.#makeAnew(lock)
       case 'lock overwritten':
         return consul.keys.has(lock) && consul.put(lock, 'what is this')
       case 'lock overwritten as clean':
@@ -205,11 +204,6 @@ export class Faults {
   #garble(host: Host, nth: number, how: number): unknown {
     let left = nth
     return this.#fate(host, { instead: garbledAnswers[how] ?? {} }, () => left-- === 0)
-  }
-
-  /** Who never saw it held takes a lock that says it is clean: the README says so. */
-  #haveSeen(partition: string): boolean {
-    return this.#all('seen-held', text => text.split('\n').some(line => line.endsWith(` ${encode(partition)}`)))
   }
 
   /** Where everything is wiped, only who has seen the longest leases knows of them. */

@@ -4,9 +4,8 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Process, parseProcess, processOf, signal } from '../../../lib/process/identity.ts'
-import { readLine } from '../../../lib/state/facts.ts'
+import { namesIn, readLine } from '../../../lib/state/facts.ts'
 import { localPartitions } from '../../../lib/state/instance.ts'
-import { holderOf } from '../../../lib/state/lock-directory.ts'
 import { processes } from '../../cluster/stage.ts'
 import type { Agent } from '../../lab/cluster.ts'
 import { until } from '../../lab/until.ts'
@@ -32,6 +31,11 @@ function workers({ lab, agent }: Scene): Process[] {
 
 function killShepherds(scene: Scene): void {
   for (const shepherd of shepherds(scene)) signal(shepherd, 'SIGKILL')
+}
+
+/** Who holds a handler lock, by the name of its file alone: what stands in it names the host's boot, which is not the lab's. */
+function handlerIn(lock: string): Process | null {
+  return namesIn(lock).flatMap(name => parseProcess(name.replace('-', ' ')) ?? [])[0] ?? null
 }
 
 /** No partition of the host has a shepherd or a process any more, but for what left its group. */
@@ -188,8 +192,8 @@ export const processFaults: readonly Fault[] = [
       const { directory } = lab.files(agent)
       const held = async () => {
         await agent.reload()
-        const handler = await until('a handler', () => holderOf(`${directory}/handler.lock`), { every: 1 })
-        return signal(handler, 'SIGSTOP') && holderOf(`${directory}/handler.lock`)?.pid === handler.pid && handler
+        const handler = await until('a handler', () => handlerIn(`${directory}/handler.lock`), { every: 1 })
+        return signal(handler, 'SIGSTOP') && handlerIn(`${directory}/handler.lock`)?.pid === handler.pid && handler
       }
       const handler = await until('a handler that is stopped', held, { deadline: 30_000 })
       killAll(scene)
@@ -205,7 +209,7 @@ export const processFaults: readonly Fault[] = [
       const { lab, agent } = scene
       const lock = `${lab.files(agent).directory}/handler.lock`
       const { pid, start } = processOf(agent.pid as number) as Process
-      await until('the handlers to be done', () => holderOf(lock) === null, { every: 5 })
+      await until('the handlers to be done', () => handlerIn(lock) === null, { every: 5 })
       mkdirSync(lock, { recursive: true })
       writeFileSync(`${lock}/${pid}-${start}`, '')
       for (const path of [lock, `${lock}/${pid}-${start}`]) await lab.give(path)
