@@ -67,6 +67,11 @@ async function cutWithLongTerms(scene: Scene, then: (leader: Agent) => Promise<u
   return async () => {
     await lab.lan.plug(host)
     await lab.redefine(agent)
+    // What stays of an eviction: every later wait for a holder that nobody knows would be as long.
+    await insist('the terms to be forgotten', async () => {
+      const leader = await lab.cluster.leader()
+      await leader.api('DELETE', `/v1/kv/${keysOf(lab.definition.name).terms}`)
+    })
   }
 }
 
