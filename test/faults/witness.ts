@@ -16,8 +16,10 @@ const patience = 5000
 
 export class Witness {
   readonly #prefix: string
-  /** `<lock> <session>` -> since when some server has it without that session, boot-clock ms. */
-  readonly #lost = new Map<string, number>()
+  /** `<lock> <session>` -> since when some server has it without that session, boot-clock ms; again after each time it had it. */
+  readonly #lost = new Map<string, number[]>()
+  /** `<lock> <session>` that some server had anew since the last loss. */
+  readonly #anew = new Set<string>()
   #over = false
 
   /** @param prefix below which the locks are */
@@ -29,11 +31,11 @@ export class Witness {
   /** partition -> when it lost a session, in order. @param nameOf makes a partition of a key's last segment */
   losses(nameOf: (id: string) => string): Map<string, number[]> {
     const found = new Map<string, number[]>()
-    for (const [what, at] of this.#lost) {
+    for (const [what, times] of this.#lost) {
       const partition = nameOf(what.split(' ')[0] ?? '')
       found.set(
         partition,
-        [...(found.get(partition) ?? []), at].sort((a, b) => a - b),
+        [...(found.get(partition) ?? []), ...times].sort((a, b) => a - b),
       )
     }
     return found
@@ -42,6 +44,7 @@ export class Witness {
   /** What was seen so far is forgotten. */
   clear(): void {
     this.#lost.clear()
+    this.#anew.clear()
   }
 
   close(): void {
@@ -71,9 +74,14 @@ export class Witness {
 
   #compare(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): void {
     const now = bootClock()
+    for (const [lock, session] of after) if (before.get(lock) !== session) this.#anew.add(`${lock} ${session}`)
     for (const [lock, session] of before) {
       const what = `${lock} ${session}`
-      if (after.get(lock) !== session && !this.#lost.has(what)) this.#lost.set(what, now)
+      const times = this.#lost.get(what) ?? []
+      // The other servers show the same loss a little later.
+      if (after.get(lock) === session || (times.length > 0 && !this.#anew.has(what))) continue
+      this.#lost.set(what, [...times, now])
+      this.#anew.delete(what)
     }
   }
 }
