@@ -98,6 +98,7 @@ class Delivery {
     for (const one of all) this.#attend(one, urgent)
     await this.#forget()
     await startHooks(this.#run, this.#definition, this.#hooks)
+    await this.#earlier.removeAbandoned()
     if (this.#blocked) await this.#earlier.look()
   }
 

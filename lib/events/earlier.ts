@@ -29,13 +29,18 @@ type Run = Pick<Context, 'consul' | 'instance' | 'log'>
 
 /** All of it is told. Who cannot say so costs the next holder's hooks some time. */
 export async function nothingMoreToTell(run: Run, keys: Keys, events: readonly Event[]): Promise<void> {
-  const operations = events.flatMap(({ partition, details: { Token } }): Operation[] =>
-    partition === null || typeof Token !== 'string' ? [] : [{ Verb: 'delete', Key: keys.telling(partition, Token) }],
+  const told = events.flatMap(({ partition, details: { Token } }) =>
+    partition === null || typeof Token !== 'string' ? [] : [keys.telling(partition, Token)],
   )
+  await removeSoon(run, told, 'others are not told that all is told')
+}
+
+async function removeSoon(run: Run, keys: readonly string[], otherwise: string): Promise<void> {
+  const operations = keys.map((Key): Operation => ({ Verb: 'delete', Key }))
   const all = (async () => {
     for (let from = 0; from < operations.length; from += transactionLimit)
       await transact(run.consul, operations.slice(from, from + transactionLimit))
-  })().catch(error => run.log(`hooks: others are not told that all is told: ${reason(error)}`))
+  })().catch(error => run.log(`hooks: ${otherwise}: ${reason(error)}`))
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>(resolve => {
     timer = setTimeout(resolve, forgetLimit)
@@ -64,6 +69,8 @@ export class Earlier {
   /** instance -> what it had to tell, and since when that is so. */
   readonly #progress = new Map<string, { readonly what: string; readonly since: number }>()
   #silentSince: number | null = null
+  /** Of instances that told nothing in time. */
+  #abandoned: string[] = []
 
   constructor(run: Run, keys: Keys) {
     this.#run = run
@@ -84,6 +91,7 @@ export class Earlier {
       this.#run.log(`${known}; what it has still to tell of it comes later, or never`)
     }
     if (stuck.length > 0) this.#open = this.#open.filter(one => !stuck.includes(one))
+    this.#abandoned.push(...stuck.map(({ key }) => key))
     return open.length === stuck.length
   }
 
@@ -93,6 +101,12 @@ export class Earlier {
 
   #patienceWith(instance: string): number {
     return this.#present.has(instance) ? patience : patienceWithAbsent
+  }
+
+  /** The keys of a dead instance stay until whoever waited for it in vain removes them: the next one shall not wait too. */
+  async removeAbandoned(): Promise<void> {
+    const keys = this.#abandoned.splice(0)
+    if (keys.length > 0) await removeSoon(this.#run, keys, 'what a dead instance had still to tell is waited for again')
   }
 
   /** Asks Consul, but not all the time. */

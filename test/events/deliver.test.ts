@@ -126,6 +126,17 @@ describe('what is told of a partition', () => {
     assert.deepEqual(one.told(), ['acquired 9'])
   })
 
+  it('waits once for an instance that takes part no longer, and removes what it had still to tell', async t => {
+    const one = await hooked(t)
+    const left = keys.telling('0', '7')
+    await one.context.consul.request('PUT', `/v1/kv/${left}`, { body: JSON.stringify({ instance: other }) })
+    one.acquire('a1', '9')
+    one.look()
+    await one.deliver()
+    assert.deepEqual(one.told(), ['acquired 9'])
+    assert.equal(one.fake.memory.keys.has(left), false)
+  })
+
   it('waits for nobody whose turn comes later, and says itself when all is told', async t => {
     const one = await hooked(t)
     for (const [token, instance] of [
