@@ -10,46 +10,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cp, mkdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { execa } from 'execa'
+import { type Break, breaks } from './breaks.ts'
 import { missing } from './needs.ts'
-
-interface Break {
-  readonly name: string
-  readonly file: string
-  /** Text that stands in the file once, and what takes its place. */
-  readonly from: string
-  readonly to: string
-  /** What it must not survive. */
-  readonly fault: string
-  /** How often to try at most: some need chance on their side. */
-  readonly times: number
-}
-
-const breaks: readonly Break[] = [
-  {
-    name: 'the takeover wait is no longer than the lease',
-    file: 'lib/lease/lock-value.ts',
-    from: 'Math.min(lease + grace + margin, longestWait)',
-    to: 'Math.min(lease, longestWait)',
-    fault: 'cut-and-destroyed',
-    times: 6,
-  },
-  {
-    name: 'a lock is given back before its process is gone',
-    file: 'lib/process/stop.ts',
-    from: 'const gone = quiet.filter(stop => swept.has(stop) && isGone(stop))',
-    to: 'const gone = [...left]',
-    fault: 'leave',
-    times: 2,
-  },
-  {
-    name: 'shepherds do not look at the lease',
-    file: 'lib/process/shepherd.sh',
-    from: '[ "$_now" -lt "$_until" ]\n}',
-    to: 'true\n}',
-    fault: 'host-cut',
-    times: 1,
-  },
-]
 
 const root = resolve(import.meta.dirname, '../..')
 const wanted = process.argv.slice(2)
