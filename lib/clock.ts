@@ -1,10 +1,23 @@
 /** The boot clock (it also counts while the machine sleeps), the boot's identity, and durations. */
-import { readFileSync } from 'node:fs'
+import { openSync, readFileSync, readSync } from 'node:fs'
+
+const uptime = '/proc/uptime'
+let kept: number | null = null
 
 /** Milliseconds since boot, from /proc/uptime (10 ms steps), the clock that the shepherd reads too. */
 export function bootClock(): number {
-  const text = readFileSync('/proc/uptime', 'latin1')
+  const text = kept === null ? readFileSync(uptime, 'latin1') : readFrom(kept)
   return Math.round(Number.parseFloat(text) * 1000)
+}
+
+/** From here on the clock is read through a file that is open already, so also when the system opens no more. */
+export function keepClock(): void {
+  kept ??= openSync(uptime, 'r')
+}
+
+function readFrom(file: number): string {
+  const buffer = Buffer.alloc(64)
+  return buffer.toString('latin1', 0, readSync(file, buffer, 0, buffer.length, 0))
 }
 
 /** The kernel's random id of this boot. */

@@ -126,6 +126,7 @@ user() {
 
 # What is left to a shell that cannot fork, and is alone: builtins. It cannot wait, so it kills and looks again.
 last() {
+  exec 0<&- # where there is no descriptor left, this is one to read with
   read -r _skip _skip _skip _parent _skip </proc/$$/stat
   [ "$_parent" != "$PPID" ] || exit 3
   for _try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do

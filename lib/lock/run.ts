@@ -1,7 +1,7 @@
 /** The command and its shepherd, from the start until nothing of them is left. */
 import type { ChildProcess } from 'node:child_process'
 import { openSync, unlinkSync, writeSync } from 'node:fs'
-import { bootClock } from '../clock.ts'
+import { bootClock, keepClock } from '../clock.ts'
 import { reason, Temporary } from '../errors.ts'
 import { asCalled } from '../process/caller.ts'
 import { livingOf } from '../process/containment.ts'
@@ -56,6 +56,7 @@ export class Run {
 
   /** @param mark what everything bears that comes from the command: it stands in `environment` */
   constructor(command: readonly [string, ...string[]], environment: NodeJS.ProcessEnv, mark: Mark, { grace }: Terms) {
+    keepClock()
     const { promise, resolve } = Promise.withResolvers<Ended>()
     this.over = promise
     this.#resolve = resolve
@@ -86,12 +87,23 @@ export class Run {
       this.#child = child
       child.on('error', error => this.#finish({ code: null, signal: null, failed: reason(error) }))
       child.on('exit', (code, signal) => this.#finish({ code, signal, failed: null }))
+      // Should a fault of ours end `lock`, the command goes first: one with capabilities does not die with us.
+      process.once('uncaughtExceptionMonitor', () => child.kill('SIGKILL'))
     } catch (error) {
       this.#finish({ code: null, signal: null, failed: reason(error) }) // such as arguments that are too long
     }
-    if (this.#child?.pid !== undefined) this.#process = processOf(this.#child.pid)
-    if (this.#child?.pid) this.#since = { pid: this.#child.pid, forks }
+    const { pid } = this.#child ?? {}
+    if (pid !== undefined) this.#know(pid, forks)
     this.extend(this.#end)
+  }
+
+  #know(pid: number, forks: number): void {
+    this.#since = { pid, forks }
+    try {
+      this.#process = processOf(pid)
+    } catch {
+      // The system cannot look at anything: what the command is known by then is that it is our child.
+    }
   }
 
   /** To the command alone. */
@@ -142,16 +154,29 @@ export class Run {
   #herd(): void {
     // Nothing of the user's environment, and no mark: neither a token nor a sweep reaches it.
     const env = { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin` }
-    const shepherd = spawn('/bin/sh', [script, String(this.#grace), this.#mark.number], {
+    const shepherd = this.#spawned('/bin/sh', [script, String(this.#grace), this.#mark.number], {
       cwd: '/',
       env,
       detached: true,
       stdio: ['pipe', 'ignore', 'ignore', this.#note],
     })
+    if (shepherd === null) {
+      if (this.#child !== null) this.#settle() // which tries again
+      return
+    }
     this.#shepherd = shepherd
     shepherd.stdin?.on('error', () => {}) // it may be gone before it is told
     shepherd.on('error', () => this.#left(shepherd, null)).on('exit', status => this.#left(shepherd, status))
     if (this.#stopped !== null || this.#ended !== null) this.#ask()
+  }
+
+  /** null when the system refuses in a way that Node throws for, such as having no memory to fork. */
+  #spawned(...args: Parameters<typeof spawn>): ChildProcess | null {
+    try {
+      return spawn(...args)
+    } catch {
+      return null
+    }
   }
 
   /** Its work is done, and its status says whether there was anything to stop; or somebody killed it. */
@@ -179,7 +204,10 @@ export class Run {
   #forceAt(end: number): void {
     clearTimeout(this.#force)
     const over = () => {
-      if (this.#shepherd === null) this.#signalAll('SIGTERM')
+      if (this.#shepherd === null) {
+        this.#stopped ??= leaseOver
+        this.#signalAll('SIGTERM')
+      }
       this.#force = setTimeout(held, end + this.#grace + slack - bootClock())
     }
     const held = () => {
@@ -198,8 +226,15 @@ export class Run {
     this.#force = setTimeout(() => this.#killAll(), rest)
   }
 
+  /** As long as the command has not ended its pid is nobody else's: it is signalled without a look at /proc. */
   #signalAll(name: NodeJS.Signals): void {
-    for (const process of this.#living()) signal(process, name)
+    const command = this.#ended === null ? this.#child : null
+    command?.kill(name)
+    try {
+      for (const process of this.#living()) if (process.pid !== command?.pid) signal(process, name)
+    } catch {
+      // The system cannot look at anything, and so signals nobody else: it is tried again until it can.
+    }
   }
 
   /** All that came from the command and lives. @throws never: who cannot look takes it for living */

@@ -24,7 +24,19 @@ interface Stat extends Relative {
   readonly threads: number
 }
 
-/** null when /proc does not show it: it is gone, or /proc is mounted with hidepid. */
+/** What the system answers when it cannot look at all. */
+const cannotLook = ['EMFILE', 'ENFILE', 'ENOMEM', 'EIO']
+
+/**
+ * For who could not read what /proc says of a process: it is gone, or hidden from us.
+ * @throws what was caught, when the system cannot look: that says nothing of the process
+ */
+export function goneOrHidden(error: unknown): null {
+  if (cannotLook.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  return null
+}
+
+/** null when /proc does not show it: it is gone, or /proc is mounted with hidepid. @throws when nothing can be read */
 function statOf(pid: number): Stat | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8') // for which Node has a fast way
@@ -34,8 +46,8 @@ function statOf(pid: number): Stat | null {
     const isKernel = (Number(fields[6]) & kernelThread) !== 0
     const numbers = { parent: Number(parent), group: Number(group), session: Number(session), isKernel }
     return { pid, state, ...numbers, threads: Number(fields[17]), start: fields[19] as string }
-  } catch {
-    return null
+  } catch (error) {
+    return goneOrHidden(error)
   }
 }
 
@@ -55,8 +67,8 @@ export function processOf(pid: number): Process | null {
 export function userOf(pid: number): number | null {
   try {
     return Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1])
-  } catch {
-    return null
+  } catch (error) {
+    return goneOrHidden(error)
   }
 }
 
@@ -135,7 +147,7 @@ export function programOf({ pid }: Process): string | null {
   try {
     const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
     return words.flatMap(word => ours.exec(word)?.[1] ?? [])[0] ?? null
-  } catch {
-    return null // gone
+  } catch (error) {
+    return goneOrHidden(error)
   }
 }

@@ -8,6 +8,7 @@
  * root can read.
  */
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
+import { goneOrHidden } from './identity.ts'
 
 /** The variable that holds the mark of a partition, and the one that holds those of locks, the innermost last. */
 export const markVariable = 'WATCHBILL_MARK'
@@ -38,7 +39,7 @@ function randomDigits(count: number): string {
 /** Read into one buffer for all: readFileSync would take three times as long, for it makes one of 64 KiB for each. */
 let room = Buffer.allocUnsafe(1 << 16)
 
-/** Until the next call; null when it cannot be read. */
+/** Until the next call; null when it is gone, or may not be read. @throws when the system cannot look at all */
 function readProc(pid: string, name: string): Buffer | null {
   let file: number | undefined
   try {
@@ -49,8 +50,8 @@ function readProc(pid: string, name: string): Buffer | null {
       read = readSync(file, room, length, room.length - length, null)
     }
     return room.subarray(0, length)
-  } catch {
-    return null
+  } catch (error) {
+    return goneOrHidden(error)
   } finally {
     if (file !== undefined) closeSync(file)
   }
@@ -93,8 +94,8 @@ function hasMemory(pid: string): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[20] !== '0'
-  } catch {
-    return false // gone
+  } catch (error) {
+    return goneOrHidden(error) !== null
   }
 }
 
