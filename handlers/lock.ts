@@ -3,7 +3,7 @@
  * Reads:          Consul
  * May change:     the keys of this lock, its own session; starts the command and stops what came from it
  * Never changes:  what another holder has; services and their partitions
- * Exits:          as the command does, 128+n for a signal; 1 not to be had in time; 111 lost, or it ran too long
+ * Exits:          as the command does, 128+n for a signal; 1, or -E, not to be had in time; 111 lost, or it ran too long
  */
 import { program, remark } from '../lib/frame.ts'
 import { lock } from '../lib/lock/lock.ts'
@@ -15,9 +15,16 @@ program({
   name: 'lock',
   about: 'Runs a command while it holds a lock: one at a time in the data center.',
   args: {
-    name: { type: 'positional', description: 'the name of the lock: any characters', required: false },
+    lock: { type: 'positional', description: 'the name of the lock: any characters', required: false },
     'no-wait': { type: 'boolean', description: 'exit 1 at once when somebody else holds it' },
     wait: { type: 'string', description: 'exit 1 when it was not to be had within this time (default: for ever)' },
+    'conflict-exit-code': {
+      ...{ type: 'string', alias: 'E', default: '1' },
+      description: 'the exit status for that, to tell it from the command’s own 1',
+    },
+    name: { type: 'string', description: 'who you are, for those who find it held: "nightly build 12"' },
+    shell: { type: 'boolean', description: 'the command is one word, a line for $SHELL (or /bin/sh)' },
+    'pass-stdin': { type: 'boolean', description: 'give the command our stdin, also when it is no terminal' },
     slots: { type: 'string', description: 'how many may hold it at a time', default: '1' },
     timeout: { type: 'string', description: 'stop the command when it runs longer, such as 5m' },
     lease: { type: 'string', description: 'how long the command may run on without Consul', default: '10s' },
@@ -26,7 +33,7 @@ program({
     ...consulArgs,
   },
   command: true,
-  exits: "the command's status, 128+n for a signal; 1 not to be had in time",
+  exits: "the command's status, 128+n for a signal; 1, or --conflict-exit-code, not to be had in time",
   deadline: null,
   run: (args, command) => {
     runBelowInit()

@@ -14,6 +14,7 @@ async function contender(t: TestContext, name: string, wait: number | null = 0) 
   const keys = lockKeysOf(name)
   const order: Order = {
     ...{ name, command: ['true'], terms: { lease: 10_000, grace: 3000 }, slots: 1, wait, timeout: null },
+    ...{ label: null, passStdin: false, conflict: 1 },
   }
   const warned: string[] = []
   const signals = { first: null as NodeJS.Signals | null, came: new Promise<null>(() => {}) } as Signals

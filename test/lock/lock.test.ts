@@ -11,7 +11,7 @@ import { overlaps } from '../lab/beats.ts'
 import { sharedCluster } from '../lab/in-tests.ts'
 import { home } from '../lab/install.ts'
 import { until } from '../lab/until.ts'
-import { Beats, type HowToLock, keysOfLock, Locker, sessions, under, worker } from './locker.ts'
+import { Beats, fromSources, type HowToLock, keysOfLock, Locker, sessions, under, worker } from './locker.ts'
 
 const cluster = sharedCluster({ clients: 0 })
 const agent = () => cluster().agent('s1')
@@ -23,8 +23,25 @@ const waits = ['sh', '-c', 'echo there; exec sleep 100']
 describe('the command', { concurrency: 4 }, () => {
   it('has stdin, stdout and stderr, and passes its status on', async () => {
     const script = 'cat; echo "to stderr $1" >&2; exit 7'
-    const { code, stdout, stderr } = await run(['pipes', '--', 'sh', '-c', script, 'sh', '--no-wait'], { stdin: 'in' })
+    const words = ['pipes', '--pass-stdin', '--', 'sh', '-c', script, 'sh', '--no-wait']
+    const { code, stdout, stderr } = await run(words, { stdin: 'in' })
     assert.deepEqual({ code, stdout, stderr }, { code: 7, stdout: 'in', stderr: 'to stderr --no-wait\n' })
+  })
+
+  it('leaves a loop what the loop reads, unless it is given it', async () => {
+    const script = 'while read -r line; do echo "$line"; "$@" -- tr a-z A-Z; done'
+    const loop = ['/bin/sh', '-c', script, 'sh', ...fromSources] as const
+    const [without, given] = await Promise.all([
+      run(['loop'], { stdin: 'a\nb\n', program: loop }),
+      run(['given', '--pass-stdin'], { stdin: 'a\nb\n', program: loop }),
+    ])
+    assert.deepEqual([without.stdout, given.stdout], ['a\nb\n', 'a\nB\n'])
+  })
+
+  it('may be a line for the shell', async () => {
+    const env = { SHELL: '/bin/sh', MINE: 'mine' }
+    const { code, stdout } = await run(['shell', '--shell', '--', 'echo "$MINE" | tr a-z A-Z; exit 1'], { env })
+    assert.deepEqual([code, stdout], [1, 'MINE\n'])
   })
 
   it('that a signal ended is 128 + n', async () => {
@@ -128,17 +145,19 @@ describe('a lock', { concurrency: 4 }, () => {
   })
 
   it('that is held is not waited for with --no-wait, or longer than --wait, and its holder is named', async () => {
-    const holder = lock('held', '--', ...waits)
+    const holder = lock('held', '--name', 'run #12', '--', ...waits)
     await holder.said('there')
     const began = performance.now()
     const [now, later] = await Promise.all([
-      run(['held', '--no-wait', '--', 'echo', 'no']),
+      run(['held', '--no-wait', '-E', '75', '--', 'echo', 'no']),
       run(['held', '--wait', '1s', '--', 'echo', 'no']),
     ])
     assert.ok(performance.now() - began >= 1000)
-    for (const { code, stdout, stderr } of [now, later]) {
-      assert.deepEqual([code, stdout], [1, ''])
-      assert.match(stderr, new RegExp(`^lock: held is held by \\S+:${holder.pid} since 20\\d\\d-\\S+Z\n$`))
+    assert.deepEqual([now.code, later.code], [75, 1])
+    const who = new RegExp(`^lock: held is held by run #12 \\(\\S+:${holder.pid}\\) since 20\\d\\d-\\S+Z\\n$`)
+    for (const { stdout, stderr } of [now, later]) {
+      assert.equal(stdout, '')
+      assert.match(stderr, who)
     }
     holder.kill('SIGTERM')
     assert.equal((await run(['held', '--wait', '10s', '--', 'echo', 'yes'])).stdout, 'yes\n')
