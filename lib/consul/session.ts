@@ -53,6 +53,7 @@ export async function newSession(
 export async function renewSession(consul: Consul, id: string, node?: string): Promise<Session | null> {
   const answer = await consul.request('PUT', `/v1/session/renew/${encodeURIComponent(id)}`, {
     ok: [200, 404],
+    repeatable: true,
     ...(node && { on: node }),
   })
   if (answer.status === 404) return sessionInfo(consul, id) // a proxy answers 404 too
@@ -84,7 +85,8 @@ export async function destroySession(
   consul: Consul,
   { ID, Node }: Pick<Session, 'ID'> & Partial<Session>,
 ): Promise<void> {
-  await consul.request('PUT', `/v1/session/destroy/${encodeURIComponent(ID)}`, Node ? { on: Node } : {})
+  const path = `/v1/session/destroy/${encodeURIComponent(ID)}`
+  await consul.request('PUT', path, { repeatable: true, ...(Node && { on: Node }) })
 }
 
 /** All sessions that live on a node. @throws Denied when the token may not see them: then Consul answers that there are none */

@@ -99,4 +99,21 @@ describe('a waiter', () => {
       assert.equal(warned.length, 1)
     })
   }
+
+  for (const done of [true, false]) {
+    it(`whose connection is closed when it takes the lock holds it once, ${done ? 'which was done' : 'which was not done'}`, async t => {
+      const { contest, fake, memory, keys } = await contender(t, 'deploy', 5000)
+      memory.put(keys.spec, spec)
+      memory.put(keys.slot(0), '{"clean":true}')
+      const tries: string[] = []
+      fake.script = request => {
+        if (!request.operations.some(({ Verb }) => Verb === 'lock') || tries.push(request.body) > 1) return undefined
+        if (done) memory.answer(request)
+        return { cut: true }
+      }
+      const held = await contest.win()
+      assert.equal(memory.keys.get(keys.slot(0))?.Session, held?.session)
+      assert.deepEqual([tries.length, memory.sessions.size], [done ? 1 : 2, 1])
+    })
+  }
 })

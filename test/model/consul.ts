@@ -22,6 +22,8 @@ export interface Reply {
   readonly text?: unknown
   readonly index?: number | null
   readonly headers?: Readonly<Record<string, string>>
+  /** The connection is closed instead. */
+  readonly cut?: true
 }
 
 export interface Service {
