@@ -5,10 +5,10 @@
  * Never changes:  what another holder has; services and their partitions
  * Exits:          as the command does, 128+n for a signal; 1, or -E, not to be had in time; 111 lost, or it ran too long
  */
-import { program, remark } from '../lib/frame.ts'
+import { print, program, remark } from '../lib/frame.ts'
 import { lock } from '../lib/lock/lock.ts'
-import { orderFrom } from '../lib/lock/order.ts'
-import { consulArgs, withConsul } from '../lib/operator.ts'
+import { nameToList, orderFrom } from '../lib/lock/order.ts'
+import { consulArgs, jsonArg, withConsul } from '../lib/operator.ts'
 import { runBelowInit } from '../lib/process/init.ts'
 
 program({
@@ -29,16 +29,26 @@ program({
     timeout: { type: 'string', description: 'stop the command when it runs longer, such as 5m' },
     lease: { type: 'string', description: 'how long the command may run on without Consul', default: '10s' },
     grace: { type: 'string', description: 'between SIGTERM and SIGKILL', default: '3s' },
+    list: { type: 'boolean', description: 'run nothing: say who holds the lock, or all locks, and who waits' },
+    ...jsonArg,
     verbose: { type: 'boolean', description: 'say on stderr what it waits for and does' },
     ...consulArgs,
   },
   command: true,
   exits: "the command's status, 128+n for a signal; 1, or --conflict-exit-code, not to be had in time",
   deadline: null,
-  run: (args, command) => {
+  run: async (args, command) => {
+    const warn = (line: string) => remark(`lock: ${line}`)
+    if (args.list) {
+      const name = nameToList(args, command)
+      const { listLines, listLocks, unseenRemark } = await import('../lib/lock/list.ts')
+      const { locks, unseen } = await withConsul(args, consul => listLocks(consul, name))
+      if (unseen) warn(unseenRemark)
+      print(args.json ? JSON.stringify(locks) : listLines(locks, name))
+      return 0
+    }
     runBelowInit()
     const order = orderFrom(args, command)
-    const warn = (line: string) => remark(`lock: ${line}`)
     const say = args.verbose ? warn : () => {}
     return withConsul(args, consul => lock(order, consul, { warn, say }))
   },

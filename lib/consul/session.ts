@@ -101,9 +101,9 @@ export async function sessionsOn(consul: Consul, node: string): Promise<readonly
   return sessions
 }
 
-/** The names of all sessions in the data center. */
-export async function sessionNames(consul: Consul): Promise<readonly string[]> {
-  const sessions = await consul.json<Session[]>('GET', '/v1/session/list?consistent')
-  if (!Array.isArray(sessions)) throw new Temporary('cannot list the sessions; it is tried again')
-  return sessions.map(session => String(session?.Name))
+/** All sessions in the data center that the token may see: Consul leaves the others out, without a word. */
+export async function allSessions(consul: Consul): Promise<readonly Session[]> {
+  const sessions = await consul.json<unknown>('GET', '/v1/session/list?consistent')
+  if (!isSessions(sessions)) throw new Temporary('cannot list the sessions; it is tried again')
+  return sessions
 }

@@ -36,6 +36,7 @@ export interface Arguments {
   readonly shell?: boolean | undefined
   readonly 'pass-stdin'?: boolean | undefined
   readonly 'conflict-exit-code'?: string | undefined
+  readonly json?: boolean | undefined
   /** `--no-wait` is the "no" of `--wait`, as citty reads it. */
   readonly wait?: string | boolean | undefined
   readonly timeout?: string | undefined
@@ -48,6 +49,7 @@ export interface Arguments {
 export function orderFrom(args: Arguments, rest: readonly string[], env: NodeJS.ProcessEnv = process.env): Order {
   const [name, [program, ...words]] = nameAndCommand(args.lock, rest)
   if (program === undefined) throw wrong('there is no command; give it after --')
+  if (args.json) throw wrong('--json goes with --list')
   return {
     name,
     command: args.shell ? shellCommand(program, words, env) : [program, ...words],
@@ -79,6 +81,13 @@ function labelFrom(text: string): string {
 function conflictFrom(text: string): number {
   if (/^\d{1,3}$/.test(text) && Number(text) <= 255) return Number(text)
   throw wrong(`--conflict-exit-code ${text} is no number from 0 to 255`)
+}
+
+/** The lock that `--list` is about; null for all. @throws Permanent for a command */
+export function nameToList({ lock }: { readonly lock?: string | undefined }, rest: readonly string[]): string | null {
+  const [name = null, ...more] = lock === undefined ? rest : [lock, ...rest]
+  if (more.length > 0) throw wrong(`--list runs nothing, and "${more[0]}" is one argument too many`)
+  return name
 }
 
 /** A name that begins with a dash stands behind the first `--`, and the command behind a second one. */

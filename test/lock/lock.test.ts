@@ -259,16 +259,39 @@ describe('a waiter', { concurrency: 4 }, () => {
     })
   }
 
-  it('asks Consul once, and then hears from it', async () => {
+  it('asks Consul, says that it waits, and then hears from it', async () => {
     const holder = lock('quiet', '--', ...waits)
     await holder.said('there')
     const waiter = new Locker(agent(), ['quiet', '--', 'true'], { env: { DEBUG: '1' } })
-    await until('the waiter to have looked', () => waiter.stderr.includes('GET'))
+    await until('the waiter to have said that it waits', () => waiter.stderr.includes('/v1/session/create'))
     const other = await run(['quiet', '--wait', '2500ms', '--', 'true'])
     assert.equal(other.code, 1)
-    assert.equal(waiter.stderr.split('\n').filter(line => line.startsWith('debug:')).length, 1, waiter.stderr)
+    const asked = waiter.stderr.split('\n').flatMap(line => /^debug: (\w+ \S+?)[?\s]/.exec(line)?.[1] ?? [])
+    const look = 'GET /v1/kv/watchbill/.lock/quiet/'
+    assert.deepEqual(asked, [look, look, 'PUT /v1/session/create'], waiter.stderr)
     holder.kill('SIGTERM')
     assert.equal((await waiter.ended).code, 0)
+  })
+
+  it('is listed once it has waited for a while, and no longer when it has its turn, or gave up', async () => {
+    const listed = async () => JSON.parse((await run(['--list', 'seen', '--json'])).stdout)[0]
+    const holder = lock('seen', '--', ...waits)
+    await holder.said('there')
+    const waiter = lock('seen', '--name', 'second try', '--', 'true')
+    const hasty = lock('seen', '--', 'true')
+    const { holders, waiters } = await until('both to be listed', async see => {
+      const lock = see(await listed())
+      return lock.waiters.length === 2 && lock
+    })
+    assert.match(holders[0].by, new RegExp(`:${holder.pid}$`))
+    const expected = [new RegExp(`:${hasty.pid}$`), new RegExp(`^second try \\(.*:${waiter.pid}\\)$`)]
+    for (const who of expected) assert.ok(waiters.some(({ by }: { by: string }) => who.test(by)))
+    hasty.kill('SIGTERM')
+    assert.equal((await hasty.ended).code, 143)
+    assert.equal((await listed()).waiters.length, 1)
+    holder.kill('SIGTERM')
+    assert.equal((await waiter.ended).code, 0)
+    assert.deepEqual(await listed(), { name: 'seen', slots: 1, holders: [], waiters: [] })
   })
 })
 
