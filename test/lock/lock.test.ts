@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
+import { mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
 import { makeRelease } from '../../lib/configure/release.ts'
 import { Consul } from '../../lib/consul/http.ts'
@@ -310,4 +311,29 @@ describe('the program watchbill', { concurrency: 2 }, () => {
     locker.kill('SIGKILL')
     await until('the command to be gone', () => under(agent(), 'launched').length === 0, { deadline: 3000 })
   })
+})
+
+describe('what the documentation says to type', () => {
+  for (const [file, section] of [
+    ['README.md', /^## Lock\n.*?(?=^## )/ms],
+    ['docs/lock.md', /.*/s],
+  ] as const) {
+    it(`in ${file} runs as it is written`, async () => {
+      const [text = ''] = section.exec(readFileSync(join(home, file), 'utf8')) ?? []
+      const blocks = Array.from(text.matchAll(/^```sh\n(.*?)^```/gms), ([, block = '']) => block)
+      const lines = blocks.flatMap(block => block.split('\n')).filter(line => line.includes('watchbill lock'))
+      assert.ok(lines.length > 5, `${lines.length} lines`)
+      const folder = mkdtempSync(join(agent().folder, 'typed-'))
+      symlinkSync(join(handlers, 'watchbill.js'), join(folder, 'watchbill'))
+      for (const name of ['deploy.sh', 'import.sh', 'backup.sh', 'nightly.sh', 'ssh'])
+        writeFileSync(join(folder, name), '#!/bin/sh\nexec cat\n', { mode: 0o755 })
+      writeFileSync(join(folder, 'hosts'), 'web1\nweb2\n')
+      const env = { PATH: `${folder}:${dirname(process.execPath)}:${agent().env.PATH}` }
+      for (const line of lines) {
+        const program = ['/bin/sh', '-c', `cd ${folder} && ${line}`] as const
+        const { code, stderr } = await new Locker(agent(), [], { program, env }).ended
+        assert.equal(code, 0, `${line}\n${stderr}`)
+      }
+    })
+  }
 })
