@@ -7,7 +7,7 @@ import { type Below, base64, entriesBelow, type Operation, transact } from '../c
 import { isRefusal } from '../consul/permission.ts'
 import { RefusedKey } from '../consul/refused-key.ts'
 import { allSessions, destroySession, newSession } from '../consul/session.ts'
-import { Permanent, reason } from '../errors.ts'
+import { Permanent, reason, Temporary } from '../errors.ts'
 import { type FreeLock, refreshFree } from '../lease/free.ts'
 import { cleanValue, heldValue } from '../lease/lock-value.ts'
 import { longest } from '../lease/terms.ts'
@@ -261,6 +261,8 @@ export class Contest {
   /** The first one is short: then others are shown that it waits. */
   async #query(consul: Consul): Promise<Below> {
     await this.#shown.show(consul)
+    // Closed meanwhile, it would be opened again by a query that nobody waits for.
+    if (this.#waiting !== consul) throw new Temporary('cannot wait: something else came first; it is looked again')
     const { due } = this.#shown
     const wait = due ? Math.min(due, longestQuery) : longestQuery
     return entriesBelow(consul, this.#contender.keys.root, this.#index, wait)
