@@ -319,7 +319,7 @@ describe('what the documentation says to type', () => {
     ['docs/lock.md', /.*/s],
   ] as const) {
     it(`in ${file} runs as it is written`, async () => {
-      const [text = ''] = section.exec(readFileSync(join(home, file), 'utf8')) ?? []
+      const [text = ''] = section.exec(readFileSync(join(import.meta.dirname, '../..', file), 'utf8')) ?? []
       const blocks = Array.from(text.matchAll(/^```sh\n(.*?)^```/gms), ([, block = '']) => block)
       const lines = blocks.flatMap(block => block.split('\n')).filter(line => line.includes('watchbill lock'))
       assert.ok(lines.length > 5, `${lines.length} lines`)
