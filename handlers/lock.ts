@@ -3,35 +3,52 @@
  * Reads:          Consul
  * May change:     the keys of this lock, its own session; starts the command and stops what came from it
  * Never changes:  what another holder has; services and their partitions
- * Exits:          as the command does, 128+n for a signal; 1 not to be had in time; 111 lost, or it ran too long
+ * Exits:          as the command does, 128+n for a signal; 1, or -E, not to be had in time; 111 lost, or it ran too long
  */
-import { program, remark } from '../lib/frame.ts'
+import { print, program, remark } from '../lib/frame.ts'
 import { lock } from '../lib/lock/lock.ts'
-import { orderFrom } from '../lib/lock/order.ts'
-import { consulArgs, withConsul } from '../lib/operator.ts'
+import { nameToList, orderFrom } from '../lib/lock/order.ts'
+import { consulArgs, jsonArg, withConsul } from '../lib/operator.ts'
 import { runBelowInit } from '../lib/process/init.ts'
 
 program({
   name: 'lock',
   about: 'Runs a command while it holds a lock: one at a time in the data center.',
   args: {
-    name: { type: 'positional', description: 'the name of the lock: any characters', required: false },
+    lock: { type: 'positional', description: 'the name of the lock: any characters', required: false },
     'no-wait': { type: 'boolean', description: 'exit 1 at once when somebody else holds it' },
     wait: { type: 'string', description: 'exit 1 when it was not to be had within this time (default: for ever)' },
+    'conflict-exit-code': {
+      ...{ type: 'string', alias: 'E', default: '1' },
+      description: 'the exit status for that, to tell it from the command’s own 1',
+    },
+    name: { type: 'string', description: 'who you are, for those who find it held: "nightly build 12"' },
+    shell: { type: 'boolean', description: 'the command is one word, a line for $SHELL (or /bin/sh)' },
+    'pass-stdin': { type: 'boolean', description: 'give the command our stdin, also when it is no terminal' },
     slots: { type: 'string', description: 'how many may hold it at a time', default: '1' },
     timeout: { type: 'string', description: 'stop the command when it runs longer, such as 5m' },
     lease: { type: 'string', description: 'how long the command may run on without Consul', default: '10s' },
     grace: { type: 'string', description: 'between SIGTERM and SIGKILL', default: '3s' },
+    list: { type: 'boolean', description: 'run nothing: say who holds the lock, or all locks, and who waits' },
+    ...jsonArg,
     verbose: { type: 'boolean', description: 'say on stderr what it waits for and does' },
     ...consulArgs,
   },
   command: true,
-  exits: "the command's status, 128+n for a signal; 1 not to be had in time",
+  exits: "the command's status, 128+n for a signal; 1, or --conflict-exit-code, not to be had in time",
   deadline: null,
-  run: (args, command) => {
+  run: async (args, command) => {
+    const warn = (line: string) => remark(`lock: ${line}`)
+    if (args.list) {
+      const name = nameToList(args, command)
+      const { listLines, listLocks, unseenRemark } = await import('../lib/lock/list.ts')
+      const { locks, unseen } = await withConsul(args, consul => listLocks(consul, name))
+      if (unseen) warn(unseenRemark)
+      print(args.json ? JSON.stringify(locks) : listLines(locks, name))
+      return 0
+    }
     runBelowInit()
     const order = orderFrom(args, command)
-    const warn = (line: string) => remark(`lock: ${line}`)
     const say = args.verbose ? warn : () => {}
     return withConsul(args, consul => lock(order, consul, { warn, say }))
   },

@@ -127,16 +127,29 @@ export function keysOf(service: string) {
 
 export type Keys = ReturnType<typeof keysOf>
 
+/** Where the locks of `watchbill lock` stand. */
+export const locksRoot = 'watchbill/.lock/'
+
 /**
  * The Consul keys of one lock of `watchbill lock`. No service can have the name `.lock`: its leading dot would be encoded.
  * @param name any characters. @throws Permanent when it is empty, or takes more than 200 bytes encoded
  */
 export function lockKeysOf(name: string) {
-  const root = `watchbill/.lock/${segment('lock name', name)}/`
+  const root = `${locksRoot}${segment('lock name', name)}/`
   return { root, spec: `${root}spec`, slots: `${root}slot/`, slot: (number: number) => `${root}slot/${number}` }
 }
 
 export type LockKeys = ReturnType<typeof lockKeysOf>
+
+/** The name of the lock whose keys have this segment; null when `lockKeysOf` could not have written it. */
+export function lockNameFrom(encoded: string): string | null {
+  try {
+    const name = decodeURIComponent(encoded)
+    return segment('lock name', name) === encoded ? name : null
+  } catch {
+    return null
+  }
+}
 
 /** The name of an instance: the Consul node and the service id. */
 export function instanceName(node: string, serviceId: string): string {

@@ -12,7 +12,11 @@
 set -eu
 hour=${HOUR:-$(date -u +%Y-%m-%dT%H)}
 key=reports/hourly/done
-done=$(consul kv get "$key" 2>/dev/null || true)
+# `consul kv get KEY` exits 1 for a key that is missing and for a Consul that cannot be read. A list of keys tells them
+# apart: it is empty, or it fails. What Consul leaves out because the token may not read it, the token may not write either.
+listed=$(consul kv get -keys "$key")
+[ -n "$listed" ] || consul kv put "$key" never >/dev/null
+done=$(consul kv get "$key")
 [ "$done" != "$hour" ] || exit 0
 "${REPORT:-/opt/app/make-report}" "$hour"
 consul kv put "$key" "$hour" >/dev/null

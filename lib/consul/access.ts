@@ -26,7 +26,7 @@ export async function refusedOf(consul: Consul, questions: readonly Question[]):
     const some = questions.slice(from, from + mostQuestions)
     const path = '/v1/internal/acl/authorize' // there since 1.7
     const body = JSON.stringify(some.map(({ resource, access, of }) => ({ resource, access, Segment: of })))
-    const answer = await consul.request('POST', path, { body, ok: [200, 401] })
+    const answer = await consul.request('POST', path, { body, ok: [200, 401], repeatable: true })
     if (answer.status === 401 && /ACL support disabled/i.test(answer.text)) return []
     const said = parse<{ Allow?: unknown }[]>(path, answer.text)
     if (!Array.isArray(said) || said.length !== some.length || !said.every(one => typeof one?.Allow === 'boolean')) {

@@ -18,6 +18,8 @@ export interface Request {
   readonly ok?: readonly number[]
   /** The node or the service that it is about, to name the permission should it be missing. */
   readonly on?: string
+  /** Whether it does no harm when Consul does it twice; a GET unless said. */
+  readonly repeatable?: boolean
 }
 
 type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
@@ -28,13 +30,23 @@ export interface ConsulOptions {
   readonly limit?: number
   /** Told of every request and answer, never of a token. */
   readonly debug?: (line: string) => void
+  /** After how long without a request its connection is closed, ms; a minute when left out. */
+  readonly idle?: number
 }
 
 /** An agent closes a connection that is one too many without a word (seen on 1.8.7); newer ones answer 429. */
 const tooMany =
   'is it up, and are fewer connections open than its limits.http_max_conns_per_client? see watchbill doctor'
+/** Newer agents close a connection that was idle for 120 s (http_config), and may do so just as a request is on its way. */
+const longestIdle = 60_000
 /** Far more than any service needs; Node makes no text of twice as much. */
 const mostBytes = 256 * 1024 * 1024
+
+const unknownFate = 'nobody knows whether it was done'
+const lookFirst = 'look, then try again'
+
+/** The agent closed a connection that it had answered on before: it was idle for too long, or the agent ended. */
+class ClosedAtReuse extends Temporary {}
 
 export class Consul {
   #address: Address
@@ -51,7 +63,7 @@ export class Consul {
     this.#limit = options.limit ?? 5000
     this.#debug = options.debug
     this.#request = secureModule(address)?.request ?? request
-    this.#agent = agentFor(address)
+    this.#agent = agentFor(address, options.idle)
   }
 
   get address(): Address {
@@ -62,8 +74,9 @@ export class Consul {
    * @param path with its query, already encoded
    * @throws Temporary when Consul does not answer in time, or with a status that is not in `ok`; Permanent for 403.
    */
-  async request(method: Method, path: string, { body, ok = [200], on }: Request = {}): Promise<Answer> {
-    const answer = await this.#sendTwice(method, path, body)
+  async request(method: Method, path: string, request: Request = {}): Promise<Answer> {
+    const { body, ok = [200], on, repeatable = method === 'GET' } = request
+    const answer = await this.#sendTwice(method, path, body, repeatable)
     this.#debug?.(this.#hidden(`${method} ${path} ${body ?? ''} -> ${answer.status} ${answer.text.slice(0, 2000)}`))
     if (ok.includes(answer.status)) return answer
     if (answer.status === 403) throw refusal(`${method} ${path}`, answer.text, permissionFor(method, path, on))
@@ -87,16 +100,22 @@ export class Consul {
     this.#agent.destroy() // nothing is in flight that anyone waits for
   }
 
-  /** Once more with another token: what is refused was not done. What was cut off may have been, so that is an error. */
-  async #sendTwice(method: Method, path: string, body: string | undefined): Promise<Answer> {
+  /**
+   * Once more with another token: what is refused was not done. What was cut off may have been: it is sent again only
+   * where that does no harm. A lock taken twice would be refused the second time, and seem to be another's.
+   */
+  async #sendTwice(method: Method, path: string, body: string | undefined, repeatable: boolean): Promise<Answer> {
+    const begun = performance.now()
+    let limit = this.#limit
     try {
-      const answer = await this.#send(method, path, body)
+      const answer = await this.#send(method, path, body, limit)
       if (answer.status !== 403 || !this.#reread()) return answer
     } catch (error) {
       if (secureModule(this.#address)) this.#reread()
-      throw error
+      if (!(error instanceof ClosedAtReuse && repeatable)) throw error
+      limit -= performance.now() - begun
     }
-    return this.#send(method, path, body)
+    return this.#send(method, path, body, limit)
   }
 
   /**
@@ -113,35 +132,38 @@ export class Consul {
     }
     if (JSON.stringify(tls) !== JSON.stringify(this.#address.tls)) {
       this.close()
-      this.#agent = agentFor(this.#address)
+      this.#agent = agentFor(this.#address, this.#options.idle)
       return true
     }
     return token !== this.#address.token
   }
 
-  #send(method: Method, path: string, body: string | undefined): Promise<Answer> {
+  #send(method: Method, path: string, body: string | undefined, limit: number): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const { hostname, port } = new URL(this.#address.origin)
       const socketPath = this.#address.socketPath ?? undefined
       const host = hostname.replace(/^\[|\]$/g, '') // an IPv6 address
       const options = { method, path, host, port, socketPath, headers: this.#headers(), agent: this.#agent }
-      const refuse = (why: string, todo = 'is it up?') =>
-        reject(new Temporary(`cannot reach Consul at ${this.#where()}: ${why}; ${todo}`))
+      const refuse = (why: string, todo = 'is it up?', Kind = Temporary) =>
+        reject(new Kind(`cannot reach Consul at ${this.#where()}: ${why}; ${todo}`))
       let sent: ClientRequest
       try {
         sent = this.#request(options)
       } catch (error) {
         return refuse(reason(error)) // such as a TLS key that is none
       }
-      const fail = (why: string, todo?: string) => {
+      const fail = (why: string, todo?: string, Kind?: typeof Temporary) => {
         clearTimeout(timer)
-        refuse(why, todo)
+        refuse(why, todo, Kind)
         sent.destroy()
       }
-      const timer = setTimeout(() => fail(`no answer within ${this.#limit} ms`), this.#limit)
-      sent.on('error', error =>
-        fail(reason(error), (error as NodeJS.ErrnoException).code === 'ECONNRESET' ? tooMany : undefined),
-      )
+      const timer = setTimeout(() => fail(`no answer within ${this.#limit} ms`), limit)
+      sent.on('error', error => {
+        const { code } = error as NodeJS.ErrnoException
+        const closed = code === 'ECONNRESET' || code === 'EPIPE'
+        if (closed && sent.reusedSocket) fail(`${reason(error)}, and ${unknownFate}`, lookFirst, ClosedAtReuse)
+        else fail(reason(error), code === 'ECONNRESET' ? tooMany : undefined)
+      })
       sent.on('response', response => {
         const { statusCode: status = 0, headers } = response
         const index = headers['x-consul-index']
@@ -183,8 +205,9 @@ function secureModule({ origin }: Address) {
   return origin.startsWith('https:') ? process.getBuiltinModule('node:https') : null
 }
 
-function agentFor(address: Address): Agent {
-  return new (secureModule(address)?.Agent ?? Agent)({ keepAlive: true, maxSockets: 1, ...address.tls })
+/** @param idle Node closes what is idle for longer, and lets a request take as long as it does */
+function agentFor(address: Address, idle = longestIdle): Agent {
+  return new (secureModule(address)?.Agent ?? Agent)({ keepAlive: true, maxSockets: 1, timeout: idle, ...address.tls })
 }
 
 /** Consul says 403 to a token that it does not know, too ("ACL not found", seen on 1.8.7). */

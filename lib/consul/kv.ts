@@ -264,11 +264,16 @@ interface RawOutcome {
   Errors: { OpIndex: number; What: string }[] | null
 }
 
+const reads: ReadonlySet<Operation['Verb']> = new Set([
+  ...(['get', 'get-tree', 'check-index', 'check-session', 'check-not-exists'] as const),
+])
+
 async function send(consul: Consul, route: string, operations: readonly Operation[]): Promise<Outcome> {
   const body = JSON.stringify(operations.map(operation => ({ KV: operation })))
   const refused = refusable(operations.map(({ Key }) => Key))
   const ok = [200, 409, ...(refused === undefined ? [] : [400])]
-  const answer = await consul.request('PUT', route, { body, ok })
+  const repeatable = operations.every(({ Verb }) => reads.has(Verb))
+  const answer = await consul.request('PUT', route, { body, ok, repeatable })
   // Consul does not say which key it was (read from the source of 1.22.5).
   if (answer.status === 400) throw new RefusedKey(refused as string)
   const outcome = parse<RawOutcome>(route, answer.text)

@@ -53,6 +53,7 @@ export async function newSession(
 export async function renewSession(consul: Consul, id: string, node?: string): Promise<Session | null> {
   const answer = await consul.request('PUT', `/v1/session/renew/${encodeURIComponent(id)}`, {
     ok: [200, 404],
+    repeatable: true,
     ...(node && { on: node }),
   })
   if (answer.status === 404) return sessionInfo(consul, id) // a proxy answers 404 too
@@ -84,7 +85,8 @@ export async function destroySession(
   consul: Consul,
   { ID, Node }: Pick<Session, 'ID'> & Partial<Session>,
 ): Promise<void> {
-  await consul.request('PUT', `/v1/session/destroy/${encodeURIComponent(ID)}`, Node ? { on: Node } : {})
+  const path = `/v1/session/destroy/${encodeURIComponent(ID)}`
+  await consul.request('PUT', path, { repeatable: true, ...(Node && { on: Node }) })
 }
 
 /** All sessions that live on a node. @throws Denied when the token may not see them: then Consul answers that there are none */
@@ -99,9 +101,9 @@ export async function sessionsOn(consul: Consul, node: string): Promise<readonly
   return sessions
 }
 
-/** The names of all sessions in the data center. */
-export async function sessionNames(consul: Consul): Promise<readonly string[]> {
-  const sessions = await consul.json<Session[]>('GET', '/v1/session/list?consistent')
-  if (!Array.isArray(sessions)) throw new Temporary('cannot list the sessions; it is tried again')
-  return sessions.map(session => String(session?.Name))
+/** All sessions in the data center that the token may see: Consul leaves the others out, without a word. */
+export async function allSessions(consul: Consul): Promise<readonly Session[]> {
+  const sessions = await consul.json<unknown>('GET', '/v1/session/list?consistent')
+  if (!isSessions(sessions)) throw new Temporary('cannot list the sessions; it is tried again')
+  return sessions
 }

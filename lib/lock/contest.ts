@@ -1,4 +1,4 @@
-/** Taking a lock: looks, waits by blocking query, and tries. Whoever waits has no session yet. */
+/** Taking a lock: looks, waits by blocking query, and tries. Whoever waits has no session of the lock's yet. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../clock.ts'
 import { lastEntry } from '../consul/batch.ts'
@@ -6,8 +6,8 @@ import type { Consul } from '../consul/http.ts'
 import { type Below, base64, entriesBelow, type Operation, transact } from '../consul/kv.ts'
 import { isRefusal } from '../consul/permission.ts'
 import { RefusedKey } from '../consul/refused-key.ts'
-import { destroySession, newSession, sessionNames } from '../consul/session.ts'
-import { Permanent, reason } from '../errors.ts'
+import { allSessions, destroySession, newSession } from '../consul/session.ts'
+import { Permanent, reason, Temporary } from '../errors.ts'
 import { type FreeLock, refreshFree } from '../lease/free.ts'
 import { cleanValue, heldValue } from '../lease/lock-value.ts'
 import { longest } from '../lease/terms.ts'
@@ -27,6 +27,7 @@ import {
   recalled,
   type Wanted,
 } from './slots.ts'
+import { Waiting } from './waiting.ts'
 import { holders, nameRefusal, shown } from './words.ts'
 
 /** A lock that is held. */
@@ -92,6 +93,9 @@ export class Contest {
   #index = ''
   #session: string | null = null
   #waiting: Consul | null = null
+  readonly #shown: Waiting
+  /** Resolves when others no longer see it waiting. */
+  gone: Promise<void> = Promise.resolve()
   #pause = 0
   /** When Consul first refused, after it had let us look: boot-clock ms. */
   #refused: number | null = null
@@ -99,6 +103,7 @@ export class Contest {
   constructor(contender: Contender) {
     const { wait } = contender.order
     this.#contender = contender
+    this.#shown = new Waiting(contender.consul, contender.keys, contender.instance)
     this.#ends = wait === null ? null : bootClock() + wait
   }
 
@@ -108,16 +113,19 @@ export class Contest {
    */
   async win(): Promise<Held | null> {
     const { signals } = this.#contender
+    let won: Held | null = null
     try {
-      while (signals.first === null) {
+      while (signals.first === null && won === null) {
         const held = await this.#round().catch(error => this.#failed(error))
         if (held === 'over') break
-        if (held !== null) return held
+        won = held
       }
-      await this.#leave().catch(() => {}) // its session ends by itself
-      return null
+      if (won === null) await this.#leave().catch(() => {}) // its session ends by itself
+      return won
     } finally {
       this.#waiting?.close()
+      this.gone = this.#shown.end()
+      if (won === null) await this.gone // who holds the lock does not wait for that
     }
   }
 
@@ -171,7 +179,8 @@ export class Contest {
   /** By somebody's session, or because it was seen held before all of it was deleted. */
   async #isInUse(): Promise<boolean> {
     const { consul, keys } = this.#contender
-    return this.#memory.seenHeld.size > 0 || (await sessionNames(consul)).includes(lockSessionName(keys))
+    if (this.#memory.seenHeld.size > 0) return true
+    return (await allSessions(consul)).some(({ Name }) => Name === lockSessionName(keys))
   }
 
   /** Whoever had it may have had it for longer than we want it. */
@@ -230,11 +239,11 @@ export class Contest {
 
   /** Until something changes, or a time has come, or we are to leave. */
   async #change(until: number | null): Promise<void> {
-    const { consul, keys, signals } = this.#contender
+    const { consul, signals } = this.#contender
     // One connection for each who waits: Consul allows a machine 200 in all, watches and guards included.
     consul.close()
     this.#waiting ??= consul.another(queryLimit)
-    const query = entriesBelow(this.#waiting, keys.root, this.#index, longestQuery)
+    const query = this.#query(this.#waiting)
     query.catch(() => {}) // when something else was first
     const times = [until, this.#ends].filter(time => time !== null)
     const timer = new AbortController()
@@ -247,6 +256,16 @@ export class Contest {
       this.#stopWaiting()
     }
     if (free) await delay(Math.random() * spread)
+  }
+
+  /** The first one is short: then others are shown that it waits. */
+  async #query(consul: Consul): Promise<Below> {
+    await this.#shown.show(consul)
+    // Closed meanwhile, it would be opened again by a query that nobody waits for.
+    if (this.#waiting !== consul) throw new Temporary('cannot wait: something else came first; it is looked again')
+    const { due } = this.#shown
+    const wait = due ? Math.min(due, longestQuery) : longestQuery
+    return entriesBelow(consul, this.#contender.keys.root, this.#index, wait)
   }
 
   /** A query that has not ended goes on at the other end of its connection. */

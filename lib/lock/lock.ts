@@ -28,15 +28,15 @@ const retryPause = 300
 const lastTries = 1000
 
 /**
- * @returns the command's exit status, 128+n for a signal; 1 when the lock was not to be had in time
+ * @returns the command's exit status, 128+n for a signal; `order.conflict` when the lock was not to be had in time
  * @throws Temporary when the lock was lost and the command stopped, or it ran too long; Permanent when it cannot be run
  */
 export async function lock(order: Order, consul: Consul, voice: Voice): Promise<number> {
   mustBeProgram(order.command[0])
   const [keys, signals, id] = [lockKeysOf(order.name), new Signals(), randomId()]
   const mark = newMark()
-  const run = new Run(order.command, environmentFor(order.name, mark), mark, order.terms)
-  const instance = `${hostname()}:${process.pid}`
+  const run = new Run(order, environmentFor(order.name, mark), mark)
+  const instance = instanceOf(order)
   const extend = (begun: number) => run.extend(begun + order.terms.lease)
   const contest = new Contest({ consul, keys, order, instance, acquisition: id, signals, ...voice, onTry: extend })
   const left = signals.came.then(() => delay(leavingLimit, null))
@@ -46,7 +46,7 @@ export async function lock(order: Order, consul: Consul, voice: Voice): Promise<
   if (held === null) {
     run.dismiss()
     if (signals.first === null) voice.warn(contest.why)
-    return signals.first === null ? 1 : statusOf(signals.first)
+    return signals.first === null ? order.conflict : statusOf(signals.first)
   }
   extend(held.proved)
   const keeper = {
@@ -68,8 +68,14 @@ export async function lock(order: Order, consul: Consul, voice: Voice): Promise<
   voice.say(`${shown(order.name)} is held, token ${held.token}`)
   run.start({ WATCHBILL_TOKEN: held.token })
   const ended = await whileKept(run, keeper)
-  await handBack(keeper, voice)
+  await Promise.all([handBack(keeper, voice), contest.gone])
   return outcome(order, ended)
+}
+
+/** Who it is, for people. */
+function instanceOf({ label }: Order): string {
+  const own = `${hostname()}:${process.pid}`
+  return label === null ? own : `${label} (${own})`
 }
 
 /** Keeps the lock until everything is over, and sees to it that this comes. */

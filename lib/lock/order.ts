@@ -10,6 +10,7 @@ const shortestLease = 2 * renewEvery + 1500
 
 /** With its spec, a lock's slots are made, and changed, in one transaction of at most 64 operations. */
 export const mostSlots = 60
+const longestLabel = 200
 
 export interface Order {
   readonly name: string
@@ -21,10 +22,21 @@ export interface Order {
   readonly wait: number | null
   /** How long the command may run, ms; null without an end. */
   readonly timeout: number | null
+  /** What others read beside the host and the pid of who holds it, or waits; null for nothing. */
+  readonly label: string | null
+  /** Whether the command has our stdin even where that is no terminal. */
+  readonly passStdin: boolean
+  /** The exit status when the lock was not to be had in time. */
+  readonly conflict: number
 }
 
 export interface Arguments {
+  readonly lock?: string | undefined
   readonly name?: string | undefined
+  readonly shell?: boolean | undefined
+  readonly 'pass-stdin'?: boolean | undefined
+  readonly 'conflict-exit-code'?: string | undefined
+  readonly json?: boolean | undefined
   /** `--no-wait` is the "no" of `--wait`, as citty reads it. */
   readonly wait?: string | boolean | undefined
   readonly timeout?: string | undefined
@@ -34,17 +46,48 @@ export interface Arguments {
 }
 
 /** @param rest what follows the first `--`. @throws Permanent that names what is wrong */
-export function orderFrom(args: Arguments, rest: readonly string[]): Order {
-  const [name, [program, ...words]] = nameAndCommand(args.name, rest)
+export function orderFrom(args: Arguments, rest: readonly string[], env: NodeJS.ProcessEnv = process.env): Order {
+  const [name, [program, ...words]] = nameAndCommand(args.lock, rest)
   if (program === undefined) throw wrong('there is no command; give it after --')
+  if (args.json) throw wrong('--json goes with --list')
   return {
     name,
-    command: [program, ...words],
+    command: args.shell ? shellCommand(program, words, env) : [program, ...words],
     terms: termsFrom(args.lease, args.grace),
     slots: slotsFrom(args.slots),
     wait: args.wait === false ? 0 : limitFrom('wait', args.wait as string | undefined),
     timeout: limitFrom('timeout', args.timeout),
+    label: args.name === undefined ? null : labelFrom(args.name),
+    passStdin: args['pass-stdin'] === true,
+    conflict: conflictFrom(args['conflict-exit-code'] ?? '1'),
   }
+}
+
+/** The shell is chosen as `flock -c` and `consul lock` do. */
+function shellCommand(line: string, more: readonly string[], { SHELL }: NodeJS.ProcessEnv): [string, ...string[]] {
+  // Joined by spaces, as consul lock does it, the words would lose the quotes that the caller gave them.
+  if (more.length > 0) throw wrong('--shell takes the command as one word; put it in quotes')
+  return [SHELL || '/bin/sh', '-c', line]
+}
+
+/** It is written into the lock, and printed by others. */
+function labelFrom(text: string): string {
+  const { length } = [...text]
+  if (length > longestLabel) throw wrong(`--name has ${length} characters; use at most ${longestLabel}`)
+  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text)) throw wrong('--name holds control characters; leave them out')
+  return text
+}
+
+function conflictFrom(text: string): number {
+  if (/^\d{1,3}$/.test(text) && Number(text) <= 255) return Number(text)
+  throw wrong(`--conflict-exit-code ${text} is no number from 0 to 255`)
+}
+
+/** The lock that `--list` is about; null for all. @throws Permanent for a command */
+export function nameToList({ lock }: { readonly lock?: string | undefined }, rest: readonly string[]): string | null {
+  const [name = null, ...more] = lock === undefined ? rest : [lock, ...rest]
+  if (more.length > 0) throw wrong(`--list runs nothing, and "${more[0]}" is one argument too many`)
+  return name
 }
 
 /** A name that begins with a dash stands behind the first `--`, and the command behind a second one. */

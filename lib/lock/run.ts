@@ -1,14 +1,15 @@
 /** The command and its shepherd, from the start until nothing of them is left. */
 import type { ChildProcess } from 'node:child_process'
 import { openSync, unlinkSync, writeSync } from 'node:fs'
+import { isatty } from 'node:tty'
 import { bootClock, keepClock } from '../clock.ts'
 import { reason, Temporary } from '../errors.ts'
 import { asCalled } from '../process/caller.ts'
 import { livingOf } from '../process/containment.ts'
 import { type Process, processOf, signal } from '../process/identity.ts'
 import { forksSoFar, type Since } from '../process/marks.ts'
-import type { Terms } from '../state/local.ts'
 import type { Mark } from './mark.ts'
+import type { Order } from './order.ts'
 import { becoming } from './program.ts'
 
 export interface Ended {
@@ -37,6 +38,7 @@ export class Run {
   /** Resolves when the command has ended and nothing of it is left. */
   readonly over: Promise<Ended>
   readonly #command: readonly [string, ...string[]]
+  readonly #stdin: 'inherit' | 'ignore'
   readonly #environment: NodeJS.ProcessEnv
   readonly #mark: Mark
   readonly #grace: number
@@ -55,15 +57,21 @@ export class Run {
   #force: NodeJS.Timeout | undefined
 
   /** @param mark what everything bears that comes from the command: it stands in `environment` */
-  constructor(command: readonly [string, ...string[]], environment: NodeJS.ProcessEnv, mark: Mark, { grace }: Terms) {
+  constructor(
+    { command, passStdin, terms }: Pick<Order, 'command' | 'passStdin' | 'terms'>,
+    environment: NodeJS.ProcessEnv,
+    mark: Mark,
+  ) {
     keepClock()
     const { promise, resolve } = Promise.withResolvers<Ended>()
     this.over = promise
     this.#resolve = resolve
     this.#command = command
+    // A pipe or a file is likely what a loop around us reads, line by line. A terminal has its user's answers only.
+    this.#stdin = passStdin || isatty(0) ? 'inherit' : 'ignore'
     this.#environment = environment
     this.#mark = mark
-    this.#grace = grace
+    this.#grace = terms.grace
   }
 
   /** The lease runs until `end`, boot-clock ms. The first time this starts the shepherd. */
@@ -83,7 +91,10 @@ export class Run {
     const [file = '', ...args] = becoming(asCalled(this.#command), this.#mark)
     const forks = forksSoFar()
     try {
-      const child = spawn(file, args, { env: { ...this.#environment, ...more }, stdio: 'inherit' })
+      const child = spawn(file, args, {
+        env: { ...this.#environment, ...more },
+        stdio: [this.#stdin, 'inherit', 'inherit'],
+      })
       this.#child = child
       child.on('error', error => this.#finish({ code: null, signal: null, failed: reason(error) }))
       child.on('exit', (code, signal) => this.#finish({ code, signal, failed: null }))

@@ -11,8 +11,10 @@ import { entriesAt, indexBelow, keysBelow, transact, trees } from '../../lib/con
 import { createSession, renewSession, sessionsOn } from '../../lib/consul/session.ts'
 import { heldValue } from '../../lib/lease/lock-value.ts'
 import { renew } from '../../lib/lease/renew.ts'
+import { listLines, listLocks } from '../../lib/lock/list.ts'
+import { waiterName } from '../../lib/lock/waiting.ts'
 import { memberValue } from '../../lib/members.ts'
-import { keysOf } from '../../lib/names.ts'
+import { keysOf, lockKeysOf } from '../../lib/names.ts'
 import { passOn } from '../../lib/partitions/documents.ts'
 import { addPartitions, readPartitions } from '../../lib/partitions/set.ts'
 import { plan } from '../../lib/plan.ts'
@@ -46,6 +48,10 @@ async function service(t: TestContext) {
   for (const id of ['0', '1']) memory.put(keys.partition(id), '{"from":"definition"}')
   memory.lock(keys.lock('0'), 'session of a', heldValue(heldBy(me)))
   memory.put(keys.report(other), '{"1":"backing off: exit 1"}')
+  const lock = lockKeysOf('deploy')
+  memory.put(lock.spec, '{"slots":1,"lease":10000,"grace":3000,"epoch":0}')
+  memory.lock(lock.slot(0), 'session of b', heldValue(heldBy(me)))
+  memory.session('who waits', 'b', waiterName({ root: lock.root, by: 'web:1', since: '2030-01-01' }))
   return fake
 }
 
@@ -81,6 +87,10 @@ const readers: Record<string, Reader> = {
   },
   changeSettings: consul => changeSettings(consul, keys, settings => ({ ...settings, drained: [me] })),
   readStatus: consul => readStatus(consul, 'svc'),
+  listLocks: async consul => {
+    const { locks } = await listLocks(consul, null)
+    for (const line of listLines(locks, null)) assert.match(line, harmless)
+  },
   renew: guardedBy,
   plan: async consul => {
     const cluster = await lookAtCluster(consul, 'svc')

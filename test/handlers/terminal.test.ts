@@ -1,6 +1,7 @@
 /** Whatever stands in Consul, and whatever Consul answers: nothing of it acts on the terminal of whoever asks. */
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
+import { waiterName } from '../../lib/lock/waiting.ts'
 import { keysOf, lockKeysOf } from '../../lib/names.ts'
 import { type FakeConsul, fakeConsul } from '../fixtures/consul.ts'
 import { harmless } from '../fixtures/harmless.ts'
@@ -33,6 +34,7 @@ async function hostile(t: TestContext): Promise<FakeConsul> {
   const lock = lockKeysOf('deploy')
   memory.put(lock.spec, JSON.stringify({ slots: 1, lease: 10_000, grace: 3000 }))
   memory.lock(lock.slot(0), member, JSON.stringify({ ...held, instance: 'web:1' }))
+  memory.session('w', 'a', waiterName({ root: lock.root, by: evil, since: 'now' }))
   return fake
 }
 
@@ -47,6 +49,8 @@ const questions: [string, ...string[]][] = [
   ['partitions', 'svc', 'list'],
   ['evict', 'svc', 'nobody:svc', '--yes'],
   ['lock', '--no-wait', '--verbose', 'deploy', '--', 'true'],
+  ['lock', '--list'],
+  ['lock', '--list', '--json'],
   ['logs', 'svc', '0'],
 ]
 
@@ -69,7 +73,8 @@ describe('what stands in Consul does not reach the terminal as it is', { concurr
       const ended = await ask(t, fake, question)
       assertHarmless(ended)
       assert.doesNotMatch(ended.stderr, /a bug/)
-      if (question[0] === 'lock') assert.match(ended.stderr, /held by web:1 since \\u001b/)
+      if (question[1] === '--no-wait') assert.match(ended.stderr, /held by web:1 since \\u001b/)
+      if (question[1] === '--list') assert.match(ended.stdout, /waits? .*\\u001b|"waiters":\[\{"by":".*\\u001b/)
       if (question[0] === 'status' && question.length === 2) assert.match(ended.stdout, /\\u001b]0;owned/)
     })
   }

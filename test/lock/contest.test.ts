@@ -4,6 +4,7 @@ import { Contest } from '../../lib/lock/contest.ts'
 import { keep } from '../../lib/lock/keep.ts'
 import type { Order } from '../../lib/lock/order.ts'
 import type { Signals } from '../../lib/lock/signals.ts'
+import { shownAfter } from '../../lib/lock/waiting.ts'
 import { lockKeysOf } from '../../lib/names.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
 import { until } from '../lab/until.ts'
@@ -14,6 +15,7 @@ async function contender(t: TestContext, name: string, wait: number | null = 0) 
   const keys = lockKeysOf(name)
   const order: Order = {
     ...{ name, command: ['true'], terms: { lease: 10_000, grace: 3000 }, slots: 1, wait, timeout: null },
+    ...{ label: null, passStdin: false, conflict: 1 },
   }
   const warned: string[] = []
   const signals = { first: null as NodeJS.Signals | null, came: new Promise<null>(() => {}) } as Signals
@@ -80,7 +82,9 @@ describe('a waiter', () => {
     memory.put(keys.spec, spec)
     memory.lock(keys.slot(0), memory.session('s9', 'b'))
     const won = contest.win()
-    const query = await until('it to wait', () => requests.find(({ path }) => path.includes('wait=')))
+    // The first ones end when others are to see that it waits.
+    const isLong = (path: string) => Number(/&wait=(\d+)ms$/.exec(path)?.[1]) > shownAfter
+    const query = await until('it to wait', () => requests.find(({ path }) => isLong(path)))
     signals.first ??= 'SIGTERM'
     await won
     assert.match(query.path, /&wait=20000ms$/)
@@ -96,6 +100,23 @@ describe('a waiter', () => {
       fake.script = () => (answered++ < 2 ? reply : undefined)
       assert.ok(await contest.win())
       assert.equal(warned.length, 1)
+    })
+  }
+
+  for (const done of [true, false]) {
+    it(`whose connection is closed when it takes the lock holds it once, ${done ? 'which was done' : 'which was not done'}`, async t => {
+      const { contest, fake, memory, keys } = await contender(t, 'deploy', 5000)
+      memory.put(keys.spec, spec)
+      memory.put(keys.slot(0), '{"clean":true}')
+      const tries: string[] = []
+      fake.script = request => {
+        if (!request.operations.some(({ Verb }) => Verb === 'lock') || tries.push(request.body) > 1) return undefined
+        if (done) memory.answer(request)
+        return { cut: true }
+      }
+      const held = await contest.win()
+      assert.equal(memory.keys.get(keys.slot(0))?.Session, held?.session)
+      assert.deepEqual([tries.length, memory.sessions.size], [done ? 1 : 2, 1])
     })
   }
 })

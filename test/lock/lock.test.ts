@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
+import { mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
 import { makeRelease } from '../../lib/configure/release.ts'
 import { Consul } from '../../lib/consul/http.ts'
@@ -11,7 +12,7 @@ import { overlaps } from '../lab/beats.ts'
 import { sharedCluster } from '../lab/in-tests.ts'
 import { home } from '../lab/install.ts'
 import { until } from '../lab/until.ts'
-import { Beats, type HowToLock, keysOfLock, Locker, sessions, under, worker } from './locker.ts'
+import { Beats, fromSources, type HowToLock, keysOfLock, Locker, sessions, under, worker } from './locker.ts'
 
 const cluster = sharedCluster({ clients: 0 })
 const agent = () => cluster().agent('s1')
@@ -23,8 +24,25 @@ const waits = ['sh', '-c', 'echo there; exec sleep 100']
 describe('the command', { concurrency: 4 }, () => {
   it('has stdin, stdout and stderr, and passes its status on', async () => {
     const script = 'cat; echo "to stderr $1" >&2; exit 7'
-    const { code, stdout, stderr } = await run(['pipes', '--', 'sh', '-c', script, 'sh', '--no-wait'], { stdin: 'in' })
+    const words = ['pipes', '--pass-stdin', '--', 'sh', '-c', script, 'sh', '--no-wait']
+    const { code, stdout, stderr } = await run(words, { stdin: 'in' })
     assert.deepEqual({ code, stdout, stderr }, { code: 7, stdout: 'in', stderr: 'to stderr --no-wait\n' })
+  })
+
+  it('leaves a loop what the loop reads, unless it is given it', async () => {
+    const script = 'while read -r line; do echo "$line"; "$@" -- tr a-z A-Z; done'
+    const loop = ['/bin/sh', '-c', script, 'sh', ...fromSources] as const
+    const [without, given] = await Promise.all([
+      run(['loop'], { stdin: 'a\nb\n', program: loop }),
+      run(['given', '--pass-stdin'], { stdin: 'a\nb\n', program: loop }),
+    ])
+    assert.deepEqual([without.stdout, given.stdout], ['a\nb\n', 'a\nB\n'])
+  })
+
+  it('may be a line for the shell', async () => {
+    const env = { SHELL: '/bin/sh', MINE: 'mine' }
+    const { code, stdout } = await run(['shell', '--shell', '--', 'echo "$MINE" | tr a-z A-Z; exit 1'], { env })
+    assert.deepEqual([code, stdout], [1, 'MINE\n'])
   })
 
   it('that a signal ended is 128 + n', async () => {
@@ -128,17 +146,19 @@ describe('a lock', { concurrency: 4 }, () => {
   })
 
   it('that is held is not waited for with --no-wait, or longer than --wait, and its holder is named', async () => {
-    const holder = lock('held', '--', ...waits)
+    const holder = lock('held', '--name', 'run #12', '--', ...waits)
     await holder.said('there')
     const began = performance.now()
     const [now, later] = await Promise.all([
-      run(['held', '--no-wait', '--', 'echo', 'no']),
+      run(['held', '--no-wait', '-E', '75', '--', 'echo', 'no']),
       run(['held', '--wait', '1s', '--', 'echo', 'no']),
     ])
     assert.ok(performance.now() - began >= 1000)
-    for (const { code, stdout, stderr } of [now, later]) {
-      assert.deepEqual([code, stdout], [1, ''])
-      assert.match(stderr, new RegExp(`^lock: held is held by \\S+:${holder.pid} since 20\\d\\d-\\S+Z\n$`))
+    assert.deepEqual([now.code, later.code], [75, 1])
+    const who = new RegExp(`^lock: held is held by run #12 \\(\\S+:${holder.pid}\\) since 20\\d\\d-\\S+Z\\n$`)
+    for (const { stdout, stderr } of [now, later]) {
+      assert.equal(stdout, '')
+      assert.match(stderr, who)
     }
     holder.kill('SIGTERM')
     assert.equal((await run(['held', '--wait', '10s', '--', 'echo', 'yes'])).stdout, 'yes\n')
@@ -240,16 +260,39 @@ describe('a waiter', { concurrency: 4 }, () => {
     })
   }
 
-  it('asks Consul once, and then hears from it', async () => {
+  it('asks Consul, says that it waits, and then hears from it', async () => {
     const holder = lock('quiet', '--', ...waits)
     await holder.said('there')
     const waiter = new Locker(agent(), ['quiet', '--', 'true'], { env: { DEBUG: '1' } })
-    await until('the waiter to have looked', () => waiter.stderr.includes('GET'))
+    await until('the waiter to have said that it waits', () => waiter.stderr.includes('/v1/session/create'))
     const other = await run(['quiet', '--wait', '2500ms', '--', 'true'])
     assert.equal(other.code, 1)
-    assert.equal(waiter.stderr.split('\n').filter(line => line.startsWith('debug:')).length, 1, waiter.stderr)
+    const asked = waiter.stderr.split('\n').flatMap(line => /^debug: (\w+ \S+?)[?\s]/.exec(line)?.[1] ?? [])
+    const look = 'GET /v1/kv/watchbill/.lock/quiet/'
+    assert.deepEqual(asked, [look, look, 'PUT /v1/session/create'], waiter.stderr)
     holder.kill('SIGTERM')
     assert.equal((await waiter.ended).code, 0)
+  })
+
+  it('is listed once it has waited for a while, and no longer when it has its turn, or gave up', async () => {
+    const listed = async () => JSON.parse((await run(['--list', 'seen', '--json'])).stdout)[0]
+    const holder = lock('seen', '--', ...waits)
+    await holder.said('there')
+    const waiter = lock('seen', '--name', 'second try', '--', 'true')
+    const hasty = lock('seen', '--', 'true')
+    const { holders, waiters } = await until('both to be listed', async see => {
+      const lock = see(await listed())
+      return lock.waiters.length === 2 && lock
+    })
+    assert.match(holders[0].by, new RegExp(`:${holder.pid}$`))
+    const expected = [new RegExp(`:${hasty.pid}$`), new RegExp(`^second try \\(.*:${waiter.pid}\\)$`)]
+    for (const who of expected) assert.ok(waiters.some(({ by }: { by: string }) => who.test(by)))
+    hasty.kill('SIGTERM')
+    assert.equal((await hasty.ended).code, 143)
+    assert.equal((await listed()).waiters.length, 1)
+    holder.kill('SIGTERM')
+    assert.equal((await waiter.ended).code, 0)
+    assert.deepEqual(await listed(), { name: 'seen', slots: 1, holders: [], waiters: [] })
   })
 })
 
@@ -268,4 +311,29 @@ describe('the program watchbill', { concurrency: 2 }, () => {
     locker.kill('SIGKILL')
     await until('the command to be gone', () => under(agent(), 'launched').length === 0, { deadline: 3000 })
   })
+})
+
+describe('what the documentation says to type', () => {
+  for (const [file, section] of [
+    ['README.md', /^## Lock\n.*?(?=^## )/ms],
+    ['docs/lock.md', /.*/s],
+  ] as const) {
+    it(`in ${file} runs as it is written`, async () => {
+      const [text = ''] = section.exec(readFileSync(join(import.meta.dirname, '../..', file), 'utf8')) ?? []
+      const blocks = Array.from(text.matchAll(/^```sh\n(.*?)^```/gms), ([, block = '']) => block)
+      const lines = blocks.flatMap(block => block.split('\n')).filter(line => line.includes('watchbill lock'))
+      assert.ok(lines.length > 5, `${lines.length} lines`)
+      const folder = mkdtempSync(join(agent().folder, 'typed-'))
+      symlinkSync(join(handlers, 'watchbill.js'), join(folder, 'watchbill'))
+      for (const name of ['deploy.sh', 'import.sh', 'backup.sh', 'nightly.sh', 'ssh'])
+        writeFileSync(join(folder, name), '#!/bin/sh\nexec cat\n', { mode: 0o755 })
+      writeFileSync(join(folder, 'hosts'), 'web1\nweb2\n')
+      const env = { PATH: `${folder}:${dirname(process.execPath)}:${agent().env.PATH}` }
+      for (const line of lines) {
+        const program = ['/bin/sh', '-c', `cd ${folder} && ${line}`] as const
+        const { code, stderr } = await new Locker(agent(), [], { program, env }).ended
+        assert.equal(code, 0, `${line}\n${stderr}`)
+      }
+    })
+  }
 })

@@ -27,7 +27,7 @@ export interface HowToLock {
   readonly program?: readonly [string, ...string[]]
 }
 
-const fromSources = [process.execPath, join(handlers, 'lock.ts')] as const
+export const fromSources = [process.execPath, join(handlers, 'lock.ts')] as const
 
 export class Locker {
   readonly child: ChildProcess

@@ -22,6 +22,8 @@ export interface Reply {
   readonly text?: unknown
   readonly index?: number | null
   readonly headers?: Readonly<Record<string, string>>
+  /** The connection is closed instead. */
+  readonly cut?: true
 }
 
 export interface Service {
@@ -159,10 +161,9 @@ export class ConsulModel extends Store {
       if (session) this.destroy(id)
       return { text: true }
     }
-    if (act === 'node') {
-      const all = [...this.sessions].map(([ID, session]) => ({ ID, ...session }))
-      return { text: all.filter(({ Node }) => Node === id) }
-    }
+    const all = [...this.sessions].map(([ID, session]) => ({ ID, ...session }))
+    if (act === 'node') return { text: all.filter(({ Node }) => Node === id) }
+    if (act === 'list') return { text: all }
     return act === 'create' ? this.#create(body, node) : { status: 500, text: `nothing known of session/${act}` }
   }
 

@@ -17,6 +17,8 @@ export interface Behaviour {
   readonly fields: Readonly<Record<string, unknown>>
   /** The longest that a blocking query is kept before its connection is cut, ms. */
   readonly longestQuery: number
+  /** How long a connection may be idle before the agent closes it, ms. */
+  readonly longestIdle: number
 }
 
 const old: Behaviour = {
@@ -26,6 +28,7 @@ const old: Behaviour = {
   denial: 'Permission denied',
   fields: {},
   longestQuery: Number.POSITIVE_INFINITY,
+  longestIdle: Number.POSITIVE_INFINITY,
 }
 const named: Behaviour = {
   ...old,
@@ -34,14 +37,16 @@ const named: Behaviour = {
   fields: { Partition: 'default', Namespace: 'default', PeerName: '', Locality: { Region: 'r' }, ExposedPort: 0 },
 }
 const checked: Behaviour = { ...named, refusesUrl: key => (newestRefuses(key) ? 500 : null) }
+/** With `http_config` come time-outs for connections, too. */
+const timed: Behaviour = { ...checked, longestIdle: 120_000 }
 
 export const behaviours = {
   '1.8.7': old,
   '1.16.4': named,
   '1.21.5': { ...named, refusesUrl: (key: string) => (/[^A-Za-z0-9,_./-]/.test(key) ? 400 : null) },
   '1.22.0': checked,
-  '1.22.4': { ...checked, longestQuery: 30_000 },
-  '1.22.5': { ...checked, refusesOperation: newestRefuses },
+  '1.22.4': { ...timed, longestQuery: 30_000 },
+  '1.22.5': { ...timed, refusesOperation: newestRefuses },
 } satisfies Record<string, Behaviour>
 
 export type Version = keyof typeof behaviours
