@@ -21,7 +21,7 @@ const resolve = createRequire(import.meta.url).resolve
 function main(name, args) {
   if (name === undefined || name === '--help' || name === '-h') return process.stdout.write(help())
   if (!programs().includes(name)) return refuse(`there is no such program; see watchbill --help`, name)
-  const node = enough(process.versions.node) ? process.execPath : installed('node/package.json', 'bin/node')
+  const node = enough(process.versions.node) ? process.execPath : brought()
   const version = needed.join('.')
   if (node === null)
     return refuse(`it needs Node ${version}, this is ${process.version}; run npm ci, or use that`, name)
@@ -57,6 +57,11 @@ function reader() {
   const file = join(handlers, '../lib/typescript.mjs')
   if (!handlers.split(sep).includes('node_modules')) return []
   return ['--disable-warning=ExperimentalWarning', '--import', pathToFileURL(file).href]
+}
+
+/** The Node that `npm ci` brought, or that is installed beside this package; null when there is none. */
+function brought() {
+  return installed(`node-linux-${process.arch}/package.json`, 'bin/node') || installed('node/package.json', 'bin/node')
 }
 
 /** A file of an installed package; null when it is not there. */

@@ -4,7 +4,7 @@ import { fieldsIn } from './consul/json.ts'
 import type { Entry } from './consul/kv.ts'
 import type { Definition } from './definition/definition.ts'
 import { decode } from './names.ts'
-import { rosterVersion } from './roster/roster.ts'
+import { rosterVersion } from './roster/versions.ts'
 import type { Settings } from './settings.ts'
 
 /** Why an instance that takes part is assigned nothing; null when it is a member in full. */
@@ -21,7 +21,7 @@ export interface Member {
   readonly lease: number
   readonly grace: number
   readonly definition: string
-  /** The roster rule it knows. Where they differ, all agree on the lowest. */
+  /** The version of the roster that it says: see `rostersFrom`. */
   readonly roster: number
   /** It had partitions when it took its member key. */
   readonly holds: boolean
@@ -51,7 +51,7 @@ export function memberValue(
     maxPartitions: definition.maxPartitions,
     lease: definition.leaseMs,
     grace: definition.stop.graceMs,
-    definition: digest,
+    definition: withVersion(digest),
     roster: rosterVersion,
   })
 }
@@ -70,6 +70,26 @@ export function membersFrom(
     const absence = fieldsIn(entry.value).leaving === true ? 'leaving' : absenceOf(instance, health, settings)
     return [{ ...termsOf(entry.value), instance, session: entry.session, absence }]
   })
+}
+
+/**
+ * Which version of the roster everyone says that counts: instance -> version. Whose session is gone counts as long as it
+ * is registered: a restart, or a machine that comes back, must not change the version twice. It ends when Consul
+ * forgets the machine (after 72 h), or by `evict`.
+ */
+export function rostersFrom(
+  entries: readonly Entry[],
+  prefix: string,
+  registered: readonly Registered[],
+): Map<string, number> {
+  const expected = new Set(registered.map(({ instance }) => instance))
+  return new Map(
+    entries.flatMap(({ key, value, session }) => {
+      const instance = decode(key.slice(prefix.length))
+      const counts = instance !== null && (session !== null || expected.has(instance))
+      return counts ? [[instance, termsOf(value).roster] as const] : []
+    }),
+  )
 }
 
 /** Why instances say that they are leaving, where nobody asked them to: in their own words, also once the session is gone. */
@@ -105,6 +125,16 @@ function absenceOf(instance: string, health: Registered | undefined, settings: S
   return health.passing ? null : 'not passing'
 }
 
+/**
+ * The digest that a member key holds. Releases up to 0.1.0 write their key anew only when the digest in it is not their
+ * own: so one that is rolled back to finds another, writes its own key, and says the version that it computes.
+ */
+function withVersion(digest: string): string {
+  return `${rosterVersion} ${digest}`
+}
+
+const versionBefore = /^\d+ /
+
 /** As the definition's schema has it. Weights whose sum is no number would leave everybody without a partition. */
 const highestWeight = 1_000_000
 
@@ -122,8 +152,8 @@ export function termsOf(text: string | null): Omit<Member, 'instance' | 'session
     maxPartitions: Number.isSafeInteger(maxPartitions) ? number('maxPartitions', 1) : null,
     lease: number('lease', 10_000),
     grace: number('grace', 3000),
-    definition: String(value.definition ?? ''),
-    roster: number('roster', rosterVersion),
+    definition: String(value.definition ?? '').replace(versionBefore, ''),
+    roster: Number.isSafeInteger(value.roster) ? number('roster', 1) : 1,
     holds: value.holds === true,
   }
 }

@@ -5,6 +5,7 @@
 import { cautiousWait, type Lock, takeoverWait } from './lease/lock-value.ts'
 import { sentence } from './plan-sentence.ts'
 import type { Assignment } from './roster/assignment.ts'
+import { rosterVersion } from './roster/versions.ts'
 import type { Snapshot } from './snapshot.ts'
 import { byTurn, freeStarts } from './starts.ts'
 import type { Local } from './state/local.ts'
@@ -88,10 +89,14 @@ function incoming(snapshot: Snapshot, assignment: Assignment): number {
   return held.filter(([id]) => assignment.get(id) === snapshot.instance && !snapshot.unusable.has(id)).length
 }
 
-/** No session of this life holds the member key, or what stands there is not the present definition, or a leave that died. */
+/**
+ * No session of this life holds the member key, or what stands there is not the present definition, a leave that died, or
+ * the version of the roster of another release: others compute what all keys say.
+ */
 function mustEnter(snapshot: Snapshot): boolean {
   const member = snapshot.members.find(({ instance }) => instance === snapshot.instance)
-  return snapshot.session === null || member?.definition !== snapshot.digest || member.absence === 'leaving'
+  if (snapshot.session === null || member === undefined || member.absence === 'leaving') return true
+  return member.definition !== snapshot.digest || member.roster !== rosterVersion
 }
 
 /** The definition's partitions are written by whoever is first, and again only by an instance whose own have changed. */

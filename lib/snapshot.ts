@@ -16,7 +16,7 @@ import { type Lock, lockFrom } from './lease/lock-value.ts'
 import { doubtful, isExplained, readSeenHeld, refreshSeenHeld, type SeenHeld, withDoubts } from './lease/seen-held.ts'
 import { readTerms, rememberedTerms, termsLeft } from './lease/terms.ts'
 import { clearUp, type Expected } from './left-out.ts'
-import { hindrancesFrom, lostFrom, type Member, membersFrom, termsOf } from './members.ts'
+import { hindrancesFrom, lostFrom, type Member, membersFrom, rostersFrom, termsOf } from './members.ts'
 import { decode, type Keys, keyRefusal, keysOf } from './names.ts'
 import { withReadiness } from './ready.ts'
 import { defaults, type Settings, settingsFrom } from './settings.ts'
@@ -31,6 +31,8 @@ export interface Cluster {
   readonly keys: Keys
   readonly registered: readonly Registered[]
   readonly members: readonly Member[]
+  /** Which version of the roster everyone says: instance -> version. All compute the lowest. */
+  readonly rosters: ReadonlyMap<string, number>
   /** Instances whose session is gone and that are not passing: name -> ModifyIndex of the member key that it left. */
   readonly lost: ReadonlyMap<string, number>
   /** Instances that say of themselves that they cannot take part: name -> why. */
@@ -119,6 +121,7 @@ export async function lookAtCluster(
     keys,
     registered,
     members: membersFrom(below(keys.members), keys.members, registered, settings),
+    rosters: rostersFrom(below(keys.members), keys.members, registered),
     hindrances: hindrancesFrom(below(keys.members), keys.members),
     lost: lostFrom(below(keys.members), keys.members, registered),
     terms: [...below(keys.members).map(({ value }) => termsOf(value)), ...left],

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Registered } from '../lib/consul/health.ts'
 import type { Entry } from '../lib/consul/kv.ts'
-import { hindrancesFrom, membersFrom, memberValue } from '../lib/members.ts'
+import { hindrancesFrom, membersFrom, memberValue, rostersFrom } from '../lib/members.ts'
+import { rosterVersion } from '../lib/roster/versions.ts'
 import { defaults } from '../lib/settings.ts'
 import { definition, me, memberOne, other, registeredOne, sessionOf } from './fixtures/cluster.ts'
 
@@ -55,7 +56,7 @@ describe('a member', () => {
 
   for (const value of [null, '', '{', 'null', '"text"', '[]', '5']) {
     it(`counts like an ordinary one when its value is ${value}`, () => {
-      assert.deepEqual(one({ value }), memberOne(me, { node: '', definition: '' }))
+      assert.deepEqual(one({ value }), memberOne(me, { node: '', definition: '', roster: 1 }))
     })
   }
 
@@ -69,25 +70,52 @@ describe('a member', () => {
       definition: 'digest of the definition',
       roster: 0,
     }
-    assert.deepEqual(one({ value: JSON.stringify(value) }), memberOne(me))
+    assert.deepEqual(one({ value: JSON.stringify(value) }), memberOne(me, { roster: 1 }))
   })
 
   it('counts like an ordinary one with numbers that no definition has', () => {
     for (const odd of [{ weight: 1e308 }, { weight: 1_000_001 }, { maxPartitions: 0.5 }, { maxPartitions: 1e300 }]) {
       const value = { node: 'a', definition: 'digest of the definition', ...odd }
-      assert.deepEqual(one({ value: JSON.stringify(value) }), memberOne(me), JSON.stringify(odd))
+      assert.deepEqual(one({ value: JSON.stringify(value) }), memberOne(me, { roster: 1 }), JSON.stringify(odd))
     }
   })
 
   it('keeps its weight, its limit and its times', () => {
     const value = { node: 'a', weight: 2.5, maxPartitions: 4, lease: 20_000, grace: 1, definition: 'd', roster: 1 }
     const found = one({ value: JSON.stringify(value) })
-    assert.deepEqual(found, memberOne(me, { weight: 2.5, maxPartitions: 4, lease: 20_000, grace: 1, definition: 'd' }))
+    const expected = { weight: 2.5, maxPartitions: 4, lease: 20_000, grace: 1, definition: 'd', roster: 1 }
+    assert.deepEqual(found, memberOne(me, expected))
   })
 })
 
 it('writes a value that tells the next definition from this one', () => {
   assert.notEqual(memberValue('a', definition, 'one'), memberValue('a', definition, 'two'))
+})
+
+describe('the version of the roster that counts', () => {
+  const said = (over: Partial<Entry>, registered = [registeredOne(me)]) =>
+    rostersFrom([entry(me, over)], prefix, registered).get(me)
+
+  it('is what the member key says', () => assert.equal(said({}), rosterVersion))
+  it('is 1 where that is garbled: everyone knows that one', () => {
+    for (const roster of [undefined, null, 0, -1, 1.5, '2', 1e300]) {
+      assert.equal(said({ value: JSON.stringify({ roster }) }), 1, String(roster))
+    }
+  })
+  it('is also that of one that is absent, or on its way out', () => {
+    assert.equal(said({}, []), rosterVersion)
+    assert.equal(said({ value: memberValue('a', definition, 'd', { leaving: true }) }), rosterVersion)
+  })
+  it('is also that of one whose session is gone, while it is registered: it may be back at any time', () => {
+    const dead = [registeredOne(me, { nodeAlive: false, passing: false })]
+    assert.equal(said({ session: null, value: '{"roster":1}' }, dead), 1)
+    assert.equal(said({ session: null, value: '{"roster":1}' }, []), undefined)
+  })
+})
+
+it('writes a digest in which a release that does not compare versions does not find its own', () => {
+  const { definition: written } = JSON.parse(memberValue('a', definition, 'digest'))
+  assert.notEqual(written, 'digest')
 })
 
 describe('why an instance says that it leaves', () => {

@@ -4,6 +4,7 @@ import { inspect } from 'node:util'
 import { longestWait } from '../lib/lease/lock-value.ts'
 import type { Absence } from '../lib/members.ts'
 import { type Plan, partitionsDigest, plan, type Step } from '../lib/plan.ts'
+import { rosterVersion } from '../lib/roster/versions.ts'
 import type { Snapshot } from '../lib/snapshot.ts'
 import { heldBy, locals, locks, me, memberOne, now, other, sessionOf, snapshotOf, third } from './fixtures/cluster.ts'
 
@@ -122,6 +123,21 @@ describe('entering', () => {
       when: 'it takes part again when its member key tells of another definition',
       over: { members: [memberOne(me, { definition: 'an older one' }), memberOne(other)], ...lock(locks.held(other)) },
       expected: [enter],
+    },
+    {
+      when: 'it takes part again when its member key says a lower version of the roster, as after an upgrade',
+      over: { members: [memberOne(me, { roster: 1 }), memberOne(other)], ...lock(locks.held(other)) },
+      expected: [enter],
+    },
+    {
+      when: 'it takes part again when its member key says a higher one, as after an upgrade that was taken back',
+      over: { members: [memberOne(me, { roster: rosterVersion + 1 }), memberOne(other)], ...lock(locks.held(other)) },
+      expected: [enter],
+    },
+    {
+      when: 'it need not take part again because another says another version',
+      over: { members: [memberOne(me), memberOne(other, { roster: 1 })], ...lock(locks.held(other)) },
+      expected: [],
     },
     {
       when: 'it takes part again when its member key still says that it leaves',

@@ -19,15 +19,16 @@ export function programNames(): string[] {
 
 /**
  * Bundles programs and whatever they load late.
+ * @param packages gets the directory of each package whose code is in a bundle
  * @returns the text of each file by its name, `<program>.cjs` or `<path.to.module>.cjs`; the same for the same sources,
  * wherever they lie
  */
-export async function bundle(programs: readonly string[]): Promise<Map<string, string>> {
+export async function bundle(programs: readonly string[], packages = new Set<string>()): Promise<Map<string, string>> {
   const files = new Map<string, string>()
   const late = new Set<string>()
   let next = programs.map(name => ({ out: name, in: `${root}/handlers/${name}.ts` }))
   while (next.length > 0) {
-    for (const [file, text] of await built(next, late)) files.set(file, text)
+    for (const [file, text] of await built(next, late, packages)) files.set(file, text)
     next = [...late]
       .filter(file => !files.has(`${partName(file)}.cjs`))
       .map(file => ({ out: partName(file), in: file }))
@@ -35,17 +36,31 @@ export async function bundle(programs: readonly string[]): Promise<Map<string, s
   return files
 }
 
-async function built(entryPoints: { in: string; out: string }[], late: Set<string>): Promise<[string, string][]> {
+async function built(
+  entryPoints: { in: string; out: string }[],
+  late: Set<string>,
+  packages: Set<string>,
+): Promise<[string, string][]> {
   const { build } = await import('esbuild') // a release, which has none, need not bundle
-  const { outputFiles, warnings } = await build({ ...options, entryPoints, plugins: [parts(late)] })
+  const { outputFiles, warnings, metafile } = await build({ ...options, entryPoints, plugins: [parts(late)] })
   // Such as an import.meta that CommonJS does not have: it would fail only when it runs.
   if (warnings[0]) throw new Error(`${warnings[0].location?.file}: ${warnings[0].text}`)
+  for (const { inputs } of Object.values(metafile.outputs))
+    for (const input of Object.keys(inputs)) addPackage(packages, resolve(root, input))
   return outputFiles.map(({ path, text }) => [path.slice(1), text])
+}
+
+/** Of a file of ours there is none, also where this package is below node_modules itself. */
+function addPackage(packages: Set<string>, file: string): void {
+  const own = file.startsWith(`${root}/node_modules/`) || !file.startsWith(`${root}/`)
+  const directory = own ? /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] : undefined
+  if (directory !== undefined) packages.add(directory)
 }
 
 const options = {
   bundle: true,
   write: false,
+  metafile: true,
   outdir: '/',
   outExtension: { '.js': '.cjs' },
   format: 'cjs',

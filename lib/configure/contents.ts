@@ -2,6 +2,8 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
+import { licencesOf, nodeLicence, nodeLicenceFile } from './licences.ts'
+import type { NodeBinary } from './node-binary.ts'
 
 export interface Contents {
   /** The package's version. */
@@ -17,12 +19,14 @@ export function ownRelease(): string | null {
   return existsSync(`${directory}/package.json`) ? directory : null
 }
 
-/** @param node the identity of the Node it is for */
-export async function contentsHere(node: string): Promise<Contents> {
+/** @param node the Node it is for */
+export async function contentsHere(node: NodeBinary): Promise<Contents> {
   const own = ownRelease()
   const files = own === null ? await fromSources() : fromRelease(own)
   const { name, version } = JSON.parse(files.get('package.json') as string)
-  files.set('package.json', `${JSON.stringify({ name, version, type: 'commonjs', node }, null, 2)}\n`)
+  files.set('package.json', `${JSON.stringify({ name, version, type: 'commonjs', node: node.identity }, null, 2)}\n`)
+  if (node.outside === null) files.set(nodeLicenceFile, nodeLicence(node.source))
+  else files.delete(nodeLicenceFile)
   return { version, files, executable: new Set([...files.keys()].filter(isExecutable)) }
 }
 
@@ -48,11 +52,13 @@ async function fromSources(): Promise<Map<string, string>> {
   const text = (file: string) => readFileSync(`${root}/${file}`, 'utf8')
   const programs = programNames()
   const files = new Map([['package.json', text('package.json')]])
-  for (const [name, bundled] of await bundle(programs)) files.set(`lib/${name}`, bundled)
+  const packages = new Set<string>()
+  for (const [name, bundled] of await bundle(programs, packages)) files.set(`lib/${name}`, bundled)
   for (const program of programs) files.set(`${program}.cjs`, text('lib/configure/entry.cjs'))
   for (const file of beside) files.set(`lib/${basename(file)}`, text(file))
   const list = execFileSync(process.execPath, [`${root}/handlers/watchbill.js`, '--help'], { encoding: 'utf8' })
   files.set('bin/run', text('lib/configure/run.sh'))
+  files.set('LICENSE', text('LICENSE')).set('LICENSES', licencesOf(packages))
   return files.set('watchbill', text('lib/configure/watchbill.sh').replace('LIST\n', list))
 }
 

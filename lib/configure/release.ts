@@ -12,6 +12,7 @@
  *     bin/node          the Node that runs them, or a link to one outside
  *     bin/run           runs them with it: see caller.sh
  *     package.json
+ *     LICENSE*          watchbill's, Node's, and those of the packages that are bundled
  */
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
@@ -48,7 +49,7 @@ export interface ReleaseOptions {
 /** Makes a release of what is running here and puts it in force. @throws Permanent, Temporary */
 export async function makeRelease({ home, node: choice, dryRun }: ReleaseOptions): Promise<Release> {
   const node = await chosenNode(choice)
-  const contents = await contentsHere(node.identity)
+  const contents = await contentsHere(node)
   const version = `${contents.version}-${hash(contents)}`
   const directory = `${home}/releases/${version}`
   const built = !isWhole(directory, contents, node)

@@ -97,7 +97,9 @@ export interface TokenFacts {
 
 export interface ServiceFacts {
   readonly service: string
-  readonly members: readonly { readonly instance: string; readonly definition: string; readonly roster: number }[]
+  readonly members: readonly { readonly instance: string; readonly definition: string }[]
+  /** Instance -> the version of the roster that it says. */
+  readonly rosters: ReadonlyMap<string, number>
   /** Partitions whose keys newer agents refuse. */
   readonly refused: readonly string[]
 }

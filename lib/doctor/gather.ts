@@ -36,14 +36,10 @@ export async function gather(consul: Consul, consulDir: string): Promise<Facts> 
 
 async function serviceFacts(consul: Consul, service: string): Promise<Facts['services'][number]> {
   try {
-    const { members, keys, partitions, locks } = await lookAtCluster(consul, service)
-    const facts: ServiceFacts['members'] = members.map(({ instance, definition, roster }) => ({
-      instance,
-      definition,
-      roster,
-    }))
+    const { members, rosters, keys, partitions, locks } = await lookAtCluster(consul, service)
+    const facts: ServiceFacts['members'] = members.map(({ instance, definition }) => ({ instance, definition }))
     const refused = refusedIds(keys, [...new Set([...partitions, ...locks.keys()])]).sort(byName)
-    return { service, members: facts, refused }
+    return { service, members: facts, rosters, refused }
   } catch (error) {
     return { service, unknown: reason(error) }
   }

@@ -1,7 +1,7 @@
 /**
  * Rendezvous hashing: every partition scores every instance, and the best score wins. All numbers are signed 32-bit
  * integers, because V8 keeps those without an allocation: this is the inner loop of the roster.
- * Instances agree on a roster only when they hash alike: a change here is a change of `rosterVersion`.
+ * Instances agree on a roster only when they hash alike: another hash is another version of the roster, see versions.ts.
  */
 
 /** The hash of an id: FNV-1a over its UTF-16 units, then mixed, so that ids which differ in one digit lie far apart. */

@@ -3,9 +3,6 @@ import { quotas, targets } from './quota.ts'
 import { hash } from './rendezvous.ts'
 import { ask, distinct, type Lists, present, surplus } from './sticky.ts'
 
-/** The version of the rule. It goes up with every change that gives another roster for the same input. */
-export const rosterVersion = 1
-
 const nobody = -1
 
 /** One member, as its key in Consul says. */

@@ -5,8 +5,9 @@ import { bundle, programNames, root } from '../../lib/configure/bundle.ts'
 
 describe('the bundles', () => {
   let files: ReadonlyMap<string, string>
+  const packages = new Set<string>()
   before(async () => {
-    files = await bundle(programNames())
+    files = await bundle(programNames(), packages)
   })
   const text = (name: string) => files.get(name) ?? assert.fail(`there is no ${name}`)
 
@@ -55,6 +56,13 @@ describe('the bundles', () => {
       assert.doesNotMatch(text, /require\("node:(http2|https|tls)"\)/, name)
       assert.doesNotMatch(text, /node_modules\/undici/, name)
     }
+  })
+
+  test('tell which packages they hold: each that a comment of theirs names', () => {
+    const named = [...files.values()].flatMap(text => [...text.matchAll(/^\s*\/\/ (node_modules\/.*)$/gm)])
+    const paths = named.map(([, path = '']) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0])
+    assert.ok(paths.includes('node_modules/undici'))
+    assert.deepEqual([...packages].sort(), [...new Set(paths.map(path => `${root}/${path}`))].sort())
   })
 
   test('are the same when they are made again', async () => {

@@ -38,6 +38,22 @@ describe('a release', () => {
     assert.equal((await run(`${home}/current/bin/node`, ['--version'])).stdout, process.version)
   })
 
+  test('has the licences of all that is in it', () => {
+    const text = (file: string) => readFileSync(`${current()}/${file}`, 'utf8')
+    assert.match(text('LICENSE'), /The watchbill authors/)
+    assert.match(text('LICENSE.node'), /^Node\.js is licensed for use as follows/)
+    const sections = text('LICENSES').split(/^-{80}$/m)
+    for (const section of sections) {
+      assert.match(section, /^\S+ [0-9.]+\n\n./m)
+      assert.match(section, /permission/i)
+    }
+    for (const name of ['citty', 'execa', 'graceful-fs', 'proper-lockfile', 'undici', 'zod'])
+      assert.ok(
+        sections.some(section => section.includes(`\n${name} `)),
+        name,
+      )
+  })
+
   test('runs where there is no checkout', { skip: !canHide() && 'cannot hide a directory here' }, async () => {
     const hidden = ['-rm', 'sh', '-c', `mount -t tmpfs none "$0" && shift && exec "$@"`, root, '-']
     assert.equal((await run('unshare', [...hidden, 'ls', root])).stdout, '')
@@ -128,6 +144,7 @@ describe('making it again', () => {
     assert.match(stdout, /^built /m, stderr)
     assert.notEqual(current(), before)
     assert.equal(readlinkSync(`${home}/current/bin/node`), process.execPath)
+    assert.ok(!readdirSync(current()).includes('LICENSE.node'), 'it carries none')
     assert.equal((await run(`${home}/current/watchbill`, ['--help'])).code, 0)
   })
 })

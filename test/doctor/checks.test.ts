@@ -14,12 +14,15 @@ const tokenIs = (over: Partial<TokenFacts>) => fileIs({ token: { ...token, ...ov
 const unitIs = (over: Partial<UnitFacts>): Partial<Facts> => ({
   unit: { name: 'consul.service', killMode: 'process', ...over },
 })
-const refusedAre = (...refused: string[]): Partial<Facts> => ({ services: [{ service: 'svc', members: [], refused }] })
+const refusedAre = (...refused: string[]): Partial<Facts> => ({
+  services: [{ service: 'svc', members: [], rosters: new Map(), refused }],
+})
 const membersAre = (...members: [string, string, number][]): Partial<Facts> => ({
   services: [
     {
       service: 'svc',
-      members: members.map(([instance, definition, roster]) => ({ instance, definition, roster })),
+      members: members.map(([instance, definition]) => ({ instance, definition })),
+      rosters: new Map(members.map(([instance, , roster]) => [instance, roster])),
       refused: [],
     },
   ],
@@ -145,7 +148,12 @@ describe('what is wrong', () => {
       'warn',
       /2 definitions: a:svc, c:svc \/ b:svc/,
     ],
-    ['two rosters', membersAre(['a:svc', 'x', 1], ['b:svc', 'x', 2]), 'warn', /2 roster versions.*a:svc \/ b:svc/],
+    [
+      'two rosters',
+      membersAre(['a:svc', 'x', 1], ['b:svc', 'x', 2]),
+      'warn',
+      /2 roster versions.*: 1 \(a:svc\), 2 \(b:svc\)/,
+    ],
     [
       'members that are not known',
       { services: [{ service: 'svc', unknown: 'why' }] },

@@ -54,6 +54,13 @@ export const well: Facts = {
   connections: 5,
   installed: [installed],
   consulDir: '/etc/consul.d',
-  services: [{ service: 'svc', members: [{ instance: 'n1:svc', definition: 'a', roster: 1 }], refused: [] }],
+  services: [
+    {
+      service: 'svc',
+      members: [{ instance: 'n1:svc', definition: 'a' }],
+      rosters: new Map([['n1:svc', 1]]),
+      refused: [],
+    },
+  ],
   setpriv: true,
 }

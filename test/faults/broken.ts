@@ -66,7 +66,7 @@ async function caughtHow({ file, from, to, fault, times }: Break): Promise<strin
 /** Below the original, so that what is large need only be linked. */
 async function copyTo(copy: string): Promise<void> {
   await mkdir(join(copy, '.cache'), { recursive: true })
-  for (const part of ['lib', 'handlers', 'test', 'package.json']) {
+  for (const part of ['lib', 'handlers', 'test', 'package.json', 'LICENSE']) {
     await cp(join(root, part), join(copy, part), { recursive: true })
   }
   for (const part of ['node_modules', '.cache/consul'].filter(part => existsSync(join(root, part)))) {

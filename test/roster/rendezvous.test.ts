@@ -4,7 +4,7 @@ import { best, hash, score } from '../../lib/roster/rendezvous.ts'
 
 const hashes = (prefix: string, count: number) => Array.from({ length: count }, (_, at) => hash(`${prefix}${at}`))
 
-// Two instances that hash differently do not agree on a roster: new values here need a new rosterVersion.
+// Two instances that hash differently do not agree on a roster: new values here need a new version of it, see versions.ts.
 test('an id hashes as it always did', () => {
   assert.equal(hash(''), -1421968373)
   assert.equal(hash('a'), 444641715)

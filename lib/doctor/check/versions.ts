@@ -19,12 +19,14 @@ function definitions({ service, members }: ServiceFacts): Finding {
   )
 }
 
-function rosters({ service, members }: ServiceFacts): Finding {
-  const groups = Map.groupBy(members, ({ roster }) => roster)
+function rosters({ service, rosters }: ServiceFacts): Finding {
+  const groups = Map.groupBy(rosters.keys(), instance => rosters.get(instance) as number)
   if (groups.size <= 1) return ok(`the members of ${service} have one roster version`)
+  const sorted = [...groups].sort(([a], [b]) => a - b)
+  const lists = sorted.map(([version, instances]) => `${version} (${instances.join(', ')})`)
   return warn(
-    `the members of ${service} have ${groups.size} roster versions, and go by the lowest: ${apart([...groups.values()])}`,
-    'update watchbill everywhere',
+    `the members of ${service} have ${groups.size} roster versions, and go by the lowest: ${lists.join(', ')}`,
+    'update watchbill everywhere; evict an instance that will not come back',
   )
 }
 
