@@ -22,9 +22,10 @@ export const consulArgs = {
 /** The ms of `--wait`. @throws Permanent for what is no duration, or is longer than an hour */
 export function waitLimit(wait: string): number {
   const limit = duration(wait)
-  if (limit === null || limit > 3_600_000)
-    throw new Permanent(`cannot read the arguments: --wait ${wait}: give up to 60m`)
-  return limit
+  if (limit !== null && limit <= 3_600_000) return limit
+  const why =
+    limit === null ? 'no duration; give a number with its unit, such as 30s or 5m' : 'too long; give up to 60m'
+  throw new Permanent(`cannot read the arguments: --wait ${wait} is ${why}`)
 }
 
 /** Runs `work` with a connection. */

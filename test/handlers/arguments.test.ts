@@ -173,10 +173,22 @@ describe('a program for people', { concurrency: 2 }, () => {
     assertRefused('drain', await run('drain', 'svc', 'a:svc', 'perhaps'), /on or off/)
   })
 
-  it('status refuses a wait that is no duration', async () => {
+  it('status refuses a wait that is no duration, and says what is', async () => {
     for (const none of ['long', '5', '2h']) {
-      assertRefused('status', await run('status', 'svc', '--wait', none), /wait/)
+      const about =
+        none === '2h'
+          ? /--wait 2h is too long; give up to 60m/
+          : /--wait \S+ is no duration; give a number with its unit, such as 30s or 5m/
+      assertRefused('status', await run('status', 'svc', '--wait', none), about)
     }
+  })
+
+  it('what stands behind -- is no option', async () => {
+    const { code, stdout, stderr } = await run('hold', 'svc', '--', '--help')
+    assert.deepEqual({ code, stdout }, { code: 111, stdout: '' })
+    assert.match(stderr, /^hold: temporary: cannot reach Consul /)
+    assertRefused('hold', await run('hold', 'svc', '--'), /partition/)
+    assertRefused('drain', await run('drain', 'svc', 'a:svc', '--', '--no-such'), /on or off/)
   })
 
   it('logs refuses lines that are no number', async () => {

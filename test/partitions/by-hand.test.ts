@@ -117,6 +117,12 @@ describe('what is changed by hand', () => {
   it('takes any JSON, and nothing else, for a document', () => {
     assert.deepEqual(documentFrom('{"a": [1]}\n', '/f'), { a: [1] })
     assert.throws(() => documentFrom('{"a"', '-'), Permanent)
+    const ofBytes = (bytes: number) => JSON.stringify('x'.repeat(bytes - 2))
+    assert.equal(String(documentFrom(ofBytes(262_144), '/f')).length, 262_142)
+    for (const bytes of [262_145, 300_008, 400_000]) {
+      const message = `cannot use the document /f: it takes ${bytes} bytes as one line of JSON, more than 262144; make it smaller, or have it name where the rest is`
+      assert.throws(() => documentFrom(ofBytes(bytes), '/f'), { name: 'Permanent', message })
+    }
   })
 })
 
