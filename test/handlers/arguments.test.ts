@@ -31,6 +31,8 @@ const complete: Record<string, readonly string[]> = {
   status: ['svc'],
   drain: ['svc', 'a:svc', 'on'],
   evict: ['svc', 'a:svc', '--yes'],
+  purge: ['svc', '--yes'],
+  restored: ['svc', '--state', state],
   hold: ['svc', '0'],
   unhold: ['svc', '0'],
   restart: ['svc', '0'],
@@ -142,7 +144,19 @@ describe('a program for one instance', { concurrency: 2 }, () => {
 
 describe('a program for people', { concurrency: 2 }, () => {
   for (const [program, least] of Object.entries({
-    ...{ owner: 2, partitions: 1, drain: 2, evict: 2, leave: 1, hold: 2, unhold: 2, restart: 2, logs: 2 },
+    ...{
+      owner: 2,
+      partitions: 1,
+      drain: 2,
+      evict: 2,
+      leave: 1,
+      hold: 2,
+      unhold: 2,
+      restart: 2,
+      logs: 2,
+      purge: 1,
+      restored: 1,
+    },
   })) {
     it(`${program} cannot do without its first ${least === 1 ? 'word' : `${least} words`}`, async () => {
       const words = complete[program] as readonly string[]
@@ -152,7 +166,7 @@ describe('a program for people', { concurrency: 2 }, () => {
     })
   }
 
-  for (const program of ['owner', 'status', 'drain', 'evict', 'leave', 'logs', 'agent']) {
+  for (const program of ['owner', 'status', 'drain', 'evict', 'leave', 'logs', 'agent', 'purge', 'restored']) {
     it(`${program} refuses a word too many`, async () => {
       const words = complete[program] as readonly string[]
       assertRefused(program, await run(program, ...words, 'spare'), /spare/)
