@@ -12,7 +12,15 @@
 set -eu
 hour=${HOUR:-$(date -u +%Y-%m-%dT%H)}
 key=reports/hourly/done
-done=$(consul kv get "$key" 2>/dev/null || true)
+# Consul's own exit status is 1 both for a key that is not there and for a Consul that cannot be read: only the first means
+# that the report is not made yet.
+if ! done=$(consul kv get "$key" 2>/dev/null); then
+  why=$(consul kv get "$key" 2>&1) && why='it was away for a moment'
+  case $why in
+    *'No key exists'*) done='' ;;
+    *) echo "report.sh: cannot read $key: $why" >&2 && exit 111 ;;
+  esac
+fi
 [ "$done" != "$hour" ] || exit 0
 "${REPORT:-/opt/app/make-report}" "$hour"
 consul kv put "$key" "$hour" >/dev/null

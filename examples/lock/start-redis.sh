@@ -6,7 +6,11 @@ set -eu
 port=$1 folder=$2
 key=redis/primary
 watchbill lock --wait 1m redis-bootstrap -- sh -c '
-  consul kv get "$1" >/dev/null 2>&1 || consul kv put "$1" "$2" >/dev/null
+  why=$(consul kv get "$1" 2>&1 >/dev/null) && exit
+  case $why in # a Consul that cannot be read says nothing of a primary
+    *"No key exists"*) consul kv put "$1" "$2" >/dev/null ;;
+    *) echo "start-redis.sh: cannot read $1: $why" >&2 && exit 111 ;;
+  esac
 ' sh "$key" "127.0.0.1 $port"
 primary=$(consul kv get "$key")
 set -- --port "$port" --bind 127.0.0.1 --unixsocket "$folder/redis.sock" --dir "$folder" --save '' --logfile redis.log
