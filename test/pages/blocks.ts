@@ -22,19 +22,26 @@ export function withoutComments(text: string): string {
 
 /** The commands of a piece of shell, each as its words; what stands between pipes is a command of its own. */
 export function commandsIn(shell: string): string[][] {
+  const lines = shell.replace(/\\\n/g, ' ').split('\n')
+  return lines
+    .flatMap(wordsOf)
+    .map(withoutPrefix)
+    .filter(words => words.length > 0)
+}
+
+const token = /\s*(?:(#.*)|(&&|\|\||[;|])|((?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;|&#]|(?<=\S)#|&(?!&))+)|(\S))/y
+
+/** The commands of one line. */
+function wordsOf(line: string): string[][] {
   const commands: string[][] = [[]]
-  const token = /\s*(?:(#.*)|(&&|\|\||[;|\n])|((?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;|&#]|(?<=\S)#|&(?!&))+)|(\S))/y
-  const text = shell
-    .replace(/\\\n/g, ' ')
-    .replace(/\n/g, ' ; ')
-    .replace(/#[^;]* ; /g, comment => (/^#!?\s/.test(comment) ? ' ; ' : comment))
-  for (let match = token.exec(text); match !== null; match = token.exec(text)) {
+  token.lastIndex = 0
+  for (let match = token.exec(line); match !== null; match = token.exec(line)) {
     const [, comment, separator, word] = match
     if (comment !== undefined) break
     if (separator !== undefined) commands.push([])
     else if (word !== undefined) commands.at(-1)?.push(unquoted(word))
   }
-  return commands.map(withoutPrefix).filter(words => words.length > 0)
+  return commands
 }
 
 function unquoted(word: string): string {

@@ -161,6 +161,17 @@ describe('a fetch that is asked for', () => {
     assert.deepEqual(await both, ['added: x', 'added: x'])
   })
 
+  it('of a service that has a set and no source does not wait for one', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    memory.put(keys.revision, '{}')
+    const began = performance.now()
+    await assert.rejects(askForSync(consul, 'svc', false, 60_000), {
+      name: 'Temporary',
+      message: /^cannot fetch the partitions of svc: no instance has ever fetched them, its definition has no source; /,
+    })
+    assert.ok(performance.now() - began < 30_000)
+  })
+
   it('that nobody answers ends with the wait', async t => {
     const { consul } = await fakeConsul(t)
     await assert.rejects(askForSync(consul, 'svc', false, 300), /cannot wait longer: no instance of svc/)
