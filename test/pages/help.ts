@@ -9,13 +9,14 @@ export interface Help {
 /** @param text what one of our programs prints for --help */
 export function helpFrom(text: string): Help {
   const [, usage = ''] = /^USAGE \S+ \S+(.*)$/m.exec(text) ?? []
-  const options = [...text.matchAll(/(?<=\s)(--?[a-z][a-z-]*)(=<)?/g)].map(
-    ([, name = '', value]) => [name, value !== undefined] as const,
-  )
+  const options = new Map<string, boolean>()
+  // A description may name an option, too, and never with its value.
+  for (const [, name = '', value] of text.matchAll(/(?<=\s)(--?[a-z][a-z-]*)(=<)?/g))
+    options.set(name, options.get(name) === true || value !== undefined)
   const required = usage.match(/<[A-Z]+>/g)?.length ?? 0
   const optional = usage.match(/\[(?!OPTIONS)[A-Z]+\]/g)?.length ?? 0
   return {
-    options: new Map(options),
+    options,
     required,
     most: /\[REST\]/.test(usage) ? Number.POSITIVE_INFINITY : required + optional,
   }

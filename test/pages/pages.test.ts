@@ -85,7 +85,7 @@ async function ofConsul(words: readonly string[]): Promise<string | null> {
   const acts = words.slice(0, at < 0 ? words.length : at)
   const { stdout, stderr } = await execa(await consulBinary(), [...acts.slice(0, 3), '-help'], { reject: false })
   const help = `${stdout}\n${stderr}`
-  if (!/^Usage: consul /m.test(help)) return `consul has no ${acts.join(' ')}`
+  if (!new RegExp(`^Usage: consul ${acts.join(' ')}\\b`, 'm').test(help)) return `consul has no ${acts.join(' ')}`
   const unknown = words.find(
     word =>
       /^--?[a-z]/.test(word) && !new RegExp(`^\\s+${word.replace(/=.*/, '').replace(/^--/, '-')}\\b`, 'm').test(help),
