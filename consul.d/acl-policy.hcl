@@ -28,6 +28,11 @@ session_prefix "" {
   policy = "write"
 }
 
+# configure asks the agent for its node name and its settings.
+agent_prefix "" {
+  policy = "read"
+}
+
 # Where the definition has checks or a port, each partition that runs is a service of this name.
 service "SERVICE-partition" {
   policy = "write"

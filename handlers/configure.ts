@@ -12,11 +12,13 @@ import {
   agentLines,
   changeLine,
   environmentLine,
+  missingLines,
   nextLine,
   releaseLine,
   setUidLines,
   validatedLine,
 } from '../lib/configure/words.ts'
+import { unitFits } from '../lib/doctor/gather/machine.ts'
 import { print, program } from '../lib/frame.ts'
 
 program({
@@ -35,13 +37,20 @@ program({
     'node-binary': { type: 'string', description: 'include this Node in the release, or a path', default: 'include' },
     'dry-run': { type: 'boolean', description: 'say what would be done' },
     remove: { type: 'boolean', description: 'remove the files of these services again' },
-    force: { type: 'boolean', description: '--remove even where partitions are on this machine' },
+    force: {
+      type: 'boolean',
+      description: '--remove even where partitions are on this machine; take what looks like a misspelt placeholder',
+    },
     json: { type: 'boolean', description: 'print JSON' },
   },
   deadline: 300_000,
   async run(args) {
     const dryRun = args['dry-run'] ?? false
-    const services = await servicesFrom(args._, process.env.WATCHBILL_CONFIG || '/etc/watchbill')
+    const services = await servicesFrom(
+      args._,
+      process.env.WATCHBILL_CONFIG || '/etc/watchbill',
+      args.force || args.remove,
+    )
     if (args.remove) {
       const changes = unconfigure(services, args, args.force ?? false)
       if (args.json) return print(JSON.stringify({ changes }))
@@ -55,8 +64,9 @@ program({
     if (validated !== null) lines.push(validatedLine(validated))
     lines.push(
       ...names,
+      ...missingLines(services),
       ...setUidLines(services),
-      ...agentLines(agent),
+      ...agentLines(agent, await unitFits()),
       ...environmentLine(environment),
       nextLine(changes, dryRun),
     )

@@ -3,7 +3,7 @@
  * Reads:          the agent, Consul, what configure wrote, the state directory, /proc, systemd
  * May change:     nothing
  * Never changes:  anything
- * Exits:          0, warnings or not; 100 when something is unsafe
+ * Exits:          0, warnings or not; 100 when something is unsafe; 111 when Consul is away: then little can be said
  */
 import { resolve } from 'node:path'
 import { examine, lineOf } from '../lib/doctor/checks.ts'
@@ -23,9 +23,11 @@ program({
   deadline: 60_000,
   run: args =>
     withConsul(args, async consul => {
-      const findings = examine(await gather(consul, resolve(args['consul-dir'])))
+      const facts = await gather(consul, resolve(args['consul-dir']))
+      const findings = examine(facts)
       if (args.json) print(JSON.stringify(findings))
       else for (const finding of findings) print(lineOf(finding))
-      return findings.some(({ level }) => level === 'unsafe') ? exit.permanent : exit.done
+      if (findings.some(({ level }) => level === 'unsafe')) return exit.permanent
+      return 'unknown' in facts.agent && facts.agent.away ? exit.temporary : exit.done
     }),
 })

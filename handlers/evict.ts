@@ -5,13 +5,11 @@
  * Never changes:  a lock: each of the dead one's is taken over after its takeover wait
  * Exits:          0 done
  */
-import { createInterface } from 'node:readline/promises'
 import type { Consul } from '../lib/consul/http.ts'
 import { Permanent } from '../lib/errors.ts'
 import { type Eviction, evict, evictionLine, instanceEviction, nodeEviction } from '../lib/evict.ts'
 import { print, program } from '../lib/frame.ts'
-import { consulArgs, jsonArg, mustKnow, withConsul } from '../lib/operator.ts'
-import { printable } from '../lib/printable.ts'
+import { confirm, consulArgs, jsonArg, mustKnow, withConsul } from '../lib/operator.ts'
 import { lookAtCluster } from '../lib/snapshot.ts'
 
 program({
@@ -33,7 +31,7 @@ program({
       const eviction = await evictionOf(consul, args)
       const dryRun = args['dry-run'] ?? false
       if (!dryRun) {
-        if (!args.yes) await ask(`Take ${evictionLine(eviction)} out for good?`)
+        if (!args.yes) await confirm('evict', `Take ${evictionLine(eviction)} out for good?`)
         await evict(consul, eviction)
       }
       const evicted = eviction.instances.map(({ instance, cluster }) => ({ instance, service: cluster.service }))
@@ -58,13 +56,4 @@ async function evictionOf(consul: Consul, { service, instance, node, force = fal
     throw new Permanent('cannot read the arguments: give a service and an instance, or --node; see --help')
   await mustKnow(consul, service)
   return instanceEviction(await lookAtCluster(consul, service), instance, force)
-}
-
-/** @throws Permanent when the answer is not yes, or nobody is there to answer */
-async function ask(question: string): Promise<void> {
-  if (!process.stdin.isTTY) throw new Permanent('cannot ask: there is no terminal; say --yes')
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await terminal.question(`${printable(question)} [y/N] `)
-  terminal.close()
-  if (!/^y(es)?$/i.test(answer)) throw new Permanent('cannot evict: not confirmed')
 }

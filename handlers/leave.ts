@@ -37,7 +37,7 @@ program({
     const run = contextOf('leave', thisInstance({ ...args, instance, state: root, definition }))
     try {
       if (args['dry-run']) {
-        for (const step of (await leavingSteps(run)).steps) print(JSON.stringify(step))
+        for (const step of (await leavingSteps(run, false)).steps) print(JSON.stringify(step))
         return
       }
       const released = await leave(run, limit)

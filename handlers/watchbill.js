@@ -24,7 +24,10 @@ function main(name, args) {
   const node = enough(process.versions.node) ? process.execPath : brought()
   const version = needed.join('.')
   if (node === null)
-    return refuse(`it needs Node ${version}, this is ${process.version}; run npm ci, or use that`, name)
+    return refuse(
+      `it needs Node ${version} or later, this is ${process.version}; run it with that, or ${remedy()}`,
+      name,
+    )
   run(node, [...reader(), join(handlers, `${name}.ts`), ...args])
 }
 
@@ -52,10 +55,19 @@ function enough(version) {
   return major > needed[0] || (major === needed[0] && minor >= needed[1])
 }
 
+function isInstalled() {
+  return handlers.split(sep).includes('node_modules')
+}
+
+/** What brings a Node that is new enough. An installed package has no lock file: npm ci is for a checkout. */
+function remedy() {
+  return isInstalled() ? 'npm install node@24 beside watchbill' : 'run npm ci'
+}
+
 /** What Node needs to read TypeScript where this package stands. */
 function reader() {
   const file = join(handlers, '../lib/typescript.mjs')
-  if (!handlers.split(sep).includes('node_modules')) return []
+  if (!isInstalled()) return []
   return ['--disable-warning=ExperimentalWarning', '--import', pathToFileURL(file).href]
 }
 
@@ -82,7 +94,7 @@ function run(node, args) {
   // What is typed at a terminal reaches the program by itself.
   const typed = signal => process.stdin.isTTY && (signal === 'SIGINT' || signal === 'SIGQUIT')
   for (const signal of signals) process.on(signal, () => typed(signal) || child.kill(signal))
-  child.on('error', error => refuse(`${error.message}; run npm ci`, node))
+  child.on('error', error => refuse(`${error.message}; ${remedy()}`, node))
   child.on('exit', (code, signal) => {
     for (const name of signals) process.removeAllListeners(name)
     if (signal === null) process.exitCode = code

@@ -56,13 +56,19 @@ async function start<Args extends ArgsDef>(definition: Program<Args>, words: str
   const dashes = definition.command ? words.indexOf('--') : -1
   const argv = dashes < 0 ? words : words.slice(0, dashes)
   const command = dashes < 0 ? [] : words.slice(dashes + 1)
-  if (argv.includes('--help') || argv.includes('-h')) {
+  if (beforeDashes(argv).some(word => word === '--help' || word === '-h')) {
     write(1, await usage(definition))
     return exit.done
   }
   const args = readArguments(definition, argv)
   if (args.debug) process.env.DEBUG = '1'
   return (await definition.run(args, command)) ?? exit.done
+}
+
+/** What may be options: behind a `--` stand only words, however they begin. */
+function beforeDashes(argv: string[]): string[] {
+  const dashes = argv.indexOf('--')
+  return dashes < 0 ? argv : argv.slice(0, dashes)
 }
 
 /** citty lets unknown flags and spare words pass: a typing mistake must not run something else. */

@@ -24,9 +24,9 @@ export interface Leaving {
   readonly announced: boolean
 }
 
-/** The steps that a leaving instance would take now. */
-export async function leavingSteps(run: Reconcile): Promise<Leaving> {
-  const { snapshot } = await lookAndPlan(run)
+/** The steps that a leaving instance would take now. @param keep as of `lookAndPlan` */
+export async function leavingSteps(run: Reconcile, keep = true): Promise<Leaving> {
+  const { snapshot } = await lookAndPlan(run, keep)
   const leaving = {
     ...snapshot,
     leaseRuns: false,

@@ -6,6 +6,7 @@ import { Permanent } from './errors.ts'
 import { debugLine } from './frame.ts'
 import { takeToken } from './instance-args.ts'
 import { keysOf } from './names.ts'
+import { printable } from './printable.ts'
 import { knownServices } from './status.ts'
 
 export const serviceArg = {
@@ -22,9 +23,10 @@ export const consulArgs = {
 /** The ms of `--wait`. @throws Permanent for what is no duration, or is longer than an hour */
 export function waitLimit(wait: string): number {
   const limit = duration(wait)
-  if (limit === null || limit > 3_600_000)
-    throw new Permanent(`cannot read the arguments: --wait ${wait}: give up to 60m`)
-  return limit
+  if (limit !== null && limit <= 3_600_000) return limit
+  const why =
+    limit === null ? 'no duration; give a number with its unit, such as 30s or 5m' : 'too long; give up to 60m'
+  throw new Permanent(`cannot read the arguments: --wait ${wait} is ${why}`)
 }
 
 /** Runs `work` with a connection. */
@@ -48,6 +50,16 @@ export async function mustKnow(consul: Consul, service: string): Promise<void> {
   const services = await knownServices(consul)
   const there = services.length > 0 ? `there are ${services.join(', ')}` : 'there is none yet'
   throw new Permanent(`cannot find the service ${service}: watchbill keeps no such service; ${there}`)
+}
+
+/** Asks on the terminal. @throws Permanent when the answer is not yes, or nobody is there to answer */
+export async function confirm(act: string, question: string): Promise<void> {
+  if (!process.stdin.isTTY) throw new Permanent('cannot ask: there is no terminal; say --yes')
+  const { createInterface } = await import('node:readline/promises')
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  const answer = await terminal.question(`${printable(question)} [y/N] `)
+  terminal.close()
+  if (!/^y(es)?$/i.test(answer)) throw new Permanent(`cannot ${act}: not confirmed`)
 }
 
 /** Of the programs that do something to single partitions. */

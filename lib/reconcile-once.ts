@@ -28,7 +28,7 @@ export async function reconcileOnce(program: string, here: ThisInstance, dryRun:
     const sentence = await reconcile(run)
     return `${here.instance}: ${sentence ?? elsewhere}`
   } catch (error) {
-    if (dryRun || (await isNews(run, error))) run.log(`failed: ${reason(error)}`)
+    if (!dryRun && (await isNews(run, error))) run.log(`failed: ${reason(error)}`)
     throw error
   } finally {
     run.consul.close()
@@ -50,6 +50,6 @@ async function isNews(run: Reconcile, error: unknown): Promise<boolean> {
 }
 
 async function dry(run: Reconcile): Promise<string[]> {
-  const { steps, sentence } = await lookAndPlan(run)
+  const { steps, sentence } = await lookAndPlan(run, false)
   return [...steps.map(step => JSON.stringify(step)), `${run.instance}: would do: ${sentence}`]
 }

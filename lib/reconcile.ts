@@ -130,9 +130,12 @@ async function awaitRelease(run: Reconcile, snapshot: Snapshot, until: number): 
   return released(run, snapshot, until)
 }
 
-/** What a run would do now, without doing it. */
-export async function lookAndPlan(run: Reconcile): Promise<Plan & { snapshot: Snapshot; problem: string | null }> {
-  const { definition, digest, problem } = await currentDefinition(run.files, run.definitionFile, run.serviceId)
+/** What a run would do now, without doing it. @param keep false when nothing may be written, not even the definition */
+export async function lookAndPlan(
+  run: Reconcile,
+  keep = true,
+): Promise<Plan & { snapshot: Snapshot; problem: string | null }> {
+  const { definition, digest, problem } = await currentDefinition(run.files, run.definitionFile, run.serviceId, keep)
   const snapshot = await takeSnapshot(
     run.consul,
     run.instance,

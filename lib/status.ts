@@ -193,7 +193,7 @@ function freeWords(
   id: string,
   lock: Lock | null,
 ): Words {
-  if (!cluster.partitions.has(id)) return { state: 'removed', why: 'no longer in the set; its lock is being deleted' }
+  if (!cluster.partitions.has(id)) return { state: 'removed', why: `no longer in the set; ${whoDeletes(cluster)}` }
   if (cluster.settings.held.includes(id)) {
     return { state: 'held', why: `stopped by hand; watchbill unhold ${cluster.service} ${id} brings it back` }
   }
@@ -202,6 +202,11 @@ function freeWords(
   if (lock?.clean) return { state: 'starting', why: `on ${next}` }
   const told = reports.get(next)?.[id]
   return { state: 'waiting', why: told ?? `takeover by ${next} within ${seconds(waitOf(cluster, lock))}` }
+}
+
+function whoDeletes({ members, service }: Cluster): string {
+  if (members.length > 0) return 'its lock is being deleted'
+  return `no instance is there to delete its lock: watchbill purge ${service} does, where the service is gone for good`
 }
 
 function waitOf(cluster: Cluster, lock: Lock | null): number {

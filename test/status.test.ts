@@ -117,6 +117,12 @@ const cases: Case[] = [
     state: 'removed',
     why: 'no longer in the set; its lock is being deleted',
   },
+  {
+    what: 'free, of a service that nobody runs any more',
+    over: { ...lock(locks.clean()), partitions: new Set(), members: [] },
+    state: 'removed',
+    why: 'no longer in the set; no instance is there to delete its lock: watchbill purge svc does, where the service is gone for good',
+  },
   { what: 'free and clean', over: { ...alone, ...lock(locks.clean()) }, state: 'starting', why: `on ${me}` },
   {
     what: 'free and unclean, with W of its last holder',

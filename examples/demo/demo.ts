@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readBeats } from '../../test/lab/beats.ts'
 import { type Cluster, startCluster } from '../../test/lab/cluster.ts'
+import { aborted } from './keep.ts'
 import { clusterOptions, definitionFor, partitions, play } from './story.ts'
 import { ledgerFaults, type Summary, summarise } from './summary.ts'
 import { view } from './view.ts'
@@ -49,14 +50,14 @@ async function show(cluster: Cluster): Promise<number> {
       say: line => screen?.say(line),
       signal: interrupted.signal,
     })
-    screen?.stop()
+    await screen?.stop()
     const summary = summarise(await readBeats(join(cluster.root, 'beats')), partitions, events)
     if (json) process.stdout.write(`${JSON.stringify(summary)}\n`)
     else await tell(cluster, summary)
     if (keep && !json) await untilInterrupted(cluster)
     return summary.overlapSeconds === 0 && summary.unowned.length === 0 ? 0 : 1
   } finally {
-    screen?.stop()
+    await screen?.stop()
   }
 }
 
@@ -76,7 +77,7 @@ Computed from the workers' own heartbeats:
 
 async function untilInterrupted(cluster: Cluster): Promise<void> {
   say(lookAround(cluster))
-  await new Promise(resolve => interrupted.signal.addEventListener('abort', resolve))
+  await aborted(interrupted.signal)
 }
 
 function lookAround({ root, agents }: Cluster): string {

@@ -7,7 +7,8 @@ import { statusOf } from './story.ts'
 export interface View {
   /** Something happens. */
   readonly say: (line: string) => void
-  readonly stop: () => void
+  /** Draws what is so at the end, and nothing after that. */
+  readonly stop: () => Promise<void>
 }
 
 /** @param out where to draw; @param agents those to ask, the first that answers counts */
@@ -15,19 +16,26 @@ export function view(out: NodeJS.WriteStream, agent: Agent): View {
   return out.isTTY ? table(out, agent) : lines(out, agent)
 }
 
-function follow(agent: Agent, show: (rows: string[]) => void): () => void {
+export function follow(look: () => Promise<Status>, show: (rows: string[]) => void): () => Promise<void> {
   let stopped = false
   let timer: NodeJS.Timeout
-  const look = async () => {
-    const status = await statusOf(agent).catch(() => null) // nothing to see yet, or an agent that is just going
-    if (stopped) return
+  const draw = async () => {
+    const status = await look().catch(() => null) // nothing to see yet, or an agent that is just going
     if (status) show(rowsOf(status))
-    timer = setTimeout(look, 500)
   }
-  timer = setTimeout(look, 0)
-  return () => {
+  let drawn = Promise.resolve()
+  const next = () => {
+    drawn = draw().then(() => {
+      if (!stopped) timer = setTimeout(next, 500)
+    })
+  }
+  timer = setTimeout(next, 0)
+  return async () => {
+    if (stopped) return
     stopped = true
     clearTimeout(timer)
+    await drawn // one that was asked before the last move must not be drawn after it
+    await draw()
   }
 }
 
@@ -49,11 +57,14 @@ function table(out: NodeJS.WriteStream, agent: Agent): View {
     out.write(rows.map(row => `  ${row}\n`).join(''))
     drawn = rows.length
   }
-  const stop = follow(agent, fresh => {
-    clear()
-    rows = fresh
-    draw()
-  })
+  const stop = follow(
+    () => statusOf(agent),
+    fresh => {
+      clear()
+      rows = fresh
+      draw()
+    },
+  )
   const say = (line: string) => {
     clear()
     out.write(`${clock()} ${line}\n`)
@@ -64,11 +75,14 @@ function table(out: NodeJS.WriteStream, agent: Agent): View {
 
 function lines(out: NodeJS.WriteStream, agent: Agent): View {
   let last = ''
-  const stop = follow(agent, rows => {
-    const text = rows.map(row => row.replace(/ +/g, ' ')).join(' | ')
-    if (text !== last) out.write(`${clock()}   ${text}\n`)
-    last = text
-  })
+  const stop = follow(
+    () => statusOf(agent),
+    rows => {
+      const text = rows.map(row => row.replace(/ +/g, ' ')).join(' | ')
+      if (text !== last) out.write(`${clock()}   ${text}\n`)
+      last = text
+    },
+  )
   return { say: line => out.write(`${clock()} ${line}\n`), stop }
 }
 

@@ -43,8 +43,11 @@ export interface SettingsFiles {
   readonly needed: string
 }
 
-/** The settings in the first of them. */
-export const wantedSettings: Readonly<Record<string, unknown>> = wants
+/**
+ * The settings in the first of them. A server that is not up yet is tried again soon: by default Consul waits 30 s (seen
+ * on 1.8.7).
+ */
+export const wantedSettings: Readonly<Record<string, unknown>> = { ...wants, retry_interval: '2s' }
 
 /** Consul's arguments. None of them is a secret: everybody on the machine can read them. */
 export function argumentsFor(wishes: Wishes, { wanted, needed }: SettingsFiles): string[] {

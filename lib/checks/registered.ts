@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import type { Context } from '../context.ts'
 import type { Definition } from '../definition/definition.ts'
 import { isReadyByCheck, readyCheck } from '../ready.ts'
-import { readFact, removeFact, writeFact } from '../state/facts.ts'
+import { readFact, removeFact, writeFactIfWanted } from '../state/facts.ts'
 import { localPartitions } from '../state/instance.ts'
 import type { Local } from '../state/local.ts'
 import { agentChecks, deregister, isRegistered, register, registration, report, runsCheck } from './catalog.ts'
@@ -39,7 +39,7 @@ export async function keepRegistered(
       await report(context.consul, checkId(definition.id, partition, runsCheck), runs, one.status ?? '')
     }
     const fact = `${running}\n${told}`
-    if (readFact(file) !== fact) writeFact(file, fact)
+    if (readFact(file) !== fact) writeFactIfWanted(file, fact)
   }
   const kept = new Map(wanted.map(([partition]) => [partitionServiceId(definition.id, partition), partition]))
   // Those that were registered for a process which starts at this moment stay.

@@ -3,7 +3,7 @@ import type { CheckDefinition } from '../definition/definition.ts'
 import type { CheckEvent } from '../events/event.ts'
 import { encode } from '../names.ts'
 import { textOf } from '../output/tail.ts'
-import { readFact, readLine, removeFact, writeFact } from '../state/facts.ts'
+import { readFact, readLine, removeFact, writeFactIfWanted } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/instance.ts'
 
 export const statuses = ['passing', 'warning', 'critical'] as const
@@ -73,8 +73,9 @@ export function readState(files: CheckFiles, acquisition: string): CheckState | 
   }
 }
 
+/** Of a partition that was given back meanwhile nothing is kept. */
 export function writeState(files: CheckFiles, state: CheckState): void {
-  writeFact(files.state, JSON.stringify(state))
+  writeFactIfWanted(files.state, JSON.stringify(state))
 }
 
 const mostOutput = 4096

@@ -15,7 +15,7 @@ import { enqueue, isAnythingWaiting } from '../events/queue.ts'
 import { instanceLease } from '../lease/lease.ts'
 import { isReadyByCheck, readyCheck, withReadiness } from '../ready.ts'
 import type { Reconcile } from '../reconcile.ts'
-import { readFact, removeFact, writeFact } from '../state/facts.ts'
+import { readFact, removeFact, writeFact, writeFactIfWanted } from '../state/facts.ts'
 import { isMarked } from '../state/handler-mark.ts'
 import { type Local, localFacts } from '../state/local.ts'
 import { agentChecks, isRegistered, report, timeToLive } from './catalog.ts'
@@ -94,7 +94,7 @@ function isUnheard({ files }: Reconcile, definition: Definition, { partition, ac
 function notePassed(run: Reconcile, definition: Definition, watched: Watched): void {
   const { partition, acquisition } = watched
   if (!isUnheard(run, definition, watched)) return
-  writeFact(run.files.partition(partition).ready, acquisition)
+  if (!writeFactIfWanted(run.files.partition(partition).ready, acquisition)) return
   run.log(`${partition} is ready: check ${watched.check.id} has passed`)
   startDetached('reconcile', run)
 }

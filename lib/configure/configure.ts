@@ -1,7 +1,8 @@
 /** What `configure` does, from definitions to the files that the agent reads. */
 import { accessSync, constants } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { reason, Temporary } from '../errors.ts'
+import { missingPermission } from '../consul/permission.ts'
+import { Permanent, reason, Temporary } from '../errors.ts'
 import { takeToken } from '../instance-args.ts'
 import { instanceName } from '../names.ts'
 import { stateRoot } from '../state/instance.ts'
@@ -100,6 +101,8 @@ async function whichNode(wanted: Wanted): Promise<{ node: string; agent: Agent |
     return { node: wanted.node || agent.node, agent }
   } catch (error) {
     if (wanted.node) return { node: wanted.node, agent: reason(error) }
-    throw new Temporary(`cannot ask for this node's name: ${reason(error)}; give --node NAME, or start the agent`)
+    const why = `cannot ask for this node's name: ${reason(error)}`
+    if (missingPermission(error) !== null) throw new Permanent(`${why}, or give --node NAME`)
+    throw new Temporary(`${why}; give --node NAME, or start the agent`)
   }
 }

@@ -3,7 +3,9 @@ import { readdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Definition } from '../definition/definition.ts'
 import { loadDefinition } from '../definition/load.ts'
+import { refusal } from '../definition/read.ts'
 import { Permanent } from '../errors.ts'
+import { misspelt } from './commands.ts'
 import { attempt } from './install.ts'
 
 export interface Service {
@@ -14,12 +16,15 @@ export interface Service {
 
 /**
  * The services of the files that are named, else of all in the directory.
+ * @param force takes what looks like a misspelt placeholder
  * @throws Permanent when a file cannot be used, when there is none, or when two have one id, or names that differ in capitals only
  */
-export async function servicesFrom(files: readonly string[], directory: string): Promise<Service[]> {
+export async function servicesFrom(files: readonly string[], directory: string, force = false): Promise<Service[]> {
   const services: Service[] = []
   for (const file of files.length > 0 ? files.map(file => resolve(file)) : definitionsIn(directory)) {
     const definition = await loadDefinition(file)
+    const slip = force ? null : misspelt(definition)
+    if (slip !== null) throw refusal(file, `${slip}, or say --force if it is meant so`)
     for (const field of ['id', 'name'] as const) {
       const twin = services.find(service => areOne(service.definition, definition, field))
       if (twin) throw twice(file, field, twin)

@@ -4,6 +4,7 @@ import { instanceName, keyRefusal, keysOf } from '../names.ts'
 import { refusedIds, renameAdvice } from '../partitions/new-ids.ts'
 import { setUidProgram } from '../process/is-program.ts'
 import { type Agent, lacking, needs } from './agent.ts'
+import { missingPrograms } from './commands.ts'
 import type { Change } from './files.ts'
 import type { Release } from './release.ts'
 import type { Service } from './services.ts'
@@ -20,23 +21,39 @@ export function releaseLine({ version, directory, built, switched }: Release, dr
   return `${dryRun ? 'would build' : 'built'} ${directory}`
 }
 
-/** What the agent needs, and what the running one lacks of it. */
-export function agentLines(agent: Agent | string): string[] {
+/** What the agent needs, and what the running one lacks of it. @param unitFits its unit is known to let processes live */
+export function agentLines(agent: Agent | string, unitFits = false): string[] {
   const wanted = JSON.stringify(needs)
-  const unit =
-    'the agent needs, under systemd, to be root, or KillMode=process and Delegate=yes in its unit: ' +
-    'a restart kills the processes otherwise'
-  if (typeof agent === 'string') return [`the agent needs ${wanted}; whether it has that is not known: ${agent}`, unit]
+  const unit = unitFits
+    ? []
+    : [
+        'the agent needs, under systemd, to be root, or KillMode=process and Delegate=yes in its unit: ' +
+          'a restart kills the processes otherwise',
+      ]
+  if (typeof agent === 'string')
+    return [`the agent needs ${wanted}; whether it has that is not known: ${agent}`, ...unit]
   const missing = lacking(agent)
   const who = `the agent on ${agent.node} (Consul ${agent.version})`
-  const unknown = Object.values(agent.settings).includes(null) ? ', and does not tell whether it has it' : ''
-  if (missing.length === 0) return [`the agent needs ${wanted}${unknown}`, unit]
+  const isUnknown = Object.values(agent.settings).includes(null)
+  if (missing.length === 0 && isUnknown)
+    return [`the agent needs ${wanted}; ${who} does not tell whether it has that`, ...unit]
+  if (missing.length === 0) return [`${who} has the settings that it needs`, ...unit]
   const lacks = missing.map(name => `${name} ${needs[name]}`).join(' and ')
-  return [`the agent needs ${wanted}; ${who} LACKS ${lacks}: add that to its configuration and restart it`, unit]
+  return [`${who} LACKS ${lacks}: add that to its configuration and restart it`, ...unit]
 }
 
 export function validatedLine(validated: boolean): string {
   return validated ? 'consul validate takes it' : 'not tried with consul validate: there is no consul on PATH'
+}
+
+/** Programs that are not there: configure may well come before them. */
+export function missingLines(services: readonly { readonly definition: Definition }[]): string[] {
+  return services.flatMap(({ definition }) =>
+    missingPrograms(definition).map(
+      ({ field, program }) =>
+        `MISSING: ${field} of ${definition.name}: ${program} is no program on this machine; install it before consul reload`,
+    ),
+  )
 }
 
 /** A program that becomes another user can be ended by root, or through its control group, and by nobody else. */

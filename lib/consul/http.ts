@@ -4,6 +4,7 @@ import { reason, Temporary } from '../errors.ts'
 import { type Address, addressFrom } from './address.ts'
 import { parse } from './json.ts'
 import { Denied, permissionFor, Refused } from './permission.ts'
+import { isHttpToTls, speaksTls, tooMany, type Unreachable, unreachable } from './unreachable.ts'
 
 export interface Answer {
   readonly status: number
@@ -34,9 +35,6 @@ export interface ConsulOptions {
   readonly idle?: number
 }
 
-/** An agent closes a connection that is one too many without a word (seen on 1.8.7); newer ones answer 429. */
-const tooMany =
-  'is it up, and are fewer connections open than its limits.http_max_conns_per_client? see watchbill doctor'
 /** Newer agents close a connection that was idle for 120 s (http_config), and may do so just as a request is on its way. */
 const longestIdle = 60_000
 /** Far more than any service needs; Node makes no text of twice as much. */
@@ -79,6 +77,7 @@ export class Consul {
     const answer = await this.#sendTwice(method, path, body, repeatable)
     this.#debug?.(this.#hidden(`${method} ${path} ${body ?? ''} -> ${answer.status} ${answer.text.slice(0, 2000)}`))
     if (ok.includes(answer.status)) return answer
+    if (isHttpToTls(answer.status, answer.text)) throw this.#unreached(speaksTls(this.#address))
     if (answer.status === 403) throw refusal(`${method} ${path}`, answer.text, permissionFor(method, path, on))
     const said = this.#hidden(`${answer.status} ${answer.text.replace(/\s+/g, ' ').slice(0, 200)}`.trim())
     const todo = answer.status === 429 && /connections/.test(said) ? tooMany : 'it is tried again'
@@ -144,25 +143,25 @@ export class Consul {
       const socketPath = this.#address.socketPath ?? undefined
       const host = hostname.replace(/^\[|\]$/g, '') // an IPv6 address
       const options = { method, path, host, port, socketPath, headers: this.#headers(), agent: this.#agent }
-      const refuse = (why: string, todo = 'is it up?', Kind = Temporary) =>
-        reject(new Kind(`cannot reach Consul at ${this.#where()}: ${why}; ${todo}`))
+      const refuse = (what: Unreachable, Kind = Temporary) => reject(this.#unreached(what, Kind))
       let sent: ClientRequest
       try {
         sent = this.#request(options)
       } catch (error) {
-        return refuse(reason(error)) // such as a TLS key that is none
+        return refuse(unreachable(error, this.#address)) // such as a TLS key that is none
       }
-      const fail = (why: string, todo?: string, Kind?: typeof Temporary) => {
+      const failFor = (what: Unreachable, Kind?: typeof Temporary) => {
         clearTimeout(timer)
-        refuse(why, todo, Kind)
+        refuse(what, Kind)
         sent.destroy()
       }
+      const fail = (why: string) => failFor({ why, todo: 'is it up?' })
       const timer = setTimeout(() => fail(`no answer within ${this.#limit} ms`), limit)
       sent.on('error', error => {
         const { code } = error as NodeJS.ErrnoException
         const closed = code === 'ECONNRESET' || code === 'EPIPE'
-        if (closed && sent.reusedSocket) fail(`${reason(error)}, and ${unknownFate}`, lookFirst, ClosedAtReuse)
-        else fail(reason(error), code === 'ECONNRESET' ? tooMany : undefined)
+        if (!closed || !sent.reusedSocket) return failFor(unreachable(error, this.#address))
+        failFor({ why: `${reason(error)}, and ${unknownFate}`, todo: lookFirst }, ClosedAtReuse)
       })
       sent.on('response', response => {
         const { statusCode: status = 0, headers } = response
@@ -187,6 +186,10 @@ export class Consul {
   #headers(): Record<string, string> {
     const { token, auth } = this.#address
     return { ...(token !== null && { 'x-consul-token': token }), ...(auth !== null && { authorization: auth }) }
+  }
+
+  #unreached({ why, todo }: Unreachable, Kind = Temporary): Temporary {
+    return new Kind(`cannot reach Consul at ${this.#where()}: ${why}; ${todo}`)
   }
 
   #where(): string {

@@ -42,15 +42,22 @@ export function acceptedDefinition(files: InstanceFiles): Accepted | null {
 }
 
 /**
- * The definition in force. @throws Permanent when the file cannot be used and none was accepted before.
+ * The definition in force.
+ * @param keep false when nothing may be written
+ * @throws Permanent when the file cannot be used and none was accepted before.
  */
-export async function currentDefinition(files: InstanceFiles, file: string, id: string): Promise<CurrentDefinition> {
+export async function currentDefinition(
+  files: InstanceFiles,
+  file: string,
+  id: string,
+  keep = true,
+): Promise<CurrentDefinition> {
   const accepted = acceptedDefinition(files)
   const stamp = stampOf(file)
   if (accepted?.stamp === stamp) return { ...accepted, problem: null }
   try {
     const fresh = await read(file, stamp, id)
-    writeFact(files.definition, JSON.stringify(fresh))
+    if (keep) writeFact(files.definition, JSON.stringify(fresh))
     return { ...fresh, problem: null }
   } catch (error) {
     if (accepted === null) throw error

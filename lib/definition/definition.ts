@@ -89,6 +89,9 @@ export type Source = {
 /** The most partitions that a definition may have. */
 export const mostIds = 100_000
 
+/** A document has to fit into a key of Consul's, 512 KiB in base64, with what else stands there. In bytes, as JSON. */
+export const mostDocument = 256 * 1024
+
 /** What one process is for. */
 export const pers = ['partition', 'instance'] as const
 export type Per = (typeof pers)[number]

@@ -17,10 +17,19 @@ export function written(variables: Readonly<Record<string, string>>): string {
     .join(',')
 }
 
-/** What `--variables` gave this program, over its environment. */
-export function variablesHere(env: Variables = process.env): Variables {
-  const pairs = (env[given] ?? '').split(',').filter(Boolean)
-  return { ...env, ...Object.fromEntries(pairs.map(pair => pair.split('=', 2) as [string, string])) }
+/** What such a text says. */
+function readBack(text: string): Record<string, string> {
+  return Object.fromEntries(
+    text
+      .split(',')
+      .filter(Boolean)
+      .map(pair => pair.split('=', 2) as [string, string]),
+  )
+}
+
+/** What `--variables` gave this program, or another one, over the environment. */
+export function variablesHere(env: Variables = process.env, text = env[given] ?? ''): Variables {
+  return { ...env, ...readBack(text) }
 }
 
 /** What is wrong with the variables that a definition names, as `<field>: <what>; <what to do>`; null when nothing is. */

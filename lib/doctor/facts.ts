@@ -1,3 +1,5 @@
+import type { MissingProgram } from '../configure/commands.ts'
+
 /** What the checks judge. A fact that cannot be had is null, or says why: a check then warns, and never passes for want of one. */
 export interface Facts {
   readonly agent: AgentFacts | Unknown
@@ -16,6 +18,8 @@ export interface Facts {
 
 export interface Unknown {
   readonly unknown: string
+  /** Consul did not answer: trying again may help. */
+  readonly away?: boolean
 }
 
 export interface AgentFacts {
@@ -65,6 +69,8 @@ export interface Installed {
   readonly current: boolean
   /** What the file names and is not there. */
   readonly missingPrograms: readonly string[]
+  /** Commands of the definition whose program is not there, as far as this user's PATH tells. */
+  readonly absent: readonly MissingProgram[]
   readonly state: StateFacts
   /** Where the control groups of its partitions are made; null as long as it has started none. */
   readonly groups: { readonly directory: string | null; readonly why: string } | null

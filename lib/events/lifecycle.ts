@@ -5,7 +5,7 @@
 import type { Context } from '../context.ts'
 import type { Definition, HookEvent } from '../definition/definition.ts'
 import { parseProcess } from '../process/identity.ts'
-import { readFact, readLine, writeFact } from '../state/facts.ts'
+import { readFact, readLine, writeFact, writeFactIfWanted } from '../state/facts.ts'
 import { type InstanceFiles, type PartitionFiles, runnerOf } from '../state/instance.ts'
 import type { Local } from '../state/local.ts'
 import { parseHanded } from '../worker/assignment.ts'
@@ -139,7 +139,7 @@ function tellOne(
   if (now.process !== told.process)
     tell('started', `.${now.process.replace(' ', '.')}`, { Pid: Number(now.process.split(' ')[0]) })
   if (now.failure !== '' && told.failure === '') tell('failed', `.${digits(now.failure)}`, { Reason: now.failure })
-  if (JSON.stringify(now) !== JSON.stringify(before)) writeFact(files.told, JSON.stringify(now))
+  if (JSON.stringify(now) !== JSON.stringify(before)) writeFactIfWanted(files.told, JSON.stringify(now))
 }
 
 /** An end of the worker from before it was given this partition, to the second; '' for any other. */

@@ -1,5 +1,6 @@
 /** What people change of a set. It is from then on theirs: neither a definition nor a source takes it away. */
 import type { Consul } from '../consul/http.ts'
+import { mostDocument } from '../definition/definition.ts'
 import { doubledField } from '../definition/json.ts'
 import { Permanent } from '../errors.ts'
 import { parseExact } from '../exact-json.ts'
@@ -71,10 +72,10 @@ export async function changeByHand(
   }
 }
 
-/** @throws Permanent when it is no JSON, or has a field twice */
+/** @throws Permanent when it is no JSON, has a field twice, or is too large */
 export function documentFrom(text: string, file: string): unknown {
-  const unusable = (why: string) =>
-    new Permanent(`cannot use the document ${file === '-' ? 'on stdin' : file}: ${why}; mend it`)
+  const unusable = (why: string, todo = 'mend it') =>
+    new Permanent(`cannot use the document ${file === '-' ? 'on stdin' : file}: ${why}; ${todo}`)
   let document: unknown
   try {
     document = parseExact(text)
@@ -83,5 +84,9 @@ export function documentFrom(text: string, file: string): unknown {
   }
   const doubled = doubledField(text)
   if (doubled !== null) throw unusable(doubled)
+  const bytes = Buffer.byteLength(JSON.stringify(document))
+  const todo = 'make it smaller, or have it name where the rest is'
+  if (bytes > mostDocument)
+    throw unusable(`it takes ${bytes} bytes as one line of JSON, more than ${mostDocument}`, todo)
   return document
 }

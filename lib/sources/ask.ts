@@ -7,17 +7,21 @@ import { Temporary } from '../errors.ts'
 import { keysOf } from '../names.ts'
 import { type Duty, dutyFrom, requestFrom, requestValue } from './duty.ts'
 
+/** How long an instance gets to begin with its first fetch, ms. */
+const patience = 3000
+
 /**
  * @param limit how long to wait for the answer, ms
  * @returns what was changed, as a sentence
- * @throws Temporary with the reason when the set could not be fetched, or was refused, or nobody answers
+ * @throws Temporary with the reason when the set could not be fetched, or was refused, or nobody fetches or answers
  */
 export async function askForSync(consul: Consul, service: string, force: boolean, limit: number): Promise<string> {
   const keys = keysOf(service)
   const id = randomId()
-  const end = performance.now() + limit
+  const begun = performance.now()
+  const end = begun + limit
   for (let asked: string | null = null; ; await delay(100)) {
-    const entries = await entriesAt(consul, [keys.duty('source'), keys.sync])
+    const entries = await entriesAt(consul, [keys.duty('source'), keys.sync, keys.revision])
     const at = (wanted: string) => entries.find(({ key }) => key === wanted)?.value ?? null
     const { answer }: Duty = dutyFrom(at(keys.duty('source')))
     if (answer?.request === id) {
@@ -30,6 +34,11 @@ export async function askForSync(consul: Consul, service: string, force: boolean
       await transact(consul, [{ Verb: 'set', Key: keys.sync, Value: requestValue({ id, force }) }])
       asked = id
     }
+    // Whoever fetches has the duty before it writes its first set: this one came from a definition, or by hand.
+    if (at(keys.duty('source')) === null && at(keys.revision) !== null && performance.now() > begun + patience)
+      throw new Temporary(
+        `cannot fetch the partitions of ${service}: no instance has ever fetched them, its definition has no source; see "partitions" in the definition`,
+      )
     if (performance.now() > end)
       throw new Temporary(
         `cannot wait longer: no instance of ${service} has fetched its partitions; see watchbill status, and whether its definition has a source`,

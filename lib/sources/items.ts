@@ -1,6 +1,6 @@
 /** What a source answered, as partitions: ids, each with its document if it has one. Pure. */
 import type { Source } from '../definition/definition.ts'
-import { mostIds } from '../definition/definition.ts'
+import { mostDocument, mostIds } from '../definition/definition.ts'
 import { doubledField, inWords, jsonFault } from '../definition/json.ts'
 import { kind, shown } from '../definition/wording.ts'
 import { reason } from '../errors.ts'
@@ -17,9 +17,6 @@ export interface Answer {
 }
 
 type Shape = Pick<Source, 'format' | 'items' | 'id'>
-
-/** A document has to fit into a key of Consul's, 512 KiB in base64, with what else stands there. In bytes. */
-export const mostDocument = 256 * 1024
 
 /** @throws Error when it is not what the definition says it is: with one line that says why */
 export function itemsIn(text: string, shape: Shape): Answer {

@@ -17,6 +17,8 @@ export interface FetchState {
   readonly validator: string | null
   /** Consul's index below partition/ when that was so: nobody has changed the set since. */
   readonly index: string | null
+  /** The last change that a fetch made, and when, ISO; not there before the first. */
+  readonly last?: { readonly at: string; readonly done: string }
   /** What was left out of it; not there, or null, when nothing was. */
   readonly leftOut?: string | null
 }

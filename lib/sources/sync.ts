@@ -103,7 +103,7 @@ async function fetchAndTake(fetcher: Fetcher, state: FetchState): Promise<Taken 
   const fetched = await fetch(fetcher, untouched ? state.validator : null)
   if (fetched === null) {
     keepFetchState(run.files, { ...state, failures: 0 })
-    return { done: unchanged, leftOut: state.leftOut ?? null }
+    return { done: unchanged(fetcher, state), leftOut: state.leftOut ?? null }
   }
   const answer = hash(fetched.text)
   const { done, leftOut } =
@@ -111,15 +111,27 @@ async function fetchAndTake(fetcher: Fetcher, state: FetchState): Promise<Taken 
       ? { done: null, leftOut: state.leftOut ?? null }
       : await take(fetcher, read(source, fetched.text), state.answer === null)
   // What was written has changed the index: the next round looks once more at what is there.
-  const now = { ...state, failures: 0, answer, validator: fetched.validator, index: done === null ? index : null }
+  const last = done === null ? {} : { last: { at: new Date().toISOString(), done } }
+  const now = {
+    ...state,
+    ...last,
+    failures: 0,
+    answer,
+    validator: fetched.validator,
+    index: done === null ? index : null,
+  }
   keepFetchState(run.files, { ...now, ...(leftOut !== (state.leftOut ?? null) && { leftOut }) })
   if (leftOut !== null && leftOut !== state.leftOut) run.log(leftOut)
-  if (done === null) return { done: unchanged, leftOut }
+  if (done === null) return { done: unchanged(fetcher, state), leftOut }
   run.log(`fetched; ${done}`)
   return { done: `fetched; ${done}`, leftOut }
 }
 
-const unchanged = 'fetched; unchanged'
+/** Whoever asks for a fetch may find that the interval's was quicker: then that one's change is what is asked for. */
+function unchanged({ standing }: Fetcher, { last }: FetchState): string {
+  if (standing.request === null || last === undefined) return 'fetched; unchanged'
+  return `fetched; unchanged since ${last.at} (${last.done})`
+}
 
 async function fetch({ run, accepted, source }: Fetcher, validator: string | null): Promise<Fetched | null> {
   const { service, instance, node } = run

@@ -58,6 +58,20 @@ export function writeFact(file: string, text: string): void {
   })
 }
 
+/**
+ * The same, for a fact that nobody needs once its directory is removed: a partition may be given back at any moment.
+ * @returns whether it was written @throws Temporary when that fails while the directory is there
+ */
+export function writeFactIfWanted(file: string, text: string): boolean {
+  try {
+    writeFact(file, text)
+    return true
+  } catch (error) {
+    if (existsSync(file.slice(0, file.lastIndexOf('/')))) throw error
+    return false
+  }
+}
+
 /** Removes a fact; no error when it is gone already. */
 export function removeFact(file: string): void {
   if (existsSync(file)) attempt(`remove ${file}`, () => rmSync(file, { force: true }))
@@ -101,6 +115,11 @@ export function attempt<T>(what: string, change: () => T): T {
   try {
     return change()
   } catch (error) {
-    throw new Temporary(`cannot ${what}: ${reason(error)}; make room or mend the state directory`)
+    throw new Temporary(`cannot ${what}: ${reason(error)}; ${remedies[code(error) ?? ''] ?? remedy}`)
   }
+}
+
+const remedy = 'make room or mend the state directory'
+const remedies: Readonly<Record<string, string>> = {
+  ENOENT: 'its directory is not there: mend the state directory if that goes on',
 }

@@ -69,17 +69,32 @@ describe('TLS', () => {
       'no client certificate',
       () => ({ CONSUL_CLIENT_CERT: '', CONSUL_CLIENT_KEY: '' }),
       111,
-      /cannot reach Consul at https:/,
+      /cannot reach Consul at https:\S+: it wants a certificate of its clients; set CONSUL_CLIENT_CERT and CONSUL_CLIENT_KEY$/,
     ],
-    ['no authority', () => ({ CONSUL_CACERT: '' }), 111, /cannot reach Consul at https:.*certificate/],
+    [
+      'no authority',
+      () => ({ CONSUL_CACERT: '' }),
+      111,
+      /cannot reach Consul at https:\S+: its certificate cannot be verified \(.*\); set CONSUL_CACERT to the file of the authority that signed it$/,
+    ],
     [
       'another server’s name',
       () => ({ CONSUL_TLS_SERVER_NAME: 'other.consul' }),
       111,
-      /cannot reach Consul at https:.*other\.consul/,
+      /cannot reach Consul at https:.*other\.consul.*; set CONSUL_TLS_SERVER_NAME to the name in its certificate$/,
     ],
-    ['the address for a name', () => ({ CONSUL_TLS_SERVER_NAME: '' }), 111, /cannot reach Consul at https:/],
-    ['a key that is none', () => ({ CONSUL_CLIENT_KEY: authority.cert }), 111, /cannot reach Consul at https:/],
+    [
+      'the address for a name',
+      () => ({ CONSUL_TLS_SERVER_NAME: '' }),
+      111,
+      /cannot reach Consul at https:.*; set CONSUL_TLS_SERVER_NAME to the name in its certificate$/,
+    ],
+    [
+      'a key that is none',
+      () => ({ CONSUL_CLIENT_KEY: authority.cert }),
+      111,
+      /cannot reach Consul at https:\S+: .*; see that CONSUL_CACERT, CONSUL_CLIENT_CERT and CONSUL_CLIENT_KEY name PEM files that belong together$/,
+    ],
     ['a key that is not there', () => ({ CONSUL_CLIENT_KEY: '/nonexistent' }), 100, /named by CONSUL_CLIENT_KEY/],
   ]
   for (const [what, change, code, line] of bad) {
@@ -90,16 +105,33 @@ describe('TLS', () => {
         [code, '', 1],
         ended.stderr,
       )
-      assert.match(ended.stderr, line)
+      assert.match(ended.stderr.trimEnd(), line)
+      assert.doesNotMatch(ended.stderr, /SSL routines|openssl|is it up/)
     })
   }
+
+  it('and none where the other is spoken is one line that says so', async () => {
+    const plain = await status(https, {})
+    assert.match(
+      plain.stderr,
+      /^status: temporary: cannot reach Consul at http:\S+: it speaks TLS there; use https:\/\/\S+, or set CONSUL_HTTP_SSL=true\n$/,
+    )
+    const secure = await status(agent.http.replace('http:', 'https:'), tls)
+    assert.match(
+      secure.stderr,
+      /^status: temporary: cannot reach Consul at https:\S+: it speaks no TLS there; use http:\/\/\S+, or unset CONSUL_HTTP_SSL\n$/,
+    )
+  })
 
   it('with a certificate of another authority is refused by the agent', async () => {
     const other = await certificate(folder, 'other')
     const stranger = await certificate(folder, 'stranger', other)
     const ended = await status(https, { ...tls, CONSUL_CLIENT_CERT: stranger.cert, CONSUL_CLIENT_KEY: stranger.key })
     assert.equal(ended.code, 111)
-    assert.match(ended.stderr, /^status: temporary: cannot reach Consul at https:[^\n]*\n$/)
+    assert.match(
+      ended.stderr,
+      /^status: temporary: cannot reach Consul at https:\S+: it refuses our certificate; see that CONSUL_CLIENT_CERT is signed by its authority\n$/,
+    )
   })
 
   it('is what the handlers use that Consul starts, by the agent’s environment', async () => {

@@ -71,8 +71,13 @@ describe('the settings in a file', () => {
   const { limits: _, ...needs } = shipped
 
   it('are those of consul.d/watchbill.json', () => {
-    assert.deepEqual({ ...settingsFor(plain, [1, 8]), ...wantedSettings }, shipped)
+    const { retry_interval, ...wanted } = wantedSettings
+    assert.deepEqual({ ...settingsFor(plain, [1, 8]), ...wanted }, shipped)
     assert.equal(shipped.limits.http_max_conns_per_client, 1000)
+  })
+
+  it('have a server that is not up yet tried again soon', () => {
+    assert.equal(wantedSettings.retry_interval, '2s')
   })
 
   it('hold the gossip key', () => {

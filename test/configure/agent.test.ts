@@ -22,15 +22,21 @@ describe('what is said of it', () => {
     'the agent needs {"enable_local_script_checks":true,"leave_on_terminate":false,"skip_leave_on_interrupt":true}'
   const first = (...[of]: Parameters<typeof agentLines>) => agentLines(of)[0]
 
-  test('what it needs', () => assert.equal(first(agent(true, false)), needs))
+  const who = 'the agent on n1 (Consul 1.8.7)'
+  test('that it has what it needs', () =>
+    assert.equal(first(agent(true, false)), `${who} has the settings that it needs`))
   test('what it lacks', () =>
     assert.equal(
       first(agent(false, true)),
-      `${needs}; the agent on n1 (Consul 1.8.7) LACKS enable_local_script_checks true and leave_on_terminate false: ` +
+      `${who} LACKS enable_local_script_checks true and leave_on_terminate false: ` +
         'add that to its configuration and restart it',
     ))
-  test('that it does not tell', () => assert.match(first(agent(true, null)) ?? '', /does not tell/))
+  test('that it does not tell', () =>
+    assert.equal(first(agent(true, null)), `${needs}; ${who} does not tell whether it has that`))
   test('why it was not asked', () =>
     assert.equal(first('it is away'), `${needs}; whether it has that is not known: it is away`))
-  test('what its unit needs', () => assert.match(agentLines('it is away')[1] ?? '', /KillMode=process/))
+  test('what its unit needs, unless that is known to fit', () => {
+    assert.match(agentLines('it is away')[1] ?? '', /KillMode=process/)
+    assert.deepEqual(agentLines(agent(true, false), true).slice(1), [])
+  })
 })

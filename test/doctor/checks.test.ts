@@ -127,6 +127,12 @@ describe('what is wrong', () => {
     ['nothing installed', { installed: [] }, 'warn', /holds no watchbill-\*\.json; run configure/],
     ['a file that is garbled', fileIs({ problem: 'half of it' }), 'unsafe', /cannot be used: half of it/],
     ['a release that is gone', fileIs({ missingPrograms: ['/x/guard.cjs'] }), 'unsafe', /not there: \/x\/guard\.cjs/],
+    [
+      'a command whose program is not there',
+      fileIs({ absent: [{ field: 'hooks.failed', program: '/x/page' }] }),
+      'warn',
+      /hooks\.failed of svc names \/x\/page, which is no program here; install it/,
+    ],
     ['a wrong definition', fileIs({ definitionProblem: 'a typo', leaseMs: null }), 'warn', /a typo; mend it/],
     ['an old file', fileIs({ current: false }), 'warn', /not what configure would write now/],
     ['a file that was not loaded', agentIs({ services: [] }), 'warn', /does not have svc; run consul reload/],

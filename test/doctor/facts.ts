@@ -40,6 +40,7 @@ export const installed: Installed = {
   definitionProblem: null,
   current: true,
   missingPrograms: [],
+  absent: [],
   state,
   groups: { directory: '/sys/fs/cgroup/watchbill.n1%3Asvc', why: "below the agent's own" },
   standIn: [],

@@ -31,6 +31,8 @@ const complete: Record<string, readonly string[]> = {
   status: ['svc'],
   drain: ['svc', 'a:svc', 'on'],
   evict: ['svc', 'a:svc', '--yes'],
+  purge: ['svc', '--yes'],
+  restored: ['svc', '--state', state],
   hold: ['svc', '0'],
   unhold: ['svc', '0'],
   restart: ['svc', '0'],
@@ -142,7 +144,19 @@ describe('a program for one instance', { concurrency: 2 }, () => {
 
 describe('a program for people', { concurrency: 2 }, () => {
   for (const [program, least] of Object.entries({
-    ...{ owner: 2, partitions: 1, drain: 2, evict: 2, leave: 1, hold: 2, unhold: 2, restart: 2, logs: 2 },
+    ...{
+      owner: 2,
+      partitions: 1,
+      drain: 2,
+      evict: 2,
+      leave: 1,
+      hold: 2,
+      unhold: 2,
+      restart: 2,
+      logs: 2,
+      purge: 1,
+      restored: 1,
+    },
   })) {
     it(`${program} cannot do without its first ${least === 1 ? 'word' : `${least} words`}`, async () => {
       const words = complete[program] as readonly string[]
@@ -152,7 +166,7 @@ describe('a program for people', { concurrency: 2 }, () => {
     })
   }
 
-  for (const program of ['owner', 'status', 'drain', 'evict', 'leave', 'logs', 'agent']) {
+  for (const program of ['owner', 'status', 'drain', 'evict', 'leave', 'logs', 'agent', 'purge', 'restored']) {
     it(`${program} refuses a word too many`, async () => {
       const words = complete[program] as readonly string[]
       assertRefused(program, await run(program, ...words, 'spare'), /spare/)
@@ -173,10 +187,22 @@ describe('a program for people', { concurrency: 2 }, () => {
     assertRefused('drain', await run('drain', 'svc', 'a:svc', 'perhaps'), /on or off/)
   })
 
-  it('status refuses a wait that is no duration', async () => {
+  it('status refuses a wait that is no duration, and says what is', async () => {
     for (const none of ['long', '5', '2h']) {
-      assertRefused('status', await run('status', 'svc', '--wait', none), /wait/)
+      const about =
+        none === '2h'
+          ? /--wait 2h is too long; give up to 60m/
+          : /--wait \S+ is no duration; give a number with its unit, such as 30s or 5m/
+      assertRefused('status', await run('status', 'svc', '--wait', none), about)
     }
+  })
+
+  it('what stands behind -- is no option', async () => {
+    const { code, stdout, stderr } = await run('hold', 'svc', '--', '--help')
+    assert.deepEqual({ code, stdout }, { code: 111, stdout: '' })
+    assert.match(stderr, /^hold: temporary: cannot reach Consul /)
+    assertRefused('hold', await run('hold', 'svc', '--'), /PARTITION/)
+    assertRefused('drain', await run('drain', 'svc', 'a:svc', '--', '--no-such'), /on or off/)
   })
 
   it('logs refuses lines that are no number', async () => {

@@ -41,6 +41,20 @@ describe('doctor', () => {
     await install(agent, work.definition, '--token-file', token.file)
     await settled(work, [agent])
     chmodSync(agent.state, 0o700)
+    // As README has it: no --node, and the instance's own token.
+    const asked = ['--http-addr', agent.http, '--token-file', token.file]
+    const configureAs = () => runProgram('configure', { args: [join(agent.etc, 'work.json'), '--stdout', ...asked] })
+    const own = await configureAs()
+    assert.deepEqual([own.code, own.stderr], [0, ''])
+    assert.match(own.stdout, /"s1:work"/)
+    await token.may(without(rulesFor('policy', 'work'), 'agent_prefix'))
+    const { code: denied, stderr } = await configureAs()
+    assert.equal(denied, 100)
+    assert.match(
+      stderr,
+      /^configure: permanent: cannot ask for this node's name: .* missing permission: agent:read on this node; .*, or give --node NAME\n$/,
+    )
+    await token.may(rulesFor('policy', 'work'))
     const look = () => findings(agent, '--token-file', reader.file)
 
     const { code, bad, all } = await look()
@@ -93,9 +107,9 @@ describe('doctor', () => {
     assert.match(stdout, /^ok: {5}Consul \d/m)
   })
 
-  it('says what it can without an agent', async () => {
+  it('says what it can without an agent, and that this is not all', async () => {
     const { code, stdout, stderr } = await runProgram('doctor', { args: ['--http-addr', '127.0.0.1:9'] })
-    assert.deepEqual([code, stderr], [0, ''])
+    assert.deepEqual([code, stderr], [111, ''])
     assert.match(stdout, /^warn: {3}Consul's version is not known: cannot reach Consul at .*; start the agent/m)
   })
 })

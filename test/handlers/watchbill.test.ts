@@ -92,7 +92,7 @@ describe('where the package is installed below node_modules', () => {
     assert.equal(refused.code, 100)
     assert.match(
       refused.stderr,
-      /^watchbill: permanent: cannot run echo: it needs Node 22\.19, this is .*; run npm ci, or use that$/,
+      /^watchbill: permanent: cannot run echo: it needs Node 22\.19 or later, this is v\d.*; run it with that, or npm install node@24 beside watchbill$/,
     )
     mkdirSync(`${installed}/node_modules/node/bin`, { recursive: true })
     writeFileSync(`${installed}/node_modules/node/package.json`, '{"name":"node","version":"24.0.0"}')

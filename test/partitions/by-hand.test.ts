@@ -117,6 +117,12 @@ describe('what is changed by hand', () => {
   it('takes any JSON, and nothing else, for a document', () => {
     assert.deepEqual(documentFrom('{"a": [1]}\n', '/f'), { a: [1] })
     assert.throws(() => documentFrom('{"a"', '-'), Permanent)
+    const ofBytes = (bytes: number) => JSON.stringify('x'.repeat(bytes - 2))
+    assert.equal(String(documentFrom(ofBytes(262_144), '/f')).length, 262_142)
+    for (const bytes of [262_145, 300_008, 400_000]) {
+      const message = `cannot use the document /f: it takes ${bytes} bytes as one line of JSON, more than 262144; make it smaller, or have it name where the rest is`
+      assert.throws(() => documentFrom(ofBytes(bytes), '/f'), { name: 'Permanent', message })
+    }
   })
 })
 
@@ -153,6 +159,17 @@ describe('a fetch that is asked for', () => {
     }, 50)
     t.after(() => clearInterval(timer))
     assert.deepEqual(await both, ['added: x', 'added: x'])
+  })
+
+  it('of a service that has a set and no source does not wait for one', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    memory.put(keys.revision, '{}')
+    const began = performance.now()
+    await assert.rejects(askForSync(consul, 'svc', false, 60_000), {
+      name: 'Temporary',
+      message: /^cannot fetch the partitions of svc: no instance has ever fetched them, its definition has no source; /,
+    })
+    assert.ok(performance.now() - began < 30_000)
   })
 
   it('that nobody answers ends with the wait', async t => {

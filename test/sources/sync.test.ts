@@ -285,6 +285,20 @@ describe('a source that fails', () => {
   }
 })
 
+describe('a fetch that is asked for', () => {
+  it('says what the interval’s fetch took, when that was quicker', async t => {
+    const { a, set, fake } = await service(t)
+    set('["x"]')
+    await sync(a)
+    await sync(a)
+    fake.memory.put(keys.sync, JSON.stringify({ id: 'r1', force: false }))
+    await sync(a)
+    const { answer } = duty(fake)
+    assert.match(answer?.said ?? '', /^fetched; unchanged since \d{4}-\S+Z \(added: x; removed: none.*\)$/)
+    assert.equal(await sync(a), 'fetched; unchanged')
+  })
+})
+
 describe('whoever fetches', () => {
   it('and is cut off at any request, and others may be quicker, ends with the set all the same', async t => {
     const items = (from: number, n: number) =>

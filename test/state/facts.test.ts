@@ -12,6 +12,7 @@ import {
   readLine,
   removeFact,
   writeFact,
+  writeFactIfWanted,
 } from '../../lib/state/facts.ts'
 import { directory } from '../fixtures/state.ts'
 
@@ -53,6 +54,15 @@ describe('a fact', () => {
   it('that cannot be written is a failure that names it', t => {
     const file = join(directory(t), 'missing/fact')
     assert.throws(() => writeFact(file, 'x'), { name: 'Temporary', message: new RegExp(`^cannot write ${file}: `) })
+  })
+
+  it('in a directory that is gone says so, and asks nobody to make room', t => {
+    const file = join(directory(t), 'none', 'fact')
+    const message =
+      /^cannot write \S+: ENOENT: .*; its directory is not there: mend the state directory if that goes on$/
+    assert.throws(() => writeFact(file, 'x'), { name: 'Temporary', message })
+    assert.equal(writeFactIfWanted(file, 'x'), false)
+    assert.equal(writeFactIfWanted(join(directory(t), 'fact'), 'x'), true)
   })
 
   it('can be removed twice', t => {

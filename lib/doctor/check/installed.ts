@@ -6,7 +6,13 @@ export function installations(facts: Facts): Finding[] {
   if (facts.installed.length === 0) {
     return [warn(`${facts.consulDir} holds no watchbill-*.json`, 'run configure, or give --consul-dir')]
   }
-  return facts.installed.map(one => installation(one, facts))
+  return facts.installed.flatMap(one => [installation(one, facts), ...absent(one)])
+}
+
+function absent({ id, absent }: Installed): Finding[] {
+  return absent.map(({ field, program }) =>
+    warn(`${field} of ${id} names ${program}, which is no program here`, 'install it, or correct the definition'),
+  )
 }
 
 function installation(

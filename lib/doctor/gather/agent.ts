@@ -10,7 +10,7 @@ export async function agentFacts(consul: Consul): Promise<AgentFacts | Unknown> 
     const self = await consul.json<Self>('GET', '/v1/agent/self')
     return agentFactsFrom(self, Object.keys(await consul.json<object>('GET', '/v1/agent/services')))
   } catch (error) {
-    return { unknown: reason(error) }
+    return { unknown: reason(error), away: error instanceof Error && error.name === 'Temporary' }
   }
 }
 

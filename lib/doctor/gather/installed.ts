@@ -2,9 +2,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { duration } from '../../clock.ts'
+import { missingPrograms } from '../../configure/commands.ts'
 import { asText, type ConsulConfig, consulConfig } from '../../configure/consul-config.ts'
 import type { Definition } from '../../definition/definition.ts'
 import { loadDefinition } from '../../definition/load.ts'
+import { variablesHere } from '../../definition/variables.ts'
 import { reason } from '../../errors.ts'
 import { readHome } from '../../process/groups.ts'
 import { isAlive, parseProcess } from '../../process/identity.ts'
@@ -48,6 +50,7 @@ const nothing: Installed = {
   definitionProblem: null,
   current: false,
   missingPrograms: [],
+  absent: [],
   state: { directory: '', uid: null, mode: 0, freeBytes: 0, fileSystem: 'disk' },
   groups: null,
   standIn: [],
@@ -62,7 +65,9 @@ async function factsOf(file: string, text: string, config: ConsulConfig, speak: 
   const check = (service.checks ?? [])[0]
   const options = optionsIn(args)
   const instance = options.instance ?? ''
-  const definition = await loadDefinition(options.definition ?? '').catch(reason)
+  // What it takes from the environment is what configure found there, and wrote down.
+  const variables = variablesHere(process.env, options.variables ?? '')
+  const definition = await loadDefinition(options.definition ?? '', variables).catch(reason)
   return {
     ...nothing,
     file,
@@ -76,6 +81,7 @@ async function factsOf(file: string, text: string, config: ConsulConfig, speak: 
     definitionProblem: typeof definition === 'string' ? definition : null,
     current: typeof definition !== 'string' && again(definition, args) === text,
     missingPrograms: programsIn(config).filter(path => !existsSync(path)),
+    absent: typeof definition === 'string' ? [] : missingPrograms(definition),
     state: stateFacts(options.state ?? defaultState),
     groups: readHome(instanceFiles(options.state ?? defaultState, instance)),
     standIn: unitsOf(shepherdsOf(instanceFiles(options.state ?? defaultState, instance))),
@@ -103,7 +109,11 @@ function again(definition: Definition, args: readonly string[]): string {
   const { instance = '', definition: definitionFile = '' } = optionsIn(args)
   const programs = dirname(args[1] ?? '')
   const place = { node: `${programs}/bin/run`, programs, instance, definitionFile }
-  return asText(consulConfig(definition, { ...place, more: args.slice(8) }))
+  // Variables are written anew, as the definition has them now.
+  const more = args
+    .slice(8)
+    .flatMap((arg, at, rest) => (at % 2 === 0 && arg !== '--variables' ? [arg, rest[at + 1] ?? ''] : []))
+  return asText(consulConfig(definition, { ...place, more }))
 }
 
 /** What it names, and what those start themselves. */

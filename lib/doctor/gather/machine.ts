@@ -1,7 +1,7 @@
 /** The agent's process and its unit: found by who listens where Consul is spoken to. */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { execa } from 'execa'
-import type { Address } from '../../consul/address.ts'
+import { type Address, addressFrom } from '../../consul/address.ts'
 import type { UnitFacts, Unknown } from '../facts.ts'
 
 /** null when it is on another machine, or this user may not see it. */
@@ -72,6 +72,15 @@ export async function unitFacts(pid: number | null): Promise<UnitFacts | Unknown
   if (pid === null) return { unknown: 'its process cannot be seen; run doctor as root, on the machine of the agent' }
   const name = unitIn(read(`/proc/${pid}/cgroup`))
   return { name, killMode: name === null ? null : await killModeOf(name) }
+}
+
+/** Whether the agent that is spoken to from here is known to be in no unit whose restart ends what it has started. */
+export async function unitFits(): Promise<boolean> {
+  const pid = agentPid(addressFrom(process.env))
+  if (pid === null) return false
+  if (userOf(pid) === 0) return true // then it asks systemd for scopes outside of its unit
+  const unit = await unitFacts(pid)
+  return !('unknown' in unit) && (unit.name === null || unit.killMode === 'process')
 }
 
 /** Pure: the innermost service of a /proc/PID/cgroup. */

@@ -1,0 +1,35 @@
+/**
+ * Runs when:      the last instance of a service is gone for good, and nothing is to be left of the service in Consul
+ * Reads:          Consul
+ * May change:     everything below watchbill/<service>/ is deleted: the set, documents, settings, locks
+ * Never changes:  anything while an instance is there, a lock is held, or whoever had one may still run
+ * Exits:          0 done; 100 it is not gone
+ */
+import { print, program, remark } from '../lib/frame.ts'
+import { confirm, consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/operator.ts'
+import { purge, purgeable } from '../lib/purge.ts'
+
+program({
+  name: 'purge',
+  about: 'Deletes what Consul holds of a service that no machine runs any more.',
+  args: {
+    ...serviceArg,
+    yes: { type: 'boolean', description: 'do not ask' },
+    'dry-run': { type: 'boolean', description: 'say what would be done' },
+    ...jsonArg,
+    ...consulArgs,
+  },
+  deadline: 600_000,
+  run: args =>
+    withConsul(args, async consul => {
+      const { service } = args
+      const dryRun = args['dry-run'] ?? false
+      await mustKnow(consul, service)
+      const there = await purgeable(consul, service)
+      const question = `Delete all ${there} keys of ${service}, with its partitions and their documents?`
+      if (!dryRun && !args.yes) await confirm('purge', question)
+      const deleted = dryRun ? there : await purge(consul, service, remark)
+      if (args.json) print(JSON.stringify({ service, dryRun, deleted }))
+      else print(`${dryRun ? 'would purge' : 'purged'} ${service}: ${deleted} keys`)
+    }),
+})

@@ -1,0 +1,37 @@
+/**
+ * Runs when:      a Consul backup was restored, and the service is to run again; everything of it is stopped
+ * Reads:          Consul, the state directory if there is one
+ * May change:     spec/settings: the epoch is raised, drains end (and spec/revision with it)
+ * Never changes:  a lock or a process
+ * Exits:          0 done; 100 something runs, or may run
+ */
+import { print, program } from '../lib/frame.ts'
+import { consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/operator.ts'
+import { listed } from '../lib/plan-sentence.ts'
+import { restored, restoring } from '../lib/restored.ts'
+import { stateRoot } from '../lib/state/instance.ts'
+
+program({
+  name: 'restored',
+  about: 'After a Consul backup was restored: raises the epoch of the fencing tokens, and ends all drains.',
+  args: {
+    ...serviceArg,
+    state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
+    'dry-run': { type: 'boolean', description: 'say what would change' },
+    ...jsonArg,
+    ...consulArgs,
+  },
+  deadline: 30_000,
+  run: args =>
+    withConsul(args, async consul => {
+      const { service } = args
+      const dryRun = args['dry-run'] ?? false
+      await mustKnow(consul, service)
+      const { epoch, undrained } = await (dryRun ? restoring : restored)(consul, service, args.state || stateRoot())
+      if (args.json) print(JSON.stringify({ service, dryRun, epoch, undrained }))
+      else
+        print(
+          `${dryRun ? 'would set' : 'set'} the epoch of ${service} to ${epoch}; no longer drained: ${listed(undrained) || 'none was'}`,
+        )
+    }),
+})
