@@ -4,7 +4,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { bootClock } from '../../lib/clock.ts'
 import type { Definition } from '../../lib/definition/definition.ts'
 import { type Event, eventOf } from '../../lib/events/event.ts'
-import { startHooks, stateOfHook } from '../../lib/events/run-hook.ts'
+import { hookInput, startHooks, stateOfHook } from '../../lib/events/run-hook.ts'
 import { writeLease } from '../../lib/lease/lease.ts'
 import { type Start, startShepherds } from '../../lib/process/start.ts'
 import { writeFact } from '../../lib/state/facts.ts'
@@ -48,6 +48,23 @@ async function ofProcess(t: TestContext): Promise<Record<string, string>> {
   const text = await until('its output', () => /^.*\nend\n$/s.exec(readFileSync(partition.output, 'utf8'))?.[0])
   return variables(text)
 }
+
+it('a hook is told what the service is called, where it is called something', () => {
+  const runner = { instance: 'a:svc', node: 'a', service: 'svc', files: null as never }
+  const event = eventOf({ id: 'e', event: 'joined', at: 'now' })
+  const told = (title?: string) => JSON.parse(JSON.stringify(hookInput(runner, event, title ? { title } : {})))
+  const plain = {
+    Event: 'joined',
+    EventID: 'e',
+    At: 'now',
+    Service: 'svc',
+    Instance: 'a:svc',
+    Node: 'a',
+    Partition: null,
+  }
+  assert.deepEqual(told(), plain)
+  assert.deepEqual(told('Kafka Consumer'), { ...plain, Title: 'Kafka Consumer' })
+})
 
 describe('a hook', () => {
   it('has what the process of its partition has in its environment', async t => {
