@@ -31,8 +31,8 @@ const ofOnePartition = ['{partition}', '{token}']
 const run = fields({
   command: about(
     command(),
-    'The program and its arguments; there is no shell. {partition}, {token}, {version}, {node}, {instance} and ' +
-      '{service} are replaced inside an argument.',
+    'The program and its arguments; there is no shell. {partition}, {token}, {node}, {instance} and {service} are ' +
+      'replaced inside an argument; {version} is kept for roll-outs, and empty.',
     ['./consume', '--partition', '{partition}'],
   ),
   cwd: z.optional(
