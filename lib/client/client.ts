@@ -51,11 +51,11 @@ export async function allocate(
       done.refused.push(...idsOf(refused))
       const [known, fresh] = parted(allowed, ({ id }) => there.has(id))
       const added = fresh.length > 0 ? await addPartitions(consul, keys, fresh, 'hand') : []
-      const changes = known.map(({ id, document }) => ({ id, document, index: (there.get(id) as Found).index }))
-      const changed = changes.length > 0 ? await changePartitions(consul, keys, changes, 'hand') : []
+      const changes = known.map(({ id, document }) => changed(there.get(id) as Found, document))
+      const written = changes.length > 0 ? await changePartitions(consul, keys, changes, 'hand') : []
       done.added.push(...added)
-      done.changed.push(...changed)
-      pending = allowed.filter(({ id }) => !added.includes(id) && !changed.includes(id))
+      done.changed.push(...written)
+      pending = allowed.filter(({ id }) => !added.includes(id) && !written.includes(id))
     }
     return done
   })
@@ -137,9 +137,15 @@ async function found(
   return new Map((await partitionsAt(consul, keys, idsOf(items))).map(partition => [partition.id, partition]))
 }
 
+/** One that a definition or a source brought is not yet: they would take it away again. */
 function isAsWanted(there: Found | undefined, { document }: Wanted): boolean {
-  if (there === undefined) return false
+  if (there?.from !== 'hand') return false
   return document === undefined || JSON.stringify(there.document) === JSON.stringify(document)
+}
+
+/** As it is to be: one without a document in the call keeps its own. */
+function changed({ id, index, document: before }: Found, document: unknown): Pick<Found, 'id' | 'index' | 'document'> {
+  return { id, index, document: document === undefined ? before : document }
 }
 
 function isMet(there: Found | undefined, { index }: Unwanted): boolean {

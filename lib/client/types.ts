@@ -35,7 +35,7 @@ export interface Partition {
 /** The ids, each in one of these. */
 export interface Allocated {
   readonly added: string[]
-  /** They were there, and have another document now. */
+  /** They were there, and have another document now, or are no longer a definition's or a source's. */
   readonly changed: string[]
   /** They were there as they are wanted. */
   readonly unchanged: string[]

@@ -67,6 +67,16 @@ describe('allocate', () => {
     assert.equal(now()[keys.partition('a')], '{"from":"hand","document":2}')
   })
 
+  it('makes its own what a definition or a source has brought, with the document that it has', async t => {
+    const { options, memory, now } = await service(t)
+    memory.put(keys.partition('a'), '{"from":"source","document":1e400}')
+    memory.put(keys.partition('b'), '{"from":"definition"}')
+    assert.deepEqual(await allocate('svc', ['a', 'b'], options), { ...none, changed: ['a', 'b'] })
+    assert.equal(now()[keys.partition('a')], '{"from":"hand","document":1e400}')
+    assert.equal(now()[keys.partition('b')], '{"from":"hand"}')
+    assert.deepEqual(await allocate('svc', ['a', 'b'], options), { ...none, unchanged: ['a', 'b'] })
+  })
+
   it('leaves a lock that is there from before as it is', async t => {
     const { options, memory, now } = await service(t)
     memory.put(keys.lock('a'), '{"who":"knows"}')
@@ -156,6 +166,19 @@ describe('deallocate', () => {
       [...[false, true, true]],
     )
     assert.deepEqual(await deallocate('svc', 'a', options), { removed: [], absent: ['a'], refused: [] })
+  })
+
+  it("asks Consul for keys alone, as everything here: a policy for the service's keys is enough", async t => {
+    const { options, requests } = await service(t)
+    await allocate('svc', { id: 'a', document: 1 }, options)
+    await allocate('svc', { id: 'a', document: 2 }, options)
+    await partitions('svc', options)
+    await owner('svc', 'a', options)
+    await deallocate('svc', 'a', options)
+    assert.deepEqual(
+      requests.filter(({ path }) => !/^\/v1\/(kv|txn)\b/.test(path)),
+      [],
+    )
   })
 
   it('does so only as it was read, where that is asked for', async t => {
