@@ -7,12 +7,14 @@
  */
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { allOf, check, shown, type Wishes } from '../lib/agent/command.ts'
+import { allOf, check, shown, verifies, type Wishes, withVerify } from '../lib/agent/command.ts'
 import { become, gossipKey, isDirectory, prepare } from '../lib/agent/run.ts'
 import { attempt } from '../lib/configure/install.ts'
 import { print, program } from '../lib/frame.ts'
 
 const levels = ['trace', 'debug', 'info', 'warn', 'err'] as const
+
+process.argv = withVerify(process.argv)
 
 program({
   name: 'agent',
@@ -34,7 +36,11 @@ program({
     'ca-file': { type: 'string', description: 'TLS: the certificate of the authority' },
     'cert-file': { type: 'string', description: "TLS: this machine's certificate" },
     'key-file': { type: 'string', description: 'TLS: its key' },
-    verify: { type: 'boolean', description: 'TLS: in both directions, servers by their names' },
+    verify: {
+      type: 'enum',
+      options: [...verifies],
+      description: 'TLS: whose certificates count; those of servers by their names. Without a value: both',
+    },
     'encrypt-file': { type: 'string', description: 'a file with the gossip key (consul keygen)' },
     consul: { type: 'string', description: 'the program (default $CONSUL_BIN, or consul on PATH)' },
     'dry-run': { type: 'boolean', description: 'print the command line, and change nothing' },
@@ -58,7 +64,7 @@ program({
         ca: path(args['ca-file']),
         cert: path(args['cert-file']),
         key: path(args['key-file']),
-        verify: args.verify ?? false,
+        verify: args.verify,
       },
       encrypt: args['encrypt-file'] === undefined ? null : gossipKey(args['encrypt-file']),
       config: [

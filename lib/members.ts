@@ -2,7 +2,7 @@
 import type { Registered } from './consul/health.ts'
 import { fieldsIn } from './consul/json.ts'
 import type { Entry } from './consul/kv.ts'
-import type { Definition } from './definition/definition.ts'
+import { type Definition, isTitle } from './definition/definition.ts'
 import { decode } from './names.ts'
 import { rosterVersion } from './roster/versions.ts'
 import type { Settings } from './settings.ts'
@@ -15,6 +15,8 @@ export interface Member {
   readonly instance: string
   readonly session: string
   readonly node: string
+  /** What its definition calls the service; missing when it does not. */
+  readonly title?: string
   readonly weight: number
   readonly maxPartitions: number | null
   /** L and G in ms of its present definition. */
@@ -47,6 +49,7 @@ export function memberValue(
     ...(leaving ? { leaving } : {}),
     ...(holds ? { holds } : {}),
     node,
+    title: definition.title,
     weight: definition.weight,
     maxPartitions: definition.maxPartitions,
     lease: definition.leaseMs,
@@ -148,6 +151,7 @@ export function termsOf(text: string | null): Omit<Member, 'instance' | 'session
   const { maxPartitions } = value
   return {
     node: String(value.node ?? ''),
+    ...(isTitle(value.title) ? { title: value.title } : {}),
     weight: number('weight', 1, highestWeight),
     maxPartitions: Number.isSafeInteger(maxPartitions) ? number('maxPartitions', 1) : null,
     lease: number('lease', 10_000),

@@ -50,6 +50,8 @@ export interface InstanceStatus {
 
 export interface Status {
   readonly service: string
+  /** What its definition calls it; null when it does not, or nobody takes part. */
+  readonly title: string | null
   readonly ok: boolean
   /** One sentence. */
   readonly summary: string
@@ -103,6 +105,7 @@ export function statusOf(
   const problem = [cluster.settingsProblem ?? [], stale, hindrances].flat().join('; ') || null
   return {
     service: cluster.service,
+    title: titleOf(cluster),
     ok: cluster.defined && good === partitions.length && problem === null,
     summary: summaryOf(cluster, partitions),
     problem,
@@ -118,8 +121,15 @@ function isGood({ state, instance }: PartitionStatus): boolean {
   return state === 'running' || state === 'finished' || (state === 'held' && instance === null)
 }
 
+/** Definitions may differ while they change: the first member's counts. */
+function titleOf({ members }: Cluster): string | null {
+  return members.find(({ title }) => title !== undefined)?.title ?? null
+}
+
 function summaryOf(cluster: Cluster, partitions: readonly PartitionStatus[]): string {
-  if (!cluster.defined) return `${cluster.service}: nobody has written a partition set yet`
+  const title = titleOf(cluster)
+  const name = title === null ? cluster.service : `${cluster.service} (${title})`
+  if (!cluster.defined) return `${name}: nobody has written a partition set yet`
   const counts = new Map<string, number>()
   for (const { state } of partitions) counts.set(state, (counts.get(state) ?? 0) + 1)
   const rank = (state: string) => (state === 'running' ? '' : state)
@@ -128,7 +138,7 @@ function summaryOf(cluster: Cluster, partitions: readonly PartitionStatus[]): st
     .map(([state, count]) => `${count} ${state}`)
     .join(', ')
   const members = cluster.members.filter(({ absence }) => absence === null).length
-  return `${cluster.service}: ${cluster.partitions.size} partitions on ${members} members; ${states || 'nothing to run'}`
+  return `${name}: ${cluster.partitions.size} partitions on ${members} members; ${states || 'nothing to run'}`
 }
 
 /** What a partition says of itself counts where it runs, and of whom it runs on. */

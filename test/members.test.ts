@@ -26,6 +26,15 @@ describe('a member', () => {
     assert.deepEqual(one({ value }), memberOne(me, { holds: true }))
   })
 
+  it('has the title of its definition, unless what stands there can be none', () => {
+    const titled = memberValue('a', { ...definition, title: 'Kafka Consumer' }, 'digest of the definition')
+    assert.deepEqual(one({ value: titled }), memberOne(me, { title: 'Kafka Consumer' }))
+    for (const title of ['', 'a\nb', 'a\u001b[2J', 'x'.repeat(201), 7, null]) {
+      const value = JSON.stringify({ ...JSON.parse(titled), title })
+      assert.deepEqual(one({ value }), memberOne(me))
+    }
+  })
+
   it('is nobody without a session that holds its key', () => assert.equal(one({ session: null }), undefined))
 
   it('is nobody under a key that no instance has', () => {

@@ -271,6 +271,13 @@ describe('a service', () => {
     assert.equal(summary, 'svc: 2 partitions on 1 members; 1 running, 1 finished')
   })
 
+  it('is called what its definition says, beside its name', () => {
+    const members = [memberOne(me, { title: 'Kafka Consumer' })]
+    const { summary, title } = statusOf(clusterOf({ ...alone, members, locks: both }), new Map())
+    assert.deepEqual([title, summary], ['Kafka Consumer', 'svc (Kafka Consumer): 2 partitions on 1 members; 2 running'])
+    assert.equal(statusOf(clusterOf({ ...alone, locks: both }), new Map()).title, null)
+  })
+
   it('is ok when a partition is held by hand, once it is stopped', () => {
     const settings = { drained: [], held: ['1'], epoch: 0 }
     const stopped = new Map([...both, ['1', locks.clean()] as const])

@@ -24,7 +24,17 @@ export interface Tls {
   readonly ca: string | undefined
   readonly cert: string | undefined
   readonly key: string | undefined
-  readonly verify: boolean
+  /** Whose certificates are verified: of who comes, of the servers that it goes to, or of both. */
+  readonly verify: Verify | undefined
+}
+
+export const verifies = ['incoming', 'outgoing', 'both'] as const
+export type Verify = (typeof verifies)[number]
+
+/** An older `--verify`, without a value, means both. */
+export function withVerify(argv: readonly string[]): string[] {
+  const isBare = (word: string, next = '-') => word === '--verify' && next.startsWith('-')
+  return argv.map((word, n) => (isBare(word, argv[n + 1]) ? '--verify=both' : word))
 }
 
 /** @throws Permanent for wishes that contradict each other */
@@ -33,8 +43,9 @@ export function check({ server, bootstrap, join, tls }: Wishes): void {
   if (bootstrap && !server) throw wrong('--bootstrap is for a --server')
   if (bootstrap && join.length > 0) throw wrong('--bootstrap begins a cluster, --join goes into one')
   if ((tls.cert === undefined) !== (tls.key === undefined)) throw wrong('--cert-file and --key-file go together')
-  if (tls.verify && (tls.ca === undefined || tls.cert === undefined))
-    throw wrong('--verify needs --ca-file, --cert-file and --key-file')
+  if (tls.verify === 'outgoing' && tls.ca === undefined) throw wrong('--verify outgoing needs --ca-file')
+  if (tls.verify !== undefined && tls.verify !== 'outgoing' && (tls.ca === undefined || tls.cert === undefined))
+    throw wrong(`--verify ${tls.verify} needs --ca-file, --cert-file and --key-file`)
 }
 
 /** Settings that are given in files. What comes later wins in Consul: what is only wanted may be set otherwise. */
@@ -74,11 +85,17 @@ export function settingsFor({ tls, encrypt }: Wishes, version: Version): Record<
 /** Consul has moved its TLS settings in 1.12. */
 function tlsSettings({ ca, cert, key, verify }: Tls, version: Version): Record<string, unknown> {
   const files = { ca_file: ca, cert_file: cert, key_file: key }
-  const both = { ...files, ...(verify ? { verify_incoming: true, verify_outgoing: true } : {}) }
+  const verified = {
+    ...files,
+    ...(verify === 'incoming' || verify === 'both' ? { verify_incoming: true } : {}),
+    ...(verify === 'outgoing' || verify === 'both' ? { verify_outgoing: true } : {}),
+  }
   // Otherwise whoever has a client's certificate may be a server.
-  const servers = verify ? { verify_server_hostname: true } : {}
+  const servers = verify === 'outgoing' || verify === 'both' ? { verify_server_hostname: true } : {}
   if (Object.values(files).every(file => file === undefined)) return {}
-  return isAtLeast(version, [1, 12]) ? { tls: { defaults: both, internal_rpc: servers } } : { ...both, ...servers }
+  return isAtLeast(version, [1, 12])
+    ? { tls: { defaults: verified, internal_rpc: servers } }
+    : { ...verified, ...servers }
 }
 
 /** A command line to read, and to paste into a shell. */

@@ -7,6 +7,8 @@ export type Definition = {
   readonly name: string
   /** The Consul service id. */
   readonly id: string
+  /** What people call it; left out when it has none, so that the digest stays what it was. */
+  readonly title?: string
   readonly tags: readonly string[]
   readonly weight: number
   /** The most partitions this instance takes; null when it takes any number. */
@@ -49,6 +51,12 @@ export type Definition = {
   readonly guardIntervalMs: number
   /** L, in ms. */
   readonly leaseMs: number
+}
+
+/** It is printed, and stands in Consul, where anybody may have written it. */
+export function isTitle(value: unknown): value is string {
+  if (typeof value !== 'string' || value.trim() === '' || !value.isWellFormed()) return false
+  return [...value].length <= 200 && !/[\p{Cc}\u2028\u2029]/u.test(value)
 }
 
 export const sourceKinds = ['file', 'http', 'command', 'module'] as const

@@ -14,6 +14,7 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
   return {
     name: from.name,
     id: from.id ?? from.name,
+    ...(from.title === undefined ? {} : { title: from.title }),
     tags: from.tags,
     weight: from.weight,
     maxPartitions: from.maxPartitions,

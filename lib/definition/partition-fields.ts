@@ -15,7 +15,7 @@ import {
   variableName,
 } from './fields.ts'
 
-const kinds = ['range', 'list', 'count', ...sourceKinds] as const
+const kinds = ['range', 'list', 'count', 'byHand', ...sourceKinds] as const
 const oneOf = `one of ${kinds.map(name => `"${name}"`).join(', ')}`
 const countWanted = give('a whole number of at least 1, or {"env": "NAME"}')
 /** Of one fetch, ms: the program that makes it does not live for ever. */
@@ -92,6 +92,12 @@ const ownSet = {
       ),
       'So many, from 0 on: a number, or the variable that holds it when configure runs.',
       { env: 'KAFKA_PARTITION_COUNT' },
+    ),
+  ),
+  byHand: z.optional(
+    about(
+      z.literal(true, give('true')),
+      'None from here: people add them with "watchbill partitions", or programs with watchbill/client.',
     ),
   ),
 }

@@ -4,7 +4,7 @@
  */
 import * as z from 'zod/mini'
 import { checks, hooks } from './check-fields.ts'
-import { pers, restarts, signals } from './definition.ts'
+import { isTitle, pers, restarts, signals } from './definition.ts'
 import {
   about,
   command,
@@ -25,13 +25,14 @@ const signalWanted = give('a signal that ends a process, such as SIGTERM, SIGINT
 const cwdWanted = give('an absolute path')
 const portWanted = give('a port, 1 to 65535')
 const readyWanted = give('"confirm", or "check:" and the id of one of the checks')
+const titleWanted = give('1 to 200 characters, none of which is a control character')
 const ofOnePartition = ['{partition}', '{token}']
 
 const run = fields({
   command: about(
     command(),
-    'The program and its arguments; there is no shell. {partition}, {token}, {version}, {node}, {instance} and ' +
-      '{service} are replaced inside an argument.',
+    'The program and its arguments; there is no shell. {partition}, {token}, {node}, {instance} and {service} are ' +
+      'replaced inside an argument; {version} is kept for roll-outs, and empty.',
     ['./consume', '--partition', '{partition}'],
   ),
   cwd: z.optional(
@@ -121,6 +122,13 @@ export const schema = fields({
   name: about(serviceName(), 'The Consul service name.', 'kafka-consumer'),
   id: z.optional(
     about(serviceName(), 'The Consul service id, for two instances on one agent; the name when it is left out.'),
+  ),
+  title: z.optional(
+    about(
+      z.string(titleWanted).check(z.refine(isTitle, titleWanted)),
+      'What people call the service, spaces included: status and the events of hooks show it beside the name.',
+      'Kafka Consumer',
+    ),
   ),
   tags: about(
     z._default(

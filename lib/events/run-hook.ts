@@ -27,12 +27,17 @@ export interface Hook {
 }
 
 /** What a hook reads on its stdin: one line of JSON. A check stands there in Consul's own field names. */
-export function hookInput({ instance, node, service }: Runner, event: Event): Record<string, unknown> {
+export function hookInput(
+  { instance, node, service }: Runner,
+  event: Event,
+  { title }: Pick<Definition, 'title'> = {},
+): Record<string, unknown> {
   return {
     Event: event.event,
     EventID: event.id,
     At: event.at,
     Service: service,
+    Title: title, // left out where there is none
     Instance: instance,
     Node: node,
     Partition: event.partition,
@@ -45,7 +50,7 @@ export async function startHooks(run: Runner, definition: Definition, hooks: rea
   if (hooks.length === 0) return
   const launches = hooks.map(({ directory, event, command }) => {
     const limit = event.event === 'releasing' ? releasingLimit : hookLimit
-    writeFact(`${directory}/input`, JSON.stringify(hookInput(run, event)))
+    writeFact(`${directory}/input`, JSON.stringify(hookInput(run, event, definition)))
     const args = [directory, String(limit / 1000), ...expand(command, valuesOf(run, event))]
     return { directory, environment: environmentOf(run, definition, event), args }
   })

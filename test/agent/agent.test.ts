@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync, readlinkSync, realpathSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { certificate } from '../access/certificates.ts'
 import { folder, root, run } from '../configure/run.ts'
 import { consulBinary } from '../lab/consul.ts'
 import { freePorts } from '../lab/ports.ts'
@@ -140,6 +141,21 @@ describe('watchbill agent', () => {
     assert.equal(second.exit(), 1, "Consul's own exit code when it is not to leave")
   })
 
+  it('verifies in one direction alone: a client with nothing but the authority is served', async () => {
+    const tls = folder()
+    const authority = await certificate(tls, 'authority')
+    const { cert, key } = await certificate(tls, 'server', authority, 'server.dc1.consul')
+    const [server, client] = [new Machine('tls-server'), new Machine('tls-client')]
+    const trust = ['--ca-file', authority.cert, '--verify', 'outgoing']
+    await server.start('--server', '--bootstrap', ...trust, '--cert-file', cert, '--key-file', key)
+    await client.start('--join', await server.serf(), ...trust)
+    assert.equal((await client.status('30s')).code, 0)
+    const self = await (await fetch(`http://${await client.address()}/v1/agent/self`)).json()
+    const { DebugConfig: now } = self as { DebugConfig: Record<string, unknown> }
+    assert.deepEqual([now.VerifyOutgoing, now.VerifyIncoming, now.VerifyServerHostname], [true, false, true])
+    await Promise.all([client.end('SIGKILL'), server.end('SIGKILL')])
+  })
+
   it('changes nothing with --dry-run', async () => {
     const machine = new Machine('dry')
     const { code, stdout } = await run(process.execPath, [bin, ...(await machine.args('--dry-run'))], {
@@ -156,6 +172,10 @@ describe('watchbill agent', () => {
     const garbage = join(machine.home, 'garbage')
     writeFileSync(garbage, 'secret?')
     const cases: [string[], RegExp][] = [
+      [
+        ['--verify', 'ingoing'],
+        /Invalid value for argument: --verify \(ingoing\)\. Expected one of: incoming, outgoing, both/,
+      ],
       [['--consul', garbage], /^agent: permanent: cannot use --consul .*: it is not a program; give Consul's path$/],
       [['--consul', '/bin/echo'], /^agent: permanent: cannot use \/bin\/echo: it is no Consul of 1.7 or later; /],
       [['--encrypt-file', garbage], /^agent: permanent: cannot use .*garbage: it holds no gossip key; /],

@@ -8,12 +8,14 @@ import {
   settingsFor,
   shown,
   type Tls,
+  verifies,
   type Wishes,
   wantedSettings,
+  withVerify,
 } from '../../lib/agent/command.ts'
 
-const noTls: Tls = { ca: undefined, cert: undefined, key: undefined, verify: false }
-const tls: Tls = { ca: '/ca.pem', cert: '/me.pem', key: '/me.key', verify: false }
+const noTls: Tls = { ca: undefined, cert: undefined, key: undefined, verify: undefined }
+const tls: Tls = { ca: '/ca.pem', cert: '/me.pem', key: '/me.key', verify: undefined }
 const plain: Wishes = {
   server: false,
   bootstrap: false,
@@ -90,11 +92,19 @@ describe('the settings in a file', () => {
   const cases: [Partial<Tls>, [number, number], object][] = [
     [{}, [1, 11], files],
     [{}, [1, 12], { tls: { defaults: files, internal_rpc: {} } }],
-    [{ verify: true }, [1, 8], { ...both, ...servers }],
-    [{ verify: true }, [2, 0], { tls: { defaults: both, internal_rpc: servers } }],
+    [{ verify: 'both' }, [1, 8], { ...both, ...servers }],
+    [{ verify: 'both' }, [2, 0], { tls: { defaults: both, internal_rpc: servers } }],
+    [{ verify: 'incoming' }, [1, 8], { ...files, verify_incoming: true }],
+    [{ verify: 'incoming' }, [1, 12], { tls: { defaults: { ...files, verify_incoming: true }, internal_rpc: {} } }],
+    [{ verify: 'outgoing' }, [1, 8], { ...files, verify_outgoing: true, ...servers }],
+    [
+      { verify: 'outgoing' },
+      [1, 22],
+      { tls: { defaults: { ...files, verify_outgoing: true }, internal_rpc: servers } },
+    ],
   ]
   for (const [more, version, expected] of cases) {
-    it(`hold TLS as Consul ${version.join('.')} reads it${more.verify ? ', verified' : ''}`, () => {
+    it(`hold TLS as Consul ${version.join('.')} reads it${more.verify ? `, verified: ${more.verify}` : ''}`, () => {
       assert.deepEqual(settingsFor({ ...plain, tls: { ...tls, ...more } }, version), { ...needs, ...expected })
     })
   }
@@ -106,8 +116,16 @@ describe('wishes', () => {
     ['beginning and joining at once', { server: true, bootstrap: true, join: ['a'] }, /--join goes into one/],
     ['a certificate without its key', { tls: { ...tls, key: undefined } }, /go together/],
     ['a key without its certificate', { tls: { ...tls, cert: undefined } }, /go together/],
-    ['verification without an authority', { tls: { ...tls, ca: undefined, verify: true } }, /--verify needs/],
-    ['verification without a certificate', { tls: { ...noTls, ca: '/ca.pem', verify: true } }, /--verify needs/],
+    ...(['incoming', 'outgoing', 'both'] as const).map((verify): [string, Partial<Wishes>, RegExp] => [
+      `--verify ${verify} without an authority`,
+      { tls: { ...tls, ca: undefined, verify } },
+      new RegExp(`--verify ${verify} needs --ca-file`),
+    ]),
+    ...(['incoming', 'both'] as const).map((verify): [string, Partial<Wishes>, RegExp] => [
+      `--verify ${verify} without a certificate`,
+      { tls: { ...noTls, ca: '/ca.pem', verify } },
+      new RegExp(`--verify ${verify} needs --ca-file, --cert-file and --key-file`),
+    ]),
   ]
   for (const [what, over, about] of wrong) {
     it(`are refused for ${what}`, () => {
@@ -116,7 +134,11 @@ describe('wishes', () => {
   }
 
   it('are granted otherwise', () => {
-    for (const over of [{}, { server: true, bootstrap: true }, { join: ['a'] }, { tls: { ...tls, verify: true } }])
+    const verified: Tls[] = [
+      ...verifies.map(verify => ({ ...tls, verify })),
+      { ...noTls, ca: '/ca.pem', verify: 'outgoing' },
+    ]
+    for (const over of [{}, { server: true, bootstrap: true }, { join: ['a'] }, ...verified.map(tls => ({ tls }))])
       check({ ...plain, ...over })
   })
 })
@@ -124,6 +146,13 @@ describe('wishes', () => {
 it('an option that is repeated keeps all its values', () => {
   const argv = ['--join', 'a', '--joined=x', '--join=b, c,', '-j', 'd', '--join', 'e']
   assert.deepEqual(allOf('--join', argv), ['a', 'b', 'c', 'e'])
+})
+
+it('--verify without a value means both, as it always did', () => {
+  const argv = (line: string) => withVerify(line.split(' ')).join(' ')
+  assert.equal(argv('node agent --verify'), 'node agent --verify=both')
+  assert.equal(argv('node agent --verify --node x'), 'node agent --verify=both --node x')
+  for (const line of ['--verify outgoing --node x', '--verify=incoming', '--node x']) assert.equal(argv(line), line)
 })
 
 it('a command line is shown as a shell would take it', () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import fc from 'fast-check'
 import { loadDefinition, parseDefinition } from '../../lib/definition/load.ts'
+import { shown } from '../../lib/definition/wording.ts'
 import { Permanent } from '../../lib/errors.ts'
 import { smallest } from './samples.ts'
 
@@ -56,6 +57,7 @@ test('a definition that says everything is taken at its word', async () => {
     $schema: './definition.schema.json',
     name: 'kafka-consumer',
     id: 'kafka-consumer-2',
+    title: 'Kafka Consumer, “eu” 日本',
     tags: ['consumer', 'eu west'],
     weight: 2.5,
     maxPartitions: 12,
@@ -95,6 +97,7 @@ test('a definition that says everything is taken at its word', async () => {
   assert.deepEqual(await load(everything), {
     name: 'kafka-consumer',
     id: 'kafka-consumer-2',
+    title: 'Kafka Consumer, “eu” 日本',
     tags: ['consumer', 'eu west'],
     weight: 2.5,
     maxPartitions: 12,
@@ -164,6 +167,14 @@ test('an environment may use names that JavaScript objects already have', async 
   assert.deepEqual({ ...(await load({ ...smallest, run: { command: ['x'], env } })).run.env }, env)
 })
 
+test('a set that is added by hand has nothing of its own', async () => {
+  const { partitions, source, onChange } = await load({
+    ...smallest,
+    partitions: { byHand: true, onChange: 'SIGHUP' },
+  })
+  assert.deepEqual({ partitions, source, onChange }, { partitions: [], source: null, onChange: 'SIGHUP' })
+})
+
 test('a definition is plain JSON', async () => {
   const definition = await load(smallest)
   assert.deepEqual(JSON.parse(JSON.stringify(definition)), definition)
@@ -173,7 +184,7 @@ const name = 'give 1 to 64 of A-Z a-z 0-9 _ . - that begin with a letter or a di
 const range = 'give two numbers: the first and the last one, such as [0, 15]'
 const number = 'give a whole number of at least 0'
 const id = 'give 1 to 200 bytes, as they stand in a key, without control characters'
-const either = 'give one of "range", "list", "count", "file", "http", "command", "module"'
+const either = 'give one of "range", "list", "count", "byHand", "file", "http", "command", "module"'
 const url = 'give an http:// or https:// URL without a user in it'
 const pointer = 'give a JSON pointer: empty, or names that each begin with "/"'
 const args = 'give an array of strings: the program, then its arguments'
@@ -183,7 +194,7 @@ const signal = 'give a signal that ends a process, such as SIGTERM, SIGINT or SI
 const time = 'give a duration such as "500ms", "3s" or "1.5m"'
 const variable = 'use letters, digits and _, the first not a digit; WATCHBILL_ names are set by watchbill'
 const top =
-  '$schema, name, id, tags, weight, maxPartitions, partitions, run, stop, starts, checks, ready, hooks, register, guard, lease'
+  '$schema, name, id, title, tags, weight, maxPartitions, partitions, run, stop, starts, checks, ready, hooks, register, guard, lease'
 const broken = 'holds a NUL character or broken Unicode; remove it'
 
 /** What is added to the smallest definition, and the line that it is refused with. */
@@ -198,6 +209,10 @@ const refused: [object, string][] = [
   [{ name: ['x'] }, `name: cannot be an array of 1; ${name}`],
   [{ id: '-x' }, `id: cannot be "-x"; ${name}`],
   [{ id: null }, `id: cannot be null; ${name}`],
+  ...['', ' ', 'a\nb', 'a\u0007', 'a\u2028b', 'x'.repeat(201), 7, null].map((wrong): [object, string] => [
+    { title: wrong },
+    `title: cannot be ${shown(wrong)}; give 1 to 200 characters, none of which is a control character`,
+  ]),
   [{ tags: 'consumer' }, 'tags: cannot be a string; give an array of strings'],
   [{ tags: [''] }, 'tags[0]: cannot be ""; give a tag that is not empty'],
   [{ weight: 0 }, `weight: cannot be 0; ${weight}`],
@@ -211,9 +226,11 @@ const refused: [object, string][] = [
   [{ partitions: [0, 15] }, `partitions: cannot be an array of 2; ${either}`],
   [{ partitions: {} }, `partitions: is empty; ${either}`],
   [{ partitions: { range: [0, 1], list: ['a'] } }, `partitions: has range and list; ${either}`],
+  [{ partitions: { range: [0, 1], byHand: true } }, `partitions: has range and byHand; ${either}`],
+  [{ partitions: { byHand: false } }, 'partitions.byHand: cannot be false; give true'],
   [
     { partitions: { range: [0, 1], number: 3 } },
-    'partitions.number: is an unknown field; the fields here are range, list, count, file, http, command, module, ' +
+    'partitions.number: is an unknown field; the fields here are range, list, count, byHand, file, http, command, module, ' +
       'format, items, id, every, jitter, timeout, retry, giveUpAfter, maxDrop, onChange',
   ],
   [

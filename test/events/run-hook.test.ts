@@ -4,7 +4,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { bootClock } from '../../lib/clock.ts'
 import type { Definition } from '../../lib/definition/definition.ts'
 import { type Event, eventOf } from '../../lib/events/event.ts'
-import { startHooks, stateOfHook } from '../../lib/events/run-hook.ts'
+import { hookInput, startHooks, stateOfHook } from '../../lib/events/run-hook.ts'
 import { writeLease } from '../../lib/lease/lease.ts'
 import { type Start, startShepherds } from '../../lib/process/start.ts'
 import { writeFact } from '../../lib/state/facts.ts'
@@ -49,6 +49,23 @@ async function ofProcess(t: TestContext): Promise<Record<string, string>> {
   return variables(text)
 }
 
+it('a hook is told what the service is called, where it is called something', () => {
+  const runner = { instance: 'a:svc', node: 'a', service: 'svc', files: null as never }
+  const event = eventOf({ id: 'e', event: 'joined', at: 'now' })
+  const told = (title?: string) => JSON.parse(JSON.stringify(hookInput(runner, event, title ? { title } : {})))
+  const plain = {
+    Event: 'joined',
+    EventID: 'e',
+    At: 'now',
+    Service: 'svc',
+    Instance: 'a:svc',
+    Node: 'a',
+    Partition: null,
+  }
+  assert.deepEqual(told(), plain)
+  assert.deepEqual(told('Kafka Consumer'), { ...plain, Title: 'Kafka Consumer' })
+})
+
 describe('a hook', () => {
   it('has what the process of its partition has in its environment', async t => {
     const event = eventOf({ id: 'e', event: 'failed', partition: '7', details: { Token: '1.42' } })
@@ -59,6 +76,13 @@ describe('a hook', () => {
     assert.deepEqual(shared(hook), shared(process))
     assert.deepEqual([hook.PAGERDUTY_KEY, hook.TOPIC, hook.WATCHBILL_TOKEN], ['k3y', 'svc-7', '1.42'])
     assert.deepEqual([hook.WATCHBILL_EVENT, hook.WATCHBILL_EVENT_ID], ['failed', 'e'])
+    // README says what each of them is, and names none that is not there.
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+    const [, told = ''] = /^(A process finds .*?)\n\n/ms.exec(readme) ?? []
+    const named = [...told.matchAll(/`(?:WATCHBILL)?_([A-Z]+)`/g)].map(([, name]) => `WATCHBILL_${name}`)
+    const own = Object.keys(process).filter(name => name.startsWith('WATCHBILL_'))
+    assert.deepEqual(named.sort(), own.sort())
+    assert.deepEqual([process.WATCHBILL_VERSION, told.includes('`{version}`')], ['', true])
   })
 
   it('of the instance has no partition', async t => {

@@ -1,4 +1,4 @@
-/** `watchbill/worker` as a user gets it: packed, installed in an empty project, run from JavaScript, checked from TypeScript. */
+/** `watchbill/worker` and `watchbill/client` as a user gets it: packed, installed in an empty project, run from JavaScript, checked from TypeScript. */
 import assert from 'node:assert/strict'
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,6 +6,7 @@ import { before, describe, it } from 'node:test'
 import { execa } from 'execa'
 import { readFact } from '../../lib/state/facts.ts'
 import { folder, root } from '../configure/run.ts'
+import { block } from '../docs/page.ts'
 import { until } from '../lab/until.ts'
 import { Place } from '../worker/place.ts'
 
@@ -79,6 +80,40 @@ describe('the package in an empty project', { concurrency: 1 }, () => {
     const { exitCode, stderr } = await execa(process.execPath, [join(project, 'worker.mjs')], { reject: false })
     assert.equal(exitCode, 1)
     assert.match(stderr, /WATCHBILL_ASSIGNMENT is not set: watchbill sets it for the run.command .* "per": "instance"/)
+  })
+
+  it('has the client, with types', async () => {
+    const text = block('docs/client.md', 'js')
+    const typed = text
+      .replace('order.document?', '(order.document as Order)')
+      .replace('...order.document', '...(order.document as Order)')
+    writeFileSync(join(project, 'client.ts'), `${typed}interface Order { total: number }\n`)
+    const flags = [
+      '--strict',
+      '--noEmit',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2022',
+      '--types',
+      'node',
+      '--ignoreConfig',
+    ]
+    const typeRoots = ['--typeRoots', join(root, 'node_modules/@types')]
+    const tsc = (file: string) =>
+      execa(`${root}/node_modules/.bin/tsc`, [...flags, ...typeRoots, file], { cwd: project, reject: false })
+    const right = await tsc('client.ts')
+    assert.deepEqual([right.exitCode, right.stdout], [0, ''])
+    writeFileSync(
+      join(project, 'wrong.ts'),
+      "import { allocate } from 'watchbill/client'\nallocate('s', { document: 1 })\n",
+    )
+    assert.match((await tsc('wrong.ts')).stdout, /not assignable|'id' is missing/)
+    writeFileSync(join(project, 'client.mjs'), text)
+    const env = { CONSUL_HTTP_ADDR: '127.0.0.1:9' }
+    const { exitCode, stderr } = await execa(process.execPath, ['client.mjs'], { cwd: project, env, reject: false })
+    assert.equal(exitCode, 1)
+    assert.match(stderr, /Temporary: cannot reach Consul at http:\/\/127\.0\.0\.1:9: .*ECONNREFUSED/)
   })
 
   it('has the programs too', async () => {
