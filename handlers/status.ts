@@ -12,7 +12,7 @@ import { reason, Temporary } from '../lib/errors.ts'
 import { exit, print, program } from '../lib/frame.ts'
 import { consulArgs, jsonArg, mustKnow, waitLimit, withConsul } from '../lib/operator.ts'
 import { knownServices, readStatus, type Status } from '../lib/status.ts'
-import { table } from '../lib/table.ts'
+import { checkLine, page } from '../lib/status-page.ts'
 
 program({
   name: 'status',
@@ -31,7 +31,7 @@ program({
       if (args.wait === undefined && args.service) await mustKnow(consul, args.service)
       const all = await (args.wait === undefined ? look(consul, args.service) : until(consul, args.service, args.wait))
       if (args.json) print(JSON.stringify(args.service ? all[0] : all))
-      else if (args.check) for (const { summary, problem } of all) print(problem ? `${summary}; ${problem}` : summary)
+      else if (args.check) for (const one of all) print(checkLine(one))
       else print(all.length > 0 ? pages(all) : 'watchbill keeps no service here yet')
       return args.check && all.some(({ ok }) => !ok) ? exit.no : exit.done
     }),
@@ -50,8 +50,8 @@ async function until(consul: Consul, service: string | undefined, wait: string):
     const all = await look(consul, service).catch(failure)
     if (Array.isArray(all) && all.every(({ ok }) => ok)) return all
     if (performance.now() > end) {
-      const why = Array.isArray(all) ? all.find(({ ok }) => !ok)?.summary : all
-      throw new Temporary(`cannot wait longer than ${wait}: ${why}; see watchbill status`)
+      const bad = Array.isArray(all) ? all.find(({ ok }) => !ok) : undefined
+      throw new Temporary(`cannot wait longer than ${wait}: ${bad ? checkLine(bad) : all}; see watchbill status`)
     }
     await delay(200)
   }
@@ -66,21 +66,4 @@ function failure(error: unknown): string {
 /** Line by line, with an empty one in between. */
 function pages(all: readonly Status[]): string[] {
   return all.flatMap((status, index) => (index === 0 ? page(status) : ['', ...page(status)]))
-}
-
-function page({ summary, problem, advice, source, instances, partitions }: Status): string[] {
-  const who = instances.map(({ instance, state, held, assigned, weight }) => [
-    ...[instance, state, String(held), String(assigned), String(weight)],
-  ])
-  const what = partitions.map(({ partition, instance, state, why, since, dns }) => [
-    ...[partition, instance ?? '-', state, [since ? `since ${since}` : '', why, dns ?? ''].filter(Boolean).join('; ')],
-  ])
-  return [
-    summary,
-    ...(problem ? [`problem: ${problem}`] : []),
-    ...(advice ? [`to do: ${advice}`] : []),
-    ...(source ? [`the partitions are fetched by ${source.by}`] : []),
-    ...table(['INSTANCE', 'STATE', 'HOLDS', 'SHOULD', 'WEIGHT'], who),
-    ...table(['PARTITION', 'INSTANCE', 'STATE', 'WHY'], what),
-  ]
 }

@@ -21,6 +21,8 @@ export interface Member {
   readonly lease: number
   readonly grace: number
   readonly definition: string
+  /** The same of what all machines are to have in common; empty when an older release wrote it. */
+  readonly shared: string
   /** The roster rule it knows. Where they differ, all agree on the lowest. */
   readonly roster: number
   /** It had partitions when it took its member key. */
@@ -34,6 +36,8 @@ interface Condition {
   readonly leaving?: boolean
   /** It comes with something that runs, so it is no newcomer. */
   readonly holds?: boolean
+  /** Of its definition: see Accepted. */
+  readonly shared?: string | undefined
 }
 
 /** The value of an instance's own member key. */
@@ -41,7 +45,7 @@ export function memberValue(
   node: string,
   definition: Definition,
   digest: string,
-  { leaving = false, holds = false }: Condition = {},
+  { leaving = false, holds = false, shared }: Condition = {},
 ): string {
   return JSON.stringify({
     ...(leaving ? { leaving } : {}),
@@ -52,6 +56,7 @@ export function memberValue(
     lease: definition.leaseMs,
     grace: definition.stop.graceMs,
     definition: digest,
+    shared,
     roster: rosterVersion,
   })
 }
@@ -123,6 +128,7 @@ export function termsOf(text: string | null): Omit<Member, 'instance' | 'session
     lease: number('lease', 10_000),
     grace: number('grace', 3000),
     definition: String(value.definition ?? ''),
+    shared: typeof value.shared === 'string' ? value.shared : '',
     roster: number('roster', rosterVersion),
     holds: value.holds === true,
   }
