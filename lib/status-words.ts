@@ -24,7 +24,7 @@ export function troubleWords({ check, output }: Trouble, node: string): string {
 /** Of a lock that a session holds which is no member's. @param session null when it is not known */
 export function foreignLock(id: string, session: Session | null): string {
   const whose = session === null ? '' : ` ("${session.Name}" on ${session.Node})`
-  return `its lock is held by session ${id}${whose}, which is no instance's, so nobody can take it; end that session: curl -X PUT "$CONSUL_HTTP_ADDR/v1/session/destroy/${id}"`
+  return `its lock is held by session ${id}${whose}, which is no instance's, so nobody can take it; end that session: curl -X PUT http://127.0.0.1:8500/v1/session/destroy/${id}`
 }
 
 /** How a member comes to be one in full again; empty where nothing is to be done, or its own line says so. */
@@ -80,9 +80,9 @@ export function foreignKeysWords({ service, foreign }: Cluster): string | null {
   return `${listed(foreign)} is no partition's key and does not count; delete it, and say watchbill partitions ${shellWord(service)} add <id>`
 }
 
-/** Of a source that fails, and is still tried. */
+/** Of a source that fails, and is still tried: it says so itself. */
 export function tryingWords({ why, since }: { readonly why: string; readonly since: string }): string {
-  return `the source fails since ${since}: ${why}; it is tried again`
+  return `the source fails since ${since}: ${why}`
 }
 
 /** Before there is a set. */

@@ -21,6 +21,7 @@ import {
   definitionsWords,
   foreignKeysWords,
   foreignLock,
+  logsLine,
   settingsWords,
   troubleWords,
   tryingWords,
@@ -129,7 +130,7 @@ export function statusOf(
   const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
   const partitions = ids.map(id => {
     const status = partitionStatus({ cluster, assignment, reports, sessions }, id)
-    return { ...withChecks(status, seen.get(id)), dns: seen.get(id)?.dns ?? null }
+    return { ...withChecks(cluster.service, status, seen.get(id)), dns: seen.get(id)?.dns ?? null }
   })
   const good = partitions.filter(isGood).length
   const instances = instanceStatuses(cluster, assignment, reports)
@@ -176,10 +177,11 @@ function summaryOf(cluster: Cluster, partitions: readonly PartitionStatus[]): st
 }
 
 /** What a partition says of itself counts where it runs, and of whom it runs on. */
-function withChecks(status: NoDns, seen: Seen | undefined): NoDns {
+function withChecks(service: string, status: NoDns, seen: Seen | undefined): NoDns {
   if (seen === undefined || seen.why === '' || seen.instance !== status.instance) return status
   if (status.state !== 'running') return status
-  return { ...status, state: seen.status === 'critical' ? 'critical' : 'running', why: seen.why }
+  if (seen.status !== 'critical') return { ...status, why: seen.why }
+  return { ...status, state: 'critical', why: `${seen.why}; ${logsLine(service, status.partition, status.instance)}` }
 }
 
 type NoDns = Omit<PartitionStatus, 'dns'>

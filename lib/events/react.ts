@@ -53,7 +53,7 @@ async function drain(run: Reconcile, coolDownMs: number, why: string): Promise<s
   const { instance } = run
   const now = bootClock()
   const until = new Date(Date.now() + coolDownMs).toISOString().slice(0, 19)
-  writeFact(run.files.drained, `${bootId()} ${now + coolDownMs} ${now} ${why}; until ${until}Z`)
+  writeFact(run.files.drained, `${bootId()} ${now + coolDownMs} ${now} ${why}, until ${until}Z`)
   await changeSettings(run.consul, keysOf(run.service), settings => ({
     ...settings,
     drained: [...new Set([...settings.drained, instance])],
