@@ -7,7 +7,7 @@
  *                 Consul may be away, and the service unknown
  */
 import { exit, print, program } from '../lib/frame.ts'
-import { consulArgs, jsonArg, mustKnow, waitLimit, withConsul } from '../lib/operator.ts'
+import { consulArgs, jsonArg, mustKnow, withConsul } from '../lib/operator.ts'
 import type { Status } from '../lib/status.ts'
 import { look, lookUntilWell } from '../lib/status-look.ts'
 import { checkLine, page } from '../lib/status-page.ts'
@@ -28,7 +28,7 @@ program({
     withConsul(args, async consul => {
       if (args.wait === undefined && args.service) await mustKnow(consul, args.service)
       const { service, wait } = args
-      const all = await (wait === undefined ? look(consul, service) : lookUntilWell(consul, service, waitLimit(wait)))
+      const all = await (wait === undefined ? look(consul, service) : lookUntilWell(consul, service, wait))
       if (args.json) print(JSON.stringify(args.service ? all[0] : all))
       else if (args.check) for (const one of all) print(checkLine(one))
       else print(all.length > 0 ? pages(all) : 'watchbill keeps no service here yet')

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Consul } from './consul/http.ts'
 import { explained } from './consul/leader.ts'
 import { reason, Temporary } from './errors.ts'
+import { waitLimit } from './operator.ts'
 import { knownServices, readStatus, type Status } from './status.ts'
 import { checkLine } from './status-page.ts'
 
@@ -28,20 +29,21 @@ async function lookOnce(consul: Consul, service: string | undefined): Promise<St
   return Promise.all(services.map(service => readStatus(consul, service)))
 }
 
-/** The first look at which Consul answers and all is well. @param limit ms @throws Temporary that says what is not */
+/** The first look at which Consul answers and all is well. @param wait a duration, such as 30s @throws Temporary that says what is not */
 export async function lookUntilWell(
   consul: Consul,
   service: string | undefined,
-  limit: number,
+  wait: string,
   pace: Pace = usual,
 ): Promise<Status[]> {
-  const end = performance.now() + limit
+  const end = performance.now() + waitLimit(wait)
   let believed = true
   for (;;) {
     const all = await look(consul, service, pace).catch(error => failure(consul, error))
     const isWell = Array.isArray(all) && all.every(({ ok }) => ok)
     if (isWell && (believed || isNothing(all))) return all
-    if (performance.now() > end) throw new Temporary(`cannot wait longer: ${whyNot(all)}; see watchbill status`)
+    if (performance.now() > end)
+      throw new Temporary(`cannot wait longer than ${wait}: ${whyNot(all)}; see watchbill status`)
     // After a failure it is well only when it still is once every guard has spoken.
     await delay(isWell ? pace.settle : pace.every)
     believed = Array.isArray(all)
