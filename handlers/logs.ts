@@ -3,9 +3,10 @@
  * Reads:          the state directory; Consul only to say where it runs when that is not here
  * May change:     nothing
  * Never changes:  anything
- * Exits:          0; 100 it never ran on this machine: the line says where it runs
+ * Exits:          0; 100 nothing of it is on this machine: the line says where it runs
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Consul } from '../lib/consul/http.ts'
 import { Permanent } from '../lib/errors.ts'
 import { printBytes, program, remark } from '../lib/frame.ts'
 import { consulArgs, mustBePartitions, mustKnow, serviceArg, withConsul } from '../lib/operator.ts'
@@ -35,7 +36,7 @@ program({
       throw new Permanent(`cannot read the arguments: --lines ${lines} is no number`)
     const here = outputHere(state || stateRoot(), service, partition)
     if (here === null) return elsewhere(consul, service, partition)
-    if (!here.held) remark(`${partition} does not run here now; see watchbill owner ${service} ${partition}`)
+    if (!here.held) remark(`${partition} does not run here now: ${await whereNow(consul, service, partition)}`)
     let { bytes, place } = printed(here.output, lines === undefined ? null : Number(lines))
     while (printBytes(bytes) && follow) {
       await delay(every)
@@ -44,17 +45,29 @@ program({
   },
 })
 
+type ConsulArgs = { readonly 'http-addr'?: string | undefined }
+
 /** @throws Permanent that says where it runs, or why nowhere */
-function elsewhere(args: { 'http-addr'?: string | undefined }, service: string, partition: string): Promise<never> {
-  return withConsul(args, async consul => {
-    await mustKnow(consul, service)
-    const { partitions } = await readStatus(consul, service)
-    const known = new Map(partitions.map(one => [one.partition, one]))
-    mustBePartitions('show the log of', service, new Set(known.keys()), [partition])
-    const one = known.get(partition)
-    const where = one?.instance
-      ? `it runs on ${one.instance}; run it there`
-      : `nobody runs it: ${one?.state} ${one?.why}`
-    throw new Permanent(`cannot show the log of ${partition}: it never ran on this machine; ${where}`)
-  })
+async function elsewhere(args: ConsulArgs, service: string, partition: string): Promise<never> {
+  const where = await withConsul(args, consul => whereIs(consul, service, partition))
+  throw new Permanent(`cannot show the log of ${partition}: it has left no output on this machine; ${where}`)
+}
+
+/** What is here is shown also where Consul cannot be asked. */
+function whereNow(args: ConsulArgs, service: string, partition: string): Promise<string> {
+  const asked = withConsul(args, consul => whereIs(consul, service, partition))
+  return asked.then(
+    where => `${where}; what follows is from before`,
+    () => `see watchbill owner ${service} ${partition}`,
+  )
+}
+
+/** @throws Permanent when there is no such partition */
+async function whereIs(consul: Consul, service: string, partition: string): Promise<string> {
+  await mustKnow(consul, service)
+  const { partitions } = await readStatus(consul, service)
+  const known = new Map(partitions.map(one => [one.partition, one]))
+  mustBePartitions('show the log of', service, new Set(known.keys()), [partition])
+  const one = known.get(partition)
+  return one?.instance ? `it runs on ${one.instance}; run it there` : `nobody runs it: ${one?.state}, ${one?.why}`
 }

@@ -3,11 +3,11 @@
  * Reads:          Consul; the document that is to be given to partitions
  * May change:     partition/, spec/ and a new partition's lock; rename also the old one's lock, once nobody holds it
  * Never changes:  any other lock that is there
- * Exits:          0 done, or nothing to do; 111 also when what was fetched is refused
+ * Exits:          0 done, or nothing to do; 1 a partition that was to be removed is none; 111 also when what was fetched is refused
  */
 import { readFileSync } from 'node:fs'
 import { Permanent, reason } from '../lib/errors.ts'
-import { print, program } from '../lib/frame.ts'
+import { exit, print, program } from '../lib/frame.ts'
 import { encode, keysOf } from '../lib/names.ts'
 import { consulArgs, jsonArg, mustKnow, serviceArg, waitLimit, withConsul } from '../lib/operator.ts'
 import { byHand, changeByHand, changes, concernedBy, documentFrom, type HandChange } from '../lib/partitions/by-hand.ts'
@@ -51,26 +51,36 @@ program({
         const said = dryRun
           ? 'would fetch'
           : await askForSync(consul, service, args.force ?? false, waitLimit(args.wait))
-        return print(args.json ? JSON.stringify({ service, said }) : said)
+        return say(args.json ? JSON.stringify({ service, said }) : said)
       }
       if (action === 'rename') {
         const { renamed } = await import('../lib/partitions/rename.ts')
         const done = await renamed(consul, service, ids, { limit: waitLimit(args.wait), dryRun })
-        return print(args.json ? JSON.stringify({ service, said: done }) : done)
+        return say(args.json ? JSON.stringify({ service, said: done }) : done)
       }
       const keys = keysOf(service)
-      if (action === 'list') return print(list(await readPartitions(consul, keys), args.json ?? false))
+      if (action === 'list') return say(list(await readPartitions(consul, keys), args.json ?? false))
       const document = file === undefined ? undefined : documentFrom(read(file), file)
       const change = action as HandChange
       const before = (await concernedBy(consul, keys, change, ids)).sort(byName)
       const plan = byHand(change, before, ids, document)
       mustBeAcceptable(keys, plan.added)
       const done = dryRun ? plan : await changeByHand(consul, keys, plan, document)
-      if (args.json) return print(JSON.stringify(done))
+      const unknown = action === 'remove' ? ids.filter(id => !before.includes(id)) : []
+      const code = unknown.length > 0 ? exit.no : exit.done
+      if (args.json) return say(JSON.stringify(unknown.length > 0 ? { ...done, unknown } : done), code)
       const words = [`${dryRun ? 'would add' : 'added'}: ${said(done.added)}`, `removed: ${said(done.removed)}`]
-      print([...words, ...(file === undefined ? [] : [`changed: ${said(done.changed)}`])].join('; '))
+      if (file !== undefined) words.push(`changed: ${said(done.changed)}`)
+      if (unknown.length > 0)
+        words.push(`${service} has no partition ${said(unknown)}; see watchbill partitions ${service}`)
+      return say(words.join('; '), code)
     }),
 })
+
+function say(lines: string | readonly string[], code: number = exit.done): number {
+  print(lines)
+  return code
+}
 
 /** @throws Permanent for what is no action, or no id, or does not go together */
 function checkWords(action: string, ids: readonly string[], document: string | undefined, force: boolean): void {

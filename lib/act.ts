@@ -20,8 +20,9 @@ import { killMembers, membersOf } from './process/containment.ts'
 import { probeOf, saysGone } from './process/gone.ts'
 import { restartAll } from './process/restart.ts'
 import { type Start, startShepherds } from './process/start.ts'
+import { notStopped } from './process/stop.ts'
 import { unreadyWords } from './ready.ts'
-import { reportRemarks } from './report.ts'
+import { parseReport, reportRemarks } from './report.ts'
 import { revisionBump } from './settings.ts'
 import type { Snapshot } from './snapshot.ts'
 import { freeStarts } from './starts.ts'
@@ -45,7 +46,21 @@ export async function act(context: Context, snapshot: Snapshot, steps: readonly 
     deleteLocks(context, snapshot, of('delete')),
   ])
   const failed = branches.find(branch => branch.status === 'rejected')
-  if (failed) throw failed.reason
+  if (failed === undefined) return
+  const left = notStopped(failed.reason)
+  if (left !== null) await tellOfStuck(context, snapshot, left, failed.reason)
+  throw failed.reason
+}
+
+/** It is tried again every few seconds, and told once. */
+async function tellOfStuck(context: Context, { keys }: Snapshot, partitions: readonly string[], error: unknown) {
+  const { stuckRemarks } = await import('./process/stuck.ts')
+  const remarks = stuckRemarks(context.files, context.node, partitions, reason(error))
+  const said = parseReport(readFact(context.files.report))
+  if (partitions.every(id => said[id] === remarks[id])) return
+  await reportRemarks(context, keys, remarks).catch(failure =>
+    context.log(`cannot tell what does not stop: ${reason(failure)}`),
+  )
 }
 
 async function hold(

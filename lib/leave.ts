@@ -96,8 +96,12 @@ export async function leave(run: Reconcile, deadline: number): Promise<number> {
 }
 
 /** The others must not count on this instance while it hands over, or they would hand over to it meanwhile. */
-async function announce(run: Reconcile, { keys, definition, digest }: Snapshot, session: string): Promise<void> {
-  const value = base64(memberValue(run.node, definition, digest, { leaving: true }))
+async function announce(
+  run: Reconcile,
+  { keys, definition, digest, shared }: Snapshot,
+  session: string,
+): Promise<void> {
+  const value = base64(memberValue(run.node, definition, digest, { leaving: true, shared }))
   const lock = { Verb: 'lock', Key: keys.member(run.instance), Session: session, Value: value } as const
   const outcome = await transact(run.consul, [lock])
   if (!outcome.done) throw new Temporary('cannot leave: the session was lost meanwhile; try again')

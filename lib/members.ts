@@ -23,6 +23,8 @@ export interface Member {
   readonly lease: number
   readonly grace: number
   readonly definition: string
+  /** The same of what all machines are to have in common; empty when an older release wrote it. */
+  readonly shared: string
   /** The version of the roster that it says: see `rostersFrom`. */
   readonly roster: number
   /** It had partitions when it took its member key. */
@@ -36,6 +38,8 @@ interface Condition {
   readonly leaving?: boolean
   /** It comes with something that runs, so it is no newcomer. */
   readonly holds?: boolean
+  /** Of its definition: see Accepted. */
+  readonly shared?: string | undefined
 }
 
 /** The value of an instance's own member key. */
@@ -43,7 +47,7 @@ export function memberValue(
   node: string,
   definition: Definition,
   digest: string,
-  { leaving = false, holds = false }: Condition = {},
+  { leaving = false, holds = false, shared }: Condition = {},
 ): string {
   return JSON.stringify({
     ...(leaving ? { leaving } : {}),
@@ -55,6 +59,7 @@ export function memberValue(
     lease: definition.leaseMs,
     grace: definition.stop.graceMs,
     definition: withVersion(digest),
+    shared,
     roster: rosterVersion,
   })
 }
@@ -157,6 +162,7 @@ export function termsOf(text: string | null): Omit<Member, 'instance' | 'session
     lease: number('lease', 10_000),
     grace: number('grace', 3000),
     definition: String(value.definition ?? '').replace(versionBefore, ''),
+    shared: typeof value.shared === 'string' ? value.shared : '',
     roster: Number.isSafeInteger(value.roster) ? number('roster', 1) : 1,
     holds: value.holds === true,
   }

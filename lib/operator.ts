@@ -39,6 +39,9 @@ export async function withConsul<T>(
   const consul = new Consul({ debug: debugLine })
   try {
     return await work(consul)
+  } catch (error) {
+    const { explained } = await import('./consul/leader.ts')
+    throw await explained(consul, error)
   } finally {
     consul.close()
   }

@@ -13,3 +13,8 @@ export function printable(text: string): string {
 export function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n')
 }
+
+/** A name as one word of a command that somebody is to type. */
+export function shellWord(text: string): string {
+  return /^[\w.:/][\w.:/-]*$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+}

@@ -1,6 +1,7 @@
 /** One reconcile as a program runs it: its Consul, its log, its dry run. */
 import { Consul } from './consul/http.ts'
 import { missingPermission } from './consul/permission.ts'
+import { acceptedDefinition } from './definition/cached.ts'
 import { reason } from './errors.ts'
 import { debugLine } from './frame.ts'
 import type { ThisInstance } from './instance-args.ts'
@@ -35,10 +36,14 @@ export async function reconcileOnce(program: string, here: ThisInstance, dryRun:
   }
 }
 
-/** A missing permission, or a node of another name, is told to the others, and logged once; until it is there again, a look every 10 s will do. */
+/**
+ * A missing permission, or a node of another name, is told to the others, and logged once; until it is there again, a look every 10 s
+ * will do. So is a definition that cannot be used by an instance which has never had a good one: it does not take part.
+ */
 async function isNews(run: Reconcile, error: unknown): Promise<boolean> {
   const realNode = realNodeIn(error)
-  if (missingPermission(error) === null && realNode === null) return true
+  const isOut = error instanceof Error && error.name === 'Permanent' && acceptedDefinition(run.files) === null
+  if (missingPermission(error) === null && realNode === null && !isOut) return true
   // Under the name that the agent registered, for others know no other.
   const instance = realNode === null ? run.instance : instanceName(realNode, run.serviceId)
   try {

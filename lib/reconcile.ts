@@ -10,6 +10,7 @@ import { instanceLease } from './lease/lease.ts'
 import { renew } from './lease/renew.ts'
 import { seenHeldText } from './lease/seen-held.ts'
 import { termsText } from './lease/terms.ts'
+import { ownTroubles } from './own-troubles.ts'
 import { type Plan, plan, type Step } from './plan.ts'
 import { writeReport } from './report.ts'
 import { assign } from './roster/assignment.ts'
@@ -58,7 +59,7 @@ export async function reconcile(run: Reconcile): Promise<string | null> {
       if (steps.length > 0) await carryOut(run, snapshot, steps)
       const restarts = snapshot.documents !== null && (await passOnDocuments(run, snapshot))
       if (wantsEvents(snapshot)) await tellHooks(run, snapshot, steps)
-      await writeReport(run, snapshot, look)
+      await writeReport(run, snapshot, look, await ownTroubles(run.files, snapshot, look.definitionProblem))
       if (steps.length === 0 && !restarts) {
         if (look.incoming > 0 && (await awaitRelease(run, snapshot, until))) continue
         return
@@ -130,20 +131,26 @@ async function awaitRelease(run: Reconcile, snapshot: Snapshot, until: number): 
   return released(run, snapshot, until)
 }
 
+interface Look extends Plan {
+  readonly snapshot: Snapshot
+  /** Why the definition file, or that or the settings, are not in force as they are now; null when they are. */
+  readonly definitionProblem: string | null
+  readonly problem: string | null
+}
+
 /** What a run would do now, without doing it. @param keep false when nothing may be written, not even the definition */
-export async function lookAndPlan(
-  run: Reconcile,
-  keep = true,
-): Promise<Plan & { snapshot: Snapshot; problem: string | null }> {
-  const { definition, digest, problem } = await currentDefinition(run.files, run.definitionFile, run.serviceId, keep)
+export async function lookAndPlan(run: Reconcile, keep = true): Promise<Look> {
+  const current = await currentDefinition(run.files, run.definitionFile, run.serviceId, keep)
+  const { definition, digest, shared, problem } = current
   const snapshot = await takeSnapshot(
     run.consul,
     run.instance,
-    { definition, digest },
+    { definition, digest, shared },
     run.files,
     lastGoodSettings(run),
   )
-  return { ...plan(snapshot, assign(snapshot)), snapshot, problem: problem ?? settingsProblem(snapshot) }
+  const more = { definitionProblem: problem, problem: problem ?? settingsProblem(snapshot) }
+  return { ...plan(snapshot, assign(snapshot)), snapshot, ...more }
 }
 
 function settingsProblem({ keys, settingsProblem }: Snapshot): string | null {

@@ -44,8 +44,17 @@ export function isReportStale(files: InstanceFiles, local: ReadonlyMap<string, L
   })
 }
 
-/** Pure: what there is to say. A wait keeps its first wording, so that the clock's jitter writes nothing. */
-export function reportOf(snapshot: Snapshot, plan: Plan, before: Report, wallClock: number): Report {
+/**
+ * Pure: what there is to say. A wait keeps its first wording, so that the clock's jitter writes nothing.
+ * @param troubles of the whole instance
+ */
+export function reportOf(
+  snapshot: Snapshot,
+  plan: Plan,
+  before: Report,
+  wallClock: number,
+  troubles: readonly string[] = [],
+): Report {
   const report = blank()
   for (const [id, local] of snapshot.local) {
     const words = remark(local)
@@ -53,7 +62,8 @@ export function reportOf(snapshot: Snapshot, plan: Plan, before: Report, wallClo
   }
   const leftOut = snapshot.definition.partitions.filter(id => !snapshot.partitions.has(id))
   const refused = snapshot.defined ? refusedIds(snapshot.keys, leftOut) : []
-  if (refused.length > 0) report[everything] = leavesOut(snapshot.keys, refused)
+  const whole = refused.length > 0 ? [...troubles, leavesOut(snapshot.keys, refused)] : troubles
+  if (whole.length > 0) report[everything] = whole.join('; ')
   for (const id of snapshot.unusable) report[id] = keyRefused(snapshot, id)
   for (const id of plan.queued) report[id] = queuedWords(snapshot.definition.startsAtOnce)
   const unready = unreadyWords(snapshot.definition)
@@ -106,9 +116,14 @@ export async function reportRemarks({ consul, files, instance }: Context, keys: 
 }
 
 /** Writes the report if it says something else than the last one. */
-export async function writeReport(context: Context, snapshot: Snapshot, plan: Plan): Promise<void> {
+export async function writeReport(
+  context: Context,
+  snapshot: Snapshot,
+  plan: Plan,
+  troubles: readonly string[] = [],
+): Promise<void> {
   const last = readFact(context.files.report)
-  const report = JSON.stringify(reportOf(snapshot, plan, parseReport(last), Date.now()))
+  const report = JSON.stringify(reportOf(snapshot, plan, parseReport(last), Date.now(), troubles))
   if (report === (last ?? '{}')) return
   const key = snapshot.keys.report(context.instance)
   const empty = report === '{}'

@@ -32,7 +32,7 @@ export interface Found {
 export function settingsFrom(text: string | null, lastGood: Settings, seen = 0): Found {
   const found = text === null ? defaults : parse(text)
   const epoch = Math.max(found?.epoch ?? 0, lastGood.epoch, seen)
-  const problem = found === null ? 'it is not {"drained": […], "held": […], "epoch": n}' : null
+  const problem = found === null ? faultOf(text ?? '') : null
   return {
     settings: { ...(found ?? lastGood), epoch },
     problem,
@@ -46,6 +46,16 @@ function parse(text: string): Settings | null {
   const { drained = [], held = [], epoch = 0, ...rest } = value
   if (!areNames(drained) || !areNames(held)) return null
   return isEpoch(epoch) ? { ...rest, drained, held, epoch } : null
+}
+
+/** What is wrong with settings that cannot be used. */
+function faultOf(text: string): string {
+  const value = objectIn(text)
+  if (value === null) return 'it is not a JSON object'
+  const { drained = [], held = [] } = value
+  const field = !areNames(drained) ? 'drained' : !areNames(held) ? 'held' : null
+  if (field !== null) return `it is not right: "${field}" has to be a list of names`
+  return `it is not right: "epoch" has to be a whole number from 0 to ${highestEpoch}`
 }
 
 export function isEpoch(value: unknown): value is number {

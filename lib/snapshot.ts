@@ -43,6 +43,8 @@ export interface Cluster {
    */
   readonly terms: readonly Terms[]
   readonly partitions: ReadonlySet<string>
+  /** Keys below partition/ that are no partition's: somebody wrote them who did not know how an id is encoded. */
+  readonly foreign: readonly string[]
   readonly locks: ReadonlyMap<string, Lock>
   /** Partitions whose keys the agent that was asked refuses: through it nothing can be done for them. */
   readonly unusable: ReadonlySet<string>
@@ -69,6 +71,8 @@ export interface Snapshot extends Cluster {
   readonly definition: Definition
   /** Its digest, which stands in the member key. */
   readonly digest: string
+  /** The digest of what all machines are to have in common. */
+  readonly shared?: string
   /** The start of the look. */
   readonly now: number
   /** This instance's session, when it lives and holds the member key; otherwise null. */
@@ -126,6 +130,7 @@ export async function lookAtCluster(
     lost: lostFrom(below(keys.members), keys.members, registered),
     terms: [...below(keys.members).map(({ value }) => termsOf(value)), ...left],
     partitions: new Set(ids.flatMap(key => decode(key.slice(keys.partitions.length)) ?? [])),
+    foreign: ids.filter(key => decode(key.slice(keys.partitions.length)) === null),
     locks,
     unusable: new Set(),
     restarts: new Map(
@@ -157,7 +162,7 @@ async function unusableIn(consul: Consul, { keys, partitions, locks }: Cluster, 
 export async function takeSnapshot(
   consul: Consul,
   instance: string,
-  { definition, digest }: Pick<Snapshot, 'definition' | 'digest'>,
+  { definition, digest, shared }: Pick<Snapshot, 'definition' | 'digest' | 'shared'>,
   files: InstanceFiles,
   lastGood: Settings,
 ): Promise<Snapshot> {
@@ -180,6 +185,7 @@ export async function takeSnapshot(
     instance,
     definition,
     digest,
+    ...(shared !== undefined && { shared }),
     now,
     session: session !== null && member?.session === session ? session : null,
     local: withReadiness(files, localFacts(files, t0, read), definition),

@@ -4,6 +4,8 @@ import { type Seen, seenChecks } from './checks/seen.ts'
 import { seconds } from './clock.ts'
 import type { Consul } from './consul/http.ts'
 import { entriesAt, foldersBelow, trees } from './consul/kv.ts'
+import { isRefusal } from './consul/permission.ts'
+import { type Session, sessionInfo, sessionName } from './consul/session.ts'
 import { cautiousWait, type Lock, takeoverWait } from './lease/lock-value.ts'
 import type { Member } from './members.ts'
 import { decode } from './names.ts'
@@ -13,6 +15,18 @@ import { everything, parseReport, type Report } from './report.ts'
 import { type Assignment, assign } from './roster/assignment.ts'
 import { type Cluster, lookAtCluster } from './snapshot.ts'
 import { type Duty, dutyFrom } from './sources/duty.ts'
+import {
+  absentWords,
+  crashWords,
+  definitionsWords,
+  foreignKeysWords,
+  foreignLock,
+  logsLine,
+  settingsWords,
+  troubleWords,
+  tryingWords,
+  unwrittenWords,
+} from './status-words.ts'
 
 export interface PartitionStatus {
   readonly partition: string
@@ -55,7 +69,12 @@ export interface Status {
   readonly ok: boolean
   /** One sentence. */
   readonly summary: string
+  /** All problems on one line; null when there is none. */
   readonly problem: string | null
+  /** What is wrong with the service, and no partition's own fault: each with its reason and what to do next. */
+  readonly problems: readonly string[]
+  /** What is going wrong and may pass by itself; null when nothing is. */
+  readonly remark: string | null
   /** What is to be done before any agent is upgraded; null when nothing is. */
   readonly advice: string | null
   /** Who fetches the set, and what is wrong with it; null where nobody ever did. */
@@ -80,35 +99,61 @@ export async function readStatus(consul: Consul, service: string): Promise<Statu
     }),
   )
   const [duty] = await entriesAt(consul, [cluster.keys.duty('source')])
-  return statusOf(cluster, reports, await seenChecks(consul, service), duty && dutyFrom(duty.value))
+  const seen = await seenChecks(consul, service)
+  return statusOf(cluster, reports, seen, duty && dutyFrom(duty.value), await foreignSessions(consul, cluster))
 }
 
-/** Pure. @param reports by instance; @param seen what the partitions' services in the catalog say; @param duty who fetches */
+/** Sessions that hold a lock and are no member's: there is seldom one. A token that may not see it learns no more of it. */
+async function foreignSessions(consul: Consul, { locks, members }: Cluster): Promise<Map<string, Session | null>> {
+  const known = new Set(members.map(({ session }) => session))
+  const holders = [...locks.values()].flatMap(({ session }) => session ?? [])
+  const foreign = [...new Set(holders.filter(session => !known.has(session)))].slice(0, 10)
+  const infos = foreign.map(id =>
+    sessionInfo(consul, id).catch(error => {
+      if (isRefusal(error)) return null
+      throw error
+    }),
+  )
+  return new Map((await Promise.all(infos)).map((info, place) => [foreign[place] as string, info]))
+}
+
+/**
+ * Pure. @param reports by instance; @param seen what the partitions' services in the catalog say; @param duty who fetches
+ * @param sessions those that hold a lock and are no member's, null for one of which nothing is known
+ */
 export function statusOf(
   cluster: Cluster,
   reports: ReadonlyMap<string, Report>,
   seen: ReadonlyMap<string, Seen> = new Map(),
   duty?: Duty,
+  sessions: ReadonlyMap<string, Session | null> = new Map(),
 ): Status {
   const assignment = assign(cluster)
   const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
   const partitions = ids.map(id => {
-    const status = partitionStatus(cluster, assignment, reports, id)
-    return { ...withChecks(status, seen.get(id)), dns: seen.get(id)?.dns ?? null }
+    const status = partitionStatus({ cluster, assignment, reports, sessions }, id)
+    return { ...withChecks(cluster.service, status, seen.get(id)), dns: seen.get(id)?.dns ?? null }
   })
   const good = partitions.filter(isGood).length
   const instances = instanceStatuses(cluster, assignment, reports)
   const hindrances = instances.flatMap(({ instance, why }) => (why ? [`${instance} ${why}`] : []))
-  const { by, problem: fault = null, since = null } = duty ?? {}
+  const { by, problem: fault = null, since = null, trying = null } = duty ?? {}
   const inForce = isLeftOut(fault) ? '' : '; the last good set stays in force'
-  const stale = fault === null ? [] : `${fault} (since ${since}${inForce})`
-  const problem = [cluster.settingsProblem ?? [], stale, hindrances].flat().join('; ') || null
+  const stale = fault === null ? null : `${fault} (since ${since}${inForce})`
+  const tried = trying && fault === null ? tryingWords(trying) : null
+  const found = [
+    ...[settingsWords(cluster), stale, cluster.defined ? null : tried, definitionsWords(cluster.members)],
+    ...[foreignKeysWords(cluster), ...hindrances],
+  ]
+  const problems = found.filter(problem => problem !== null)
   return {
     service: cluster.service,
     title: titleOf(cluster),
-    ok: cluster.defined && good === partitions.length && problem === null,
+    ok: cluster.defined && good === partitions.length && problems.length === 0,
     summary: summaryOf(cluster, partitions),
-    problem,
+    problem: problems.join('; ') || null,
+    problems,
+    remark: cluster.defined ? tried : null,
     advice: renameAdvice(cluster, ids),
     source: by === undefined ? null : { by, problem: fault, since },
     instances,
@@ -117,7 +162,7 @@ export function statusOf(
 }
 
 /** It is as it should be; a held one once nobody runs it any more. */
-function isGood({ state, instance }: PartitionStatus): boolean {
+export function isGood({ state, instance }: PartitionStatus): boolean {
   return state === 'running' || state === 'finished' || (state === 'held' && instance === null)
 }
 
@@ -129,7 +174,7 @@ function titleOf({ members }: Cluster): string | null {
 function summaryOf(cluster: Cluster, partitions: readonly PartitionStatus[]): string {
   const title = titleOf(cluster)
   const name = title === null ? cluster.service : `${cluster.service} (${title})`
-  if (!cluster.defined) return `${name}: nobody has written a partition set yet`
+  if (!cluster.defined) return unwrittenWords(cluster, name)
   const counts = new Map<string, number>()
   for (const { state } of partitions) counts.set(state, (counts.get(state) ?? 0) + 1)
   const rank = (state: string) => (state === 'running' ? '' : state)
@@ -142,33 +187,46 @@ function summaryOf(cluster: Cluster, partitions: readonly PartitionStatus[]): st
 }
 
 /** What a partition says of itself counts where it runs, and of whom it runs on. */
-function withChecks(status: NoDns, seen: Seen | undefined): NoDns {
+function withChecks(service: string, status: NoDns, seen: Seen | undefined): NoDns {
   if (seen === undefined || seen.why === '' || seen.instance !== status.instance) return status
   if (status.state !== 'running') return status
-  return { ...status, state: seen.status === 'critical' ? 'critical' : 'running', why: seen.why }
+  if (seen.status !== 'critical') return { ...status, why: seen.why }
+  return { ...status, state: 'critical', why: `${seen.why}; ${logsLine(service, status.partition, status.instance)}` }
 }
 
 type NoDns = Omit<PartitionStatus, 'dns'>
 type Words = Pick<PartitionStatus, 'state' | 'why'>
 
-function partitionStatus(
-  cluster: Cluster,
-  assignment: Assignment,
-  reports: ReadonlyMap<string, Report>,
-  id: string,
-): NoDns {
+/** What a partition is judged by. */
+interface Seeing {
+  readonly cluster: Cluster
+  readonly assignment: Assignment
+  readonly reports: ReadonlyMap<string, Report>
+  readonly sessions: ReadonlyMap<string, Session | null>
+}
+
+function partitionStatus(seeing: Seeing, id: string): NoDns {
+  const { cluster, assignment, reports } = seeing
   const lock = cluster.locks.get(id) ?? null
   const holder = lock?.session ? holderOf(cluster, lock) : null
   const words = cluster.unusable.has(id)
     ? ({ state: 'failing', why: keyRefused(cluster, id) } as const)
     : lock?.session
-      ? heldWords(cluster, assignment, reports, id, holder)
+      ? (foreignWords(seeing, lock) ?? heldWords(cluster, assignment, reports, id, holder))
       : freeWords(cluster, assignment, reports, id, lock)
   return { partition: id, instance: holder, ...words, since: lock?.session ? (lock.held?.since ?? null) : null }
 }
 
 function holderOf(cluster: Cluster, lock: Lock): string | null {
   return cluster.members.find(({ session }) => session === lock.session)?.instance ?? lock.held?.instance ?? null
+}
+
+/** An instance's own session, which has lost its member key or has not taken it yet, is none that anyone has to end. */
+function foreignWords({ sessions }: Seeing, { session, held }: Lock): Words | null {
+  const info = session === null ? undefined : sessions.get(session)
+  if (session === null || info === undefined) return null
+  if (held && info?.Name === sessionName(held.instance)) return null
+  return { state: 'failing', why: foreignLock(session, info) }
 }
 
 function heldWords(
@@ -183,17 +241,30 @@ function heldWords(
   if (!cluster.partitions.has(id)) return { state: 'removed', why: `no longer in the set; being stopped${waits}` }
   if (cluster.settings.held.includes(id)) return { state: 'held', why: `being stopped, by hand${waits}` }
   const next = assignment.get(id)
-  const absence = cluster.members.find(({ instance }) => instance === holder)?.absence
-  if (next === undefined && absence) return { state: 'drained', why: `being stopped: ${holder} is ${absence}${waits}` }
+  const absent = cluster.members.find(({ instance, absence }) => instance === holder && absence !== null)
+  if (next === undefined && absent) return nowhereElse(cluster, absent, waits)
   if (next !== holder)
-    return { state: 'moving', why: `to ${next ?? 'nobody'}${absence ? `: ${holder} is ${absence}` : ''}${waits}` }
+    return { state: 'moving', why: `to ${next ?? 'nobody'}${absent ? `: ${holder} is ${absent.absence}` : ''}${waits}` }
+  if (remark?.startsWith('waits for its process')) return { state: 'failing', why: remark }
   if (remark?.startsWith('queued')) return { state: 'starting', why: remark }
   if (remark === undefined || /^(takeover|waits)\b/.test(remark)) return { state: 'running', why: '' }
   if (remark.startsWith('starting: ')) return { state: 'starting', why: remark.slice('starting: '.length) }
-  if (remark.startsWith('crash-looping')) return { state: 'crash-looping', why: remark.slice('crash-looping '.length) }
+  if (remark.startsWith('crash-looping')) {
+    const why = crashWords(cluster.service, id, holder, remark.slice('crash-looping '.length))
+    return { state: 'crash-looping', why }
+  }
   if (remark.startsWith('finished')) return { state: 'finished', why: remark.slice('finished: '.length) }
   if (remark.startsWith('stays here: ')) return { state: 'critical', why: remark }
   return { state: 'failing', why: remark.replace(/^failing: /, '') }
+}
+
+/** Its holder is to have nothing, and nobody else can take it. */
+function nowhereElse({ service }: Cluster, holder: Member, waits: string): Words {
+  const { instance, absence } = holder
+  if (absence === 'drained' || absence === 'in maintenance')
+    return { state: 'drained', why: `being stopped: ${absentWords(service, [holder])}${waits}` }
+  const what = absence === 'leaving' ? 'being stopped' : 'it stops when the lease is over'
+  return { state: 'unassigned', why: `${what}: ${instance} is ${absence}, and there is no other member${waits}` }
 }
 
 function freeWords(
@@ -225,12 +296,19 @@ function waitOf(cluster: Cluster, lock: Lock | null): number {
 
 /** Why nobody is to have it. */
 function unassigned(cluster: Cluster): Words {
-  const { members } = cluster
-  if (members.length === 0) return { state: 'unassigned', why: 'no instance takes part' }
+  const { members, service, registered } = cluster
+  if (members.length === 0) {
+    const todo =
+      registered.length > 0 ? '' : '; on a machine with its definition: watchbill configure, then consul reload'
+    return { state: 'unassigned', why: `no instance takes part${todo}` }
+  }
   const absent = members.filter(({ absence }) => absence !== null)
-  const list = absent.map(({ instance, absence }) => `${instance} is ${absence}`).join(', ')
+  const list = absentWords(service, absent)
   if (absent.length < members.length) {
-    return { state: 'unassigned', why: `every member has its maxPartitions${list && `; ${list}`}` }
+    return {
+      state: 'unassigned',
+      why: `every member has its maxPartitions: raise it, or add an instance${list && `; ${list}`}`,
+    }
   }
   const drained = members.every(({ absence }) => absence === 'drained' || absence === 'in maintenance')
   return { state: drained ? 'drained' : 'unassigned', why: list }
@@ -251,9 +329,17 @@ function instanceStatuses(
       held: member ? holders.filter(({ session }) => session === member.session).length : 0,
       assigned: [...assignment.values()].filter(assigned => assigned === instance).length,
       weight: member?.weight ?? 0,
-      why: reports.get(instance)?.[everything] ?? cluster.hindrances.get(instance) ?? '',
+      why: whyHindered(cluster, reports.get(instance)?.[everything], instance),
     }
   })
+}
+
+/** What it says of itself, and what Consul's checks say of it. In maintenance mode it is not passing on purpose. */
+function whyHindered(cluster: Cluster, told: string | undefined, instance: string): string {
+  const { trouble, node = '', maintenance } = cluster.registered.find(one => one.instance === instance) ?? {}
+  const own = told ?? cluster.hindrances.get(instance)
+  const checks = trouble && !maintenance && !cluster.hindrances.has(instance) ? troubleWords(trouble, node) : null
+  return [checks, own].filter(Boolean).join('; ')
 }
 
 /** Registered, but it does not take part. */

@@ -41,7 +41,7 @@ const cases: Case[] = [
     over: { ...alone, ...held },
     reports: { [me]: { 0: 'crash-looping since 1767225600: exit 1' } },
     state: 'crash-looping',
-    why: 'since 1767225600: exit 1',
+    why: 'since 2026-01-01T00:00:00Z: exit 1; on a: watchbill logs svc 0',
     instance: me,
   },
   {
@@ -87,7 +87,29 @@ const cases: Case[] = [
     what: 'held by one that is drained, with nobody to take it',
     over: { ...drained, ...held },
     state: 'drained',
-    why: `being stopped: ${me} is drained`,
+    why: `being stopped: ${me} is drained; watchbill drain svc ${me} off`,
+    instance: me,
+  },
+  {
+    what: 'held by one that is not passing, with nobody to take it',
+    over: { members: [memberOne(me, { absence: 'not passing' })], ...held },
+    state: 'unassigned',
+    why: `it stops when the lease is over: ${me} is not passing, and there is no other member`,
+    instance: me,
+  },
+  {
+    what: 'held by one that leaves, with nobody to take it',
+    over: { members: [memberOne(me, { absence: 'leaving' })], ...held },
+    state: 'unassigned',
+    why: `being stopped: ${me} is leaving, and there is no other member`,
+    instance: me,
+  },
+  {
+    what: 'held by one whose process nothing ends',
+    over: { ...alone, ...held },
+    reports: { [me]: { 0: 'waits for its process to end: SIGKILL did not help' } },
+    state: 'failing',
+    why: 'waits for its process to end: SIGKILL did not help',
     instance: me,
   },
   {
@@ -148,13 +170,13 @@ const cases: Case[] = [
     what: 'free with nobody there',
     over: { members: [], ...lock(locks.clean()) },
     state: 'unassigned',
-    why: 'no instance takes part',
+    why: 'no instance takes part; on a machine with its definition: watchbill configure, then consul reload',
   },
   {
     what: 'free with only drained ones there',
     over: { ...drained, ...lock(locks.clean()) },
     state: 'drained',
-    why: `${me} is drained`,
+    why: `${me} is drained; watchbill drain svc ${me} off`,
   },
   {
     what: 'free with one drained and one not passing',
@@ -163,7 +185,7 @@ const cases: Case[] = [
       ...lock(locks.clean()),
     },
     state: 'unassigned',
-    why: `${me} is drained, ${other} is not passing`,
+    why: `${me} is drained, ${other} is not passing; watchbill drain svc ${me} off`,
   },
   {
     what: 'held by hand, and still held by its last holder',
@@ -195,7 +217,7 @@ const cases: Case[] = [
       ]),
     },
     state: 'unassigned',
-    why: `every member has its maxPartitions; ${other} is drained`,
+    why: `every member has its maxPartitions: raise it, or add an instance; ${other} is drained; watchbill drain svc ${other} off`,
   },
   {
     what: 'one too many for all members',
@@ -208,7 +230,7 @@ const cases: Case[] = [
       ]),
     },
     state: 'unassigned',
-    why: 'every member has its maxPartitions',
+    why: 'every member has its maxPartitions: raise it, or add an instance',
   },
 ]
 
@@ -290,6 +312,7 @@ describe('a service', () => {
     assert.equal(statusOf(clusterOf({ partitions: new Set() }), new Map()).ok, true)
   })
 
+  const settingsGarbled = `watchbill/svc/spec/settings is garbled: garbled; each instance goes on with the last good ones; write it anew: consul kv put watchbill/svc/spec/settings '{"drained":[],"held":[],"epoch":0}'`
   const bad: [string, Partial<Cluster>, RegExp][] = [
     ['when a partition does not run', { ...alone, ...held }, /1 running, 1 waiting/],
     [
@@ -304,7 +327,7 @@ describe('a service', () => {
       const status = statusOf(clusterOf(over), new Map())
       assert.equal(status.ok, false)
       assert.match(status.summary, summary)
-      assert.equal(status.problem, over.settingsProblem ?? null)
+      assert.equal(status.problem, over.settingsProblem ? settingsGarbled : null)
     })
   }
 

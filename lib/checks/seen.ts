@@ -9,7 +9,7 @@ import { isStatus, type Status, statuses } from './state.ts'
 export interface Seen {
   /** The instance that registered it. */
   readonly instance: string
-  /** The worst of its checks, and which and why in words; passing and empty when all is well. */
+  /** The worst of its checks, and in words which do not pass, and why, the worst first; passing and empty when all is well. */
   readonly status: Status
   readonly why: string
   /** By which name DNS finds it; null when it has no port. */
@@ -35,22 +35,27 @@ function seenOf(name: string, { Service, Checks }: Raw): [string, Seen] | null {
   if (typeof partition !== 'string' || typeof watchbill !== 'string' || !Array.isArray(Checks)) return null
   const own = Checks.filter(({ ServiceID }) => ServiceID === Service?.ID)
   const rank = (status: unknown) => (isStatus(status) ? statuses.indexOf(status) : 0)
-  const worst = own.toSorted((a, b) => rank(b.Status) - rank(a.Status))[0]
-  const status = statuses[rank(worst?.Status)] as Status
-  const check = String(worst?.CheckID ?? '')
-    .split(':')
-    .at(-1)
-  const what = check === runsCheck ? 'its process does not run' : `check ${check} is ${status}`
-  const output = oneLine(String(worst?.Output ?? ''))
+  const sorted = own.toSorted((a, b) => rank(b.Status) - rank(a.Status))
+  const status = statuses[rank(sorted[0]?.Status)] as Status
   return [
     partition,
     {
       instance: watchbill,
       status,
-      why: status === 'passing' ? '' : [what, output].filter(Boolean).join(': '),
+      why: sorted.flatMap(check => wordsOf(check, statuses[rank(check.Status)] as Status) ?? []).join('; '),
       dns: Service?.Port ? `${dnsLabel(partition)}.${name}.service.consul` : null,
     },
   ]
+}
+
+/** Null for a check that passes. */
+function wordsOf({ CheckID, Output }: { CheckID?: unknown; Output?: unknown }, status: Status): string | null {
+  if (status === 'passing') return null
+  const check = String(CheckID ?? '')
+    .split(':')
+    .at(-1)
+  const what = check === runsCheck ? 'its process does not run' : `check ${check} is ${status}`
+  return [what, oneLine(String(Output ?? ''))].filter(Boolean).join(': ')
 }
 
 /** It is printed: nothing that moves a cursor. */

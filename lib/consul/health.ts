@@ -15,11 +15,21 @@ export interface Registered {
   readonly passing: boolean
   /** Consul's maintenance mode is on, of the node or of the service. */
   readonly maintenance: boolean
+  /** Which check keeps it from passing, and what that said; left out when it is passing. */
+  readonly trouble?: Trouble
+}
+
+export interface Trouble {
+  /** The gossip's check of the node, the guard's, or the guard's is not there at all. */
+  readonly check: 'node' | 'guard' | 'missing'
+  /** One line; empty when Consul has none. */
+  readonly output: string
 }
 
 interface RawCheck {
   CheckID: string
   Status: string
+  Output?: unknown
 }
 
 interface RawService {
@@ -56,12 +66,29 @@ function registeredOf(service: RawService): Registered {
   if (typeof node !== 'string' || typeof id !== 'string' || !Array.isArray(service.Checks)) {
     throw new Temporary('an instance lacks its node, its id or its checks')
   }
-  const status = (check: string) => service.Checks.find(one => one?.CheckID === check)?.Status
+  const found = (check: string) => service.Checks.find(one => one?.CheckID === check)
+  const status = (check: string) => found(check)?.Status
+  const trouble = troubleOf(found('serfHealth'), found(guardCheckId(id)))
   return {
     instance: instanceName(node, id),
     node,
     nodeAlive: status('serfHealth') === 'passing',
-    passing: status('serfHealth') === 'passing' && status(guardCheckId(id)) === 'passing',
+    passing: trouble === null,
     maintenance: status('_node_maintenance') !== undefined || status(`_service_maintenance:${id}`) !== undefined,
+    ...(trouble && { trouble }),
   }
+}
+
+function troubleOf(serfHealth: RawCheck | undefined, guard: RawCheck | undefined): Trouble | null {
+  if (serfHealth?.Status !== 'passing') return { check: 'node', output: outputOf(serfHealth) }
+  if (guard === undefined) return { check: 'missing', output: '' }
+  return guard.Status === 'passing' ? null : { check: 'guard', output: outputOf(guard) }
+}
+
+/** Anybody may have written it: one line, nothing that moves a cursor. */
+function outputOf(check: RawCheck | undefined): string {
+  return String(check?.Output ?? '')
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .trim()
+    .slice(0, 300)
 }

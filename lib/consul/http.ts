@@ -216,5 +216,7 @@ function agentFor(address: Address, idle = longestIdle): Agent {
 /** Consul says 403 to a token that it does not know, too ("ACL not found", seen on 1.8.7). */
 function refusal(act: string, said: string, missing: string): Refused {
   if (!/ACL not found/i.test(said)) return new Denied(act, missing)
-  return new Refused(`cannot ${act}: Consul does not know the token: it was deleted, or has expired; give another one`)
+  return new Refused(
+    `cannot ${act}: Consul does not know the token: it was deleted, or has expired; put a new one where it was read from: --token-file, CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE`,
+  )
 }

@@ -12,6 +12,8 @@ export interface Accepted {
   readonly file: string
   readonly definition: Definition
   readonly digest: string
+  /** The digest of what all machines are to have in common: without what a machine may have for itself. */
+  readonly shared: string
   /** What tells one version of the file from another without reading it. */
   readonly stamp: string
 }
@@ -22,7 +24,7 @@ export interface CurrentDefinition extends Accepted {
 }
 
 /** Goes up when `Definition` gets another shape, so that an upgrade reads the file again. */
-const format = 4
+const format = 5
 
 /** "gone" when there is no such file. */
 export function stampOf(file: string): string {
@@ -66,12 +68,12 @@ export async function currentDefinition(
 }
 
 async function read(file: string, stamp: string, id: string): Promise<Accepted> {
-  const [{ loadDefinition }, { digest }] = await Promise.all([import('./load.ts'), import('./digest.ts')])
+  const [{ loadDefinition }, { digest, sharedDigest }] = await Promise.all([import('./load.ts'), import('./digest.ts')])
   const definition = await loadDefinition(file)
   if (definition.id !== id) {
     throw new Permanent(
       `cannot use the definition ${file}: id: it is ${definition.id}, but this instance is ${id}; run configure again`,
     )
   }
-  return { definition, digest: digest(definition), stamp, file }
+  return { definition, digest: digest(definition), shared: sharedDigest(definition), stamp, file }
 }

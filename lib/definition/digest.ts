@@ -13,3 +13,14 @@ function canonical(value: unknown): string {
 export function digest(definition: Definition): string {
   return createHash('sha256').update(canonical(definition)).digest('hex').slice(0, 16)
 }
+
+/** The same of what all machines of a service are to have in common. What differs on purpose is left out. */
+export function sharedDigest({
+  id: _id,
+  tags: _tags,
+  weight: _weight,
+  maxPartitions: _most,
+  ...shared
+}: Definition): string {
+  return digest(shared as Definition)
+}

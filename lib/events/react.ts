@@ -52,7 +52,8 @@ async function release(
 async function drain(run: Reconcile, coolDownMs: number, why: string): Promise<string> {
   const { instance } = run
   const now = bootClock()
-  writeFact(run.files.drained, `${bootId()} ${now + coolDownMs} ${now} ${why}`)
+  const until = new Date(Date.now() + coolDownMs).toISOString().slice(0, 19)
+  writeFact(run.files.drained, `${bootId()} ${now + coolDownMs} ${now} ${why}, until ${until}Z`)
   await changeSettings(run.consul, keysOf(run.service), settings => ({
     ...settings,
     drained: [...new Set([...settings.drained, instance])],

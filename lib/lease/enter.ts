@@ -1,11 +1,13 @@
 /** Taking part: a session of this life, and the member key that it holds. */
 
+import { bootClock } from '../clock.ts'
 import { guardCheckId } from '../consul/health.ts'
 import { base64, transact } from '../consul/kv.ts'
 import { createSession, destroySession, renewSession, sessionName, sessionsOn } from '../consul/session.ts'
 import type { Context } from '../context.ts'
 import { Temporary } from '../errors.ts'
 import { memberValue } from '../members.ts'
+import { noteTwin } from '../own-troubles.ts'
 import { isActive } from '../plan.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
@@ -17,8 +19,9 @@ import { Misplaced } from './misplaced.ts'
  */
 export async function enter(context: Context, snapshot: Snapshot): Promise<void> {
   await mustNotBeMisplaced(context)
+  if (isTwinSeen(context, snapshot)) noteTwin(context.files, bootClock())
   const session = (await livingSession(context)) ?? (await newSession(context))
-  const { keys, definition, digest, local } = snapshot
+  const { keys, definition, digest, shared, local } = snapshot
   const holds = [...local.values()].some(isActive)
   // What is not known here was written by somebody else: see Misplaced.
   const stale = readFact(context.files.report) === null
@@ -27,7 +30,7 @@ export async function enter(context: Context, snapshot: Snapshot): Promise<void>
       Verb: 'lock',
       Key: keys.member(context.instance),
       Session: session,
-      Value: base64(memberValue(context.node, definition, digest, { holds })),
+      Value: base64(memberValue(context.node, definition, digest, { holds, shared })),
     },
     { Verb: 'set', Key: keys.joined, Value: base64(JSON.stringify({ instance: context.instance, at: now() })) },
     ...(stale ? [{ Verb: 'delete', Key: keys.report(context.instance) } as const] : []),
@@ -37,6 +40,16 @@ export async function enter(context: Context, snapshot: Snapshot): Promise<void>
   throw new Temporary(
     `cannot take part as ${context.instance}: another session holds its member key; it is tried again`,
   )
+}
+
+/**
+ * Another session holds this instance's member key, though this boot has had one of its own: two machines have one name. A
+ * session of an earlier life is ended before a new one is made, so it is none of those.
+ */
+function isTwinSeen({ instance, files }: Context, { members }: Snapshot): boolean {
+  const own = readFact(files.session)
+  const holder = members.find(member => member.instance === instance)?.session
+  return own !== null && holder !== undefined && holder !== own
 }
 
 async function livingSession({ consul, node, files }: Context): Promise<string | null> {

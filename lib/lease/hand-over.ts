@@ -12,7 +12,7 @@ import { removal } from '../partitions/set.ts'
 import type { Step } from '../plan.ts'
 import { probeOf } from '../process/gone.ts'
 import { removeGroup } from '../process/groups.ts'
-import { notStopped, type Stop, stopAll } from '../process/stop.ts'
+import { forcedWords, notStopped, type Stop, stopAll } from '../process/stop.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { attempt, makeOwnDirectory, readFact, removeFact, writeFact } from '../state/facts.ts'
 import { cleanValue, disownedValue } from './lock-value.ts'
@@ -159,6 +159,8 @@ function wakes(context: Context, snapshot: Snapshot, endings: readonly Ending[])
 /** Of a partition that is gone, only how it ended and what it printed stay; of one out of the set, nothing. */
 function forget(context: Context, snapshot: Snapshot, partition: string, why: string): void {
   const files = context.files.partition(partition)
+  const forced = forcedWords(partition, files)
+  if (forced !== null) context.log(forced)
   tellReleased(context, snapshot.definition, partition, why)
   removeGroup(files)
   if (!snapshot.partitions.has(partition)) {

@@ -1,6 +1,6 @@
 /** Where the output of a partition stands on this machine. */
 import { statSync } from 'node:fs'
-import { readFact } from '../state/facts.ts'
+import { directoriesIn, namesIn, readFact } from '../state/facts.ts'
 import { identityOf, instanceFiles, localInstances, runnerOf } from '../state/instance.ts'
 
 export interface OutputHere {
@@ -10,8 +10,13 @@ export interface OutputHere {
   readonly held: boolean
 }
 
-/** Of the instance that has it, or else had it last; null when none on this machine ever did. */
+/**
+ * Of the instance that has it, or else had it last; null when there is none on this machine.
+ * @throws Temporary when that cannot be seen, such as for another user than the agent's
+ */
 export function outputHere(root: string, service: string, partition: string): OutputHere | null {
+  // To look for a file in a directory that may not be entered finds nothing, and is no error.
+  for (const name of directoriesIn(root)) namesIn(`${root}/${name}`)
   const found = localInstances(root).flatMap(instance => {
     const files = instanceFiles(root, instance)
     const { acquisition } = files.partition(partition)

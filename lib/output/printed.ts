@@ -1,5 +1,6 @@
 /** What a partition's process printed: `output.1`, which the guard put aside when it grew too long, then `output`. */
 import { reason, Temporary } from '../errors.ts'
+import { remedy } from '../state/facts.ts'
 import { type Part, partOf, tailOf, withoutHoles } from './tail.ts'
 
 const nothing: Part = { bytes: Buffer.alloc(0), size: 0 }
@@ -75,6 +76,6 @@ function read(file: string, how: () => Part): Part {
     return how()
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return nothing
-    throw new Temporary(`cannot read ${file}: ${reason(error)}; run it as the user of the state directory`)
+    throw new Temporary(`cannot read ${file}: ${reason(error)}; ${remedy(error, 'mend the state directory')}`)
   }
 }

@@ -4,6 +4,7 @@
  */
 import { Permanent } from '../errors.ts'
 import { idRefusal, type Keys, safeId } from '../names.ts'
+import { shellWord } from '../printable.ts'
 
 /** Those of these ids. */
 export function refusedIds(keys: Keys, ids: readonly string[]): string[] {
@@ -52,8 +53,4 @@ export function renameAdvice(
 /** The command that renames it. */
 function renameLine(service: string, id: string): string {
   return `rename it: watchbill partitions ${service} rename ${shellWord(id)} ${shellWord(safeId(id))}`
-}
-
-function shellWord(text: string): string {
-  return /^[\w.:][\w.:-]*$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }

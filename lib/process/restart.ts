@@ -11,7 +11,7 @@ import type { Snapshot } from '../snapshot.ts'
 import { removeFact, writeFact } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/instance.ts'
 import { probeOf } from './gone.ts'
-import { type Stop, stopAll } from './stop.ts'
+import { forcedWords, type Stop, stopAll } from './stop.ts'
 
 export type Restart = Extract<Step, { do: 'restart' }>
 
@@ -31,7 +31,11 @@ export async function restartAll(context: Context, snapshot: Snapshot, restarts:
   })
   await stopAll(stops, async gone => {
     // Before the request is answered: a finished one would not be started.
-    for (const { files } of gone) writeFact(files.status, 'stopped: it is started again')
+    for (const { partition, files } of gone) {
+      const forced = forcedWords(partition, files)
+      if (forced !== null) context.log(forced)
+      writeFact(files.status, 'stopped: it is started again')
+    }
     await answer(
       context,
       snapshot,

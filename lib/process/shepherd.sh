@@ -9,7 +9,8 @@
 #         DIR/mark, a number that everything bears which comes from the process (see marks.ts), and DIR/group, the path of
 #         its control group; without that fact there is none.
 # Writes  DIR/shepherd and DIR/process (`pid start-time`; empty when there is none), restarts (a number),
-#         exit    `exit 1 after 2 s at T`, `exit 143 (signal 15) after …`: the shell cannot tell 143 from a signal
+#         exit    `exit 1 after 2 s at T`, `exit 143 (signal 15) after …`: the shell cannot tell 143 from a signal;
+#                 `exit 137 (signal 9), SIGKILL after the grace period, after …` when it did not stop in time
 #         status  `starting`, `running` (since `process` was written), `backing off: exit 1`, `finished: exit 0`,
 #                 `crash-looping since T: exit 1`, `stopping: WHY`, `stopped, not swept`, `stopped: WHY`;
 #                 WHY: asked, the lease is over, the acquisition is void
@@ -137,7 +138,7 @@ run() {
   set -f
   [ "$_fails" = 0 ] || put restarts $((_restarts += 1))
   clock
-  _began=$_now _code='' _others='' _pid=''
+  _began=$_now _code='' _others='' _pid='' _forced=''
   # Not a fact yet, but enough to tell the next shepherd, should this one be killed, that there may be strays.
   printf starting >"$_dir/process"
   seldom run_command "$@" &
@@ -237,7 +238,7 @@ reap() {
   clock
   _epoch=$(date +%s 9>&-) _ran=$((_now - _began)) _how="exit $_code"
   [ "$_code" -le 128 ] || _how="$_how (signal $((_code - 128)))"
-  put exit "$_how after $((_ran / 1000)) s at $_epoch"
+  put exit "$_how$_forced after $((_ran / 1000)) s at $_epoch"
 }
 
 # After a run that ended by itself: false when there shall be no other. A crash loop keeps its first sentence, so that
@@ -273,6 +274,7 @@ stop() {
     while _news='' && clock && [ "$_now" -lt "$_deadline" ] && anyone; do doze "$_deadline"; done
     descendants
   fi
+  ! anyone || _forced=', SIGKILL after the grace period,'
   put_down
   ! [ -e "$_dir/releasing" ] || relief
   sweep

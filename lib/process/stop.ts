@@ -126,6 +126,12 @@ export function notStopped(error: unknown): readonly string[] | null {
   return error instanceof Error && 'partitions' in error ? (error as StopFailed).partitions : null
 }
 
+/** What is to be logged of one that is gone: that it did not stop when it was told to. Null when it did. */
+export function forcedWords(partition: string, { exit }: PartitionFiles): string | null {
+  if (!readLine(exit)?.includes(', SIGKILL after the grace period')) return null
+  return `${partition} did not stop within its grace period, and was ended by SIGKILL; see stop.signal and stop.grace`
+}
+
 function begin(stop: Stop): void {
   const { shepherd, process } = livingProcesses(stop.files)
   if (shepherd && !isStopped(shepherd)) signal(shepherd, 'SIGTERM')

@@ -15,6 +15,8 @@ export interface Duty {
   /** Why the set is not what the source has, and since when, ISO; null when it is, or is still tried. */
   readonly problem: string | null
   readonly since: string | null
+  /** The first failure since the last success, and when, ISO, while it is still tried; left out otherwise. */
+  readonly trying?: { readonly why: string; readonly since: string }
   /** What became of the last request by hand; null before the first. */
   readonly answer: { readonly request: string; readonly ok: boolean; readonly said: string } | null
 }
@@ -78,7 +80,8 @@ async function write(consul: Consul, keys: Keys, session: string, duty: Duty, as
 
 /** A garbled value is that of nobody. */
 export function dutyFrom(text: string | null): Duty {
-  const { by, problem, since, answer } = fieldsIn(text)
+  const { by, problem, since, answer, trying } = fieldsIn(text)
+  const failing = (trying ?? {}) as Record<string, unknown>
   const { request, ok, said } = (answer ?? {}) as Record<string, unknown>
   const answered = typeof request === 'string' && typeof said === 'string' && typeof ok === 'boolean'
   return {
@@ -86,6 +89,8 @@ export function dutyFrom(text: string | null): Duty {
     problem: typeof problem === 'string' ? problem : null,
     since: typeof since === 'string' ? since : null,
     answer: answered ? { request, ok, said } : null,
+    ...(typeof failing.why === 'string' &&
+      typeof failing.since === 'string' && { trying: { why: failing.why, since: failing.since } }),
   }
 }
 

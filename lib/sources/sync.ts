@@ -79,7 +79,8 @@ async function oneRound(run: Reconcile, accepted: Accepted, source: Source): Pro
   try {
     const { done, leftOut } = await fetchAndTake(fetcher, state)
     const since = leftOut === null ? null : duty.problem === leftOut ? duty.since : new Date().toISOString()
-    await report(fetcher, { ...duty, problem: leftOut, since }, true, [done, leftOut ?? []].flat().join('; '))
+    const { trying: _over, ...standing } = duty
+    await report(fetcher, { ...standing, problem: leftOut, since }, true, [done, leftOut ?? []].flat().join('; '))
     return { done, next: intervalOf(source) }
   } catch (error) {
     if (error instanceof Unbelievable) return failed(fetcher, state, error)
@@ -177,7 +178,9 @@ async function failed(fetcher: Fetcher, state: FetchState, { message, refused }:
   if (state.failures === 0 || (told && message !== duty.problem)) run.log(message)
   if (told && before === null) tellSourceFailed(run, accepted.definition, String(index), message)
   const since = (before && duty.since) ?? new Date().toISOString()
-  await report(fetcher, told ? { ...duty, problem: message, since } : duty, false, message)
+  // At once, but the first one only: each other wording would be another write.
+  const trying = duty.trying ?? { why: message, since: new Date().toISOString() }
+  await report(fetcher, { ...duty, trying, ...(told && { problem: message, since }) }, false, message)
   // Within an interval of this one's start: a source that hung is asked again as soon as one that refused.
   const latest = Math.max(source.retryMs, source.everyMs - (bootClock() - begun))
   const next = refused ? intervalOf(source) : source.retryMs * 2 ** state.failures
@@ -187,7 +190,8 @@ async function failed(fetcher: Fetcher, state: FetchState, { message, refused }:
 /** Writes the duty when there is news in it, or a request to answer. */
 async function report({ run, session, standing }: Fetcher, duty: Duty, ok: boolean, said: string): Promise<void> {
   const { request } = standing
-  if (request === null && duty.problem === standing.duty.problem) return
+  const { problem, trying } = standing.duty
+  if (request === null && duty.problem === problem && duty.trying?.since === trying?.since) return
   const answer = request === null ? duty.answer : { request: request.id, ok, said }
   await tell(run.consul, keysOf(run.service), session, { ...duty, answer })
 }

@@ -16,6 +16,12 @@ function code(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code
 }
 
+/** What to do about a file system's error: a program that people run may just be another user's. */
+export function remedy(error: unknown, otherwise: string): string {
+  const isForbidden = code(error) === 'EACCES' || code(error) === 'EPERM'
+  return isForbidden ? 'run it as root, or as the user that runs the Consul agent' : otherwise
+}
+
 /** The text of a fact without its newline; null when there is no such file. @throws Temporary when it cannot be read. */
 export function readFact(file: string): string | null {
   // An exception would cost ten times as much, and most facts are seldom there.
@@ -28,7 +34,7 @@ export function readUsual(file: string): string | null {
     return readFileSync(file, 'utf8').trimEnd()
   } catch (error) {
     if (code(error) === 'ENOENT' || code(error) === 'ENOTDIR') return null
-    throw new Temporary(`cannot read ${file}: ${reason(error)}; mend the state directory`)
+    throw new Temporary(`cannot read ${file}: ${reason(error)}; ${remedy(error, 'mend the state directory')}`)
   }
 }
 
@@ -42,7 +48,7 @@ export function readLine(file: string): string | null {
     return text.endsWith('\n') ? text.slice(0, -1) : null
   } catch (error) {
     if (code(error) === 'ENOENT' || code(error) === 'ENOTDIR') return null
-    throw new Temporary(`cannot read ${file}: ${reason(error)}; mend the state directory`)
+    throw new Temporary(`cannot read ${file}: ${reason(error)}; ${remedy(error, 'mend the state directory')}`)
   }
 }
 
@@ -106,7 +112,7 @@ function list<T>(directory: string, read: () => T[]): T[] {
     return read()
   } catch (error) {
     if (code(error) === 'ENOENT') return []
-    throw new Temporary(`cannot read ${directory}: ${reason(error)}; mend the state directory`)
+    throw new Temporary(`cannot read ${directory}: ${reason(error)}; ${remedy(error, 'mend the state directory')}`)
   }
 }
 
@@ -115,11 +121,10 @@ export function attempt<T>(what: string, change: () => T): T {
   try {
     return change()
   } catch (error) {
-    throw new Temporary(`cannot ${what}: ${reason(error)}; ${remedies[code(error) ?? ''] ?? remedy}`)
+    const isGone = code(error) === 'ENOENT'
+    const todo = remedy(error, isGone ? gone : 'make room or mend the state directory')
+    throw new Temporary(`cannot ${what}: ${reason(error)}; ${todo}`)
   }
 }
 
-const remedy = 'make room or mend the state directory'
-const remedies: Readonly<Record<string, string>> = {
-  ENOENT: 'its directory is not there: mend the state directory if that goes on',
-}
+const gone = 'its directory is not there: mend the state directory if that goes on'

@@ -11,6 +11,8 @@ export interface InstanceFiles {
   readonly session: string
   /** A session that came to live on a node of another name, and that name. */
   readonly misplaced: string
+  /** When somebody else was last seen to take part under this name, and how often: see own-troubles.ts. */
+  readonly twin: string
   readonly lease: string
   /** Whoever changes what the leases count from holds this lock: see lease/lease-lock.ts. */
   readonly leaseLock: string
@@ -149,6 +151,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     identity: at('instance'),
     session: at('session'),
     misplaced: at('misplaced'),
+    twin: at('twin'),
     lease: at('lease'),
     leaseLock: at('lease.lock'),
     definition: at('definition.json'),

@@ -11,7 +11,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { reason, Temporary } from '../errors.ts'
-import { attempt, writeFact } from './facts.ts'
+import { attempt, remedy, writeFact } from './facts.ts'
 
 /** How often unequal copies are read: a write takes less than a microsecond. */
 const tries = 5
@@ -37,7 +37,7 @@ function textOf(file: string): string | null {
     return readFileSync(file, 'latin1')
   } catch (error) {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return null
-    throw new Temporary(`cannot read ${file}: ${reason(error)}; mend the state directory`)
+    throw new Temporary(`cannot read ${file}: ${reason(error)}; ${remedy(error, 'mend the state directory')}`)
   }
 }
 

@@ -198,7 +198,7 @@ describe('by hand', () => {
         exitCode: 100,
         stdout: '',
         stderr:
-          'logs: permanent: cannot show the log of talk: it never ran on this machine; it runs on a1:chatty; run it there',
+          'logs: permanent: cannot show the log of talk: it has left no output on this machine; it runs on a1:chatty; run it there',
       })
       await assert.rejects(watchbill('logs', 'chatty', 'none', '--state', stranger.state), { exitCode: 100 })
     })

@@ -7,7 +7,7 @@ import { Consul } from '../../lib/consul/http.ts'
 import { type Process, parseProcess } from '../../lib/process/identity.ts'
 import { readLine } from '../../lib/state/facts.ts'
 import { instanceFiles, localPartitions, runnerOf } from '../../lib/state/instance.ts'
-import { readStatus, type Status } from '../../lib/status.ts'
+import { isGood, readStatus, type Status } from '../../lib/status.ts'
 import { type Beat, faults, overlaps, readBeats, stepsBack } from '../lab/beats.ts'
 import type { Agent, Cluster } from '../lab/cluster.ts'
 import { type DefinitionFile, install, instanceOf } from '../lab/install.ts'
@@ -70,11 +70,19 @@ export function settled(stage: Stage, agents: readonly Agent[], deadline = 60_00
       const members = status.instances.filter(({ state }) => state === 'member').map(({ instance }) => instance)
       see(`${status.summary}; members ${members.join(', ')}`)
       const running = agents.flatMap(agent => [...processes(agent, stage.definition).keys()])
-      const all = status.ok && members.sort().join() === names.join() && running.length === status.partitions.length
+      const all =
+        isWell(status, names) && members.sort().join() === names.join() && running.length === status.partitions.length
       return all && status
     },
     { deadline, every: 100 },
   )
+}
+
+/** All runs, and what is wrong is only wrong with instances that are none of these: dead ones, or drained. */
+export function isWell({ ok, partitions, problems, instances }: Status, names: readonly string[]): boolean {
+  const others = instances.filter(({ instance, why }) => why !== '' && !names.includes(instance))
+  const known = new Set(others.map(({ instance, why }) => `${instance} ${why}`))
+  return ok || (partitions.length > 0 && partitions.every(isGood) && problems.every(problem => known.has(problem)))
 }
 
 /** When the catalog first showed the agent's instance as passing, boot-clock ms. */

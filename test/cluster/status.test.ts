@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Status } from '../../lib/status.ts'
 import { type Agent, tunedGossip } from '../lab/cluster.ts'
@@ -55,6 +57,42 @@ test('status says from any agent which partition is how, and why', async t => {
     const waiting = status.partitions.find(({ state }) => state === 'waiting')
     assert.match(waiting?.why ?? '', /^takeover by s1:work at .*: a1:work lost the lock without giving it back$/)
     await seen('the takeover', 'work', all => all.partitions.every(one => one.instance === 's1:work'))
+  })
+
+  const line = async (...args: string[]) => {
+    const told = program('status', ['work', '--check', ...args, '--http-addr', stranger.http])
+    return told.catch(({ exitCode, stdout }: { exitCode: number; stdout: string }) => `${exitCode} ${stdout}`)
+  }
+
+  await t.test('a dead machine, though all of its partitions run elsewhere', async () => {
+    const dead = /^1 work: .*; a1:work is not passing: the agent of a1 does not answer the others .* evict --node a1;/
+    await until('the line', async see => dead.test(see(await line())))
+  })
+
+  await t.test('a lock in a foreign session, and when that is over', async () => {
+    const { ID } = await s1.api<{ ID: string }>('PUT', '/v1/session/create', { Name: 'backup', LockDelay: '0s' })
+    await program('partitions', ['work', 'add', 'five', '--http-addr', stranger.http])
+    await seen('five to run', 'work', all => of(all, 'five')?.state === 'running')
+    const lock = '/v1/kv/watchbill/work/lock/five'
+    const { session } = await until('the lock to be taken', async () => {
+      const [held] = await s1.api<{ Session?: string }[]>('GET', lock)
+      if (held?.Session) await s1.api('PUT', `/v1/session/destroy/${held.Session}`)
+      return (await s1.api<boolean>('PUT', `${lock}?acquire=${ID}`)) && { session: ID }
+    })
+    const foreign = `its lock is held by session ${session} ("backup" on s1), which is no instance's`
+    await seen('the foreign lock', 'work', all => of(all, 'five')?.why.startsWith(foreign))
+    await s1.api('PUT', `/v1/session/destroy/${session}`)
+    await seen('it to be waited for', 'work', all => /^(waiting|starting|running)$/.test(of(all, 'five')?.state ?? ''))
+  })
+
+  await t.test('a definition file that is broken while the instance runs', async () => {
+    const file = join(s1.etc, 'work.json')
+    const text = readFileSync(file, 'utf8')
+    writeFileSync(file, '{')
+    const broken = /s1:work cannot use the definition .*work\.json: line 1, .*the last good definition stays in force/
+    await seen('the line', 'work', all => broken.test(all.problem ?? ''))
+    writeFileSync(file, text)
+    await seen('it to be right again', 'work', all => !/definition/.test(all.problem ?? ''))
   })
 
   await t.test('drained', async () => {

@@ -67,7 +67,10 @@ describe('what was printed', () => {
   it('is nothing where there is nothing', t => assert.equal(printed(outputOf(t), null).bytes.length, 0))
 
   it('cannot be told of what is no file', t => {
-    assert.throws(() => printed(directory(t), null), { name: 'Temporary', message: /^cannot read .*; run it as/ })
+    assert.throws(() => printed(directory(t), null), {
+      name: 'Temporary',
+      message: /^cannot read .*; mend the state directory/,
+    })
   })
 })
 

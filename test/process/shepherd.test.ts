@@ -89,7 +89,10 @@ describe('a shepherd', { concurrency: 2 }, () => {
         assertTook(took, 600)
         assert.equal(await exitOf(child), 0)
         assert.deepEqual(p.output(), ['ready', 'TERM'])
-        assert.match(p.fact('exit') ?? '', /^exit 137 \(signal 9\) after /)
+        assert.match(
+          p.fact('exit') ?? '',
+          /^exit 137 \(signal 9\), SIGKILL after the grace period, after \d+ s at \d+$/,
+        )
       })
 
       test('stops the process when the lease is over, and kills it by lease + grace', async t => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { readFact } from '../../lib/state/facts.ts'
 import { instanceFiles } from '../../lib/state/instance.ts'
-import { enter, processes, settled, statusOf } from '../cluster/stage.ts'
+import { enter, isWell, processes, settled, statusOf } from '../cluster/stage.ts'
 import { type Agent, tunedGossip } from '../lab/cluster.ts'
 import { clusterFor } from '../lab/in-tests.ts'
 import { instanceOf, program } from '../lab/install.ts'
@@ -48,7 +48,14 @@ describe('a worker of the npm library', () => {
     writeFileSync(`${file}.close.${instance}`, '')
     await until('it to have nothing', async see => see(await state())?.held === 0, { deadline: 30_000 })
     await until('the other to have all', () => processes(s1, definition).size === 6)
-    await until('status to agree', async see => see(await statusOf(s1, 'work')).ok)
+    const status = await until('status to agree', async see => {
+      const status = see(await statusOf(s1, 'work'))
+      return status.problem !== null && isWell(status, [instanceOf(s1, definition)]) && status
+    })
+    assert.equal(
+      status.problem,
+      `${instance} is drained: its worker takes nothing any more (its program has called close()); to take part again: watchbill drain work ${instance} off`,
+    )
     assert.equal((await state())?.state, 'drained')
     await program('partitions', ['work', 'add', 'more', '--http-addr', s1.http])
     await until('the new one to run', () => processes(s1, definition).size === 7)
