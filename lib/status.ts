@@ -8,6 +8,7 @@ import { cautiousWait, type Lock, takeoverWait } from './lease/lock-value.ts'
 import type { Member } from './members.ts'
 import { decode } from './names.ts'
 import { isLeftOut, keyRefused, renameAdvice } from './partitions/new-ids.ts'
+import { type Pending, pendingIn, pendingWords } from './partitions/proposal.ts'
 import { byName } from './plan-sentence.ts'
 import { everything, parseReport, type Report } from './report.ts'
 import { type Assignment, assign } from './roster/assignment.ts'
@@ -58,6 +59,8 @@ export interface Status {
   readonly advice: string | null
   /** Who fetches the set, and what is wrong with it; null where nobody ever did. */
   readonly source: Pick<Duty, 'by' | 'problem' | 'since'> | null
+  /** What definitions would remove, and nobody has applied. */
+  readonly pending: readonly Omit<Pending, 'proposals'>[]
   readonly instances: readonly InstanceStatus[]
   readonly partitions: readonly PartitionStatus[]
 }
@@ -100,7 +103,9 @@ export function statusOf(
   const { by, problem: fault = null, since = null } = duty ?? {}
   const inForce = isLeftOut(fault) ? '' : '; the last good set stays in force'
   const stale = fault === null ? [] : `${fault} (since ${since}${inForce})`
-  const problem = [cluster.settingsProblem ?? [], stale, hindrances].flat().join('; ') || null
+  const pending = pendingIn(cluster)
+  const unapplied = pending.map(one => pendingWords(cluster.service, one, pending.length > 1))
+  const problem = [cluster.settingsProblem ?? [], unapplied, stale, hindrances].flat().join('; ') || null
   return {
     service: cluster.service,
     ok: cluster.defined && good === partitions.length && problem === null,
@@ -108,6 +113,7 @@ export function statusOf(
     problem,
     advice: renameAdvice(cluster, ids),
     source: by === undefined ? null : { by, problem: fault, since },
+    pending: pending.map(({ proposals: _, ...one }) => one),
     instances,
     partitions,
   }

@@ -76,6 +76,13 @@ async function write(consul: Consul, keys: Keys, session: string, duty: Duty, as
   return (await transact(consul, [...check, lock])).done
 }
 
+/** How a first answer is refused that lacks what stood in the definition before the source. */
+export const definitionsLoss = 'partitions of the definition before it'
+
+export function isDefinitionsLoss(problem: string | null): boolean {
+  return problem?.includes(definitionsLoss) ?? false
+}
+
 /** A garbled value is that of nobody. */
 export function dutyFrom(text: string | null): Duty {
   const { by, problem, since, answer } = fieldsIn(text)

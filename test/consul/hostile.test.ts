@@ -46,6 +46,10 @@ async function service(t: TestContext) {
   for (const id of ['0', '1']) memory.put(keys.partition(id), '{"from":"definition"}')
   memory.lock(keys.lock('0'), 'session of a', heldValue(heldBy(me)))
   memory.put(keys.report(other), '{"1":"backing off: exit 1"}')
+  memory.put(
+    keys.proposal(other),
+    '{"change":"a1","removes":1,"removed":["1"],"adds":0,"added":[],"since":"2026-01-01"}',
+  )
   return fake
 }
 

@@ -168,9 +168,9 @@ describe('a fetched set', () => {
     set('[]')
     await sync(a)
     assert.match(duty(fake).problem ?? '', /refused/)
-    const now = { ...definition, partitions: ['y', 'z'] }
+    const now = { ...definition, partitions: ['x', 'y', 'z'] }
     await act(a, snapshotOf({ definition: now, definedLast: partitionsDigest([]) }), [{ do: 'define' }])
-    assert.deepEqual(Object.keys(partitions(fake)), ['y', 'z'])
+    assert.deepEqual(Object.keys(partitions(fake)), ['x', 'y', 'z'])
     assert.equal(text(fake, keys.duty('source')), null)
   })
 
