@@ -133,6 +133,9 @@ export class Judge {
         this.#world.forbid(`${program.name} writes ${KV.Key}, which is not its own`)
       }
       if (/^delete/.test(KV.Verb) && KV.Key.startsWith(this.#keys.locks)) this.#lockDeleted(program, KV.Key)
+      // Nobody applies a definition here.
+      if (/^delete/.test(KV.Verb) && KV.Key.startsWith(this.#keys.partitions))
+        this.#world.forbid(`${program.name} removes ${KV.Key} from the set`)
     }
   }
 

@@ -214,6 +214,13 @@ export const mutants: readonly Mutant[] = [
     per: 'instance',
   },
   {
+    name: 'a definition that removes partitions is applied by nobody',
+    file: 'partitions/proposal.ts',
+    edits: [['if (proposal?.applied) {', 'if (proposal) {']],
+    seed: 1,
+    faults: ['definition shrunk', 'drained', 'drain over'],
+  },
+  {
     name: 'a confirmation that nobody asked for counts',
     file: 'worker/hand-over.ts',
     edits: [
