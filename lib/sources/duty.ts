@@ -17,6 +17,8 @@ export interface Duty {
   readonly since: string | null
   /** What became of the last request by hand; null before the first. */
   readonly answer: { readonly request: string; readonly ok: boolean; readonly said: string } | null
+  /** Hash of the source that was put in force, where it is asked only once. */
+  readonly taken?: string
 }
 
 /** Somebody wants a fetch at once. It says what, never how. */
@@ -64,6 +66,15 @@ export async function tell(consul: Consul, keys: Keys, session: string, duty: Du
   throw new Temporary(`cannot write ${keys.duty('source')}: another instance fetches now; it goes on`)
 }
 
+/** Lets another instance have it, which goes on from what it says. @returns false when it was not ours */
+export async function leaveDuty(consul: Consul, keys: Keys, session: string): Promise<boolean> {
+  const [entry] = await entriesAt(consul, [keys.duty('source')])
+  if (entry?.session !== session) return false
+  const { key: Key, modifyIndex: Index, value } = entry
+  const unlock = { Verb: 'unlock', Key, Session: session, Value: base64(value ?? '{}') } as const
+  return (await transact(consul, [{ Verb: 'check-index', Key, Index }, unlock])).done
+}
+
 /** What must hold for the fetched set to be written. */
 export function stillOnDuty(keys: Keys, session: string): Operation {
   return { Verb: 'check-session', Key: keys.duty('source'), Session: session }
@@ -85,7 +96,7 @@ export function isDefinitionsLoss(problem: string | null): boolean {
 
 /** A garbled value is that of nobody. */
 export function dutyFrom(text: string | null): Duty {
-  const { by, problem, since, answer } = fieldsIn(text)
+  const { by, problem, since, answer, taken } = fieldsIn(text)
   const { request, ok, said } = (answer ?? {}) as Record<string, unknown>
   const answered = typeof request === 'string' && typeof said === 'string' && typeof ok === 'boolean'
   return {
@@ -93,6 +104,7 @@ export function dutyFrom(text: string | null): Duty {
     problem: typeof problem === 'string' ? problem : null,
     since: typeof since === 'string' ? since : null,
     answer: answered ? { request, ok, said } : null,
+    ...(typeof taken === 'string' && { taken }),
   }
 }
 
