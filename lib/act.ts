@@ -67,8 +67,9 @@ async function hold(
     const starts = good.flatMap(partition => startOf(context, snapshot, partition) ?? []).slice(0, free)
     free -= starts.length
     if (snapshot.documents !== null) await placeDocuments(context, snapshot.keys, starts)
-    await beforeStart(context, snapshot, starts)
-    await startShepherds(snapshot.definition, starts)
+    const able = await withChosenCommands(context, snapshot, starts)
+    await beforeStart(context, snapshot, able)
+    await startShepherds(snapshot.definition, able)
   }
   await start([...adopted, ...steps.filter(step => step.do === 'start')].map(({ partition }) => partition))
   const claims = steps.filter(step => step.do === 'claim')
@@ -99,6 +100,15 @@ async function saySoonUnready(
   await reportRemarks(context, keys, remarks).catch(error =>
     context.log(`cannot report what is not ready: ${reason(error)}`),
   )
+}
+
+/** Most definitions have one command for all. */
+async function withChosenCommands(context: Context, snapshot: Snapshot, starts: readonly Start[]) {
+  if (snapshot.definition.run.choose === undefined || starts.length === 0) return starts
+  const { withCommands } = await import('./process/choose.ts')
+  const able = withCommands(snapshot.definition, starts, context.log)
+  if (able.length < starts.length) writeFact(context.files.chosen, snapshot.digest)
+  return able
 }
 
 /** Most definitions have no checks. */

@@ -168,11 +168,13 @@ function mine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock
   if (local?.index !== index || !local.whole) return { do: 'adopt', partition: id, index }
   const request = snapshot.restarts.get(id) ?? null
   if (request !== null || local.restart) return { do: 'restart', partition: id, request }
-  return mustStart(local) ? { do: 'start', partition: id } : null
+  return mustStart(snapshot, local) ? { do: 'start', partition: id } : null
 }
 
-function mustStart(local: Local): boolean {
-  return local.leaseRuns && local.shepherd === null && !/^finished\b/.test(local.status ?? '')
+function mustStart({ chosen, digest }: Snapshot, { leaseRuns, shepherd, status }: Local): boolean {
+  // Another definition may have its command; another document clears the status: see process/choose.ts.
+  if (/^no command\b/.test(status ?? '') && chosen === digest) return false
+  return leaseRuns && shepherd === null && !/^finished\b/.test(status ?? '')
 }
 
 function mustGiveUp(snapshot: Snapshot, assignment: Assignment, id: string): boolean {

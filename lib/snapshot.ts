@@ -89,6 +89,8 @@ export interface Snapshot extends Cluster {
   readonly seenHeld: SeenHeld
   /** Digest of the partitions that this instance wrote last; null when it never did. */
   readonly definedLast: string | null
+  /** Digest of the definition in which documents last found no command; null where they choose none. */
+  readonly chosen: string | null
   /** What this instance proposed last: see partitions/proposed.ts; null when nothing is proposed. */
   readonly proposed: string | null
 }
@@ -202,6 +204,7 @@ export async function takeSnapshot(
     // A wait counts from after the look that found the lock free, and is compared with the start of a later one.
     free: refreshFree(readFree(files, bootId(), now), unattended(cluster), read),
     definedLast: readFact(files.defined),
+    chosen: definition.run.choose === undefined ? null : readFact(files.chosen),
     proposed: readFact(files.proposed),
   })
 }
