@@ -178,7 +178,7 @@ const ofSources = {
     ),
   ),
   config: z.optional(
-    about(z.json(), 'module: what its functions get, any JSON.', { url: 'https://api.example.com', pageSize: 100 }),
+    about(z.unknown(), 'module: what its functions get, any JSON.', { url: 'https://api.example.com', pageSize: 100 }),
   ),
 }
 

@@ -40,6 +40,9 @@ test('a definition that shrinks the set on one machine stops nothing until it is
     }
     const [entry] = await s1.api<{ Value: string }[]>('GET', '/v1/kv/watchbill/work/proposal/a1:work')
     assert.match(Buffer.from(entry?.Value ?? '', 'base64').toString(), /^\{"change":".*","removes":8,"removed":\["4",/)
+    const own = ['--instance', 'a1:work', '--service', 'work', '--definition', `${a1.etc}/work.json`]
+    const dry = await program('reconcile', [...own, '--state', a1.state, '--http-addr', a1.http, '--dry-run'], a1)
+    assert.match(dry, /^the definition of work removes 8 partitions .*: nothing is changed until watchbill/m)
     assert.deepEqual(changed(before, everywhere(work, [s1, a1])), [])
   })
 

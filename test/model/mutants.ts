@@ -209,7 +209,7 @@ export const mutants: readonly Mutant[] = [
     name: 'the worker outlives the lease of a partition',
     file: 'worker/lease.ts',
     edits: [['shortest(worker, [partitionLease(worker), ...leases])', 'shortest(worker, [partitionLease(worker)])']],
-    seed: 6,
+    seed: 1,
     faults: ['session destroyed', 'lock deleted', 'cut'],
     per: 'instance',
   },
