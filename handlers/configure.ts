@@ -59,12 +59,13 @@ program({
     if (args.stdout) return print((await rendered(services, args)).trimEnd().split('\n'))
     const done = await configure(services, args)
     if (args.json) return print(JSON.stringify(done))
-    const { changes, release, agent, validated, environment, names } = done
+    const { changes, release, agent, validated, environment, names, removals } = done
     const lines = [releaseLine(release, dryRun), ...changes.map(change => changeLine(change, dryRun))]
     if (validated !== null) lines.push(validatedLine(validated))
     lines.push(
       ...names,
       ...missingLines(services),
+      ...removals,
       ...setUidLines(services),
       ...agentLines(agent, await unitFits()),
       ...environmentLine(environment),

@@ -1,7 +1,7 @@
 /**
  * Runs when:      an operator wants to see or change the partition set, from any agent
  * Reads:          Consul; the document that is to be given to partitions
- * May change:     partition/, spec/ and a new partition's lock; rename also the old one's lock, once nobody holds it
+ * May change:     partition/, spec/, proposal/ and a new partition's lock; rename also the old one's lock, once nobody holds it
  * Never changes:  any other lock that is there
  * Exits:          0 done, or nothing to do; 1 a partition that was to be removed is none; 111 also when what was fetched is refused
  */
@@ -17,24 +17,25 @@ import { readPartitions } from '../lib/partitions/set.ts'
 import { byName, listed } from '../lib/plan-sentence.ts'
 import { readAll } from '../lib/stdin.ts'
 
-const actions: readonly string[] = ['list', ...changes, 'rename', 'sync']
+const actions: readonly string[] = ['list', ...changes, 'rename', 'sync', 'apply']
 
 program({
   name: 'partitions',
   about:
-    'Lists the partitions of a service, adds, removes, sets or renames them, or has them fetched from their source at once.',
+    'Lists the partitions of a service, adds, removes, sets or renames them, has them fetched from their source at once, or ' +
+    'lets a definition remove some.',
   args: {
     ...serviceArg,
     action: {
       type: 'positional',
-      description: 'list, add, remove, set, rename or sync',
+      description: 'list, add, remove, set, rename, sync or apply',
       required: false,
       default: 'list',
     },
-    rest: { type: 'positional', description: 'the partitions', required: false },
+    rest: { type: 'positional', description: 'the partitions; apply: whose definition', required: false },
     document: { type: 'string', description: 'add, set: a file with the JSON that their processes get; - for stdin' },
     force: { type: 'boolean', description: 'sync: take what would be refused' },
-    wait: { type: 'string', description: 'rename, sync: at most so long', default: '60s' },
+    wait: { type: 'string', description: 'rename, sync, apply: at most so long', default: '60s' },
     'dry-run': { type: 'boolean', description: 'say what would change' },
     ...jsonArg,
     ...consulArgs,
@@ -56,6 +57,11 @@ program({
       if (action === 'rename') {
         const { renamed } = await import('../lib/partitions/rename.ts')
         const done = await renamed(consul, service, ids, { limit: waitLimit(args.wait), dryRun })
+        return say(args.json ? JSON.stringify({ service, said: done }) : done)
+      }
+      if (action === 'apply') {
+        const { apply } = await import('../lib/partitions/apply.ts')
+        const done = await apply(consul, service, ids, { limit: waitLimit(args.wait), dryRun })
         return say(args.json ? JSON.stringify({ service, said: done }) : done)
       }
       const keys = keysOf(service)
@@ -85,13 +91,14 @@ function say(lines: string | readonly string[], code: number = exit.done): numbe
 /** @throws Permanent for what is no action, or no id, or does not go together */
 function checkWords(action: string, ids: readonly string[], document: string | undefined, force: boolean): void {
   const wrong = (what: string) => new Permanent(`cannot read the arguments: ${what}`)
-  if (!actions.includes(action)) throw wrong(`"${action}" is no action; say list, add, remove, set, rename or sync`)
-  const named = action !== 'list' && action !== 'sync'
+  if (!actions.includes(action))
+    throw wrong(`"${action}" is no action; say list, add, remove, set, rename, sync or apply`)
+  const named = !['list', 'sync', 'apply'].includes(action)
   if (named && ids.length === 0) throw wrong('no partition is named; name some')
   if (action === 'sync' && ids.length > 0) throw wrong('sync fetches all of them; name no partition')
   if (document !== undefined && action !== 'add' && action !== 'set') throw wrong('--document goes with add and set')
   if (force && action !== 'sync') throw wrong('--force goes with sync')
-  for (const id of ids) encode(id)
+  if (action !== 'apply') for (const id of ids) encode(id)
 }
 
 function read(file: string): string {

@@ -83,8 +83,9 @@ async function hold(
     const starts = good.flatMap(partition => startOf(context, snapshot, partition) ?? []).slice(0, free)
     free -= starts.length
     if (snapshot.documents !== null) await placeDocuments(context, snapshot.keys, starts)
-    await beforeStart(context, snapshot, starts)
-    await startShepherds(snapshot.definition, starts)
+    const able = await withChosenCommands(context, snapshot, starts)
+    await beforeStart(context, snapshot, able)
+    await startShepherds(snapshot.definition, able)
   }
   await start([...adopted, ...steps.filter(step => step.do === 'start')].map(({ partition }) => partition))
   const claims = await withoutMadeAnew(
@@ -119,6 +120,15 @@ async function saySoonUnready(
   await reportRemarks(context, keys, remarks).catch(error =>
     context.log(`cannot report what is not ready: ${reason(error)}`),
   )
+}
+
+/** Most definitions have one command for all. */
+async function withChosenCommands(context: Context, snapshot: Snapshot, starts: readonly Start[]) {
+  if (snapshot.definition.run.choose === undefined || starts.length === 0) return starts
+  const { withCommands } = await import('./process/choose.ts')
+  const able = withCommands(snapshot.definition, starts, context.log)
+  if (able.length < starts.length) writeFact(context.files.chosen, snapshot.digest)
+  return able
 }
 
 /** Most definitions have no checks. */
@@ -212,24 +222,37 @@ const fetched = partitionsDigest([])
 
 async function define(context: Context, snapshot: Snapshot): Promise<void> {
   const { keys, definition } = snapshot
-  if (definition.source !== null) return writeFact(context.files.defined, fetched)
+  const { beyond, isStillApplied, weigh, withdraw } = await import('./partitions/proposal.ts')
+  const own = partitionsDigest(definition.partitions)
+  if (definition.source !== null || (snapshot.defined && snapshot.definedLast === own)) {
+    await withdraw(context, snapshot)
+    return writeFact(context.files.defined, own)
+  }
+  const weighed = snapshot.defined ? await weigh(context, snapshot) : null
+  if (weighed === null && snapshot.defined) return
   const first = snapshot.definedLast === null
   const unfinished = snapshot.definedLast === begun
-  if (first && snapshot.defined) {
+  if (first && snapshot.defined && weighed?.applied === null) {
     context.log('leaves the partition set as it is: others wrote it before this instance first came')
   } else {
     const clean = snapshot.defined || ((first || unfinished) && !(await othersAtWork(context, snapshot)))
     if (first) writeFact(context.files.defined, begun) // the set takes several transactions: one may be the last
     // Whoever comes later never saw whose locks they were.
     if (!clean) await leaveTerms(context.consul, keys, snapshot.longestTerms)
-    const { added, removed, refused } = await definePartitions(context.consul, keys, definition.partitions, clean)
+    const { added, removed, refused } = await definePartitions(context.consul, keys, definition.partitions, {
+      clean,
+      ...(weighed?.applied && { gone: weighed.removed, only: [isStillApplied(keys, weighed.applied)] }),
+    })
     if (!snapshot.defined) await transact(context.consul, [revisionBump(keys)])
     // Nobody fetches it any more, and what was wrong with its source is wrong no longer.
     if (snapshot.definedLast === fetched) await transact(context.consul, [{ Verb: 'delete', Key: keys.duty('source') }])
     context.log(`wrote the definition's partitions: ${added.length} added, ${removed.length} removed`)
     if (refused.length > 0) context.log(`left out partitions of the definition: ${leavesOut(keys, refused)}`)
   }
-  writeFact(context.files.defined, partitionsDigest(definition.partitions))
+  // What is left of a set that was lost is not removed along with writing it anew: the next look weighs that.
+  if (!snapshot.defined && (await beyond(context, snapshot)).length > 0) return
+  writeFact(context.files.defined, own)
+  await withdraw(context, snapshot)
 }
 
 /**

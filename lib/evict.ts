@@ -94,7 +94,7 @@ async function evictInstance(consul: Consul, cluster: Cluster, instance: string)
     if (session.Name === sessionName(instance)) await destroySession(consul, session)
   }
   await deregister(consul, { Node: node, ServiceID: serviceId })
-  const own = [keys.member(instance), keys.report(instance), ...keys.wakes(instance)]
+  const own = [keys.member(instance), keys.report(instance), keys.proposal(instance), ...keys.wakes(instance)]
   await transact(
     consul,
     own.map(Key => ({ Verb: 'delete', Key })),

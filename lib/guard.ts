@@ -273,7 +273,7 @@ function untilDue(files: InstanceFiles, now: number, interval: number): number {
 function needsWork({ acquisition, releasing, index, restart, shepherd, status, aheadOfClock }: Local): boolean {
   if (releasing !== null || aheadOfClock) return true
   if (acquisition === null) return shepherd !== null
-  return index === null || restart || (shepherd === null && !/^finished\b/.test(status ?? ''))
+  return index === null || restart || (shepherd === null && !/^(finished|no command)\b/.test(status ?? ''))
 }
 
 function outputsOf(files: InstanceFiles, local: ReadonlyMap<string, Local>): string[] {

@@ -111,7 +111,8 @@ async function goodbye(run: Reconcile, { keys }: Snapshot): Promise<void> {
   for (const session of await sessionsOn(run.consul, run.node)) {
     if (session.Name === sessionName(run.instance)) await destroySession(run.consul, session)
   }
-  const own = [keys.member(run.instance), keys.report(run.instance), ...keys.wakes(run.instance)]
+  const own = [keys.member, keys.report, keys.proposal].map(key => key(run.instance))
+  own.push(...keys.wakes(run.instance))
   await transact(
     run.consul,
     own.map(Key => ({ Verb: 'delete', Key })),
@@ -120,7 +121,7 @@ async function goodbye(run: Reconcile, { keys }: Snapshot): Promise<void> {
     ok: [200, 404, 500],
     on: run.service,
   })
-  for (const fact of [run.files.session, run.files.report, run.files.defined]) removeFact(fact)
+  for (const fact of ['session', 'report', 'defined', 'proposed'] as const) removeFact(run.files[fact])
   removeHome(run.files)
   writeFact(run.files.left, `${bootId()} ${bootClock()}`)
   run.log('left')

@@ -113,6 +113,8 @@ export function keysOf(service: string) {
     coolDown: (id: string) => `${root}cooldown/${encode(id)}`,
     duties: `${root}duty/`,
     duty: (name: string) => `${root}duty/${encode(name)}`,
+    proposals: `${root}proposal/`,
+    proposal: (instance: string) => `${root}proposal/${encode(instance)}`,
     tellings: `${root}telling/`,
     telling: (id: string, token: string) => `${root}telling/${encode(id)}/${encode(token)}`,
     // With the trailing slash: a watch on the prefix wake/a-1 would also fire for a-10.

@@ -13,7 +13,7 @@ export function listed(ids: readonly string[]): string {
 
 const clauses: Record<Step['do'], (ids: readonly string[], steps: readonly Step[]) => string> = {
   enter: () => 'takes part',
-  define: () => "writes the definition's partitions",
+  define: () => "compares its definition's partitions with the set",
   reclaim: ids => `takes back its own ${listed(ids)}`,
   adopt: ids => `assumes ${listed(ids)}`,
   claim: (ids, steps) => {

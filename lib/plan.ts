@@ -3,6 +3,7 @@
  * no network. Safety does not rest on the plan being right, but on the conditions that each step's transaction carries.
  */
 import { cautiousWait, type Lock, takeoverWait } from './lease/lock-value.ts'
+import { proposedLine } from './partitions/proposed.ts'
 import { sentence } from './plan-sentence.ts'
 import type { Assignment } from './roster/assignment.ts'
 import { rosterVersion } from './roster/versions.ts'
@@ -99,12 +100,18 @@ function mustEnter(snapshot: Snapshot): boolean {
   return member.definition !== snapshot.digest || member.roster !== rosterVersion
 }
 
-/** The definition's partitions are written by whoever is first, and again only by an instance whose own have changed. */
+/**
+ * The definition's partitions are written by whoever is first, and again only by an instance whose own have changed. Where
+ * they would remove some, that was proposed: it is looked at again once somebody has applied it, or the set is another one.
+ */
 function mustDefine(snapshot: Snapshot): boolean {
-  const { source } = snapshot.definition // what comes from elsewhere is written by whoever fetches it
-  return (
-    (!snapshot.defined && source === null) || snapshot.definedLast !== partitionsDigest(snapshot.definition.partitions)
-  )
+  const { definition, proposals, instance } = snapshot
+  // What comes from elsewhere is written by whoever fetches it.
+  if (!snapshot.defined && definition.source === null) return true
+  const proposal = proposals.get(instance)
+  if (snapshot.definedLast === partitionsDigest(definition.partitions)) return proposal !== undefined
+  if (proposal === undefined || proposal.applied) return true
+  return snapshot.proposed !== proposedLine(proposal.change, snapshot)
 }
 
 /** One line that tells one list of partitions from another. */
@@ -166,11 +173,13 @@ function mine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock
   if (local?.index !== index || !local.whole) return { do: 'adopt', partition: id, index }
   const request = snapshot.restarts.get(id) ?? null
   if (request !== null || local.restart) return { do: 'restart', partition: id, request }
-  return mustStart(local) ? { do: 'start', partition: id } : null
+  return mustStart(snapshot, local) ? { do: 'start', partition: id } : null
 }
 
-function mustStart(local: Local): boolean {
-  return local.leaseRuns && local.shepherd === null && !/^finished\b/.test(local.status ?? '')
+function mustStart({ chosen, digest }: Snapshot, { leaseRuns, shepherd, status }: Local): boolean {
+  // Another definition may have its command; another document clears the status: see process/choose.ts.
+  if (/^no command\b/.test(status ?? '') && chosen === digest) return false
+  return leaseRuns && shepherd === null && !/^finished\b/.test(status ?? '')
 }
 
 function mustGiveUp(snapshot: Snapshot, assignment: Assignment, id: string): boolean {

@@ -7,8 +7,10 @@ import { debugLine } from './frame.ts'
 import type { ThisInstance } from './instance-args.ts'
 import { realNodeIn } from './lease/misplaced.ts'
 import { instanceName, keysOf } from './names.ts'
+import type { Step } from './plan.ts'
 import { lookAndPlan, type Reconcile, reconcile, rememberLooked } from './reconcile.ts'
 import { reportHindrance } from './report.ts'
+import type { Snapshot } from './snapshot.ts'
 import { elsewhere } from './state/handler-mark.ts'
 import { appendLog } from './state/log.ts'
 
@@ -55,6 +57,15 @@ async function isNews(run: Reconcile, error: unknown): Promise<boolean> {
 }
 
 async function dry(run: Reconcile): Promise<string[]> {
-  const { steps, sentence } = await lookAndPlan(run, false)
-  return [...steps.map(step => JSON.stringify(step)), `${run.instance}: would do: ${sentence}`]
+  const { steps, sentence, snapshot } = await lookAndPlan(run, false)
+  const removal = (await removalOf(run, snapshot, steps)) ?? []
+  return [...steps.map(step => JSON.stringify(step)), removal, `${run.instance}: would do: ${sentence}`].flat()
+}
+
+/** That its definition removes partitions, which nobody has applied. */
+async function removalOf(run: Reconcile, snapshot: Snapshot, steps: readonly Step[]): Promise<string | null> {
+  const own = snapshot.proposals.get(run.instance)
+  if (!snapshot.defined || (own === undefined && steps.every(step => step.do !== 'define'))) return null
+  const { foreseen } = await import('./partitions/proposal.ts')
+  return foreseen(run, snapshot, own)
 }

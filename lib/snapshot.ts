@@ -18,6 +18,7 @@ import { readTerms, rememberedTerms, termsLeft } from './lease/terms.ts'
 import { clearUp, type Expected } from './left-out.ts'
 import { hindrancesFrom, lostFrom, type Member, membersFrom, rostersFrom, termsOf } from './members.ts'
 import { decode, type Keys, keyRefusal, keysOf } from './names.ts'
+import { type Proposal, proposalsFrom } from './partitions/proposed.ts'
 import { withReadiness } from './ready.ts'
 import { defaults, type Settings, settingsFrom } from './settings.ts'
 import { readFact } from './state/facts.ts'
@@ -61,6 +62,10 @@ export interface Cluster {
   readonly fallenEpoch: number | null
   /** Somebody has written a partition set; an empty one without this is no set at all. */
   readonly defined: boolean
+  /** The index of the last change of the set or the settings; 0 when there was none. */
+  readonly revision: number
+  /** What definitions would remove, and nobody has applied: by instance. */
+  readonly proposals: ReadonlyMap<string, Proposal>
   /** The highest ModifyIndex of what was read. */
   readonly index: number
 }
@@ -90,6 +95,10 @@ export interface Snapshot extends Cluster {
   readonly seenHeld: SeenHeld
   /** Digest of the partitions that this instance wrote last; null when it never did. */
   readonly definedLast: string | null
+  /** Digest of the definition in which documents last found no command; null where they choose none. */
+  readonly chosen: string | null
+  /** What this instance proposed last: see partitions/proposed.ts; null when nothing is proposed. */
+  readonly proposed: string | null
 }
 
 /**
@@ -105,7 +114,14 @@ export async function lookAtCluster(
   own: Expected = { partitions: [], instances: [] },
 ): Promise<Cluster> {
   const keys = keysOf(service)
-  const entries = await trees(consul, [keys.locks, keys.members, keys.spec, keys.restarts, keys.coolDowns])
+  const entries = await trees(consul, [
+    keys.locks,
+    keys.members,
+    keys.spec,
+    keys.restarts,
+    keys.coolDowns,
+    keys.proposals,
+  ])
   // After the locks: a partition that comes in between lacks its lock for this look, and no lock lacks its partition.
   const ids = await keysBelow(consul, keys.partitions)
   const registered = await registeredInstances(consul, service)
@@ -117,6 +133,7 @@ export async function lookAtCluster(
     }),
   )
   const text = entries.find(({ key }) => key === keys.settings)?.value ?? null
+  const revision = entries.find(({ key }) => key === keys.revision)
   const epochSeen = [...locks.values()].reduce((highest, { epoch }) => Math.max(highest, epoch), 0)
   const { settings, problem, fallen } = settingsFrom(text, lastGood, epochSeen)
   const left = termsLeft(entries.find(({ key }) => key === keys.terms)?.value ?? null)
@@ -144,7 +161,9 @@ export async function lookAtCluster(
     coolDowns: coolDowns(below(keys.coolDowns), keys.coolDowns, Date.now()),
     settingsProblem: problem,
     fallenEpoch: fallen,
-    defined: entries.some(({ key }) => key === keys.revision),
+    defined: revision !== undefined,
+    revision: revision?.modifyIndex ?? 0,
+    proposals: proposalsFrom(below(keys.proposals), keys),
     index: entries.reduce((highest, { modifyIndex }) => Math.max(highest, modifyIndex), 0),
   }
   await clearUp(consul, cluster, own)
@@ -194,6 +213,8 @@ export async function takeSnapshot(
     // A wait counts from after the look that found the lock free, and is compared with the start of a later one.
     free: refreshFree(readFree(files, bootId(), now), unattended(cluster), read),
     definedLast: readFact(files.defined),
+    chosen: definition.run.choose === undefined ? null : readFact(files.chosen),
+    proposed: readFact(files.proposed),
   })
 }
 

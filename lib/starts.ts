@@ -24,7 +24,7 @@ function isUnderWay({ shepherd, stopped, process, status }: Local, now: number):
 
 /** What could not be started last time lets others pass. */
 export function byTurn(local: Snapshot['local'], partitions: readonly string[]): string[] {
-  const failed = (id: string) => /^cannot start\b/.test(local.get(id)?.status ?? '')
+  const failed = (id: string) => /^(cannot start|no command)\b/.test(local.get(id)?.status ?? '')
   return partitions.toSorted((a, b) => Number(failed(a)) - Number(failed(b)))
 }
 

@@ -10,6 +10,7 @@ import { cautiousWait, type Lock, takeoverWait } from './lease/lock-value.ts'
 import type { Member } from './members.ts'
 import { decode } from './names.ts'
 import { isLeftOut, keyRefused, renameAdvice } from './partitions/new-ids.ts'
+import { type Pending, pendingIn, pendingWords } from './partitions/proposal.ts'
 import { byName } from './plan-sentence.ts'
 import { everything, parseReport, type Report } from './report.ts'
 import { type Assignment, assign } from './roster/assignment.ts'
@@ -79,6 +80,8 @@ export interface Status {
   readonly advice: string | null
   /** Who fetches the set, and what is wrong with it; null where nobody ever did. */
   readonly source: Pick<Duty, 'by' | 'problem' | 'since'> | null
+  /** What definitions would remove, and nobody has applied. */
+  readonly pending: readonly Omit<Pending, 'proposals'>[]
   readonly instances: readonly InstanceStatus[]
   readonly partitions: readonly PartitionStatus[]
 }
@@ -141,9 +144,10 @@ export function statusOf(
   const inForce = isLeftOut(fault) ? '' : '; the last good set stays in force'
   const stale = fault === null ? null : `${fault} (since ${since}${inForce})`
   const tried = trying && fault === null ? tryingWords(trying) : null
+  const pending = pendingIn(cluster)
   const found = [
-    ...[settingsWords(cluster), stale, cluster.defined ? null : tried, definitionsWords(cluster.members)],
-    ...[foreignKeysWords(cluster), ...hindrances],
+    ...[settingsWords(cluster), ...pending.map(one => pendingWords(cluster.service, one, pending.length > 1)), stale],
+    ...[cluster.defined ? null : tried, definitionsWords(cluster.members), foreignKeysWords(cluster), ...hindrances],
   ]
   const problems = found.filter(problem => problem !== null)
   return {
@@ -156,6 +160,7 @@ export function statusOf(
     remark: cluster.defined ? tried : null,
     advice: renameAdvice(cluster, ids),
     source: by === undefined ? null : { by, problem: fault, since },
+    pending: pending.map(({ proposals: _, ...one }) => one),
     instances,
     partitions,
   }

@@ -17,7 +17,7 @@ const said = (steps: readonly Step[], waits: Record<string, number> = {}) =>
 const cases: [string, readonly Step[], string][] = [
   ['nothing', [], 'nothing to do'],
   ['taking part', [{ do: 'enter' }], 'takes part'],
-  ['defining', [{ do: 'define' }], "writes the definition's partitions"],
+  ['defining', [{ do: 'define' }], "compares its definition's partitions with the set"],
   ['taking back', [{ do: 'reclaim', partition: '3', index: 1, held: false }], 'takes back its own 3'],
   ['assuming', [{ do: 'adopt', partition: '3', index: 1 }], 'assumes 3'],
   ['claiming', [{ do: 'claim', partition: '3', index: 1, takeover: false }], 'claims 3'],

@@ -6,7 +6,19 @@ import type { Absence } from '../lib/members.ts'
 import { type Plan, partitionsDigest, plan, type Step } from '../lib/plan.ts'
 import { rosterVersion } from '../lib/roster/versions.ts'
 import type { Snapshot } from '../lib/snapshot.ts'
-import { heldBy, locals, locks, me, memberOne, now, other, sessionOf, snapshotOf, third } from './fixtures/cluster.ts'
+import {
+  digest,
+  heldBy,
+  locals,
+  locks,
+  me,
+  memberOne,
+  now,
+  other,
+  sessionOf,
+  snapshotOf,
+  third,
+} from './fixtures/cluster.ts'
 
 type Over = Partial<Snapshot>
 
@@ -196,6 +208,24 @@ describe('entering', () => {
       when: 'without a session it stops what another holds',
       over: { session: null, ...lock(locks.held(other)), ...local(locals.running()) },
       expected: [enter, stop(`${other} holds its lock`)],
+    },
+  ])
+})
+
+describe('a partition whose document chooses no command', () => {
+  const quiet = { ...lock(locks.held(me)), ...local(locals.quiet({ status: 'no command: /role of …' })) }
+  table([
+    { when: 'it is not tried again at every look', over: { ...quiet, chosen: digest }, expected: [] },
+    {
+      when: 'it is tried by another definition',
+      over: { ...quiet, chosen: 'another digest' },
+      expected: [{ do: 'start', partition: '0' }],
+    },
+    { when: 'it is tried where none chooses', over: quiet, expected: [{ do: 'start', partition: '0' }] },
+    {
+      when: 'it is tried once its document is another one',
+      over: { ...quiet, ...local(locals.quiet({ status: null })), chosen: digest },
+      expected: [{ do: 'start', partition: '0' }],
     },
   ])
 })

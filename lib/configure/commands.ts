@@ -11,17 +11,23 @@ interface Named {
 
 /** Every command of a definition, by its field. */
 function commandsIn({ run, stop, hooks, checks, source }: Definition): Named[] {
-  const optional = { 'stop.command': stop.command, 'stop.gone': stop.gone, ...ofEvents('hooks.', hooks) }
+  const optional = { 'stop.command': stop.command, 'stop.gone': stop.gone, ...named('hooks.', hooks) }
   const fetching = source?.from.kind === 'command' ? { 'partitions.command': source.from.command } : {}
-  const all = { 'run.command': run.command, ...optional, ...fetching }
+  const chosen = named('run.command.of.', run.choose?.of ?? {})
+  const own = run.choose === undefined ? { 'run.command': run.command } : chosen
+  const all: Record<string, readonly string[] | null | undefined> = { ...own, ...optional, ...fetching }
   return [
     ...Object.entries(all).flatMap(([field, command]) => (command ? [{ field, command }] : [])),
     ...checks.flatMap((check, index) => ofCheck(check, `checks[${index}]`)),
   ]
 }
 
-function ofEvents(prefix: string, hooks: Definition['hooks']): Record<string, readonly string[] | undefined> {
-  return Object.fromEntries(Object.entries(hooks).map(([event, command]) => [`${prefix}${event}`, command]))
+/** Commands by name, with their fields. */
+function named(
+  prefix: string,
+  commands: Readonly<Record<string, readonly string[] | undefined>>,
+): Record<string, readonly string[] | undefined> {
+  return Object.fromEntries(Object.entries(commands).map(([name, command]) => [`${prefix}${name}`, command]))
 }
 
 function ofCheck(check: Definition['checks'][number], place: string): Named[] {

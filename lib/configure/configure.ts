@@ -13,6 +13,7 @@ import { type Given, notPassedOn, passedOn } from './environment.ts'
 import { type Change, installAll, removeAll } from './files.ts'
 import { attempt } from './install.ts'
 import { makeRelease, type Release } from './release.ts'
+import { removalLines } from './removals.ts'
 import type { Service } from './services.ts'
 import { namesLines } from './words.ts'
 
@@ -35,6 +36,8 @@ export interface Configured {
   readonly environment: readonly string[]
   /** What is to be named otherwise, a line for each service. */
   readonly names: readonly string[]
+  /** Definitions that remove partitions in force, a line each. */
+  readonly removals: readonly string[]
 }
 
 /** Makes the release and writes the files. @throws Permanent, Temporary */
@@ -56,6 +59,7 @@ export async function configure(services: readonly Service[], wanted: Wanted): P
     validated,
     environment: notPassedOn(process.env),
     names: namesLines(services, node),
+    removals: typeof agent === 'string' ? [] : await removalLines(services),
   }
 }
 

@@ -24,7 +24,10 @@ export type Definition = {
   readonly run: {
     /** One process for each partition, or one for all that an instance has. */
     readonly per: Per
+    /** Empty where the document chooses. */
     readonly command: readonly string[]
+    /** The document of a partition names one of several commands; left out where there is one for all. */
+    readonly choose?: Choice
     /** The working directory; null means "/". */
     readonly cwd: string | null
     readonly env: Readonly<Record<string, string>>
@@ -59,6 +62,17 @@ export function isTitle(value: unknown): value is string {
   return [...value].length <= 200 && !/[\p{Cc}\u2028\u2029]/u.test(value)
 }
 
+/** Commands by name; a partition's document holds the name where the JSON pointer leads. */
+export type Choice = {
+  readonly pointer: string
+  readonly of: Readonly<Record<string, readonly string[]>>
+}
+
+/** Every command that the process of a partition may have. */
+export function commandsOf({ command, choose }: Definition['run']): (readonly string[])[] {
+  return choose === undefined ? [command] : Object.values(choose.of)
+}
+
 export const sourceKinds = ['file', 'http', 'command', 'module'] as const
 
 /** Where partitions are fetched from. Every path is absolute. */
@@ -74,7 +88,8 @@ export type SourceFrom =
       readonly tls: Readonly<Record<'ca' | 'cert' | 'key' | 'serverName', string | null>>
     }
   | { readonly kind: 'command'; readonly command: readonly string[] }
-  | { readonly kind: 'module'; readonly path: string }
+  /** What the module gets, any JSON; left out when the definition says nothing. */
+  | { readonly kind: 'module'; readonly path: string; readonly config?: unknown }
 
 export type Source = {
   readonly from: SourceFrom
@@ -82,7 +97,8 @@ export type Source = {
   /** JSON pointers: to the array, and to the id in an item that is an object. */
   readonly items: string
   readonly id: string
-  readonly everyMs: number
+  /** Null for once, and when somebody asks for it. */
+  readonly everyMs: number | null
   /** At most so much earlier than that. */
   readonly jitterMs: number
   /** Of one fetch. */
@@ -92,6 +108,10 @@ export type Source = {
   readonly giveUpAfterMs: number
   /** Which part of a set larger than 10 may be dropped at once, 0 to 1. */
   readonly maxDrop: number
+  /** What is no longer in it stays a partition; left out where it goes, so that the digest stays what it was. */
+  readonly removes?: false
+  /** What the instance that fetches does after `giveUpAfterMs`; left out for going on. */
+  readonly onGiveUp?: 'drain'
 }
 
 /** The most partitions that a definition may have. */

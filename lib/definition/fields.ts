@@ -65,9 +65,37 @@ export function command() {
   return commandShape().check(z.superRefine((args, found) => refuseInCode(args, found)))
 }
 
+const commandWanted = 'an array of strings: the program, then its arguments'
+
+/** One command, or several of which the document of each partition chooses one by its name. */
+export function commandOrChoice() {
+  const name = give('a name that is not empty')
+  const some = giveUnseen('an object: a command for each name')
+  const choice = fields({
+    choose: about(pointer(), 'A JSON pointer to the name in the document of the partition.', '/role'),
+    of: about(
+      z
+        .record(passableText().check(z.minLength(1, name)), command(), some)
+        .check(z.refine(of => Object.keys(of).length > 0, { error: 'is empty; give a command for each name' })),
+      'The commands by name.',
+      { web: ['./web'], worker: ['./work', '{partition}'] },
+    ),
+  })
+  return z.union(
+    [command(), choice],
+    giveUnseen(`${commandWanted}; or {"choose": "/role", "of": {"name": ["program"]}}`),
+  )
+}
+
+/** A JSON pointer (RFC 6901). */
+export function pointer() {
+  const wanted = give('a JSON pointer: empty, or names that each begin with "/"')
+  return z.string(wanted).check(z.regex(/^(\/([^~/]|~[01])*)*$/, wanted))
+}
+
 /** The same for a union, which hides what is wrong inside it: `refuseInCode` comes after that. */
 export function commandShape() {
-  const wanted = giveUnseen('an array of strings: the program, then its arguments')
+  const wanted = giveUnseen(commandWanted)
   return z.array(passableText(), wanted).check(
     z.minLength(1, wanted),
     z.superRefine((args, found) => {

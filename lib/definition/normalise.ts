@@ -22,7 +22,7 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     source: sourceOf(from.partitions),
     onChange: from.partitions.onChange ?? null,
     variables: named === null ? {} : { [named]: variables[named] ?? '' },
-    run: { ...from.run, cwd: from.run.cwd ?? null },
+    run: runFrom(from.run),
     stop: {
       signal: from.stop.signal,
       graceMs: ms(from.stop.grace),
@@ -38,6 +38,13 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     guardIntervalMs: ms(from.guard.interval),
     leaseMs: ms(from.lease),
   }
+}
+
+function runFrom({ command, ...run }: DefinitionFile['run']): Definition['run'] {
+  const cwd = run.cwd ?? null
+  if (Array.isArray(command)) return { ...run, command, cwd }
+  const { choose: pointer, of } = command
+  return { ...run, command: [], choose: { pointer, of }, cwd }
 }
 
 function partitionIds({ range, list, count }: DefinitionFile['partitions'], variables: Variables): string[] {

@@ -12,6 +12,7 @@ import {
   idList,
   idRange,
   passableText,
+  pointer,
   variableName,
 } from './fields.ts'
 
@@ -24,16 +25,12 @@ const pathWanted = give('an absolute path')
 const urlWanted = giveUnseen('an http:// or https:// URL without a user in it')
 const headersWanted = giveUnseen('an object: each value a string, or {"file": "/absolute/path"}')
 const methodWanted = give('one of GET, POST, PUT')
-const pointerWanted = give('a JSON pointer: empty, or names that each begin with "/"')
 const dropWanted = give('a percentage such as "50%", up to "100%"')
+const everyWords = 'a duration of at least "1s", or "never"'
 const onChangeWanted = give('"restart", or a signal such as SIGHUP')
 
 function path() {
   return passableText().check(z.regex(/^\//, pathWanted))
-}
-
-function pointer() {
-  return z.string(pointerWanted).check(z.regex(/^(\/([^~/]|~[01])*)*$/, pointerWanted))
 }
 
 function isUrl(text: string): boolean {
@@ -136,9 +133,10 @@ const ofSources = {
   ),
   every: z.optional(
     about(
-      durationText(1000, 'a duration of at least "1s"'),
-      'How often it is fetched; "30s" when it is left out.',
+      z.union([z.literal('never'), durationText(1000, everyWords)], give(everyWords)),
+      'How often it is fetched; "30s" when it is left out. "never": once, and when somebody asks by partitions sync.',
       '30s',
+      'never',
     ),
   ),
   jitter: z.optional(
@@ -169,6 +167,24 @@ const ofSources = {
       'An answer that lacks more than this of a set larger than 10 is refused; "50%" when it is left out.',
       '50%',
     ),
+  ),
+  removes: z.optional(
+    about(
+      z.boolean(give('true or false')),
+      'Whether partitions that it lacks go; true when it is left out. With false it only adds.',
+      false,
+    ),
+  ),
+  // biome-ignore lint/suspicious/noThenProperty: it is a string, which makes no promise of its object
+  then: z.optional(
+    about(
+      z.literal('drain', give('"drain"')),
+      'After giveUpAfter the instance that fetches is drained, and another one fetches; when it is left out it goes on.',
+      'drain',
+    ),
+  ),
+  config: z.optional(
+    about(z.unknown(), 'module: what its functions get, any JSON.', { url: 'https://api.example.com', pageSize: 100 }),
   ),
 }
 
@@ -203,9 +219,12 @@ export function partitions() {
           stray,
         )
       }
-      const { http, every = '30s', jitter = '0s', timeout = '10s' } = given
+      const { http, module, config, every = '30s', jitter = '0s', timeout = '10s' } = given
       if ((duration(timeout) ?? 0) > longestTimeout) problem('is more than "5m"; lower it', 'timeout')
-      if ((duration(jitter) ?? 0) > (duration(every) ?? 0))
+      if (config !== undefined && module === undefined) problem('is only for a module; remove it', 'config')
+      if (every === 'never' && given.jitter !== undefined)
+        problem('goes with an interval, not with "never"; remove it', 'jitter')
+      else if ((duration(jitter) ?? 0) > (duration(every) ?? 0))
         problem(`is more than every, "${every}"; lower it`, 'jitter')
       if (http?.body !== undefined && (http.method ?? 'GET') === 'GET') {
         problem('is not sent with GET; give "method": "POST"', 'http', 'body')

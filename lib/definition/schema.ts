@@ -8,6 +8,7 @@ import { isTitle, pers, restarts, signals } from './definition.ts'
 import {
   about,
   command,
+  commandOrChoice,
   durationText,
   environment,
   fields,
@@ -30,10 +31,12 @@ const ofOnePartition = ['{partition}', '{token}']
 
 const run = fields({
   command: about(
-    command(),
+    commandOrChoice(),
     'The program and its arguments; there is no shell. {partition}, {token}, {node}, {instance} and {service} are ' +
-      'replaced inside an argument; {version} is kept for roll-outs, and empty.',
+      'replaced inside an argument; {version} is kept for roll-outs, and empty. Or several, of which the document of ' +
+      'each partition chooses one.',
     ['./consume', '--partition', '{partition}'],
+    { choose: '/role', of: { web: ['./web'], worker: ['./work'] } },
   ),
   cwd: z.optional(
     about(
@@ -57,7 +60,11 @@ const run = fields({
       'another what it has stopped.',
   ),
 }).check(
-  z.refine(({ per, command }) => per === 'partition' || !command.some(isOfOnePartition), {
+  z.refine(({ per, command }) => per === 'partition' || Array.isArray(command), {
+    path: ['command', 'choose'],
+    error: 'is for a process per partition, and run.per is "instance"; give one command',
+  }),
+  z.refine(({ per, command }) => per === 'partition' || !Array.isArray(command) || !command.some(isOfOnePartition), {
     path: ['command'],
     error: `names ${ofOnePartition.join(' or ')}, which one process for all has none of; it reads them in $WATCHBILL_ASSIGNMENT`,
   }),

@@ -37,7 +37,7 @@ function toldOf(files: PartitionFiles, acquisition: string): Told | null {
 
 /** How it is now, in the words of what is told. */
 function nowOf(files: PartitionFiles, acquisition: string, local: Seen, told: Told | null): Told {
-  const failing = /^(crash-looping|cannot start|failing)\b/.test(local.status ?? '')
+  const failing = /^(crash-looping|cannot start|no command|failing)\b/.test(local.status ?? '')
   return {
     ...nothing,
     ...told,

@@ -34,7 +34,7 @@ export async function placeDocuments(
 /**
  * Looks after what runs here when a document has changed anywhere: its own is replaced, and its process is told as the
  * definition says. Killed midway, it is told again.
- * @returns whether a restart was asked for, which the next look makes
+ * @returns whether a restart was asked for, or a process can be started, which the next look does
  */
 export async function passOn(context: Context, snapshot: Snapshot): Promise<boolean> {
   const { files, consul } = context
@@ -48,15 +48,17 @@ export async function passOn(context: Context, snapshot: Snapshot): Promise<bool
   )
   const entries = await readEntries(consul, keys, stale)
   let changed = 0
+  let startable = 0
   for (const [id, local] of held) {
     const entry = entries.get(id)
     if (entry === undefined || !replace(files.partition(id), documentIn(entry, keys), entry)) continue
     changed++
+    if (mayChoose(files.partition(id))) startable++
     tell(context, snapshot, id, local, entry.modifyIndex)
     writeFact(files.partition(id).documentIndex, String(entry.modifyIndex))
   }
   writeFact(files.documents, String(documents))
-  return changed > 0 && definition.onChange === 'restart'
+  return startable > 0 || (changed > 0 && definition.onChange === 'restart')
 }
 
 /** Those whose key is not as it was read last: 64 small checks in a request, however large the documents are. */
@@ -113,6 +115,13 @@ function replace(files: PartitionFiles, document: string | null, entry: Entry): 
   removeFact(files.documentIndex)
   if (document === null) removeFact(files.document)
   else writeFact(files.document, document)
+  return true
+}
+
+/** It had no command, which another document may choose: see process/choose.ts. */
+function mayChoose({ status }: PartitionFiles): boolean {
+  if (!/^no command\b/.test(readFact(status) ?? '')) return false
+  removeFact(status)
   return true
 }
 

@@ -194,12 +194,13 @@ export async function removePartitions(
   keys: Keys,
   ids: readonly string[],
   which: (partition: Partition) => boolean = () => true,
+  writing: Writing = {},
 ): Promise<string[]> {
   const removed: string[] = []
   let left: readonly string[] = [...new Set(ids)]
   for (let attempt = 0; attempt < 5 && left.length > 0; attempt++) {
     const there = (await partitionsAt(consul, keys, left)).filter(which)
-    const gone = await removeUnchanged(consul, keys, there)
+    const gone = await removeUnchanged(consul, keys, there, writing)
     removed.push(...gone)
     const done = new Set(gone)
     left = there.flatMap(({ id }) => (done.has(id) ? [] : [id]))
@@ -225,31 +226,31 @@ export async function removeUnchanged(
   return done.map(({ id }) => id)
 }
 
-/** Makes these the partitions of the definition; what was added by hand stays. */
+export interface Defining extends Omit<Writing, 'onRefused'> {
+  /** Those of the set that go, where that was applied; what was added by hand since stays. */
+  readonly gone?: readonly string[]
+}
+
+/** Makes these partitions of the definition's own. */
 export async function definePartitions(
   consul: Consul,
   keys: Keys,
   ids: readonly string[],
-  clean: boolean,
+  { gone = [], ...writing }: Defining,
 ): Promise<Change & { readonly refused: readonly string[] }> {
   const wanted = new Set(ids)
-  const before = await readPartitions(consul, keys)
   const items = ids.map(id => ({ id }))
   let refused: readonly string[] = []
   const onRefused = (ids: readonly string[]) => {
     refused = ids
   }
-  const added = await addPartitions(consul, keys, items, 'definition', { clean, onRefused })
+  const added = await addPartitions(consul, keys, items, 'definition', { ...writing, onRefused })
   const isOwn = ({ id, from }: Partition) => (from === 'definition' || from === 'source') && !wanted.has(id)
-  const gone = before.filter(isOwn)
-  const [taken, others] = apart(
-    gone.map(({ id }) => id),
-    keys.partition,
-  )
+  const [taken, others] = apart(gone, keys.partition)
   const removed = [
-    ...(await removePartitions(consul, keys, taken, isOwn)),
+    ...(await removePartitions(consul, keys, taken, isOwn, writing)),
     // They stay; status says why. A definition that drops one must not fail for it at every look.
-    ...(await unlessRefused(removePartitions(consul, keys, others, isOwn), [])),
+    ...(await unlessRefused(removePartitions(consul, keys, others, isOwn, writing), [])),
   ]
   return { added, refused, removed }
 }

@@ -22,6 +22,8 @@ export interface Start {
   /** L and G of the acquisition, in ms. */
   readonly lease: number
   readonly grace: number
+  /** What its document has chosen; left out for that of the definition. */
+  readonly command?: readonly string[]
 }
 
 const shepherd = `${import.meta.dirname}/shepherd.sh`
@@ -51,7 +53,7 @@ export async function startShepherds(definition: Definition, starts: readonly St
 }
 
 /** One shepherd: of a partition, or of the worker. */
-export interface Shepherd extends Pick<Start, 'files' | 'acquisition' | 'lease' | 'grace'> {
+export interface Shepherd extends Pick<Start, 'files' | 'acquisition' | 'lease' | 'grace' | 'command'> {
   /** What the placeholders stand for. */
   readonly values: Readonly<Record<string, string>>
   readonly environment: Readonly<Record<string, string>>
@@ -95,12 +97,13 @@ function markOf({ mark }: PartitionFiles): string {
   return fresh
 }
 
-function shepherdArguments(definition: Definition, { files, acquisition, lease, grace, values }: Shepherd): string[] {
+function shepherdArguments(definition: Definition, shepherd: Shepherd): string[] {
+  const { files, acquisition, lease, grace, values, command = definition.run.command } = shepherd
   const stopCommand = definition.stop.command === null ? [] : expand(definition.stop.command, values)
   return [
     ...[files.directory, acquisition, String(lease), String(grace)],
     ...[definition.run.restart, definition.stop.signal, String(stopCommand.length), ...stopCommand],
-    ...expand(definition.run.command, values),
+    ...expand(command, values),
   ]
 }
 

@@ -6,15 +6,25 @@ import { type Fetch, type Fetched, type Fetching, late, mostBytes, textFrom } fr
 
 const runner = join(import.meta.dirname, 'run-module.mjs')
 
-export const fetchCommand: Fetch<'command'> = ({ command }, fetching) => outputOf(command, 1, fetching)
+export const fetchCommand: Fetch<'command'> = ({ command }, fetching) => outputOf(command, { descriptor: 1 }, fetching)
 
-/** What the module prints is not what it answers with: that comes on a descriptor of its own. */
-export const fetchModule: Fetch<'module'> = ({ path }, fetching) =>
-  outputOf([process.execPath, runner, path], 3, fetching)
+/**
+ * What the module prints is not what it answers with: that comes on a descriptor of its own. Its configuration comes on
+ * stdin, since arguments are for all to see.
+ */
+export const fetchModule: Fetch<'module'> = ({ path, config = {} }, fetching) =>
+  outputOf([process.execPath, runner, path], { descriptor: 3, input: JSON.stringify(config) }, fetching)
+
+interface Pipes {
+  /** Where the answer comes. */
+  readonly descriptor: 1 | 3
+  /** What it finds on stdin; nothing when it is left out. */
+  readonly input?: string
+}
 
 async function outputOf(
   command: readonly string[],
-  descriptor: 1 | 3,
+  { descriptor, input }: Pipes,
   { cwd, environment, limit }: Fetching & { readonly limit: number },
 ): Promise<Fetched> {
   // timeout(1) stays when this program is killed, and ends the whole process group.
@@ -23,7 +33,8 @@ async function outputOf(
     cwd,
     env: environment,
     extendEnv: false,
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'pipe'],
+    ...(input === undefined ? {} : { input }),
     encoding: 'buffer',
     maxBuffer: mostBytes,
     reject: false,

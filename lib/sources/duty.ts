@@ -19,6 +19,8 @@ export interface Duty {
   readonly trying?: { readonly why: string; readonly since: string }
   /** What became of the last request by hand; null before the first. */
   readonly answer: { readonly request: string; readonly ok: boolean; readonly said: string } | null
+  /** Hash of the source that was put in force, where it is asked only once. */
+  readonly taken?: string
 }
 
 /** Somebody wants a fetch at once. It says what, never how. */
@@ -66,6 +68,15 @@ export async function tell(consul: Consul, keys: Keys, session: string, duty: Du
   throw new Temporary(`cannot write ${keys.duty('source')}: another instance fetches now; it goes on`)
 }
 
+/** Lets another instance have it, which goes on from what it says. @returns false when it was not ours */
+export async function leaveDuty(consul: Consul, keys: Keys, session: string): Promise<boolean> {
+  const [entry] = await entriesAt(consul, [keys.duty('source')])
+  if (entry?.session !== session) return false
+  const { key: Key, modifyIndex: Index, value } = entry
+  const unlock = { Verb: 'unlock', Key, Session: session, Value: base64(value ?? '{}') } as const
+  return (await transact(consul, [{ Verb: 'check-index', Key, Index }, unlock])).done
+}
+
 /** What must hold for the fetched set to be written. */
 export function stillOnDuty(keys: Keys, session: string): Operation {
   return { Verb: 'check-session', Key: keys.duty('source'), Session: session }
@@ -78,9 +89,16 @@ async function write(consul: Consul, keys: Keys, session: string, duty: Duty, as
   return (await transact(consul, [...check, lock])).done
 }
 
+/** How a first answer is refused that lacks what stood in the definition before the source. */
+export const definitionsLoss = 'partitions of the definition before it'
+
+export function isDefinitionsLoss(problem: string | null): boolean {
+  return problem?.includes(definitionsLoss) ?? false
+}
+
 /** A garbled value is that of nobody. */
 export function dutyFrom(text: string | null): Duty {
-  const { by, problem, since, answer, trying } = fieldsIn(text)
+  const { by, problem, since, answer, trying, taken } = fieldsIn(text)
   const failing = (trying ?? {}) as Record<string, unknown>
   const { request, ok, said } = (answer ?? {}) as Record<string, unknown>
   const answered = typeof request === 'string' && typeof said === 'string' && typeof ok === 'boolean'
@@ -91,6 +109,7 @@ export function dutyFrom(text: string | null): Duty {
     answer: answered ? { request, ok, said } : null,
     ...(typeof failing.why === 'string' &&
       typeof failing.since === 'string' && { trying: { why: failing.why, since: failing.since } }),
+    ...(typeof taken === 'string' && { taken }),
   }
 }
 

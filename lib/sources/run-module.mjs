@@ -1,9 +1,11 @@
-// Runs a module that fetches partitions: node run-module.mjs FILE. The answer goes to descriptor 3 as JSON.
+// Runs a module that fetches partitions: node run-module.mjs FILE. Its configuration comes on stdin, its answer goes to
+// descriptor 3, both as JSON.
+import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { pathToFileURL } from 'node:url'
 
 try {
-  const text = JSON.stringify(await answerOf(process.argv[2]))
+  const text = JSON.stringify(await answerOf(process.argv[2], JSON.parse(readFileSync(0, 'utf8'))))
   if (text === undefined) throw new Error('fetch returned nothing')
   // What the module may still have open, such as a connection, keeps nobody waiting.
   new Socket({ fd: 3 }).end(text, () => process.exit(0))
@@ -11,14 +13,14 @@ try {
   process.stderr.write(`${String(error?.message ?? error)}\n`, () => process.exit(1))
 }
 
-async function answerOf(file) {
+async function answerOf(file, config) {
   const loaded = await import(pathToFileURL(file).href)
   const module = typeof loaded.fetch === 'function' ? loaded : (loaded.default ?? {})
   if (typeof module.fetch !== 'function') throw new Error('it exports no function fetch')
-  const context = await module.setup?.()
+  const context = await module.setup?.(config)
   try {
-    return await module.fetch(context)
+    return await module.fetch(context, config)
   } finally {
-    await module.tearDown?.(context)
+    await module.tearDown?.(context, config)
   }
 }

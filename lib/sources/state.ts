@@ -49,9 +49,14 @@ export function everFetched(files: InstanceFiles): boolean {
 /** While one is at work, or was killed at it, the guard starts no other for its time limit and this much, ms. */
 export const atWork = 15_000
 
+/** How often a source that is asked once is looked after all the same, ms: it may be another one, or nobody has it. */
+export const seldom = 3_600_000
+/** At most so long after a failure such a source is asked again, ms. */
+export const longestRetry = 60_000
+
 /** By how much the next fetch is put off at most, ms. */
 export function longestPause({ everyMs, retryMs, timeoutMs }: Source): number {
-  return Math.max(everyMs, retryMs, timeoutMs + atWork)
+  return Math.max(everyMs ?? seldom, retryMs, timeoutMs + atWork)
 }
 
 /** The next fetch comes in so many ms; earlier when the definition changes. */

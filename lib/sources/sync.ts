@@ -3,8 +3,8 @@
  * wrong, the last good set stays, and nobody stops anything.
  */
 import { createHash } from 'node:crypto'
-import { bootClock } from '../clock.ts'
-import { indexBelow } from '../consul/kv.ts'
+import { bootClock, seconds } from '../clock.ts'
+import { entriesAt, indexBelow } from '../consul/kv.ts'
 import { type Accepted, acceptedDefinition } from '../definition/cached.ts'
 import type { Source } from '../definition/definition.ts'
 import { Temporary } from '../errors.ts'
@@ -14,16 +14,17 @@ import { isLeftOut } from '../partitions/new-ids.ts'
 import { readPartitions } from '../partitions/set.ts'
 import { inheritedEnvironment } from '../process/launch.ts'
 import type { Reconcile } from '../reconcile.ts'
+import { changeSettings, defaults, settingsFrom } from '../settings.ts'
 import { makeDirectory, readFact } from '../state/facts.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
 import { elsewhere } from '../state/handler-mark.ts'
 import { refusal } from './accept.ts'
 import { changeOf, ownOf } from './change.ts'
-import { type Duty, type Standing, takeDuty, tell } from './duty.ts'
+import { type Duty, isDefinitionsLoss, leaveDuty, type Standing, takeDuty, tell } from './duty.ts'
 import { type Fetched, fetchSource, unfetched } from './fetch.ts'
 import { type Answer, itemsIn } from './items.ts'
 import { putInForce } from './put-in-force.ts'
-import { atWork, type FetchState, fetchState, keepFetchState, putOff } from './state.ts'
+import { atWork, type FetchState, fetchState, keepFetchState, longestRetry, putOff, seldom } from './state.ts'
 
 /** When something else than the source was in the way, ms. */
 const soon = 2000
@@ -71,16 +72,26 @@ interface Round {
 async function oneRound(run: Reconcile, accepted: Accepted, source: Source): Promise<Round> {
   const session = readFact(run.files.session)
   if (session === null) return { done: 'nothing is fetched: it does not take part yet', next: soon }
+  if (source.onGiveUp === 'drain' && (await isDrained(run))) {
+    const left = await leaveDuty(run.consul, keysOf(run.service), session)
+    return { done: `it is drained${left ? ': another instance is to fetch' : ''}`, next: longestRetry }
+  }
   const standing = await takeDuty(run.consul, keysOf(run.service), run.instance, session)
   const { duty } = standing
   if (duty === null) return { done: `${standing.by} fetches`, next: intervalOf(source) }
   const fetcher: Fetcher = { run, accepted, source, session, standing: { ...standing, duty }, begun: bootClock() }
-  const state = fetchState(run.files, hash(JSON.stringify(source)))
+  const name = hash(JSON.stringify(source))
+  const isTaken = source.everyMs === null && duty.taken === name && standing.defined
+  if (isTaken && standing.request === null)
+    return { done: 'it was fetched once: it is asked again by sync', next: seldom }
+  const state = fetchState(run.files, name)
   try {
     const { done, leftOut } = await fetchAndTake(fetcher, state)
     const since = leftOut === null ? null : duty.problem === leftOut ? duty.since : new Date().toISOString()
     const { trying: _over, ...standing } = duty
-    await report(fetcher, { ...standing, problem: leftOut, since }, true, [done, leftOut ?? []].flat().join('; '))
+    const taken = source.everyMs === null && { taken: name }
+    const said = [done, leftOut ?? []].flat().join('; ')
+    await report(fetcher, { ...standing, problem: leftOut, since, ...taken }, true, said)
     return { done, next: intervalOf(source) }
   } catch (error) {
     if (error instanceof Unbelievable) return failed(fetcher, state, error)
@@ -157,10 +168,12 @@ function read(source: Source, text: string): Answer {
 async function take({ run, source, session, standing }: Fetcher, answer: Answer, first: boolean): Promise<Taken> {
   const keys = keysOf(run.service)
   const present = await readPartitions(run.consul, keys)
-  const own = ownOf(present, first)
-  const why = refusal(answer, own, source.maxDrop)
+  const own: ReadonlySet<string> = source.removes === false ? new Set() : ownOf(present, first)
+  const defined = present.filter(({ id, from }) => from === 'definition' && own.has(id)).map(({ id }) => id)
+  const why = refusal(answer, own, source.maxDrop, new Set(defined))
   if (why !== null && !standing.request?.force) {
-    const next = `mend it, or take it all the same: partitions ${run.service} sync --force`
+    const how = isDefinitionsLoss(why) ? 'apply' : 'sync --force'
+    const next = `mend it, or take it all the same: partitions ${run.service} ${how}`
     throw new Unbelievable(unfetched(source.from, `the answer is refused: ${why}`, next), true)
   }
   return putInForce(run, keys, session, changeOf(present, own, answer.items), standing.defined)
@@ -177,28 +190,55 @@ async function failed(fetcher: Fetcher, state: FetchState, { message, refused }:
   const told = refused || now - failingSince >= source.giveUpAfterMs || before !== null
   if (state.failures === 0 || (told && message !== duty.problem)) run.log(message)
   if (told && before === null) tellSourceFailed(run, accepted.definition, String(index), message)
+  if (source.onGiveUp === 'drain' && now - failingSince >= source.giveUpAfterMs) return gaveUp(fetcher, state, message)
   const since = (before && duty.since) ?? new Date().toISOString()
   // At once, but the first one only: each other wording would be another write.
   const trying = duty.trying ?? { why: message, since: new Date().toISOString() }
   await report(fetcher, { ...duty, trying, ...(told && { problem: message, since }) }, false, message)
   // Within an interval of this one's start: a source that hung is asked again as soon as one that refused.
-  const latest = Math.max(source.retryMs, source.everyMs - (bootClock() - begun))
+  const latest = Math.max(source.retryMs, (source.everyMs ?? longestRetry) - (bootClock() - begun))
   const next = refused ? intervalOf(source) : source.retryMs * 2 ** state.failures
   return { done: message, next: Math.min(next, latest) }
+}
+
+/**
+ * For good: the others are told why, everything that this instance has is handed over, and another one fetches, until
+ * somebody ends the drain.
+ */
+async function gaveUp(fetcher: Fetcher, state: FetchState, message: string): Promise<Round> {
+  const { run, session, standing } = fetcher
+  const { service, instance, consul } = run
+  const off = `watchbill drain ${service} ${instance} off`
+  const said = `${message}; ${instance} gave up and is drained: ${off} lets it try again`
+  await report(fetcher, { ...standing.duty, problem: said, since: new Date().toISOString() }, false, said)
+  await changeSettings(consul, keysOf(service), settings => ({
+    ...settings,
+    drained: [...new Set([...settings.drained, instance])],
+  }))
+  run.log(`gave up after ${seconds(fetcher.source.giveUpAfterMs)} of failures: drained until ${off}`)
+  keepFetchState(run.files, { ...state, failures: 0 })
+  await leaveDuty(consul, keysOf(service), session)
+  return { done: said, next: longestRetry }
+}
+
+async function isDrained({ consul, service, instance }: Reconcile): Promise<boolean> {
+  const [entry] = await entriesAt(consul, [keysOf(service).settings])
+  return settingsFrom(entry?.value ?? null, defaults).settings.drained.includes(instance)
 }
 
 /** Writes the duty when there is news in it, or a request to answer. */
 async function report({ run, session, standing }: Fetcher, duty: Duty, ok: boolean, said: string): Promise<void> {
   const { request } = standing
-  const { problem, trying } = standing.duty
-  if (request === null && duty.problem === problem && duty.trying?.since === trying?.since) return
+  const { problem, trying, taken } = standing.duty
+  const isNews = duty.problem !== problem || duty.trying?.since !== trying?.since || duty.taken !== taken
+  if (request === null && !isNews) return
   const answer = request === null ? duty.answer : { request: request.id, ok, said }
   await tell(run.consul, keysOf(run.service), session, { ...duty, answer })
 }
 
 /** Never later than the interval says; at random, so that many services do not ask at one moment. */
 function intervalOf({ everyMs, jitterMs }: Source): number {
-  return everyMs - Math.random() * jitterMs
+  return (everyMs ?? seldom) - Math.random() * jitterMs
 }
 
 /** What the source is to blame for. */

@@ -19,6 +19,12 @@ export interface InstanceFiles {
   readonly definition: string
   /** Digest of the definition whose partitions this instance wrote last. */
   readonly defined: string
+  /** Digest of the definition in which a document last found no command: see process/choose.ts. */
+  readonly chosen: string
+  /** What its definition would change, and nobody has applied: see partitions/proposal.ts. */
+  readonly proposal: string
+  /** What tells whether it has to be weighed again. */
+  readonly proposed: string
   /** The last good settings. */
   readonly settings: string
   readonly free: string
@@ -156,6 +162,9 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     leaseLock: at('lease.lock'),
     definition: at('definition.json'),
     defined: at('defined'),
+    chosen: at('chosen'),
+    proposal: at('proposal.json'),
+    proposed: at('proposed'),
     settings: at('settings'),
     free: at('free'),
     terms: at('terms'),

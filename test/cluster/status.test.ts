@@ -110,6 +110,31 @@ test('status says from any agent which partition is how, and why', async t => {
     assert.match(left?.why ?? '', /maxPartitions/)
   })
 
+  await t.test('without a command, where its document chooses none', async () => {
+    const command = { choose: '/role', of: { web: ['sleep', '100000'], worker: ['sleep', '200000'] } }
+    await install(s1, { ...definition, name: 'roles', partitions: { list: ['none'] }, run: { command } })
+    const file = `${cluster.root}/document.json`
+    const add = (role: string) => {
+      writeFileSync(file, JSON.stringify({ role }))
+      return program('partitions', ['roles', 'add', role, '--document', file, '--http-addr', stranger.http])
+    }
+    await seen('a set', 'roles', all => all.partitions.length === 1)
+    for (const role of ['web', 'worker', 'db']) await add(role)
+    const status = await seen('two to run, and two to fail', 'roles', all => {
+      const states = all.partitions.map(one => `${one.partition} ${one.state}`)
+      return states.join() === 'db failing,none failing,web running,worker running'
+    })
+    assert.equal(
+      of(status, 'db')?.why,
+      'no command: /role of the document of db (watchbill/roles/partition/db): it is "db"; ' +
+        'run.command.of has web, worker: correct the document, or the definition',
+    )
+    assert.match(of(status, 'none')?.why ?? '', /the document of none .*: there is none; /)
+    writeFileSync(file, '{"role":"web"}')
+    await program('partitions', ['roles', 'add', 'db', '--document', file, '--http-addr', stranger.http])
+    await seen('db to run', 'roles', all => of(all, 'db')?.state === 'running')
+  })
+
   await t.test('and the program says so, with an exit code for monitoring', async () => {
     const page = await program('status', ['small', '--http-addr', stranger.http])
     assert.match(page, /^small: 2 partitions on 1 members; 1 running, 1 unassigned$/m)

@@ -52,6 +52,10 @@ async function service(t: TestContext) {
   memory.put(lock.spec, '{"slots":1,"lease":10000,"grace":3000,"epoch":0}')
   memory.lock(lock.slot(0), 'session of b', heldValue(heldBy(me)))
   memory.session('who waits', 'b', waiterName({ root: lock.root, by: 'web:1', since: '2030-01-01' }))
+  memory.put(
+    keys.proposal(other),
+    '{"change":"a1","removes":1,"removed":["1"],"adds":0,"added":[],"since":"2026-01-01"}',
+  )
   return fake
 }
 

@@ -188,6 +188,7 @@ const either = 'give one of "range", "list", "count", "byHand", "file", "http", 
 const url = 'give an http:// or https:// URL without a user in it'
 const pointer = 'give a JSON pointer: empty, or names that each begin with "/"'
 const args = 'give an array of strings: the program, then its arguments'
+const commands = `${args}; or {"choose": "/role", "of": {"name": ["program"]}}`
 const weight = 'give a number above 0 and up to 1000000'
 const most = 'give a whole number of at least 1, or null for no limit'
 const signal = 'give a signal that ends a process, such as SIGTERM, SIGINT or SIGKILL'
@@ -231,7 +232,7 @@ const refused: [object, string][] = [
   [
     { partitions: { range: [0, 1], number: 3 } },
     'partitions.number: is an unknown field; the fields here are range, list, count, byHand, file, http, command, module, ' +
-      'format, items, id, every, jitter, timeout, retry, giveUpAfter, maxDrop, onChange',
+      'format, items, id, every, jitter, timeout, retry, giveUpAfter, maxDrop, removes, then, config, onChange',
   ],
   [
     { partitions: { range: [0, 1], every: '5s' } },
@@ -255,8 +256,16 @@ const refused: [object, string][] = [
   [{ partitions: { file: '/f', id: '/a~2' } }, `partitions.id: cannot be "/a~2"; ${pointer}`],
   [
     { partitions: { file: '/f', every: '0.1s' } },
-    'partitions.every: cannot be "0.1s"; give a duration of at least "1s"',
+    'partitions.every: cannot be "0.1s"; give a duration of at least "1s", or "never"',
   ],
+  [
+    { partitions: { file: '/f', every: 'never', jitter: '1s' } },
+    'partitions.jitter: goes with an interval, not with "never"; remove it',
+  ],
+  [{ partitions: { file: '/f', removes: 'no' } }, 'partitions.removes: cannot be "no"; give true or false'],
+  // biome-ignore lint/suspicious/noThenProperty: it is a string
+  [{ partitions: { file: '/f', then: 'stop' } }, 'partitions.then: cannot be "stop"; give "drain"'],
+  [{ partitions: { file: '/f', config: {} } }, 'partitions.config: is only for a module; remove it'],
   [{ partitions: { file: '/f', timeout: '1h' } }, 'partitions.timeout: is more than "5m"; lower it'],
   [{ partitions: { file: '/f', jitter: '31s' } }, 'partitions.jitter: is more than every, "30s"; lower it'],
   [
@@ -288,18 +297,40 @@ const refused: [object, string][] = [
   [{ partitions: { list: ['/'.repeat(67)] } }, `partitions.list[0]: cannot be "${'/'.repeat(60)}…"; ${id}`],
 
   [{ run: undefined }, 'run: is missing; give an object with command, cwd, env, restart, per'],
-  [{ run: {} }, `run.command: is missing; ${args}`],
+  [{ run: {} }, `run.command: is missing; ${commands}`],
   [{ run: { command: ['x'], per: 'node' } }, 'run.per: cannot be "node"; give one of partition, instance'],
   [
     { run: { command: ['x', '-p{partition}'], per: 'instance' } },
     'run.command: names {partition} or {token}, which one process for all has none of; it reads them in $WATCHBILL_ASSIGNMENT',
   ],
-  [{ run: { command: './consume --password x' } }, `run.command: cannot be a string; ${args}`],
+  [{ run: { command: './consume --password x' } }, `run.command: cannot be a string; ${commands}`],
   [{ run: { command: [] } }, `run.command: cannot be an empty array; ${args}`],
   [{ run: { command: ['', 'x'] } }, 'run.command[0]: is empty; give the program'],
   [{ run: { command: ['x', 1] } }, 'run.command[1]: cannot be a number; give a string'],
   [{ run: { command: ['x', 'a\0b'] } }, `run.command[1]: ${broken}`],
   [{ run: { command: ['x', '\udfff'] } }, `run.command[1]: ${broken}`],
+  [
+    { run: { command: {} } },
+    'run.command.choose: is missing; give a JSON pointer: empty, or names that each begin with "/" (and 1 more)',
+  ],
+  [
+    { run: { command: { choose: 'role', of: { a: ['x'] } } } },
+    'run.command.choose: cannot be "role"; give a JSON pointer: empty, or names that each begin with "/"',
+  ],
+  [{ run: { command: { choose: '/role', of: {} } } }, 'run.command.of: is empty; give a command for each name'],
+  [{ run: { command: { choose: '/role', of: { a: [] } } } }, `run.command.of.a: cannot be an empty array; ${args}`],
+  [
+    { run: { command: { choose: '/role', of: { a: ['x'] }, or: 1 } } },
+    'run.command.or: is an unknown field; the fields here are choose, of',
+  ],
+  [
+    { run: { command: { choose: '/role', of: { a: ['sh', '-c', 'x {partition}'] } } } },
+    'run.command.of.a[2]: has {partition} in what sh -c executes; use the variable "$WATCHBILL_PARTITION" there',
+  ],
+  [
+    { run: { command: { choose: '/role', of: { a: ['x'] } }, per: 'instance' } },
+    'run.command.choose: is for a process per partition, and run.per is "instance"; give one command',
+  ],
   [{ run: { command: ['x'], cwd: 'srv' } }, 'run.cwd: cannot be "srv"; give an absolute path'],
   [{ run: { command: ['x'], cwd: '' } }, 'run.cwd: cannot be ""; give an absolute path'],
   [{ run: { command: ['x'], env: ['A=1'] } }, 'run.env: cannot be an array of 1; give an object of strings'],
@@ -544,6 +575,20 @@ test('a source gets every default, and those of its kind', async () => {
     assert.deepEqual(definition.source, { from, items, ...defaults })
     assert.deepEqual(definition.partitions, [])
   }
+})
+
+test('a source that is asked once, only adds, and gives up for good', async () => {
+  const config = { url: 'https://h', pages: [1, null] }
+  // biome-ignore lint/suspicious/noThenProperty: it is a string
+  const partitions = { module: '/m.ts', config, every: 'never', removes: false, then: 'drain' }
+  const { source } = await load({ ...smallest, partitions })
+  assert.deepEqual(source, {
+    from: { kind: 'module', path: '/m.ts', config },
+    ...{ format: 'json', items: '', id: '/id', everyMs: null, jitterMs: 0, timeoutMs: 10_000, retryMs: 1000 },
+    ...{ giveUpAfterMs: 120_000, maxDrop: 0.5, removes: false, onGiveUp: 'drain' },
+  })
+  const usual = await load({ ...smallest, partitions: { file: '/f', removes: true } })
+  assert.equal('removes' in (usual.source ?? {}), false)
 })
 
 test('a source that says everything is taken at its word', async () => {

@@ -61,6 +61,7 @@ const kinds = {
   'backup made': {},
   'backup restored': {},
   'terms changed': {},
+  'definition shrunk': {},
   'epoch raised': {},
   'state directory removed': {},
 } as const satisfies Record<string, { readonly [Name in keyof Details]: fc.Arbitrary<Details[Name]> }>

@@ -41,6 +41,11 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
     await fc.assert(neverTwoOwners(lib, actionsOf(kinds)), runs(50))
   })
 
+  it('takes no partition from the set because a definition lacks it', async () => {
+    const kinds = ['definition shrunk', 'terms changed', 'drained', 'drain over', 'left', 'joined'] as const
+    await fc.assert(neverTwoOwners(lib, actionsOf(kinds)), runs(30))
+  })
+
   it('stops nobody because of a false alarm', async () => {
     await fc.assert(nobodyIsStopped(lib, ['session destroyed', 'strangers come']), runs(30))
   })

@@ -130,6 +130,8 @@ export class Faults {
         return true
       case 'backup restored':
         return this.#restore()
+      case 'definition shrunk':
+        return participant.define(this.#fleet.options.partitions.slice(0, 1))
       case 'terms changed':
         return this.#changeTerms(participant)
       case 'epoch raised':

@@ -126,13 +126,16 @@ export class Judge {
   #transaction(program: Program, body: string): void {
     const own = [this.#keys.spec, this.#keys.partitions, this.#keys.locks, `${this.#keys.root}wake/`]
     const instance = program.name.split(' ')[0] as string
-    own.push(this.#keys.member(instance), this.#keys.report(instance))
+    own.push(this.#keys.member(instance), this.#keys.report(instance), this.#keys.proposal(instance))
     for (const { KV } of JSON.parse(body) as { KV: { Verb: string; Key: string } }[]) {
       const writes = !/^(get|check)/.test(KV.Verb)
       if (writes && !own.some(prefix => KV.Key.startsWith(prefix))) {
         this.#world.forbid(`${program.name} writes ${KV.Key}, which is not its own`)
       }
       if (/^delete/.test(KV.Verb) && KV.Key.startsWith(this.#keys.locks)) this.#lockDeleted(program, KV.Key)
+      // Nobody applies a definition here.
+      if (/^delete/.test(KV.Verb) && KV.Key.startsWith(this.#keys.partitions))
+        this.#world.forbid(`${program.name} removes ${KV.Key} from the set`)
     }
   }
 

@@ -209,9 +209,16 @@ export const mutants: readonly Mutant[] = [
     name: 'the worker outlives the lease of a partition',
     file: 'worker/lease.ts',
     edits: [['shortest(worker, [partitionLease(worker), ...leases])', 'shortest(worker, [partitionLease(worker)])']],
-    seed: 11,
+    seed: 1,
     faults: ['session destroyed', 'lock deleted', 'cut'],
     per: 'instance',
+  },
+  {
+    name: 'a definition that removes partitions is applied by nobody',
+    file: 'partitions/proposal.ts',
+    edits: [['if (proposal?.applied) {', 'if (proposal) {']],
+    seed: 1,
+    faults: ['definition shrunk', 'drained', 'drain over'],
   },
   {
     name: 'a confirmation that nobody asked for counts',

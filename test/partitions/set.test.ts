@@ -38,9 +38,9 @@ describe('a removal that Consul keeps back through an election', () => {
 
   it('of a changed definition leaves alone what was added again since', async t => {
     const { consul, carryOut } = await keepingBack(t)
-    await assert.rejects(definePartitions(consul, keys, ['b'], true), { name: 'Temporary' })
-    await definePartitions(consul, keys, ['b'], true)
-    await definePartitions(consul, keys, ['a', 'b'], true)
+    await assert.rejects(definePartitions(consul, keys, ['b'], { gone: ['a'] }), { name: 'Temporary' })
+    await definePartitions(consul, keys, ['b'], { gone: ['a'] })
+    await definePartitions(consul, keys, ['a', 'b'], {})
     carryOut()
     assert.deepEqual(
       (await readPartitions(consul, keys)).map(({ id }) => id),
@@ -82,7 +82,7 @@ describe('a removal', () => {
       if (isRemoval(request) && memory.keys.has(keys.partition('a'))) memory.put(keys.partition('a'), '{"from":"hand"}')
       return undefined
     }
-    const { removed } = await definePartitions(consul, keys, [], true)
+    const { removed } = await definePartitions(consul, keys, [], { gone: ['a'] })
     assert.deepEqual([removed, (await readPartitions(consul, keys)).map(({ id }) => id)], [[], ['a']])
   })
 })

@@ -215,6 +215,22 @@ describe('a module', () => {
     assert.equal(readFileSync(trace, 'utf8'), 'setup fetch tearDown a')
   })
 
+  it('gets its configuration, in all three functions, and in no argument', async t => {
+    const from = module(
+      t,
+      `import { readFileSync } from 'node:fs'
+       export const setup = (config: { a: string[] }) => ({ seen: [JSON.stringify(config)] })
+       export const fetch = (context: { seen: string[] }, config: { a: string[] }) =>
+         [...context.seen, ...config.a, readFileSync('/proc/self/cmdline', 'latin1').includes('secret')].map(String)
+       export const tearDown = (_: object, config: { a: string[] }) => { if (!config.a) throw new Error('none') }`,
+    )
+    const config = { a: ['secret', '{x}'] }
+    const answer = await fetched({ ...from, config } as SourceFrom)
+    assert.deepEqual(JSON.parse(answer?.text ?? ''), [JSON.stringify(config), 'secret', '{x}', 'false'])
+    const none = await fetched(module(t, 'export const fetch = (_, config) => [JSON.stringify(config)]', 'b.mjs'))
+    assert.equal(none?.text, '["{}"]')
+  })
+
   it('may be CommonJS, and answer with much', async t => {
     const from = module(
       t,

@@ -9,14 +9,17 @@ import { Temporary } from '../../lib/errors.ts'
 import { waiting } from '../../lib/events/queue.ts'
 import { memberValue } from '../../lib/members.ts'
 import { keysOf } from '../../lib/names.ts'
+import { apply } from '../../lib/partitions/apply.ts'
 import { addPartitions } from '../../lib/partitions/set.ts'
 import { partitionsDigest } from '../../lib/plan.ts'
+import { askForSync } from '../../lib/sources/ask.ts'
 import { dutyFrom } from '../../lib/sources/duty.ts'
 import { sync } from '../../lib/sources/sync.ts'
 import { readFact, removeFact, writeFact } from '../../lib/state/facts.ts'
 import { definition, snapshotOf } from '../fixtures/cluster.ts'
 import { type FakeConsul, fakeConsul } from '../fixtures/consul.ts'
 import { contextOf, directory, stateOf } from '../fixtures/state.ts'
+import { until } from '../lab/until.ts'
 
 const keys = keysOf('svc')
 
@@ -128,7 +131,7 @@ describe('a fetched set', () => {
     assert.notEqual(fake.memory.keys.get(keys.documents)?.ModifyIndex, since.index, 'and that it is another one')
   })
 
-  it('leaves alone what was added by hand, and takes over what the definition said before', async t => {
+  it('leaves alone what was added by hand; what the definition said before goes once somebody applies it', async t => {
     const { fake, set, a } = await service(t)
     await addPartitions(
       fake.consul,
@@ -141,7 +144,18 @@ describe('a fetched set', () => {
     )
     await addPartitions(fake.consul, keys, [{ id: 'old' }, { id: 'kept' }], 'definition')
     set('[{"id": "both"}, "kept"]')
+    const refused = /is refused: it lacks 1 of the 2 partitions of the definition before it; .*: partitions svc apply$/
+    assert.match(await sync(a), refused)
+    assert.match(String(duty(fake).problem), refused)
+    assert.equal(Object.keys(partitions(fake)).length, 4)
+    assert.match(
+      await apply(fake.consul, 'svc', [], { limit: 0, dryRun: true }),
+      /^would take what .* lacks 1 of the 2/,
+    )
+    const said = apply(fake.consul, 'svc', [], { limit: 5000, dryRun: false })
+    await until('it to be asked for', () => fake.memory.keys.has(keys.sync))
     assert.equal(await sync(a), 'fetched; changed: kept; removed: old')
+    assert.equal(await said, 'fetched; changed: kept; removed: old')
     assert.deepEqual(partitions(fake), {
       both: '{"from":"hand","document":2}',
       kept: '{"from":"source"}',
@@ -168,9 +182,9 @@ describe('a fetched set', () => {
     set('[]')
     await sync(a)
     assert.match(duty(fake).problem ?? '', /refused/)
-    const now = { ...definition, partitions: ['y', 'z'] }
+    const now = { ...definition, partitions: ['x', 'y', 'z'] }
     await act(a, snapshotOf({ definition: now, definedLast: partitionsDigest([]) }), [{ do: 'define' }])
-    assert.deepEqual(Object.keys(partitions(fake)), ['y', 'z'])
+    assert.deepEqual(Object.keys(partitions(fake)), ['x', 'y', 'z'])
     assert.equal(text(fake, keys.duty('source')), null)
   })
 
@@ -181,6 +195,90 @@ describe('a fetched set', () => {
     for (const { Key } of fake.memory.below(keys.root)) if (!Key.startsWith(keys.members)) fake.memory.keys.delete(Key)
     assert.equal(await sync(a), 'fetched; added: x')
     assert.equal(text(fake, keys.lock('x')), null)
+  })
+})
+
+describe('a source that is asked once', () => {
+  const once = { everyMs: null } as const
+
+  it('is asked at the start, until it answers, and then when somebody asks for it', async t => {
+    const { fake, set, a, b } = await service(t, once)
+    assert.match(await sync(a), /ENOENT/)
+    assert.equal(dueIn(a), 1)
+    set('["x"]')
+    assert.equal(await sync(a), 'fetched; added: x')
+    set('["x", "y"]')
+    const index = fake.memory.index
+    for (let round = 0; round < 3; round++)
+      assert.equal(await sync(a), 'it was fetched once: it is asked again by sync')
+    assert.deepEqual([dueIn(a), fake.memory.index], [3600, index])
+    const asked = askForSync(fake.consul, 'svc', false, 5000)
+    await until('it to be asked for', () => fake.memory.keys.has(keys.sync))
+    assert.equal(await sync(a), 'fetched; added: y')
+    assert.equal(await asked, 'fetched; added: y')
+    assert.equal(await sync(b), 'a:svc fetches')
+  })
+
+  it('is not asked again by another instance, but when the set is lost, or it is another source', async t => {
+    const { fake, set, a, b } = await service(t, once)
+    set('["x"]')
+    await sync(a)
+    fake.memory.destroy('session of a')
+    set('["x", "y"]')
+    assert.equal(await sync(b), 'it was fetched once: it is asked again by sync')
+    const other = { ...JSON.parse(readFact(b.files.definition) ?? '') }
+    other.definition.source.timeoutMs = 900
+    writeFact(b.files.definition, JSON.stringify(other))
+    assert.equal(await sync(b), 'fetched; added: y')
+    for (const key of [keys.revision, keys.partition('x')]) fake.memory.keys.delete(key)
+    assert.equal(await sync(b), 'fetched; added: x')
+  })
+})
+
+describe('a source that only adds', () => {
+  it('takes nothing away, however little it answers, nor what the definition said before', async t => {
+    const { fake, set, a } = await service(t, { removes: false })
+    await addPartitions(fake.consul, keys, [{ id: 'old' }], 'definition')
+    set(JSON.stringify(Array.from({ length: 20 }, (_, n) => `l${n}`)))
+    await sync(a)
+    set('["new", {"id": "l0", "n": 1}]')
+    assert.equal(await sync(a), 'fetched; added: new; changed: l0')
+    assert.equal(Object.keys(partitions(fake)).length, 22)
+    assert.equal(duty(fake).problem, null)
+  })
+})
+
+describe('a source that gives up for good', () => {
+  it('has the instance that fetches drained, and another one fetch; at last nobody does', async t => {
+    const { fake, set, a, b } = await service(t, { giveUpAfterMs: 0, onGiveUp: 'drain' })
+    const drained = () => JSON.parse(text(fake, keys.settings) ?? '{}').drained
+    const said =
+      /ENOENT.*; mend it: it is tried again; a:svc gave up and is drained: watchbill drain svc a:svc off lets it try again$/
+    assert.match(await sync(a), said)
+    assert.deepEqual(drained(), ['a:svc'])
+    assert.match(String(duty(fake).problem), said)
+    assert.equal(await sync(a), 'it is drained')
+    set('["x"]')
+    assert.equal(await sync(b), 'fetched; added: x')
+    assert.deepEqual([duty(fake).by, duty(fake).problem, drained()], ['b:svc', null, ['a:svc']])
+    set('["x"')
+    assert.match(await sync(b), /it is no JSON.* b:svc gave up and is drained/)
+    assert.deepEqual(drained(), ['a:svc', 'b:svc'])
+    for (const one of [a, b]) assert.equal(await sync(one), 'it is drained')
+    assert.deepEqual(Object.keys(partitions(fake)), ['x'])
+    fake.memory.put(keys.settings, '{"drained":["b:svc"],"epoch":0}')
+    set('["x", "y"]')
+    assert.equal(await sync(a), 'fetched; added: y')
+  })
+
+  it('leaves the duty where somebody else has drained it', async t => {
+    const { fake, set, a, b } = await service(t, { onGiveUp: 'drain' })
+    set('["x"]')
+    await sync(a)
+    fake.memory.put(keys.settings, '{"drained":["a:svc"],"epoch":0}')
+    assert.equal(await sync(a), 'it is drained: another instance is to fetch')
+    assert.equal(await sync(b), 'fetched; unchanged')
+    assert.equal(duty(fake).by, 'b:svc')
   })
 })
 
