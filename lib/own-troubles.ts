@@ -3,29 +3,30 @@ import { existsSync } from 'node:fs'
 import { bootClock, bootId } from './clock.ts'
 import { shellWord } from './printable.ts'
 import type { Snapshot } from './snapshot.ts'
-import { readFact, writeFact } from './state/facts.ts'
+import { readFact, removeFact, writeFact } from './state/facts.ts'
 import type { InstanceFiles } from './state/instance.ts'
 
 /** @param problem why the definition file, as it is now, is not in force; null when it is */
-export async function ownTroubles(
+export function ownTroubles(
   files: InstanceFiles,
   snapshot: Snapshot,
   problem: string | null,
-): Promise<readonly string[]> {
+): readonly string[] {
   const definition = problem === null ? null : `${problem}; mend the file: it counts as soon as it is right`
-  const found = [definition, await drainWords(files, snapshot), twinWords(files, bootClock())]
+  const found = [definition, drainWords(files, snapshot), twinWords(files, bootClock())]
   return found.filter(one => one !== null)
 }
 
 /** Of a drain that nobody asked for by hand. */
-async function drainWords(files: InstanceFiles, { settings, instance, service }: Snapshot): Promise<string | null> {
-  if (!settings.drained.includes(instance)) return null
+function drainWords(files: InstanceFiles, { settings, instance, service }: Snapshot): string | null {
+  if (!settings.drained.includes(instance)) {
+    if (existsSync(files.closed)) removeFact(files.closed)
+    return null
+  }
   const end = `watchbill drain ${shellWord(service)} ${shellWord(instance)} off`
   const byCheck = /^\S+ \S+ \S+ (.*)$/s.exec(readFact(files.drained) ?? '')?.[1]
   if (byCheck !== undefined) return `is drained: ${byCheck}; to end it now: ${end}`
-  if (!existsSync(files.worker.report)) return null
-  const { saysClosed } = await import('./worker/said.ts') // most definitions have no worker
-  const why = saysClosed(readFact(files.worker.report))
+  const why = readFact(files.closed)
   return why === null ? null : `is drained: its worker takes nothing any more (${why}); to take part again: ${end}`
 }
 

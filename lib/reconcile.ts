@@ -59,7 +59,7 @@ export async function reconcile(run: Reconcile): Promise<string | null> {
       if (steps.length > 0) await carryOut(run, snapshot, steps)
       const restarts = snapshot.documents !== null && (await passOnDocuments(run, snapshot))
       if (wantsEvents(snapshot)) await tellHooks(run, snapshot, steps)
-      await writeReport(run, snapshot, look, await ownTroubles(run.files, snapshot, look.definitionProblem))
+      await writeReport(run, snapshot, look, ownTroubles(run.files, snapshot, look.definitionProblem))
       if (steps.length === 0 && !restarts) {
         if (look.incoming > 0 && (await awaitRelease(run, snapshot, until))) continue
         return

@@ -49,6 +49,8 @@ export interface InstanceFiles {
   readonly eventsDue: string
   /** Until when a drain that a check asked for lasts, and when it began: `<boot id> <boot-clock ms> <boot-clock ms> <why>`. */
   readonly drained: string
+  /** Why its worker takes nothing any more, for as long as it is drained for that. */
+  readonly closed: string
   /** When the set is fetched next, `<boot-clock ms> <stamp of the definition that this holds for>`. */
   readonly sourceDue: string
   /** What the last fetch came to: see lib/sources/state.ts. */
@@ -179,6 +181,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     told: at('told'),
     eventsDue: at('events.due'),
     drained: at('drained'),
+    closed: at('closed'),
     sourceDue: at('source.due'),
     source: at('source.json'),
     sourceLock: at('source'),

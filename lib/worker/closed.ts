@@ -5,7 +5,7 @@
 import type { Consul } from '../consul/http.ts'
 import { keysOf } from '../names.ts'
 import { changeSettings, defaults, settingsFrom } from '../settings.ts'
-import { readFact } from '../state/facts.ts'
+import { readFact, writeFact } from '../state/facts.ts'
 import type { InstanceFiles } from '../state/instance.ts'
 import { saysClosed } from './said.ts'
 
@@ -26,6 +26,7 @@ export async function drainClosed(run: {
   const { instance, service } = run
   const why = mustDrain(run.files, instance)
   if (why === null) return
+  writeFact(run.files.closed, why)
   await changeSettings(run.consul, keysOf(service), settings => ({
     ...settings,
     drained: [...new Set([...settings.drained, instance])],

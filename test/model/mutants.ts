@@ -90,7 +90,7 @@ export const mutants: readonly Mutant[] = [
         'if (answer.index === null) return []; if (answer.status === 1) throw new Temporary(`cannot list',
       ],
     ],
-    seed: 5,
+    seed: 6,
     faults: ['answer garbled'],
     stops: true,
   },

@@ -29,6 +29,15 @@ const foreign: Readonly<Record<string, string>> = {
   export: 'sets a variable',
 }
 
+/** Pages whose programs and commands are run as they are printed, and by which test: here they are only parsed. */
+const runAsPrinted: Readonly<Record<string, string>> = {
+  'docs/client.md': 'test/docs/programs.test.ts',
+  'docs/finding-the-owner.md': 'test/docs/programs.test.ts',
+  'docs/coming-from.md': 'test/docs/coming-from.long.ts',
+  'docs/lock.md': 'test/lock/lock.test.ts',
+}
+process.env.KAFKA_PARTITION_COUNT = '12' // a definition there names it
+
 const helps = new Map<string, Promise<Help>>()
 
 function helpOf(program: string): Promise<Help> {
@@ -42,7 +51,7 @@ function helpOf(program: string): Promise<Help> {
 /** What is wrong with a command; null when nothing is. @param whole as of `faultIn` */
 async function problemOf(words: readonly string[], whole: boolean): Promise<string | null> {
   const [name = '', first = '', ...rest] = words
-  const handler = name === 'node' ? /^handlers\/([\w-]+)\.ts$/.exec(first)?.[1] : undefined
+  const handler = name === 'node' ? /^handlers\/([\w-]+|<name>)\.ts$/.exec(first)?.[1] : undefined
   if (basename(name) === 'watchbill' || handler !== undefined) return ofOurs(handler ?? first, rest, whole)
   if (name === 'npm') return ofNpm(first, rest)
   if (name === 'node') return ofNode([first, ...rest])
@@ -98,6 +107,10 @@ async function problemsIn(shell: string, where: string, whole: boolean): Promise
   return found.flatMap(([words, problem]) => (problem === null ? [] : [`${where}: ${words.join(' ')}: ${problem}`]))
 }
 
+/** Some show one field of a definition. */
+const whole = (text: string) =>
+  text.trimStart().startsWith('{') ? text : `{ "name": "consumer", "run": { "command": ["consume"] }, ${text} }`
+
 const isScript = ({ text }: Block) => text.startsWith('#!')
 
 for (const page of pages) {
@@ -108,7 +121,7 @@ for (const page of pages) {
       const name = `the ${block.language || 'plain'} block at line ${block.line}`
       if (/^jsonc?$/.test(block.language))
         test(`${name} is a definition`, async () => {
-          await parseDefinition(withoutComments(block.text), `${page}:${block.line}`)
+          await parseDefinition(whole(withoutComments(block.text)), `${page}:${block.line}`)
         })
       else if (/^(js|ts)$/.test(block.language))
         test(`${name} can be parsed`, async () => {
@@ -117,7 +130,12 @@ for (const page of pages) {
       else if (block.language === 'sh')
         test(`${name} is shell, and its programs take what it says`, async () => {
           execFileSync('sh', ['-n'], { input: block.text })
-          if (!isScript(block)) assert.deepEqual(await problemsIn(block.text, `line ${block.line}`, true), [])
+          if (!isScript(block) && !(page in runAsPrinted)) assert.deepEqual(await problemsIn(block.text, `line ${block.line}`, true), [])
+        })
+      else if (block.language === 'python')
+        test(`${name} can be parsed`, () => {
+          execFileSync('python3', ['-c', 'import ast, sys; ast.parse(sys.stdin.read())'], { input: block.text })
+          assert.ok(page in runAsPrinted)
         })
       else if (block.language === '')
         test(`${name} shows what is printed`, async () => {
@@ -130,6 +148,10 @@ for (const page of pages) {
     test('every command in its text is one that there is', async () => {
       const found = await Promise.all(spansIn(textOf(page)).map(span => problemsIn(span, span, false)))
       assert.deepEqual(found.flat(), [])
+    })
+
+    test('the test that runs what it prints is there', () => {
+      assert.ok(existsSync(join(root, runAsPrinted[page] ?? 'README.md')))
     })
 
     test('every link within it and to a file leads somewhere', () => {
