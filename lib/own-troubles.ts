@@ -7,11 +7,7 @@ import { readFact, removeFact, writeFact } from './state/facts.ts'
 import type { InstanceFiles } from './state/instance.ts'
 
 /** @param problem why the definition file, as it is now, is not in force; null when it is */
-export function ownTroubles(
-  files: InstanceFiles,
-  snapshot: Snapshot,
-  problem: string | null,
-): readonly string[] {
+export function ownTroubles(files: InstanceFiles, snapshot: Snapshot, problem: string | null): readonly string[] {
   const definition = problem === null ? null : `${problem}; mend the file: it counts as soon as it is right`
   const found = [definition, drainWords(files, snapshot), twinWords(files, bootClock())]
   return found.filter(one => one !== null)

@@ -130,7 +130,8 @@ for (const page of pages) {
       else if (block.language === 'sh')
         test(`${name} is shell, and its programs take what it says`, async () => {
           execFileSync('sh', ['-n'], { input: block.text })
-          if (!isScript(block) && !(page in runAsPrinted)) assert.deepEqual(await problemsIn(block.text, `line ${block.line}`, true), [])
+          if (!isScript(block) && !(page in runAsPrinted))
+            assert.deepEqual(await problemsIn(block.text, `line ${block.line}`, true), [])
         })
       else if (block.language === 'python')
         test(`${name} can be parsed`, () => {
