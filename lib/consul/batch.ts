@@ -1,7 +1,8 @@
 /** Many small conditional writes in few transactions. */
 import { Temporary } from '../errors.ts'
 import type { Consul } from './http.ts'
-import { type Entry, type Operation, transact, transactionLimit } from './kv.ts'
+import { type Entry, transact, transactionLimit } from './kv.ts'
+import type { Operation } from './operation.ts'
 import { RefusedKey, refusable, unlessRefused } from './refused-key.ts'
 
 export interface Batched<T> {

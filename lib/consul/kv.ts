@@ -2,6 +2,7 @@
 import { Temporary } from '../errors.ts'
 import type { Answer, Consul } from './http.ts'
 import { parse } from './json.ts'
+import type { Operation } from './operation.ts'
 import { Denied, permissionForOperation } from './permission.ts'
 import { apart, RefusedKey, refusable, unlessRefused } from './refused-key.ts'
 
@@ -14,25 +15,6 @@ export interface Entry {
   readonly createIndex: number
   readonly modifyIndex: number
   readonly lockIndex: number
-}
-
-export interface Operation {
-  readonly Verb:
-    | 'set'
-    | 'cas'
-    | 'lock'
-    | 'unlock'
-    | 'get'
-    | 'get-tree'
-    | 'check-index'
-    | 'check-session'
-    | 'check-not-exists'
-    | 'delete'
-    | 'delete-cas'
-  readonly Key: string
-  readonly Value?: string
-  readonly Index?: number
-  readonly Session?: string
 }
 
 /** Consul takes 64 operations in a transaction; one more is answered 413 (seen on 1.8.7). */

@@ -3,7 +3,7 @@
  * "Permission denied"), and it never says what to write into the policy.
  */
 import { Permanent } from '../errors.ts'
-import type { Operation } from './kv.ts'
+import type { Operation } from './operation.ts'
 
 /** Consul's 403: the token lacks something, or is not known. */
 export class Refused extends Permanent {

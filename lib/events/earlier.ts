@@ -4,7 +4,8 @@
  * hooks are told of nothing before that, unless the other one makes no progress any more.
  */
 import { bootClock, seconds } from '../clock.ts'
-import { base64, type Operation, transact, transactionLimit, trees } from '../consul/kv.ts'
+import { base64, transact, transactionLimit, trees } from '../consul/kv.ts'
+import type { Operation } from '../consul/operation.ts'
 import type { Context } from '../context.ts'
 import { reason } from '../errors.ts'
 import { decode, type Keys } from '../names.ts'

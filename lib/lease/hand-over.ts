@@ -1,7 +1,8 @@
 /** Giving locks back, always after everything of the partition is gone. */
 import { existsSync, rmSync } from 'node:fs'
 import { transactInBatches } from '../consul/batch.ts'
-import { base64, mustBeWritable, type Operation } from '../consul/kv.ts'
+import { base64, mustBeWritable } from '../consul/kv.ts'
+import type { Operation } from '../consul/operation.ts'
 import type { Context } from '../context.ts'
 import { reason } from '../errors.ts'
 import { stillTelling } from '../events/earlier.ts'

@@ -3,7 +3,8 @@
  * holds what a partition's lock does (lib/lease/lock-value.ts), `spec` how many there are. A slot that is missing while
  * there is a spec was deleted, so it may still be in use.
  */
-import { base64, type Entry, type Operation } from '../consul/kv.ts'
+import { base64, type Entry } from '../consul/kv.ts'
+import type { Operation } from '../consul/operation.ts'
 import type { FreeLock } from '../lease/free.ts'
 import { cautiousWait, cleanValue, disownedValue, type Lock, lockFrom, takeoverWait } from '../lease/lock-value.ts'
 import { doubtful, refreshSeenHeld, type SeenHeld, withDoubts } from '../lease/seen-held.ts'

@@ -4,7 +4,8 @@
  * definition is another one.
  */
 import { createHash } from 'node:crypto'
-import { base64, type Operation, transact } from '../consul/kv.ts'
+import { base64, transact } from '../consul/kv.ts'
+import type { Operation } from '../consul/operation.ts'
 import type { Context } from '../context.ts'
 import type { Keys } from '../names.ts'
 import { byName, listed } from '../plan-sentence.ts'

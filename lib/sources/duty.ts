@@ -5,7 +5,8 @@
  */
 import type { Consul } from '../consul/http.ts'
 import { fieldsIn } from '../consul/json.ts'
-import { base64, type Entry, entriesAt, type Operation, transact } from '../consul/kv.ts'
+import { base64, type Entry, entriesAt, transact } from '../consul/kv.ts'
+import type { Operation } from '../consul/operation.ts'
 import { Temporary } from '../errors.ts'
 import type { Keys } from '../names.ts'
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { lastEntry, transactInBatches } from '../../lib/consul/batch.ts'
-import { base64, type Operation } from '../../lib/consul/kv.ts'
+import { base64 } from '../../lib/consul/kv.ts'
+import type { Operation } from '../../lib/consul/operation.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
 import { behaviours } from '../model/versions.ts'
 

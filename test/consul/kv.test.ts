@@ -8,10 +8,10 @@ import {
   look,
   mustBeReadable,
   mustBeWritable,
-  type Operation,
   transact,
   trees,
 } from '../../lib/consul/kv.ts'
+import type { Operation } from '../../lib/consul/operation.ts'
 import { Temporary } from '../../lib/errors.ts'
 import { fakeConsul, type Reply } from '../fixtures/consul.ts'
 

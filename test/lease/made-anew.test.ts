@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { entriesAt, type Operation } from '../../lib/consul/kv.ts'
+import { entriesAt } from '../../lib/consul/kv.ts'
+import type { Operation } from '../../lib/consul/operation.ts'
 import { lockFrom } from '../../lib/lease/lock-value.ts'
 import { withoutMadeAnew } from '../../lib/lease/made-anew.ts'
 import { readSeenHeld, wiped } from '../../lib/lease/seen-held.ts'

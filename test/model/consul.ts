@@ -2,7 +2,8 @@
  * A model of Consul's HTTP API as far as watchbill speaks it, on top of the store: sessions that hang on checks, the
  * catalog's health, and which requests block.
  */
-import type { Operation, RawEntry } from '../../lib/consul/kv.ts'
+import type { RawEntry } from '../../lib/consul/kv.ts'
+import type { Operation } from '../../lib/consul/operation.ts'
 import { Store } from './store.ts'
 import { type Behaviour, behaviours } from './versions.ts'
 

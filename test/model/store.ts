@@ -2,7 +2,8 @@
  * A model of Consul's key-value store: keys, indexes, sessions and transactions in memory, with the rules as they were
  * seen on Consul 1.8.7. differential.test.ts holds it against a real one.
  */
-import type { Operation, RawEntry } from '../../lib/consul/kv.ts'
+import type { RawEntry } from '../../lib/consul/kv.ts'
+import type { Operation } from '../../lib/consul/operation.ts'
 
 export interface TransactionOutcome {
   readonly Results: { KV: RawEntry }[] | null
