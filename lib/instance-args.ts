@@ -1,5 +1,6 @@
 /** The arguments of the programs that act for one instance, as `configure` writes them into consul.d. */
 import { Permanent } from './errors.ts'
+import { partsOf } from './names.ts'
 import { type InstanceFiles, instanceFiles, stateRoot } from './state/instance.ts'
 
 export const instanceArgs = {
@@ -67,15 +68,6 @@ export function thisInstance(args: InstanceArgs): ThisInstance {
 export function takeToken(file: string): void {
   process.env.CONSUL_HTTP_TOKEN_FILE = file
   delete process.env.CONSUL_HTTP_TOKEN
-}
-
-/** Node and service id; the node's name may hold colons, a service id may not. */
-export function partsOf(instance: string): { node: string; serviceId: string } {
-  const colon = instance.lastIndexOf(':')
-  if (colon <= 0 || colon === instance.length - 1) {
-    throw new Permanent(`cannot use the instance ${JSON.stringify(instance)}: give <node>:<service id>`)
-  }
-  return { node: instance.slice(0, colon), serviceId: instance.slice(colon + 1) }
 }
 
 function filesOf(instance: string, state: string | undefined): InstanceFiles {

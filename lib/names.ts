@@ -157,3 +157,12 @@ export function lockNameFrom(encoded: string): string | null {
 export function instanceName(node: string, serviceId: string): string {
   return `${node}:${serviceId}`
 }
+
+/** Node and service id; the node's name may hold colons, a service id may not. */
+export function partsOf(instance: string): { node: string; serviceId: string } {
+  const colon = instance.lastIndexOf(':')
+  if (colon <= 0 || colon === instance.length - 1) {
+    throw new Permanent(`cannot use the instance ${JSON.stringify(instance)}: give <node>:<service id>`)
+  }
+  return { node: instance.slice(0, colon), serviceId: instance.slice(colon + 1) }
+}

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Permanent } from '../errors.ts'
 import { print } from '../frame.ts'
-import { partsOf } from '../instance-args.ts'
+import { partsOf } from '../names.ts'
 import { consulArgs, withConsul } from '../operator.ts'
 import { checkId, passPath } from './ids.ts'
 

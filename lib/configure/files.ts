@@ -1,7 +1,7 @@
 /** The files in Consul's configuration directory: one for each service id. */
 import { readdirSync } from 'node:fs'
 import { Permanent } from '../errors.ts'
-import { partsOf } from '../instance-args.ts'
+import { partsOf } from '../names.ts'
 import { readFact } from '../state/facts.ts'
 import { instanceFiles, localInstances, localPartitions } from '../state/instance.ts'
 import { asText, type ConsulConfig } from './consul-config.ts'

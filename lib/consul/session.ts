@@ -1,6 +1,6 @@
 /** Sessions: what an instance's locks hang on. */
 import { Temporary } from '../errors.ts'
-import { partsOf } from '../instance-args.ts'
+import { partsOf } from '../names.ts'
 import type { Consul } from './http.ts'
 import { parse } from './json.ts'
 

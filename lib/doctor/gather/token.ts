@@ -3,8 +3,7 @@ import { statSync } from 'node:fs'
 import { type Question, refusedOf, wordsOf } from '../../consul/access.ts'
 import { Consul } from '../../consul/http.ts'
 import { reason } from '../../errors.ts'
-import { partsOf } from '../../instance-args.ts'
-import { keysOf } from '../../names.ts'
+import { keysOf, partsOf } from '../../names.ts'
 import type { TokenFacts } from '../facts.ts'
 
 /** The environment that the programs inherit from the agent. */
