@@ -6,8 +6,8 @@
  * Exits:          0 done, or no check of this instance changed; 100 stdin or the definition is wrong; 111 Consul is away
  */
 import { checksDigest } from '../lib/consul/watch.ts'
+import type { ThisInstance } from '../lib/context.ts'
 import { program } from '../lib/frame.ts'
-import type { ThisInstance } from '../lib/instance-args.ts'
 import { appendLog } from '../lib/state/log.ts'
 import { handlerDeadline, onWatch, watchArgs } from '../lib/watch-handler.ts'
 

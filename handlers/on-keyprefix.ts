@@ -7,8 +7,8 @@
  * Exits:          0 done, or nothing changed; 100 stdin or the definition is wrong; 111 Consul is away
  */
 import { keyprefixDigest } from '../lib/consul/watch.ts'
+import type { ThisInstance } from '../lib/context.ts'
 import { program } from '../lib/frame.ts'
-import type { ThisInstance } from '../lib/instance-args.ts'
 import { keysOf } from '../lib/names.ts'
 import { removeFact } from '../lib/state/facts.ts'
 import { handlerDeadline, onWatch, watchArgs } from '../lib/watch-handler.ts'

@@ -12,3 +12,12 @@ export interface Context {
   /** One line to the instance's log. */
   readonly log: (line: string) => void
 }
+
+export interface ThisInstance {
+  readonly instance: string
+  readonly node: string
+  readonly service: string
+  readonly serviceId: string
+  readonly definitionFile: string
+  readonly files: InstanceFiles
+}

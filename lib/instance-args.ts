@@ -1,4 +1,6 @@
 /** The arguments of the programs that act for one instance, as `configure` writes them into consul.d. */
+
+import type { ThisInstance } from './context.ts'
 import { Permanent } from './errors.ts'
 import { partsOf } from './names.ts'
 import { type InstanceFiles, instanceFiles, stateRoot } from './state/instance.ts'
@@ -38,15 +40,6 @@ export interface InstanceArgs {
   readonly 'http-addr'?: string | undefined
   readonly 'token-file'?: string | undefined
   readonly variables?: string | undefined
-}
-
-export interface ThisInstance {
-  readonly instance: string
-  readonly node: string
-  readonly service: string
-  readonly serviceId: string
-  readonly definitionFile: string
-  readonly files: InstanceFiles
 }
 
 /** Whose program this is. Consul's own environment variables are set from the arguments that stand for them. */

@@ -1,10 +1,10 @@
 /** One reconcile as a program runs it: its Consul, its log, its dry run. */
 import { Consul } from './consul/http.ts'
 import { missingPermission } from './consul/permission.ts'
+import type { ThisInstance } from './context.ts'
 import { acceptedDefinition } from './definition/cached.ts'
 import { reason } from './errors.ts'
 import { debugLine } from './frame.ts'
-import type { ThisInstance } from './instance-args.ts'
 import { realNodeIn } from './lease/misplaced.ts'
 import { instanceName, keysOf } from './names.ts'
 import type { Step } from './plan.ts'

@@ -1,6 +1,8 @@
 /** What the watch handlers share: leave at once when nothing changed for this instance, otherwise reconcile. */
+
+import type { ThisInstance } from './context.ts'
 import { exit, print } from './frame.ts'
-import { dryRunArg, type InstanceArgs, instanceArgs, type ThisInstance, thisInstance } from './instance-args.ts'
+import { dryRunArg, type InstanceArgs, instanceArgs, thisInstance } from './instance-args.ts'
 import { makeDirectory, readFact, writeFact } from './state/facts.ts'
 import { elsewhere, leaveToHolder } from './state/handler-mark.ts'
 import { readStdin } from './stdin.ts'
