@@ -1,4 +1,6 @@
 /** Taking what is dead out of Consul for good. Its locks are never marked clean: each has its takeover wait. */
+
+import type { Cluster } from './cluster.ts'
 import type { Consul } from './consul/http.ts'
 import { nodeState } from './consul/instances.ts'
 import { base64, entriesAt, transact } from './consul/kv.ts'
@@ -10,7 +12,7 @@ import type { Keys } from './names.ts'
 import { partsOf } from './names.ts'
 import { listed } from './plan-sentence.ts'
 import { changeSettings } from './settings.ts'
-import { type Cluster, lookAtCluster } from './snapshot.ts'
+import { lookAtCluster } from './snapshot.ts'
 import type { Terms } from './state/local.ts'
 import { knownServices } from './status.ts'
 

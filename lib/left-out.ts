@@ -4,9 +4,10 @@
  * contradiction is cleared up by asking outright. There is seldom one: while a partition is being removed, or an instance
  * leaves.
  */
+
+import type { Cluster } from './cluster.ts'
 import type { Consul } from './consul/http.ts'
 import { mustBeReadable } from './consul/kv.ts'
-import type { Cluster } from './snapshot.ts'
 
 /** What whoever looks knows by itself: partitions of which it has an acquisition, and its own name. */
 export interface Expected {

@@ -1,13 +1,14 @@
 /** Taking a service out of Consul whose last instance is gone: its set, its settings, its locks. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock, seconds } from './clock.ts'
+import type { Cluster } from './cluster.ts'
 import { transactInBatches } from './consul/batch.ts'
 import type { Consul } from './consul/http.ts'
 import { type Entry, trees } from './consul/kv.ts'
 import { Permanent, Temporary } from './errors.ts'
 import { cautiousWait, longestWait, takeoverWait } from './lease/lock-value.ts'
 import { listed } from './plan-sentence.ts'
-import { type Cluster, lookAtCluster } from './snapshot.ts'
+import { lookAtCluster } from './snapshot.ts'
 
 /** A lock that was not given back, or is missing: who had it may run until its takeover wait is over. */
 interface Unclean {

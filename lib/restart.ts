@@ -1,5 +1,6 @@
 /** Asking for a restart from any agent: a key that its holder answers, and is woken by. It says what, never how. */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Cluster } from './cluster.ts'
 import { transactInBatches } from './consul/batch.ts'
 import type { Consul } from './consul/http.ts'
 import { base64, keysBelow } from './consul/kv.ts'
@@ -7,7 +8,7 @@ import { Permanent, Temporary } from './errors.ts'
 import type { Keys } from './names.ts'
 import { mustBePartitions } from './operator.ts'
 import { listed } from './plan-sentence.ts'
-import { type Cluster, lookAtCluster } from './snapshot.ts'
+import { lookAtCluster } from './snapshot.ts'
 
 /** Who is to restart what: instance -> partitions. */
 export type Holders = ReadonlyMap<string, readonly string[]>

@@ -1,10 +1,12 @@
 /** After a Consul backup was restored: tokens must go on growing although Consul's indexes begin again, and work begins again. */
+
+import type { Cluster } from './cluster.ts'
 import type { Consul } from './consul/http.ts'
 import { Permanent, Temporary } from './errors.ts'
 import type { Keys } from './names.ts'
 import { listed } from './plan-sentence.ts'
 import { changeSettings, defaults, epochOf, highestEpoch, type Settings, settingsFrom } from './settings.ts'
-import { type Cluster, lookAtCluster } from './snapshot.ts'
+import { lookAtCluster } from './snapshot.ts'
 import { readFact } from './state/facts.ts'
 import { identityOf, instanceFiles, localInstances, localPartitions } from './state/instance.ts'
 

@@ -3,9 +3,9 @@
  * and plan read nothing else.
  */
 import { existsSync } from 'node:fs'
-import { type CoolDown, coolDowns } from './checks/cool-down.ts'
+import { coolDowns } from './checks/cool-down.ts'
 import { bootClock, bootId } from './clock.ts'
-import type { Registered } from './consul/health.ts'
+import type { Cluster } from './cluster.ts'
 import type { Consul } from './consul/http.ts'
 import { registeredInstances } from './consul/instances.ts'
 import { entriesAt, keysBelow, takesKeys, trees } from './consul/kv.ts'
@@ -16,59 +16,15 @@ import { type Lock, lockFrom } from './lease/lock-value.ts'
 import { doubtful, isExplained, readSeenHeld, refreshSeenHeld, type SeenHeld, withDoubts } from './lease/seen-held.ts'
 import { readTerms, rememberedTerms, termsLeft } from './lease/terms.ts'
 import { clearUp, type Expected } from './left-out.ts'
-import { hindrancesFrom, lostFrom, type Member, membersFrom, rostersFrom, termsOf } from './members.ts'
-import { decode, type Keys, keyRefusal, keysOf } from './names.ts'
-import { type Proposal, proposalsFrom } from './partitions/proposed.ts'
+import { hindrancesFrom, lostFrom, membersFrom, rostersFrom, termsOf } from './members.ts'
+import { decode, keyRefusal, keysOf } from './names.ts'
+import { proposalsFrom } from './partitions/proposed.ts'
 import { withReadiness } from './ready.ts'
 import { defaults, type Settings, settingsFrom } from './settings.ts'
 import { readFact } from './state/facts.ts'
 import { type InstanceFiles, localPartitions } from './state/instance.ts'
 import { type Local, localFacts, type Terms } from './state/local.ts'
 import { mustBeRenewable } from './state/twice.ts'
-
-/** What the cluster looks like: the same for whoever asks. */
-export interface Cluster {
-  readonly service: string
-  readonly keys: Keys
-  readonly registered: readonly Registered[]
-  readonly members: readonly Member[]
-  /** Which version of the roster everyone says: instance -> version. All compute the lowest. */
-  readonly rosters: ReadonlyMap<string, number>
-  /** Instances whose session is gone and that are not passing: name -> ModifyIndex of the member key that it left. */
-  readonly lost: ReadonlyMap<string, number>
-  /** Instances that say of themselves that they cannot take part: name -> why. */
-  readonly hindrances: ReadonlyMap<string, string>
-  /**
-   * L and G of everyone who takes part or has lost the session, and those that were left by whoever went otherwise: any of
-   * them may have had a lock.
-   */
-  readonly terms: readonly Terms[]
-  readonly partitions: ReadonlySet<string>
-  /** Keys below partition/ that are no partition's: somebody wrote them who did not know how an id is encoded. */
-  readonly foreign: readonly string[]
-  readonly locks: ReadonlyMap<string, Lock>
-  /** Partitions whose keys the agent that was asked refuses: through it nothing can be done for them. */
-  readonly unusable: ReadonlySet<string>
-  /** Restarts that people asked for and nobody has made yet: partition -> the key's ModifyIndex. */
-  readonly restarts: ReadonlyMap<string, number>
-  /** Consul's index of the last change of a document; null when there has never been one. */
-  readonly documents: number | null
-  readonly settings: Settings
-  /** Partitions that an instance gave up because of a check, and is not to have again yet. */
-  readonly coolDowns: ReadonlyMap<string, CoolDown>
-  /** What is wrong with `spec/settings`; null when nothing is. */
-  readonly settingsProblem: string | null
-  /** The epoch that the settings say, when a higher one was seen: see settings.ts. */
-  readonly fallenEpoch: number | null
-  /** Somebody has written a partition set; an empty one without this is no set at all. */
-  readonly defined: boolean
-  /** The index of the last change of the set or the settings; 0 when there was none. */
-  readonly revision: number
-  /** What definitions would remove, and nobody has applied: by instance. */
-  readonly proposals: ReadonlyMap<string, Proposal>
-  /** The highest ModifyIndex of what was read. */
-  readonly index: number
-}
 
 /** What one instance sees. Times are boot-clock ms. */
 export interface Snapshot extends Cluster {

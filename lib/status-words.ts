@@ -1,10 +1,11 @@
 /** The words of `status`: what is wrong, in one line that ends with the next step. Pure. */
+
+import type { Cluster } from './cluster.ts'
 import type { Trouble } from './consul/health.ts'
 import type { Session } from './consul/session.ts'
 import type { Member } from './members.ts'
 import { listed } from './plan-sentence.ts'
 import { shellWord } from './printable.ts'
-import type { Cluster } from './snapshot.ts'
 
 /** Why an instance is not passing, said of the instance. */
 export function troubleWords({ check, output }: Trouble, node: string): string {

@@ -2,6 +2,7 @@
 
 import { type Seen, seenChecks } from './checks/seen.ts'
 import { seconds } from './clock.ts'
+import type { Cluster } from './cluster.ts'
 import type { Consul } from './consul/http.ts'
 import { entriesAt, foldersBelow, trees } from './consul/kv.ts'
 import { isRefusal } from './consul/permission.ts'
@@ -14,7 +15,7 @@ import { type Pending, pendingIn, pendingWords } from './partitions/proposal.ts'
 import { byName } from './plan-sentence.ts'
 import { everything, parseReport, type Report } from './report.ts'
 import { type Assignment, assign } from './roster/assignment.ts'
-import { type Cluster, lookAtCluster } from './snapshot.ts'
+import { lookAtCluster } from './snapshot.ts'
 import { type Duty, dutyFrom } from './sources/duty.ts'
 import {
   absentWords,

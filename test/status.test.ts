@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { Cluster } from '../lib/cluster.ts'
 import type { Report } from '../lib/report.ts'
-import type { Cluster } from '../lib/snapshot.ts'
 import { knownServices, type PartitionStatus, readStatus, statusOf } from '../lib/status.ts'
 import { clusterOf, heldBy, locks, me, memberOne, other, registeredOne, third } from './fixtures/cluster.ts'
 import { fakeConsul } from './fixtures/consul.ts'

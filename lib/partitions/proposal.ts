@@ -4,12 +4,13 @@
  * definition is another one.
  */
 import { createHash } from 'node:crypto'
+import type { Cluster } from '../cluster.ts'
 import { base64, transact } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
 import type { Context } from '../context.ts'
 import type { Keys } from '../names.ts'
 import { byName, listed } from '../plan-sentence.ts'
-import type { Cluster, Snapshot } from '../snapshot.ts'
+import type { Snapshot } from '../snapshot.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import { refusedIds } from './new-ids.ts'
 import { type Proposal, proposedLine } from './proposed.ts'

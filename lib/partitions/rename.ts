@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock, seconds } from '../clock.ts'
+import type { Cluster } from '../cluster.ts'
 import type { Consul } from '../consul/http.ts'
 import { base64, entriesAt, transact } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
@@ -12,7 +13,7 @@ import { cautiousWait, cleanValue, type Lock, longestWait, takeoverWait } from '
 import type { Keys } from '../names.ts'
 import { mustBePartitions } from '../operator.ts'
 import { changeSettings, defaults, revisionBump, type Settings, settingsFrom } from '../settings.ts'
-import { type Cluster, lookAtCluster } from '../snapshot.ts'
+import { lookAtCluster } from '../snapshot.ts'
 import { keyRefused, mustBeAcceptable } from './new-ids.ts'
 import { partitionFrom } from './set.ts'
 
