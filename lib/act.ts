@@ -15,7 +15,7 @@ import { leaveTerms } from './lease/terms.ts'
 import { placeDocuments } from './partitions/documents.ts'
 import { leavesOut } from './partitions/new-ids.ts'
 import { definePartitions, removal } from './partitions/set.ts'
-import { partitionsDigest, type Step } from './plan.ts'
+import { partitionsDigest } from './plan.ts'
 import { killMembers, membersOf } from './process/containment.ts'
 import { probeOf, saysGone } from './process/gone.ts'
 import { restartAll } from './process/restart.ts'
@@ -28,6 +28,7 @@ import type { Snapshot } from './snapshot.ts'
 import { freeStarts } from './starts.ts'
 import { readFact, writeFact } from './state/facts.ts'
 import type { PartitionFiles } from './state/instance.ts'
+import type { Step } from './step.ts'
 
 /**
  * @throws Temporary when Consul or the state directory fails midway: the next look finds what is left to do. What was

@@ -8,7 +8,7 @@ import { destroySession, sessionName, sessionsOn } from './consul/session.ts'
 import { Temporary } from './errors.ts'
 import { tellLeft } from './events/instance.ts'
 import { memberValue } from './members.ts'
-import { plan, type Step } from './plan.ts'
+import { plan } from './plan.ts'
 import { removeHome } from './process/groups.ts'
 import { lookAndPlan, type Reconcile } from './reconcile.ts'
 import { assign } from './roster/assignment.ts'
@@ -16,6 +16,7 @@ import type { Snapshot } from './snapshot.ts'
 import { removeFact, writeFact } from './state/facts.ts'
 import { asOnlyHandler } from './state/handler-lock.ts'
 import { writeLeaving } from './state/left.ts'
+import type { Step } from './step.ts'
 
 export interface Leaving {
   readonly steps: readonly Step[]

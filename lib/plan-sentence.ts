@@ -1,7 +1,7 @@
 /** The plan in one English sentence, which is also the log line. */
 import { seconds } from './clock.ts'
-import type { Step } from './plan.ts'
 import type { Snapshot } from './snapshot.ts'
+import type { Step } from './step.ts'
 
 const most = 10
 

@@ -7,12 +7,12 @@ import { reason } from './errors.ts'
 import { debugLine } from './frame.ts'
 import { realNodeIn } from './lease/misplaced.ts'
 import { instanceName, keysOf } from './names.ts'
-import type { Step } from './plan.ts'
 import { lookAndPlan, type Reconcile, reconcile, rememberLooked } from './reconcile.ts'
 import { reportHindrance } from './report.ts'
 import type { Snapshot } from './snapshot.ts'
 import { elsewhere } from './state/handler-mark.ts'
 import { appendLog } from './state/log.ts'
+import type { Step } from './step.ts'
 
 /** What acting needs. The caller closes its Consul. */
 export function contextOf(program: string, here: ThisInstance): Reconcile {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import type { Step } from '../lib/plan.ts'
 import { byName, listed, sentence } from '../lib/plan-sentence.ts'
+import type { Step } from '../lib/step.ts'
 import { locks, me, other, snapshotOf, third } from './fixtures/cluster.ts'
 
 const snapshot = snapshotOf({

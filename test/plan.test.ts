@@ -3,9 +3,10 @@ import { describe, it } from 'node:test'
 import { inspect } from 'node:util'
 import { longestWait } from '../lib/lease/lock-value.ts'
 import type { Absence } from '../lib/members.ts'
-import { type Plan, partitionsDigest, plan, type Step } from '../lib/plan.ts'
+import { type Plan, partitionsDigest, plan } from '../lib/plan.ts'
 import { rosterVersion } from '../lib/roster/versions.ts'
 import type { Snapshot } from '../lib/snapshot.ts'
+import type { Step } from '../lib/step.ts'
 import {
   digest,
   heldBy,

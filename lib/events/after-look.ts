@@ -2,9 +2,9 @@
 import { isRegistered } from '../checks/catalog.ts'
 import { bootClock } from '../clock.ts'
 import type { Context } from '../context.ts'
-import type { Step } from '../plan.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { writeFact } from '../state/facts.ts'
+import type { Step } from '../step.ts'
 import { tellJoined, tellLost, tellRebalanced } from './instance.ts'
 
 export async function afterLook(context: Context, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {

@@ -2,10 +2,10 @@
 import { base64, transact, trees } from '../consul/kv.ts'
 import type { Context } from '../context.ts'
 import type { Definition, HookEvent } from '../definition/definition.ts'
-import type { Step } from '../plan.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { readFact, writeFact } from '../state/facts.ts'
 import type { InstanceFiles } from '../state/instance.ts'
+import type { Step } from '../step.ts'
 import { eventOf } from './event.ts'
 import { enqueue } from './queue.ts'
 

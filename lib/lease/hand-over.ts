@@ -10,12 +10,12 @@ import { tellsOfPartitions } from '../events/event.ts'
 import { tellReleased } from '../events/released.ts'
 import type { Keys } from '../names.ts'
 import { removal } from '../partitions/set.ts'
-import type { Step } from '../plan.ts'
 import { probeOf } from '../process/gone.ts'
 import { removeGroup } from '../process/groups.ts'
 import { forcedWords, notStopped, type Stop, stopAll } from '../process/stop.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { attempt, makeOwnDirectory, readFact, removeFact, writeFact } from '../state/facts.ts'
+import type { Step } from '../step.ts'
 import { cleanValue, disownedValue } from './lock-value.ts'
 
 /** The steps that begin with a stop. */

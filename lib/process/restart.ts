@@ -6,10 +6,10 @@
  */
 import { transactInBatches } from '../consul/batch.ts'
 import type { Context } from '../context.ts'
-import type { Step } from '../plan.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { removeFact, writeFact } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/instance.ts'
+import type { Step } from '../step.ts'
 import { probeOf } from './gone.ts'
 import { forcedWords, type Stop, stopAll } from './stop.ts'
 
