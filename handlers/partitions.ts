@@ -14,8 +14,8 @@ import { byHand, changeByHand, changes, concernedBy, documentFrom, type HandChan
 import { list } from '../lib/partitions/list.ts'
 import { mustBeAcceptable } from '../lib/partitions/new-ids.ts'
 import { readPartitions } from '../lib/partitions/set.ts'
-import { byName, listed } from '../lib/plan-sentence.ts'
 import { readAll } from '../lib/stdin.ts'
+import { byName, listed } from '../lib/text.ts'
 
 const actions: readonly string[] = ['list', ...changes, 'rename', 'sync', 'apply']
 

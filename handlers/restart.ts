@@ -8,9 +8,9 @@
 import { print, program } from '../lib/frame.ts'
 import { keysOf } from '../lib/names.ts'
 import { partitionArgs, waitLimit, withPartitions } from '../lib/operator.ts'
-import { listed } from '../lib/plan-sentence.ts'
 import { askForRestart, holdersFor, restarted } from '../lib/restart.ts'
 import { lookAtCluster } from '../lib/snapshot.ts'
+import { listed } from '../lib/text.ts'
 
 program({
   name: 'restart',

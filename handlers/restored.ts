@@ -7,9 +7,9 @@
  */
 import { print, program } from '../lib/frame.ts'
 import { consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/operator.ts'
-import { listed } from '../lib/plan-sentence.ts'
 import { restored, restoring } from '../lib/restored.ts'
 import { stateRoot } from '../lib/state/instance.ts'
+import { listed } from '../lib/text.ts'
 
 program({
   name: 'restored',

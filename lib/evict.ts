@@ -10,11 +10,11 @@ import { leaveTerms, longest } from './lease/terms.ts'
 import { termsOf } from './members.ts'
 import type { Keys } from './names.ts'
 import { partsOf } from './names.ts'
-import { listed } from './plan-sentence.ts'
 import { changeSettings } from './settings.ts'
 import { lookAtCluster } from './snapshot.ts'
 import type { Terms } from './state/local.ts'
 import { knownServices } from './status.ts'
+import { listed } from './text.ts'
 
 /** One instance, and the cluster as it was seen. */
 export interface Evicted {

@@ -2,9 +2,9 @@
 import type { Consul } from './consul/http.ts'
 import { print } from './frame.ts'
 import { mustBePartitions, type PartitionArgs, withPartitions } from './operator.ts'
-import { byName, listed } from './plan-sentence.ts'
 import { changeSettings } from './settings.ts'
 import { lookAtCluster } from './snapshot.ts'
+import { byName, listed } from './text.ts'
 
 export interface Hold {
   readonly service: string

@@ -2,14 +2,7 @@
 import { seconds } from './clock.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Step } from './step.ts'
-
-const most = 10
-
-/** "0, 1, 2 and 7 more" */
-export function listed(ids: readonly string[]): string {
-  const shown = ids.slice(0, most).join(', ')
-  return ids.length > most ? `${shown} and ${ids.length - most} more` : shown
-}
+import { byName, listed } from './text.ts'
 
 const clauses: Record<Step['do'], (ids: readonly string[], steps: readonly Step[]) => string> = {
   enter: () => 'takes part',
@@ -53,15 +46,4 @@ export function sentence(
   if (!snapshot.leaseRuns) parts.push('claims nothing while its lease does not run')
   const held = [...snapshot.locks.values()].filter(lock => lock.session !== null && lock.session === snapshot.session)
   return `${parts.length > 0 ? parts.join('; ') : 'nothing to do'}; held ${held.length} of ${snapshot.partitions.size}`
-}
-
-/** Numbers by size, everything else by name. */
-export function byName(a: string, b: string): number {
-  const [left, right] = [numberIn(a), numberIn(b)]
-  return left - right || (a < b ? -1 : a > b ? 1 : 0)
-}
-
-/** What is no number comes after all numbers. */
-function numberIn(text: string): number {
-  return /^\d{1,15}$/.test(text) ? Number(text) : Number.MAX_SAFE_INTEGER
 }

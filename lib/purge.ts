@@ -7,8 +7,8 @@ import type { Consul } from './consul/http.ts'
 import { type Entry, trees } from './consul/kv.ts'
 import { Permanent, Temporary } from './errors.ts'
 import { cautiousWait, longestWait, takeoverWait } from './lease/lock-value.ts'
-import { listed } from './plan-sentence.ts'
 import { lookAtCluster } from './snapshot.ts'
+import { listed } from './text.ts'
 
 /** A lock that was not given back, or is missing: who had it may run until its takeover wait is over. */
 interface Unclean {

@@ -7,8 +7,8 @@ import { base64, keysBelow } from './consul/kv.ts'
 import { Permanent, Temporary } from './errors.ts'
 import type { Keys } from './names.ts'
 import { mustBePartitions } from './operator.ts'
-import { listed } from './plan-sentence.ts'
 import { lookAtCluster } from './snapshot.ts'
+import { listed } from './text.ts'
 
 /** Who is to restart what: instance -> partitions. */
 export type Holders = ReadonlyMap<string, readonly string[]>

@@ -4,11 +4,11 @@ import type { Cluster } from './cluster.ts'
 import type { Consul } from './consul/http.ts'
 import { Permanent, Temporary } from './errors.ts'
 import type { Keys } from './names.ts'
-import { listed } from './plan-sentence.ts'
 import { changeSettings, defaults, epochOf, highestEpoch, type Settings, settingsFrom } from './settings.ts'
 import { lookAtCluster } from './snapshot.ts'
 import { readFact } from './state/facts.ts'
 import { identityOf, instanceFiles, localInstances, localPartitions } from './state/instance.ts'
+import { listed } from './text.ts'
 
 export interface Restored {
   readonly service: string

@@ -1,7 +1,8 @@
 /** How `status` prints a service: the whole page, or the one line of `--check`. Pure. */
-import { listed } from './plan-sentence.ts'
+
 import { isGood, type PartitionStatus, type Status } from './status.ts'
 import { table } from './table.ts'
+import { listed } from './text.ts'
 
 /** How many reasons of partitions stand on the one line. */
 const mostReasons = 3

@@ -4,8 +4,8 @@ import type { Cluster } from './cluster.ts'
 import type { Trouble } from './consul/health.ts'
 import type { Session } from './consul/session.ts'
 import type { Member } from './members.ts'
-import { listed } from './plan-sentence.ts'
 import { shellWord } from './printable.ts'
+import { listed } from './text.ts'
 
 /** Why an instance is not passing, said of the instance. */
 export function troubleWords({ check, output }: Trouble, node: string): string {

@@ -12,7 +12,6 @@ import type { Member } from './members.ts'
 import { decode } from './names.ts'
 import { isLeftOut, keyRefused, renameAdvice } from './partitions/new-ids.ts'
 import { type Pending, pendingIn, pendingWords } from './partitions/proposal.ts'
-import { byName } from './plan-sentence.ts'
 import { everything, parseReport, type Report } from './report.ts'
 import { type Assignment, assign } from './roster/assignment.ts'
 import { lookAtCluster } from './snapshot.ts'
@@ -29,6 +28,7 @@ import {
   tryingWords,
   unwrittenWords,
 } from './status-words.ts'
+import { byName } from './text.ts'
 
 export interface PartitionStatus {
   readonly partition: string

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { byName, listed, sentence } from '../lib/plan-sentence.ts'
+import { sentence } from '../lib/plan-sentence.ts'
 import type { Step } from '../lib/step.ts'
+import { byName, listed } from '../lib/text.ts'
 import { locks, me, other, snapshotOf, third } from './fixtures/cluster.ts'
 
 const snapshot = snapshotOf({

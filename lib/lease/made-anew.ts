@@ -4,9 +4,9 @@
  */
 import { entriesAt } from '../consul/kv.ts'
 import type { Context } from '../context.ts'
-import { listed } from '../plan-sentence.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { writeFact } from '../state/facts.ts'
+import { listed } from '../text.ts'
 import { isAsMade, readSeenHeld, seenHeldText, wiped } from './seen-held.ts'
 import type { Claim } from './takeover.ts'
 

@@ -1,6 +1,7 @@
 /** The partition set as people read it, and as JSON. */
-import { byName } from '../plan-sentence.ts'
+
 import { table } from '../table.ts'
+import { byName } from '../text.ts'
 import type { Partition } from './set.ts'
 
 export function list(unsorted: readonly Partition[], json: boolean): string | string[] {
