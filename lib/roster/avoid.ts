@@ -1,6 +1,7 @@
 /** Partitions that one member must not have: it gave them up because of a check. */
+
+import type { RosterMember } from './member.ts'
 import { hash, score } from './rendezvous.ts'
-import type { RosterMember } from './roster.ts'
 
 /**
  * The assignment with each avoided partition elsewhere: at the least loaded of the others if that leaves the roster as

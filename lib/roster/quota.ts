@@ -1,5 +1,5 @@
 /** How many partitions each member is to have. Quotas are fractions, targets are whole numbers. */
-import type { RosterMember } from './roster.ts'
+import type { RosterMember } from './member.ts'
 
 /** Decimal weights such as 0.1 add up only nearly: a quota that close to a whole number is one. */
 const nearly = 1e-9

@@ -1,19 +1,11 @@
 /** The roster: which member is to have which partition. Pure: the same for everyone who looks at the same snapshot. */
+
+import type { RosterMember } from './member.ts'
 import { quotas, targets } from './quota.ts'
 import { hash } from './rendezvous.ts'
 import { ask, distinct, type Lists, present, surplus } from './sticky.ts'
 
 const nobody = -1
-
-/** One member, as its key in Consul says. */
-export interface RosterMember {
-  /** Its name; no two members share one. */
-  readonly instance: string
-  /** Its share against the others': finite and above 0, which the definition's schema guarantees. */
-  readonly weight: number
-  /** The most it takes: a whole number, 0 or more; null when there is no such limit. */
-  readonly maxPartitions: number | null
-}
 
 /**
  * Partition id -> instance, for every partition that has one; one that fits nowhere (no members, or all at their

@@ -3,7 +3,8 @@
  * one by one: so each version that was ever released stays here, and everyone computes the lowest that anybody says.
  */
 import { avoiding, avoidingAsVersion1 } from './avoid.ts'
-import { type RosterMember, roster } from './roster.ts'
+import type { RosterMember } from './member.ts'
+import { roster } from './roster.ts'
 
 export interface RosterInput {
   readonly members: readonly RosterMember[]

@@ -5,7 +5,8 @@
  */
 import { constants, setPriority } from 'node:os'
 import { join } from 'node:path'
-import { type RosterMember, roster } from '../../lib/roster/roster.ts'
+import type { RosterMember } from '../../lib/roster/member.ts'
+import { roster } from '../../lib/roster/roster.ts'
 import { atMost, exactly, fresh, interleaved, median, type Progress, type Row, ratio, told } from './bench.ts'
 import type { Input, Times } from './roster/subject.ts'
 

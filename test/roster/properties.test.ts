@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type RosterMember, roster } from '../../lib/roster/roster.ts'
+import type { RosterMember } from '../../lib/roster/member.ts'
+import { roster } from '../../lib/roster/roster.ts'
 
 type Case = { members: RosterMember[]; partitions: string[]; holders: Map<string, string> }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { RosterMember } from '../../lib/roster/member.ts'
 import { best, hash } from '../../lib/roster/rendezvous.ts'
-import { type RosterMember, roster } from '../../lib/roster/roster.ts'
+import { roster } from '../../lib/roster/roster.ts'
 
 /** `a b*2 c<3`: members a, b of weight 2, c with maxPartitions 3. */
 function crew(text: string): RosterMember[] {

@@ -4,8 +4,9 @@
  * the same for each subject.
  */
 import { readFileSync } from 'node:fs'
+import type { RosterMember } from '../../../lib/roster/member.ts'
 import { best, hash } from '../../../lib/roster/rendezvous.ts'
-import { type RosterMember, roster } from '../../../lib/roster/roster.ts'
+import { roster } from '../../../lib/roster/roster.ts'
 
 export interface Input {
   readonly members: readonly RosterMember[]
