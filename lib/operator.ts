@@ -5,9 +5,9 @@ import { foldersBelow } from './consul/kv.ts'
 import { Permanent } from './errors.ts'
 import { debugLine } from './frame.ts'
 import { takeToken } from './instance-args.ts'
+import { knownServices } from './known-services.ts'
 import { keysOf } from './names.ts'
 import { printable } from './printable.ts'
-import { knownServices } from './status.ts'
 
 export const serviceArg = {
   service: { type: 'positional', description: 'the Consul service name', required: true },

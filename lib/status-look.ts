@@ -3,8 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Consul } from './consul/http.ts'
 import { explained } from './consul/leader.ts'
 import { reason, Temporary } from './errors.ts'
+import { knownServices } from './known-services.ts'
 import { waitLimit } from './operator.ts'
-import { knownServices, readStatus, type Status } from './status.ts'
+import { readStatus, type Status } from './status.ts'
 import { checkLine } from './status-page.ts'
 
 /**

@@ -4,7 +4,7 @@ import { type Seen, seenChecks } from './checks/seen.ts'
 import { seconds } from './clock.ts'
 import type { Cluster } from './cluster.ts'
 import type { Consul } from './consul/http.ts'
-import { entriesAt, foldersBelow, trees } from './consul/kv.ts'
+import { entriesAt, trees } from './consul/kv.ts'
 import { isRefusal } from './consul/permission.ts'
 import { type Session, sessionInfo, sessionName } from './consul/session.ts'
 import { cautiousWait, type Lock, takeoverWait } from './lease/lock-value.ts'
@@ -85,13 +85,6 @@ export interface Status {
   readonly pending: readonly Omit<Pending, 'proposals'>[]
   readonly instances: readonly InstanceStatus[]
   readonly partitions: readonly PartitionStatus[]
-}
-
-/** The services that watchbill keeps in this data center. */
-export async function knownServices(consul: Consul): Promise<string[]> {
-  const keys = await foldersBelow(consul, 'watchbill/')
-  const services = new Set(keys.flatMap(key => decode(key.split('/')[1] ?? '') ?? []))
-  return [...services].sort(byName)
 }
 
 export async function readStatus(consul: Consul, service: string): Promise<Status> {
@@ -201,6 +194,7 @@ function withChecks(service: string, status: NoDns, seen: Seen | undefined): NoD
 }
 
 type NoDns = Omit<PartitionStatus, 'dns'>
+
 type Words = Pick<PartitionStatus, 'state' | 'why'>
 
 /** What a partition is judged by. */
