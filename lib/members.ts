@@ -4,7 +4,6 @@ import { fieldsIn } from './consul/json.ts'
 import type { Entry } from './consul/kv.ts'
 import { type Definition, isTitle } from './definition/definition.ts'
 import { decode } from './names.ts'
-import { rosterVersion } from './roster/versions.ts'
 import type { Settings } from './settings.ts'
 
 /** Why an instance that takes part is assigned nothing; null when it is a member in full. */
@@ -167,3 +166,6 @@ export function termsOf(text: string | null): Omit<Member, 'instance' | 'session
     holds: value.holds === true,
   }
 }
+
+/** The version that this program says in its member key: the highest it can compute. */
+export const rosterVersion = 2

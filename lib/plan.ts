@@ -3,10 +3,10 @@
  * no network. Safety does not rest on the plan being right, but on the conditions that each step's transaction carries.
  */
 import { cautiousWait, type Lock, takeoverWait } from './lease/lock-value.ts'
+import { rosterVersion } from './members.ts'
 import { proposedLine } from './partitions/proposed.ts'
 import { sentence } from './plan-sentence.ts'
 import type { Assignment } from './roster/assignment.ts'
-import { rosterVersion } from './roster/versions.ts'
 import type { Snapshot } from './snapshot.ts'
 import { byTurn, freeStarts } from './starts.ts'
 import type { Local } from './state/local.ts'

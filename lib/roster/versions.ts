@@ -2,6 +2,8 @@
  * The versions of the roster. Instances agree on who has what only while all compute the same, and machines are upgraded
  * one by one: so each version that was ever released stays here, and everyone computes the lowest that anybody says.
  */
+
+import { rosterVersion } from '../members.ts'
 import { avoiding, avoidingAsVersion1 } from './avoid.ts'
 import type { RosterMember } from './member.ts'
 import { roster } from './roster.ts'
@@ -27,9 +29,6 @@ export const versions: readonly (readonly Rule[])[] = [
   [balanced, (assignment, { members, avoided }) => avoidingAsVersion1(assignment, members, avoided)],
   [balanced, (assignment, { members, avoided }) => avoiding(assignment, members, avoided)],
 ]
-
-/** The version that this program says in its member key: the highest it can compute. */
-export const rosterVersion = versions.length
 
 /** The lowest that anybody says, and never one that this program does not know. @param said by everyone that counts */
 export function agreedVersion(said: Iterable<number>, known = rosterVersion): number {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
+import { rosterVersion } from '../../lib/members.ts'
 import { assign } from '../../lib/roster/assignment.ts'
-import { agreedVersion, type Rule, rosterVersion, versions } from '../../lib/roster/versions.ts'
+import { agreedVersion, type Rule, versions } from '../../lib/roster/versions.ts'
 import { clusterOf, locks, memberOne } from '../fixtures/cluster.ts'
 
 type Some = Parameters<typeof assign>[0]
