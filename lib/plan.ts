@@ -9,7 +9,7 @@ import { sentence } from './plan-sentence.ts'
 import type { Assignment } from './roster/assignment.ts'
 import type { Snapshot } from './snapshot.ts'
 import { byTurn, freeStarts } from './starts.ts'
-import type { Local } from './state/local.ts'
+import { isActive, type Local } from './state/local.ts'
 import type { Step } from './step.ts'
 
 export interface Plan {
@@ -111,11 +111,6 @@ function decide(snapshot: Snapshot, assignment: Assignment, id: string): Step | 
 function unusable(id: string, local: Local | null): Step | null {
   if (local === null || !isActive(local)) return null
   return { do: 'stop', partition: id, why: 'the agent refuses its key' }
-}
-
-/** Something of this partition runs here, or an acquisition is written down. */
-export function isActive(local: Local): boolean {
-  return (local.acquisition ?? local.releasing) !== null || local.shepherd !== null || local.process !== null
 }
 
 /** Entering comes first. Until then only a lock that is seen in another instance's hands is given up. */

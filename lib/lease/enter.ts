@@ -8,9 +8,9 @@ import type { Context } from '../context.ts'
 import { Temporary } from '../errors.ts'
 import { memberValue } from '../members.ts'
 import { noteTwin } from '../own-troubles.ts'
-import { isActive } from '../plan.ts'
 import type { Snapshot } from '../snapshot.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
+import { isActive } from '../state/local.ts'
 import { Misplaced } from './misplaced.ts'
 
 /**

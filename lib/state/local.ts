@@ -158,3 +158,8 @@ function living(text: string | null) {
 function numberOf(text: string | null): number | null {
   return text !== null && /^\d+$/.test(text) ? Number(text) : null
 }
+
+/** Something of this partition runs here, or an acquisition is written down. */
+export function isActive(local: Local): boolean {
+  return (local.acquisition ?? local.releasing) !== null || local.shepherd !== null || local.process !== null
+}
