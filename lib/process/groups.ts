@@ -10,18 +10,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileS
 import { basename, dirname } from 'node:path'
 import { bootId } from '../clock.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
-import type { InstanceFiles, PartitionFiles } from '../state/instance.ts'
-
-/** What of an instance's files is needed. */
-type Place = Pick<InstanceFiles, 'directory' | 'groups'>
-
-/** Where the groups of one instance are made. */
-export interface Home {
-  /** Their directory; null when there are none. */
-  readonly directory: string | null
-  /** Why there are none, or whose the directory is, for people. */
-  readonly why: string
-}
+import type { PartitionFiles } from '../state/instance.ts'
+import { type Home, nameBelow, type Place, usable } from './group-home.ts'
 
 /** Where version 2 is mounted, and this process's own group there; null where it is not mounted. */
 export function ownGroup(): { readonly mount: string; readonly path: string } | null {
@@ -166,31 +156,6 @@ async function findHome(files: Place): Promise<Home> {
   if (!existsSync('/run/systemd/system')) return usable(`${own.mount}${own.path}`, files, "below the agent's own")
   const { systemdHome } = await import('./scope.ts')
   return systemdHome(own, files)
-}
-
-/** @param parent the directory that may be changed; it is not made: it may be a scope that is gone */
-export async function usable(parent: string, files: Pick<Place, 'directory'>, why: string): Promise<Home> {
-  const directory = nameBelow(parent, files)
-  try {
-    for (const path of [directory, `${directory}/shepherds`]) if (!existsSync(path)) mkdirSync(path)
-  } catch (error) {
-    return { directory: null, why: `${parent} cannot be used: ${(error as Error).message}` }
-  }
-  if (await canJoin(`${directory}/shepherds`)) return { directory, why }
-  return { directory: null, why: `${parent} cannot be used: no process of ours can be moved there` }
-}
-
-const nameBelow = (parent: string, { directory }: Pick<Place, 'directory'>) =>
-  `${parent}/watchbill.${basename(directory)}`
-
-/**
- * Tried, because modes do not tell: who moves a process must also be allowed to change the group that is above both its
- * old place and its new one.
- */
-async function canJoin(group: string): Promise<boolean> {
-  const { spawnSync } = await import('node:child_process')
-  const join = ['-c', 'printf 0 >"$1"', 'sh', `${group}/cgroup.procs`]
-  return spawnSync('/bin/sh', join, { stdio: 'ignore', timeout: 1000 }).status === 0
 }
 
 function read(file: string): string | null {

@@ -8,7 +8,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { InstanceFiles } from '../state/instance.ts'
-import { type Home, usable } from './groups.ts'
+import { type Home, usable } from './group-home.ts'
 import { randomMark } from './marks.ts'
 
 type Place = Pick<InstanceFiles, 'directory'>
