@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { asCalled } from '../process/caller.ts'
-import { type Fetch, type Fetched, type Fetching, late, mostBytes, textFrom } from './fetch.ts'
+import { type Fetch, type Fetched, type Fetching, late, mostBytes, textFrom } from './kind.ts'
 
 const runner = join(import.meta.dirname, 'run-module.mjs')
 

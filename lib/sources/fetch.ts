@@ -1,31 +1,9 @@
 /** Fetches a set from where its definition says, within its time limit. */
-import { seconds } from '../clock.ts'
 import type { Source, SourceFrom } from '../definition/definition.ts'
 import { fileShown } from '../definition/wording.ts'
 import { reason, Temporary } from '../errors.ts'
+import { type Fetched, type Fetching, late } from './kind.ts'
 
-export interface Fetched {
-  readonly text: string
-  /** What tells this answer from the next one, for `Fetching.validator`; null when the source has no such thing. */
-  readonly validator: string | null
-}
-
-export interface Fetching {
-  /** Of the last answer; null for fetching it whatever it is. */
-  readonly validator: string | null
-  /** Of a program or a module. */
-  readonly cwd: string
-  readonly environment: Readonly<Record<string, string>>
-}
-
-/** A fetcher. @returns null when nothing has changed since `validator`. @throws Error with the reason, one line */
-export type Fetch<Kind extends SourceFrom['kind']> = (
-  from: Extract<SourceFrom, { kind: Kind }>,
-  fetching: Fetching & { readonly limit: number },
-) => Promise<Fetched | null>
-
-/** Of an answer, bytes. */
-export const mostBytes = 64 * 1024 * 1024
 /** What a fetcher gets beyond its limit to end by itself, ms. */
 const slack = 2000
 
@@ -73,25 +51,10 @@ function noEnd(limit: number, signal: AbortSignal): Promise<never> {
   })
 }
 
-/** @param limit ms */
-export function late(limit: number): string {
-  return `no end within ${seconds(limit)}`
-}
-
 /** Without the query of a URL, and the arguments of a program: a secret may stand there. */
 function placeOf(from: SourceFrom): string {
   if (from.kind === 'command') return fileShown(from.command[0] as string)
   if (from.kind !== 'http') return fileShown(from.path)
   const { origin, pathname } = new URL(from.url)
   return `${origin}${pathname}`
-}
-
-/** @throws Error when it is too long, or not UTF-8 */
-export function textFrom(bytes: Uint8Array): string {
-  if (bytes.length > mostBytes) throw new Error(`it is longer than ${mostBytes} bytes`)
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    throw new Error('it is not UTF-8')
-  }
 }

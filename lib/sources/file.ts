@@ -1,6 +1,6 @@
 /** A set that stands in a file. Whoever writes it renames it into place: half a list of lines looks like a whole one. */
 import { readFile, stat } from 'node:fs/promises'
-import { type Fetch, mostBytes, textFrom } from './fetch.ts'
+import { type Fetch, mostBytes, textFrom } from './kind.ts'
 
 export const fetchFile: Fetch<'file'> = async ({ path }, { validator }) => {
   const about = await stat(path, { bigint: true })

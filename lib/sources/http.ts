@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { Agent, type Dispatcher, request } from 'undici'
 import type { SourceFrom } from '../definition/definition.ts'
-import { type Fetch, type Fetched, late, mostBytes, textFrom } from './fetch.ts'
+import { type Fetch, type Fetched, late, mostBytes, textFrom } from './kind.ts'
 
 type From = Extract<SourceFrom, { kind: 'http' }>
 type Answer = Dispatcher.ResponseData
