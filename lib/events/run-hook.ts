@@ -1,11 +1,11 @@
 /** Runs the commands of hooks. Each goes on by itself: whoever started it may be killed. */
 import type { Context } from '../context.ts'
 import type { Definition } from '../definition/definition.ts'
+import { commonEnvironment } from '../definition/environment.ts'
 import { expand } from '../definition/expand.ts'
 import { textOf } from '../output/tail.ts'
 import { parseProcess, stateOf } from '../process/identity.ts'
 import { launchAll } from '../process/launch.ts'
-import { commonEnvironment } from '../process/start.ts'
 import { readLine, removeFact, writeFact } from '../state/facts.ts'
 import type { Event } from './event.ts'
 

@@ -5,8 +5,8 @@
 import { spawn } from 'node:child_process'
 import type { Context } from '../context.ts'
 import type { Definition } from '../definition/definition.ts'
+import { inheritedEnvironment } from '../definition/environment.ts'
 import { expand, expandEnv } from '../definition/expand.ts'
-import { inheritedEnvironment } from './launch.ts'
 
 export interface Probe {
   readonly command: readonly string[]

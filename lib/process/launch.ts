@@ -4,15 +4,6 @@ import { callersLimit } from './caller.ts'
 
 const launcher = `${import.meta.dirname}/launch.sh`
 
-/** Only these of the agent's own variables reach what we start: a token in the agent's environment must not. */
-const inherited = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'USER', 'LOGNAME']
-
-export function inheritedEnvironment(): Record<string, string> {
-  return Object.fromEntries(
-    inherited.flatMap(name => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-  )
-}
-
 export interface Launch {
   /** Where `launched` and `output` go; the script's first argument. */
   readonly directory: string

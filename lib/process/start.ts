@@ -3,12 +3,13 @@ import { closeSync, existsSync, openSync } from 'node:fs'
 import { checkId, passPath } from '../checks/ids.ts'
 import { addressFrom } from '../consul/address.ts'
 import type { Definition } from '../definition/definition.ts'
-import { expand, expandEnv } from '../definition/expand.ts'
+import { commonEnvironment } from '../definition/environment.ts'
+import { expand } from '../definition/expand.ts'
 import { attempt, readFact, removeFact, writeFact } from '../state/facts.ts'
 import { instanceOf, type PartitionFiles } from '../state/instance.ts'
 import type { Home } from './group-home.ts'
 import { homeOf, joinFiles, makeGroup } from './groups.ts'
-import { inheritedEnvironment, launchAll } from './launch.ts'
+import { launchAll } from './launch.ts'
 import { asMark, randomMark } from './marks.ts'
 
 export interface Start {
@@ -28,6 +29,7 @@ export interface Start {
 }
 
 const shepherd = `${import.meta.dirname}/shepherd.sh`
+
 /** So many by one launcher: their arguments have to fit into a command line. */
 const atOnce = 32
 
@@ -117,22 +119,6 @@ export function environmentOf(definition: Definition, start: Start): Record<stri
     WATCHBILL_PAYLOAD: start.files.document,
     ...(definition.ready === 'confirm' ? { WATCHBILL_READY: start.files.ready } : {}),
     ...passUrls(definition, start),
-  }
-}
-
-/** The part of it that is the same for all partitions of an instance. */
-export function commonEnvironment(
-  { run }: Definition,
-  values: Readonly<Record<string, string>>,
-): Record<string, string> {
-  const { service = '', instance = '', version = '', node = '' } = values
-  return {
-    ...inheritedEnvironment(),
-    ...expandEnv(run.env, values),
-    WATCHBILL_SERVICE: service,
-    WATCHBILL_INSTANCE: instance,
-    WATCHBILL_VERSION: version,
-    WATCHBILL_NODE: node,
   }
 }
 
