@@ -8,7 +8,7 @@ import { keysOf } from '../names.ts'
 import { pointedAt } from '../sources/pointer.ts'
 import { readFact, writeFact } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/instance.ts'
-import type { Start } from './start.ts'
+import type { Start } from './shepherds.ts'
 
 /** How the status of a partition begins that has none: it is not tried again at every look. */
 export const noCommand = 'no command'
