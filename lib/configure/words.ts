@@ -2,12 +2,12 @@
 import type { Definition } from '../definition/definition.ts'
 import { instanceName, keyRefusal, keysOf } from '../names.ts'
 import { refusedIds, renameAdvice } from '../partitions/new-ids.ts'
-import { setUidProgram } from '../process/is-program.ts'
 import { type Agent, lacking, needs } from './agent.ts'
 import { missingPrograms } from './commands.ts'
 import type { Change } from './files.ts'
 import type { Release } from './release.ts'
 import type { Service } from './services.ts'
+import { setUidProgram } from './set-uid.ts'
 
 const done = { wrote: 'wrote', removed: 'removed', unchanged: 'unchanged' }
 const planned = { wrote: 'would write', removed: 'would remove', unchanged: 'unchanged' }

@@ -1,5 +1,4 @@
 import { accessSync, constants, statSync } from 'node:fs'
-import { commandsOf, type Definition } from '../definition/definition.ts'
 
 /** Whether it is a file that this user may run. */
 export function isProgram(file: string): boolean {
@@ -9,13 +8,4 @@ export function isProgram(file: string): boolean {
   } catch {
     return false
   }
-}
-
-/** The program of a definition that becomes another user, by its set-uid or set-gid bit; null when it does not. */
-export function setUidProgram({ run }: Definition): string | null {
-  const files = commandsOf(run).flatMap(([name = '']) => {
-    const places = name.includes('/') ? [name] : (process.env.PATH ?? '').split(':').map(folder => `${folder}/${name}`)
-    return places.find(isProgram) ?? []
-  })
-  return files.find(file => (statSync(file).mode & 0o6000) !== 0) ?? null
 }

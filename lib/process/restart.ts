@@ -11,7 +11,8 @@ import { removeFact, writeFact } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/instance.ts'
 import type { Step } from '../step.ts'
 import { probeOf } from './gone.ts'
-import { forcedWords, type Stop, stopAll } from './stop.ts'
+import { forcedWords, stopAll } from './stop.ts'
+import type { Stop } from './stop-shepherds.ts'
 
 export type Restart = Extract<Step, { do: 'restart' }>
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../clock.ts'
 import { membersOf } from '../process/containment.ts'
-import { notStopped, type Stop, StopFailed, stopAll } from '../process/stop.ts'
+import { notStopped, type Stop, StopFailed, stopShepherds, takeAway } from '../process/stop-shepherds.ts'
 import { readLine, removeFact } from '../state/facts.ts'
 import { type WorkerFiles, workerOf } from '../state/instance.ts'
 import { livingProcesses } from '../state/local.ts'
@@ -86,7 +86,8 @@ export async function endWorker(worker: WorkerFiles, how: readonly Pick<Stop, 'g
   const grace = Math.min(...how.map(({ grace }) => grace))
   const signal = how[0]?.signal ?? 'SIGTERM'
   const stop = { partition: 'the worker', files: worker, grace, signal }
-  await stopAll([stop], async () => {})
+  takeAway(stop)
+  await stopShepherds([stop], async () => {})
   exclusively(worker, () => {
     const living = livingProcesses(worker)
     // Another handler has started a new one meanwhile, and has forgotten before what the old one had.

@@ -22,7 +22,7 @@ export const breaks: readonly Break[] = [
   },
   {
     name: 'a lock is given back before its process is gone',
-    file: 'lib/process/stop.ts',
+    file: 'lib/process/stop-shepherds.ts',
     from: 'const gone = quiet.filter(stop => swept.has(stop) && isGone(stop) && probes.isGone(stop))',
     to: 'const gone = [...left]',
     fault: 'leave',

@@ -42,7 +42,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'released before the group is gone',
-    file: 'process/stop.ts',
+    file: 'process/stop-shepherds.ts',
     edits: [
       ['const quiet = left.filter(isQuiet)', 'const quiet = left'],
       ['swept.has(stop) && isGone(stop)', 'true'],
