@@ -7,10 +7,10 @@
  */
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { allOf, check, shown, verifies, type Wishes, withVerify } from '../lib/agent/command.ts'
-import { become, gossipKey, isDirectory, prepare } from '../lib/agent/run.ts'
-import { attempt } from '../lib/configure/install.ts'
-import { print, program } from '../lib/frame.ts'
+import { print, program } from '../lib/program/frame.ts'
+import { allOf, check, shown, verifies, type Wishes, withVerify } from '../lib/setup/agent/command.ts'
+import { become, gossipKey, isDirectory, prepare } from '../lib/setup/agent/run.ts'
+import { attempt } from '../lib/setup/install.ts'
 
 const levels = ['trace', 'debug', 'info', 'warn', 'err'] as const
 

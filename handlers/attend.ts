@@ -6,12 +6,12 @@
  * Never changes:  a lease; what another instance holds
  * Exits:          0 done, or nothing is due; 100 there is no definition; 111 the state directory is in the way
  */
-import { attend } from '../lib/attend.ts'
-import { duration } from '../lib/clock.ts'
-import { Permanent, reason } from '../lib/errors.ts'
-import { print, program } from '../lib/frame.ts'
-import { instanceArgs, thisInstance } from '../lib/instance-args.ts'
-import { contextOf } from '../lib/reconcile-once.ts'
+import { attend } from '../lib/attend/attend.ts'
+import { duration } from '../lib/base/clock.ts'
+import { Permanent, reason } from '../lib/base/errors.ts'
+import { print, program } from '../lib/program/frame.ts'
+import { instanceArgs, thisInstance } from '../lib/program/instance-args.ts'
+import { contextOf } from '../lib/program/once.ts'
 
 program({
   name: 'attend',

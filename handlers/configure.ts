@@ -6,8 +6,10 @@
  * Exits:          0 done, or nothing to do; 100 a definition is wrong, a directory may not be written to; 111 the agent
  *                 is away and --node is not given
  */
-import { configure, rendered, unconfigure } from '../lib/configure/configure.ts'
-import { servicesFrom } from '../lib/configure/services.ts'
+
+import { print, program } from '../lib/program/frame.ts'
+import { configure, rendered, unconfigure } from '../lib/setup/configure/configure.ts'
+import { servicesFrom } from '../lib/setup/configure/services.ts'
 import {
   agentLines,
   changeLine,
@@ -17,9 +19,8 @@ import {
   releaseLine,
   setUidLines,
   validatedLine,
-} from '../lib/configure/words.ts'
-import { unitFits } from '../lib/doctor/gather/machine.ts'
-import { print, program } from '../lib/frame.ts'
+} from '../lib/setup/configure/words.ts'
+import { unitFits } from '../lib/setup/doctor/gather/machine.ts'
 
 program({
   name: 'configure',

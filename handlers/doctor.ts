@@ -6,10 +6,10 @@
  * Exits:          0, warnings or not; 100 when something is unsafe; 111 when Consul is away: then little can be said
  */
 import { resolve } from 'node:path'
-import { examine, lineOf } from '../lib/doctor/checks.ts'
-import { gather } from '../lib/doctor/gather.ts'
-import { exit, print, program } from '../lib/frame.ts'
-import { consulArgs, jsonArg, withConsul } from '../lib/operator.ts'
+import { exit, print, program } from '../lib/program/frame.ts'
+import { consulArgs, jsonArg, withConsul } from '../lib/program/operator.ts'
+import { examine, lineOf } from '../lib/setup/doctor/checks.ts'
+import { gather } from '../lib/setup/doctor/gather.ts'
 
 program({
   name: 'doctor',

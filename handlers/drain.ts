@@ -5,12 +5,12 @@
  * Never changes:  a lock or a process: the instance itself hands over
  * Exits:          0 done, or nothing to do
  */
-import { Permanent } from '../lib/errors.ts'
-import { print, program } from '../lib/frame.ts'
-import { keysOf } from '../lib/names.ts'
-import { consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/operator.ts'
-import { changeSettings, type Settings } from '../lib/settings.ts'
-import { readStatus } from '../lib/status.ts'
+import { Permanent } from '../lib/base/errors.ts'
+import { keysOf } from '../lib/base/names.ts'
+import { changeSettings, type Settings } from '../lib/keys/settings.ts'
+import { readStatus } from '../lib/operate/status/status.ts'
+import { print, program } from '../lib/program/frame.ts'
+import { consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/program/operator.ts'
 
 program({
   name: 'drain',

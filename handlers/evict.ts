@@ -5,12 +5,13 @@
  * Never changes:  a lock: each of the dead one's is taken over after its takeover wait
  * Exits:          0 done
  */
+
+import { Permanent } from '../lib/base/errors.ts'
 import type { Consul } from '../lib/consul/http.ts'
-import { Permanent } from '../lib/errors.ts'
-import { type Eviction, evict, evictionLine, instanceEviction, nodeEviction } from '../lib/evict.ts'
-import { print, program } from '../lib/frame.ts'
-import { confirm, consulArgs, jsonArg, mustKnow, withConsul } from '../lib/operator.ts'
-import { lookAtCluster } from '../lib/snapshot.ts'
+import { lookAtCluster } from '../lib/look/snapshot.ts'
+import { type Eviction, evict, evictionLine, instanceEviction, nodeEviction } from '../lib/operate/evict.ts'
+import { print, program } from '../lib/program/frame.ts'
+import { confirm, consulArgs, jsonArg, mustKnow, withConsul } from '../lib/program/operator.ts'
 
 program({
   name: 'evict',

@@ -5,11 +5,11 @@
  * Never changes:  anything in Consul but its session's time to live, and its member key to leaving when it cannot write
  * Exits:          0 passing: Consul answered, or the lease runs; 2 critical: the lease is over and nothing runs
  */
-import { duration } from '../lib/clock.ts'
-import { Permanent } from '../lib/errors.ts'
-import { print, program } from '../lib/frame.ts'
-import { answerLimit, guard } from '../lib/guard.ts'
-import { instanceArgs, thisInstance } from '../lib/instance-args.ts'
+import { duration } from '../lib/base/clock.ts'
+import { Permanent } from '../lib/base/errors.ts'
+import { answerLimit, guard } from '../lib/guard/guard.ts'
+import { print, program } from '../lib/program/frame.ts'
+import { instanceArgs, thisInstance } from '../lib/program/instance-args.ts'
 
 program({
   name: 'guard',
@@ -23,7 +23,7 @@ program({
     const here = thisInstance(args)
     const { code, sentence, reconcileAfter, mustAttend, syncAfter } = await guard(here, interval)
     if (reconcileAfter !== null || mustAttend || syncAfter !== null) {
-      const { startDetached } = await import('../lib/detached.ts') // most ticks start nothing
+      const { startDetached } = await import('../lib/process/beside.ts') // most ticks start nothing
       if (reconcileAfter !== null) startDetached('reconcile', here, '--after', String(reconcileAfter))
       if (mustAttend) startDetached('attend', here, '--window', args.interval)
       if (syncAfter !== null) startDetached('sync', here, '--after', String(syncAfter))

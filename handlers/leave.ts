@@ -6,15 +6,15 @@
  * Exits:          0 everything is stopped and given back
  */
 
-import { attend } from '../lib/attend.ts'
-import { acceptedDefinition } from '../lib/definition/cached.ts'
-import { Permanent } from '../lib/errors.ts'
-import { print, program } from '../lib/frame.ts'
-import { thisInstance } from '../lib/instance-args.ts'
-import { leave, leavingSteps } from '../lib/leave.ts'
-import { consulArgs, jsonArg, serviceArg } from '../lib/operator.ts'
-import { contextOf } from '../lib/reconcile-once.ts'
-import { identityOf, instanceFiles, localInstances, stateRoot } from '../lib/state/instance.ts'
+import { attend } from '../lib/attend/attend.ts'
+import { Permanent } from '../lib/base/errors.ts'
+import { leave, leavingSteps } from '../lib/operate/leave.ts'
+import { print, program } from '../lib/program/frame.ts'
+import { thisInstance } from '../lib/program/instance-args.ts'
+import { contextOf } from '../lib/program/once.ts'
+import { consulArgs, jsonArg, serviceArg } from '../lib/program/operator.ts'
+import { acceptedDefinition } from '../lib/state/definition.ts'
+import { identityOf, instanceFiles, localInstances, stateRoot } from '../lib/state/paths.ts'
 
 const limit = 600_000
 

@@ -5,11 +5,12 @@
  * Never changes:  what another holder has; services and their partitions
  * Exits:          as the command does, 128+n for a signal; 1, or -E, not to be had in time; 111 lost, or it ran too long
  */
-import { print, program, remark } from '../lib/frame.ts'
+
 import { lock } from '../lib/lock/lock.ts'
 import { nameToList, orderFrom } from '../lib/lock/order.ts'
-import { consulArgs, jsonArg, withConsul } from '../lib/operator.ts'
-import { runBelowInit } from '../lib/process/init.ts'
+import { runBelowInit } from '../lib/machine/init.ts'
+import { print, program, remark } from '../lib/program/frame.ts'
+import { consulArgs, jsonArg, withConsul } from '../lib/program/operator.ts'
 
 program({
   name: 'lock',

@@ -6,14 +6,14 @@
  * Exits:          0; 100 nothing of it is on this machine: the line says where it runs
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { Permanent } from '../lib/base/errors.ts'
 import type { Consul } from '../lib/consul/http.ts'
-import { Permanent } from '../lib/errors.ts'
-import { printBytes, program, remark } from '../lib/frame.ts'
-import { consulArgs, mustBePartitions, mustKnow, serviceArg, withConsul } from '../lib/operator.ts'
-import { outputHere } from '../lib/output/here.ts'
-import { printed, printedSince } from '../lib/output/printed.ts'
-import { stateRoot } from '../lib/state/instance.ts'
-import { readStatus } from '../lib/status.ts'
+import { outputHere } from '../lib/operate/output/here.ts'
+import { printed, printedSince } from '../lib/operate/output/printed.ts'
+import { readStatus } from '../lib/operate/status/status.ts'
+import { printBytes, program, remark } from '../lib/program/frame.ts'
+import { consulArgs, mustBePartitions, mustKnow, serviceArg, withConsul } from '../lib/program/operator.ts'
+import { stateRoot } from '../lib/state/paths.ts'
 
 const days = 24 * 3_600_000
 /** How often --follow looks, ms. */

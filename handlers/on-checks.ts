@@ -6,10 +6,10 @@
  * Exits:          0 done, or no check of this instance changed; 100 stdin or the definition is wrong; 111 Consul is away
  */
 import { checksDigest } from '../lib/consul/watch.ts'
-import type { ThisInstance } from '../lib/context.ts'
-import { program } from '../lib/frame.ts'
+import { program } from '../lib/program/frame.ts'
+import { handlerDeadline, onWatch, watchArgs } from '../lib/program/watch-handler.ts'
 import { appendLog } from '../lib/state/log.ts'
-import { handlerDeadline, onWatch, watchArgs } from '../lib/watch-handler.ts'
+import type { ThisInstance } from '../lib/state/self.ts'
 
 function logChecks({ instance, files }: ThisInstance, _gone: readonly string[], come: readonly string[]): boolean {
   for (const check of come) appendLog(files.log, `${instance} on-checks: check ${check}`)
@@ -19,8 +19,8 @@ function logChecks({ instance, files }: ThisInstance, _gone: readonly string[], 
 /** The checks of partitions are no matter of who takes part: they are looked after, and their reactions fire. */
 async function attendNow(here: ThisInstance): Promise<string> {
   const [{ attendSoon }, { startDetached }] = await Promise.all([
-    import('../lib/attend.ts'),
-    import('../lib/detached.ts'),
+    import('../lib/attend/attend.ts'),
+    import('../lib/process/beside.ts'),
   ])
   attendSoon(here)
   startDetached('attend', here)

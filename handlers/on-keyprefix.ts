@@ -6,12 +6,13 @@
  * Never changes:  what another instance holds
  * Exits:          0 done, or nothing changed; 100 stdin or the definition is wrong; 111 Consul is away
  */
+
+import { keysOf } from '../lib/base/names.ts'
 import { keyprefixDigest } from '../lib/consul/watch.ts'
-import type { ThisInstance } from '../lib/context.ts'
-import { program } from '../lib/frame.ts'
-import { keysOf } from '../lib/names.ts'
+import { program } from '../lib/program/frame.ts'
+import { handlerDeadline, onWatch, watchArgs } from '../lib/program/watch-handler.ts'
 import { removeFact } from '../lib/state/facts.ts'
-import { handlerDeadline, onWatch, watchArgs } from '../lib/watch-handler.ts'
+import type { ThisInstance } from '../lib/state/self.ts'
 
 program({
   name: 'on-keyprefix',

@@ -6,10 +6,10 @@
  * Exits:          0 done, or nothing changed; 100 stdin or the definition is wrong; 111 Consul is away
  */
 import { healthyLine, isHealthy, serviceDigest } from '../lib/consul/watch.ts'
-import type { ThisInstance } from '../lib/context.ts'
-import { program } from '../lib/frame.ts'
+import { program } from '../lib/program/frame.ts'
+import { handlerDeadline, onWatch, watchArgs } from '../lib/program/watch-handler.ts'
 import { readFact } from '../lib/state/facts.ts'
-import { handlerDeadline, onWatch, watchArgs } from '../lib/watch-handler.ts'
+import type { ThisInstance } from '../lib/state/self.ts'
 
 /** Healthy instances that only came: each says so in spec/joined when it takes part, and until then nobody has to look. */
 function concerns({ instance, files }: ThisInstance, gone: readonly string[], come: readonly string[]): boolean {

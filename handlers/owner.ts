@@ -5,10 +5,10 @@
  * Never changes:  anything
  * Exits:          0 and the instance; 1 when nobody has it
  */
-import { Permanent } from '../lib/errors.ts'
-import { exit, print, program } from '../lib/frame.ts'
-import { consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/operator.ts'
-import { readStatus } from '../lib/status.ts'
+import { Permanent } from '../lib/base/errors.ts'
+import { readStatus } from '../lib/operate/status/status.ts'
+import { exit, print, program } from '../lib/program/frame.ts'
+import { consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/program/operator.ts'
 
 program({
   name: 'owner',

@@ -6,16 +6,23 @@
  * Exits:          0 done, or nothing to do; 1 a partition that was to be removed is none; 111 also when what was fetched is refused
  */
 import { readFileSync } from 'node:fs'
-import { Permanent, reason } from '../lib/errors.ts'
-import { exit, print, program } from '../lib/frame.ts'
-import { encode, keysOf } from '../lib/names.ts'
-import { consulArgs, jsonArg, mustKnow, serviceArg, waitLimit, withConsul } from '../lib/operator.ts'
-import { byHand, changeByHand, changes, concernedBy, documentFrom, type HandChange } from '../lib/partitions/by-hand.ts'
-import { list } from '../lib/partitions/list.ts'
-import { mustBeAcceptable } from '../lib/partitions/new-ids.ts'
-import { readPartitions } from '../lib/partitions/set.ts'
-import { readAll } from '../lib/stdin.ts'
-import { byName, listed } from '../lib/text.ts'
+import { Permanent, reason } from '../lib/base/errors.ts'
+import { encode, keysOf } from '../lib/base/names.ts'
+import { byName, listed } from '../lib/base/text.ts'
+import { mustBeAcceptable } from '../lib/keys/new-ids.ts'
+import { readPartitions } from '../lib/keys/partition-set.ts'
+import {
+  byHand,
+  changeByHand,
+  changes,
+  concernedBy,
+  documentFrom,
+  type HandChange,
+} from '../lib/operate/partitions/by-hand.ts'
+import { list } from '../lib/operate/partitions/list.ts'
+import { exit, print, program } from '../lib/program/frame.ts'
+import { consulArgs, jsonArg, mustKnow, serviceArg, waitLimit, withConsul } from '../lib/program/operator.ts'
+import { readAll } from '../lib/program/stdin.ts'
 
 const actions: readonly string[] = ['list', ...changes, 'rename', 'sync', 'apply']
 
@@ -55,12 +62,12 @@ program({
         return say(args.json ? JSON.stringify({ service, said }) : said)
       }
       if (action === 'rename') {
-        const { renamed } = await import('../lib/partitions/rename.ts')
+        const { renamed } = await import('../lib/operate/partitions/rename.ts')
         const done = await renamed(consul, service, ids, { limit: waitLimit(args.wait), dryRun })
         return say(args.json ? JSON.stringify({ service, said: done }) : done)
       }
       if (action === 'apply') {
-        const { apply } = await import('../lib/partitions/apply.ts')
+        const { apply } = await import('../lib/operate/partitions/apply.ts')
         const done = await apply(consul, service, ids, { limit: waitLimit(args.wait), dryRun })
         return say(args.json ? JSON.stringify({ service, said: done }) : done)
       }

@@ -5,8 +5,8 @@
  * Never changes:  anything else
  * Exits:          0 said; 100 there is no such check here; 111 the agent is away
  */
-import { sayArgs, sayHow } from '../lib/checks/say.ts'
-import { program } from '../lib/frame.ts'
+import { sayArgs, sayHow } from '../lib/operate/say.ts'
+import { program } from '../lib/program/frame.ts'
 
 program({
   name: 'pass',

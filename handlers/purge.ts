@@ -5,9 +5,10 @@
  * Never changes:  anything while an instance is there, a lock is held, or whoever had one may still run
  * Exits:          0 done; 100 it is not gone
  */
-import { print, program, remark } from '../lib/frame.ts'
-import { confirm, consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/operator.ts'
-import { purge, purgeable } from '../lib/purge.ts'
+
+import { purge, purgeable } from '../lib/operate/purge.ts'
+import { print, program, remark } from '../lib/program/frame.ts'
+import { confirm, consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/program/operator.ts'
 
 program({
   name: 'purge',

@@ -5,10 +5,10 @@
  * Never changes:  what another instance holds
  * Exits:          0 done, or nothing to do; 100 the definition is wrong; 111 Consul is away
  */
-import { print, program } from '../lib/frame.ts'
-import { afterArg, dryRunArg, instanceArgs, thisInstance, waitFirst } from '../lib/instance-args.ts'
-import { reconcileOnce } from '../lib/reconcile-once.ts'
-import { handlerDeadline } from '../lib/watch-handler.ts'
+import { print, program } from '../lib/program/frame.ts'
+import { afterArg, dryRunArg, instanceArgs, thisInstance, waitFirst } from '../lib/program/instance-args.ts'
+import { reconcileOnce } from '../lib/program/once.ts'
+import { handlerDeadline } from '../lib/program/watch-handler.ts'
 
 program({
   name: 'reconcile',

@@ -5,12 +5,13 @@
  * Never changes:  a lock, a token, a process: the holder restarts its own, and keeps the lock
  * Exits:          0 the old processes are gone; 100 nobody runs one, and then nothing is done; 111 the wait is over
  */
-import { print, program } from '../lib/frame.ts'
-import { keysOf } from '../lib/names.ts'
-import { partitionArgs, waitLimit, withPartitions } from '../lib/operator.ts'
-import { askForRestart, holdersFor, restarted } from '../lib/restart.ts'
-import { lookAtCluster } from '../lib/snapshot.ts'
-import { listed } from '../lib/text.ts'
+
+import { keysOf } from '../lib/base/names.ts'
+import { listed } from '../lib/base/text.ts'
+import { lookAtCluster } from '../lib/look/snapshot.ts'
+import { askForRestart, holdersFor, restarted } from '../lib/operate/restart.ts'
+import { print, program } from '../lib/program/frame.ts'
+import { partitionArgs, waitLimit, withPartitions } from '../lib/program/operator.ts'
 
 program({
   name: 'restart',

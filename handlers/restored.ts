@@ -5,11 +5,12 @@
  * Never changes:  a lock or a process
  * Exits:          0 done; 100 something runs, or may run
  */
-import { print, program } from '../lib/frame.ts'
-import { consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/operator.ts'
-import { restored, restoring } from '../lib/restored.ts'
-import { stateRoot } from '../lib/state/instance.ts'
-import { listed } from '../lib/text.ts'
+
+import { listed } from '../lib/base/text.ts'
+import { restored, restoring } from '../lib/operate/restored.ts'
+import { print, program } from '../lib/program/frame.ts'
+import { consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/program/operator.ts'
+import { stateRoot } from '../lib/state/paths.ts'
 
 program({
   name: 'restored',

@@ -6,11 +6,12 @@
  * Exits:          0; with --check 1 unless all is as it should be; with --wait 111 when the time is over: until then
  *                 Consul may be away, and the service unknown
  */
-import { exit, print, program } from '../lib/frame.ts'
-import { consulArgs, jsonArg, mustKnow, withConsul } from '../lib/operator.ts'
-import type { Status } from '../lib/status.ts'
-import { look, lookUntilWell } from '../lib/status-look.ts'
-import { checkLine, page } from '../lib/status-page.ts'
+
+import { look, lookUntilWell } from '../lib/operate/status/look.ts'
+import { checkLine, page } from '../lib/operate/status/page.ts'
+import type { Status } from '../lib/operate/status/status.ts'
+import { exit, print, program } from '../lib/program/frame.ts'
+import { consulArgs, jsonArg, mustKnow, withConsul } from '../lib/program/operator.ts'
 
 program({
   name: 'status',

@@ -5,10 +5,10 @@
  * Never changes:  a process, a lock that is there; anything, when what it fetched cannot be believed
  * Exits:          0 done, or another instance fetches; 111 Consul is away. A source that fails is told in `status`
  */
-import { reason } from '../lib/errors.ts'
-import { print, program } from '../lib/frame.ts'
-import { afterArg, instanceArgs, thisInstance, waitFirst } from '../lib/instance-args.ts'
-import { contextOf } from '../lib/reconcile-once.ts'
+import { reason } from '../lib/base/errors.ts'
+import { print, program } from '../lib/program/frame.ts'
+import { afterArg, instanceArgs, thisInstance, waitFirst } from '../lib/program/instance-args.ts'
+import { contextOf } from '../lib/program/once.ts'
 import { sync } from '../lib/sources/sync.ts'
 
 program({

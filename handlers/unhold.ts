@@ -5,9 +5,10 @@
  * Never changes:  a lock or a process: who is to have them takes and starts them
  * Exits:          0 done, or nothing to do; 100 one of them is no partition, and then nothing is changed
  */
-import { program } from '../lib/frame.ts'
-import { holdProgram } from '../lib/hold.ts'
-import { partitionArgs } from '../lib/operator.ts'
+
+import { holdProgram } from '../lib/operate/hold.ts'
+import { program } from '../lib/program/frame.ts'
+import { partitionArgs } from '../lib/program/operator.ts'
 
 program({
   name: 'unhold',

@@ -3,7 +3,7 @@
  * watchbill <program> [arguments]: node handlers/<program>.ts, from wherever this package stands.
  *
  * Plain JavaScript that old Nodes can read, from 12.20 on: one before 22.19 runs the program with the Node that `npm ci`
- * brought, or says what is needed. This process becomes the program; below node_modules with lib/typescript.mjs, since
+ * brought, or says what is needed. This process becomes the program; below node_modules with lib/program/typescript.mjs, since
  * Node's own reader of TypeScript refuses files there. Where Node cannot do that (before 22.15) it is a process of its own:
  * signals go through to it, and its exit code comes back.
  * Exits: as the program does; 0 after the list of programs; 100 when there is no such program, or no Node to run it
@@ -66,7 +66,7 @@ function remedy() {
 
 /** What Node needs to read TypeScript where this package stands. */
 function reader() {
-  const file = join(handlers, '../lib/typescript.mjs')
+  const file = join(handlers, '../lib/program/typescript.mjs')
   if (!isInstalled()) return []
   return ['--disable-warning=ExperimentalWarning', '--import', pathToFileURL(file).href]
 }

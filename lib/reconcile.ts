@@ -1,28 +1,28 @@
 /** One handler's whole run: look, decide, act, look again until there is nothing left to do. */
 
 import { existsSync } from 'node:fs'
-import { bootClock, bootId } from './clock.ts'
-import type { Context } from './context.ts'
-import { acceptedDefinition, currentDefinition } from './definition/cached.ts'
-import { Permanent, reason } from './errors.ts'
-import { readFree, writeFree } from './lease/free.ts'
-import { instanceLease } from './lease/lease.ts'
-import { renew } from './lease/renew.ts'
-import { seenHeldText } from './lease/seen-held.ts'
-import { termsText } from './lease/terms.ts'
-import { ownTroubles } from './own-troubles.ts'
-import { type Plan, plan } from './plan.ts'
-import { writeReport } from './report.ts'
+import { drainClosed } from './act/drain-closed.ts'
+import { ownTroubles } from './act/own-troubles.ts'
+import { renew } from './act/renew.ts'
+import { writeReport } from './act/report.ts'
+import { bootClock, bootId } from './base/clock.ts'
+import { Permanent, reason } from './base/errors.ts'
+import { defaults, restoreEpoch, type Settings, settingsFrom } from './keys/settings.ts'
+import { termsText } from './keys/terms.ts'
+import { readFree, writeFree } from './look/free.ts'
+import { seenHeldText } from './look/seen-held.ts'
+import { type Snapshot, takeSnapshot } from './look/snapshot.ts'
+import { type Plan, plan } from './plan/plan.ts'
+import type { Step } from './plan/step.ts'
 import { assign } from './roster/assignment.ts'
-import { defaults, restoreEpoch, type Settings, settingsFrom } from './settings.ts'
-import { type Snapshot, takeSnapshot } from './snapshot.ts'
+import { acceptedDefinition, currentDefinition } from './state/definition.ts'
 import { readFact, writeFact } from './state/facts.ts'
 import { asOnlyHandler } from './state/handler-lock.ts'
-import { enterState, type InstanceFiles } from './state/instance.ts'
+import { instanceLease } from './state/lease.ts'
 import { hasLeft } from './state/left.ts'
 import { localFacts } from './state/local.ts'
-import type { Step } from './step.ts'
-import { drainClosed } from './worker/closed.ts'
+import { enterState, type InstanceFiles } from './state/paths.ts'
+import type { Context } from './state/self.ts'
 
 export interface Reconcile extends Context {
   readonly service: string
@@ -98,7 +98,7 @@ async function raiseEpoch(run: Reconcile, { keys, settings: { epoch }, fallenEpo
 /** What was started is registered and its hooks run at once, not only after the guard's next tick. */
 async function attendAfterwards(run: Reconcile): Promise<void> {
   if (readFact(run.files.checksDue) === null && readFact(run.files.eventsDue) === null) return
-  const { startDetached } = await import('./detached.ts')
+  const { startDetached } = await import('./process/beside.ts')
   startDetached('attend', run)
 }
 
@@ -107,13 +107,13 @@ async function attendAfterwards(run: Reconcile): Promise<void> {
  * first, and is looked at at once: the takeover wait counts from there, and must not begin after a slow stop.
  */
 async function carryOut(run: Reconcile, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
-  const { act } = await import('./act.ts')
+  const { act } = await import('./act/act.ts')
   const disowned = steps.filter(step => step.do === 'disown')
   await act(run, snapshot, disowned.length > 0 ? disowned : steps)
 }
 
 async function passOnDocuments(run: Reconcile, snapshot: Snapshot): Promise<boolean> {
-  const { passOn } = await import('./partitions/documents.ts')
+  const { passOn } = await import('./act/documents.ts')
   return passOn(run, snapshot)
 }
 
@@ -123,12 +123,12 @@ function wantsEvents({ definition: { hooks, register, checks } }: Snapshot): boo
 
 /** What goes wrong with hooks must not keep anybody from working. */
 async function tellHooks(run: Reconcile, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
-  const { afterLook } = await import('./events/after-look.ts')
+  const { afterLook } = await import('./act/after-look.ts')
   await afterLook(run, snapshot, steps).catch(error => run.log(`hooks: ${reason(error)}`))
 }
 
 async function awaitRelease(run: Reconcile, snapshot: Snapshot, until: number): Promise<boolean> {
-  const { released } = await import('./lease/incoming.ts')
+  const { released } = await import('./act/incoming.ts')
   return released(run, snapshot, until)
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { bootClock, bootId, duration, seconds } from '../lib/clock.ts'
+import { bootClock, bootId, duration, seconds } from '../lib/base/clock.ts'
 
 describe('duration', () => {
   const good: [string, number][] = [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Cluster } from '../lib/cluster.ts'
-import { evict, evictionLine, instanceEviction, nodeEviction } from '../lib/evict.ts'
+import type { Cluster } from '../lib/look/cluster.ts'
+import { evict, evictionLine, instanceEviction, nodeEviction } from '../lib/operate/evict.ts'
 import { clusterOf, heldBy, locks, me, memberOne, other, registeredOne } from './fixtures/cluster.ts'
 import { fakeConsul } from './fixtures/consul.ts'
 

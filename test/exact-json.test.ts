@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { parseExact, rawNumber } from '../lib/exact-json.ts'
+import { parseExact, rawNumber } from '../lib/base/exact-json.ts'
 import { runs } from './model/runs.ts'
 
 describe('JSON that is handed on', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { clearUp, lackingInstances, lackingKeys } from '../lib/left-out.ts'
+import { clearUp, lackingInstances, lackingKeys } from '../lib/look/complete.ts'
 import { clusterOf, locks, me, memberOne, other, registeredOne } from './fixtures/cluster.ts'
 import { fakeConsul } from './fixtures/consul.ts'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { decode, encode, idRefusal, instanceName, keyRefusal, keysOf, lockKeysOf, safeId } from '../lib/base/names.ts'
 import { unwritten } from '../lib/consul/kv.ts'
-import { decode, encode, idRefusal, instanceName, keyRefusal, keysOf, lockKeysOf, safeId } from '../lib/names.ts'
 import { newestRefuses } from './fixtures/key-rule.ts'
 
 const samples: [string, string][] = [

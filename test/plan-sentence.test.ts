@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { sentence } from '../lib/plan-sentence.ts'
-import type { Step } from '../lib/step.ts'
-import { byName, listed } from '../lib/text.ts'
+import { byName, listed } from '../lib/base/text.ts'
+import { sentence } from '../lib/plan/sentence.ts'
+import type { Step } from '../lib/plan/step.ts'
 import { locks, me, other, snapshotOf, third } from './fixtures/cluster.ts'
 
 const snapshot = snapshotOf({

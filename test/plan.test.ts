@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { inspect } from 'node:util'
-import { longestWait } from '../lib/lease/lock-value.ts'
-import type { Absence } from '../lib/members.ts'
-import { rosterVersion } from '../lib/members.ts'
-import { type Plan, partitionsDigest, plan } from '../lib/plan.ts'
-import type { Snapshot } from '../lib/snapshot.ts'
-import type { Step } from '../lib/step.ts'
+import { longestWait } from '../lib/keys/lock.ts'
+import type { Absence } from '../lib/keys/member.ts'
+import { rosterVersion } from '../lib/keys/member.ts'
+import type { Snapshot } from '../lib/look/snapshot.ts'
+import { type Plan, partitionsDigest, plan } from '../lib/plan/plan.ts'
+import type { Step } from '../lib/plan/step.ts'
 import {
   digest,
   heldBy,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { printable, printableLines } from '../lib/printable.ts'
+import { printable, printableLines } from '../lib/base/printable.ts'
 import { harmless } from './fixtures/harmless.ts'
 import { runs } from './model/runs.ts'
 

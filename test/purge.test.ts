@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Cluster } from '../lib/cluster.ts'
-import { keysOf } from '../lib/names.ts'
-import { mustBeGone, purge, purgeable, uncleanIn } from '../lib/purge.ts'
+import { keysOf } from '../lib/base/names.ts'
+import type { Cluster } from '../lib/look/cluster.ts'
+import { mustBeGone, purge, purgeable, uncleanIn } from '../lib/operate/purge.ts'
 import { clusterOf, heldBy, locks, me, memberOne, other, registeredOne } from './fixtures/cluster.ts'
 import { fakeConsul } from './fixtures/consul.ts'
 

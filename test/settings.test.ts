@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { keysOf } from '../lib/names.ts'
+import { keysOf } from '../lib/base/names.ts'
 import {
   changeSettings,
   defaults,
@@ -11,7 +11,7 @@ import {
   revisionBump,
   type Settings,
   settingsFrom,
-} from '../lib/settings.ts'
+} from '../lib/keys/settings.ts'
 import { fakeConsul } from './fixtures/consul.ts'
 
 const lastGood: Settings = { drained: ['a:svc'], held: ['7'], epoch: 3 }

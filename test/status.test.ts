@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Cluster } from '../lib/cluster.ts'
-import { knownServices } from '../lib/known-services.ts'
-import type { Report } from '../lib/report.ts'
-import { type PartitionStatus, readStatus, statusOf } from '../lib/status.ts'
+import type { Report } from '../lib/act/report.ts'
+import { knownServices } from '../lib/keys/services.ts'
+import type { Cluster } from '../lib/look/cluster.ts'
+import { type PartitionStatus, readStatus, statusOf } from '../lib/operate/status/status.ts'
 import { clusterOf, heldBy, locks, me, memberOne, other, registeredOne, third } from './fixtures/cluster.ts'
 import { fakeConsul } from './fixtures/consul.ts'
 

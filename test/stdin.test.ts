@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { closeSync, constants, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { it } from 'node:test'
-import { readAll } from '../lib/stdin.ts'
+import { readAll } from '../lib/program/stdin.ts'
 import { directory } from './fixtures/state.ts'
 
 it('a stdin that is non-blocking is waited for until it ends', t => {

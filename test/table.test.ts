@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { table as lines } from '../lib/table.ts'
+import { table as lines } from '../lib/base/table.ts'
 
 const table = (...given: Parameters<typeof lines>) => lines(...given).join('\n')
 

@@ -1,8 +1,8 @@
 /** What happens in the demo: who joins, dies, drains and leaves, and when each is over. */
 import { join } from 'node:path'
-import { bootClock } from '../../lib/clock.ts'
+import { bootClock } from '../../lib/base/clock.ts'
 import { Consul } from '../../lib/consul/http.ts'
-import { isGood, readStatus, type Status } from '../../lib/status.ts'
+import { isGood, readStatus, type Status } from '../../lib/operate/status/status.ts'
 import { owners, readBeats } from '../../test/lab/beats.ts'
 import { type Agent, type Cluster, tunedGossip } from '../../test/lab/cluster.ts'
 import { type DefinitionFile, install, instanceOf, program } from '../../test/lab/install.ts'

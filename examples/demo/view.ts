@@ -1,6 +1,6 @@
 /** What the demo shows: a live table on a terminal, plain lines elsewhere. */
 
-import type { Status } from '../../lib/status.ts'
+import type { Status } from '../../lib/operate/status/status.ts'
 import type { Agent } from '../../test/lab/cluster.ts'
 import { statusOf } from './story.ts'
 

@@ -64,7 +64,7 @@ interface Feeder {
 /** With `watchbill/client` in it, which `npm install watchbill` brings and a checkout does not have. */
 async function startFeeder(root: string, spool: string, env: Machine = {}): Promise<Feeder> {
   const outfile = join(root, 'feeder.mjs')
-  const alias = { 'watchbill/client': resolve(here, '../../lib/client/client.ts') }
+  const alias = { 'watchbill/client': resolve(here, '../../lib/client/client/client.ts') }
   const entryPoints = [join(here, 'feeder.mjs')]
   await build({ entryPoints, outfile, alias, bundle: true, format: 'esm', platform: 'node' })
   const child = spawn(process.execPath, [outfile, 'orders', spool], { env, stdio: ['ignore', 'pipe', 'inherit'] })

@@ -10,7 +10,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { table } from '../../lib/table.ts'
+import { table } from '../../lib/base/table.ts'
 import { type Cluster, startCluster, tunedGossip } from '../../test/lab/cluster.ts'
 import type { DefinitionFile } from '../../test/lab/install.ts'
 import { until } from '../../test/lab/until.ts'

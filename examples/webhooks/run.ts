@@ -12,7 +12,7 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
-import { reason } from '../../lib/errors.ts'
+import { reason } from '../../lib/base/errors.ts'
 import { type Cluster, startCluster, tunedGossip } from '../../test/lab/cluster.ts'
 import type { DefinitionFile } from '../../test/lab/install.ts'
 import { until } from '../../test/lab/until.ts'
@@ -86,7 +86,7 @@ async function definitionFor(url: string, folder: string): Promise<DefinitionFil
 
 /** With `watchbill/worker` in it, which `npm install watchbill` brings and a checkout does not have. */
 async function makeWorker(outfile: string): Promise<void> {
-  const alias = { 'watchbill/worker': resolve(here, '../../lib/resources/resources.ts') }
+  const alias = { 'watchbill/worker': resolve(here, '../../lib/client/worker/resources.ts') }
   await build({
     entryPoints: [join(here, 'worker.mjs')],
     outfile,

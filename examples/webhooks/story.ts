@@ -1,9 +1,9 @@
 /** What happens while events are delivered: machines share, subscriptions come, go and change, the API fails, a worker and a machine die. */
 import { Consul } from '../../lib/consul/http.ts'
-import { type Process, parseProcess, signal } from '../../lib/process/identity.ts'
+import { type Process, parseProcess, signal } from '../../lib/machine/identity.ts'
+import { readStatus, type Status } from '../../lib/operate/status/status.ts'
 import { readLine } from '../../lib/state/facts.ts'
-import { instanceFiles } from '../../lib/state/instance.ts'
-import { readStatus, type Status } from '../../lib/status.ts'
+import { instanceFiles } from '../../lib/state/paths.ts'
 import type { Agent, Cluster } from '../../test/lab/cluster.ts'
 import { type DefinitionFile, install, instanceOf } from '../../test/lab/install.ts'
 import { until } from '../../test/lab/until.ts'

@@ -11,7 +11,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { reason } from '../../lib/errors.ts'
+import { reason } from '../../lib/base/errors.ts'
 import { startCluster } from '../../test/lab/cluster.ts'
 import type { DefinitionFile } from '../../test/lab/install.ts'
 import { agentsOf, type Running, toTheEnd, verdictLines } from '../running.ts'

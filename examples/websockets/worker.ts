@@ -3,7 +3,7 @@
  * process of this per instance. In a project of your own, import from 'watchbill/worker'.
  */
 import { WebSocket } from 'ws'
-import { resources } from '../../lib/resources/resources.ts'
+import { resources } from '../../lib/client/worker/resources.ts'
 
 const { LINKS_SERVER, WATCHBILL_INSTANCE = '' } = process.env
 

@@ -2,11 +2,12 @@
  * The partition's own service in Consul, `<service>-partition`: its health checks hang on it, and DNS finds its owner
  * by it. Never on the instance's service or the node: one sick partition would take the whole machine out.
  */
+
+import { Temporary } from '../base/errors.ts'
 import type { Consul } from '../consul/http.ts'
 import type { CheckDefinition, Definition } from '../definition/definition.ts'
-import { Temporary } from '../errors.ts'
+import { checkId, partitionService, partitionServiceId } from '../keys/service-ids.ts'
 import { dnsLabel } from './dns-label.ts'
-import { checkId, partitionService, partitionServiceId } from './ids.ts'
 import { isStatus, type Status } from './state.ts'
 
 /** The check that says whether the process runs: DNS answers with nobody while it does not. */

@@ -5,7 +5,7 @@
 #
 # DIR is the check's directory, PARTITION the partition's, LIMIT seconds. What the command prints goes to DIR/output.
 # Writes  DIR/exit, the status in one line: 124 when the time was over. A text without its newline is not written yet.
-# The command carries the partition's mark: it does not outlive it, see lib/process/marks.ts.
+# The command carries the partition's mark: it does not outlive it, see lib/machine/marks.ts.
 _dir=$1 _partition=$2 _limit=$3
 shift 3
 # The definition's run.env may hold any PATH.

@@ -1,12 +1,12 @@
 /** Check commands: started with one launcher, and looked after from their files, so that none waits for another. */
-import { bootClock } from '../clock.ts'
-import type { Context } from '../context.ts'
+import { bootClock } from '../base/clock.ts'
 import type { Definition } from '../definition/definition.ts'
 import { expand } from '../definition/expand.ts'
-import { launchAll } from '../process/launch.ts'
-import { environmentOf, valuesOf } from '../process/shepherds.ts'
+import { launchAll } from '../machine/launch.ts'
+import { environmentOf, valuesOf } from '../process/shepherd/start.ts'
 import { readFact, readLine, removeFact } from '../state/facts.ts'
-import { runnerOf } from '../state/instance.ts'
+import { runnerOf } from '../state/paths.ts'
+import type { Context } from '../state/self.ts'
 import { ended, takeResult } from './state.ts'
 import type { Watched } from './watched.ts'
 

@@ -1,9 +1,9 @@
 /** A process may say how it is as its very first act: the agent has to know its checks by then. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Context } from '../context.ts'
+import { reason } from '../base/errors.ts'
 import type { Definition } from '../definition/definition.ts'
-import { reason } from '../errors.ts'
 import { readFact, writeFact } from '../state/facts.ts'
+import type { Context } from '../state/self.ts'
 import { register, registration, runsCheck } from './catalog.ts'
 import { digestOf, unheard } from './registered.ts'
 

@@ -1,9 +1,10 @@
 /** How the partitions say they are, as any agent sees it in the catalog. */
+
+import { Temporary } from '../base/errors.ts'
 import type { Consul } from '../consul/http.ts'
-import { Temporary } from '../errors.ts'
+import { partitionService } from '../keys/service-ids.ts'
 import { runsCheck } from './catalog.ts'
 import { dnsLabel } from './dns-label.ts'
-import { partitionService } from './ids.ts'
 import { isStatus, type Status, statuses } from './state.ts'
 
 export interface Seen {

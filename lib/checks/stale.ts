@@ -1,8 +1,8 @@
 /** Whether the agent was told how each process is: cheap, for the guard. */
 
 import { readFact } from '../state/facts.ts'
-import type { InstanceFiles } from '../state/instance.ts'
 import type { Local } from '../state/local.ts'
+import type { InstanceFiles } from '../state/paths.ts'
 import { isHere } from './watched.ts'
 
 /** Whether the process runs, and is ready, for all that is known here. */

@@ -1,10 +1,11 @@
 /** What is known of one check of one partition: `partition/<id>/check/<check>/state`, one line of JSON. */
+
+import { encode } from '../base/names.ts'
+import { textOf } from '../base/tail.ts'
 import type { CheckDefinition } from '../definition/definition.ts'
-import type { CheckEvent } from '../events/event.ts'
-import { encode } from '../names.ts'
-import { textOf } from '../output/tail.ts'
+import type { CheckEvent } from '../hooks/event.ts'
 import { readFact, readLine, removeFact, writeFactIfWanted } from '../state/facts.ts'
-import type { PartitionFiles } from '../state/instance.ts'
+import type { PartitionFiles } from '../state/paths.ts'
 
 export const statuses = ['passing', 'warning', 'critical'] as const
 export type Status = (typeof statuses)[number]

@@ -1,11 +1,12 @@
 /** The checks of everything that runs here, with what is known of each. */
+
+import { encode } from '../base/names.ts'
 import type { CheckDefinition, Definition } from '../definition/definition.ts'
-import { encode } from '../names.ts'
-import { readyCheck } from '../ready.ts'
 import { hash } from '../roster/rendezvous.ts'
 import { makeDirectory } from '../state/facts.ts'
-import type { InstanceFiles } from '../state/instance.ts'
 import type { Local } from '../state/local.ts'
+import type { InstanceFiles } from '../state/paths.ts'
+import { readyCheck } from '../state/ready.ts'
 import { type CheckFiles, type CheckState, checkFiles, fresh, readState, writeState } from './state.ts'
 
 /** One check of one partition that runs here. */

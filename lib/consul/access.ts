@@ -4,9 +4,9 @@
  * every list). What looks empty must be known to be empty, or it would stop everybody's work.
  * An agent answers by what it remembers of the token, for up to acl.policy_ttl (30 s).
  */
-import { Temporary } from '../errors.ts'
+import { Temporary } from '../base/errors.ts'
+import { parse } from '../base/json.ts'
 import type { Consul } from './http.ts'
-import { parse } from './json.ts'
 import { Denied, permissionForOperation } from './permission.ts'
 
 /** Consul takes 64 questions at once, in every version, whatever it takes in a transaction. */

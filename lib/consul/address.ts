@@ -1,6 +1,6 @@
 /** Where Consul is and how to speak to it: Consul's own environment variables. */
 import { readFileSync } from 'node:fs'
-import { Permanent, reason } from '../errors.ts'
+import { Permanent, reason } from '../base/errors.ts'
 
 export interface Address {
   /** `http://host:port` or `https://host:port`; for a unix socket `http://localhost`. */

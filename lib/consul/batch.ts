@@ -1,5 +1,5 @@
 /** Many small conditional writes in few transactions. */
-import { Temporary } from '../errors.ts'
+import { Temporary } from '../base/errors.ts'
 import type { Consul } from './http.ts'
 import { type Entry, transact, transactionLimit } from './kv.ts'
 import type { Operation } from './operation.ts'

@@ -2,8 +2,8 @@
  * Who is registered, and how well: the shape that the health endpoint answers and a service watch brings. A handler that
  * leaves early needs this and no connection.
  */
-import { Temporary } from '../errors.ts'
-import { instanceName } from '../names.ts'
+import { Temporary } from '../base/errors.ts'
+import { instanceName } from '../base/names.ts'
 
 /** What decides over membership, of one registered instance. */
 export interface Registered {

@@ -1,8 +1,8 @@
 /** One connection to Consul's HTTP API. Every request has a time limit: a cut-off agent hangs for half a minute. */
 import { Agent, type ClientRequest, request } from 'node:http'
-import { reason, Temporary } from '../errors.ts'
+import { reason, Temporary } from '../base/errors.ts'
+import { parse } from '../base/json.ts'
 import { type Address, addressFrom } from './address.ts'
-import { parse } from './json.ts'
 import { Denied, permissionFor, Refused } from './permission.ts'
 import { isHttpToTls, speaksTls, tooMany, type Unreachable, unreachable } from './unreachable.ts'
 

@@ -1,8 +1,8 @@
 /** The registered instances of a service, by the servers' catalog. */
-import { reason, Temporary } from '../errors.ts'
+import { reason, Temporary } from '../base/errors.ts'
+import { parse } from '../base/json.ts'
 import { type Registered, registeredFrom } from './health.ts'
 import type { Consul } from './http.ts'
-import { parse } from './json.ts'
 
 /** @throws Temporary when the answer is not Consul's: one that looks empty must not empty the cluster */
 export async function registeredInstances(consul: Consul, service: string): Promise<Registered[]> {

@@ -1,7 +1,7 @@
 /** Consul's key-value store: reads, and transactions of at most 64 operations. */
-import { Temporary } from '../errors.ts'
+import { Temporary } from '../base/errors.ts'
+import { parse } from '../base/json.ts'
 import type { Answer, Consul } from './http.ts'
-import { parse } from './json.ts'
 import type { Operation } from './operation.ts'
 import { Denied, permissionForOperation } from './permission.ts'
 import { apart, RefusedKey, refusable, unlessRefused } from './refused-key.ts'

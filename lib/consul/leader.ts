@@ -2,7 +2,7 @@
  * Why Consul does not answer. Without a leader an agent holds a request back for 7 s and then says 500 (seen on 1.8.7),
  * which is longer than ours wait; whether there is one it says at once.
  */
-import { Temporary } from '../errors.ts'
+import { Temporary } from '../base/errors.ts'
 import type { Consul } from './http.ts'
 
 const patience = 2000

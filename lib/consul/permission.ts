@@ -2,7 +2,7 @@
  * Which permission a request to Consul needs, in Consul's own words. Its 403 does not say before 1.12 (seen on 1.8.7:
  * "Permission denied"), and it never says what to write into the policy.
  */
-import { Permanent } from '../errors.ts'
+import { Permanent } from '../base/errors.ts'
 import type { Operation } from './operation.ts'
 
 /** Consul's 403: the token lacks something, or is not known. */

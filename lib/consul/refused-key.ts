@@ -1,6 +1,6 @@
-/** What comes of keys that agents from Consul 1.22 on refuse: see `keyRefusal` in names.ts. */
-import { Permanent } from '../errors.ts'
-import { keyRefusal } from '../names.ts'
+/** What comes of keys that agents from Consul 1.22 on refuse: see `keyRefusal` in base/names.ts. */
+import { Permanent } from '../base/errors.ts'
+import { keyRefusal } from '../base/names.ts'
 
 /** This agent refuses the key. Nothing was read or written, of it and of whatever stood in the same transaction. */
 export class RefusedKey extends Permanent {

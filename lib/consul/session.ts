@@ -1,8 +1,8 @@
 /** Sessions: what an instance's locks hang on. */
-import { Temporary } from '../errors.ts'
-import { partsOf } from '../names.ts'
+import { Temporary } from '../base/errors.ts'
+import { parse } from '../base/json.ts'
+import { partsOf } from '../base/names.ts'
 import type { Consul } from './http.ts'
-import { parse } from './json.ts'
 
 /** Long enough that a busy server costs nobody the session; see the guard, which renews it. */
 export const sessionTtl = '30s'

@@ -1,5 +1,5 @@
 /** Why Consul was not reached, and what to do: what OpenSSL and Node say of it names neither. Pure. */
-import { reason } from '../errors.ts'
+import { reason } from '../base/errors.ts'
 import type { Address } from './address.ts'
 
 export interface Unreachable {

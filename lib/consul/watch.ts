@@ -2,7 +2,7 @@
  * What Consul's agent hands a watch handler on stdin, boiled down to what can matter to an instance. A keyprefix watch
  * brings an array, or `null` when the prefix is empty; service and checks watches bring an array, `[]` when empty.
  */
-import { Permanent, reason } from '../errors.ts'
+import { Permanent, reason } from '../base/errors.ts'
 import { registeredFrom } from './health.ts'
 
 function json(text: string): unknown {

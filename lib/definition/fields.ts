@@ -1,7 +1,7 @@
 /** The kinds of field that a definition is made of, each with the words for what is wrong in it. */
 import * as z from 'zod/mini'
-import { duration } from '../clock.ts'
-import { encode } from '../names.ts'
+import { duration } from '../base/clock.ts'
+import { encode } from '../base/names.ts'
 import { placeholderInCode } from './code-argument.ts'
 import { mostIds } from './definition.ts'
 import { kind, shown } from './wording.ts'
@@ -43,7 +43,7 @@ export function serviceName() {
   return z.string(wanted).check(z.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, wanted))
 }
 
-/** A duration of at least `shortestMs`, in the words of lib/clock.ts. */
+/** A duration of at least `shortestMs`, in the words of lib/base/clock.ts. */
 export function durationText(shortestMs: number, wanted = 'a duration such as "500ms", "3s" or "1.5m"') {
   return z.string(give(wanted)).check(
     z.regex(/^\d+(\.\d+)?(ms|s|m|h)$/, { ...give(wanted), abort: true }),

@@ -1,4 +1,4 @@
-import { duration } from '../clock.ts'
+import { duration } from '../base/clock.ts'
 import type { CheckDefinition, Definition, Reaction } from './definition.ts'
 import type { DefinitionFile } from './schema.ts'
 import { sourceOf } from './source.ts'

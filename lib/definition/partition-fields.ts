@@ -1,6 +1,6 @@
 /** The partitions of a definition file: written down there, or fetched from where they are kept. */
 import * as z from 'zod/mini'
-import { duration } from '../clock.ts'
+import { duration } from '../base/clock.ts'
 import { mostIds, signals, sourceKinds } from './definition.ts'
 import {
   about,

@@ -1,7 +1,7 @@
 /** Reading a definition file, and saying whether a failure is for good. */
 import { readFile, stat } from 'node:fs/promises'
 import { getSystemErrorMessage } from 'node:util'
-import { Permanent, Temporary } from '../errors.ts'
+import { Permanent, Temporary } from '../base/errors.ts'
 import { fileShown } from './wording.ts'
 
 const mostBytes = 32 * 1024 * 1024

@@ -1,5 +1,5 @@
 /** The source of a definition file in the form that the programs use. */
-import { duration } from '../clock.ts'
+import { duration } from '../base/clock.ts'
 import type { Source, SourceFrom } from './definition.ts'
 import type { DefinitionFile } from './schema.ts'
 

@@ -4,15 +4,15 @@
  * have had it in between.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { bootClock } from '../clock.ts'
+import { bootClock } from '../base/clock.ts'
+import { reason, Temporary } from '../base/errors.ts'
+import type { LockKeys } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { base64, type Entry, transact, trees } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
 import { destroySession, newSession, renewSession } from '../consul/session.ts'
-import { reason, Temporary } from '../errors.ts'
-import { cleanValue, heldValue, lockFrom } from '../lease/lock-value.ts'
-import type { LockKeys } from '../names.ts'
-import { epochOf } from '../settings.ts'
+import { cleanValue, heldValue, lockFrom } from '../keys/lock.ts'
+import { epochOf } from '../keys/settings.ts'
 import { type Held, lockSessionName, sessionTtlFor } from './contest.ts'
 import { type Order, renewEvery } from './order.ts'
 

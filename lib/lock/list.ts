@@ -1,12 +1,12 @@
 /** `watchbill lock --list`: who holds locks, and who waits for them. */
 
-import { seconds } from '../clock.ts'
+import { seconds } from '../base/clock.ts'
+import { lockKeysOf, lockNameFrom, locksRoot } from '../base/names.ts'
+import { table } from '../base/table.ts'
 import type { Consul } from '../consul/http.ts'
 import { type Entry, trees } from '../consul/kv.ts'
 import { allSessions } from '../consul/session.ts'
-import { type Lock, takeoverWait } from '../lease/lock-value.ts'
-import { lockKeysOf, lockNameFrom, locksRoot } from '../names.ts'
-import { table } from '../table.ts'
+import { type Lock, takeoverWait } from '../keys/lock.ts'
 import { lookFrom } from './slots.ts'
 import { type Waiter, waiterFrom } from './waiting.ts'
 import { shown } from './words.ts'

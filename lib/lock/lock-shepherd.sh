@@ -8,7 +8,7 @@
 # Reads   fd 0, a pipe from `lock`: a line, or its end, says stop
 #         fd 3, a file without a name: `END PID START END`, the end of the lease (boot clock, ms) and the command (0 0 while
 #         there is none). END stands there twice, so that one that is half written is not believed.
-#         /proc/*/environ and /proc/*/limits: what came from the command has MARK there, see lib/process/marks.ts
+#         /proc/*/environ and /proc/*/limits: what came from the command has MARK there, see lib/machine/marks.ts
 # Stops   SIGTERM; SIGKILL after GRACE ms, or GRACE after the end of the lease if that is earlier
 # Exits   0: there was nobody; 1: there was, and all are gone. Otherwise it could not go on, as when the system refuses to
 #         fork: as long as `lock` is there it is left to that; when it is gone, everything is killed, with builtins alone.
@@ -113,7 +113,7 @@ marked() {
   done
 }
 
-# Everybody can read the limit, and set his own to it: whose it counts for is said in lib/process/containment.ts.
+# Everybody can read the limit, and set his own to it: whose it counts for is said in lib/process/containment/containment.ts.
 trusted() {
   user $$ && _me=$_user && user "$1"
   case $_user in 0 | "$_me") ;; *) [ "$_me" = 0 ] ;; esac

@@ -1,10 +1,10 @@
 /** `watchbill lock`: takes the lock, runs the command, keeps the lock meanwhile, gives it back when everything is gone. */
 import { hostname, constants as os } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { bootClock, seconds } from '../clock.ts'
+import { bootClock, seconds } from '../base/clock.ts'
+import { Permanent, reason, Temporary } from '../base/errors.ts'
+import { lockKeysOf } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
-import { Permanent, reason, Temporary } from '../errors.ts'
-import { lockKeysOf } from '../names.ts'
 import { Contest } from './contest.ts'
 import { giveBack, type Keeper, keep } from './keep.ts'
 import { environmentFor, newMark, randomId } from './mark.ts'

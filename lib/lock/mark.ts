@@ -1,7 +1,7 @@
 /** The mark that identifies a command's descendants, and what else the command finds in its environment. */
 import { readFileSync } from 'node:fs'
-import { callersEnvironment } from '../process/caller.ts'
-import { innerMark, locksLimit, lockMarksVariable as marks, randomMark } from '../process/marks.ts'
+import { callersEnvironment } from '../machine/caller.ts'
+import { innerMark, locksLimit, lockMarksVariable as marks, randomMark } from '../machine/marks.ts'
 
 export interface Mark {
   /** It stands in the list of an environment variable, the innermost last, and as the limit on file locks. */

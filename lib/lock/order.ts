@@ -1,7 +1,7 @@
 /** What `lock` is asked to do, from its arguments. */
-import { duration } from '../clock.ts'
-import { Permanent } from '../errors.ts'
-import { longestWait, takeoverWait } from '../lease/lock-value.ts'
+import { duration } from '../base/clock.ts'
+import { Permanent } from '../base/errors.ts'
+import { longestWait, takeoverWait } from '../keys/lock.ts'
 import type { Terms } from '../state/local.ts'
 
 /** How often a holder proves its lock, ms: twice within the shortest lease, with 1.5 s for a proof that is slow. */

@@ -1,7 +1,7 @@
 /** The command's program: whether it is there, and how it is started so that it dies with us. */
 import { readFileSync } from 'node:fs'
-import { Permanent } from '../errors.ts'
-import { isProgram } from '../process/is-program.ts'
+import { Permanent } from '../base/errors.ts'
+import { isProgram } from '../machine/is-program.ts'
 import type { Mark } from './mark.ts'
 
 /** @throws Permanent when it cannot be run: better before the lock is taken than after */

@@ -1,7 +1,7 @@
 /** Signals to `lock`: while it waits the first one ends it; while the command runs they go to the command. */
 import { readFileSync } from 'node:fs'
 import { constants as os } from 'node:os'
-import { ignoredSignals } from '../process/caller.ts'
+import { ignoredSignals } from '../machine/caller.ts'
 
 const passed = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'] as const
 

@@ -1,15 +1,16 @@
 /**
  * Pure: what a contender does about a lock as it found it. The lock `<name>` is `spec` and one key per slot: `slot/<n>`
- * holds what a partition's lock does (lib/lease/lock-value.ts), `spec` how many there are. A slot that is missing while
+ * holds what a partition's lock does (lib/keys/lock.ts), `spec` how many there are. A slot that is missing while
  * there is a spec was deleted, so it may still be in use.
  */
+
+import type { LockKeys } from '../base/names.ts'
 import { base64, type Entry } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
-import type { FreeLock } from '../lease/free.ts'
-import { cautiousWait, cleanValue, disownedValue, type Lock, lockFrom, takeoverWait } from '../lease/lock-value.ts'
-import { doubtful, refreshSeenHeld, type SeenHeld, withDoubts } from '../lease/seen-held.ts'
-import { longest } from '../lease/terms.ts'
-import type { LockKeys } from '../names.ts'
+import { cautiousWait, cleanValue, disownedValue, type Lock, lockFrom, takeoverWait } from '../keys/lock.ts'
+import { longest } from '../keys/terms.ts'
+import type { FreeLock } from '../look/free.ts'
+import { doubtful, refreshSeenHeld, type SeenHeld, withDoubts } from '../look/seen-held.ts'
 import type { Terms } from '../state/local.ts'
 import type { Order } from './order.ts'
 
@@ -89,7 +90,7 @@ function specFrom(text: string | null): Spec | null {
   }
 }
 
-/** The free slots and their ModifyIndexes, as lib/lease/free.ts keeps them. */
+/** The free slots and their ModifyIndexes, as lib/look/free.ts keeps them. */
 export function freeSlots({ slots }: Look): Map<string, number> {
   return new Map([...slots].flatMap(([n, lock]) => (lock.session === null ? [[String(n), lock.modifyIndex]] : [])))
 }

@@ -3,10 +3,10 @@
  * since when. It is written once the waiting takes a while, costs a short wait nothing, and ends by itself when its agent
  * dies, or when nobody renews it: a waiter that was killed is seen for up to a minute longer. Nothing depends on it.
  */
-import { bootClock } from '../clock.ts'
+import { bootClock } from '../base/clock.ts'
+import type { LockKeys } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { destroySession, newSession, renewSession } from '../consul/session.ts'
-import type { LockKeys } from '../names.ts'
 
 /** After how much waiting it is shown, ms. */
 export const shownAfter = 1000

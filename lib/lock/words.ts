@@ -1,7 +1,7 @@
 /** Sentences about a lock. */
-import { seconds } from '../clock.ts'
-import { type Lock, takeoverWait } from '../lease/lock-value.ts'
-import { keyRefusal, type LockKeys, safeId } from '../names.ts'
+import { seconds } from '../base/clock.ts'
+import { keyRefusal, type LockKeys, safeId } from '../base/names.ts'
+import { type Lock, takeoverWait } from '../keys/lock.ts'
 import type { Look } from './slots.ts'
 
 /** A name on one line, whatever it holds. */

@@ -1,7 +1,7 @@
 /** Starts partitions: each by a shepherd of its own, or all of them by handing them to the worker. */
 import { existsSync } from 'node:fs'
 import type { Definition } from '../definition/definition.ts'
-import { environmentOf, launchShepherds, type Start, valuesOf } from './shepherds.ts'
+import { environmentOf, launchShepherds, type Start, valuesOf } from './shepherd/start.ts'
 
 /**
  * Starts the shepherds of partitions whose locks are held. Each checks acquisition and lease itself before it starts the
@@ -9,12 +9,12 @@ import { environmentOf, launchShepherds, type Start, valuesOf } from './shepherd
  */
 export async function startShepherds(definition: Definition, starts: readonly Start[]): Promise<void> {
   if (definition.run.per === 'instance') {
-    const { handToWorker } = await import('../worker/start.ts')
+    const { handToWorker } = await import('./worker/start.ts')
     return handToWorker(definition, starts)
   }
   const handed = starts.filter(({ files }) => existsSync(files.handed)) // by an earlier definition
   if (handed.length > 0) {
-    const { takeFromWorker } = await import('../worker/start.ts')
+    const { takeFromWorker } = await import('./worker/start.ts')
     await takeFromWorker(definition, handed)
   }
   const shepherds = starts.map(start => ({

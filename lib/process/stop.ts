@@ -1,8 +1,8 @@
 /** Stops partitions, whoever runs them: shepherds of their own, or the worker. */
 import { existsSync } from 'node:fs'
 import { readLine } from '../state/facts.ts'
-import { type PartitionFiles, workerOf } from '../state/instance.ts'
-import { type Stop, stopShepherds, takeAway } from './stop-shepherds.ts'
+import { type PartitionFiles, workerOf } from '../state/paths.ts'
+import { type Stop, stopShepherds, takeAway } from './shepherd/stop.ts'
 
 /**
  * Stops all of them at once, whoever runs them: each its own shepherd, or the worker.
@@ -13,7 +13,7 @@ export async function stopAll(stops: readonly Stop[], onGone: (gone: readonly St
   for (const stop of stops) takeAway(stop)
   const handed = await handedAmong(stops)
   if (handed.size === 0) return stopShepherds(stops, onGone)
-  const { stopHanded } = await import('../worker/stop.ts') // most definitions have none
+  const { stopHanded } = await import('./worker/stop.ts') // most definitions have none
   const outcomes = await Promise.allSettled([
     stopHanded([...handed], onGone),
     stopShepherds(
@@ -28,7 +28,7 @@ export async function stopAll(stops: readonly Stop[], onGone: (gone: readonly St
 async function handedAmong(stops: readonly Stop[]): Promise<ReadonlySet<Stop>> {
   const worker = stops[0] && workerOf(stops[0].files)
   if (!worker || !existsSync(worker.directory)) return new Set()
-  const { exclusively } = await import('../worker/exclusively.ts')
+  const { exclusively } = await import('../state/exclusively.ts')
   return exclusively(worker, () => new Set(stops.filter(({ files }) => existsSync(files.handed))))
 }
 

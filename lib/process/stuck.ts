@@ -1,6 +1,6 @@
 /** What is said to other machines of partitions whose processes nothing ends. */
 import { readLine } from '../state/facts.ts'
-import { type InstanceFiles, runnerOf } from '../state/instance.ts'
+import { type InstanceFiles, runnerOf } from '../state/paths.ts'
 
 /** @param why such as `cannot stop 7: SIGKILL did not help; its lock is kept until it is gone` */
 export function stuckRemarks(

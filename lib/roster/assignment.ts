@@ -1,5 +1,5 @@
 /** The roster of a cluster as one look found it: members in full, the partition set, and who holds what. */
-import type { Cluster } from '../cluster.ts'
+import type { Cluster } from '../look/cluster.ts'
 import { agreedVersion, type Rule, versions } from './versions.ts'
 
 /** Partition id -> instance. Partitions that fit nowhere, and those that are held, are absent. */

@@ -3,10 +3,10 @@
  * one by one: so each version that was ever released stays here, and everyone computes the lowest that anybody says.
  */
 
-import { rosterVersion } from '../members.ts'
-import { avoiding, avoidingAsVersion1 } from './avoid.ts'
+import { rosterVersion } from '../keys/member.ts'
 import type { RosterMember } from './member.ts'
 import { roster } from './roster.ts'
+import { avoiding, avoidingAsVersion1 } from './rules/cool-down.ts'
 
 export interface RosterInput {
   readonly members: readonly RosterMember[]

@@ -1,5 +1,5 @@
 /** Whether what was fetched may replace what is in force. Pure. */
-import { definitionsLoss } from './duty.ts'
+import { definitionsLoss } from '../keys/duty.ts'
 import type { Answer } from './items.ts'
 
 /** A set up to this size may lose any number at once. */

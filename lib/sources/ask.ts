@@ -1,11 +1,11 @@
 /** Asking for a fetch from any agent: a key that everybody watches, and whoever has the duty answers. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { randomId } from '../clock.ts'
+import { randomId } from '../base/clock.ts'
+import { Temporary } from '../base/errors.ts'
+import { keysOf } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { entriesAt, transact } from '../consul/kv.ts'
-import { Temporary } from '../errors.ts'
-import { keysOf } from '../names.ts'
-import { type Duty, dutyFrom, requestFrom, requestValue } from './duty.ts'
+import { type Duty, dutyFrom, requestFrom, requestValue } from '../keys/duty.ts'
 
 /** How long an instance gets to begin with its first fetch, ms. */
 const patience = 3000

@@ -1,5 +1,5 @@
 /** What has to be written so that a set in Consul becomes the one that was fetched. Pure. */
-import type { Item, Partition } from '../partitions/set.ts'
+import type { Item, Partition } from '../keys/partition-set.ts'
 
 export interface SetChange {
   readonly added: readonly Item[]

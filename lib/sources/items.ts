@@ -1,13 +1,14 @@
 /** What a source answered, as partitions: ids, each with its document if it has one. Pure. */
+
+import { reason } from '../base/errors.ts'
+import { parseExact, rawNumber } from '../base/exact-json.ts'
+import { encode } from '../base/names.ts'
+import { pointedAt } from '../base/pointer.ts'
 import type { Source } from '../definition/definition.ts'
 import { mostDocument, mostIds } from '../definition/definition.ts'
 import { doubledField, inWords, jsonFault } from '../definition/json.ts'
 import { kind, shown } from '../definition/wording.ts'
-import { reason } from '../errors.ts'
-import { parseExact, rawNumber } from '../exact-json.ts'
-import { encode } from '../names.ts'
-import type { Item } from '../partitions/set.ts'
-import { pointedAt } from './pointer.ts'
+import type { Item } from '../keys/partition-set.ts'
 
 export interface Answer {
   /** What can be partitions, each id once. */

@@ -1,16 +1,16 @@
 /** Writes a fetched set into Consul: what is new, what is another, and then what is gone. */
-import { othersAtWork } from '../act.ts'
+import { othersAtWork } from '../act/act.ts'
+import type { Keys } from '../base/names.ts'
+import { listed } from '../base/text.ts'
 import { transact } from '../consul/kv.ts'
-import type { Keys } from '../names.ts'
-import { leavesOut, leftOutMark } from '../partitions/new-ids.ts'
-import { addPartitions, changePartitions, removeUnchanged } from '../partitions/set.ts'
+import { stillOnDuty } from '../keys/duty.ts'
+import { leavesOut, leftOutMark } from '../keys/new-ids.ts'
+import { addPartitions, changePartitions, removeUnchanged } from '../keys/partition-set.ts'
+import { revisionBump } from '../keys/settings.ts'
 import { lookAndPlan, type Reconcile } from '../reconcile.ts'
-import { revisionBump } from '../settings.ts'
+import { everFetched } from '../state/fetches.ts'
 import { isActive } from '../state/local.ts'
-import { listed } from '../text.ts'
 import type { SetChange } from './change.ts'
-import { stillOnDuty } from './duty.ts'
-import { everFetched } from './state.ts'
 
 /**
  * @param defined somebody has written a set

@@ -10,7 +10,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { reason, Temporary } from '../errors.ts'
+import { reason, Temporary } from '../base/errors.ts'
 
 function code(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code

@@ -5,7 +5,7 @@
  * The lock is proper-lockfile's directory, and in it stands its holder's name: see lock-directory.ts.
  */
 import lockfile from 'proper-lockfile'
-import { reason, Temporary } from '../errors.ts'
+import { reason, Temporary } from '../base/errors.ts'
 import { attempt, readFact, removeFact, writeFact } from './facts.ts'
 import { type Files, filesOf } from './handler-mark.ts'
 import { lockDirectory } from './lock-directory.ts'

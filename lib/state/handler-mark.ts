@@ -1,8 +1,8 @@
 /** Who handles an instance now, and the mark of one who found it handled; see handler-lock.ts. */
 import { existsSync } from 'node:fs'
 import { writeFact } from './facts.ts'
-import type { InstanceFiles } from './instance.ts'
 import { holderOf } from './lock-directory.ts'
+import type { InstanceFiles } from './paths.ts'
 
 /** What one says who leaves it to another. */
 export const elsewhere = 'another handler is at it; it will look again'

@@ -4,10 +4,10 @@
  * guard that starts later undoes it: Consul runs it only when the service is registered anew. A leaver that died is no
  * leaver.
  */
-import { bootClock, bootId } from '../clock.ts'
-import { isAlive, parseProcess, processOf } from '../process/identity.ts'
+import { bootClock, bootId } from '../base/clock.ts'
+import { isAlive, parseProcess, processOf } from '../machine/identity.ts'
 import { readFact, removeFact, writeFact } from './facts.ts'
-import type { InstanceFiles } from './instance.ts'
+import type { InstanceFiles } from './paths.ts'
 
 /** Whether handlers are to keep their hands off. */
 export function hasLeft(files: InstanceFiles): boolean {
@@ -34,7 +34,7 @@ export function staysOut(files: InstanceFiles, started: number): 'leaving' | 'le
   if (text === null) return null
   if (text.startsWith('leaving ') && !isInterrupted(text)) return 'leaving'
   const [boot, at] = text.split(' ')
-  // One that lies ahead was written before the clock began anew: see isAheadOfClock in lease/lease.ts.
+  // One that lies ahead was written before the clock began anew: see isAheadOfClock in state/lease.ts.
   if (boot === bootId() && Number(at) >= started && Number(at) <= bootClock()) return 'left'
   try {
     removeFact(files.left)

@@ -1,11 +1,11 @@
 /** What this instance knows of the partitions it has a directory for, read from its state directory and from /proc. */
 import { existsSync } from 'node:fs'
-import { bootClock } from '../clock.ts'
-import { isAheadOfClock, lastProof, never, partitionLease } from '../lease/lease.ts'
-import { type Process, parseProcess, stateOf } from '../process/identity.ts'
-import { saysFailing } from '../worker/said.ts'
+import { bootClock } from '../base/clock.ts'
+import { type Process, parseProcess, stateOf } from '../machine/identity.ts'
 import { readFact, readLine, readUsual } from './facts.ts'
-import { type InstanceFiles, localPartitions, type PartitionFiles, type WorkerFiles, workerOf } from './instance.ts'
+import { isAheadOfClock, lastProof, never, partitionLease } from './lease.ts'
+import { type InstanceFiles, localPartitions, type PartitionFiles, type WorkerFiles, workerOf } from './paths.ts'
+import { saysFailing } from './worker-said.ts'
 
 export interface Local {
   /** The acquisition that may run here; null when nothing may be started. */
@@ -17,9 +17,9 @@ export interface Local {
   readonly token: string | null
   /** When the lock was last known to be held, boot-clock ms. */
   readonly proof: number | null
-  /** The instance's lease does not count for it: see lease/lease.ts. */
+  /** The instance's lease does not count for it: see state/lease.ts. */
   readonly pinned: boolean
-  /** Its lease lies ahead of the clock, so it is over: see lease/lease.ts. */
+  /** Its lease lies ahead of the clock, so it is over: see state/lease.ts. */
   readonly aheadOfClock: boolean
   /** Token, terms and lease are all written down. */
   readonly whole: boolean
@@ -34,11 +34,11 @@ export interface Local {
   readonly home: string
   /** The shepherd's sentence. */
   readonly status: string | null
-  /** It is to be stopped and started again: see process/restart.ts. */
+  /** It is to be stopped and started again: see act/restart.ts. */
   readonly restart: boolean
   /** Why a check that wants it elsewhere cannot have it moved. */
   readonly stays: string | null
-  /** What it says while it is not ready, where that is asked: see lib/ready.ts. */
+  /** What it says while it is not ready, where that is asked: see lib/state/ready.ts. */
   readonly unready?: string
   /** L and G of the acquisition in ms. */
   readonly terms: Terms | null

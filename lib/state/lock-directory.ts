@@ -19,9 +19,9 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { bootId } from '../clock.ts'
-import { type Limit, ownLimit } from '../limit.ts'
-import { isAlive, type Process, processOf, programOf } from '../process/identity.ts'
+import { bootId } from '../base/clock.ts'
+import { type Limit, ownLimit } from '../base/deadline.ts'
+import { isAlive, type Process, processOf, programOf } from '../machine/identity.ts'
 import { namesIn, readFact } from './facts.ts'
 
 /** A process that holds a lock, and by when it will have ended itself. */

@@ -1,6 +1,6 @@
 /** The instance's log: one line, one fact, at most two files of one MiB. */
 import { appendFileSync, renameSync, statSync } from 'node:fs'
-import { printable } from '../printable.ts'
+import { printable } from '../base/printable.ts'
 
 const most = 1024 * 1024
 

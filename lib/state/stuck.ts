@@ -4,13 +4,13 @@
  * nothing else shows that. The guard ends them; they leave nothing half done that the next look does not find.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { bootClock, seconds } from '../clock.ts'
-import { reason } from '../errors.ts'
-import { isAlive, isStopped, type Process, parseProcess, programOf, signal } from '../process/identity.ts'
+import { bootClock, seconds } from '../base/clock.ts'
+import { reason } from '../base/errors.ts'
+import { isAlive, isStopped, type Process, parseProcess, programOf, signal } from '../machine/identity.ts'
 import { readFact } from './facts.ts'
 import { locksOf } from './handler-mark.ts'
-import type { InstanceFiles } from './instance.ts'
 import { type Holder, holderOf, takeFrom } from './lock-directory.ts'
+import type { InstanceFiles } from './paths.ts'
 
 /** One that is traced is stopped for a moment at a time: it counts as stopped when it is so each time it is looked at. */
 const looks = 8

@@ -10,7 +10,7 @@
  * line was written by an older release, which renamed it into place.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from 'node:fs'
-import { reason, Temporary } from '../errors.ts'
+import { reason, Temporary } from '../base/errors.ts'
 import { attempt, remedy, writeFact } from './facts.ts'
 
 /** How often unequal copies are read: a write takes less than a microsecond. */

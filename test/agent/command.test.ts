@@ -12,7 +12,7 @@ import {
   type Wishes,
   wantedSettings,
   withVerify,
-} from '../../lib/agent/command.ts'
+} from '../../lib/setup/agent/command.ts'
 
 const noTls: Tls = { ca: undefined, cert: undefined, key: undefined, verify: undefined }
 const tls: Tls = { ca: '/ca.pem', cert: '/me.pem', key: '/me.key', verify: undefined }

@@ -4,9 +4,9 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { bootClock } from '../../lib/clock.ts'
+import { bootClock } from '../../lib/base/clock.ts'
 import { readFact } from '../../lib/state/facts.ts'
-import { instanceFiles } from '../../lib/state/instance.ts'
+import { instanceFiles } from '../../lib/state/paths.ts'
 import { settled } from '../cluster/stage.ts'
 import { type Agent, startCluster } from '../lab/cluster.ts'
 import { guardCommand, install, instanceOf } from '../lab/install.ts'

@@ -1,5 +1,5 @@
 /** What a lock around a command costs: `watchbill lock` from a release against `consul lock`, around `true`. */
-import { makeRelease } from '../../lib/configure/release.ts'
+import { makeRelease } from '../../lib/setup/release/release.ts'
 import { startCluster } from '../lab/cluster.ts'
 import { consulBinary } from '../lab/consul.ts'
 import { home } from '../lab/install.ts'

@@ -1,10 +1,10 @@
 /** 500 partitions of `sleep` on one instance: how fast they start, and what they cost when nothing happens. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { bootClock, bootId } from '../../lib/clock.ts'
-import { parseProcess } from '../../lib/process/identity.ts'
+import { bootClock, bootId } from '../../lib/base/clock.ts'
+import { parseProcess } from '../../lib/machine/identity.ts'
 import { readLine, writeFact } from '../../lib/state/facts.ts'
-import { instanceFiles, localPartitions } from '../../lib/state/instance.ts'
+import { instanceFiles, localPartitions } from '../../lib/state/paths.ts'
 import { processes, settled } from '../cluster/stage.ts'
 import { type Agent, startCluster } from '../lab/cluster.ts'
 import { configure, guardCommand, home, instanceOf } from '../lab/install.ts'

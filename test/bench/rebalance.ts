@@ -1,5 +1,5 @@
 /** 100 partitions on three agents: a fourth joins, then leaves. What moves, and how fast. */
-import { bootClock } from '../../lib/clock.ts'
+import { bootClock } from '../../lib/base/clock.ts'
 import { changed, enter, everywhere, type Stage, seenPassing, settled, stage } from '../cluster/stage.ts'
 import { overlapSeconds, runs } from '../lab/beats.ts'
 import { type Agent, startCluster } from '../lab/cluster.ts'

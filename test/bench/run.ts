@@ -4,7 +4,7 @@
  */
 import { readdirSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { reason } from '../../lib/errors.ts'
+import { reason } from '../../lib/base/errors.ts'
 import { type Bench, json, table } from './bench.ts'
 
 const benches = readdirSync(import.meta.dirname)

@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { serviceDigest } from '../../lib/consul/watch.ts'
-import { instanceFiles } from '../../lib/state/instance.ts'
+import { instanceFiles } from '../../lib/state/paths.ts'
 import { settled } from '../cluster/stage.ts'
 import { type Agent, startCluster } from '../lab/cluster.ts'
 import { guardCommand, install, instanceOf } from '../lab/install.ts'

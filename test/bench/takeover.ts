@@ -1,5 +1,5 @@
 /** An agent is killed with -9 on Consul's default gossip: when its processes are gone, and when others run them. */
-import { bootClock } from '../../lib/clock.ts'
+import { bootClock } from '../../lib/base/clock.ts'
 import { enter, processes, settled, stage } from '../cluster/stage.ts'
 import { type Beat, overlapSeconds, runs } from '../lab/beats.ts'
 import { startCluster } from '../lab/cluster.ts'

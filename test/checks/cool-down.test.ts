@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { coolDownFrom, coolDowns } from '../../lib/checks/cool-down.ts'
 import type { Entry } from '../../lib/consul/kv.ts'
+import { coolDownFrom, coolDowns } from '../../lib/keys/cool-down.ts'
 
 const value = {
   instance: 'a:svc',

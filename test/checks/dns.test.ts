@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { execa } from 'execa'
-import { bootClock } from '../../lib/clock.ts'
+import { bootClock } from '../../lib/base/clock.ts'
 import { enter, neverTwice, processes, settled, stage, statusOf } from '../cluster/stage.ts'
 import { runs } from '../lab/beats.ts'
 import type { Agent } from '../lab/cluster.ts'

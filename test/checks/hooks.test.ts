@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { bootClock } from '../../lib/clock.ts'
+import { bootClock } from '../../lib/base/clock.ts'
 import { enter, processes, settled, stage, statusOf } from '../cluster/stage.ts'
 import { runs } from '../lab/beats.ts'
 import type { Agent } from '../lab/cluster.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { checkId, partitionServiceId } from '../../lib/checks/ids.ts'
+import { checkId, partitionServiceId } from '../../lib/keys/service-ids.ts'
 import { runs } from '../model/runs.ts'
 
 describe("the id of a partition's service in the catalog", () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { allocate, deallocate, owner, partitions } from '../../lib/client/client.ts'
-import { cleanValue, heldValue } from '../../lib/lease/lock-value.ts'
-import { keysOf } from '../../lib/names.ts'
+import { keysOf } from '../../lib/base/names.ts'
+import { allocate, deallocate, owner, partitions } from '../../lib/client/client/client.ts'
+import { cleanValue, heldValue } from '../../lib/keys/lock.ts'
 import { fakeConsul, type Request } from '../fixtures/consul.ts'
 
 const keys = keysOf('svc')

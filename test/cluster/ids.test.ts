@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { keysOf } from '../../lib/names.ts'
+import { keysOf } from '../../lib/base/names.ts'
 import { clusterFor } from '../lab/in-tests.ts'
 import { install, program } from '../lab/install.ts'
 import { until } from '../lab/until.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { encode } from '../../lib/names.ts'
+import { encode } from '../../lib/base/names.ts'
 import { clusterFor } from '../lab/in-tests.ts'
 import { until } from '../lab/until.ts'
 import { changed, enter, everywhere, faultless, range, settled, stage, statusOf } from './stage.ts'

@@ -8,7 +8,7 @@ import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { before, describe, it, type TestContext } from 'node:test'
 import { execa } from 'execa'
-import { bootClock } from '../../lib/clock.ts'
+import { bootClock } from '../../lib/base/clock.ts'
 import { longestGap, moves, overlaps, owners, stepsBack } from '../lab/beats.ts'
 import type { Agent } from '../lab/cluster.ts'
 import { sharedCluster } from '../lab/in-tests.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { lacking } from '../../lib/configure/agent.ts'
-import { agentLines } from '../../lib/configure/words.ts'
+import { lacking } from '../../lib/setup/configure/agent.ts'
+import { agentLines } from '../../lib/setup/configure/words.ts'
 
 const agent = (scripts: boolean | null, leave: boolean | null, skip: boolean | null = true) => ({
   node: 'n1',

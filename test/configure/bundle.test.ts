@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { isBuiltin } from 'node:module'
 import { before, describe, test } from 'node:test'
-import { bundle, programNames, root } from '../../lib/configure/bundle.ts'
+import { bundle, programNames, root } from '../../lib/setup/release/bundle.ts'
 
 describe('the bundles', () => {
   let files: ReadonlyMap<string, string>
@@ -38,21 +38,21 @@ describe('the bundles', () => {
 
   test('a handler that leaves early reads neither the HTTP client nor the schema', () => {
     assert.ok(text('on-service.cjs').length < 50_000)
-    assert.match(text('on-service.cjs'), /require\("\.\/lib\.reconcile-once\.cjs"\)/)
+    assert.match(text('on-service.cjs'), /require\("\.\/lib\.program\.once\.cjs"\)/)
     assert.doesNotMatch(text('guard.cjs'), /ZodMini/)
     assert.match(text('lib.definition.schema.cjs'), /ZodMini/)
   })
 
   test('only a program’s first part holds the HTTP client: nobody loads it twice', () => {
     for (const [name, text] of files) {
-      if (name.startsWith('lib.') && name !== 'lib.reconcile-once.cjs')
+      if (name.startsWith('lib.') && name !== 'lib.program.once.cjs')
         assert.doesNotMatch(text, /cannot reach Consul at/, name)
     }
   })
 
   test('none loads what few need, HTTP/2 and TLS; but for undici, which only a source that is a server loads', () => {
     for (const [name, text] of files) {
-      if (name === 'lib.sources.http.cjs') continue
+      if (name === 'lib.sources.fetch.http.cjs') continue
       assert.doesNotMatch(text, /require\("node:(http2|https|tls)"\)/, name)
       assert.doesNotMatch(text, /node_modules\/undici/, name)
     }

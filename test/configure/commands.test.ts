@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import { missingPrograms, misspelt } from '../../lib/configure/commands.ts'
 import { parseDefinition } from '../../lib/definition/load.ts'
+import { missingPrograms, misspelt } from '../../lib/setup/configure/commands.ts'
 import { configure, define, folder, small } from './run.ts'
 
 const top = folder()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { asText, consulConfig, merged } from '../../lib/configure/consul-config.ts'
 import { parseDefinition } from '../../lib/definition/load.ts'
+import { asText, consulConfig, merged } from '../../lib/setup/configure/consul-config.ts'
 import { small } from './run.ts'
 
 const place = {

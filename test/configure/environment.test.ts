@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { notPassedOn, passedOn } from '../../lib/configure/environment.ts'
+import { notPassedOn, passedOn } from '../../lib/setup/configure/environment.ts'
 
 describe('what the programs are told', () => {
   const cases: [string, object, Record<string, string>, string[]][] = [

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { beforeEach, describe, test } from 'node:test'
-import { install, uninstall } from '../../lib/configure/install.ts'
+import { install, uninstall } from '../../lib/setup/install.ts'
 import { folder } from './run.ts'
 
 const top = folder()

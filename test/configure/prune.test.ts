@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
 import { beforeEach, describe, test } from 'node:test'
-import { prune } from '../../lib/configure/prune.ts'
+import { prune } from '../../lib/setup/release/prune.ts'
 import { folder } from './run.ts'
 
 const top = folder()

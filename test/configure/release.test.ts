@@ -90,7 +90,7 @@ describe('a release', () => {
     const guard = await run(node, ['-r', check, `${home}/current/guard.cjs`, ...instance, ...state])
     assert.equal(guard.stderr, 'false guard.cjs')
     const { stderr } = await run(node, ['-r', check, `${home}/current/on-service.cjs`, ...instance, ...state])
-    assert.match(stderr, /^false lib.reconcile-once.cjs$/m)
+    assert.match(stderr, /^false lib.program.once.cjs$/m)
     assert.doesNotMatch(stderr, /true/)
   })
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { Temporary } from '../../lib/base/errors.ts'
 import {
   base64,
   entriesAt,
@@ -12,7 +13,6 @@ import {
   trees,
 } from '../../lib/consul/kv.ts'
 import type { Operation } from '../../lib/consul/operation.ts'
-import { Temporary } from '../../lib/errors.ts'
 import { fakeConsul, type Reply } from '../fixtures/consul.ts'
 
 describe('an entry', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { Permanent } from '../../lib/base/errors.ts'
 import { Denied, missingPermission, permissionFor, permissionForOperation } from '../../lib/consul/permission.ts'
-import { Permanent } from '../../lib/errors.ts'
 
 describe('the permission that a request needs', () => {
   const cases: [string, string, string | undefined, string][] = [

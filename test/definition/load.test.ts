@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import fc from 'fast-check'
+import { Permanent } from '../../lib/base/errors.ts'
 import { loadDefinition, parseDefinition } from '../../lib/definition/load.ts'
 import { shown } from '../../lib/definition/wording.ts'
-import { Permanent } from '../../lib/errors.ts'
 import { smallest } from './samples.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'definition-'))

@@ -6,8 +6,8 @@ import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { Permanent, Temporary } from '../../lib/base/errors.ts'
 import { readText } from '../../lib/definition/read.ts'
-import { Permanent, Temporary } from '../../lib/errors.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'definition-'))
 const inside = (name: string) => join(directory, name)

@@ -250,8 +250,8 @@ describe('what the page prints', { concurrency: 1 }, () => {
       const [source, outfile] = [join(cluster().root, `${name}-source.mjs`), join(cluster().root, `${name}.mjs`)]
       writeFileSync(source, text)
       const alias = {
-        'watchbill/worker': resolve(checkout, 'lib/resources/resources.ts'),
-        'watchbill/client': resolve(checkout, 'lib/client/client.ts'),
+        'watchbill/worker': resolve(checkout, 'lib/client/worker/resources.ts'),
+        'watchbill/client': resolve(checkout, 'lib/client/client/client.ts'),
       }
       await build({ entryPoints: [source], outfile, alias, bundle: true, format: 'esm', platform: 'node' })
       return outfile

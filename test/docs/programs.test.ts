@@ -5,11 +5,11 @@ import { join, resolve } from 'node:path'
 import { before, describe, it } from 'node:test'
 import { build } from 'esbuild'
 import { execa } from 'execa'
-import { owner, partitions } from '../../lib/client/client.ts'
+import { encode, idRefusal, keysOf } from '../../lib/base/names.ts'
+import { owner, partitions } from '../../lib/client/client/client.ts'
 import { Consul } from '../../lib/consul/http.ts'
 import { base64, transact } from '../../lib/consul/kv.ts'
-import { cleanValue, heldValue } from '../../lib/lease/lock-value.ts'
-import { encode, idRefusal, keysOf } from '../../lib/names.ts'
+import { cleanValue, heldValue } from '../../lib/keys/lock.ts'
 import { enter, processes, settled, stage } from '../cluster/stage.ts'
 import type { Agent } from '../lab/cluster.ts'
 import { haveProgram, howToGet } from '../lab/debian.ts'
@@ -201,7 +201,7 @@ describe('the programs of the pages', { concurrency: 1, skip: missing.join('; ')
       await settled(definition(), [agent()])
       const source = file('sample.mjs', block(client, 'js'))
       const outfile = join(cluster().root, 'sample-built.mjs')
-      const alias = { 'watchbill/client': resolve(import.meta.dirname, '../../lib/client/client.ts') }
+      const alias = { 'watchbill/client': resolve(import.meta.dirname, '../../lib/client/client/client.ts') }
       await build({ entryPoints: [source], outfile, alias, bundle: true, format: 'esm', platform: 'node' })
       const { stdout } = await execa(process.execPath, [outfile], { env: env() })
       assert.match(stdout, /^\[ 'order-2' \] (null|s1:orders)$/)

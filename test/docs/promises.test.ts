@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { it } from 'node:test'
-import { duration } from '../../lib/clock.ts'
+import { duration } from '../../lib/base/clock.ts'
 import { sessionTtlFor } from '../../lib/lock/contest.ts'
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')

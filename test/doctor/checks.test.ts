@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { examine, lineOf } from '../../lib/doctor/checks.ts'
-import type { AgentFacts, Facts, Installed, StateFacts, TokenFacts, UnitFacts } from '../../lib/doctor/facts.ts'
+import { examine, lineOf } from '../../lib/setup/doctor/checks.ts'
+import type { AgentFacts, Facts, Installed, StateFacts, TokenFacts, UnitFacts } from '../../lib/setup/doctor/facts.ts'
 import { agent, installed, state, token, well } from './facts.ts'
 
 type Level = 'warn' | 'unsafe'

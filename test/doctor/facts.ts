@@ -1,5 +1,5 @@
 /** A machine on which all is well; a case says what is otherwise. */
-import type { AgentFacts, Facts, Installed, StateFacts, TokenFacts } from '../../lib/doctor/facts.ts'
+import type { AgentFacts, Facts, Installed, StateFacts, TokenFacts } from '../../lib/setup/doctor/facts.ts'
 
 export const agent: AgentFacts = {
   node: 'n1',

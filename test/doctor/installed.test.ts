@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { installedIn } from '../../lib/doctor/gather/installed.ts'
+import { installedIn } from '../../lib/setup/doctor/gather/installed.ts'
 import { configure, define, folder, nowhere } from '../configure/run.ts'
 
 const top = folder()

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
-import { bootClock } from '../../lib/clock.ts'
-import { eventOf } from '../../lib/events/event.ts'
-import { done, enqueue, isAnythingWaiting, putOff, type Waiting, waiting } from '../../lib/events/queue.ts'
+import { bootClock } from '../../lib/base/clock.ts'
+import { eventOf } from '../../lib/hooks/event.ts'
+import { done, enqueue, isAnythingWaiting, putOff, type Waiting, waiting } from '../../lib/hooks/queue.ts'
 import { definition } from '../fixtures/cluster.ts'
 import { stateOf } from '../fixtures/state.ts'
 

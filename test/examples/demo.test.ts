@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { follow } from '../../examples/demo/view.ts'
-import { statusOf } from '../../lib/status.ts'
+import { statusOf } from '../../lib/operate/status/status.ts'
 import { root, run } from '../configure/run.ts'
 import { clusterOf, locks, me, other } from '../fixtures/cluster.ts'
 

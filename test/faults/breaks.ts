@@ -14,7 +14,7 @@ export interface Break {
 export const breaks: readonly Break[] = [
   {
     name: 'the takeover wait is no longer than the lease',
-    file: 'lib/lease/lock-value.ts',
+    file: 'lib/keys/lock.ts',
     from: 'Math.min(lease + grace + margin, longestWait)',
     to: 'Math.min(lease, longestWait)',
     fault: 'cut-and-destroyed',
@@ -22,7 +22,7 @@ export const breaks: readonly Break[] = [
   },
   {
     name: 'a lock is given back before its process is gone',
-    file: 'lib/process/stop-shepherds.ts',
+    file: 'lib/process/shepherd/stop.ts',
     from: 'const gone = quiet.filter(stop => swept.has(stop) && isGone(stop) && probes.isGone(stop))',
     to: 'const gone = [...left]',
     fault: 'leave',
@@ -30,7 +30,7 @@ export const breaks: readonly Break[] = [
   },
   {
     name: 'shepherds do not look at the lease',
-    file: 'lib/process/shepherd.sh',
+    file: 'lib/process/shepherd/shepherd.sh',
     from: '[ "$_now" -lt "$_until" ]\n}',
     to: 'true\n}',
     fault: 'host-cut',

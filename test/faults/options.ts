@@ -2,7 +2,7 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { reason } from '../../lib/errors.ts'
+import { reason } from '../../lib/base/errors.ts'
 import { campaign, each } from './campaign.ts'
 import { falseAlarms, ranThrough } from './false-alarms.ts'
 import type { Gossip } from './lab.ts'

@@ -1,6 +1,6 @@
 /** Plays trials one after the other on one cluster, which is never reset, and tells how each went. */
 import { appendFileSync, readFileSync } from 'node:fs'
-import { reason } from '../../lib/errors.ts'
+import { reason } from '../../lib/base/errors.ts'
 import type { Lab } from './lab.ts'
 import { type Outcome, run, type Trial } from './trial.ts'
 

@@ -14,7 +14,7 @@
  * --gossip default|tuned (tuned unless said), --json, --keep (the lab's folder; it is kept anyway when something fails).
  * Exits 0 when all passed, or when the machine cannot run it; 1 when one failed; 100 usage.
  */
-import { reason } from '../../lib/errors.ts'
+import { reason } from '../../lib/base/errors.ts'
 import { Lab } from './lab.ts'
 import { missing } from './needs.ts'
 import { type Options, optionsFrom } from './options.ts'

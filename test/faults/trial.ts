@@ -1,7 +1,7 @@
 /** One trial: one fault or more, how long they last, the heal, the wait until everything runs again, the verdict. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { bootClock } from '../../lib/clock.ts'
-import { reason } from '../../lib/errors.ts'
+import { bootClock } from '../../lib/base/clock.ts'
+import { reason } from '../../lib/base/errors.ts'
 import { type Beat, disorder } from '../lab/beats.ts'
 import type { Agent } from '../lab/cluster.ts'
 import { until } from '../lab/until.ts'

@@ -1,6 +1,6 @@
 /** Watches the locks on every server, and keeps when each was first seen to have lost its session. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { bootClock } from '../../lib/clock.ts'
+import { bootClock } from '../../lib/base/clock.ts'
 import { Consul } from '../../lib/consul/http.ts'
 import type { Agent } from '../lab/cluster.ts'
 

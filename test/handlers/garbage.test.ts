@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, it } from 'node:test'
-import { bootClock } from '../../lib/clock.ts'
+import { bootClock } from '../../lib/base/clock.ts'
 import { freePorts } from '../lab/ports.ts'
 import { until } from '../lab/until.ts'
 import { type Fault, FaultyConsul, faults } from './support/faulty-consul.ts'

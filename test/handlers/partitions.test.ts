@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { execa } from 'execa'
-import { keysOf } from '../../lib/names.ts'
+import { keysOf } from '../../lib/base/names.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
 
 const handler = join(import.meta.dirname, '../../handlers/partitions.ts')

@@ -1,8 +1,8 @@
 /** Whatever stands in Consul, and whatever Consul answers: nothing of it acts on the terminal of whoever asks. */
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
+import { keysOf, lockKeysOf } from '../../lib/base/names.ts'
 import { waiterName } from '../../lib/lock/waiting.ts'
-import { keysOf, lockKeysOf } from '../../lib/names.ts'
 import { type FakeConsul, fakeConsul } from '../fixtures/consul.ts'
 import { harmless } from '../fixtures/harmless.ts'
 import { directory } from '../fixtures/state.ts'

@@ -5,7 +5,7 @@ import { chmodSync, cpSync, globSync, mkdirSync, readdirSync, readFileSync, syml
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { transform } from 'esbuild'
-import { programNames } from '../../lib/configure/bundle.ts'
+import { programNames } from '../../lib/setup/release/bundle.ts'
 import { folder, root, run } from '../configure/run.ts'
 
 const bin = `${root}/handlers/watchbill.js`
@@ -24,7 +24,7 @@ describe('watchbill', () => {
   test('refuses a program that it has not', async () => {
     const line = 'watchbill: permanent: cannot run nonesuch: there is no such program; see watchbill --help'
     assert.deepEqual(await watchbill('nonesuch'), { code: 100, stdout: '', stderr: line })
-    assert.equal((await watchbill('../lib/guard')).code, 100)
+    assert.equal((await watchbill('../lib/guard/guard')).code, 100)
   })
 
   test('passes arguments on, and the exit code back', async () => {
@@ -40,7 +40,7 @@ describe('where the package is installed below node_modules', () => {
   mkdirSync(`${installed}/handlers`, { recursive: true })
   cpSync(bin, `${installed}/handlers/watchbill.js`)
   cpSync(`${root}/package.json`, `${installed}/package.json`)
-  cpSync(`${root}/lib/typescript.mjs`, `${installed}/lib/typescript.mjs`)
+  cpSync(`${root}/lib/program/typescript.mjs`, `${installed}/lib/program/typescript.mjs`)
   program('echo', `console.log(process.argv.slice(2).join(' ') as string)`)
   program(
     'wait',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { execa } from 'execa'
-import { named, onPath } from '../../lib/agent/consul-program.ts'
+import { named, onPath } from '../../lib/setup/agent/consul-program.ts'
 import { consulBinary } from './consul.ts'
 import { checksum, type Fetch, fetchConsul, type Pin } from './fetch.ts'
 

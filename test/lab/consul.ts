@@ -1,6 +1,6 @@
 /** Which Consul the lab runs: CONSUL_BIN, else `consul` on PATH, else Debian's, fetched once into the project's cache. */
 import { resolve } from 'node:path'
-import { named, onPath } from '../../lib/agent/consul-program.ts'
+import { named, onPath } from '../../lib/setup/agent/consul-program.ts'
 import { fetchConsul, pin } from './fetch.ts'
 
 const cache = resolve(import.meta.dirname, '../../.cache/consul')

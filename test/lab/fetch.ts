@@ -8,7 +8,7 @@ import { access, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { execa } from 'execa'
-import { Permanent, reason, Temporary } from '../../lib/errors.ts'
+import { Permanent, reason, Temporary } from '../../lib/base/errors.ts'
 import { sourcesFor } from './sources.ts'
 
 export interface Pin {

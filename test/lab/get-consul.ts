@@ -1,5 +1,5 @@
 /** `node test/lab/get-consul.ts`: prints the path of the Consul that the lab runs, and fetches it first if need be. */
-import { reason } from '../../lib/errors.ts'
+import { reason } from '../../lib/base/errors.ts'
 import { consulBinary } from './consul.ts'
 
 try {

@@ -1,7 +1,7 @@
 /** Waits for a condition with a deadline; the only way tests wait. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { inspect } from 'node:util'
-import { reason } from '../../lib/errors.ts'
+import { reason } from '../../lib/base/errors.ts'
 
 export interface Patience {
   /** How long to wait in all, ms. */

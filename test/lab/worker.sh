@@ -10,7 +10,7 @@ file=${1:-${BEATS:?names the beats file}}
 # The descriptor is opened once, for appending: each line is then one write, which the kernel does not mix with others.
 exec 3>>"$file"
 
-# /proc/uptime, like lib/clock.ts: it has two decimals, so a zero makes milliseconds of them.
+# /proc/uptime, like lib/base/clock.ts: it has two decimals, so a zero makes milliseconds of them.
 beat() {
   read -r now _ </proc/uptime
   printf '%s\t%s\t%s\t%s\t%s%b\n' "${now%.*}${now#*.}0" "${WATCHBILL_INSTANCE:--}" "$$" \

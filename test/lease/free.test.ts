@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { type FreeLock, readFree, refreshFree, writeFree } from '../../lib/lease/free.ts'
+import { type FreeLock, readFree, refreshFree, writeFree } from '../../lib/look/free.ts'
 import { readFact, writeFact } from '../../lib/state/facts.ts'
 import { stateOf } from '../fixtures/state.ts'
 

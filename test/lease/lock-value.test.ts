@@ -9,7 +9,7 @@ import {
   lockFrom,
   longestWait,
   takeoverWait,
-} from '../../lib/lease/lock-value.ts'
+} from '../../lib/keys/lock.ts'
 import { heldBy, me } from '../fixtures/cluster.ts'
 
 const held = heldBy(me)

@@ -1,6 +1,6 @@
 /** How many connections to the agent `lock` holds: Consul allows each machine 200 in all. */
 import { it } from 'node:test'
-import { connectionsTo } from '../../lib/doctor/gather/connections.ts'
+import { connectionsTo } from '../../lib/setup/doctor/gather/connections.ts'
 import { sharedCluster } from '../lab/in-tests.ts'
 import { until } from '../lab/until.ts'
 import { Locker, sessionOf } from './locker.ts'

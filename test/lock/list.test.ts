@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
+import { lockKeysOf } from '../../lib/base/names.ts'
 import type { Entry } from '../../lib/consul/kv.ts'
-import { cleanValue, heldValue } from '../../lib/lease/lock-value.ts'
+import { cleanValue, heldValue } from '../../lib/keys/lock.ts'
 import { lockSessionName } from '../../lib/lock/contest.ts'
 import { listed, listLines } from '../../lib/lock/list.ts'
 import { waiterFrom, waiterName } from '../../lib/lock/waiting.ts'
-import { lockKeysOf } from '../../lib/names.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
 import { runProgram } from '../handlers/support/programs.ts'
 

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { lockKeysOf } from '../../lib/names.ts'
+import { lockKeysOf } from '../../lib/base/names.ts'
 import { pids, variable } from '../handlers/support/processes.ts'
 import { handlers } from '../handlers/support/programs.ts'
 import type { Agent } from '../lab/agent.ts'

@@ -1,9 +1,9 @@
 /** A stuck cron job on a machine with Consul's default limits. */
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { bootClock } from '../../lib/clock.ts'
-import { makeRelease } from '../../lib/configure/release.ts'
-import { connectionsTo } from '../../lib/doctor/gather/connections.ts'
+import { bootClock } from '../../lib/base/clock.ts'
+import { connectionsTo } from '../../lib/setup/doctor/gather/connections.ts'
+import { makeRelease } from '../../lib/setup/release/release.ts'
 import { changed, enter, everywhere, range, settled, stage } from '../cluster/stage.ts'
 import { clusterFor } from '../lab/in-tests.ts'
 import { home } from '../lab/install.ts'

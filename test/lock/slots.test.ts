@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { lockKeysOf } from '../../lib/base/names.ts'
 import type { Entry } from '../../lib/consul/kv.ts'
-import { cleanValue, disownedValue, heldValue } from '../../lib/lease/lock-value.ts'
+import { cleanValue, disownedValue, heldValue } from '../../lib/keys/lock.ts'
 import { coverTerms, decide, freeSlots, lookFrom, make, nothingSeen, recalled } from '../../lib/lock/slots.ts'
-import { lockKeysOf } from '../../lib/names.ts'
 import { heldBy } from '../fixtures/cluster.ts'
 
 const keys = lockKeysOf('deploy')

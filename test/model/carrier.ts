@@ -2,8 +2,8 @@
  * The one process of an instance whose definition says `"per": "instance"`: what examples/one-process/worker.sh does, by the
  * same files. Each partition that it handles counts as a process of its own, so that the judge sees it.
  */
-import { encode } from '../../lib/names.ts'
-import { parseHanded } from '../../lib/worker/assignment.ts'
+import { encode } from '../../lib/base/names.ts'
+import { parseHanded } from '../../lib/base/worker-line.ts'
 import type { Host, Process, Run } from './host.ts'
 import type { Owner } from './world.ts'
 

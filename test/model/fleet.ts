@@ -1,5 +1,5 @@
 /** A whole cluster in one run: machines, Consul, and an instance on each. */
-import { decode, keysOf } from '../../lib/names.ts'
+import { decode, keysOf } from '../../lib/base/names.ts'
 import { ConsulModel } from './consul.ts'
 import { Host, type Run } from './host.ts'
 import { acquisitionIn, Judge } from './judge.ts'

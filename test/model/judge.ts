@@ -1,6 +1,7 @@
 /** What must hold at every moment of a run, whatever goes wrong in it. */
+
+import { decode, type Keys } from '../../lib/base/names.ts'
 import type { RawEntry } from '../../lib/consul/kv.ts'
-import { decode, type Keys } from '../../lib/names.ts'
 import type { ConsulModel } from './consul.ts'
 import type { Host, Process, Run } from './host.ts'
 import type { Network } from './network.ts'

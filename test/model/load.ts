@@ -83,11 +83,11 @@ function adapted(source: string): string {
 
 /** What the model runs of lib. */
 export interface Lib {
-  readonly guard: typeof import('../../lib/guard.ts').guard
+  readonly guard: typeof import('../../lib/guard/guard.ts').guard
   readonly reconcile: typeof import('../../lib/reconcile.ts').reconcile
-  readonly leave: typeof import('../../lib/leave.ts').leave
+  readonly leave: typeof import('../../lib/operate/leave.ts').leave
   readonly Consul: typeof import('../../lib/consul/http.ts').Consul
-  readonly instanceFiles: typeof import('../../lib/state/instance.ts').instanceFiles
+  readonly instanceFiles: typeof import('../../lib/state/paths.ts').instanceFiles
 }
 
 /** @throws Error when what a mutation replaces is not there exactly once */
@@ -96,11 +96,11 @@ export async function loadLib(mutation?: Mutation): Promise<Lib> {
   if (mutation) mutations.set(graph, mutation)
   const load = (file: string) => import(`${lib}${file}?graph=${graph}`)
   const [{ guard }, { reconcile }, { leave }, { Consul }, { instanceFiles }] = await Promise.all([
-    load('guard.ts') as Promise<typeof import('../../lib/guard.ts')>,
+    load('guard/guard.ts') as Promise<typeof import('../../lib/guard/guard.ts')>,
     load('reconcile.ts') as Promise<typeof import('../../lib/reconcile.ts')>,
-    load('leave.ts') as Promise<typeof import('../../lib/leave.ts')>,
+    load('operate/leave.ts') as Promise<typeof import('../../lib/operate/leave.ts')>,
     load('consul/http.ts') as Promise<typeof import('../../lib/consul/http.ts')>,
-    load('state/instance.ts') as Promise<typeof import('../../lib/state/instance.ts')>,
+    load('state/paths.ts') as Promise<typeof import('../../lib/state/paths.ts')>,
   ])
   if (mutation && !applied.has(graph))
     throw new Error(`the mutant "${mutation.name}": lib/${mutation.file} is not loaded`)

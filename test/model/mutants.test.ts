@@ -31,7 +31,7 @@ describe('the model catches', { concurrency: 1 }, async () => {
 
 const deaf: Mutation = {
   name: 'shepherd ignoring the lease',
-  file: 'process/shepherd.sh',
+  file: 'process/shepherd/shepherd.sh',
   edits: [['  [ "$_now" -lt "$_until" ]\n', '  :\n']],
 }
 
@@ -60,11 +60,11 @@ describe('real processes catch', { concurrency: 1 }, () => {
 
 describe('a mutant', () => {
   it('that does not fit lib any more is an error, not a mutant that nobody catches', async () => {
-    const stale: Mutation = { name: 'stale', file: 'plan.ts', edits: [['what is not there', '']] }
-    await assert.rejects(loadLib(stale), /out of date: lib\/plan.ts holds 0 of what is not there/)
-    const twice: Mutation = { name: 'twice', file: 'plan.ts', edits: [['readonly', '']] }
-    await assert.rejects(loadLib(twice), /out of date: lib\/plan.ts holds \d\d of readonly/)
-    const nowhere: Mutation = { name: 'nowhere', file: 'frame.ts', edits: [['a', '']] }
-    await assert.rejects(loadLib(nowhere), /lib\/frame.ts is not loaded/)
+    const stale: Mutation = { name: 'stale', file: 'plan/plan.ts', edits: [['what is not there', '']] }
+    await assert.rejects(loadLib(stale), /out of date: lib\/plan\/plan.ts holds 0 of what is not there/)
+    const twice: Mutation = { name: 'twice', file: 'plan/plan.ts', edits: [['readonly', '']] }
+    await assert.rejects(loadLib(twice), /out of date: lib\/plan\/plan.ts holds \d\d of readonly/)
+    const nowhere: Mutation = { name: 'nowhere', file: 'program/frame.ts', edits: [['a', '']] }
+    await assert.rejects(loadLib(nowhere), /lib\/program\/frame.ts is not loaded/)
   })
 })

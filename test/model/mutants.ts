@@ -27,14 +27,14 @@ export function actionsFor({ faults, hosts }: Mutant): fc.Arbitrary<Action[]> {
 export const mutants: readonly Mutant[] = [
   {
     name: 'W shortened to L',
-    file: 'lease/lock-value.ts',
+    file: 'keys/lock.ts',
     edits: [['Math.min(lease + grace + margin, longestWait)', 'Math.min(lease, longestWait)']],
     seed: 11,
     faults: ['cut and session destroyed'],
   },
   {
     name: 'check-index left out',
-    file: 'lease/takeover.ts',
+    file: 'act/claim.ts',
     edits: [[": { Verb: 'check-index', Key, Index: index },", ": { Verb: 'get-tree', Key: 'nothing' },"]],
     seed: 18,
     faults: ['drained', 'write held back', 'drain over', 'drained', 'cut and session destroyed'],
@@ -42,7 +42,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'released before the group is gone',
-    file: 'process/stop-shepherds.ts',
+    file: 'process/shepherd/stop.ts',
     edits: [
       ['const quiet = left.filter(isQuiet)', 'const quiet = left'],
       ['swept.has(stop) && isGone(stop)', 'true'],
@@ -53,7 +53,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'lease counted from the end of the read',
-    file: 'lease/renew.ts',
+    file: 'act/renew.ts',
     edits: [['extendLease(files, t0, bootClock())', 'extendLease(files, bootClock(), bootClock())']],
     seed: 1,
     faults: ['lost while a read is answered, then cut'],
@@ -75,7 +75,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'lease counted from the end of the acquisition',
-    file: 'lease/takeover.ts',
+    file: 'act/claim.ts',
     edits: [['from: bootClock() + clockStep, own: begun', 'from: bootClock() + clockStep, own: bootClock()']],
     seed: 1,
     faults: ['drained', 'lost while a write is answered, then cut', 'drain over'],
@@ -96,14 +96,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a pid signalled without its start time',
-    file: 'process/identity.ts',
+    file: 'machine/identity.ts',
     edits: [['stat.start !== process.start || ', '']],
     seed: 9,
     faults: ['shepherd killed', 'strangers come', 'drained', 'drain over'],
   },
   {
     name: 'a lost lock keeps its lease',
-    file: 'lease/renew.ts',
+    file: 'act/renew.ts',
     edits: [
       ['writePartitionLeases(over.filter(isStill).flatMap(({ id }) => pinned(files.partition(id), before, t0)))', ''],
     ],
@@ -112,7 +112,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a lock found in its own session is assumed',
-    file: 'plan.ts',
+    file: 'plan/plan.ts',
     edits: [
       ["if (!ours) return { do: 'disown', partition: id, index, next: nextHolder(snapshot, assignment, id) }", ''],
     ],
@@ -121,35 +121,35 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the wait goes on although the lock was taken meanwhile',
-    file: 'lease/free.ts',
+    file: 'look/free.ts',
     edits: [['known?.index === index ? known', 'known ? known']],
     seed: 8,
     faults: ['session destroyed', 'cut and session destroyed'],
   },
   {
     name: 'any value is believed',
-    file: 'lease/lock-value.ts',
+    file: 'keys/lock.ts',
     edits: [['entry.lockIndex >= 1 || entry.createIndex === entry.modifyIndex', 'true']],
     seed: 2,
     faults: ['lock overwritten as clean', 'cut and session destroyed'],
   },
   {
     name: 'missing locks of a lost set made anew as clean ones',
-    file: 'act.ts',
+    file: 'act/act.ts',
     edits: [['!(await othersAtWork(context, snapshot))', 'true']],
     seed: 6,
     faults: ['everything wiped', 'state directory removed'],
   },
   {
     name: 'the outcome of a claim is not written down before it is sent',
-    file: 'lease/takeover.ts',
+    file: 'act/claim.ts',
     edits: [['  writeFact(files.acquisition, acquisition)\n', '']],
     seed: 1,
     faults: ['answer lost', 'drained'],
   },
   {
     name: 'the guard leaves the processes of a dead shepherd alone',
-    file: 'guard.ts',
+    file: 'guard/guard.ts',
     edits: [
       ['  killWhatWouldOutlive(here.files, local, nextTick(interval))\n', ''],
       [
@@ -162,7 +162,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a release frees what was acquired since',
-    file: 'lease/hand-over.ts',
+    file: 'act/give-back.ts',
     edits: [["{ Verb: 'check-index', Key, Index: ending.index }", "{ Verb: 'get-tree', Key: 'nothing' }"]],
     seed: 6,
     faults: ['write held back', 'drained', 'drain over'],
@@ -170,7 +170,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the guard kills nothing while Consul answers',
-    file: 'guard.ts',
+    file: 'guard/guard.ts',
     edits: [
       [
         "  if (typeof renewal !== 'string') killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))\n",
@@ -183,7 +183,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a survivor taken for a newcomer',
-    file: 'act.ts',
+    file: 'act/act.ts',
     edits: [['  if (others.some(({ holds }) => holds)) return true\n', '']],
     seed: 9,
     faults: ['everything wiped', 'state directory removed'],
@@ -191,7 +191,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a lock is given back before the worker has confirmed',
-    file: 'worker/stop.ts',
+    file: 'process/worker/stop.ts',
     edits: [['const gone = left.filter(({ files }) => !existsSync(files.handed))', 'const gone = left']],
     seed: 1,
     faults: ['drained', 'drain over'],
@@ -199,7 +199,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a worker that does not confirm keeps what it has',
-    file: 'worker/stop.ts',
+    file: 'process/worker/stop.ts',
     edits: [['bootClock() - begun >= grace', 'false']],
     seed: 1,
     faults: ['drained', 'drain over'],
@@ -207,7 +207,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the worker outlives the lease of a partition',
-    file: 'worker/lease.ts',
+    file: 'state/worker-lease.ts',
     edits: [['shortest(worker, [partitionLease(worker), ...leases])', 'shortest(worker, [partitionLease(worker)])']],
     seed: 1,
     faults: ['session destroyed', 'lock deleted', 'cut'],
@@ -215,14 +215,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a definition that removes partitions is applied by nobody',
-    file: 'partitions/proposal.ts',
+    file: 'act/proposal.ts',
     edits: [['if (proposal?.applied) {', 'if (proposal) {']],
     seed: 1,
     faults: ['definition shrunk', 'drained', 'drain over'],
   },
   {
     name: 'a confirmation that nobody asked for counts',
-    file: 'worker/hand-over.ts',
+    file: 'process/worker/hand-over.ts',
     edits: [
       ['!handed || kept.has(own)) return false', '!handed) return false'],
       ['!existsSync(files.asked) || ', ''],
@@ -233,7 +233,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'what the worker said before it was asked counts',
-    file: 'worker/hand-over.ts',
+    file: 'process/worker/hand-over.ts',
     edits: [
       ['  collect(worker, untold(worker)) // its answers to earlier requests\n', ''],
       ['  collect(worker, new Set(lines))\n', ''],
@@ -244,7 +244,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a confirmation of an earlier hand-over counts',
-    file: 'worker/confirmations.ts',
+    file: 'state/worker-confirmations.ts',
     edits: [
       ['id === handed.id && token === handed.token && (since === null || since === handed.since)', 'id === handed.id'],
     ],
@@ -254,7 +254,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a worker that lives counts as gone',
-    file: 'worker/stop.ts',
+    file: 'process/worker/stop.ts',
     edits: [['if (now !== null) return now !== carrier', 'if (now !== null) return true']],
     seed: 1,
     faults: ['drained', 'drain over'],
@@ -270,21 +270,21 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a lease ahead of the clock is waited for',
-    file: 'plan.ts',
+    file: 'plan/plan.ts',
     edits: [['local?.aheadOfClock === true', 'false']],
     seed: 1,
     faults: ['clock begins anew'],
   },
   {
     name: 'a lock that reappears without a hand-over is clean',
-    file: 'lease/seen-held.ts',
+    file: 'look/seen-held.ts',
     edits: [['return lock !== undefined && lock.session', 'return lock === null && lock.session']],
     seed: 1,
     faults: ['lock made anew as clean', 'cut and session destroyed'],
   },
   {
     name: 'the terms of who is gone are forgotten',
-    file: 'lease/terms.ts',
+    file: 'keys/terms.ts',
     edits: [['longest([before, now])', 'now']],
     seed: 1,
     faults: ['terms changed', 'drained', 'drain over', 'cut and session destroyed', 'everything wiped'],
@@ -292,7 +292,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the epoch is what the settings say',
-    file: 'snapshot.ts',
+    file: 'look/snapshot.ts',
     edits: [
       ['Math.max(highest, epoch)', 'highest'],
       ['fallenEpoch: fallen', 'fallenEpoch: null'],

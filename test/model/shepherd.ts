@@ -1,5 +1,5 @@
 /**
- * The launcher and the shepherds of a virtual machine: what lib/process/launch.sh and shepherd.sh do, by the same files
+ * The launcher and the shepherds of a virtual machine: what lib/machine/launch.sh and shepherd.sh do, by the same files
  * and the same rules. That the real ones do it is tested with real processes.
  */
 import { Carrier } from './carrier.ts'

@@ -11,8 +11,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { printed, printedSince } from '../../lib/output/printed.ts'
-import { capOutputs } from '../../lib/process/output.ts'
+import { capOutputs } from '../../lib/guard/cap-output.ts'
+import { printed, printedSince } from '../../lib/operate/output/printed.ts'
 import { directory } from '../fixtures/state.ts'
 
 const outputOf = (t: TestContext) => join(directory(t), 'output')

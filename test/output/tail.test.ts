@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { textOf, withoutHoles } from '../../lib/output/tail.ts'
+import { textOf, withoutHoles } from '../../lib/base/tail.ts'
 import { directory } from '../fixtures/state.ts'
 
 describe('what a command printed', () => {

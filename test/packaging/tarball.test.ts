@@ -22,7 +22,13 @@ describe('the tarball', () => {
   const text = (file: string) => readFileSync(join(root, file), 'utf8')
 
   it('holds the programs, what they load, and the licence', () => {
-    for (const file of ['handlers/guard.ts', 'lib/guard.ts', 'lib/process/shepherd.sh', 'LICENSE', 'README.md'])
+    for (const file of [
+      'handlers/guard.ts',
+      'lib/guard/guard.ts',
+      'lib/process/shepherd/shepherd.sh',
+      'LICENSE',
+      'README.md',
+    ])
       assert.ok(files.has(file), file)
     assert.ok(modules().length > 100)
   })

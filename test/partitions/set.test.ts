@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { keysOf } from '../../lib/names.ts'
-import { changeByHand } from '../../lib/partitions/by-hand.ts'
-import { addPartitions, definePartitions, readPartitions } from '../../lib/partitions/set.ts'
+import { keysOf } from '../../lib/base/names.ts'
+import { addPartitions, definePartitions, readPartitions } from '../../lib/keys/partition-set.ts'
+import { changeByHand } from '../../lib/operate/partitions/by-hand.ts'
 import { fakeConsul, type Request } from '../fixtures/consul.ts'
 
 const keys = keysOf('svc')

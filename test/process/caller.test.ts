@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { describe, it } from 'node:test'
-import { asCalled, callersEnvironment, ignoredSignals } from '../../lib/process/caller.ts'
+import { asCalled, callersEnvironment, ignoredSignals } from '../../lib/machine/caller.ts'
 
 const run = (env: Record<string, string>, ...command: [string, ...string[]]) => {
   const [file, ...args] = asCalled(command, env)

@@ -5,11 +5,11 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, it, type TestContext } from 'node:test'
-import { killMembers, livingOf, membersOf } from '../../lib/process/containment.ts'
-import { ownGroup } from '../../lib/process/groups.ts'
-import { processOf, startOf as processStart } from '../../lib/process/identity.ts'
-import { forksSoFar, lowestPid, randomMark } from '../../lib/process/marks.ts'
-import { type PartitionFiles, partitionFiles } from '../../lib/state/instance.ts'
+import { processOf, startOf as processStart } from '../../lib/machine/identity.ts'
+import { forksSoFar, lowestPid, randomMark } from '../../lib/machine/marks.ts'
+import { killMembers, livingOf, membersOf } from '../../lib/process/containment/containment.ts'
+import { ownGroup } from '../../lib/process/containment/groups.ts'
+import { type PartitionFiles, partitionFiles } from '../../lib/state/paths.ts'
 import { directory } from '../fixtures/state.ts'
 import { lives } from '../handlers/support/processes.ts'
 import { until } from '../lab/until.ts'
@@ -165,9 +165,9 @@ describe('what belongs to a partition', () => {
   }, async test => {
     const one = partition(directory(test), '1')
     const pid = await start(test, { MARK: one.own })
-    const module = new URL('../../lib/process/containment.ts', import.meta.url).href
+    const module = new URL('../../lib/process/containment/containment.ts', import.meta.url).href
     const script = `const { livingOf } = await import(process.argv[1])
-      const { signal } = await import(process.argv[1].replace('containment', 'identity'))
+      const { signal } = await import(process.argv[1].replace('process/containment/containment', 'machine/identity'))
       process.setuid(65534)
       const all = livingOf([{ key: 'it', mark: process.argv[2], group: null, recorded: null }]).get('it')
       console.log(all.length, signal(all[0], 'SIGKILL'))`

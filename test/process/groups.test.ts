@@ -4,9 +4,9 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { usable } from '../../lib/process/group-home.ts'
-import { homeOf, ownGroup, readHome } from '../../lib/process/groups.ts'
-import { isStopping, systemdHome } from '../../lib/process/scope.ts'
+import { homeOf, ownGroup, readHome } from '../../lib/process/containment/groups.ts'
+import { usable } from '../../lib/process/containment/home.ts'
+import { isStopping, systemdHome } from '../../lib/process/containment/scope.ts'
 import { directory } from '../fixtures/state.ts'
 import { until } from '../lab/until.ts'
 
@@ -82,7 +82,7 @@ describe('where control groups are made', { skip }, () => {
     const parent = group(test)
     for (const path of [parent, `${parent}/cgroup.procs`]) chownSync(path, 65534, 65534)
     // Above it, where this process and it come together, that user may change nothing.
-    const lib = join(import.meta.dirname, '../../lib/process/group-home.ts')
+    const lib = join(import.meta.dirname, '../../lib/process/containment/home.ts')
     const script = `const { usable } = await import(process.argv[1])
       console.log(JSON.stringify(await usable(process.argv[2], { directory: '/n1:svc' }, 'why')))`
     const user = ['--reuid=65534', '--regid=65534', '--clear-groups']

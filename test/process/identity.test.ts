@@ -12,7 +12,7 @@ import {
   parseProcess,
   processOf,
   signal,
-} from '../../lib/process/identity.ts'
+} from '../../lib/machine/identity.ts'
 import { directory } from '../fixtures/state.ts'
 import { lives, stateOf } from '../handlers/support/processes.ts'
 import { until } from '../lab/until.ts'

@@ -8,7 +8,7 @@ import { handlers } from '../handlers/support/programs.ts'
 import { sharedCluster } from '../lab/in-tests.ts'
 import { until } from '../lab/until.ts'
 
-const init = join(import.meta.dirname, '../../lib/process/init.sh')
+const init = join(import.meta.dirname, '../../lib/machine/init.sh')
 const inside = ['-pf', '--mount-proc', '--kill-child']
 const can = spawnSync('unshare', [...inside, 'true']).status === 0
 const shells = [['/bin/dash'], ['/bin/bash', '--posix'], ['/bin/busybox', 'sh']].filter(([file]) =>

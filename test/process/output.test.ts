@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { capOutputs, mostOutput } from '../../lib/process/output.ts'
+import { capOutputs, mostOutput } from '../../lib/guard/cap-output.ts'
 import { directory } from '../fixtures/state.ts'
 import { until } from '../lab/until.ts'
 

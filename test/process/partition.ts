@@ -15,13 +15,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { bootClock, bootId } from '../../lib/clock.ts'
-import { randomMark } from '../../lib/process/marks.ts'
+import { bootClock, bootId } from '../../lib/base/clock.ts'
+import { randomMark } from '../../lib/machine/marks.ts'
 
 /** What the name of every instance's directory begins with. */
 const prefix = join(tmpdir(), `watchbill-shepherd-${process.pid}-`)
 
-export const shepherdFile = new URL('../../lib/process/shepherd.sh', import.meta.url).pathname
+export const shepherdFile = new URL('../../lib/process/shepherd/shepherd.sh', import.meta.url).pathname
 
 type Options = {
   lease?: number

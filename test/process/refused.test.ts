@@ -4,8 +4,8 @@ import { type ChildProcess, execFileSync } from 'node:child_process'
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
-import { bootClock } from '../../lib/clock.ts'
-import { ownGroup } from '../../lib/process/groups.ts'
+import { bootClock } from '../../lib/base/clock.ts'
+import { ownGroup } from '../../lib/process/containment/groups.ts'
 import { alive, exitOf, gone, kill, Partition, pids, proc, shepherdFile, until } from './partition.ts'
 
 const isRoot = process.getuid?.() === 0

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { bootClock, bootId } from '../../lib/clock.ts'
+import { bootClock, bootId } from '../../lib/base/clock.ts'
 import {
   alive,
   children,

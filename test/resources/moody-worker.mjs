@@ -1,7 +1,7 @@
 // A worker that does what files say: node moody-worker.mjs <file>. As long as <file>.bad.<id> is there it cannot handle that one;
 // while <file>.slow.<id> is there it is not ready with it; when <file>.close.<instance> is there it closes, and lives on.
 import { existsSync } from 'node:fs'
-import { resources } from '../../lib/resources/resources.ts'
+import { resources } from '../../lib/client/worker/resources.ts'
 
 const [file] = process.argv.slice(2)
 const held = resources({

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Absence } from '../../lib/members.ts'
+import type { Absence } from '../../lib/keys/member.ts'
 import { assign, holdersOf } from '../../lib/roster/assignment.ts'
 import { clusterOf, heldBy, locks, me, memberOne, other, third } from '../fixtures/cluster.ts'
 

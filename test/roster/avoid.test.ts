@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { avoiding } from '../../lib/roster/avoid.ts'
 import { roster } from '../../lib/roster/roster.ts'
+import { avoiding } from '../../lib/roster/rules/cool-down.ts'
 
 const member = (instance: string, over = {}) => ({ instance, weight: 1, maxPartitions: null, ...over })
 const loadsOf = (assignment: ReadonlyMap<string, string>) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { rosterVersion } from '../../lib/members.ts'
+import { rosterVersion } from '../../lib/keys/member.ts'
 import { assign } from '../../lib/roster/assignment.ts'
 import { agreedVersion, type Rule, versions } from '../../lib/roster/versions.ts'
 import { clusterOf, locks, memberOne } from '../fixtures/cluster.ts'

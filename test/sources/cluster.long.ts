@@ -5,11 +5,11 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { execa } from 'execa'
+import { keysOf } from '../../lib/base/names.ts'
 import { Consul } from '../../lib/consul/http.ts'
-import { keysOf } from '../../lib/names.ts'
-import { readPartitions } from '../../lib/partitions/set.ts'
+import { readPartitions } from '../../lib/keys/partition-set.ts'
 import { readFact } from '../../lib/state/facts.ts'
-import { instanceFiles } from '../../lib/state/instance.ts'
+import { instanceFiles } from '../../lib/state/paths.ts'
 import {
   changed,
   enter,

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { decode, encode } from '../../lib/base/names.ts'
+import { pointedAt } from '../../lib/base/pointer.ts'
 import { mostDocument } from '../../lib/definition/definition.ts'
-import { decode, encode } from '../../lib/names.ts'
 import { refusal } from '../../lib/sources/accept.ts'
 import { itemsIn } from '../../lib/sources/items.ts'
-import { pointedAt } from '../../lib/sources/pointer.ts'
 
 const plain = { format: 'json', items: '', id: '/id' } as const
 const web = { ...plain, items: '/data' } as const

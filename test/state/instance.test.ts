@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { bootId } from '../../lib/clock.ts'
+import { bootId } from '../../lib/base/clock.ts'
 import { makeDirectory, readFact, writeFact } from '../../lib/state/facts.ts'
 import {
   enterState,
@@ -11,7 +11,7 @@ import {
   instanceFiles,
   localInstances,
   localPartitions,
-} from '../../lib/state/instance.ts'
+} from '../../lib/state/paths.ts'
 import { me, other } from '../fixtures/cluster.ts'
 import { directory, partitionIn, stateOf } from '../fixtures/state.ts'
 

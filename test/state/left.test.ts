@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { bootId } from '../../lib/clock.ts'
+import { bootId } from '../../lib/base/clock.ts'
 import { readFact, writeFact } from '../../lib/state/facts.ts'
 import { hasLeft, staysOut, writeLeaving } from '../../lib/state/left.ts'
 import { stateOf } from '../fixtures/state.ts'

@@ -8,7 +8,7 @@ import { mustBeRenewable, readTwice, writeTwice } from '../../lib/state/twice.ts
 import { directory } from '../fixtures/state.ts'
 
 /** A shepherd's words for it: what it takes the file's first and second word for. */
-const script = readFileSync(new URL('../../lib/process/shepherd.sh', import.meta.url), 'utf8')
+const script = readFileSync(new URL('../../lib/process/shepherd/shepherd.sh', import.meta.url), 'utf8')
 const inShell = `${/^lease\(\) \{.*?^\}$/ms.exec(script)?.[0]}
 lease "$1" && echo "$_first $_second" || echo none`
 /** What a shepherd of an older release reads. */

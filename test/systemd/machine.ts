@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
-import { reason } from '../../lib/errors.ts'
+import { reason } from '../../lib/base/errors.ts'
 import { until } from '../lab/until.ts'
 
 const checkout = join(import.meta.dirname, '../..')

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { appendFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { bootClock } from '../../lib/clock.ts'
-import { isAlive, parseProcess } from '../../lib/process/identity.ts'
+import { bootClock } from '../../lib/base/clock.ts'
+import { isAlive, parseProcess } from '../../lib/machine/identity.ts'
 import { readLine } from '../../lib/state/facts.ts'
-import { instanceFiles } from '../../lib/state/instance.ts'
+import { instanceFiles } from '../../lib/state/paths.ts'
 import { hookTo, toldIn } from '../checks/hooks.ts'
 import {
   changed,

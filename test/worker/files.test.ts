@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { changedLines, type Handed, lineOf, parseHanded } from '../../lib/worker/assignment.ts'
-import { confirms, linesFrom, parseConfirmation } from '../../lib/worker/confirmations.ts'
+import { changedLines, type Handed, lineOf, parseHanded } from '../../lib/base/worker-line.ts'
+import { confirms, linesFrom, parseConfirmation } from '../../lib/state/worker-confirmations.ts'
 
 /** What may be a partition's name. */
 const id = fc.string({ unit: 'binary', minLength: 1, maxLength: 12 }).filter(id => !/\p{Cc}/u.test(id))

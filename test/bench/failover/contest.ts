@@ -1,9 +1,9 @@
 /** One fault on a host that holds both kinds of lock at once, judged from the workers' beats. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { bootClock } from '../../../lib/clock.ts'
-import { parseProcess, signal } from '../../../lib/process/identity.ts'
+import { bootClock } from '../../../lib/base/clock.ts'
+import { parseProcess, signal } from '../../../lib/machine/identity.ts'
 import { readLine } from '../../../lib/state/facts.ts'
-import { instanceFiles } from '../../../lib/state/instance.ts'
+import { instanceFiles } from '../../../lib/state/paths.ts'
 import { processes } from '../../cluster/stage.ts'
 import type { Heal } from '../../faults/fault.ts'
 import type { Lab } from '../../faults/lab.ts'

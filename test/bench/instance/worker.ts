@@ -1,7 +1,7 @@
 /** Handles whatever it is given by writing down that it does: `<boot clock, ms> <pid> <token> begin|end <id>`. */
 import { openSync, writeSync } from 'node:fs'
-import { bootClock } from '../../../lib/clock.ts'
-import { resources } from '../../../lib/resources/resources.ts'
+import { bootClock } from '../../../lib/base/clock.ts'
+import { resources } from '../../../lib/client/worker/resources.ts'
 
 const file = openSync(process.argv[2] as string, 'a')
 const tokens = new Map<string, string>()

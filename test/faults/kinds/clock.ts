@@ -1,7 +1,7 @@
 /** What happens to the time that a host reads. */
 import { writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
-import { bootClock } from '../../../lib/clock.ts'
+import { bootClock } from '../../../lib/base/clock.ts'
 import { processes } from '../../cluster/stage.ts'
 import type { Fault } from '../fault.ts'
 import { reboot } from './agent.ts'

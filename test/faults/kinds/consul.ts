@@ -1,10 +1,10 @@
 /** What happens to keys, sessions, checks and definitions. */
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { bootClock } from '../../../lib/clock.ts'
+import { bootClock } from '../../../lib/base/clock.ts'
+import { keysOf } from '../../../lib/base/names.ts'
 import { guardCheckId } from '../../../lib/consul/health.ts'
-import { cleanValue } from '../../../lib/lease/lock-value.ts'
-import { keysOf } from '../../../lib/names.ts'
+import { cleanValue } from '../../../lib/keys/lock.ts'
 import { processes } from '../../cluster/stage.ts'
 import type { Agent } from '../../lab/cluster.ts'
 import { program } from '../../lab/install.ts'

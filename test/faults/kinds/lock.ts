@@ -1,6 +1,6 @@
 /** What happens to a command under `watchbill lock`. Its beats are those of the partition `lock/job`. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Process, processOf, signal as signalProcess } from '../../../lib/process/identity.ts'
+import { type Process, processOf, signal as signalProcess } from '../../../lib/machine/identity.ts'
 import { pids, variable } from '../../handlers/support/processes.ts'
 import type { Agent } from '../../lab/cluster.ts'
 import { onHost } from '../../lab/install.ts'

@@ -1,6 +1,6 @@
 /** What happens to the state directory. */
 import { execa } from 'execa'
-import { instanceFiles } from '../../../lib/state/instance.ts'
+import { instanceFiles } from '../../../lib/state/paths.ts'
 import { processes } from '../../cluster/stage.ts'
 import { program } from '../../lab/install.ts'
 import { until } from '../../lab/until.ts'

@@ -15,7 +15,7 @@ import fs, { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
-import { processOf } from '../../../lib/process/identity.ts'
+import { processOf } from '../../../lib/machine/identity.ts'
 import { lives } from './processes.ts'
 
 const [directory = '', mode, detail = ''] = process.argv.slice(2)

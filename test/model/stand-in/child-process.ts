@@ -6,7 +6,7 @@ export function spawn(file: string, args: readonly string[], options: { readonly
   const program = current()
   program.effect('start shepherds')
   const { host } = program
-  const known = file === '/bin/sh' && /^\/.*\/lib\/process\/launch\.sh$/.test(args[0] ?? '')
+  const known = file === '/bin/sh' && /^\/.*\/lib\/machine\/launch\.sh$/.test(args[0] ?? '')
   if (!known) host.world.forbid(`${program.name} would start ${file} ${args[0]}`)
   const listeners: Record<string, () => void> = {}
   host.world.after(host.world.between(`launch on ${host.name}`, 5, 40), { host, alive: true }, () => {

@@ -1,0 +1,19 @@
+/** What a look, and what was done after it, has to say to hooks and checks. */
+
+import { bootClock } from '../base/clock.ts'
+import { isRegistered } from '../checks/catalog.ts'
+import { tellJoined, tellLost, tellRebalanced } from '../hooks/instance.ts'
+import type { Snapshot } from '../look/snapshot.ts'
+import type { Step } from '../plan/step.ts'
+import { writeFact } from '../state/facts.ts'
+import type { Context } from '../state/self.ts'
+
+export async function afterLook(context: Context, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
+  const { definition, session } = snapshot
+  if (session !== null) tellJoined(context, definition, session)
+  if (definition.hooks.rebalanced) tellRebalanced(context, snapshot, steps)
+  if (definition.hooks.lost) await tellLost(context, snapshot)
+  // What runs now is another set: it is to be registered, and its checks to be run; hooks are told of it there too.
+  if (steps.length > 0 && (isRegistered(definition) || Object.keys(definition.hooks).length > 0))
+    writeFact(context.files.checksDue, String(bootClock()))
+}

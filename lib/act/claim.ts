@@ -1,0 +1,134 @@
+/** Claiming: one transaction says "as I read it, and now mine". */
+import { existsSync } from 'node:fs'
+import { bootClock, randomId } from '../base/clock.ts'
+import { Temporary } from '../base/errors.ts'
+import { lastEntry, transactInBatches } from '../consul/batch.ts'
+import { base64 } from '../consul/kv.ts'
+import type { Operation } from '../consul/operation.ts'
+import { heldValue } from '../keys/lock.ts'
+import { fencingToken } from '../keys/settings.ts'
+import type { Snapshot } from '../look/snapshot.ts'
+import type { Step } from '../plan/step.ts'
+import { makeOwnDirectory, removeFact, writeFact } from '../state/facts.ts'
+import { clockStep, never } from '../state/lease.ts'
+import { changingLeases } from '../state/lease-lock.ts'
+import type { Terms } from '../state/local.ts'
+import type { Context } from '../state/self.ts'
+import { writePartitionLease } from '../state/worker-lease.ts'
+
+export type Claim = Extract<Step, { do: 'claim' }>
+
+/**
+ * Takes locks, and calls `onHeld` after each transaction with the partitions that are now held. The id of each
+ * acquisition stands in the state directory before its transaction is sent: whatever happens to us then, the next look
+ * knows whose the lock is.
+ */
+export async function claimAll(
+  context: Context,
+  snapshot: Snapshot,
+  claims: readonly Claim[],
+  onHeld: (partitions: readonly string[]) => void | Promise<void>,
+): Promise<void> {
+  const terms = { lease: snapshot.definition.leaseMs, grace: snapshot.definition.stop.graceMs }
+  let begun = 0
+  const { refused, unusable } = await transactInBatches(context.consul, {
+    items: claims.map(claim => ({ ...claim, acquisition: intend(context, snapshot, claim.partition) })),
+    operations: ({ partition, index, acquisition }) => {
+      begun = bootClock() // the operations are made right before they are sent: the lease starts before its transaction
+      const operations = lockOperations(context, snapshot, partition, index, acquisition, terms)
+      // A new process answers whoever asked for one.
+      const asked = snapshot.restarts.has(partition)
+      return asked ? [...operations, { Verb: 'delete', Key: snapshot.keys.restart(partition) }] : operations
+    },
+    onDone: async (done, entries) => {
+      const held: Held[] = []
+      for (const { partition } of done) {
+        const index = lockIndex(snapshot, partition, entries)
+        writeFact(context.files.partition(partition).token, fencingToken(snapshot.settings.epoch, index))
+        held.push({ partition, index, terms })
+      }
+      assume(context, held, begun)
+      await onHeld(done.map(({ partition }) => partition))
+    },
+  })
+  for (const { partition } of [...refused, ...unusable]) removeFact(context.files.partition(partition).acquisition)
+}
+
+/** An acquisition whose outcome was never learnt keeps its id, so that it is known should it have succeeded. */
+function intend(context: Context, snapshot: Snapshot, partition: string): string {
+  const files = context.files.partition(partition)
+  const before = snapshot.local.get(partition)
+  const pending = before?.index === null ? before.acquisition : null
+  makeOwnDirectory(files.directory)
+  // Over, until the lock is held. Where there is none, nothing runs either; and each file written takes its time.
+  if (existsSync(files.lease)) end(context, partition)
+  for (const fact of [files.index, files.token, files.releasing, files.restart, files.status]) removeFact(fact)
+  const acquisition = pending ?? randomId()
+  writeFact(files.acquisition, acquisition)
+  return acquisition
+}
+
+/** In one, so that no check frees a lease of which it has seen the index and not the end. */
+function end(context: Context, partition: string): void {
+  const files = context.files.partition(partition)
+  changingLeases(context.files, () => {
+    writePartitionLease(files, { from: never, own: never })
+    removeFact(files.index)
+  })
+}
+
+/** The two operations that take a lock, or take it again, exactly as it was read. */
+export function lockOperations(
+  context: Context,
+  snapshot: Snapshot,
+  partition: string,
+  index: number | null,
+  acquisition: string,
+  terms: Terms,
+): [Operation, Operation] {
+  const Key = snapshot.keys.lock(partition)
+  const value = heldValue({
+    instance: context.instance,
+    acquisition,
+    ...terms,
+    since: new Date().toISOString(),
+    version: '',
+    epoch: snapshot.settings.epoch,
+  })
+  return [
+    index === null ? { Verb: 'check-not-exists', Key } : { Verb: 'check-index', Key, Index: index },
+    { Verb: 'lock', Key, Value: base64(value), Session: snapshot.session as string },
+  ]
+}
+
+/** The ModifyIndex that a transaction left at a partition's lock. */
+export function lockIndex(snapshot: Snapshot, partition: string, entries: Parameters<typeof lastEntry>[0]): number {
+  const index = lastEntry(entries, snapshot.keys.lock(partition))?.modifyIndex
+  if (index === undefined) {
+    throw new Temporary(`cannot claim ${partition}: Consul's answer holds no entry for its lock; it is tried again`)
+  }
+  return index
+}
+
+/** A lock that is held, and the terms of its acquisition. */
+export interface Held {
+  readonly partition: string
+  /** The lock's ModifyIndex. */
+  readonly index: number
+  readonly terms: Terms
+}
+
+/**
+ * Writes down that locks are held: from the guard's next check on, the instance's lease counts for them.
+ * @param begun when their transaction did, boot-clock ms
+ */
+export function assume(context: Context, held: readonly Held[], begun: number): void {
+  changingLeases(context.files, () => {
+    for (const { partition, index, terms } of held) {
+      const files = context.files.partition(partition)
+      writeFact(files.terms, `${terms.lease} ${terms.grace}`)
+      writeFact(files.index, String(index))
+      writePartitionLease(files, { from: bootClock() + clockStep, own: begun })
+    }
+  })
+}

@@ -1,0 +1,36 @@
+/**
+ * A worker that takes nothing any more, and lives on: its instance is drained, which gives everything back. It stays so until
+ * `watchbill drain <service> <instance> off`: what it is given then is handed to a new process.
+ */
+
+import { keysOf } from '../base/names.ts'
+import type { Consul } from '../consul/http.ts'
+import { changeSettings, defaults, settingsFrom } from '../keys/settings.ts'
+import { readFact, writeFact } from '../state/facts.ts'
+import type { InstanceFiles } from '../state/paths.ts'
+import { saysClosed } from '../state/worker-said.ts'
+
+/** Why it is to be drained; null when it is not, or is already for all that is known here. */
+export function mustDrain(files: InstanceFiles, instance: string): string | null {
+  const why = saysClosed(readFact(files.worker.report))
+  if (why === null) return null
+  return settingsFrom(readFact(files.settings), defaults).settings.drained.includes(instance) ? null : why
+}
+
+export async function drainClosed(run: {
+  readonly consul: Consul
+  readonly files: InstanceFiles
+  readonly instance: string
+  readonly service: string
+  readonly log: (line: string) => void
+}): Promise<void> {
+  const { instance, service } = run
+  const why = mustDrain(run.files, instance)
+  if (why === null) return
+  writeFact(run.files.closed, why)
+  await changeSettings(run.consul, keysOf(service), settings => ({
+    ...settings,
+    drained: [...new Set([...settings.drained, instance])],
+  }))
+  run.log(`the worker takes nothing any more (${why}): drained until watchbill drain ${service} ${instance} off`)
+}

@@ -1,0 +1,89 @@
+/** Taking part: a session of this life, and the member key that it holds. */
+
+import { bootClock } from '../base/clock.ts'
+import { Temporary } from '../base/errors.ts'
+import { guardCheckId } from '../consul/health.ts'
+import { base64, transact } from '../consul/kv.ts'
+import { createSession, destroySession, renewSession, sessionName, sessionsOn } from '../consul/session.ts'
+import { memberValue } from '../keys/member.ts'
+import type { Snapshot } from '../look/snapshot.ts'
+import { readFact, removeFact, writeFact } from '../state/facts.ts'
+import { isActive } from '../state/local.ts'
+import type { Context } from '../state/self.ts'
+import { Misplaced } from './misplaced.ts'
+import { noteTwin } from './own-troubles.ts'
+
+/**
+ * Makes sure of a session and takes the member key with it. Everyone is told: a new member changes the roster.
+ * @throws Misplaced when this node has another name; Temporary when Consul refuses (the guard check is critical or not registered yet)
+ */
+export async function enter(context: Context, snapshot: Snapshot): Promise<void> {
+  await mustNotBeMisplaced(context)
+  if (isTwinSeen(context, snapshot)) noteTwin(context.files, bootClock())
+  const session = (await livingSession(context)) ?? (await newSession(context))
+  const { keys, definition, digest, shared, local } = snapshot
+  const holds = [...local.values()].some(isActive)
+  // What is not known here was written by somebody else: see Misplaced.
+  const stale = readFact(context.files.report) === null
+  const outcome = await transact(context.consul, [
+    {
+      Verb: 'lock',
+      Key: keys.member(context.instance),
+      Session: session,
+      Value: base64(memberValue(context.node, definition, digest, { holds, shared })),
+    },
+    { Verb: 'set', Key: keys.joined, Value: base64(JSON.stringify({ instance: context.instance, at: now() })) },
+    ...(stale ? [{ Verb: 'delete', Key: keys.report(context.instance) } as const] : []),
+  ])
+  if (outcome.done) return
+  await destroyOlder(context, session)
+  throw new Temporary(
+    `cannot take part as ${context.instance}: another session holds its member key; it is tried again`,
+  )
+}
+
+/**
+ * Another session holds this instance's member key, though this boot has had one of its own: two machines have one name. A
+ * session of an earlier life is ended before a new one is made, so it is none of those.
+ */
+function isTwinSeen({ instance, files }: Context, { members }: Snapshot): boolean {
+  const own = readFact(files.session)
+  const holder = members.find(member => member.instance === instance)?.session
+  return own !== null && holder !== undefined && holder !== own
+}
+
+async function livingSession({ consul, node, files }: Context): Promise<string | null> {
+  const id = readFact(files.session)
+  const session = id === null ? null : await renewSession(consul, id, node)
+  return session?.Node === node ? session.ID : null
+}
+
+/** No further session is made while the one that came to live elsewhere does: that would be one at every tick. */
+async function mustNotBeMisplaced({ consul, node, instance, files }: Context): Promise<void> {
+  const [id, realNode = ''] = readFact(files.misplaced)?.split(/ (.*)/s) ?? []
+  if (id === undefined) return
+  const living = readFact(files.session) === id ? await renewSession(consul, id, node) : null
+  if (living !== null && living.Node === realNode && realNode !== node) throw new Misplaced(instance, node, realNode)
+  removeFact(files.misplaced)
+}
+
+/** A new life: what an older one still holds is freed first, and can then be taken back. */
+async function newSession(context: Context): Promise<string> {
+  await destroyOlder(context, null)
+  const session = await createSession(context.consul, context.instance, guardCheckId(context.serviceId))
+  writeFact(context.files.session, session)
+  const made = await renewSession(context.consul, session, context.node)
+  if (made === null || made.Node === context.node) return session
+  writeFact(context.files.misplaced, `${session} ${made.Node}`)
+  throw new Misplaced(context.instance, context.node, made.Node)
+}
+
+async function destroyOlder({ consul, instance, node }: Context, keep: string | null): Promise<void> {
+  for (const session of await sessionsOn(consul, node)) {
+    if (session.Name === sessionName(instance) && session.ID !== keep) await destroySession(consul, session)
+  }
+}
+
+function now(): string {
+  return new Date().toISOString()
+}

@@ -1,0 +1,33 @@
+/** Waiting for what others hand over: a handler that is there already takes it sooner than one that has yet to start. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { bootClock } from '../base/clock.ts'
+import { changeBelow } from '../consul/kv.ts'
+import type { Snapshot } from '../look/snapshot.ts'
+import { isMarked } from '../state/handler-mark.ts'
+import type { Context } from '../state/self.ts'
+
+/** How often the mark is looked for, ms. */
+const poll = 20
+
+/**
+ * @param until boot clock, ms
+ * @returns true when something was released for this instance since the look; false when nothing was until then, when
+ * another handler left its mark, or when Consul does not say
+ */
+export async function released(context: Context, snapshot: Snapshot, until: number): Promise<boolean> {
+  const wait = until - bootClock()
+  if (wait <= 0) return false
+  const consul = context.consul.another(wait + 1000) // it is cut when the wait ends early
+  const change = changeBelow(consul, snapshot.keys.wake(context.instance), snapshot.index, wait).then(
+    () => true,
+    () => false,
+  )
+  try {
+    let answer: boolean | null = null
+    while (answer === null && !isMarked(context.files.directory))
+      answer = await Promise.race([change, delay(poll, null)])
+    return answer ?? false
+  } finally {
+    consul.close()
+  }
+}

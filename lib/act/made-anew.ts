@@ -1,0 +1,42 @@
+/**
+ * A lock that nobody has had yet says it is clean, for it was made with its partition in one transaction. One that was
+ * made later, by hand, says so as well, although a process of its last holder may still run.
+ */
+
+import { listed } from '../base/text.ts'
+import { entriesAt } from '../consul/kv.ts'
+import { isAsMade, readSeenHeld, seenHeldText, wiped } from '../look/seen-held.ts'
+import type { Snapshot } from '../look/snapshot.ts'
+import { writeFact } from '../state/facts.ts'
+import type { Context } from '../state/self.ts'
+import type { Claim } from './claim.ts'
+
+/**
+ * Leaves out the claims of locks that were made without their partition. From the next look on they count as seen held,
+ * so that whoever takes them waits. Only whoever is about to claim asks, and only for locks that nobody has had yet.
+ */
+export async function withoutMadeAnew(
+  { consul, files, log }: Context,
+  { keys, locks }: Snapshot,
+  claims: readonly Claim[],
+): Promise<readonly Claim[]> {
+  const fresh = claims.filter(({ partition, takeover }) => !takeover && isAsMade(locks.get(partition)))
+  if (fresh.length === 0) return claims
+  const entries = await entriesAt(
+    consul,
+    fresh.map(({ partition }) => keys.partition(partition)),
+  )
+  const made = new Map(entries.map(({ key, createIndex }) => [key, createIndex]))
+  const anew = fresh.filter(
+    ({ partition }) => made.get(keys.partition(partition)) !== locks.get(partition)?.createIndex,
+  )
+  if (anew.length === 0) return claims
+  const seen = readSeenHeld(files.seenHeld)
+  const doubted = new Map([...seen, ...anew.map(({ partition }) => [partition, wiped] as const)])
+  writeFact(files.seenHeld, seenHeldText(doubted))
+  const ids = anew.map(({ partition }) => partition)
+  log(
+    `${listed(ids)}: not taken before the takeover wait, since the lock was made after its partition and may have had a holder`,
+  )
+  return claims.filter(claim => !anew.includes(claim))
+}

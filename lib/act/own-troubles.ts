@@ -1,0 +1,47 @@
+/** What an instance says of itself that no other machine can see, for its report: each ends with the next step. */
+import { existsSync } from 'node:fs'
+import { bootClock, bootId } from '../base/clock.ts'
+import { shellWord } from '../base/printable.ts'
+import type { Snapshot } from '../look/snapshot.ts'
+import { readFact, removeFact, writeFact } from '../state/facts.ts'
+import type { InstanceFiles } from '../state/paths.ts'
+
+/** @param problem why the definition file, as it is now, is not in force; null when it is */
+export function ownTroubles(files: InstanceFiles, snapshot: Snapshot, problem: string | null): readonly string[] {
+  const definition = problem === null ? null : `${problem}; mend the file: it counts as soon as it is right`
+  const found = [definition, drainWords(files, snapshot), twinWords(files, bootClock())]
+  return found.filter(one => one !== null)
+}
+
+/** Of a drain that nobody asked for by hand. */
+function drainWords(files: InstanceFiles, { settings, instance, service }: Snapshot): string | null {
+  if (!settings.drained.includes(instance)) {
+    if (existsSync(files.closed)) removeFact(files.closed)
+    return null
+  }
+  const end = `watchbill drain ${shellWord(service)} ${shellWord(instance)} off`
+  const byCheck = /^\S+ \S+ \S+ (.*)$/s.exec(readFact(files.drained) ?? '')?.[1]
+  if (byCheck !== undefined) return `is drained: ${byCheck}; to end it now: ${end}`
+  const why = readFact(files.closed)
+  return why === null ? null : `is drained: its worker takes nothing any more (${why}); to take part again: ${end}`
+}
+
+/** How long after it was last seen a twin is told of, and how soon it is to be seen again for the first time, ms. */
+const twinLasts = 60_000
+
+/** Somebody else takes part under this name. Seen once, it may have been this instance itself, before a disaster. */
+export function noteTwin(files: InstanceFiles, now: number): void {
+  const seen = twinSeen(files, now)
+  writeFact(files.twin, `${bootId()} ${now} ${seen + 1}`)
+}
+
+function twinSeen(files: InstanceFiles, now: number): number {
+  const [boot, at, times] = readFact(files.twin)?.split(' ') ?? []
+  const age = now - Number(at)
+  return boot === bootId() && age >= 0 && age < twinLasts ? Number(times) : 0
+}
+
+function twinWords(files: InstanceFiles, now: number): string | null {
+  if (twinSeen(files, now) < 2) return null
+  return 'runs twice: another machine, or another state directory, takes part under this name and the two take the locks from each other; give one of the two agents another node_name, then run configure there and restart the agent'
+}

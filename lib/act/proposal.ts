@@ -1,0 +1,198 @@
+/**
+ * A definition that lacks partitions in force changes nothing by itself: one file, saved on one machine, must not stop what
+ * runs on all others. What it would change stands in proposal/<instance> until somebody applies it from any agent, or the
+ * definition is another one.
+ */
+import { createHash } from 'node:crypto'
+import type { Keys } from '../base/names.ts'
+import { byName, listed } from '../base/text.ts'
+import { base64, transact } from '../consul/kv.ts'
+import type { Operation } from '../consul/operation.ts'
+import { refusedIds } from '../keys/new-ids.ts'
+import { type Partition, partitionsAt, type Change as SetChange } from '../keys/partition-set.ts'
+import { type Proposal, proposedLine } from '../keys/proposed.ts'
+import type { Cluster } from '../look/cluster.ts'
+import type { Snapshot } from '../look/snapshot.ts'
+import { readFact, removeFact, writeFact } from '../state/facts.ts'
+import type { Context } from '../state/self.ts'
+
+/** A change that definitions of these instances would make. */
+export interface Pending extends Omit<Proposal, 'instance' | 'index' | 'applied'> {
+  readonly instances: readonly string[]
+  readonly proposals: readonly Proposal[]
+}
+
+/** So many ids stand in the key. */
+const mostShown = 100
+
+/** @param applied when somebody applied it, ISO; undefined for one that waits for that */
+export function proposalValue(proposal: Omit<Proposal, 'instance' | 'index' | 'applied'>, applied?: string): string {
+  const { change, removes, removed, adds, added, since } = proposal
+  return base64(JSON.stringify({ change, removes, removed, adds, added, since, applied }))
+}
+
+/** Pure: what waits to be applied, each change once. An instance that takes no part could not carry it out. */
+export function pendingIn({ proposals, members }: Pick<Cluster, 'proposals' | 'members'>): Pending[] {
+  const found = new Map<string, Proposal[]>()
+  for (const proposal of proposals.values()) {
+    const isMember = members.some(({ instance }) => instance === proposal.instance)
+    if (!isMember || proposal.change === '') continue
+    found.set(proposal.change, [...(found.get(proposal.change) ?? []), proposal])
+  }
+  return [...found.values()].map(unsorted => {
+    const same = unsorted.toSorted((a, b) => byName(a.instance, b.instance))
+    const { change, removes, removed, adds, added } = same[0] as Proposal
+    const since = same.map(one => one.since).sort()[0] as string
+    const instances = same.map(({ instance }) => instance)
+    return { instances, change, removes, removed, adds, added, since, proposals: same }
+  })
+}
+
+/** "removes 16 partitions (4, 5, …) and adds 2 (20, 21)" */
+export function changeWords({
+  removes,
+  removed,
+  adds,
+  added,
+}: Pick<Pending, 'removes' | 'removed' | 'adds' | 'added'>): string {
+  const some = (count: number, ids: readonly string[]) => {
+    const shown = ids.slice(0, 10)
+    return `(${shown.join(', ')}${count > shown.length ? ` and ${count - shown.length} more` : ''})`
+  }
+  const adding = adds > 0 ? ` and adds ${adds} ${some(adds, added)}` : ''
+  return `removes ${removes} ${removes === 1 ? 'partition' : 'partitions'} ${some(removes, removed)}${adding}`
+}
+
+/** What `status` says of each, and what to do. @param several there are others: it is to be named */
+export function pendingWords(service: string, { instances, ...pending }: Pending, several: boolean): string {
+  const whose = `the definition of ${listed(instances)} ${changeWords(pending)}`
+  const name = several ? ` ${instances[0]}` : ''
+  return `${whose}, and nothing is changed: correct the definition, or watchbill partitions ${service} apply${name}`
+}
+
+/** What the definition of this instance may do to the set. */
+export interface Weighed {
+  /** What is to be removed. */
+  readonly removed: readonly string[]
+  /** The proposal that was applied; null where nothing is removed. */
+  readonly applied: Proposal | null
+}
+
+/** What the set has and this definition lacks, but for what was added by hand. */
+export async function beyond(
+  { consul }: Pick<Context, 'consul'>,
+  { keys, partitions, definition }: Pick<Snapshot, 'keys' | 'partitions' | 'definition'>,
+): Promise<string[]> {
+  const wanted = new Set(definition.partitions)
+  const candidates = [...partitions].filter(id => !wanted.has(id))
+  if (candidates.length === 0) return []
+  const isOwn = ({ from }: Partition) => from === 'definition' || from === 'source'
+  return (await partitionsAt(consul, keys, candidates)).filter(isOwn).map(({ id }) => id)
+}
+
+/**
+ * Whether the set may become the definition's. Where that removes partitions and nobody has applied it, it is proposed.
+ * @returns null when nothing may be changed
+ * @throws Temporary when Consul is away
+ */
+export async function weigh(context: Context, snapshot: Snapshot): Promise<Weighed | null> {
+  const removed = await beyond(context, snapshot)
+  if (removed.length === 0) return { removed, applied: null }
+  const change = changeTo(snapshot, removed)
+  const proposal = snapshot.proposals.get(context.instance)
+  if (proposal?.applied) {
+    const agreed = agreedOn(context, proposal, change)
+    if (agreed !== null && removed.every(id => agreed.has(id))) return { removed, applied: proposal }
+  }
+  await propose(context, snapshot, change)
+  return null
+}
+
+type Compared = Pick<Snapshot, 'service' | 'keys' | 'partitions' | 'definition'>
+
+/** For a dry run, and for `configure`: that a definition removes partitions; null when it does not, or that was applied. */
+export async function foreseen(
+  context: Pick<Context, 'consul'>,
+  snapshot: Compared,
+  own?: Proposal,
+): Promise<string | null> {
+  const removed = snapshot.definition.source === null ? await beyond(context, snapshot) : []
+  if (removed.length === 0) return null
+  const change = changeTo(snapshot, removed)
+  if (own?.applied && own.change === nameOf(change)) return null
+  const { service, definition } = snapshot
+  return `the definition of ${definition.name} ${changeWords(shownOf(change))}: ${untilApplied(service)}`
+}
+
+function untilApplied(service: string): string {
+  return `nothing is changed until watchbill partitions ${service} apply`
+}
+
+function shownOf({ removed, added }: SetChange) {
+  return {
+    removes: removed.length,
+    removed: removed.slice(0, mostShown),
+    adds: added.length,
+    added: added.slice(0, mostShown),
+  }
+}
+
+/** Whole, as it is to be applied. */
+function changeTo(
+  { keys, definition, partitions }: Pick<Snapshot, 'keys' | 'definition' | 'partitions'>,
+  removed: readonly string[],
+): SetChange {
+  const missing = definition.partitions.filter(id => !partitions.has(id))
+  const refused = new Set(refusedIds(keys, missing))
+  return { removed: removed.toSorted(byName), added: missing.filter(id => !refused.has(id)).sort(byName) }
+}
+
+function nameOf(change: SetChange): string {
+  return createHash('sha256')
+    .update(JSON.stringify([change.removed, change.added]))
+    .digest('hex')
+    .slice(0, 16)
+}
+
+/** What was shown to whoever applied it, and may be done in part already; null when this instance does not know it. */
+function agreedOn({ files }: Context, proposal: Proposal, now: SetChange): ReadonlySet<string> | null {
+  if (nameOf(now) === proposal.change) return new Set(now.removed)
+  try {
+    const before = JSON.parse(readFact(files.proposal) ?? '') as SetChange
+    return nameOf(before) === proposal.change ? new Set(before.removed) : null
+  } catch {
+    return null // none, or a torn disk
+  }
+}
+
+async function propose(context: Context, snapshot: Snapshot, change: SetChange): Promise<void> {
+  const { consul, files, instance, log } = context
+  const { keys, service } = snapshot
+  const name = nameOf(change)
+  const before = snapshot.proposals.get(instance)
+  writeFact(files.proposal, JSON.stringify(change))
+  if (before?.change !== name || before.applied) {
+    const proposal = { change: name, ...shownOf(change), since: new Date().toISOString() }
+    const outcome = await transact(consul, [
+      { Verb: 'cas', Key: keys.proposal(instance), Index: before?.index ?? 0, Value: proposalValue(proposal) },
+    ])
+    if (!outcome.done) return // somebody has applied the one before, or removed it: the next look sees it
+    log(`its definition ${changeWords(proposal)}: ${untilApplied(service)}`)
+  }
+  writeFact(files.proposed, proposedLine(name, snapshot))
+}
+
+/** What must hold while a proposal is carried out. */
+export function isStillApplied(keys: Keys, { instance, index }: Proposal): Operation {
+  return { Verb: 'check-index', Key: keys.proposal(instance), Index: index }
+}
+
+/** The definition removes nothing any more. */
+export async function withdraw({ consul, files }: Context, { keys, proposals, instance }: Snapshot): Promise<void> {
+  const proposal = proposals.get(instance)
+  if (proposal !== undefined) {
+    await transact(consul, [{ Verb: 'delete-cas', Key: keys.proposal(instance), Index: proposal.index }])
+  }
+  removeFact(files.proposed)
+  removeFact(files.proposal)
+}

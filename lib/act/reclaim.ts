@@ -1,0 +1,74 @@
+/** Taking one's own lock back while its lease runs: nobody can have had it in between, so the process goes on. */
+import { bootClock } from '../base/clock.ts'
+import { transactInBatches } from '../consul/batch.ts'
+import { fencingToken } from '../keys/settings.ts'
+import type { Snapshot } from '../look/snapshot.ts'
+import type { Step } from '../plan/step.ts'
+import { removeFact, writeFact } from '../state/facts.ts'
+import { never } from '../state/lease.ts'
+import { changingLeases } from '../state/lease-lock.ts'
+import type { Local } from '../state/local.ts'
+import type { Context } from '../state/self.ts'
+import { writePartitionLeases } from '../state/worker-lease.ts'
+import { assume, lockIndex, lockOperations } from './claim.ts'
+
+const pinnedAtOnce = 500
+
+export type Reclaim = Extract<Step, { do: 'reclaim' }>
+export type Adopt = Extract<Step, { do: 'adopt' }>
+
+/** What is refused is left as it is: its lease is pinned, and the next look decides. */
+export async function reclaimAll(context: Context, snapshot: Snapshot, reclaims: readonly Reclaim[]): Promise<void> {
+  let begun = 0
+  // In portions: the guard waits for the lock no longer than half a second.
+  for (let from = 0; from < reclaims.length; from += pinnedAtOnce)
+    changingLeases(context.files, () => pin(context, snapshot, reclaims.slice(from, from + pinnedAtOnce)))
+  await transactInBatches(context.consul, {
+    items: reclaims.map(reclaim => ({ ...reclaim, local: snapshot.local.get(reclaim.partition) as Local })),
+    operations: ({ partition, index, held, local }) => {
+      begun = bootClock()
+      const [check, lock] = lockOperations(
+        context,
+        snapshot,
+        partition,
+        index,
+        local.acquisition as string,
+        local.terms as Terms,
+      )
+      // A plain PUT has set LockIndex to 0, and the session that holds a key does not raise it by locking it again:
+      // nobody would believe the value (seen on 1.8.7).
+      return held ? [check, { ...lock, Verb: 'unlock' }, lock] : [check, lock]
+    },
+    onDone: (done, entries) => {
+      const held = done.map(({ partition, local }) => {
+        return { partition, index: lockIndex(snapshot, partition, entries), terms: local.terms as Terms }
+      })
+      assume(context, held, begun)
+    },
+  })
+}
+
+type Terms = NonNullable<Local['terms']>
+
+/**
+ * The lock's index is in doubt until the transaction is done: the guard must neither check the old one nor extend the
+ * lease over what it did not check. All at once, for the worker's lease follows each time.
+ */
+function pin({ files }: Context, { local }: Snapshot, reclaims: readonly Reclaim[]): void {
+  const all = reclaims.map(({ partition }) => ({
+    files: files.partition(partition),
+    ...(local.get(partition) as Local),
+  }))
+  writePartitionLeases(all.map(({ files, proof }) => [files, { from: never, own: proof as number }]))
+  for (const { files } of all) removeFact(files.index)
+}
+
+/** The lock is held, as this look has seen, but whoever took it did not live to write all of that down. */
+export function adopt(context: Context, snapshot: Snapshot, { partition, index }: Adopt): void {
+  const { definition, settings } = snapshot
+  const own = { lease: definition.leaseMs, grace: definition.stop.graceMs }
+  const { token, terms } = snapshot.local.get(partition) as Local
+  const { lease, grace } = snapshot.locks.get(partition)?.held ?? terms ?? own
+  if (token === null) writeFact(context.files.partition(partition).token, fencingToken(settings.epoch, index))
+  assume(context, [{ partition, index, terms: { lease, grace } }], snapshot.now)
+}

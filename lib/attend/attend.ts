@@ -1,0 +1,80 @@
+/** What runs here is looked after: its checks, and the hooks that wait. */
+
+import { bootClock } from '../base/clock.ts'
+import { reason } from '../base/errors.ts'
+import type { Definition } from '../definition/definition.ts'
+import { deliver } from '../hooks/deliver.ts'
+import { isAnythingWaiting } from '../hooks/queue.ts'
+import type { Reconcile } from '../reconcile.ts'
+import { reconcile } from '../reconcile.ts'
+import { acceptedDefinition } from '../state/definition.ts'
+import { makeDirectory, readFact, removeFact, writeFact } from '../state/facts.ts'
+import { asOnlyHandler } from '../state/handler-lock.ts'
+import { elsewhere } from '../state/handler-mark.ts'
+import { endDrain, react } from './react.ts'
+import { tend } from './tend.ts'
+
+/**
+ * @param window how long to stay for checks that are due soon, ms
+ * @returns what there was to do, as a sentence
+ */
+export async function attend(run: Reconcile, window: number): Promise<string> {
+  const definition = acceptedDefinition(run.files)?.definition
+  if (!definition) return 'nothing to look after: it never took part'
+  for (const directory of [run.files.events, run.files.checksLock]) makeDirectory(directory)
+  const delivery = new Delivery(run, definition)
+  if (isAnythingWaiting(run.files)) delivery.begin()
+  else removeFact(run.files.eventsDue)
+  try {
+    await tryToEndDrain(run)
+    if (readFact(run.files.checksDue) === null) return 'looked after'
+    const round = () => tend(run, definition, window, () => delivery.begin())
+    return (await asOnlyHandler(run.files.checksLock, round)) ? 'looked after' : elsewhere
+  } finally {
+    await delivery.end()
+  }
+}
+
+/** Without Consul the drain goes on until the next round; the checks do not wait for it. */
+async function tryToEndDrain(run: Reconcile): Promise<void> {
+  try {
+    if (await endDrain(run)) await reconcile(run)
+  } catch (error) {
+    run.log(`end of the drain: ${reason(error)}`)
+  }
+}
+
+/** Hooks run beside the round of checks, and begin again when it brings new events. */
+class Delivery {
+  readonly #work: () => Promise<unknown>
+  #running: Promise<unknown> | null = null
+  #failure: { readonly error: unknown } | null = null
+
+  constructor(run: Reconcile, definition: Definition) {
+    this.#work = () =>
+      asOnlyHandler(run.files.events, () =>
+        deliver(run, definition, { react: (event, reaction) => react(run, definition, event, reaction) }),
+      )
+  }
+
+  begin(): void {
+    this.#running ??= this.#work()
+      .catch(error => {
+        this.#failure = { error }
+      })
+      .finally(() => {
+        this.#running = null
+      })
+  }
+
+  /** @throws what delivering threw */
+  async end(): Promise<void> {
+    while (this.#running !== null) await this.#running
+    if (this.#failure) throw this.#failure.error
+  }
+}
+
+/** Has the next round of checks begin at once. */
+export function attendSoon({ files }: Pick<Reconcile, 'files'>): void {
+  writeFact(files.checksDue, String(bootClock()))
+}

@@ -1,0 +1,80 @@
+/** The built-in reactions to a check: each ends in a look at the cluster, which does the rest. */
+
+import { bootClock, bootId, seconds } from '../base/clock.ts'
+import { keysOf } from '../base/names.ts'
+import type { BuiltIn, Definition } from '../definition/definition.ts'
+import { checkOf, type Event } from '../hooks/event.ts'
+import { beginCoolDown } from '../keys/cool-down.ts'
+import { changeSettings } from '../keys/settings.ts'
+import { type Reconcile, reconcile } from '../reconcile.ts'
+import { readFact, removeFact, writeFact } from '../state/facts.ts'
+
+/**
+ * @returns what was done, as a sentence
+ * @throws Temporary when Consul is away: it is tried again
+ */
+export async function react(run: Reconcile, definition: Definition, event: Event, reaction: BuiltIn): Promise<string> {
+  const { partition } = event
+  const check = checkOf(definition, event)
+  if (partition === null || check === null) return "nothing to do: it is no partition's check any more"
+  // It has moved since, or was taken anew: what was wrong then is not wrong now.
+  const acquisition = readFact(run.files.partition(partition).acquisition)
+  if (acquisition === null || !event.id.startsWith(`${acquisition}.`)) return 'nothing to do: it is not here any more'
+  const why = `check ${check.id} of ${partition} was ${event.details.Status}`
+  if (reaction === 'restart') return restart(run, partition, why)
+  return reaction === 'drain' ? drain(run, check.coolDownMs, why) : release(run, partition, check, why)
+}
+
+async function restart(run: Reconcile, partition: string, why: string): Promise<string> {
+  writeFact(run.files.partition(partition).restart, why)
+  await reconcile(run)
+  return 'restarted'
+}
+
+async function release(
+  run: Reconcile,
+  partition: string,
+  { coolDownMs, movesPerHour }: { readonly coolDownMs: number; readonly movesPerHour: number },
+  why: string,
+): Promise<string> {
+  const { instance } = run
+  const keys = keysOf(run.service)
+  const begun = await beginCoolDown(run.consul, keys, partition, { instance, coolDownMs, why }, movesPerHour)
+  if (!begun) {
+    const stays = `stays here: ${why}, and it moved ${movesPerHour} times within an hour`
+    writeFact(run.files.partition(partition).stays, stays)
+    return stays
+  }
+  await reconcile(run)
+  return `given up; not taken back for ${seconds(coolDownMs)}`
+}
+
+async function drain(run: Reconcile, coolDownMs: number, why: string): Promise<string> {
+  const { instance } = run
+  const now = bootClock()
+  const until = new Date(Date.now() + coolDownMs).toISOString().slice(0, 19)
+  writeFact(run.files.drained, `${bootId()} ${now + coolDownMs} ${now} ${why}, until ${until}Z`)
+  await changeSettings(run.consul, keysOf(run.service), settings => ({
+    ...settings,
+    drained: [...new Set([...settings.drained, instance])],
+  }))
+  await reconcile(run)
+  return `everything given up; nothing taken for ${seconds(coolDownMs)}`
+}
+
+/** When a drain of this instance's own is over, it takes part again. @returns whether it was */
+export async function endDrain(run: Reconcile): Promise<boolean> {
+  if (!isDrainOver(readFact(run.files.drained), bootClock())) return false
+  await changeSettings(run.consul, keysOf(run.service), settings => ({
+    ...settings,
+    drained: settings.drained.filter(drained => drained !== run.instance),
+  }))
+  removeFact(run.files.drained)
+  return true
+}
+
+/** Another boot is a new beginning, and so is a clock that began anew: then its beginning lies ahead. */
+function isDrainOver(text: string | null, now: number): boolean {
+  const [boot, until, begun] = text?.split(' ') ?? []
+  return boot !== undefined && (boot !== bootId() || now >= Number(until) || Number(begun) > now)
+}

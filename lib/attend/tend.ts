@@ -1,0 +1,166 @@
+/**
+ * One round of looking after what runs here: registers it, runs the checks that are due, tells Consul and the hooks.
+ * Nothing in here can stop a process, and nothing of the lease waits for it.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { bootClock } from '../base/clock.ts'
+import { reason } from '../base/errors.ts'
+import { agentChecks, isRegistered, report, timeToLive } from '../checks/catalog.ts'
+import { collect, startDue } from '../checks/commands.ts'
+import { keepRegistered } from '../checks/registered.ts'
+import { observed, toldOf, transitionOf } from '../checks/state.ts'
+import { type Watched, watchedIn } from '../checks/watched.ts'
+import type { Consul } from '../consul/http.ts'
+import type { Definition } from '../definition/definition.ts'
+import { eventOf } from '../hooks/event.ts'
+import { inOrder } from '../hooks/in-order.ts'
+import { tellLifecycle } from '../hooks/lifecycle.ts'
+import { enqueue, isAnythingWaiting } from '../hooks/queue.ts'
+import { checkId, partitionService, partitionServiceId } from '../keys/service-ids.ts'
+import { startDetached } from '../process/beside.ts'
+import type { Reconcile } from '../reconcile.ts'
+import { readFact, removeFact, writeFact, writeFactIfWanted } from '../state/facts.ts'
+import { isMarked } from '../state/handler-mark.ts'
+import { instanceLease } from '../state/lease.ts'
+import { type Local, localFacts } from '../state/local.ts'
+import { isReadyByCheck, readyCheck, withReadiness } from '../state/ready.ts'
+
+/** How often a round looks whether a command has ended, ms. */
+const poll = 50
+/** A round comes at least so often, ms: what a watch did not tell is seen then. */
+const roundEvery = 10_000
+
+/**
+ * @param window how long the round may take, ms: until the guard's next tick
+ * @param onEvent is told as soon as there is an event for a hook
+ */
+export async function tend(run: Reconcile, definition: Definition, window: number, onEvent: () => void): Promise<void> {
+  const begun = bootClock()
+  const local = withReadiness(run.files, localFacts(run.files, instanceLease(run.files, begun), begun), definition)
+  const all = watchedIn(run.files, definition, local, begun)
+  tellLifecycle(run, definition, local)
+  if (isAnythingWaiting(run.files)) onEvent()
+  const start = () => startDue(run, definition, all, ({ check }) => Math.min(check.intervalMs, window) / 2)
+  await start() // before anything that a frozen agent would delay
+  const consul = (await isUp(run, () => keepRegistered(run, definition, local, all))) ? run.consul : null
+  if (consul) await isUp(run, () => readOwnReports(run, definition, all))
+  for (;;) {
+    await start()
+    const running = collect(all, bootClock(), watched => notePassed(run, definition, watched))
+    if (tellHooks(run, definition, all, local) > 0) onEvent()
+    if (consul) await isUp(run, () => tellConsul(consul, definition, all))
+    const now = bootClock()
+    const next = nextDue(all)
+    const soon = running > 0 || next < begun + window
+    if (!soon || now >= begun + window || isMarked(run.files.checksLock)) break
+    await delay(running > 0 ? poll : Math.max(poll, next - now))
+  }
+  // Without anything in the catalog the guard says when there is something to tell.
+  if (isRegistered(definition)) writeFact(run.files.checksDue, String(Math.min(nextDue(all), bootClock() + roundEvery)))
+  else removeFact(run.files.checksDue)
+}
+
+/** Consul's agent may be away, or frozen: our own checks and their hooks go on. */
+async function isUp(run: Reconcile, work: () => Promise<void>): Promise<boolean> {
+  try {
+    await work()
+    return true
+  } catch (error) {
+    run.log(`checks: ${reason(error)}`)
+    return false
+  }
+}
+
+/** What processes said of themselves, and that they did not say anything in time. */
+async function readOwnReports(run: Reconcile, definition: Definition, all: readonly Watched[]): Promise<void> {
+  const own = all.filter(({ check }) => check.ttlMs !== null)
+  if (own.length === 0) return
+  const statuses = await agentChecks(run.consul, definition)
+  const now = bootClock()
+  for (const watched of own) {
+    const seen = statuses.get(checkId(definition.id, watched.partition, watched.check.id))
+    if (!seen || (isUnheard(run, definition, watched) && seen.status === 'critical' && seen.output === '')) continue
+    if (seen.status === 'passing') notePassed(run, definition, watched)
+    watched.state = observed(watched.state, seen.status, seen.output, now)
+  }
+}
+
+/** It is critical from the beginning, so that its first word shows, and not yet for want of one. */
+function isUnheard({ files }: Reconcile, definition: Definition, { partition, acquisition, check }: Watched): boolean {
+  return check.id === readyCheck(definition) && !isReadyByCheck(files.partition(partition), acquisition)
+}
+
+/** The partition is ready, if that hangs on this check. */
+function notePassed(run: Reconcile, definition: Definition, watched: Watched): void {
+  const { partition, acquisition } = watched
+  if (!isUnheard(run, definition, watched)) return
+  if (!writeFactIfWanted(run.files.partition(partition).ready, acquisition)) return
+  run.log(`${partition} is ready: check ${watched.check.id} has passed`)
+  startDetached('reconcile', run)
+}
+
+/** Keeps an event for each status that lasted. @returns how many reactions there are to do */
+function tellHooks(
+  run: Reconcile,
+  definition: Definition,
+  all: readonly Watched[],
+  local: ReadonlyMap<string, Local>,
+): number {
+  let reactions = 0
+  for (const watched of all) {
+    const { check, partition, state } = watched
+    const change = transitionOf(state, check, bootClock())
+    if (change === null || !local.has(partition)) continue
+    const id = `${watched.acquisition}.${check.id}.${change.number}`
+    const { token, acquisition } = run.files.partition(partition)
+    const Token = readFact(token)
+    const details = { ...asConsulSays(run, definition, watched), PreviousStatus: change.previous, Token }
+    const event = eventOf({ id, event: change.event, check: check.id, partition, details })
+    // Given back meanwhile: hooks are told so, and nothing of it after that.
+    reactions += inOrder(run.files, () =>
+      readFact(acquisition) === watched.acquisition ? enqueue(run.files, definition, event) : 0,
+    )
+    watched.state = toldOf(state, change)
+    run.log(`check ${check.id} of ${partition} is ${state.status}, was ${change.previous}`)
+  }
+  return reactions
+}
+
+/** The check in Consul's own field names. */
+function asConsulSays({ node }: Reconcile, { id, name }: Definition, { partition, check, state }: Watched) {
+  return {
+    Node: node,
+    CheckID: checkId(id, partition, check.id),
+    Name: check.name,
+    Status: state.status,
+    Notes: check.notes,
+    Output: state.output,
+    ServiceID: partitionServiceId(id, partition),
+    ServiceName: partitionService(name),
+    ServiceTags: check.tags,
+  }
+}
+
+/** Reports what changed, and what would run out. */
+async function tellConsul(consul: Consul, definition: Definition, all: readonly Watched[]): Promise<void> {
+  for (const watched of all) {
+    const { check, partition, state } = watched
+    if (check.command === null) continue
+    const says = `${state.status} ${state.output}`
+    const now = bootClock()
+    if (says === state.reported && now - state.reportedAt < timeToLive(check) / 3) continue
+    const id = checkId(definition.id, partition, check.id)
+    const known = await report(consul, id, state.status, state.output)
+    watched.state = { ...state, reported: known ? says : null, reportedAt: known ? now : 0 }
+  }
+}
+
+/** When the next command is due, or a status will have lasted long enough, boot clock ms. */
+function nextDue(all: readonly Watched[]): number {
+  return Math.min(
+    ...all.flatMap(({ check, state }) => [
+      ...(check.command === null ? [] : [state.due]),
+      ...(state.status === state.told ? [] : [state.since + check.forMs]),
+    ]),
+  )
+}

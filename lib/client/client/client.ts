@@ -1,0 +1,179 @@
+/**
+ * `watchbill/client`: a Node program that adds and removes partitions itself, and asks who has one. Every call does what
+ * `watchbill partitions` and `watchbill owner` do, through any agent. A call that failed may be made again as it is.
+ */
+
+import { Permanent, Temporary } from '../../base/errors.ts'
+import { encode, type Keys, keysOf } from '../../base/names.ts'
+import { Consul } from '../../consul/http.ts'
+import { entriesAt } from '../../consul/kv.ts'
+import { lockFrom } from '../../keys/lock.ts'
+import {
+  addPartitions,
+  changePartitions,
+  type Partition as Found,
+  partitionsAt,
+  readPartitions,
+  removePartitions,
+  removeUnchanged,
+} from '../../keys/partition-set.ts'
+import type { Allocated, Deallocated, Options, Partition, Unwanted, Wanted } from './types.ts'
+
+export type { Allocated, Deallocated, Options, Partition, Unwanted, Wanted } from './types.ts'
+
+/** As for what a source brings: it has to fit into one of Consul's keys. In bytes. */
+const mostDocument = 256 * 1024
+/** Others may be changing the same partitions. */
+const mostTries = 5
+
+/**
+ * Sees to it that these partitions are there, each with its document.
+ * @param service the Consul service name
+ * @throws Error whose name is Permanent when it can never be done (no such service, a bad id, a document that is too large,
+ * a missing permission), or Temporary when Consul is away: then call again
+ */
+export async function allocate(
+  service: string,
+  wanted: string | Wanted | readonly (string | Wanted)[],
+  options: Options = {},
+): Promise<Allocated> {
+  const items = unique<Wanted>(wanted)
+  for (const item of items) mustFit(item)
+  return withService(service, options, async (consul, keys) => {
+    const done: Allocated = { added: [], changed: [], unchanged: [], refused: [] }
+    let pending = items
+    for (let tries = 0; pending.length > 0; tries++) {
+      if (tries === mostTries)
+        throw new Temporary(`cannot allocate ${idsOf(pending)}: others keep changing them; try again`)
+      const there = await found(consul, keys, pending)
+      const [same, others] = parted(pending, item => isAsWanted(there.get(item.id), item))
+      const [allowed, refused] = parted(others, item => isMet(there.get(item.id), item))
+      done.unchanged.push(...idsOf(same))
+      done.refused.push(...idsOf(refused))
+      const [known, fresh] = parted(allowed, ({ id }) => there.has(id))
+      const added = fresh.length > 0 ? await addPartitions(consul, keys, fresh, 'hand') : []
+      const changes = known.map(({ id, document }) => changed(there.get(id) as Found, document))
+      const written = changes.length > 0 ? await changePartitions(consul, keys, changes, 'hand') : []
+      done.added.push(...added)
+      done.changed.push(...written)
+      pending = allowed.filter(({ id }) => !added.includes(id) && !written.includes(id))
+    }
+    return done
+  })
+}
+
+/**
+ * Sees to it that these partitions are gone. Their processes are stopped as at any hand-over; that may take longer than this.
+ * @throws as `allocate`
+ */
+export async function deallocate(
+  service: string,
+  unwanted: string | Unwanted | readonly (string | Unwanted)[],
+  options: Options = {},
+): Promise<Deallocated> {
+  const items = unique<Unwanted>(unwanted)
+  for (const { id } of items) encode(id)
+  return withService(service, options, async (consul, keys) => {
+    const there = await found(consul, keys, items)
+    const [present, missing] = parted(items, ({ id }) => there.has(id))
+    const [allowed, refused] = parted(present, item => isMet(there.get(item.id), item))
+    const [conditional, others] = parted(allowed, ({ index }) => index !== undefined)
+    const asRead = conditional.map(({ id, index }) => ({ id, index: index as number }))
+    const removed = [
+      ...(others.length > 0 ? await removePartitions(consul, keys, idsOf(others)) : []),
+      ...(asRead.length > 0 ? await removeUnchanged(consul, keys, asRead) : []),
+    ]
+    // Somebody was quicker: has changed them, or removed them as well.
+    const left = allowed.filter(({ id }) => !removed.includes(id))
+    const now = left.length > 0 ? await found(consul, keys, left) : new Map()
+    const [changed, gone] = parted(left, ({ id }) => now.has(id))
+    return { removed, absent: idsOf([...missing, ...gone]), refused: idsOf([...refused, ...changed]) }
+  })
+}
+
+/**
+ * The instance that has a partition, `<node>:<service id>`; null while nobody has it, and when there is no such partition.
+ * @throws as `allocate`
+ */
+export async function owner(service: string, id: string, options: Options = {}): Promise<string | null> {
+  encode(id)
+  return withService(service, options, async (consul, keys) => {
+    const [entry] = await entriesAt(consul, [keys.lock(id)])
+    const lock = entry === undefined ? null : lockFrom(entry)
+    return lock?.session ? (lock.held?.instance ?? null) : null
+  })
+}
+
+/** The partitions of a service, with their documents. @throws as `allocate` */
+export function partitions(service: string, options: Options = {}): Promise<Partition[]> {
+  return withService(service, options, readPartitions)
+}
+
+/**
+ * @throws Permanent for a service without a set: a typing mistake must not make another one, and where the set was lost from
+ * Consul nobody knows what still runs, so that no lock may be made as a clean one
+ */
+async function withService<T>(
+  service: string,
+  { env, timeout }: Options,
+  work: (consul: Consul, keys: Keys) => Promise<T>,
+): Promise<T> {
+  const keys = keysOf(service)
+  const consul = new Consul({ ...(env && { env }), ...(timeout !== undefined && { limit: timeout }) })
+  try {
+    if ((await entriesAt(consul, [keys.revision])).length > 0) return await work(consul, keys)
+    throw new Permanent(
+      `cannot find the service ${service}: watchbill keeps no such partition set; start an instance of it, and see watchbill status`,
+    )
+  } finally {
+    consul.close()
+  }
+}
+
+async function found(
+  consul: Consul,
+  keys: Keys,
+  items: readonly { readonly id: string }[],
+): Promise<ReadonlyMap<string, Found>> {
+  return new Map((await partitionsAt(consul, keys, idsOf(items))).map(partition => [partition.id, partition]))
+}
+
+/** One that a definition or a source brought is not yet: they would take it away again. */
+function isAsWanted(there: Found | undefined, { document }: Wanted): boolean {
+  if (there?.from !== 'hand') return false
+  return document === undefined || JSON.stringify(there.document) === JSON.stringify(document)
+}
+
+/** As it is to be: one without a document in the call keeps its own. */
+function changed({ id, index, document: before }: Found, document: unknown): Pick<Found, 'id' | 'index' | 'document'> {
+  return { id, index, document: document === undefined ? before : document }
+}
+
+function isMet(there: Found | undefined, { index }: Unwanted): boolean {
+  return index === undefined || index === (there?.index ?? 0)
+}
+
+/** @throws Permanent for what can be no partition */
+function mustFit({ id, document }: Wanted): void {
+  encode(id)
+  if (document === undefined) return
+  const bytes = Buffer.byteLength(JSON.stringify(document) ?? '')
+  if (bytes > 0 && bytes <= mostDocument) return
+  const why = bytes > 0 ? `it takes ${bytes} bytes, more than ${mostDocument}` : 'it is no JSON'
+  throw new Permanent(`cannot use the document of ${id}: ${why}; have it name where the rest is`)
+}
+
+/** Each id once; the last one counts. */
+function unique<Item extends { readonly id: string }>(given: string | Item | readonly (string | Item)[]): Item[] {
+  const items = [given].flat().map(one => (typeof one === 'string' ? ({ id: one } as Item) : (one as Item)))
+  return [...new Map(items.map(item => [item.id, item])).values()]
+}
+
+function parted<T>(items: readonly T[], belongs: (item: T) => boolean): [T[], T[]] {
+  const { yes = [], no = [] } = Object.groupBy(items, item => (belongs(item) ? 'yes' : 'no'))
+  return [yes, no]
+}
+
+function idsOf(items: readonly { readonly id: string }[]): string[] {
+  return items.map(({ id }) => id)
+}

@@ -1,0 +1,63 @@
+/** What this process says of itself: see state/worker-said.ts for who reads it. */
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { parseHanded } from '../../base/worker-line.ts'
+import type { Word } from './life.ts'
+
+/** News of many resources are written together, after so long, ms. */
+const gather = 100
+
+export class Reported {
+  readonly #file: string | undefined
+  readonly #tellsReady: boolean
+  /** By line. */
+  readonly #failing = new Map<string, string>()
+  readonly #ready = new Set<string>()
+  #closed: string | null = null
+  #timer: NodeJS.Timeout | null = null
+
+  /** @param file undefined where watchbill is older; @param tellsReady whether anybody wants to know what is ready */
+  constructor(file: string | undefined, tellsReady: boolean) {
+    this.#file = file
+    this.#tellsReady = tellsReady
+    if (file) rmSync(file, { force: true }) // the process before this one has said that
+  }
+
+  note(line: string, word: Word): void {
+    if ('ready' in word) {
+      if (!this.#tellsReady || this.#ready.has(line)) return
+      this.#ready.add(line)
+    } else if ('over' in word) {
+      const [failing, ready] = [this.#failing.delete(line), this.#ready.delete(line)]
+      if (!failing && !ready) return
+    } else if (word.failing !== null) this.#failing.set(line, word.failing)
+    else if (!this.#failing.delete(line)) return
+    this.#timer ??= setTimeout(() => this.#write(), gather).unref()
+  }
+
+  /** At once: the program may block right after it. */
+  close(why: string): void {
+    this.#closed = why
+    this.#write()
+  }
+
+  #write(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    if (!this.#file) return
+    const lines = new Set([...this.#failing.keys(), ...this.#ready])
+    const all = [
+      ...(this.#closed === null ? [] : [{ closed: this.#closed }]),
+      ...[...lines].map(line => {
+        const { id, token, since } = parseHanded(line) ?? {}
+        return {
+          id,
+          token,
+          since,
+          ...(this.#failing.has(line) ? { failing: this.#failing.get(line) } : { ready: true }),
+        }
+      }),
+    ]
+    writeFileSync(`${this.#file}.new`, all.map(one => `${JSON.stringify(one)}\n`).join(''), { mode: 0o600 })
+    renameSync(`${this.#file}.new`, this.#file)
+  }
+}

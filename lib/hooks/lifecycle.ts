@@ -1,0 +1,181 @@
+/**
+ * The events of what runs here, from its facts: compared with what was told last, so that nothing is told twice and what
+ * happened while nobody looked is told afterwards. A crash loop between two looks is told once.
+ */
+
+import { parseHanded } from '../base/worker-line.ts'
+import type { Definition, HookEvent } from '../definition/definition.ts'
+import { parseProcess } from '../machine/identity.ts'
+import { readFact, readLine, writeFact, writeFactIfWanted } from '../state/facts.ts'
+import type { Local } from '../state/local.ts'
+import { type InstanceFiles, type PartitionFiles, runnerOf } from '../state/paths.ts'
+import type { Context } from '../state/self.ts'
+import { eventOf, tellsOfPartitions } from './event.ts'
+import { inOrder } from './in-order.ts'
+import { enqueue } from './queue.ts'
+
+/** What was told of one partition: of which acquisition, which process, which end, which failure. */
+interface Told {
+  readonly acquisition: string
+  readonly process: string
+  readonly exit: string
+  readonly failure: string
+  readonly stopFailed: boolean
+  /** That it is to be given back. */
+  readonly releasing: boolean
+}
+
+const nothing = { process: '', exit: '', failure: '', stopFailed: false, releasing: false }
+
+function toldOf(files: PartitionFiles, acquisition: string): Told | null {
+  try {
+    const told = JSON.parse(readFact(files.told) ?? 'null') as Told | null
+    return told?.acquisition === acquisition ? told : null
+  } catch {
+    return null // a torn disk
+  }
+}
+
+/** How it is now, in the words of what is told. */
+function nowOf(files: PartitionFiles, acquisition: string, local: Seen, told: Told | null): Told {
+  const failing = /^(crash-looping|cannot start|no command|failing)\b/.test(local.status ?? '')
+  return {
+    ...nothing,
+    ...told,
+    acquisition,
+    process: local.process ? `${local.process.pid} ${local.process.start}` : (told?.process ?? ''),
+    exit: readLine(runnerOf(files).exit) ?? told?.exit ?? '',
+    failure: failing ? (local.status as string) : '',
+  }
+}
+
+/** What of a partition is told. */
+type Seen = Pick<Local, 'process' | 'status'>
+
+function isAssumed(local: Local): local is Local & { acquisition: string } {
+  return local.acquisition !== null && local.index !== null
+}
+
+/** Whether something is to be told: cheap, for the guard. */
+export function isAnythingNew(
+  files: InstanceFiles,
+  definition: Definition,
+  local: ReadonlyMap<string, Local>,
+): boolean {
+  if (!tellsOfPartitions(definition)) return false
+  return [...local].some(([id, one]) => isAssumed(one) && isNew(files.partition(id), one.acquisition, one))
+}
+
+function isNew(files: PartitionFiles, acquisition: string, one: Seen): boolean {
+  const told = toldOf(files, acquisition)
+  return JSON.stringify(told) !== JSON.stringify(nowOf(files, acquisition, one, told))
+}
+
+/** Keeps an event for whatever is new. */
+export function tellLifecycle(context: Context, definition: Definition, local: ReadonlyMap<string, Local>): void {
+  if (!tellsOfPartitions(definition)) return
+  for (const [partition, one] of local) {
+    const files = context.files.partition(partition)
+    if (!isAssumed(one) || !isNew(files, one.acquisition, one)) continue
+    inOrder(context.files, () => {
+      // Given back since it was looked at: whoever did so has told of it.
+      if (readFact(files.acquisition) === one.acquisition) tellOne(context, definition, partition, one.acquisition, one)
+    })
+  }
+}
+
+/** Keeps an event that concerns what is here, after whatever else is to be told of that before. For inside of `inOrder`. */
+export function tellNext(
+  context: Context,
+  definition: Definition,
+  partition: string,
+  { event, own = '', details = {} }: { event: HookEvent; own?: string; details?: Record<string, unknown> },
+): void {
+  const files = context.files.partition(partition)
+  const acquisition = readFact(files.acquisition) ?? readFact(files.releasing)
+  // Without a token the lock was never taken: it was only written down that it would be.
+  if (acquisition === null || (readFact(files.token) === null && toldOf(files, acquisition) === null)) return
+  // An end that comes now is the stop's.
+  const process = parseProcess(readLine(runnerOf(files).process))
+  tellOne(context, definition, partition, acquisition, { process, status: null }, false)
+  const told = toldOf(files, acquisition)
+  if ((event === 'releasing' || event === 'stopFailed') && told !== null) {
+    if (told[event]) return // of each acquisition once, however often the stop is tried again
+    writeFact(files.told, JSON.stringify({ ...told, [event]: true }))
+  }
+  enqueue(
+    context.files,
+    definition,
+    eventOf({
+      id: `${acquisition}.${event}${own}`,
+      event,
+      partition,
+      details: { Token: readFact(files.token), ...details },
+    }),
+    event === 'released',
+  )
+}
+
+function tellOne(
+  context: Context,
+  definition: Definition,
+  partition: string,
+  acquisition: string,
+  one: Seen,
+  ends = true,
+): void {
+  const files = context.files.partition(partition)
+  const before = toldOf(files, acquisition)
+  const seen = nowOf(files, acquisition, one, before)
+  const told = before ?? { acquisition, ...nothing, exit: earlierExit(definition, files, seen.exit) }
+  const now = ends ? seen : { ...seen, exit: told.exit, failure: told.failure }
+  const Token = readFact(files.token)
+  const tell = (event: HookEvent, own: string, details: Record<string, unknown> = {}) => {
+    const id = `${acquisition}.${event}${own}`
+    const happened = eventOf({ id, event, partition, details: { Token, ...details } })
+    enqueue(context.files, definition, happened, event === 'acquired')
+  }
+  if (before === null) tell('acquired', '')
+  if (now.exit !== told.exit) tell('exited', `.${digits(now.exit)}`, exitDetails(files, now.exit))
+  if (now.process !== told.process)
+    tell('started', `.${now.process.replace(' ', '.')}`, { Pid: Number(now.process.split(' ')[0]) })
+  if (now.failure !== '' && told.failure === '') tell('failed', `.${digits(now.failure)}`, { Reason: now.failure })
+  if (JSON.stringify(now) !== JSON.stringify(before)) writeFactIfWanted(files.told, JSON.stringify(now))
+}
+
+/** An end of the worker from before it was given this partition, to the second; '' for any other. */
+function earlierExit({ run }: Definition, files: PartitionFiles, exit: string): string {
+  if (run.per === 'partition') return ''
+  const handed = parseHanded(readFact(files.handed))
+  if (handed === null) return exit // not given to it yet
+  const at = Number(/ at (\d+)$/.exec(exit)?.[1]) // epoch seconds
+  return at < Math.floor(Date.parse(handed.since) / 1000) ? exit : ''
+}
+
+function exitDetails(files: PartitionFiles, exit: string): Record<string, unknown> {
+  const code = Number(/^exit (\d+)/.exec(exit)?.[1])
+  const number = /\(signal (\d+)\)/.exec(exit)?.[1]
+  return {
+    Code: code,
+    Signal: number === undefined ? null : Number(number),
+    Restarts: Number(readLine(runnerOf(files).restarts) ?? 0),
+    Reason: exit,
+  }
+}
+
+function digits(text: string): string {
+  return text.replace(/\D+/g, '-').replace(/^-|-$/g, '') || 'now'
+}
+
+export function tellStopFailed(
+  context: Context,
+  definition: Definition,
+  partitions: readonly string[],
+  why: string,
+): void {
+  for (const partition of partitions) {
+    inOrder(context.files, () =>
+      tellNext(context, definition, partition, { event: 'stopFailed', details: { Reason: why } }),
+    )
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * Events that wait for their reactions: one directory each in `event/`, `<id>.<number of the reaction>`. It is made before
+ * what made it happen is written down as told, and removed once the reaction is done: killed in between, it is done
+ * again, with the same id.
+ */
+import { renameSync, rmSync } from 'node:fs'
+import { bootClock, bootId } from '../base/clock.ts'
+import { encode } from '../base/names.ts'
+import type { Definition } from '../definition/definition.ts'
+import { attempt, makeDirectory, namesIn, readFact, writeFact } from '../state/facts.ts'
+import type { InstanceFiles } from '../state/paths.ts'
+import { type Event, reactionsTo } from './event.ts'
+
+/** By how much one that failed is put off at most, ms: what lies further ahead is another clock's time. */
+export const longestPutOff = 300_000
+
+/** One reaction to one event that is still to be done. */
+export interface Waiting {
+  /** Its directory; see hook.sh for what else is in it. */
+  readonly directory: string
+  readonly event: Event
+  /** Which of the event's reactions. */
+  readonly reaction: number
+  /** How often it failed. */
+  readonly failures: number
+  /** Boot clock, ms; of this boot: after another, everything is due. */
+  readonly notBefore: number
+  /** Grows from event to event, whoever keeps it, also when the wall clock is set back. Of an earlier boot it is -1. */
+  readonly order: number
+}
+
+type Written = Omit<Waiting, 'directory'> & { readonly boot: string }
+
+/**
+ * Keeps an event for each of its reactions; nothing when the definition wants nothing done, unless it is a `milestone`: the
+ * beginning or the end of a partition's time here, which other events are told after.
+ * @returns how many
+ */
+export function enqueue(files: InstanceFiles, definition: Definition, event: Event, milestone = false): number {
+  const count = Math.max(reactionsTo(definition, event).length, milestone ? 1 : 0)
+  if (count === 0) return 0
+  makeDirectory(files.events)
+  writeFact(files.eventsDue, String(bootClock()))
+  for (let reaction = 0; reaction < count; reaction++) {
+    const directory = directoryOf(files, event.id, reaction)
+    makeDirectory(directory)
+    if (readFact(`${directory}/event`) === null)
+      write({ directory, event, reaction, failures: 0, notBefore: 0, order: now() })
+  }
+  return count
+}
+
+/** Where a reaction to an event is, as long as it waits. */
+export function directoryOf(files: InstanceFiles, id: string, reaction = 0): string {
+  return `${files.events}/${encode(id)}.${reaction}`
+}
+
+/** The monotonic clock, which all programs of this boot read; ns. */
+function now(): number {
+  return Number(process.hrtime.bigint())
+}
+
+/** For how long it has waited, ms; of another boot, for ever. */
+export function ageOf({ order }: Waiting): number {
+  return order < 0 ? Number.POSITIVE_INFINITY : (now() - order) / 1e6
+}
+
+/** What waits, in the order in which it happened. What is no event is left alone. */
+export function waiting(files: InstanceFiles, known: Map<string, Waiting> = new Map()): Waiting[] {
+  const boot = bootId()
+  const all = names(files).flatMap(name => {
+    const directory = `${files.events}/${name}`
+    const one = known.get(directory) ?? parse(directory, boot)
+    if (one !== null) known.set(directory, one)
+    return one ?? []
+  })
+  return all.sort((a, b) => a.order - b.order || byTime(a, b) || a.reaction - b.reaction)
+}
+
+function byTime(a: Waiting, b: Waiting): number {
+  return a.event.at < b.event.at ? -1 : a.event.at > b.event.at ? 1 : 0
+}
+
+function parse(directory: string, now: string): Waiting | null {
+  try {
+    const { boot, ...written } = JSON.parse(readFact(`${directory}/event`) ?? '') as Written
+    if (boot !== now) return { ...written, notBefore: 0, order: -1, directory }
+    const isWaiting = written.notBefore <= bootClock() + longestPutOff
+    return { ...written, order: written.order ?? -1, notBefore: isWaiting ? written.notBefore : 0, directory }
+  } catch (error) {
+    if (error instanceof SyntaxError) return null // done meanwhile, or a torn disk
+    throw error
+  }
+}
+
+function write({ directory, ...waiting }: Waiting): void {
+  writeFact(`${directory}/event`, JSON.stringify({ ...waiting, boot: bootId() }))
+}
+
+/** Nothing of it is left. Killed halfway, it is no event any more. */
+export function done(files: InstanceFiles, { directory }: Waiting): void {
+  attempt(`remove ${directory}`, () => {
+    const away = `${files.events}/done`
+    rmSync(away, { recursive: true, force: true })
+    renameSync(directory, away)
+    rmSync(away, { recursive: true, force: true })
+  })
+}
+
+/** Puts it off until `notBefore`, boot clock ms. @returns what waits now */
+export function putOff(waiting: Waiting, notBefore: number): Waiting {
+  const later = { ...waiting, failures: waiting.failures + 1, notBefore }
+  write(later)
+  return later
+}
+
+/** Whether anything waits at all: cheap, for the guard. */
+export function isAnythingWaiting(files: InstanceFiles): boolean {
+  return names(files).length > 0
+}
+
+/** Beside the events stands the lock of whoever delivers them. */
+function names(files: InstanceFiles): string[] {
+  return namesIn(files.events).filter(name => /\.\d+$/.test(name))
+}

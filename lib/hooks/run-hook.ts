@@ -1,0 +1,98 @@
+/** Runs the commands of hooks. Each goes on by itself: whoever started it may be killed. */
+
+import { textOf } from '../base/tail.ts'
+import type { Definition } from '../definition/definition.ts'
+import { commonEnvironment } from '../definition/environment.ts'
+import { expand } from '../definition/expand.ts'
+import { parseProcess, stateOf } from '../machine/identity.ts'
+import { launchAll } from '../machine/launch.ts'
+import { readLine, removeFact, writeFact } from '../state/facts.ts'
+import type { Context } from '../state/self.ts'
+import type { Event } from './event.ts'
+
+const script = `${import.meta.dirname}/hook.sh`
+/** How long a hook may take, ms. */
+export const hookLimit = 60_000
+
+/** The same for `releasing`, whose partition is stopped then; and how long all of them together may hold up a stop, ms. */
+export const releasingLimit = 5000
+
+/** For whom a hook runs. */
+export type Runner = Pick<Context, 'instance' | 'node' | 'files'> & { readonly service: string }
+
+/** One hook of one event, and the directory where it runs. */
+export interface Hook {
+  readonly directory: string
+  readonly event: Event
+  readonly command: readonly string[]
+}
+
+/** What a hook reads on its stdin: one line of JSON. A check stands there in Consul's own field names. */
+export function hookInput(
+  { instance, node, service }: Runner,
+  event: Event,
+  { title }: Pick<Definition, 'title'> = {},
+): Record<string, unknown> {
+  return {
+    Event: event.event,
+    EventID: event.id,
+    At: event.at,
+    Service: service,
+    Title: title, // left out where there is none
+    Instance: instance,
+    Node: node,
+    Partition: event.partition,
+    ...event.details,
+  }
+}
+
+/** Starts them. One that runs, or has ended and was not heard of yet, is not started again. */
+export async function startHooks(run: Runner, definition: Definition, hooks: readonly Hook[]): Promise<void> {
+  if (hooks.length === 0) return
+  const launches = hooks.map(({ directory, event, command }) => {
+    const limit = event.event === 'releasing' ? releasingLimit : hookLimit
+    writeFact(`${directory}/input`, JSON.stringify(hookInput(run, event, definition)))
+    const args = [directory, String(limit / 1000), ...expand(command, valuesOf(run, event))]
+    return { directory, environment: environmentOf(run, definition, event), args }
+  })
+  const problem = await launchAll(script, definition.run.cwd ?? '/', launches)
+  if (problem !== null) for (const { directory } of hooks) writeFact(`${directory}/exit`, '126')
+}
+
+function valuesOf(run: Runner, { partition, details }: Event): Record<string, string> {
+  const token = typeof details.Token === 'string' ? details.Token : null
+  const { node, instance, service } = run
+  return { partition: partition ?? '', token: token ?? '', version: '', node, instance, service }
+}
+
+/** What the processes of this instance have, and the event. There is no token of Consul's in it. */
+function environmentOf(run: Runner, definition: Definition, event: Event): Record<string, string> {
+  const values = valuesOf(run, event)
+  return {
+    ...commonEnvironment(definition, values),
+    WATCHBILL_EVENT: event.event,
+    WATCHBILL_EVENT_ID: event.id,
+    WATCHBILL_PARTITION: values.partition ?? '',
+    WATCHBILL_TOKEN: values.token ?? '',
+  }
+}
+
+/** What has become of a hook: `null` when it was not started, or was killed together with what it had to say. */
+export function stateOfHook({
+  directory,
+}: Pick<Hook, 'directory'>): 'running' | { readonly failure: string | null } | null {
+  const code = readLine(`${directory}/exit`)
+  if (code !== null) return { failure: code === '0' ? null : inWords(directory, code) }
+  const launched = parseProcess(readLine(`${directory}/launched`))
+  return launched !== null && stateOf(launched) !== 'gone' ? 'running' : null
+}
+
+function inWords(directory: string, code: string): string {
+  const said = textOf(`${directory}/output`, 'last', 4096).trim().split('\n').at(-1)?.slice(0, 200)
+  return [code === '124' ? 'no end in time' : `exit ${code}`, said].filter(Boolean).join(': ')
+}
+
+/** It may be started again. */
+export function forgetHook({ directory }: Pick<Hook, 'directory'>): void {
+  for (const fact of ['exit', 'launched', 'output']) removeFact(`${directory}/${fact}`)
+}

@@ -1,0 +1,54 @@
+/** What one look at Consul shows of a service: the same for whoever asks. */
+
+import type { Keys } from '../base/names.ts'
+import type { Registered } from '../consul/health.ts'
+import type { CoolDown } from '../keys/cool-down.ts'
+import type { Lock } from '../keys/lock.ts'
+import type { Member } from '../keys/member.ts'
+import type { Proposal } from '../keys/proposed.ts'
+import type { Settings } from '../keys/settings.ts'
+import type { Terms } from '../state/local.ts'
+
+/** What the cluster looks like: the same for whoever asks. */
+export interface Cluster {
+  readonly service: string
+  readonly keys: Keys
+  readonly registered: readonly Registered[]
+  readonly members: readonly Member[]
+  /** Which version of the roster everyone says: instance -> version. All compute the lowest. */
+  readonly rosters: ReadonlyMap<string, number>
+  /** Instances whose session is gone and that are not passing: name -> ModifyIndex of the member key that it left. */
+  readonly lost: ReadonlyMap<string, number>
+  /** Instances that say of themselves that they cannot take part: name -> why. */
+  readonly hindrances: ReadonlyMap<string, string>
+  /**
+   * L and G of everyone who takes part or has lost the session, and those that were left by whoever went otherwise: any of
+   * them may have had a lock.
+   */
+  readonly terms: readonly Terms[]
+  readonly partitions: ReadonlySet<string>
+  /** Keys below partition/ that are no partition's: somebody wrote them who did not know how an id is encoded. */
+  readonly foreign: readonly string[]
+  readonly locks: ReadonlyMap<string, Lock>
+  /** Partitions whose keys the agent that was asked refuses: through it nothing can be done for them. */
+  readonly unusable: ReadonlySet<string>
+  /** Restarts that people asked for and nobody has made yet: partition -> the key's ModifyIndex. */
+  readonly restarts: ReadonlyMap<string, number>
+  /** Consul's index of the last change of a document; null when there has never been one. */
+  readonly documents: number | null
+  readonly settings: Settings
+  /** Partitions that an instance gave up because of a check, and is not to have again yet. */
+  readonly coolDowns: ReadonlyMap<string, CoolDown>
+  /** What is wrong with `spec/settings`; null when nothing is. */
+  readonly settingsProblem: string | null
+  /** The epoch that the settings say, when a higher one was seen: see keys/settings.ts. */
+  readonly fallenEpoch: number | null
+  /** Somebody has written a partition set; an empty one without this is no set at all. */
+  readonly defined: boolean
+  /** The index of the last change of the set or the settings; 0 when there was none. */
+  readonly revision: number
+  /** What definitions would remove, and nobody has applied: by instance. */
+  readonly proposals: ReadonlyMap<string, Proposal>
+  /** The highest ModifyIndex of what was read. */
+  readonly index: number
+}

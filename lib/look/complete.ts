@@ -1,0 +1,51 @@
+/**
+ * What a look lacks although something says that it should be there. Consul leaves out of a list what the token may not
+ * read, and a partition that is left out would look like one that was removed: its process would be stopped. So each
+ * contradiction is cleared up by asking outright. There is seldom one: while a partition is being removed, or an instance
+ * leaves.
+ */
+
+import type { Consul } from '../consul/http.ts'
+import { mustBeReadable } from '../consul/kv.ts'
+import type { Cluster } from './cluster.ts'
+
+/** What whoever looks knows by itself: partitions of which it has an acquisition, and its own name. */
+export interface Expected {
+  readonly partitions: readonly string[]
+  readonly instances: readonly string[]
+}
+
+/** @throws Denied when something is missing from the look because the token may not read it */
+export async function clearUp(consul: Consul, cluster: Cluster, own: Expected): Promise<void> {
+  const keys = lackingKeys(cluster, own)
+  if (keys.length > 0) await mustBeReadable(consul, keys)
+  const { service, registered } = cluster
+  const nodes = nodesOf(lackingInstances(cluster, own))
+  if (nodes.length === 0 && registered.length > 0) return
+  const { mustHave } = await import('../consul/access.ts')
+  await mustHave(consul, `read the instances of ${service}`, [
+    { resource: 'service', access: 'read', of: service },
+    ...nodes.map(of => ({ resource: 'node', access: 'read', of }) as const),
+  ])
+}
+
+/** Pure: a partition has a lock, a lock has a partition, and an acquisition has both. */
+export function lackingKeys({ keys, partitions, locks }: Cluster, own: Expected): string[] {
+  const ids = new Set([...partitions, ...locks.keys(), ...own.partitions])
+  return [...ids].flatMap(id => [
+    ...(partitions.has(id) ? [] : [keys.partition(id)]),
+    ...(locks.has(id) ? [] : [keys.lock(id)]),
+  ])
+}
+
+/** Pure: a session hangs on the registered check of its instance, so whoever holds a member key is registered. */
+export function lackingInstances({ members, registered }: Cluster, own: Expected): string[] {
+  const known = new Set(registered.map(({ instance }) => instance))
+  const expected = new Set([...members.map(({ instance }) => instance), ...own.instances])
+  return [...expected].filter(instance => !known.has(instance))
+}
+
+/** A member key may bear any name. */
+function nodesOf(instances: readonly string[]): string[] {
+  return [...new Set(instances.map(instance => instance.slice(0, Math.max(0, instance.lastIndexOf(':')))))]
+}

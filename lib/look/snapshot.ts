@@ -1,0 +1,207 @@
+/**
+ * One consistent look at Consul and at the state directory, frozen. Everything that a decision needs is in it; roster
+ * and plan read nothing else.
+ */
+import { existsSync } from 'node:fs'
+import { bootClock, bootId } from '../base/clock.ts'
+import { decode, keyRefusal, keysOf } from '../base/names.ts'
+import type { Consul } from '../consul/http.ts'
+import { registeredInstances } from '../consul/instances.ts'
+import { entriesAt, keysBelow, takesKeys, trees } from '../consul/kv.ts'
+import type { Definition } from '../definition/definition.ts'
+import { coolDowns } from '../keys/cool-down.ts'
+import { type Lock, lockFrom } from '../keys/lock.ts'
+import { hindrancesFrom, lostFrom, membersFrom, rostersFrom, termsOf } from '../keys/member.ts'
+import { proposalsFrom } from '../keys/proposed.ts'
+import { defaults, type Settings, settingsFrom } from '../keys/settings.ts'
+import { readTerms, rememberedTerms, termsLeft } from '../keys/terms.ts'
+import { readFact } from '../state/facts.ts'
+import { instanceLease } from '../state/lease.ts'
+import { type Local, localFacts, type Terms } from '../state/local.ts'
+import { type InstanceFiles, localPartitions } from '../state/paths.ts'
+import { withReadiness } from '../state/ready.ts'
+import { mustBeRenewable } from '../state/twice.ts'
+import type { Cluster } from './cluster.ts'
+import { clearUp, type Expected } from './complete.ts'
+import { type FreeLock, readFree, refreshFree } from './free.ts'
+import { doubtful, isExplained, readSeenHeld, refreshSeenHeld, type SeenHeld, withDoubts } from './seen-held.ts'
+
+/** What one instance sees. Times are boot-clock ms. */
+export interface Snapshot extends Cluster {
+  readonly instance: string
+  readonly definition: Definition
+  /** Its digest, which stands in the member key. */
+  readonly digest: string
+  /** The digest of what all machines are to have in common. */
+  readonly shared?: string
+  /** The start of the look. */
+  readonly now: number
+  /** This instance's session, when it lives and holds the member key; otherwise null. */
+  readonly session: string | null
+  readonly local: ReadonlyMap<string, Local>
+  /** The instance's lease runs: its guard works. */
+  readonly leaseRuns: boolean
+  /** Its lease can be written; only tried where that decides whether it takes part. */
+  readonly renewable: boolean
+  /** Since when each lock that is neither held nor clean has been seen so. */
+  readonly free: ReadonlyMap<string, FreeLock>
+  /** The longest L and G that this instance has seen, also of those who are gone: see keys/terms.ts. */
+  readonly longestTerms: Terms
+  /** Locks that this instance last saw held. Those that reappeared without a hand-over count as unclean in `locks`. */
+  readonly seenHeld: SeenHeld
+  /** Digest of the partitions that this instance wrote last; null when it never did. */
+  readonly definedLast: string | null
+  /** Digest of the definition in which documents last found no command; null where they choose none. */
+  readonly chosen: string | null
+  /** What this instance proposed last: see keys/proposed.ts; null when nothing is proposed. */
+  readonly proposed: string | null
+}
+
+/**
+ * Reads the cluster: the locks, the members and the settings at one index, the ids without their documents.
+ * @param lastGood settings to go on with when those in Consul are garbled
+ * @param own what the asking instance knows must be there
+ * @throws Temporary when any part cannot be read: half a look is none; Denied when the token may not read all of it
+ */
+export async function lookAtCluster(
+  consul: Consul,
+  service: string,
+  lastGood: Settings = defaults,
+  own: Expected = { partitions: [], instances: [] },
+): Promise<Cluster> {
+  const keys = keysOf(service)
+  const entries = await trees(consul, [
+    keys.locks,
+    keys.members,
+    keys.spec,
+    keys.restarts,
+    keys.coolDowns,
+    keys.proposals,
+  ])
+  // After the locks: a partition that comes in between lacks its lock for this look, and no lock lacks its partition.
+  const ids = await keysBelow(consul, keys.partitions)
+  const registered = await registeredInstances(consul, service)
+  const below = (prefix: string) => entries.filter(({ key }) => key.startsWith(prefix))
+  const locks = new Map(
+    below(keys.locks).flatMap(entry => {
+      const id = decode(entry.key.slice(keys.locks.length))
+      return id === null ? [] : [[id, lockFrom(entry)] as const]
+    }),
+  )
+  const text = entries.find(({ key }) => key === keys.settings)?.value ?? null
+  const revision = entries.find(({ key }) => key === keys.revision)
+  const epochSeen = [...locks.values()].reduce((highest, { epoch }) => Math.max(highest, epoch), 0)
+  const { settings, problem, fallen } = settingsFrom(text, lastGood, epochSeen)
+  const left = termsLeft(entries.find(({ key }) => key === keys.terms)?.value ?? null)
+  const cluster: Cluster = {
+    service,
+    keys,
+    registered,
+    members: membersFrom(below(keys.members), keys.members, registered, settings),
+    rosters: rostersFrom(below(keys.members), keys.members, registered),
+    hindrances: hindrancesFrom(below(keys.members), keys.members),
+    lost: lostFrom(below(keys.members), keys.members, registered),
+    terms: [...below(keys.members).map(({ value }) => termsOf(value)), ...left],
+    partitions: new Set(ids.flatMap(key => decode(key.slice(keys.partitions.length)) ?? [])),
+    foreign: ids.filter(key => decode(key.slice(keys.partitions.length)) === null),
+    locks,
+    unusable: new Set(),
+    restarts: new Map(
+      below(keys.restarts).flatMap(({ key, modifyIndex }) => {
+        const id = decode(key.slice(keys.restarts.length))
+        return id === null ? [] : [[id, modifyIndex] as const]
+      }),
+    ),
+    documents: entries.find(({ key }) => key === keys.documents)?.modifyIndex ?? null,
+    settings,
+    coolDowns: coolDowns(below(keys.coolDowns), keys.coolDowns, Date.now()),
+    settingsProblem: problem,
+    fallenEpoch: fallen,
+    defined: revision !== undefined,
+    revision: revision?.modifyIndex ?? 0,
+    proposals: proposalsFrom(below(keys.proposals), keys),
+    index: entries.reduce((highest, { modifyIndex }) => Math.max(highest, modifyIndex), 0),
+  }
+  await clearUp(consul, cluster, own)
+  return { ...cluster, unusable: await unusableIn(consul, cluster, own) }
+}
+
+/** A service without such ids asks nothing. */
+async function unusableIn(consul: Consul, { keys, partitions, locks }: Cluster, own: Expected): Promise<Set<string>> {
+  const ids = new Set([...partitions, ...locks.keys(), ...own.partitions])
+  const doubtful = [...ids].filter(id => keyRefusal(keys.lock(id)) !== null)
+  return new Set((await takesKeys(consul, doubtful.map(keys.lock))) ? [] : doubtful)
+}
+
+/** The cluster and this instance's own facts. */
+export async function takeSnapshot(
+  consul: Consul,
+  instance: string,
+  { definition, digest, shared }: Pick<Snapshot, 'definition' | 'digest' | 'shared'>,
+  files: InstanceFiles,
+  lastGood: Settings,
+): Promise<Snapshot> {
+  const now = bootClock()
+  const here = localPartitions(files).filter(id => existsSync(files.partition(id).acquisition))
+  const expected = { partitions: here, instances: [instance] }
+  const seen = await lookAtCluster(consul, definition.name, lastGood, expected)
+  const { cluster, seenHeld } = await doubted(consul, seen, readSeenHeld(files.seenHeld))
+  const own = { lease: definition.leaseMs, grace: definition.stop.graceMs }
+  const longestTerms = rememberedTerms(readTerms(files.terms), cluster, own)
+  const session = readFact(files.session)
+  const member = cluster.members.find(member => member.instance === instance)
+  const read = bootClock()
+  const t0 = instanceLease(files, read)
+  return Object.freeze({
+    ...cluster,
+    terms: [...cluster.terms, longestTerms],
+    longestTerms,
+    seenHeld,
+    instance,
+    definition,
+    digest,
+    ...(shared !== undefined && { shared }),
+    now,
+    session: session !== null && member?.session === session ? session : null,
+    local: withReadiness(files, localFacts(files, t0, read), definition),
+    leaseRuns: t0 !== null && t0 + definition.leaseMs > read,
+    renewable: (session !== null && member?.absence !== 'leaving') || isRenewable(files),
+    // A wait counts from after the look that found the lock free, and is compared with the start of a later one.
+    free: refreshFree(readFree(files, bootId(), now), unattended(cluster), read),
+    definedLast: readFact(files.defined),
+    chosen: definition.run.choose === undefined ? null : readFact(files.chosen),
+    proposed: readFact(files.proposed),
+  })
+}
+
+/** There is seldom a lock in doubt: only then the partitions' keys are asked for. */
+async function doubted(consul: Consul, cluster: Cluster, before: SeenHeld) {
+  const { keys, partitions, defined } = cluster
+  const ids = doubtful(before, cluster.locks)
+  const entries = ids.length > 0 ? await entriesAt(consul, ids.map(keys.partition)) : []
+  const made = new Map(entries.map(({ key, createIndex }) => [key, createIndex]))
+  const isInDoubt = (id: string) =>
+    !isExplained(before.get(id), cluster.locks.get(id) as Lock, made.get(keys.partition(id)))
+  const doubts = new Set(ids.filter(isInDoubt))
+  const locks = withDoubts(cluster.locks, doubts)
+  const isRemoved = (id: string) => !partitions.has(id)
+  return { cluster: { ...cluster, locks }, seenHeld: refreshSeenHeld(before, locks, { doubts, isRemoved, defined }) }
+}
+
+function isRenewable({ lease }: InstanceFiles): boolean {
+  try {
+    mustBeRenewable(lease)
+    return true
+  } catch {
+    return false // the guard says why
+  }
+}
+
+/** Locks that nobody holds and nobody gave back cleanly, and partitions without one; with their ModifyIndex. */
+function unattended(cluster: Cluster): Map<string, number> {
+  const found = new Map<string, number>()
+  for (const [id, lock] of cluster.locks) if (lock.session === null && !lock.clean) found.set(id, lock.modifyIndex)
+  for (const id of cluster.partitions) if (!cluster.locks.has(id)) found.set(id, 0)
+  for (const id of cluster.unusable) found.delete(id) // nobody waits for it through this agent
+  return found
+}

@@ -1,0 +1,138 @@
+/** Taking what is dead out of Consul for good. Its locks are never marked clean: each has its takeover wait. */
+
+import { Permanent } from '../base/errors.ts'
+import type { Keys } from '../base/names.ts'
+import { partsOf } from '../base/names.ts'
+import { listed } from '../base/text.ts'
+import type { Consul } from '../consul/http.ts'
+import { nodeState } from '../consul/instances.ts'
+import { base64, entriesAt, transact } from '../consul/kv.ts'
+import { destroySession, sessionName, sessionsOn } from '../consul/session.ts'
+import { termsOf } from '../keys/member.ts'
+import { knownServices } from '../keys/services.ts'
+import { changeSettings } from '../keys/settings.ts'
+import { leaveTerms, longest } from '../keys/terms.ts'
+import type { Cluster } from '../look/cluster.ts'
+import { lookAtCluster } from '../look/snapshot.ts'
+import type { Terms } from '../state/local.ts'
+
+/** One instance, and the cluster as it was seen. */
+export interface Evicted {
+  readonly cluster: Cluster
+  readonly instance: string
+}
+
+export interface Eviction {
+  /** What is evicted, in a word. */
+  readonly name: string
+  readonly instances: readonly Evicted[]
+  /** A dead node that is to leave Consul's gossip and catalog too; null for none. */
+  readonly node: string | null
+}
+
+/** @throws Permanent when the instance is not known, or lives and `force` is not given */
+export function instanceEviction(cluster: Cluster, instance: string, force: boolean): Eviction {
+  const { node } = partsOf(instance)
+  if (!instancesIn(cluster).includes(instance) && !cluster.settings.drained.includes(instance)) {
+    const there = cluster.registered.map(({ instance }) => instance).join(', ') || 'none'
+    throw new Permanent(`cannot evict ${instance}: ${cluster.service} has no such instance; there are: ${there}`)
+  }
+  if (!force) mustBeDead(cluster, instance)
+  const dead = cluster.registered.some(one => one.node === node && !one.nodeAlive)
+  return { name: instance, instances: [{ cluster, instance }], node: dead ? node : null }
+}
+
+/** Every instance that a node has, of all services. @throws Permanent when Consul knows no such node, or as above */
+export async function nodeEviction(consul: Consul, node: string, force: boolean): Promise<Eviction> {
+  const state = await nodeState(consul, node)
+  const clusters = await Promise.all((await knownServices(consul)).map(service => lookAtCluster(consul, service)))
+  const instances = clusters.flatMap(cluster =>
+    instancesIn(cluster).flatMap(instance => (partsOf(instance).node === node ? { cluster, instance } : [])),
+  )
+  if (state === null && instances.length === 0)
+    throw new Permanent(`cannot evict ${node}: Consul knows no such node; see consul members`)
+  if (state === 'alive' && !force)
+    throw new Permanent(`cannot evict ${node}: it lives; run leave there, or say --force`)
+  return { name: node, instances, node: state === 'alive' ? null : node }
+}
+
+/** Those that are registered, or hold their member key. */
+function instancesIn({ registered, members }: Cluster): string[] {
+  return [...new Set([...registered, ...members].map(({ instance }) => instance))].sort()
+}
+
+function mustBeDead({ registered, members }: Cluster, instance: string): void {
+  const seen = registered.find(candidate => candidate.instance === instance)
+  if (members.some(member => member.instance === instance) || seen?.passing) {
+    throw new Permanent(`cannot evict ${instance}: it lives; run leave there, or say --force to take its session away`)
+  }
+  if (seen?.nodeAlive) {
+    const why = 'its agent lives, and would register it again'
+    throw new Permanent(`cannot evict ${instance}: ${why}; run leave there, or say --force`)
+  }
+}
+
+/** What it does, in a line. */
+export function evictionLine({ name, instances, node }: Eviction): string {
+  const whose = listed(instances.map(({ instance, cluster }) => (instance === name ? cluster.service : instance)))
+  return `${name} (${whose || 'no instance'})${node === null ? '' : `, and ${node} from Consul`}`
+}
+
+/** @throws Temporary when Consul fails midway: the same again finishes it */
+export async function evict(consul: Consul, { instances, node }: Eviction): Promise<void> {
+  for (const { cluster, instance } of instances) await evictInstance(consul, cluster, instance)
+  if (node !== null) await forceLeave(consul, node)
+}
+
+/**
+ * Deregisters the instance, destroys its session (which frees its locks, unclean), and removes what it has below
+ * watchbill/.
+ */
+async function evictInstance(consul: Consul, cluster: Cluster, instance: string): Promise<void> {
+  const { keys, service } = cluster
+  const { node, serviceId } = partsOf(instance)
+  await leaveTerms(consul, keys, await termsOfEvicted(consul, cluster, instance))
+  for (const session of await sessionsOn(consul, node)) {
+    if (session.Name === sessionName(instance)) await destroySession(consul, session)
+  }
+  await deregister(consul, { Node: node, ServiceID: serviceId })
+  const own = [keys.member(instance), keys.report(instance), keys.proposal(instance), ...keys.wakes(instance)]
+  await transact(
+    consul,
+    own.map(Key => ({ Verb: 'delete', Key })),
+  )
+  await forgetDrain(consul, keys, instance)
+  await transact(consul, [
+    { Verb: 'set', Key: keys.joined, Value: base64(JSON.stringify({ evicted: instance, service })) },
+  ])
+}
+
+/** What it ran may live on for so long, and its member key goes: whoever waits for one of its locks must know. */
+async function termsOfEvicted(consul: Consul, { keys, locks }: Cluster, instance: string): Promise<Terms> {
+  const members = await entriesAt(consul, [keys.member(instance)])
+  const held = [...locks.values()].flatMap(({ held }) => (held?.instance === instance ? [held] : []))
+  return longest([...members.map(({ value }) => termsOf(value)), ...held])
+}
+
+async function forgetDrain(consul: Consul, keys: Keys, instance: string): Promise<void> {
+  await changeSettings(consul, keys, settings => ({
+    ...settings,
+    drained: settings.drained.filter(one => one !== instance),
+  }))
+}
+
+/**
+ * Out of Consul's gossip, where it would be tried for three days, and out of the catalog with all it has there. The list
+ * of members goes on naming it as one that left: pruned from that, too, it could not come back for minutes (seen on 1.8.7).
+ */
+async function forceLeave(consul: Consul, node: string): Promise<void> {
+  await consul.request('PUT', `/v1/agent/force-leave/${encodeURIComponent(node)}`)
+  await deregister(consul, { Node: node })
+}
+
+async function deregister(consul: Consul, what: { readonly Node: string; readonly ServiceID?: string }): Promise<void> {
+  await consul.request('PUT', '/v1/catalog/deregister', {
+    body: JSON.stringify(what),
+    on: what.ServiceID ?? `node ${what.Node}`,
+  })
+}

@@ -1,0 +1,48 @@
+/** Partitions that people stop on purpose, and bring back. The instances themselves do it: they watch the settings. */
+
+import { byName, listed } from '../base/text.ts'
+import type { Consul } from '../consul/http.ts'
+import { changeSettings } from '../keys/settings.ts'
+import { lookAtCluster } from '../look/snapshot.ts'
+import { print } from '../program/frame.ts'
+import { mustBePartitions, type PartitionArgs, withPartitions } from '../program/operator.ts'
+
+export interface Hold {
+  readonly service: string
+  readonly partitions: readonly string[]
+  /** Held from now on, or not held any more. */
+  readonly held: boolean
+  readonly dryRun: boolean
+}
+
+/**
+ * One that is held and no longer in the set can be let go, too.
+ * @returns those for which that is a change
+ * @throws Permanent for what is no partition, and then nothing is changed; Temporary when Consul is away
+ */
+export async function changeHeld(consul: Consul, { service, partitions, held, dryRun }: Hold): Promise<string[]> {
+  const cluster = await lookAtCluster(consul, service)
+  const before = cluster.settings.held
+  const known = held ? cluster.partitions : new Set([...cluster.partitions, ...before])
+  mustBePartitions(held ? 'hold' : 'unhold', service, known, partitions)
+  if (!dryRun) {
+    await changeSettings(consul, cluster.keys, settings => {
+      const others = settings.held.filter(id => !partitions.includes(id))
+      return { ...settings, held: held ? [...others, ...partitions].sort(byName) : others }
+    })
+  }
+  return partitions.filter(id => before.includes(id) !== held)
+}
+
+/** `watchbill hold`, `watchbill unhold`. */
+export function holdProgram(args: PartitionArgs, held: boolean): Promise<void> {
+  return withPartitions(args, async (consul, partitions) => {
+    const hold = { service: args.service, partitions, held, dryRun: args['dry-run'] ?? false }
+    const changed = await changeHeld(consul, hold)
+    print(args.json ? JSON.stringify({ ...hold, changed }) : line(hold, changed))
+  })
+}
+
+function line({ held, dryRun }: Hold, changed: readonly string[]): string {
+  return `${dryRun ? 'would be ' : ''}${held ? 'held' : 'let go'}: ${listed(changed) || 'none: all were so before'}`
+}

@@ -1,0 +1,129 @@
+/** Leaving for good: stop, give everything back, take the name out of Consul. */
+import { setTimeout as delay } from 'node:timers/promises'
+
+import { act } from '../act/act.ts'
+import { bootClock, bootId, randomId } from '../base/clock.ts'
+import { Temporary } from '../base/errors.ts'
+import { base64, transact } from '../consul/kv.ts'
+import { destroySession, sessionName, sessionsOn } from '../consul/session.ts'
+import { tellLeft } from '../hooks/instance.ts'
+import { memberValue } from '../keys/member.ts'
+import type { Snapshot } from '../look/snapshot.ts'
+import { plan } from '../plan/plan.ts'
+import type { Step } from '../plan/step.ts'
+import { removeHome } from '../process/containment/groups.ts'
+import { lookAndPlan, type Reconcile } from '../reconcile.ts'
+import { assign } from '../roster/assignment.ts'
+import { removeFact, writeFact } from '../state/facts.ts'
+import { asOnlyHandler } from '../state/handler-lock.ts'
+import { writeLeaving } from '../state/left.ts'
+
+export interface Leaving {
+  readonly steps: readonly Step[]
+  readonly snapshot: Snapshot
+  /** The others know. */
+  readonly announced: boolean
+}
+
+/** The steps that a leaving instance would take now. @param keep as of `lookAndPlan` */
+export async function leavingSteps(run: Reconcile, keep = true): Promise<Leaving> {
+  const { snapshot } = await lookAndPlan(run, keep)
+  const leaving = {
+    ...snapshot,
+    leaseRuns: false,
+    renewable: true, // its own locks are taken back only to be given back
+    members: snapshot.members.map(member =>
+      member.instance === run.instance ? { ...member, absence: 'leaving' as const } : member,
+    ),
+  }
+  const { steps } = plan(leaving, assign(leaving))
+  // Without a session its own locks are taken back first: given back like that, nobody has to wait for them.
+  const wanted = [
+    'release',
+    'stop',
+    'disown',
+    'reclaim',
+    ...(snapshot.session === null && busy(snapshot) ? ['enter'] : []),
+  ]
+  return {
+    steps: steps.filter(({ do: what }) => wanted.includes(what)),
+    snapshot: leaving,
+    announced: isAnnounced(snapshot),
+  }
+}
+
+function isAnnounced({ members, instance }: Snapshot): boolean {
+  return members.some(member => member.instance === instance && member.absence === 'leaving')
+}
+
+function busy(snapshot: Snapshot): boolean {
+  return [...snapshot.local.values()].some(({ acquisition, releasing }) => (acquisition ?? releasing) !== null)
+}
+
+/**
+ * Stops this instance's processes, releases its locks cleanly with those who are next told, and removes what it has in
+ * Consul. @returns how many partitions it gave back
+ * @throws Temporary when another handler does not let go, or Consul is away: run again
+ */
+export async function leave(run: Reconcile, deadline: number): Promise<number> {
+  writeLeaving(run.files)
+  let released = 0
+  const id = randomId() // another handler's mark has the work done again
+  const end = performance.now() + deadline
+  const work = async () => {
+    for (;;) {
+      const { steps, snapshot, announced } = await leavingSteps(run)
+      if (!announced && snapshot.session !== null) {
+        await announce(run, snapshot, snapshot.session)
+        continue
+      }
+      if (steps.length === 0) {
+        await goodbye(run, snapshot)
+        tellLeft(run, snapshot.definition, released, id)
+        return
+      }
+      await act(run, snapshot, steps)
+      const gone = steps.filter(({ do: what }) => what === 'release').length
+      released += gone
+      if (gone > 0) run.log(`leaves: gave back ${gone} partitions`)
+      if (performance.now() > end) throw new Temporary('cannot leave: some partitions do not stop; try again')
+    }
+  }
+  while (!(await asOnlyHandler(run.files.directory, work))) {
+    if (performance.now() > end) throw new Temporary('cannot leave: another handler is still at it; try again')
+    await delay(50)
+  }
+  return released
+}
+
+/** The others must not count on this instance while it hands over, or they would hand over to it meanwhile. */
+async function announce(
+  run: Reconcile,
+  { keys, definition, digest, shared }: Snapshot,
+  session: string,
+): Promise<void> {
+  const value = base64(memberValue(run.node, definition, digest, { leaving: true, shared }))
+  const lock = { Verb: 'lock', Key: keys.member(run.instance), Session: session, Value: value } as const
+  const outcome = await transact(run.consul, [lock])
+  if (!outcome.done) throw new Temporary('cannot leave: the session was lost meanwhile; try again')
+}
+
+async function goodbye(run: Reconcile, { keys }: Snapshot): Promise<void> {
+  for (const session of await sessionsOn(run.consul, run.node)) {
+    if (session.Name === sessionName(run.instance)) await destroySession(run.consul, session)
+  }
+  const own = [keys.member, keys.report, keys.proposal].map(key => key(run.instance))
+  own.push(...keys.wakes(run.instance))
+  await transact(
+    run.consul,
+    own.map(Key => ({ Verb: 'delete', Key })),
+  )
+  await run.consul.request('PUT', `/v1/agent/service/deregister/${encodeURIComponent(run.serviceId)}`, {
+    ok: [200, 404, 500],
+    on: run.service,
+  })
+  for (const fact of ['session', 'report', 'defined', 'proposed'] as const) removeFact(run.files[fact])
+  removeHome(run.files)
+  writeFact(run.files.left, `${bootId()} ${bootClock()}`)
+  run.log('left')
+}

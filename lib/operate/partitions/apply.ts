@@ -1,0 +1,99 @@
+/**
+ * Lets a definition remove partitions: marks its proposal as applied, as it was read, and waits until the instance whose
+ * definition it is has carried it out.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { changeWords, type Pending, pendingIn, proposalValue } from '../../act/proposal.ts'
+import { Permanent, Temporary } from '../../base/errors.ts'
+import { listed } from '../../base/text.ts'
+import type { Consul } from '../../consul/http.ts'
+import { entriesAt, transact, transactionLimit } from '../../consul/kv.ts'
+import { dutyFrom, isDefinitionsLoss } from '../../keys/duty.ts'
+import { proposalsFrom } from '../../keys/proposed.ts'
+import { revisionBump } from '../../keys/settings.ts'
+import { lookAtCluster } from '../../look/snapshot.ts'
+import { askForSync } from '../../sources/ask.ts'
+
+const pause = 100
+
+export interface ApplyOptions {
+  /** How long to wait for the instance, ms. */
+  readonly limit: number
+  readonly dryRun: boolean
+}
+
+/**
+ * @param named the instance whose definition is meant; nobody needs be named where there is one change
+ * @returns what was done, for the one who asked
+ * @throws Permanent when it is not clear which is meant; Temporary when it is another one meanwhile, or is not carried out
+ */
+export async function apply(
+  consul: Consul,
+  service: string,
+  named: readonly string[],
+  { limit, dryRun }: ApplyOptions,
+): Promise<string> {
+  const cluster = await lookAtCluster(consul, service)
+  const all = pendingIn(cluster)
+  if (all.length === 0) return (await ofSource(consul, service, { limit, dryRun })) ?? 'nothing to apply'
+  const pending = chosen(service, all, named)
+  const words = `the definition of ${listed(pending.instances)} ${changeWords(pending)}`
+  if (dryRun) return `would apply: ${words}`
+  const { keys } = cluster
+  const now = new Date().toISOString()
+  const proposals = pending.proposals.slice(0, transactionLimit - 1)
+  const outcome = await transact(consul, [
+    ...proposals.map(proposal => ({
+      ...({ Verb: 'cas', Key: keys.proposal(proposal.instance), Index: proposal.index } as const),
+      Value: proposalValue(proposal, now),
+    })),
+    revisionBump(keys),
+  ])
+  if (!outcome.done) throw changed(service)
+  const end = performance.now() + limit
+  const wanted = proposals.map(({ instance }) => keys.proposal(instance))
+  for (;;) {
+    const there = proposalsFrom(await entriesAt(consul, wanted), keys)
+    const left = [...there.values()].filter(({ change, applied }) => change === pending.change && applied)
+    if (left.length < proposals.length) {
+      const still = await entriesAt(consul, pending.removed.map(keys.partition))
+      if (still.length === 0) return `applied: ${words}`
+      if (left.length === 0) throw changed(service)
+    }
+    if (performance.now() > end)
+      throw new Temporary(
+        `cannot wait longer: ${listed(pending.instances)} has not carried it out yet; it does once it works, see watchbill status ${service}`,
+      )
+    await delay(pause)
+  }
+}
+
+function changed(service: string): Temporary {
+  return new Temporary(
+    `cannot apply it: the definition or the set is another one meanwhile; see watchbill status ${service}, and try again`,
+  )
+}
+
+/** @throws Permanent */
+function chosen(service: string, all: readonly Pending[], named: readonly string[]): Pending {
+  const [name, ...more] = named
+  const some = all.map(pending => `that of ${listed(pending.instances)} ${changeWords(pending)}`).join('; ')
+  if (more.length > 0) throw new Permanent('cannot read the arguments: apply takes one instance')
+  if (name === undefined) {
+    if (all.length === 1) return all[0] as Pending
+    const next = `name an instance: watchbill partitions ${service} apply ${all[0]?.instances[0]}`
+    throw new Permanent(`cannot apply a definition: there are different ones: ${some}; ${next}`)
+  }
+  const found = all.find(({ instances }) => instances.includes(name))
+  if (found) return found
+  throw new Permanent(`cannot apply the definition of ${name}: it removes nothing; ${some}`)
+}
+
+/** A source whose first answer lacks what the definition before it had. */
+async function ofSource(consul: Consul, service: string, { limit, dryRun }: ApplyOptions): Promise<string | null> {
+  const { keys } = await lookAtCluster(consul, service)
+  const [duty] = await entriesAt(consul, [keys.duty('source')])
+  const { problem } = dutyFrom(duty?.value ?? null)
+  if (!isDefinitionsLoss(problem)) return null
+  return dryRun ? `would take what the source answered: ${problem}` : askForSync(consul, service, true, limit)
+}

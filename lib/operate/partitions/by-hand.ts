@@ -1,0 +1,93 @@
+/** What people change of a set. It is from then on theirs: neither a definition nor a source takes it away. */
+
+import { Permanent } from '../../base/errors.ts'
+import { parseExact } from '../../base/exact-json.ts'
+import type { Keys } from '../../base/names.ts'
+import type { Consul } from '../../consul/http.ts'
+import { mostDocument } from '../../definition/definition.ts'
+import { doubledField } from '../../definition/json.ts'
+import {
+  addPartitions,
+  type Change,
+  changePartitions,
+  type Item,
+  partitionsAt,
+  readIds,
+  removePartitions,
+} from '../../keys/partition-set.ts'
+
+export const changes = ['add', 'remove', 'set'] as const
+export type HandChange = (typeof changes)[number]
+
+export interface ByHand extends Change {
+  /** They were there, and get another document. */
+  readonly changed: readonly string[]
+}
+
+/** Those of the partition set that an action on these ids can concern. */
+export async function concernedBy(
+  consul: Consul,
+  keys: Keys,
+  action: HandChange,
+  ids: readonly string[],
+): Promise<string[]> {
+  if (action === 'set') return readIds(consul, keys)
+  return (await partitionsAt(consul, keys, [...new Set(ids)])).map(({ id }) => id)
+}
+
+/**
+ * Pure: what an action on these ids changes.
+ * @param before those that are there; @param document undefined for leaving documents as they are
+ */
+export function byHand(
+  action: HandChange,
+  before: readonly string[],
+  ids: readonly string[],
+  document: unknown,
+): ByHand {
+  const there = new Set(before)
+  const named = [...new Set(ids)]
+  const added = action === 'remove' ? [] : named.filter(id => !there.has(id))
+  const isNamed = new Set(named)
+  const gone = [...there].filter(id => (action === 'remove') === isNamed.has(id))
+  return {
+    added,
+    changed: action === 'remove' || document === undefined ? [] : named.filter(id => there.has(id)),
+    removed: action === 'add' ? [] : gone,
+  }
+}
+
+/** @returns what was changed: others may have been quicker */
+export async function changeByHand(
+  consul: Consul,
+  keys: Keys,
+  { added, changed, removed }: ByHand,
+  document: unknown,
+): Promise<ByHand> {
+  const item = (id: string): Item => (document === undefined ? { id } : { id, document })
+  const others = (await partitionsAt(consul, keys, changed)).map(({ id, index }) => ({ id, index, document }))
+  return {
+    added: added.length > 0 ? await addPartitions(consul, keys, added.map(item), 'hand') : [],
+    changed: others.length > 0 ? await changePartitions(consul, keys, others, 'hand') : [],
+    removed: removed.length > 0 ? await removePartitions(consul, keys, removed) : [],
+  }
+}
+
+/** @throws Permanent when it is no JSON, has a field twice, or is too large */
+export function documentFrom(text: string, file: string): unknown {
+  const unusable = (why: string, todo = 'mend it') =>
+    new Permanent(`cannot use the document ${file === '-' ? 'on stdin' : file}: ${why}; ${todo}`)
+  let document: unknown
+  try {
+    document = parseExact(text)
+  } catch {
+    throw unusable('it is no JSON')
+  }
+  const doubled = doubledField(text)
+  if (doubled !== null) throw unusable(doubled)
+  const bytes = Buffer.byteLength(JSON.stringify(document))
+  const todo = 'make it smaller, or have it name where the rest is'
+  if (bytes > mostDocument)
+    throw unusable(`it takes ${bytes} bytes as one line of JSON, more than ${mostDocument}`, todo)
+  return document
+}

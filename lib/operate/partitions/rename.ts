@@ -1,0 +1,160 @@
+/**
+ * Gives a partition another id. It is held first, so that its process is stopped and its lock given back as at any other
+ * hand-over; then one transaction removes it, with its lock, and makes the new one. At no moment are there both.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { bootClock, seconds } from '../../base/clock.ts'
+import { Permanent, Temporary } from '../../base/errors.ts'
+import type { Keys } from '../../base/names.ts'
+import type { Consul } from '../../consul/http.ts'
+import { base64, entriesAt, transact } from '../../consul/kv.ts'
+import type { Operation } from '../../consul/operation.ts'
+import { cautiousWait, cleanValue, type Lock, longestWait, takeoverWait } from '../../keys/lock.ts'
+import { keyRefused, mustBeAcceptable } from '../../keys/new-ids.ts'
+import { partitionFrom } from '../../keys/partition-set.ts'
+import { changeSettings, defaults, revisionBump, type Settings, settingsFrom } from '../../keys/settings.ts'
+import type { Cluster } from '../../look/cluster.ts'
+import { lookAtCluster } from '../../look/snapshot.ts'
+import { mustBePartitions } from '../../program/operator.ts'
+
+interface Rename {
+  readonly service: string
+  readonly from: string
+  readonly to: string
+}
+
+const pause = 200
+
+export interface RenameOptions {
+  /** How long to wait for the old one to stop, ms. */
+  readonly limit: number
+  readonly dryRun: boolean
+}
+
+/** @param ids the two that were named. @returns what was done, for the one who asked */
+export async function renamed(
+  consul: Consul,
+  service: string,
+  ids: readonly string[],
+  { limit, dryRun }: RenameOptions,
+): Promise<string> {
+  const [from, to, ...more] = ids
+  if (from === undefined || to === undefined || more.length > 0)
+    throw new Permanent('cannot read the arguments: rename takes two partitions, the old id and the new one')
+  if (dryRun) mustBePossible(await lookAtCluster(consul, service), from, to)
+  const held = dryRun ? false : await rename(consul, { service, from, to }, limit)
+  const next = held ? `; it is held as before, watchbill unhold ${service} ${to} starts it` : ''
+  return `${dryRun ? 'would rename' : 'renamed'} ${from} to ${to}; now say ${to} in the definition or the source, too${next}`
+}
+
+/**
+ * Killed midway, the old one stays held, and the same again finishes it.
+ * @param limit ms @returns whether the new one is held by hand, as the old one was before
+ * @throws Permanent when it cannot be done; Temporary when the process does not stop in time, or Consul is away
+ */
+async function rename(consul: Consul, { service, from, to }: Rename, limit: number): Promise<boolean> {
+  const end = bootClock() + limit
+  const first = await lookAtCluster(consul, service)
+  mustBePossible(first, from, to)
+  const stays = first.settings.held.includes(from)
+  if (!stays) {
+    await changeSettings(consul, first.keys, settings => ({ ...settings, held: [...settings.held, from] }))
+  }
+  const free = new Unclean()
+  for (;;) {
+    const cluster = await lookAtCluster(consul, service)
+    mustBePossible(cluster, from, to)
+    const lock = cluster.locks.get(from) ?? null
+    const left = free.left(cluster, lock)
+    if (left === 0 && (await exchange(consul, cluster, { from, to }, stays))) return stays
+    if (bootClock() + (left ?? 0) > end) throw tooLong(service, from, lock)
+    await delay(Math.min(pause, left || pause))
+  }
+}
+
+/** @throws Permanent */
+function mustBePossible(cluster: Cluster, from: string, to: string): void {
+  const { service, keys, partitions, locks, unusable } = cluster
+  mustBePartitions('rename', service, partitions, [from])
+  mustBeAcceptable(keys, [to])
+  if (partitions.has(to)) throw new Permanent(`cannot rename ${from}: ${service} has ${to} too; choose another id`)
+  if (unusable.has(from)) {
+    throw new Permanent(
+      `cannot rename ${from} through this agent: ${keyRefused(cluster, from)}, with --http-addr of an older agent`,
+    )
+  }
+  if (locks.has(to))
+    throw new Temporary(`cannot rename ${from}: the lock of an earlier ${to} is still there; try again`)
+}
+
+/** For how long an unclean lock has been seen free: whoever lost it may still be running. */
+class Unclean {
+  #index: number | null = null
+  #since = 0
+
+  /** Until nobody can run it any more, ms; 0 for now; null while it is held. */
+  left({ terms }: Cluster, lock: Lock | null): number | null {
+    if (lock !== null && lock.session !== null) return null
+    if (lock?.clean) return 0
+    const index = lock?.modifyIndex ?? 0
+    if (this.#index !== index) this.#since = bootClock()
+    this.#index = index
+    const longest = terms.length > 0 ? cautiousWait(terms) : longestWait
+    const wait = lock?.held ? takeoverWait(lock.held.lease, lock.held.grace) : longest
+    return Math.max(0, this.#since + wait - bootClock())
+  }
+}
+
+/** @returns false when something has changed since the look */
+async function exchange(
+  consul: Consul,
+  { keys, locks }: Cluster,
+  { from, to }: Pick<Rename, 'from' | 'to'>,
+  stays: boolean,
+): Promise<boolean> {
+  const entries = await entriesAt(consul, [keys.partition(from), keys.settings])
+  const old = entries.find(({ key }) => key === keys.partition(from))
+  const held = entries.find(({ key }) => key === keys.settings)
+  if (old === undefined || held === undefined) return false
+  const { settings } = settingsFrom(held.value, defaults)
+  if (!settings.held.includes(from)) return false
+  const document = partitionFrom(old, keys)?.document
+  const lock = locks.get(from)
+  const outcome = await transact(consul, [
+    { Verb: 'delete-cas', Key: old.key, Index: old.modifyIndex },
+    // As it was read, free: nobody has taken it since.
+    lock === undefined
+      ? { Verb: 'check-not-exists', Key: keys.lock(from) }
+      : { Verb: 'delete-cas', Key: keys.lock(from), Index: lock.modifyIndex },
+    ...made(keys, to, document),
+    { Verb: 'cas', Key: keys.settings, Index: held.modifyIndex, Value: base64(after(settings, from, to, stays)) },
+    ...[keys.restart(from), keys.coolDown(from)].map(Key => ({ Verb: 'delete', Key }) as const),
+    revisionBump(keys),
+  ])
+  return outcome.done
+}
+
+/** It is nobody's but the operator's, until the definition or the source says it too: neither takes it away. */
+function made(keys: Keys, id: string, document: unknown): Operation[] {
+  const value = JSON.stringify({ from: 'hand', document })
+  const told = document === undefined ? [] : [{ ...revisionBump(keys), Key: keys.documents }]
+  return [
+    { Verb: 'cas', Key: keys.partition(id), Index: 0, Value: base64(value) },
+    { Verb: 'cas', Key: keys.lock(id), Index: 0, Value: base64(cleanValue(new Date().toISOString())) },
+    ...told,
+  ]
+}
+
+function after(settings: Settings, from: string, to: string, stays: boolean): string {
+  const others = settings.held.filter(id => id !== from)
+  return JSON.stringify({ ...settings, held: stays ? [...others, to] : others })
+}
+
+function tooLong(service: string, from: string, lock: Lock | null): Temporary {
+  const why = lock?.session
+    ? `${lock.held?.instance ?? 'somebody'} still has it`
+    : `its lock was lost, and may not be taken for ${seconds(longestWait)} at most`
+  return new Temporary(
+    `cannot wait longer: ${why}; it stays held: the same again goes on, watchbill unhold ${service} ${from} gives up`,
+  )
+}

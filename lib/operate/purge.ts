@@ -1,0 +1,106 @@
+/** Taking a service out of Consul whose last instance is gone: its set, its settings, its locks. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { bootClock, seconds } from '../base/clock.ts'
+import { Permanent, Temporary } from '../base/errors.ts'
+import { listed } from '../base/text.ts'
+import { transactInBatches } from '../consul/batch.ts'
+import type { Consul } from '../consul/http.ts'
+import { type Entry, trees } from '../consul/kv.ts'
+import { cautiousWait, longestWait, takeoverWait } from '../keys/lock.ts'
+import type { Cluster } from '../look/cluster.ts'
+import { lookAtCluster } from '../look/snapshot.ts'
+
+/** A lock that was not given back, or is missing: who had it may run until its takeover wait is over. */
+interface Unclean {
+  readonly partition: string
+  /** Of the lock; 0 where there is none. */
+  readonly index: number
+  /** ms */
+  readonly wait: number
+}
+
+/** How often a lock that is waited for is looked at, ms. */
+const poll = 1000
+
+/**
+ * @param onWait is told, in a line, when there is something to wait for
+ * @returns how many keys were deleted
+ * @throws Permanent while anything of the service may run, or could be started; Temporary when Consul is away, or somebody
+ * came back meanwhile: what was deleted until then had nobody
+ */
+export async function purge(consul: Consul, service: string, onWait: (line: string) => void): Promise<number> {
+  const { keys } = await unattended(consul, service, onWait)
+  const entries = await trees(consul, [keys.root])
+  // The revision last: without it what is left looks like a set that was lost, and nobody stops anything for it.
+  const isRevision = ({ key }: Entry) => key === keys.revision
+  const ordered = [...entries.filter(entry => !isRevision(entry)), ...entries.filter(isRevision)]
+  const { done, refused, hindrance } = await transactInBatches(consul, {
+    items: ordered,
+    // Only as it was read: a lock that somebody takes, or a key that somebody writes, stays.
+    operations: ({ key, modifyIndex }) => [{ Verb: 'delete-cas', Key: key, Index: modifyIndex }],
+  })
+  if (hindrance) throw hindrance
+  const left = (await trees(consul, [keys.root])).length
+  if (left > 0 || refused.length > 0)
+    throw new Temporary(
+      `cannot purge ${service}: ${left} keys were written meanwhile; see watchbill status ${service}, then try again`,
+    )
+  return done.length
+}
+
+/** What would be deleted, without waiting. @throws as `purge` */
+export async function purgeable(consul: Consul, service: string): Promise<number> {
+  const cluster = await lookAtCluster(consul, service)
+  mustBeGone(cluster)
+  return (await trees(consul, [cluster.keys.root])).length
+}
+
+/** Waits until nobody who had one of the locks can run any more. @returns the last look */
+async function unattended(consul: Consul, service: string, onWait: (line: string) => void): Promise<Cluster> {
+  const since = new Map<string, number>()
+  for (let told = false; ; await delay(poll)) {
+    const cluster = await lookAtCluster(consul, service)
+    const now = bootClock()
+    mustBeGone(cluster)
+    const left = uncleanIn(cluster).map(({ partition, index, wait }) => {
+      const one = `${partition} ${index}`
+      const seen = since.get(one) ?? now
+      since.set(one, seen)
+      return { partition, ms: seen + wait - now }
+    })
+    const waiting = left.filter(({ ms }) => ms > 0)
+    if (waiting.length === 0) return cluster
+    const longest = Math.max(...waiting.map(({ ms }) => ms))
+    if (!told) onWait(`waits ${seconds(longest)}: ${listed(waiting.map(one => one.partition))} may run until then`)
+    told = true
+  }
+}
+
+/** Pure. @throws Permanent that says what is there, and what to do */
+export function mustBeGone({ service, registered, members, locks }: Cluster): void {
+  const refuse = (why: string, todo: string) => new Permanent(`cannot purge ${service}: ${why}; ${todo}`)
+  const living = [...registered.filter(({ nodeAlive }) => nodeAlive), ...members].map(({ instance }) => instance)
+  const names = (all: readonly string[]) => listed([...new Set(all)].sort())
+  if (living.length > 0) {
+    const todo = `run watchbill leave ${service} on its machine, then watchbill configure --remove and consul reload`
+    throw refuse(`${names(living)} is there`, todo)
+  }
+  const dead = registered.map(({ instance }) => instance)
+  if (dead.length > 0)
+    throw refuse(`${names(dead)} is registered, and its node is dead`, `run watchbill evict ${service} ${dead[0]}`)
+  const held = [...locks].flatMap(([id, { session }]) => (session === null ? [] : [id]))
+  if (held.length > 0) throw refuse(`${listed(held)} is held by a session`, 'it ends with its session; then try again')
+}
+
+/** Pure. */
+export function uncleanIn({ partitions, locks, terms }: Pick<Cluster, 'partitions' | 'locks' | 'terms'>): Unclean[] {
+  const unknown = terms.length > 0 ? cautiousWait(terms) : longestWait
+  const missing = [...partitions].filter(id => !locks.has(id))
+  return [
+    ...[...locks].flatMap(([partition, { clean, held, modifyIndex }]) => {
+      if (clean) return []
+      return [{ partition, index: modifyIndex, wait: held ? takeoverWait(held.lease, held.grace) : unknown }]
+    }),
+    ...missing.map(partition => ({ partition, index: 0, wait: unknown })),
+  ]
+}

@@ -1,0 +1,74 @@
+/** Asking for a restart from any agent: a key that its holder answers, and is woken by. It says what, never how. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { Permanent, Temporary } from '../base/errors.ts'
+import type { Keys } from '../base/names.ts'
+import { listed } from '../base/text.ts'
+import { transactInBatches } from '../consul/batch.ts'
+import type { Consul } from '../consul/http.ts'
+import { base64, keysBelow } from '../consul/kv.ts'
+import type { Cluster } from '../look/cluster.ts'
+import { lookAtCluster } from '../look/snapshot.ts'
+import { mustBePartitions } from '../program/operator.ts'
+
+/** Who is to restart what: instance -> partitions. */
+export type Holders = ReadonlyMap<string, readonly string[]>
+
+/** @throws Permanent for what is no partition, and for those that nobody runs */
+export function holdersFor({ service, members, locks, partitions }: Cluster, named: readonly string[]): Holders {
+  mustBePartitions('restart', service, partitions, named)
+  const holders = Map.groupBy(named, id => members.find(({ session }) => session === locks.get(id)?.session)?.instance)
+  const idle = holders.get(undefined)
+  if (idle) throw new Permanent(`cannot restart ${idle.join(', ')}: nobody runs it; see watchbill status ${service}`)
+  return holders as Map<string, string[]>
+}
+
+/**
+ * Asks each holder, as long as it is that. One that is asked twice before it gets to it restarts once.
+ * @returns who was asked
+ * @throws Permanent as `holdersFor`; Temporary when Consul is away, or the partitions keep moving
+ */
+export async function askForRestart(consul: Consul, service: string, named: readonly string[]): Promise<Holders> {
+  const asked = new Map<string, readonly string[]>()
+  let left = named
+  for (let attempt = 0; attempt < 5 && left.length > 0; attempt++) {
+    const cluster = await lookAtCluster(consul, service)
+    const refused: string[] = []
+    for (const [instance, ids] of holdersFor(cluster, left)) {
+      const batched = await ask(consul, cluster, instance, ids)
+      if (batched.hindrance) throw batched.hindrance
+      asked.set(instance, [...(asked.get(instance) ?? []), ...batched.done])
+      refused.push(...batched.refused)
+    }
+    left = refused
+  }
+  if (left.length > 0) throw new Temporary(`cannot restart ${listed(left)}: it keeps moving; try again`)
+  return asked
+}
+
+function ask(consul: Consul, { keys, locks }: Cluster, instance: string, ids: readonly string[]) {
+  const value = base64(JSON.stringify({ at: new Date().toISOString() }))
+  return transactInBatches(consul, {
+    items: ids,
+    operations: id => [
+      { Verb: 'check-index', Key: keys.lock(id), Index: locks.get(id)?.modifyIndex as number },
+      { Verb: 'set', Key: keys.restart(id), Value: value },
+    ],
+    extra: () => [{ Verb: 'set', Key: `${keys.wake(instance)}restart`, Value: value }],
+    extraRoom: 1,
+  })
+}
+
+/** Waits until the old processes are gone. @param limit ms @throws Temporary when the time is over */
+export async function restarted(consul: Consul, keys: Keys, named: readonly string[], limit: number): Promise<void> {
+  const end = performance.now() + limit
+  for (;;) {
+    const there = new Set(await keysBelow(consul, keys.restarts))
+    const left = named.filter(id => there.has(keys.restart(id)))
+    if (left.length === 0) return
+    if (performance.now() > end)
+      throw new Temporary(
+        `cannot wait longer: ${listed(left)} is still to be restarted, and will be; see watchbill status`,
+      )
+    await delay(100)
+  }
+}

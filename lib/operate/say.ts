@@ -1,0 +1,48 @@
+/** What `pass`, `warn` and `fail` share. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { Permanent } from '../base/errors.ts'
+import { partsOf } from '../base/names.ts'
+import { checkId, passPath } from '../keys/service-ids.ts'
+import { print } from '../program/frame.ts'
+import { consulArgs, withConsul } from '../program/operator.ts'
+
+export const sayArgs = {
+  check: { type: 'positional', description: 'the id of the check', required: true },
+  note: { type: 'string', description: 'what to say with it; shown by Consul' },
+  partition: { type: 'string', description: 'the partition (default $WATCHBILL_PARTITION)' },
+  instance: { type: 'string', description: 'the instance, <node>:<service id> (default $WATCHBILL_INSTANCE)' },
+  ...consulArgs,
+} as const
+
+interface SayArgs {
+  readonly check: string
+  readonly note?: string | undefined
+  readonly partition?: string | undefined
+  readonly instance?: string | undefined
+  readonly 'http-addr'?: string | undefined
+}
+
+/** Said by a process itself, right after its start: so long the agent may not know the check yet, ms. */
+const patience = 5000
+const pause = 200
+
+/** @throws Permanent when the agent has no such check */
+export async function sayHow(verb: 'pass' | 'warn' | 'fail', args: SayArgs): Promise<void> {
+  const instance = args.instance ?? process.env.WATCHBILL_INSTANCE ?? ''
+  const partition = args.partition ?? process.env.WATCHBILL_PARTITION ?? ''
+  if (instance === '' || partition === '')
+    throw new Permanent(`cannot ${verb} ${args.check}: it is not clear whose; give --instance and --partition`)
+  const id = checkId(partsOf(instance).serviceId, partition, args.check)
+  const note = args.note === undefined ? '' : `?note=${encodeURIComponent(args.note)}`
+  const own = args.partition === undefined && args.instance === undefined
+  await withConsul(args, async consul => {
+    for (const end = performance.now() + (own ? patience : 0); ; await delay(pause)) {
+      const { status } = await consul.request('PUT', `${passPath(id, verb)}${note}`, { ok: [200, 404, 500] })
+      if (status === 200) return print(`${id}: ${verb}`)
+      if (performance.now() >= end) break
+    }
+    throw new Permanent(
+      `cannot ${verb} ${args.check} of ${partition}: the agent has no such check with a ttl; see the definition's checks`,
+    )
+  })
+}

@@ -1,0 +1,47 @@
+/** How `status` prints a service: the whole page, or the one line of `--check`. Pure. */
+
+import { table } from '../../base/table.ts'
+import { listed } from '../../base/text.ts'
+import { isGood, type PartitionStatus, type Status } from './status.ts'
+
+/** How many reasons of partitions stand on the one line. */
+const mostReasons = 3
+
+/** Everything that keeps the service from being as it should be, with its reasons and what to do, on one line. */
+export function checkLine({ summary, problems, remark, partitions }: Status): string {
+  return [summary, ...problems, ...reasons(partitions), ...(remark ? [remark] : [])].join('; ')
+}
+
+/** Partitions that have one reason are named together. */
+function reasons(partitions: readonly PartitionStatus[]): string[] {
+  const bad = partitions.filter(one => !isGood(one))
+  const groups = [...Map.groupBy(bad, words)]
+  const shown = groups.slice(0, mostReasons).map(([why, some]) => `${listed(some.map(one => one.partition))}: ${why}`)
+  return groups.length > mostReasons
+    ? [...shown, `${groups.length - mostReasons} more reasons: see watchbill status`]
+    : shown
+}
+
+function words({ state, why }: PartitionStatus): string {
+  return why === '' ? state : `${state}, ${why}`
+}
+
+export function page({ summary, problems, remark, advice, source, instances, partitions }: Status): string[] {
+  const who = instances.map(({ instance, state, held, assigned, weight }) => [
+    ...[instance, state, String(held), String(assigned), String(weight)],
+  ])
+  const what = partitions.map(({ partition, instance, state, why, since, dns }) => [
+    // A crash loop has a time of its own: one is enough.
+    ...[partition, instance ?? '-', state],
+    [since && state !== 'crash-looping' ? `since ${since}` : '', why, dns ?? ''].filter(Boolean).join('; '),
+  ])
+  return [
+    summary,
+    ...problems.map(problem => `problem: ${problem}`),
+    ...(remark ? [`remark: ${remark}`] : []),
+    ...(advice ? [`to do: ${advice}`] : []),
+    ...(source ? [`the partitions are fetched by ${source.by}`] : []),
+    ...table(['INSTANCE', 'STATE', 'HOLDS', 'SHOULD', 'WEIGHT'], who),
+    ...table(['PARTITION', 'INSTANCE', 'STATE', 'WHY'], what),
+  ]
+}

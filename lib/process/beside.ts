@@ -1,0 +1,31 @@
+/** Starts one of our programs beside this one. */
+import { spawn } from 'node:child_process'
+import { basename, dirname, extname } from 'node:path'
+import type { Context } from '../state/self.ts'
+
+export type Beside = 'reconcile' | 'attend' | 'sync'
+
+/** For whom: what a program for one instance is told on its command line. The rest is in the environment. */
+export type For = Pick<Context, 'instance' | 'files'> & { readonly service: string; readonly definitionFile: string }
+
+/** It outlives this program and holds none of its descriptors: Consul would wait for them. */
+export function startDetached(
+  program: Beside,
+  { instance, service, definitionFile, files }: For,
+  ...more: string[]
+): void {
+  const self = process.argv[1] as string
+  const file = `${dirname(self)}/${program}${extname(self)}`
+  if (basename(self) === basename(file)) return // it is at it
+  const args = [
+    '--instance',
+    instance,
+    '--service',
+    service,
+    '--definition',
+    definitionFile,
+    '--state',
+    dirname(files.directory),
+  ]
+  spawn(process.execPath, [...process.execArgv, file, ...args, ...more], { detached: true, stdio: 'ignore' }).unref()
+}

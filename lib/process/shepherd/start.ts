@@ -1,0 +1,120 @@
+/** Launches shepherds: detached, so that they outlive the handler, the reload and the agent. */
+import { closeSync, openSync } from 'node:fs'
+import { addressFrom } from '../../consul/address.ts'
+import type { Definition } from '../../definition/definition.ts'
+import { commonEnvironment } from '../../definition/environment.ts'
+import { expand } from '../../definition/expand.ts'
+import { checkId, passPath } from '../../keys/service-ids.ts'
+import { launchAll } from '../../machine/launch.ts'
+import { asMark, randomMark } from '../../machine/marks.ts'
+import { attempt, readFact, removeFact, writeFact } from '../../state/facts.ts'
+import { instanceOf, type PartitionFiles } from '../../state/paths.ts'
+import { homeOf, joinFiles, makeGroup } from '../containment/groups.ts'
+import type { Home } from '../containment/home.ts'
+
+export interface Start {
+  readonly files: PartitionFiles
+  readonly service: string
+  readonly instance: string
+  readonly node: string
+  readonly partition: string
+  readonly acquisition: string
+  readonly token: string
+  readonly version: string
+  /** L and G of the acquisition, in ms. */
+  readonly lease: number
+  readonly grace: number
+  /** What its document has chosen; left out for that of the definition. */
+  readonly command?: readonly string[]
+}
+
+const shepherd = `${import.meta.dirname}/shepherd.sh`
+
+/** So many by one launcher: their arguments have to fit into a command line. */
+const atOnce = 32
+
+/** One shepherd: of a partition, or of the worker. */
+export interface Shepherd extends Pick<Start, 'files' | 'acquisition' | 'lease' | 'grace' | 'command'> {
+  /** What the placeholders stand for. */
+  readonly values: Readonly<Record<string, string>>
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/** @throws never for one that cannot be started: its status says so, and the next look tries again */
+export async function launchShepherds(definition: Definition, shepherds: readonly Shepherd[]): Promise<void> {
+  const [first] = shepherds
+  if (first === undefined) return
+  const home = await homeOf(instanceOf(first.files))
+  for (let from = 0; from < shepherds.length; from += atOnce) {
+    await launchBelow(home, definition, shepherds.slice(from, from + atOnce))
+  }
+}
+
+async function launchBelow(home: Home, definition: Definition, shepherds: readonly Shepherd[]): Promise<void> {
+  for (const { files } of shepherds) prepare(files, home)
+  const items = shepherds.map(shepherd => ({
+    directory: shepherd.files.directory,
+    environment: shepherd.environment,
+    args: shepherdArguments(definition, shepherd),
+  }))
+  const problem = await launchAll(shepherd, definition.run.cwd ?? '/', items, { join: await joinFiles(home) })
+  if (problem !== null) for (const { files } of shepherds) writeFact(files.status, `cannot start: ${problem}`)
+}
+
+function prepare(files: PartitionFiles, home: Home): void {
+  removeFact(files.exit)
+  makeGroup(home, files, markOf(files))
+  removeFact(files.ready)
+  writeFact(files.status, 'starting')
+  attempt(`open ${files.output}`, () => closeSync(openSync(files.output, 'a', 0o600)))
+}
+
+/** It stays as long as the directory: what bears it may outlive any one process. */
+function markOf({ mark }: PartitionFiles): string {
+  const known = asMark(readFact(mark))
+  if (known !== null) return known
+  const fresh = randomMark()
+  writeFact(mark, fresh)
+  return fresh
+}
+
+function shepherdArguments(definition: Definition, shepherd: Shepherd): string[] {
+  const { files, acquisition, lease, grace, values, command = definition.run.command } = shepherd
+  const stopCommand = definition.stop.command === null ? [] : expand(definition.stop.command, values)
+  return [
+    ...[files.directory, acquisition, String(lease), String(grace)],
+    ...[definition.run.restart, definition.stop.signal, String(stopCommand.length), ...stopCommand],
+    ...expand(command, values),
+  ]
+}
+
+/** What the process of a partition has in its environment. */
+export function environmentOf(definition: Definition, start: Start): Record<string, string> {
+  return {
+    ...commonEnvironment(definition, valuesOf(start)),
+    WATCHBILL_PARTITION: start.partition,
+    WATCHBILL_TOKEN: start.token,
+    WATCHBILL_PAYLOAD: start.files.document,
+    ...(definition.ready === 'confirm' ? { WATCHBILL_READY: start.files.ready } : {}),
+    ...passUrls(definition, start),
+  }
+}
+
+/** For each check that the process reports by itself, the URL that passes it; none where Consul is a unix socket. */
+function passUrls({ checks, id }: Definition, { partition }: Start): Record<string, string> {
+  const own = checks.filter(({ ttlMs }) => ttlMs !== null)
+  if (own.length === 0) return {}
+  const { origin, socketPath } = addressFrom(process.env)
+  if (socketPath !== null) return {}
+  return Object.fromEntries(
+    own.map(check => [
+      `WATCHBILL_CHECK_${check.id.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`,
+      `${origin}${passPath(checkId(id, partition, check.id))}`,
+    ]),
+  )
+}
+
+/** What the placeholders of a definition stand for. */
+export function valuesOf({ partition, token, version, node, instance, service }: Start): Record<string, string> {
+  return { partition, token, version, node, instance, service }
+}

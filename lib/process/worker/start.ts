@@ -1,0 +1,124 @@
+/** Handing partitions to the worker, which is started with the first of them. */
+import { existsSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { randomId } from '../../base/clock.ts'
+import { lineOf, parseHanded } from '../../base/worker-line.ts'
+import type { Definition } from '../../definition/definition.ts'
+import { commonEnvironment } from '../../definition/environment.ts'
+import { exclusively } from '../../state/exclusively.ts'
+import { readFact, removeFact, writeFact } from '../../state/facts.ts'
+import { partitionLease } from '../../state/lease.ts'
+import { livingProcesses, type Terms, termsOf } from '../../state/local.ts'
+import { type PartitionFiles, type WorkerFiles, workerOf } from '../../state/paths.ts'
+import { measure, shorten } from '../../state/worker-lease.ts'
+import { launchShepherds, type Start } from '../shepherd/start.ts'
+import { handOver, tell } from './hand-over.ts'
+import { endWorker, stopHanded } from './stop.ts'
+
+/** How long a process that is being started may take until it can be told, ms; later, the next look tells it. */
+const patience = 200
+
+/** @throws Temporary when an earlier worker cannot be ended */
+export async function handToWorker(definition: Definition, starts: readonly Start[]): Promise<void> {
+  const [first] = starts
+  if (first === undefined) return
+  const worker = workerOf(first.files)
+  await finishStops(definition, starts)
+  const terms = shortestTerms(starts)
+  const running = canTake(worker, terms)
+  if (!running) await endWorker(worker, [{ grace: terms.grace, signal: definition.stop.signal }])
+  const begun = exclusively(worker, () => (running ? addTo(worker, starts) : begin(worker, starts, terms)))
+  if (begun !== null) {
+    await launch(definition, first, worker, begun, terms)
+    exclusively(worker, () => removeFact(worker.changed))
+  } else if (existsSync(worker.changed)) await tellLater(worker)
+}
+
+/** One that the worker was asked to stop is not given to it again before it has: its confirmation would be another's. */
+function finishStops(definition: Definition, starts: readonly Start[]): Promise<void> {
+  const asked = starts.filter(({ files }) => existsSync(files.asked) && existsSync(files.handed))
+  return takeFromWorker(definition, asked)
+}
+
+/** Their acquisitions stay. @throws Temporary when the worker neither gives them back nor can be ended */
+export async function takeFromWorker({ stop }: Definition, handed: readonly Start[]): Promise<void> {
+  const stops = handed.map(({ partition, files, grace }) => ({
+    partition,
+    files,
+    grace,
+    signal: stop.signal,
+    keeps: true,
+  }))
+  await stopHanded(stops, async () => {})
+}
+
+/** It has to be gone when the shortest lease of what it runs is over, and the grace period of that. */
+function shortestTerms(starts: readonly Start[]): Terms {
+  return {
+    lease: Math.min(...starts.map(({ lease }) => lease)),
+    grace: Math.min(...starts.map(({ grace }) => grace)),
+  }
+}
+
+function canTake(worker: WorkerFiles, { lease, grace }: Terms): boolean {
+  const own = termsOf(worker)
+  const living = existsSync(worker.acquisition) && livingProcesses(worker).shepherd !== null
+  return living && own !== null && own.lease <= lease && own.grace <= grace
+}
+
+function addTo(worker: WorkerFiles, starts: readonly Start[]): null {
+  const lines = linesOf(starts)
+  shorten(worker, [...lines.keys()].map(partitionLease))
+  handOver(worker, lines)
+  tell(worker)
+  return null
+}
+
+/** @returns the acquisition of the new worker: its shepherd starts it only as long as that is in force */
+function begin(worker: WorkerFiles, starts: readonly Start[], { lease, grace }: Terms): string {
+  const { releasing, exit, stopping, confirmations, read, report } = worker
+  for (const fact of [releasing, exit, stopping, confirmations, read, report]) removeFact(fact)
+  const acquisition = randomId()
+  writeFact(worker.acquisition, acquisition)
+  writeFact(worker.terms, `${lease} ${grace}`)
+  handOver(worker, linesOf(starts))
+  measure(worker)
+  return acquisition
+}
+
+/** Of those that may still be started; one that was handed over already keeps its line. */
+function linesOf(starts: readonly Start[]): Map<PartitionFiles, string> {
+  const current = starts.filter(({ files, acquisition }) => readFact(files.acquisition) === acquisition)
+  return new Map(current.map(start => [start.files, earlierLine(start) ?? newLine(start)] as const))
+}
+
+function earlierLine({ files, token }: Start): string | null {
+  const line = readFact(files.handed)
+  return parseHanded(line)?.token === token ? line : null
+}
+
+function newLine({ partition: id, token, files }: Start): string {
+  const document = existsSync(files.document) ? files.document : null
+  return lineOf({ id, token, document, since: new Date().toISOString() })
+}
+
+function launch(definition: Definition, first: Start, files: WorkerFiles, acquisition: string, terms: Terms) {
+  const { service, instance, node, version } = first
+  const values = { service, instance, node, version }
+  const environment = {
+    ...commonEnvironment(definition, values),
+    WATCHBILL_ASSIGNMENT: files.assignment,
+    WATCHBILL_STOPPING: files.stopping,
+    WATCHBILL_CONFIRMATIONS: files.confirmations,
+    WATCHBILL_REPORT: files.report,
+    ...(definition.ready === 'confirm' ? { WATCHBILL_READY: files.report } : {}),
+  }
+  return launchShepherds(definition, [{ files, acquisition, ...terms, values, environment }])
+}
+
+async function tellLater(worker: WorkerFiles): Promise<void> {
+  for (let waited = 0; existsSync(worker.changed) && waited < patience; waited += 20) {
+    await delay(20)
+    exclusively(worker, () => tell(worker))
+  }
+}

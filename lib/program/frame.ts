@@ -1,0 +1,166 @@
+/** What every program shares: arguments, --help, a deadline, one error line, the exit code. Only the frame exits. */
+import { writeSync } from 'node:fs'
+import { stripVTControlCharacters } from 'node:util'
+import type { ArgsDef, ParsedArgs } from 'citty'
+import { parseArgs } from 'citty'
+import { limitRun } from '../base/deadline.ts'
+import { Permanent, reason, Temporary } from '../base/errors.ts'
+import { printable, printableLines } from '../base/printable.ts'
+
+/** Exit codes. 1 is only for the "no" of a question. */
+export const exit = { done: 0, no: 1, permanent: 100, temporary: 111 } as const
+
+export interface Program<Args extends ArgsDef> {
+  readonly name: string
+  /** What it does, in one sentence. */
+  readonly about: string
+  readonly args: Args
+  /** The whole run's time limit in ms: a hung handler would block its watch for ever. null for none. */
+  readonly deadline: number | null
+  /** Words on how it exits, for --help. */
+  readonly exits?: string
+  /** What happens instead of the usual line and exit 111 when the deadline passes. */
+  readonly onDeadline?: () => number
+  /** Set when it runs a command: what follows the first `--` is that command, and is not read as arguments. */
+  readonly command?: true
+  /** @returns the exit code; none means 0 */
+  readonly run: (args: ParsedArgs<Args>, command: readonly string[]) => Promise<number | undefined> | Promise<void>
+}
+
+const common = {
+  help: { type: 'boolean', alias: 'h', description: 'show this and exit' },
+  debug: { type: 'boolean', description: 'show every request to Consul and its answer on stderr (or DEBUG=1)' },
+} as const
+
+/** Runs a program with the arguments of this process, and ends the process. */
+export async function program<const Args extends ArgsDef>(definition: Program<Args>): Promise<void> {
+  if (process.platform !== 'linux')
+    return end(definition, new Permanent('cannot run here: watchbill needs Linux (/proc)'))
+  const { name, deadline } = definition
+  limitRun(name, deadline)
+  const late = () => {
+    if (definition.onDeadline) process.exit(definition.onDeadline())
+    end(definition, new Temporary(`cannot finish: ${Number(deadline) / 1000} s are over; it is tried again`))
+  }
+  const timer = deadline === null ? undefined : setTimeout(late, deadline)
+  try {
+    const code = await start(definition, process.argv.slice(2))
+    clearTimeout(timer)
+    process.exit(code)
+  } catch (error) {
+    end(definition, error)
+  }
+}
+
+async function start<Args extends ArgsDef>(definition: Program<Args>, words: string[]): Promise<number> {
+  const dashes = definition.command ? words.indexOf('--') : -1
+  const argv = dashes < 0 ? words : words.slice(0, dashes)
+  const command = dashes < 0 ? [] : words.slice(dashes + 1)
+  if (beforeDashes(argv).some(word => word === '--help' || word === '-h')) {
+    write(1, await usage(definition))
+    return exit.done
+  }
+  const args = readArguments(definition, argv)
+  if (args.debug) process.env.DEBUG = '1'
+  return (await definition.run(args, command)) ?? exit.done
+}
+
+/** What may be options: behind a `--` stand only words, however they begin. */
+function beforeDashes(argv: string[]): string[] {
+  const dashes = argv.indexOf('--')
+  return dashes < 0 ? argv : argv.slice(0, dashes)
+}
+
+/** citty lets unknown flags and spare words pass: a typing mistake must not run something else. */
+function readArguments<Args extends ArgsDef>(definition: Program<Args>, argv: string[]): ParsedArgs<Args> {
+  const known: ArgsDef = { ...common, ...definition.args }
+  let args: ParsedArgs<Args>
+  try {
+    args = parseArgs<Args>(argv, known)
+  } catch (error) {
+    throw usageError(stripVTControlCharacters(reason(error)))
+  }
+  const names = new Set(
+    Object.entries(known).flatMap(([name, arg]) => [name, ...('alias' in arg ? [arg.alias ?? []].flat() : [])]),
+  )
+  const unknown = Object.keys(args).find(name => name !== '_' && !names.has(name) && !names.has(kebab(name)))
+  if (unknown !== undefined) throw usageError(`there is no option --${unknown}`)
+  const positionals = Object.values(known).filter(({ type }) => type === 'positional').length
+  const spare = args._[positionals]
+  if (spare !== undefined && !('rest' in definition.args)) throw usageError(`"${spare}" is one argument too many`)
+  for (const [name, { type }] of Object.entries(known)) {
+    if (type === 'string' && args[name as keyof typeof args] === '') throw usageError(`--${name} needs a value`)
+  }
+  return args
+}
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+}
+
+function usageError(message: string): Permanent {
+  return new Permanent(`cannot read the arguments: ${message}; see --help`)
+}
+
+async function usage<Args extends ArgsDef>({ name, about, args, command, exits }: Program<Args>): Promise<string> {
+  const { renderUsage } = await import('citty')
+  const rendered = await renderUsage({
+    meta: { name: `watchbill ${name}`, description: about },
+    args: { ...args, ...common },
+  })
+  const text = command ? rendered.replace(/USAGE.*/, line => `${line} -- command [arguments]`) : rendered
+  const codes = `Exits: ${exits ?? '0 done, or nothing to do'}; 100 permanent (usage, definition); 111 temporary (Consul away, timed out)`
+  return `${process.stdout.isTTY ? text : stripVTControlCharacters(text)}\n${codes}\n`
+}
+
+/** One line for what was expected to go wrong; a stack only for a bug. */
+function end({ name }: { readonly name: string }, error: unknown): void {
+  // By name: the programs of a release are bundled, and a class may be there twice.
+  const expected = error instanceof Error && (error.name === 'Permanent' || error.name === 'Temporary')
+  const permanent = expected && error.name === 'Permanent'
+  const text = expected ? reason(error) : `cannot go on: a bug: ${error instanceof Error ? error.stack : String(error)}`
+  const shown = expected ? printable(text) : printableLines(text)
+  write(2, `${name}: ${permanent ? 'permanent' : 'temporary'}: ${shown}\n`)
+  process.exit(permanent ? exit.permanent : exit.temporary)
+}
+
+/**
+ * Prints a line, or an array of them, on stdout. What others wrote into Consul must neither act on the terminal nor look
+ * like a line of ours: whatever one of these holds, it stays one line.
+ */
+export function print(lines: string | readonly string[]): void {
+  write(1, `${[lines].flat().map(printable).join('\n')}\n`)
+}
+
+/** Prints bytes as they are. @returns false when the reader went away: there is no use in more */
+export function printBytes(bytes: Uint8Array): boolean {
+  return write(1, bytes)
+}
+
+/** Says something on stderr that is no error. */
+export function remark(line: string): void {
+  write(2, `${printable(line)}\n`)
+}
+
+/**
+ * Writes without Node's streams, which cost a handler a tenth of its start; and everything is out when the process ends.
+ * A reader that went away is no error; then it is false.
+ */
+function write(descriptor: 1 | 2, text: string | Uint8Array): boolean {
+  for (let rest = typeof text === 'string' ? Buffer.from(text) : text; rest.length > 0; ) {
+    try {
+      rest = rest.subarray(writeSync(descriptor, rest))
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'EPIPE') return false
+      if (code !== 'EAGAIN') throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5) // the pipe is full
+    }
+  }
+  return true
+}
+
+/** Where `--debug` and DEBUG send every request and answer. */
+export function debugLine(line: string): void {
+  if (process.env.DEBUG) write(2, `${printable(`debug: ${line}`)}\n`)
+}

@@ -1,0 +1,72 @@
+/** One reconcile as a program runs it: its Consul, its log, its dry run. */
+
+import { realNodeIn } from '../act/misplaced.ts'
+import { reportHindrance } from '../act/report.ts'
+import { reason } from '../base/errors.ts'
+import { instanceName, keysOf } from '../base/names.ts'
+import { Consul } from '../consul/http.ts'
+import { missingPermission } from '../consul/permission.ts'
+import type { Snapshot } from '../look/snapshot.ts'
+import type { Step } from '../plan/step.ts'
+import { lookAndPlan, type Reconcile, reconcile, rememberLooked } from '../reconcile.ts'
+import { acceptedDefinition } from '../state/definition.ts'
+import { elsewhere } from '../state/handler-mark.ts'
+import { appendLog } from '../state/log.ts'
+import type { ThisInstance } from '../state/self.ts'
+import { debugLine } from './frame.ts'
+
+/** What acting needs. The caller closes its Consul. */
+export function contextOf(program: string, here: ThisInstance): Reconcile {
+  return {
+    ...here,
+    consul: new Consul({ debug: debugLine }),
+    log: line => appendLog(here.files.log, `${here.instance} ${program}: ${line}`),
+  }
+}
+
+/** @returns the sentence that tells what was done; for a dry run the steps before it, one a line */
+export async function reconcileOnce(program: string, here: ThisInstance, dryRun: boolean): Promise<string | string[]> {
+  const run = contextOf(program, here)
+  try {
+    if (dryRun) return await dry(run)
+    const sentence = await reconcile(run)
+    return `${here.instance}: ${sentence ?? elsewhere}`
+  } catch (error) {
+    if (!dryRun && (await isNews(run, error))) run.log(`failed: ${reason(error)}`)
+    throw error
+  } finally {
+    run.consul.close()
+  }
+}
+
+/**
+ * A missing permission, or a node of another name, is told to the others, and logged once; until it is there again, a look every 10 s
+ * will do. So is a definition that cannot be used by an instance which has never had a good one: it does not take part.
+ */
+async function isNews(run: Reconcile, error: unknown): Promise<boolean> {
+  const realNode = realNodeIn(error)
+  const isOut = error instanceof Error && error.name === 'Permanent' && acceptedDefinition(run.files) === null
+  if (missingPermission(error) === null && realNode === null && !isOut) return true
+  // Under the name that the agent registered, for others know no other.
+  const instance = realNode === null ? run.instance : instanceName(realNode, run.serviceId)
+  try {
+    rememberLooked(run.files)
+    return await reportHindrance({ ...run, instance }, keysOf(run.service), reason(error))
+  } catch {
+    return true // the report may be what is denied
+  }
+}
+
+async function dry(run: Reconcile): Promise<string[]> {
+  const { steps, sentence, snapshot } = await lookAndPlan(run, false)
+  const removal = (await removalOf(run, snapshot, steps)) ?? []
+  return [...steps.map(step => JSON.stringify(step)), removal, `${run.instance}: would do: ${sentence}`].flat()
+}
+
+/** That its definition removes partitions, which nobody has applied. */
+async function removalOf(run: Reconcile, snapshot: Snapshot, steps: readonly Step[]): Promise<string | null> {
+  const own = snapshot.proposals.get(run.instance)
+  if (!snapshot.defined || (own === undefined && steps.every(step => step.do !== 'define'))) return null
+  const { foreseen } = await import('../act/proposal.ts')
+  return foreseen(run, snapshot, own)
+}

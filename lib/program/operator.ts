@@ -1,0 +1,108 @@
+/** What the programs for people share: where Consul is, and a connection that is closed at the end. */
+import { duration } from '../base/clock.ts'
+import { Permanent } from '../base/errors.ts'
+import { keysOf } from '../base/names.ts'
+import { printable } from '../base/printable.ts'
+import { Consul } from '../consul/http.ts'
+import { foldersBelow } from '../consul/kv.ts'
+import { knownServices } from '../keys/services.ts'
+import { debugLine } from './frame.ts'
+import { takeToken } from './instance-args.ts'
+
+export const serviceArg = {
+  service: { type: 'positional', description: 'the Consul service name', required: true },
+} as const
+
+export const jsonArg = { json: { type: 'boolean', description: 'print JSON' } } as const
+
+export const consulArgs = {
+  'http-addr': { type: 'string', description: 'where Consul is (default $CONSUL_HTTP_ADDR or 127.0.0.1:8500)' },
+  'token-file': { type: 'string', description: 'a file with the Consul token (default $CONSUL_HTTP_TOKEN_FILE)' },
+} as const
+
+/** The ms of `--wait`. @throws Permanent for what is no duration, or is longer than an hour */
+export function waitLimit(wait: string): number {
+  const limit = duration(wait)
+  if (limit !== null && limit <= 3_600_000) return limit
+  const why =
+    limit === null ? 'no duration; give a number with its unit, such as 30s or 5m' : 'too long; give up to 60m'
+  throw new Permanent(`cannot read the arguments: --wait ${wait} is ${why}`)
+}
+
+/** Runs `work` with a connection. */
+export async function withConsul<T>(
+  args: { readonly 'http-addr'?: string | undefined; readonly 'token-file'?: string | undefined },
+  work: (consul: Consul) => Promise<T>,
+): Promise<T> {
+  if (args['http-addr']) process.env.CONSUL_HTTP_ADDR = args['http-addr']
+  if (args['token-file']) takeToken(args['token-file'])
+  const consul = new Consul({ debug: debugLine })
+  try {
+    return await work(consul)
+  } catch (error) {
+    const { explained } = await import('../consul/leader.ts')
+    throw await explained(consul, error)
+  } finally {
+    consul.close()
+  }
+}
+
+/** @throws Permanent when watchbill keeps no such service: a typing mistake must not look like "nothing runs". */
+export async function mustKnow(consul: Consul, service: string): Promise<void> {
+  if ((await foldersBelow(consul, keysOf(service).root)).length > 0) return
+  const services = await knownServices(consul)
+  const there = services.length > 0 ? `there are ${services.join(', ')}` : 'there is none yet'
+  throw new Permanent(`cannot find the service ${service}: watchbill keeps no such service; ${there}`)
+}
+
+/** Asks on the terminal. @throws Permanent when the answer is not yes, or nobody is there to answer */
+export async function confirm(act: string, question: string): Promise<void> {
+  if (!process.stdin.isTTY) throw new Permanent('cannot ask: there is no terminal; say --yes')
+  const { createInterface } = await import('node:readline/promises')
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  const answer = await terminal.question(`${printable(question)} [y/N] `)
+  terminal.close()
+  if (!/^y(es)?$/i.test(answer)) throw new Permanent(`cannot ${act}: not confirmed`)
+}
+
+/** Of the programs that do something to single partitions. */
+export const partitionArgs = {
+  ...serviceArg,
+  partition: { type: 'positional', description: 'the partition', required: true },
+  rest: { type: 'positional', description: 'more partitions', required: false },
+  'dry-run': { type: 'boolean', description: 'say what would be done' },
+  ...jsonArg,
+  ...consulArgs,
+} as const
+
+export interface PartitionArgs {
+  readonly service: string
+  /** The service, then the partitions. */
+  readonly _: readonly string[]
+  readonly 'dry-run'?: boolean | undefined
+  readonly json?: boolean | undefined
+  readonly 'http-addr'?: string | undefined
+}
+
+/** Runs `work` with a connection and the partitions that were named, each once. */
+export function withPartitions<T>(
+  args: PartitionArgs,
+  work: (consul: Consul, partitions: readonly string[]) => Promise<T>,
+): Promise<T> {
+  return withConsul(args, async consul => {
+    await mustKnow(consul, args.service)
+    return work(consul, [...new Set(args._.slice(1))])
+  })
+}
+
+/** @throws Permanent that names those which are none */
+export function mustBePartitions(
+  act: string,
+  service: string,
+  known: ReadonlySet<string>,
+  named: readonly string[],
+): void {
+  const none = named.filter(id => !known.has(id))
+  if (none.length === 0) return
+  throw new Permanent(`cannot ${act} ${none.join(', ')}: ${service} has no such partition; see watchbill partitions`)
+}

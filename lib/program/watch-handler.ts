@@ -1,0 +1,66 @@
+/** What the watch handlers share: leave at once when nothing changed for this instance, otherwise reconcile. */
+
+import { makeDirectory, readFact, writeFact } from '../state/facts.ts'
+import { elsewhere, leaveToHolder } from '../state/handler-mark.ts'
+import type { ThisInstance } from '../state/self.ts'
+import { exit, print } from './frame.ts'
+import { dryRunArg, type InstanceArgs, instanceArgs, thisInstance } from './instance-args.ts'
+import { readStdin } from './stdin.ts'
+
+export const watchArgs = { ...instanceArgs, ...dryRunArg } as const
+
+/** The whole run's limit: a stop may take its grace period, and a hung handler blocks its watch. */
+export const handlerDeadline = 120_000
+
+export interface Watch {
+  /** Names the file that keeps what it saw last. */
+  readonly handler: string
+  /** Boils stdin down to lines that can matter; thrown errors end the run before anything was done. */
+  readonly digest: (text: string, here: ThisInstance) => string
+  /** Is told which lines have gone and which have come, before anything is done about it; false when that is nothing. */
+  readonly onChange?: (here: ThisInstance, gone: readonly string[], come: readonly string[]) => boolean
+  /** What is done about a change instead of a reconcile; returns what it did. */
+  readonly act?: (here: ThisInstance) => Promise<string>
+}
+
+export async function onWatch(
+  { handler, digest, onChange = () => true, act }: Watch,
+  args: InstanceArgs & { readonly 'dry-run'?: boolean | undefined },
+): Promise<number> {
+  const here = thisInstance(args)
+  const text = readStdin()
+  const seen = text === '' ? null : digest(text, here).trimEnd() // run by hand without input: no reason to leave early
+  const dryRun = args['dry-run'] ?? false
+  const file = here.files.seen(handler)
+  const before = readFact(file)
+  if (!dryRun && seen !== null && before === seen) return exit.done
+  if (!dryRun && seen !== null && !tell(onChange, here, before ?? '', seen)) {
+    writeFact(file, seen)
+    return exit.done
+  }
+  if (act && !dryRun) {
+    if (seen !== null) writeFact(file, seen)
+    print(`${here.instance}: ${await act(here)}`)
+    return exit.done
+  }
+  // Of a burst of handlers only one needs what follows; the others would load it to find the lock taken.
+  if (!dryRun && leaveToHolder(here.files.directory)) print(`${here.instance}: ${elsewhere}`)
+  else {
+    const { reconcileOnce } = await import('./once.ts')
+    print(await reconcileOnce(handler, here, dryRun))
+  }
+  if (!dryRun && seen !== null) {
+    makeDirectory(here.files.directory)
+    writeFact(file, seen)
+  }
+  return exit.done
+}
+
+function tell(onChange: Required<Watch>['onChange'], here: ThisInstance, before: string, now: string): boolean {
+  const [old, fresh] = [before.split('\n'), now.split('\n')]
+  const without = (lines: readonly string[], others: readonly string[]) => {
+    const known = new Set(others)
+    return lines.filter(line => line !== '' && !known.has(line))
+  }
+  return onChange(here, without(old, fresh), without(fresh, old))
+}

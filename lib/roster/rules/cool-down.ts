@@ -1,0 +1,68 @@
+/** Partitions that one member must not have: it gave them up because of a check. */
+
+import type { RosterMember } from '../member.ts'
+import { hash, score } from '../rendezvous.ts'
+
+/**
+ * The assignment with each avoided partition elsewhere: at the least loaded of the others if that leaves the roster as
+ * balanced as it was, otherwise in exchange for one of theirs, so that every load stays what it is. With nobody else to
+ * have it, it stays. Pure, and independent of the order of its input; what nothing is avoided for comes back as it is.
+ * @param avoided partition id -> the member that must not have it
+ * @param movesTwice see avoidingAsVersion1
+ */
+export function avoiding(
+  assignment: Map<string, string>,
+  members: readonly RosterMember[],
+  avoided: ReadonlyMap<string, string>,
+  movesTwice = false,
+): Map<string, string> {
+  const misplaced = [...avoided].filter(([id, instance]) => assignment.get(id) === instance).sort(byName)
+  for (const [id, instance] of misplaced) {
+    if (assignment.get(id) !== instance && !movesTwice) continue // it was given away in exchange for another meanwhile
+    const others = members.filter(member => member.instance !== instance)
+    const loads = Map.groupBy(assignment.keys(), partition => assignment.get(partition) as string)
+    const load = (member: string) => loads.get(member)?.length ?? 0
+    const own = members.find(member => member.instance === instance) as RosterMember
+    const [best] = others
+      .map(member => ({ member, share: load(member.instance) / member.weight, points: points(id, member.instance) }))
+      .sort((a, b) => a.share - b.share || b.points - a.points || byName([a.member.instance], [b.member.instance]))
+    if (!best) continue
+    const { instance: next, weight, maxPartitions } = best.member
+    const hasRoom = load(next) < (maxPartitions ?? Infinity)
+    // Afterwards the two must differ no more than whole partitions make them differ now.
+    const isFair = (load(next) + 1) / weight <= load(instance) / own.weight
+    const given = hasRoom && isFair ? null : exchange(loads.get(next) ?? [], instance, avoided)
+    if (given === undefined && !hasRoom) continue
+    assignment.set(id, next)
+    if (given != null) assignment.set(given, instance)
+  }
+  return assignment
+}
+
+/**
+ * The same as releases up to 0.1.0 compute it: also a partition that was given away in exchange for another is moved, once
+ * more, which can leave loads that differ by 2. Kept as it was, for they compute nothing else.
+ */
+export function avoidingAsVersion1(
+  assignment: Map<string, string>,
+  members: readonly RosterMember[],
+  avoided: ReadonlyMap<string, string>,
+): Map<string, string> {
+  return avoiding(assignment, members, avoided, true)
+}
+
+/** The partition that suits `instance` best of those that may go there; undefined when none may. */
+function exchange(list: readonly string[], instance: string, avoided: ReadonlyMap<string, string>): string | undefined {
+  const [best] = list
+    .filter(id => avoided.get(id) !== instance)
+    .sort((a, b) => points(b, instance) - points(a, instance) || byName([a], [b]))
+  return best
+}
+
+function points(id: string, instance: string): number {
+  return score(hash(id), hash(instance))
+}
+
+function byName([a]: readonly [string, ...unknown[]], [b]: readonly [string, ...unknown[]]): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

@@ -1,0 +1,70 @@
+/** What the running agent says of itself, and what it lacks. */
+import { Consul } from '../../consul/http.ts'
+import { debugLine } from '../../program/frame.ts'
+
+export interface Agent {
+  readonly node: string
+  readonly version: string
+  /** Its own settings by name; null where it does not tell. */
+  readonly settings: Readonly<Record<Need, boolean | null>>
+}
+
+/**
+ * The settings that an agent needs, and why.
+ * - It runs what stands in its configuration files, and nothing that comes over HTTP.
+ * - A graceful leave at a restart destroys the session, and the locks with it; a client's default is to leave, at SIGTERM
+ *   and at SIGINT, by which Debian's unit stops it.
+ */
+export const needs = {
+  enable_local_script_checks: true,
+  leave_on_terminate: false,
+  skip_leave_on_interrupt: true,
+} as const
+export type Need = keyof typeof needs
+
+/**
+ * What it is better off with. Consul allows a client 200 connections, and this machine is one client: its watches (four
+ * of a definition), guards, handlers and waiting locks share them. The agent refuses the rest, guards included.
+ */
+export const wants = { limits: { http_max_conns_per_client: 1000 } } as const
+
+/** `/v1/agent/self`, as far as it is used. Settings are named as in Consul's own code, which differs between versions. */
+export interface Self {
+  readonly Config?: { readonly NodeName?: string; readonly Version?: string }
+  readonly DebugConfig?: Readonly<Record<string, unknown>>
+  readonly Stats?: Readonly<Record<string, Readonly<Record<string, string>> | undefined>>
+}
+
+/** The first of these settings that is a boolean; null when the agent tells none of them. */
+export function told({ DebugConfig = {} }: Self, ...names: string[]): boolean | null {
+  return names.map(name => DebugConfig[name]).find(value => typeof value === 'boolean') ?? null
+}
+
+/** Asks the agent. @throws Temporary when it does not answer; Permanent when it refuses. */
+export async function askAgent(): Promise<Agent> {
+  const consul = new Consul({ debug: debugLine })
+  try {
+    return agentFrom(await consul.json<Self>('GET', '/v1/agent/self'))
+  } finally {
+    consul.close()
+  }
+}
+
+export function agentFrom(self: Self): Agent {
+  const [local, remote] = [told(self, 'EnableLocalScriptChecks'), told(self, 'EnableRemoteScriptChecks')]
+  return {
+    node: self.Config?.NodeName ?? '',
+    version: self.Config?.Version ?? '',
+    settings: {
+      enable_local_script_checks: local === null && remote === null ? null : local === true || remote === true,
+      leave_on_terminate: told(self, 'LeaveOnTerm'),
+      skip_leave_on_interrupt: told(self, 'SkipLeaveOnInt'),
+    },
+  }
+}
+
+/** The settings that the agent is known to have otherwise. */
+export function lacking({ settings }: Agent): Need[] {
+  const names = Object.keys(needs) as Need[]
+  return names.filter(name => settings[name] !== null && settings[name] !== needs[name])
+}

@@ -1,0 +1,102 @@
+/** What `configure` sees of a definition's commands before any of them runs: misspelt placeholders, programs that are not there. */
+import { resolve } from 'node:path'
+import type { Definition } from '../../definition/definition.ts'
+import { placeholders } from '../../definition/expand.ts'
+import { isProgram } from '../../machine/is-program.ts'
+
+interface Named {
+  readonly field: string
+  readonly command: readonly string[]
+}
+
+/** Every command of a definition, by its field. */
+function commandsIn({ run, stop, hooks, checks, source }: Definition): Named[] {
+  const optional = { 'stop.command': stop.command, 'stop.gone': stop.gone, ...named('hooks.', hooks) }
+  const fetching = source?.from.kind === 'command' ? { 'partitions.command': source.from.command } : {}
+  const chosen = named('run.command.of.', run.choose?.of ?? {})
+  const own = run.choose === undefined ? { 'run.command': run.command } : chosen
+  const all: Record<string, readonly string[] | null | undefined> = { ...own, ...optional, ...fetching }
+  return [
+    ...Object.entries(all).flatMap(([field, command]) => (command ? [{ field, command }] : [])),
+    ...checks.flatMap((check, index) => ofCheck(check, `checks[${index}]`)),
+  ]
+}
+
+/** Commands by name, with their fields. */
+function named(
+  prefix: string,
+  commands: Readonly<Record<string, readonly string[] | undefined>>,
+): Record<string, readonly string[] | undefined> {
+  return Object.fromEntries(Object.entries(commands).map(([name, command]) => [`${prefix}${name}`, command]))
+}
+
+function ofCheck(check: Definition['checks'][number], place: string): Named[] {
+  const { command, onFailure, onWarning, onPass } = check
+  const reactions = Object.entries({ onFailure, onWarning, onPass }).flatMap(([field, list]) =>
+    list.flatMap((reaction, index) => {
+      const where = list.length === 1 ? `${place}.${field}` : `${place}.${field}[${index}]`
+      return typeof reaction === 'string' ? [] : [{ field: where, command: reaction }]
+    }),
+  )
+  return [...(command === null ? [] : [{ field: `${place}.command`, command }]), ...reactions]
+}
+
+/**
+ * A word in braces that is all but a placeholder, as `<field>: <what>; <what to do>`; null when there is none. Braces that
+ * look like none belong to the command.
+ */
+export function misspelt(definition: Definition): string | null {
+  const texts = [
+    ...commandsIn(definition).flatMap(({ field, command }) =>
+      command.map((text, index) => [`${field}[${index}]`, text] as const),
+    ),
+    ...Object.entries(definition.run.env).map(([name, text]) => [`run.env.${name}`, text] as const),
+  ]
+  for (const [field, text] of texts) {
+    for (const [, word = ''] of text.matchAll(/\{(\w+)\}/g)) {
+      const meant = placeholders.find(one => one !== word && isClose(word.toLowerCase(), one))
+      if (meant && !placeholders.some(one => one === word))
+        return `${field}: holds {${word}}, which is no placeholder; write {${meant}}`
+    }
+  }
+  return null
+}
+
+/** One slip of the fingers, two in a longer word: a letter too many or too few, another one, two the wrong way round. */
+function isClose(word: string, meant: string): boolean {
+  return slips(word, meant) <= (meant.length > 5 ? 2 : 1)
+}
+
+/** Optimal string alignment distance. */
+function slips(a: string, b: string): number {
+  const rows = Array.from({ length: a.length + 1 }, (_, i) => [i, ...Array<number>(b.length).fill(0)])
+  const at = (i: number, j: number) => rows[i]?.[j] ?? 0
+  rows[0] = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    for (let j = 1; j <= b.length; j++) {
+      const other = a[i - 1] === b[j - 1] ? 0 : 1
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      const ways = [at(i - 1, j) + 1, at(i, j - 1) + 1, at(i - 1, j - 1) + other]
+      const row = rows[i] as number[]
+      row[j] = Math.min(...ways, ...(swapped ? [at(i - 2, j - 2) + 1] : []))
+    }
+  }
+  return at(a.length, b.length)
+}
+
+export interface MissingProgram {
+  readonly field: string
+  readonly program: string
+}
+
+/** The programs of a definition that are not on this machine. @param path where those without a slash are looked for */
+export function missingPrograms(definition: Definition, path = process.env.PATH ?? ''): MissingProgram[] {
+  return commandsIn(definition).flatMap(({ field, command: [name = ''] }) => {
+    if (/\{\w+\}/.test(name)) return [] // known only once it runs
+    const places = name.includes('/')
+      ? [resolve(definition.run.cwd ?? '/', name)]
+      : path.split(':').map(folder => `${folder}/${name}`)
+    const program = name.includes('/') ? (places[0] as string) : name
+    return places.some(isProgram) ? [] : [{ field, program }]
+  })
+}

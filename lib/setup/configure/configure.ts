@@ -1,0 +1,112 @@
+/** What `configure` does, from definitions to the files that the agent reads. */
+import { accessSync, constants } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { Permanent, reason, Temporary } from '../../base/errors.ts'
+import { instanceName } from '../../base/names.ts'
+import { missingPermission } from '../../consul/permission.ts'
+import { takeToken } from '../../program/instance-args.ts'
+import { stateRoot } from '../../state/paths.ts'
+import { attempt } from '../install.ts'
+import { ownRelease } from '../release/contents.ts'
+import { makeRelease, type Release } from '../release/release.ts'
+import { type Agent, askAgent } from './agent.ts'
+import { asText, type ConsulConfig, consulConfig, merged } from './consul-config.ts'
+import { type Given, notPassedOn, passedOn } from './environment.ts'
+import { type Change, installAll, removeAll } from './files.ts'
+import { removalLines } from './removals.ts'
+import type { Service } from './services.ts'
+import { namesLines } from './words.ts'
+
+export interface Wanted extends Given {
+  readonly 'consul-dir': string
+  readonly node?: string | undefined
+  readonly home?: string | undefined
+  readonly 'node-binary': string
+  readonly 'dry-run'?: boolean | undefined
+}
+
+export interface Configured {
+  readonly changes: readonly Change[]
+  readonly release: Release
+  /** The agent, or why it was not asked. */
+  readonly agent: Agent | string
+  /** Whether Consul was asked if it takes the files; null when they are as they were. */
+  readonly validated: boolean | null
+  /** Variables of our environment that the handlers would need in the agent's. */
+  readonly environment: readonly string[]
+  /** What is to be named otherwise, a line for each service. */
+  readonly names: readonly string[]
+  /** Definitions that remove partitions in force, a line each. */
+  readonly removals: readonly string[]
+}
+
+/** Makes the release and writes the files. @throws Permanent, Temporary */
+export async function configure(services: readonly Service[], wanted: Wanted): Promise<Configured> {
+  const dryRun = wanted['dry-run'] ?? false
+  const directory = resolve(wanted['consul-dir'])
+  const { node, agent } = await whichNode(wanted)
+  attempt('write to', directory, () => accessSync(directory, constants.W_OK | constants.X_OK))
+  const configs = configsFor(services, node, wanted)
+  const plan = installAll(services, configs, directory, true)
+  const validated = plan.some(({ outcome }) => outcome !== 'unchanged') ? await validates(configs) : null
+  const release = await makeRelease({ home: homeOf(wanted), node: wanted['node-binary'], dryRun })
+  // Last: what the files name is there before the agent reads them.
+  const changes = installAll(services, configs, directory, dryRun)
+  return {
+    changes,
+    release,
+    agent,
+    validated,
+    environment: notPassedOn(process.env),
+    names: namesLines(services, node),
+    removals: typeof agent === 'string' ? [] : await removalLines(services),
+  }
+}
+
+async function validates(configs: readonly ConsulConfig[]): Promise<boolean> {
+  const { validate } = await import('./validate.ts')
+  return validate(asText(merged(configs)))
+}
+
+/** The text of one file that holds all the services; nothing is made or written. */
+export async function rendered(services: readonly Service[], wanted: Wanted): Promise<string> {
+  const node = wanted.node || (await whichNode(wanted)).node
+  return asText(merged(configsFor(services, node, wanted)))
+}
+
+/** @throws Permanent when one still has partitions here, unless `force` */
+export function unconfigure(services: readonly Service[], wanted: Wanted, force: boolean): Change[] {
+  const state = resolve(wanted.state || stateRoot())
+  return removeAll(services, resolve(wanted['consul-dir']), { state, force, dryRun: wanted['dry-run'] ?? false })
+}
+
+function configsFor(services: readonly Service[], node: string, wanted: Wanted): ConsulConfig[] {
+  const programs = `${homeOf(wanted)}/current`
+  const run = { programs, node: `${programs}/bin/run` }
+  const more = passedOn(wanted, process.env)
+  return services.map(({ file, definition }) =>
+    consulConfig(definition, { ...run, more, definitionFile: file, instance: instanceName(node, definition.id) }),
+  )
+}
+
+/** Where releases go. One that configures itself stays where it is. */
+function homeOf({ home }: Wanted): string {
+  const own = ownRelease()
+  const ownHome = own?.includes('/releases/') ? dirname(dirname(own)) : undefined
+  return resolve(home || process.env.WATCHBILL_HOME || ownHome || '/usr/local/lib/watchbill')
+}
+
+/** This machine's node name is the agent's to say. @throws Temporary when it does not, and --node does not either */
+async function whichNode(wanted: Wanted): Promise<{ node: string; agent: Agent | string }> {
+  if (wanted['http-addr']) process.env.CONSUL_HTTP_ADDR = wanted['http-addr']
+  if (wanted['token-file']) takeToken(wanted['token-file'])
+  try {
+    const agent = await askAgent()
+    return { node: wanted.node || agent.node, agent }
+  } catch (error) {
+    if (wanted.node) return { node: wanted.node, agent: reason(error) }
+    const why = `cannot ask for this node's name: ${reason(error)}`
+    if (missingPermission(error) !== null) throw new Permanent(`${why}, or give --node NAME`)
+    throw new Temporary(`${why}; give --node NAME, or start the agent`)
+  }
+}

@@ -1,0 +1,50 @@
+/** What the programs are told, since Consul runs them with the agent's environment and not with that of whoever configures. */
+import { resolve } from 'node:path'
+import { addressFrom } from '../../consul/address.ts'
+import { defaultState } from '../../state/paths.ts'
+
+const defaultAddress = '127.0.0.1:8500'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+export interface Given {
+  readonly state?: string | undefined
+  readonly 'http-addr'?: string | undefined
+  readonly 'token-file'?: string | undefined
+}
+
+/** Arguments for every program that the agent runs: what was given here, or differs in our environment from the default. */
+export function passedOn(given: Given, env: Environment): string[] {
+  const state = given.state || env.WATCHBILL_STATE
+  const address = given['http-addr'] || env.CONSUL_HTTP_ADDR
+  const token = given['token-file'] || env.CONSUL_HTTP_TOKEN_FILE
+  return [
+    ...(state && resolve(state) !== defaultState ? ['--state', resolve(state)] : []),
+    ...(address && address !== defaultAddress ? ['--http-addr', originOf(address)] : []),
+    ...(token ? ['--token-file', resolve(token)] : []),
+  ]
+}
+
+/** Everybody can read the agent's arguments and files. @throws Permanent for an address with more than the origin */
+function originOf(address: string): string {
+  const { origin } = addressFrom({ CONSUL_HTTP_ADDR: address })
+  // Without a scheme CONSUL_HTTP_SSL decides, which is the agent's.
+  return /^https?:/.test(address) ? origin : address.replace(/\/$/, '')
+}
+
+/** What says here how to speak to Consul and has no argument: a token itself never stands in a file of Consul's. */
+const silent = [
+  'CONSUL_HTTP_TOKEN',
+  'CONSUL_HTTP_AUTH',
+  'CONSUL_HTTP_SSL',
+  'CONSUL_HTTP_SSL_VERIFY',
+  'CONSUL_CACERT',
+  'CONSUL_CLIENT_CERT',
+  'CONSUL_CLIENT_KEY',
+  'CONSUL_TLS_SERVER_NAME',
+]
+
+/** The variables of our environment that the agent's would have to have too. */
+export function notPassedOn(env: Environment): string[] {
+  return silent.filter(name => env[name])
+}

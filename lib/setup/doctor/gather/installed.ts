@@ -1,0 +1,130 @@
+/** What configure has put into Consul's directory, and whether it still fits. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { duration } from '../../../base/clock.ts'
+import { reason } from '../../../base/errors.ts'
+import type { Definition } from '../../../definition/definition.ts'
+import { loadDefinition } from '../../../definition/load.ts'
+import { variablesHere } from '../../../definition/variables.ts'
+import { isAlive, parseProcess } from '../../../machine/identity.ts'
+import { readHome } from '../../../process/containment/groups.ts'
+import { readLine } from '../../../state/facts.ts'
+import { defaultState, type InstanceFiles, instanceFiles, localPartitions } from '../../../state/paths.ts'
+import { missingPrograms } from '../../configure/commands.ts'
+import { asText, type ConsulConfig, consulConfig } from '../../configure/consul-config.ts'
+import { setUidProgram } from '../../set-uid.ts'
+import type { Installed } from '../facts.ts'
+import { unitsOf } from './machine.ts'
+import { stateFacts } from './state.ts'
+import { type Speak, tokenFacts } from './token.ts'
+
+/** @throws never: a directory or a file that cannot be read is a fact */
+export async function installedIn(directory: string, speak: Speak): Promise<Installed[]> {
+  const names = existsSync(directory) ? readdirSync(directory).filter(name => /^watchbill-.*\.json$/.test(name)) : []
+  const found = await Promise.all(names.sort().map(name => installed(`${directory}/${name}`, speak)))
+  return found.flatMap(one => one ?? [])
+}
+
+/** null for a file of ours that holds no service, such as consul.d/watchbill.json under another name. */
+async function installed(file: string, speak: Speak): Promise<Installed | null> {
+  try {
+    const text = readFileSync(file, 'utf8')
+    const config: Partial<ConsulConfig> = JSON.parse(text)
+    if (config.services === undefined) return null
+    return await factsOf(file, text, config as ConsulConfig, speak)
+  } catch (error) {
+    return { ...nothing, file, problem: reason(error) }
+  }
+}
+
+const nothing: Installed = {
+  file: '',
+  problem: null,
+  service: '',
+  id: '',
+  instance: '',
+  watches: 0,
+  initialStatus: null,
+  guardIntervalMs: null,
+  leaseMs: null,
+  definitionProblem: null,
+  current: false,
+  missingPrograms: [],
+  absent: [],
+  state: { directory: '', uid: null, mode: 0, freeBytes: 0, fileSystem: 'disk' },
+  groups: null,
+  standIn: [],
+  setUid: null,
+  token: { file: null, uid: null, mode: 0, missing: null, problem: null },
+}
+
+async function factsOf(file: string, text: string, config: ConsulConfig, speak: Speak): Promise<Installed> {
+  const [service] = config.services
+  const args = (config.watches ?? [])[0]?.args
+  if (service === undefined || args === undefined) throw new Error('it lacks the service, or its watches')
+  const check = (service.checks ?? [])[0]
+  const options = optionsIn(args)
+  const instance = options.instance ?? ''
+  // What it takes from the environment is what configure found there, and wrote down.
+  const variables = variablesHere(process.env, options.variables ?? '')
+  const definition = await loadDefinition(options.definition ?? '', variables).catch(reason)
+  return {
+    ...nothing,
+    file,
+    service: service.name,
+    id: service.id,
+    instance,
+    watches: (config.watches ?? []).length,
+    initialStatus: check?.status ?? null,
+    guardIntervalMs: check === undefined ? null : duration(check.interval),
+    leaseMs: typeof definition === 'string' ? null : definition.leaseMs,
+    definitionProblem: typeof definition === 'string' ? definition : null,
+    current: typeof definition !== 'string' && again(definition, args) === text,
+    missingPrograms: programsIn(config).filter(path => !existsSync(path)),
+    absent: typeof definition === 'string' ? [] : missingPrograms(definition),
+    state: stateFacts(options.state ?? defaultState),
+    groups: readHome(instanceFiles(options.state ?? defaultState, instance)),
+    standIn: unitsOf(shepherdsOf(instanceFiles(options.state ?? defaultState, instance))),
+    setUid: typeof definition === 'string' ? null : setUidProgram(definition),
+    token: await tokenFacts(speak, service.name, instance, options),
+  }
+}
+
+function shepherdsOf(files: InstanceFiles): number[] {
+  const all = [files.worker, ...localPartitions(files).map(id => files.partition(id))]
+  const shepherds = all.map(({ shepherd }) => parseProcess(readLine(shepherd)))
+  return shepherds.flatMap(one => (one !== null && isAlive(one) ? [one.pid] : []))
+}
+
+/** `--name value` pairs, after the Node and the program. */
+function optionsIn(args: readonly string[]): Record<string, string> {
+  const pairs = args.flatMap((arg, at) =>
+    at >= 2 && at % 2 === 0 ? [[arg.replace(/^--/, ''), args[at + 1] ?? '']] : [],
+  )
+  return Object.fromEntries(pairs)
+}
+
+/** What configure would write now, with the place and the options that it was written with. */
+function again(definition: Definition, args: readonly string[]): string {
+  const { instance = '', definition: definitionFile = '' } = optionsIn(args)
+  const programs = dirname(args[1] ?? '')
+  const place = { node: `${programs}/bin/run`, programs, instance, definitionFile }
+  // Variables are written anew, as the definition has them now.
+  const more = args
+    .slice(8)
+    .flatMap((arg, at, rest) => (at % 2 === 0 && arg !== '--variables' ? [arg, rest[at + 1] ?? ''] : []))
+  return asText(consulConfig(definition, { ...place, more }))
+}
+
+/** What it names, and what those start themselves. */
+function programsIn({ services, watches }: ConsulConfig): string[] {
+  const commands = [...services.flatMap(({ checks }) => checks ?? []), ...(watches ?? [])].map(({ args }) => args)
+  const named = commands.flatMap(([node = '', program = '']) => [node, program])
+  const home = dirname(commands[0]?.[1] ?? '')
+  return [
+    ...new Set([
+      ...named,
+      ...['bin/node', 'reconcile.cjs', 'lib/launch.sh', 'lib/shepherd.sh'].map(name => `${home}/${name}`),
+    ]),
+  ]
+}

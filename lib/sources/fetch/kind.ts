@@ -1,0 +1,41 @@
+/** What the kinds of source share: what a fetcher is given, what it returns, and the limits of an answer. */
+import { seconds } from '../../base/clock.ts'
+import type { SourceFrom } from '../../definition/definition.ts'
+
+export interface Fetched {
+  readonly text: string
+  /** What tells this answer from the next one, for `Fetching.validator`; null when the source has no such thing. */
+  readonly validator: string | null
+}
+
+export interface Fetching {
+  /** Of the last answer; null for fetching it whatever it is. */
+  readonly validator: string | null
+  /** Of a program or a module. */
+  readonly cwd: string
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/** A fetcher. @returns null when nothing has changed since `validator`. @throws Error with the reason, one line */
+export type Fetch<Kind extends SourceFrom['kind']> = (
+  from: Extract<SourceFrom, { kind: Kind }>,
+  fetching: Fetching & { readonly limit: number },
+) => Promise<Fetched | null>
+
+/** Of an answer, bytes. */
+export const mostBytes = 64 * 1024 * 1024
+
+/** @param limit ms */
+export function late(limit: number): string {
+  return `no end within ${seconds(limit)}`
+}
+
+/** @throws Error when it is too long, or not UTF-8 */
+export function textFrom(bytes: Uint8Array): string {
+  if (bytes.length > mostBytes) throw new Error(`it is longer than ${mostBytes} bytes`)
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new Error('it is not UTF-8')
+  }
+}

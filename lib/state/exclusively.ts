@@ -1,0 +1,46 @@
+/** One at a time may change what the worker is told, and from when leases count: handlers, and the guard when a lock is lost. */
+import { Temporary } from '../base/errors.ts'
+import { makeDirectory } from './facts.ts'
+import { holderOf, lockDirectory } from './lock-directory.ts'
+import type { WorkerFiles } from './paths.ts'
+
+/** Work is done within a few ms, so whoever is not done in 500 ms hangs. */
+const tries = 100
+const pause = 5
+
+/**
+ * On a disk without room no lock can be made, by anybody. Where nobody holds one that was made before, the work is done
+ * without: a lease that is lost must be pinned there too.
+ * @throws Temporary when another does not let go
+ */
+export function exclusively<T>(files: Pick<WorkerFiles, 'directory' | 'lock'>, work: () => T): T {
+  makeDirectory(files.directory)
+  let outcome = take(files.lock)
+  for (let left = tries; outcome === 'held'; left--) {
+    if (left === 0) throw new LockBusy(`cannot lock ${files.lock}: another program holds it; it is tried again`)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pause)
+    outcome = take(files.lock)
+  }
+  try {
+    return work()
+  } finally {
+    if (outcome === 'taken') lockDirectory.rmdirSync(files.lock)
+  }
+}
+
+/** Another program has it: that says nothing of the disk. */
+export class LockBusy extends Temporary {}
+
+type Taking = 'taken' | 'held' | 'no room'
+
+function take(lock: string): Taking {
+  try {
+    lockDirectory.mkdirSync(lock)
+    return 'taken'
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return 'held'
+    if (code === 'ENOSPC' || code === 'EDQUOT') return holderOf(lock) === null ? 'no room' : 'held'
+    throw new Temporary(`cannot lock ${lock}: ${(error as Error).message}; mend the state directory`)
+  }
+}
