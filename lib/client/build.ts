@@ -27,7 +27,7 @@ for (const [name, entry, target] of [
   writeFileSync(`${root}/dist/${name}.d.ts`, declarations(entry))
 }
 
-/** One file: what they import of each other, in `client/worker/types.ts` beside the entry, is all in it. */
+/** One file: what they import of each other, in `types.ts` beside the entry, is all in it. */
 function declarations(entry: string): string {
   const directory = mkdtempSync(join(tmpdir(), 'watchbill-types-'))
   try {
