@@ -181,7 +181,7 @@ describe('a permission that is taken away', { concurrency: 1 }, () => {
     it('to ask the agent is named by configure', async () => {
       const { instance, token } = await fresh('operator', lacks('agent_prefix'))
       const { code, stderr } = await ask(token, 'configure', instance.definition, '--stdout')
-      assert.equal(code, 111)
+      assert.equal(code, 100)
       assert.match(stderr, /missing permission: agent:read on this node; /)
     })
 

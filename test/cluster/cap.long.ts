@@ -31,11 +31,13 @@ test('maxPartitions caps an instance, and what fits nowhere says why', async t =
 
   await capped(s1, 1)
   await capped(a1, 1)
-  assert.deepEqual(whys(await run(1, 1)), ['every member has its maxPartitions'])
+  assert.deepEqual(whys(await run(1, 1)), ['every member has its maxPartitions: raise it, or add an instance'])
 
   await t.test('who is away is named too', async () => {
     await program('drain', ['work', 'a1:work', '--http-addr', s1.http])
-    assert.deepEqual(whys(await run(1, 0)), ['every member has its maxPartitions; a1:work is drained'])
+    assert.deepEqual(whys(await run(1, 0)), [
+      'every member has its maxPartitions: raise it, or add an instance; a1:work is drained; watchbill drain work a1:work off',
+    ])
     await program('drain', ['work', 'a1:work', 'off', '--http-addr', s1.http])
     await run(1, 1)
   })

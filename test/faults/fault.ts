@@ -29,6 +29,8 @@ export interface Fault {
    * `takeover` the same from when the servers marked the loss; `any` is not judged.
    */
   readonly gap: Gap
+  /** Not judged for an agent that is root and has no control groups. */
+  readonly anyGapForBareRoot?: true
   /** L + G that the takeover wait goes by, ms, where it is not the lab's. */
   readonly limit?: number
   /** What runs on the host cannot be stopped meanwhile, and may beat 0.2 s after it. */

@@ -55,6 +55,8 @@ export class Lab implements Stage {
   readonly cluster: Cluster
   readonly definition: DefinitionFile
   readonly witness: Witness
+  /** Its agents are root's, and their partitions have no control groups. */
+  readonly isBareRoot: boolean
   /** L and G, ms. */
   readonly lease: number
   readonly grace: number
@@ -66,6 +68,7 @@ export class Lab implements Stage {
     this.root = root
     this.#file = join(root, 'beats')
     this.#uid = options.asUser ? nobody : 0
+    this.isBareRoot = !options.asUser && options.noGroups === true
     this.lan = lan
     this.cluster = cluster
     const { lease, grace } = terms[options.gossip]

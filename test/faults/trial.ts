@@ -46,9 +46,10 @@ export async function run(lab: Lab, trial: Trial): Promise<Outcome> {
   const { beats, unsettled } = await settle(lab)
   const [fault] = trial.faults as [Fault]
   const alone = trial.faults.length === 1
+  const gap = alone && !trial.anyGap && !(fault.anyGapForBareRoot && lab.isBareRoot) ? fault.gap : 'any'
   const verdict = judge(beats, lab.partitions, {
     from,
-    gap: alone && !trial.anyGap ? fault.gap : 'any',
+    gap,
     limit: lab.limit + (alone && fault.limit ? fault.limit - lab.lease - lab.grace : 0),
     losses: lab.witness.losses(id => `${lab.definition.name}/${id}`),
     frozen: hits.flatMap(({ frozen }) => frozen),

@@ -7,6 +7,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
+import { Consul } from '../../lib/consul/http.ts'
+import { apply } from '../../lib/operate/partitions/apply.ts'
 import { overlaps, stepsBack } from '../lab/beats.ts'
 import { type See, until } from '../lab/until.ts'
 import { keyprefixInput } from './support/input.ts'
@@ -319,8 +321,14 @@ class OtherPartitions extends Lasting {
     return this.#sets[this.turn % 2] as readonly string[]
   }
 
+  /** They replace others: so the change is proposed, and somebody applies it, who does not wait. */
   protected async upset() {
-    this.victim().define(this.#set)
+    const victim = this.victim()
+    victim.define(this.#set)
+    assertDone(await handle(victim))
+    const consul = new Consul({ env: { CONSUL_HTTP_ADDR: victim.agent.http } })
+    await assert.rejects(apply(consul, victim.service, [], { limit: 0, dryRun: false }), /has not carried it out yet/)
+    consul.close()
   }
 
   outcome(): Outcome {

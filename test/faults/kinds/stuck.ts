@@ -7,6 +7,8 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { execa } from 'execa'
+import { fieldsIn } from '../../../lib/base/json.ts'
+import { keysOf } from '../../../lib/base/names.ts'
 import { type Process, processOf, signal } from '../../../lib/machine/identity.ts'
 import { processes } from '../../cluster/stage.ts'
 import { until } from '../../lab/until.ts'
@@ -26,6 +28,17 @@ function stateOf(pid: number): string {
   return /\) (\S)/.exec(readFileSync(`/proc/${pid}/stat`, 'latin1'))?.[1] ?? ''
 }
 
+/** Partitions whose locks a host holds. Whether others run what it gave back is theirs to say: they may be hit, too. */
+async function keptBy({ lab, agent }: Scene): Promise<string[]> {
+  const { locks } = keysOf(lab.definition.name)
+  const leader = await lab.cluster.leader()
+  const held = await leader.api<{ Key: string; Value: string; Session?: string }[]>('GET', `/v1/kv/${locks}?recurse`)
+  return held.flatMap(({ Key, Value, Session }) => {
+    const { instance } = fieldsIn(Buffer.from(Value, 'base64').toString())
+    return Session !== undefined && instance === lab.instance(agent) ? [Key.slice(locks.length)] : []
+  })
+}
+
 /** Drains the host on which one process of a partition cannot be ended until `free`. @throws Error when another has it before */
 async function drainedWith(scene: Scene, id: string, stuck: Process, free: () => Promise<unknown>): Promise<Heal> {
   const { lab, agent } = scene
@@ -34,13 +47,13 @@ async function drainedWith(scene: Scene, id: string, stuck: Process, free: () =>
   await pause(stuckFor)
   const alive = processOf(stuck.pid)?.start === stuck.start
   const elsewhere = lab.clients.filter(client => client !== agent && processes(client, lab.definition).has(id))
-  const idle = lab.idle()
+  const kept = await keptBy(scene)
   await free()
   const wrong = !alive
     ? `pid ${stuck.pid} of ${partition} ended: it was not stuck`
     : elsewhere.length > 0
       ? `${partition} runs on ${elsewhere.map(({ name }) => name).join()}, and pid ${stuck.pid} of it still lived`
-      : idle.some(name => name !== partition) && `${idle.join()} waited for ${partition}, which alone was stuck`
+      : kept.some(one => one !== id) && `${kept.join()} waited for ${id}, which alone was stuck`
   if (!wrong) return () => drain(scene, 'off')
   await drain(scene, 'off')
   throw new Error(wrong)
