@@ -234,7 +234,7 @@ describe('Consul that is away for a moment', { concurrency: 1 }, () => {
     assert.equal(code, 111)
     assert.match(
       stderr,
-      /^lock: temporary: cannot reach Consul at http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED.*; is it up\?\n$/,
+      /^lock: temporary: cannot reach Consul at http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED.*; is it up\? start it, or name another agent with --http-addr\n$/,
     )
   })
 
