@@ -21,9 +21,11 @@ const patient = { deadline: 60_000, every: 200 }
 /** By command: why it is not run here. */
 const notRun: Readonly<Record<string, string>> = {
   'git clone <this repository> watchbill && cd watchbill': 'the reader has the address; the checkout here is a copy',
-  'npm ci && npm run demo': 'needs a registry; test/examples/ and CI run both',
-  'watchbill evict --node node7': 'needs a second, dead machine and a terminal; test/cluster/evict.long.ts',
+  'npm ci && npm run demo': 'needs a package registry; test/examples/demo.test.ts runs the demo',
 }
+
+/** How the agent of a machine that has no other is reached. */
+const alone = '-server -bootstrap-expect=1 -bind=127.0.0.1'
 
 interface Rule {
   /** What the page says in words before it, or has the reader do. */
@@ -31,6 +33,8 @@ interface Rule {
   /** Exit codes; 0 alone unless the page says so. */
   readonly codes?: readonly number[]
   readonly shows?: RegExp
+  /** It asks, at a terminal: what is answered. */
+  readonly answer?: string
   /** It does not end: until this is so. */
   readonly stays?: (said: string) => unknown
   readonly afterwards?: (said: string) => unknown
@@ -77,24 +81,44 @@ describe('README.md, as it is written', { skip: !isPossible && 'needs root', con
   const counted = { run: 0 }
   let environment: Record<string, string> = {}
 
+  const programs = () => ({
+    node: join(root, 'node_modules/.bin/node'),
+    consul,
+    watchbill: join(checkout, 'handlers/watchbill.js'),
+  })
+
   async function machine(name: string): Promise<Machine> {
-    const node = join(root, 'node_modules/.bin/node')
-    const made = await Machine.start(name, folder, checkout, {
-      node,
-      consul,
-      watchbill: join(checkout, 'handlers/watchbill.js'),
-    })
+    const made = await Machine.start(name, folder, checkout, programs())
     machines.set(name, made)
     return made
   }
 
   /** The agent that the page takes for granted. */
-  async function agent(machine: Machine, more: Record<string, string> = {}): Promise<void> {
-    const args = '-server -bootstrap-expect=1 -bind=127.0.0.1 -data-dir=/var/lib/consul -config-dir=/etc/consul.d'
+  async function agent(machine: Machine, more: Record<string, string> = {}, bind = alone): Promise<void> {
+    const args = `${bind} -data-dir=/var/lib/consul -config-dir=/etc/consul.d`
     const variables = Object.entries(more).map(([name, value]) => `${name}=${value} `)
     await machine.do('mkdir -p /etc/consul.d')
     machine.start(`consul agent ${args} -node=${machine.name} -pid-file=/var/lib/consul.pid`)
     await until('a leader', () => machine.do(`${variables.join('')}consul kv put up yes`), patient)
+  }
+
+  /** Another cluster than the tour's, for node8 to look at. */
+  async function aDeadNode7(): Promise<void> {
+    const asker = await machine('node8')
+    await asker.bridge('10.0.1.8')
+    await agent(asker, {}, '-server -bootstrap-expect=1 -bind=10.0.1.8')
+    const dying = await Machine.start('node7', join(folder, 'dying'), checkout, programs())
+    try {
+      await dying.plugInto(asker, '10.0.1.7')
+      dying.write('/usr/local/bin/consume', worker)
+      dying.write('/etc/watchbill/consumer.json', consumer())
+      dying.write('/etc/consul.d/watchbill.json', readFileSync(join(root, 'consul.d/watchbill.json'), 'utf8'))
+      await agent(dying, {}, '-bind=10.0.1.7 -retry-join=10.0.1.8')
+      await dying.do('node handlers/configure.ts && consul reload && watchbill status consumer --wait 60s')
+    } finally {
+      dying.stop()
+    }
+    await until('it to be lost', async see => /^node7 .*failed/m.test(see(await asker.do('consul members'))), patient)
   }
 
   async function restartAgent(machine: Machine): Promise<void> {
@@ -138,9 +162,7 @@ exec sleep 1000000
       on: 'node1',
       async given() {
         const bridged = await machine('node1')
-        await bridged.do(
-          'ip link add bridge type bridge && ip link set bridge up && ip address add 10.0.0.1/24 dev bridge',
-        )
+        await bridged.bridge('10.0.0.1')
         for (const number of [2, 4]) await (await machine(`node${number}`)).plugInto(bridged, `10.0.0.${number}`)
       },
     },
@@ -214,6 +236,22 @@ exec sleep 1000000
     'watchbill partitions consumer sync': { shows: /^fetched/ },
     "watchbill partitions consumer rename 'tenant one' tenant-one": { shows: /tenant-one/ },
     'watchbill logs consumer 7 --follow': { stays: said => /at work: --partition 7 --token \d+/.test(said) },
+    'watchbill evict --node node7': {
+      given: () => aDeadNode7(),
+      answer: 'y\n',
+      shows: /Take .*node7.* out for good\? \[y\/N\][\s\S]*^evicted .*node7/m,
+      async afterwards() {
+        await until(
+          'it to be gone',
+          () =>
+            machines
+              .get('node8')
+              ?.do('consul members')
+              .then(all => !/^node7 .*failed/m.test(all)),
+          patient,
+        )
+      },
+    },
     'watchbill agent --server --bootstrap --node node1 --bind 10.0.0.1': { stays: joined('node1') },
     'watchbill agent --server --join 10.0.0.1 --node node2': { stays: joined('node2') },
     'watchbill agent --join 10.0.0.1,10.0.0.2,10.0.0.3': { stays: joined('node4') },
@@ -244,6 +282,7 @@ exec sleep 1000000
 
   /** Which of the machines: the page says so by the names in its commands. */
   const others: Readonly<Record<string, string>> = {
+    'watchbill evict --node node7': 'node8',
     'watchbill agent --server --join 10.0.0.1 --node node2': 'node2',
     'watchbill agent --join 10.0.0.1,10.0.0.2,10.0.0.3': 'node4',
   }
@@ -276,14 +315,14 @@ exec sleep 1000000
         environment = {}
         await known.given?.()
       }
-      const { given, codes = [0], shows, stays, afterwards } = rules[text] ?? {}
+      const { given, codes = [0], shows, answer, stays, afterwards } = rules[text] ?? {}
       await given?.()
       const there = machines.get(others[text] ?? known.on) as Machine
       if (stays) {
         const said = there.start(text)
         await until(`what is expected of ${text}`, async see => see(await stays(see(said()))), patient)
       } else {
-        const { code = -1, said } = await there.type(text, environment)
+        const { code = -1, said } = await there.type(text, environment, answer)
         t.diagnostic(`exit ${code}: ${said.split('\n').slice(0, 3).join(' / ').slice(0, 300)}`)
         assert.ok(codes.includes(code), `exit ${code}: ${said}`)
         if (shows) assert.match(said, shows)

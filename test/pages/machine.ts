@@ -17,6 +17,7 @@ export interface Said {
 
 /** Its first process reaps. */
 const init = "trap '' TERM INT HUP; while :; do sleep 1000 & wait; done"
+const terminal = 'exec script -qec "$LINE" /dev/null'
 const spaces = ['--net', '--mount', '--pid', '--uts']
 
 export class Machine {
@@ -64,9 +65,11 @@ export class Machine {
     return machine
   }
 
-  /** Types a line there. */
-  async type(line: string, more: Readonly<Record<string, string>> = {}): Promise<Said> {
-    const { exitCode, all } = await execa(...this.#shell(line, more), { stdin: 'ignore', reject: false, all: true })
+  /** Types a line there. @param answer to what it asks, at a terminal; without one there is none */
+  async type(line: string, more: Readonly<Record<string, string>> = {}, answer?: string): Promise<Said> {
+    const typed = answer === undefined ? this.#shell(line, more) : this.#shell(terminal, { ...more, LINE: line })
+    const input = answer === undefined ? { stdin: 'ignore' as const } : { input: answer }
+    const { exitCode, all } = await execa(...typed, { ...input, reject: false, all: true })
     return { code: exitCode, said: all }
   }
 
@@ -93,6 +96,12 @@ export class Machine {
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, text)
     if (text.startsWith('#!')) chmodSync(file, 0o755)
+  }
+
+  /** Where others may be plugged in, and its own address there. */
+  async bridge(address: string): Promise<void> {
+    await this.do('ip link add bridge type bridge && ip link set bridge up')
+    await this.do(`ip address add ${address}/24 dev bridge`)
   }
 
   /** A cable to another machine's bridge. */
