@@ -1,0 +1,343 @@
+/**
+ * Every command that README.md shows, typed as it stands there, in its order, on machines of its own: what it cannot be
+ * tried with stands in a table, and so does what it needs that the page only says in words. (Root.)
+ */
+import assert from 'node:assert/strict'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { execa } from 'execa'
+import { consulBinary } from '../lab/consul.ts'
+import { asNamedBy } from '../lab/settings.ts'
+import { until } from '../lab/until.ts'
+import { blocksIn } from './blocks.ts'
+import { isPossible, Machine } from './machine.ts'
+
+const root = join(import.meta.dirname, '../..')
+const page = readFileSync(join(root, 'README.md'), 'utf8')
+const patient = { deadline: 60_000, every: 200 }
+
+/** By command: why it is not run here. */
+const notRun: Readonly<Record<string, string>> = {
+  'git clone <this repository> watchbill && cd watchbill': 'the reader has the address; the checkout here is a copy',
+  'npm ci && npm run demo': 'needs a package registry; test/examples/demo.test.ts runs the demo',
+}
+
+/** How the agent of a machine that has no other is reached. */
+const alone = '-server -bootstrap-expect=1 -bind=127.0.0.1'
+
+interface Rule {
+  /** What the page says in words before it, or has the reader do. */
+  readonly given?: () => unknown
+  /** Exit codes; 0 alone unless the page says so. */
+  readonly codes?: readonly number[]
+  readonly shows?: RegExp
+  /** It asks, at a terminal: what is answered. */
+  readonly answer?: string
+  /** It does not end: until this is so. */
+  readonly stays?: (said: string) => unknown
+  readonly afterwards?: (said: string) => unknown
+}
+
+interface Command {
+  readonly text: string
+  readonly line: number
+  readonly section: string
+}
+
+/** Of its shell blocks, without their programs, and what is typed in its others. */
+function commandsOf(text: string): Command[] {
+  const lines = text.split('\n')
+  const sectionAt = (line: number) =>
+    lines
+      .slice(0, line)
+      .findLast(one => /^##+ /.test(one))
+      ?.replace(/^#+ /, '') ?? ''
+  return blocksIn(text).flatMap(({ language, text, line }) => {
+    const shown = text.split('\n').map((one, at) => ({ one, line: line + 1 + at }))
+    const typed =
+      language === 'sh' && !text.startsWith('#!')
+        ? shown
+        : language === ''
+          ? shown.flatMap(({ one, line }) => (one.startsWith('$ ') ? [{ one: one.slice(2), line }] : []))
+          : []
+    return typed.flatMap(({ one, line }) => {
+      const command = one.replace(/(^|\s+)# .*$/, '').trim()
+      return command === '' ? [] : [{ text: command, line, section: sectionAt(line) }]
+    })
+  })
+}
+
+const commands = commandsOf(page)
+
+describe('README.md, as it is written', { skip: !isPossible && 'needs root', concurrency: 1 }, () => {
+  let folder: string
+  let checkout: string
+  let consul: string
+  let version: string
+  const machines = new Map<string, Machine>()
+  const node7 = () => machines.get('node7') as Machine
+  const counted = { run: 0 }
+  let environment: Record<string, string> = {}
+
+  const programs = () => ({
+    node: join(root, 'node_modules/.bin/node'),
+    consul,
+    watchbill: join(checkout, 'handlers/watchbill.js'),
+  })
+
+  async function machine(name: string): Promise<Machine> {
+    const made = await Machine.start(name, folder, checkout, programs())
+    machines.set(name, made)
+    return made
+  }
+
+  /** The agent that the page takes for granted. */
+  async function agent(machine: Machine, more: Record<string, string> = {}, bind = alone): Promise<void> {
+    const args = `${bind} -data-dir=/var/lib/consul -config-dir=/etc/consul.d`
+    const variables = Object.entries(more).map(([name, value]) => `${name}=${value} `)
+    await machine.do('mkdir -p /etc/consul.d')
+    machine.start(`consul agent ${args} -node=${machine.name} -pid-file=/var/lib/consul.pid`)
+    await until('a leader', () => machine.do(`${variables.join('')}consul kv put up yes`), patient)
+  }
+
+  /** Another cluster than the tour's, for node8 to look at. */
+  async function aDeadNode7(): Promise<void> {
+    const asker = await machine('node8')
+    await asker.bridge('10.0.1.8')
+    await agent(asker, {}, '-server -bootstrap-expect=1 -bind=10.0.1.8')
+    const dying = await Machine.start('node7', join(folder, 'dying'), checkout, programs())
+    try {
+      await dying.plugInto(asker, '10.0.1.7')
+      dying.write('/usr/local/bin/consume', worker)
+      dying.write('/etc/watchbill/consumer.json', consumer())
+      dying.write('/etc/consul.d/watchbill.json', readFileSync(join(root, 'consul.d/watchbill.json'), 'utf8'))
+      await agent(dying, {}, '-bind=10.0.1.7 -retry-join=10.0.1.8')
+      await dying.do('node handlers/configure.ts && consul reload && watchbill status consumer --wait 60s')
+    } finally {
+      dying.stop()
+    }
+    await until('it to be lost', async see => /^node7 .*failed/m.test(see(await asker.do('consul members'))), patient)
+  }
+
+  async function restartAgent(machine: Machine): Promise<void> {
+    await machine.do('kill "$(cat /var/lib/consul.pid)"')
+    await until('it to end', () => machine.do('! [ -e /var/lib/consul.pid ]').then(() => true), patient)
+    await agent(machine)
+  }
+
+  const allIsWell = () => node7().do('watchbill status consumer --wait 60s')
+
+  function consumer(more: Record<string, unknown> = {}): string {
+    const [, text = ''] = /`\/etc\/watchbill\/consumer\.json`:\n\n```json\n([\s\S]*?)\n```/.exec(page) ?? []
+    return JSON.stringify({ ...JSON.parse(text), ...more })
+  }
+
+  const worker = `#!/bin/sh
+echo "at work: $*"
+exec sleep 1000000
+`
+
+  /** What each section starts from. */
+  const sections: Readonly<Record<string, { on: string; given?: () => unknown }>> = {
+    '': { on: 'node7' },
+    'A tour on your own cluster': {
+      on: 'node7',
+      async given() {
+        const there = await machine('node7')
+        there.write('/usr/local/bin/consume', worker)
+        there.write('/etc/watchbill/consumer.json', consumer())
+        await agent(there)
+      },
+    },
+    'By hand': {
+      on: 'node7',
+      async given() {
+        await node7().do('consul reload') // "a reload of the agent lets it in again"
+        await allIsWell()
+      },
+    },
+    'No Consul yet': {
+      on: 'node1',
+      async given() {
+        const bridged = await machine('node1')
+        await bridged.bridge('10.0.0.1')
+        for (const number of [2, 4]) await (await machine(`node${number}`)).plugInto(bridged, `10.0.0.${number}`)
+      },
+    },
+    'Partitions from elsewhere': {
+      on: 'node7',
+      async given() {
+        const ids = Array.from({ length: 18 }, (_, id) => String(id))
+        node7().write('/etc/ids.json', JSON.stringify(ids))
+        node7().write('/etc/watchbill/consumer.json', consumer({ partitions: { file: '/etc/ids.json' } }))
+        writeFileSync(join(checkout, 'doc.json'), '{"region":"eu"}')
+        await node7().do('node handlers/configure.ts && consul reload')
+        await allIsWell()
+      },
+    },
+    Lock: {
+      on: 'node7',
+      given() {
+        for (const name of ['deploy', 'import', 'backup'])
+          writeFileSync(join(checkout, `${name}.sh`), `#!/bin/sh\necho "${name} $*"\n`, { mode: 0o755 })
+      },
+    },
+    'Is this machine ready?': { on: 'node7' },
+    Names: {
+      on: 'node7',
+      async given() {
+        await node7().do(`consul kv put 'watchbill/consumer/partition/tenant%20one' '{"from":"hand"}'`)
+        await node7().do('watchbill partitions consumer add z')
+        await allIsWell()
+      },
+    },
+    Access: {
+      on: 'node9',
+      async given() {
+        const there = await machine('node9')
+        const master = 'b6e29626-4a0f-4c7d-9c2b-1d1f6a3c0f11'
+        const acl = { acl: { enabled: true, default_policy: 'deny', tokens: { master } } }
+        there.write('/etc/consul.d/acl.json', JSON.stringify(asNamedBy(version, acl)))
+        there.write('/usr/local/bin/consume', worker)
+        there.write('/etc/watchbill/consumer.json', consumer())
+        environment = { CONSUL_HTTP_TOKEN: master }
+        await agent(there, environment)
+      },
+    },
+  }
+
+  const joined = (name: string) => async () =>
+    (await (machines.get('node1') as Machine).do('consul members'))
+      .split('\n')
+      .some(line => new RegExp(`^${name} .*alive`).test(line))
+
+  /** By command; any other has only to exit 0. */
+  const rules: Readonly<Record<string, Rule>> = {
+    'sudo cp consul.d/watchbill.json /etc/consul.d/': { afterwards: () => restartAgent(node7()) },
+    'node handlers/owner.ts consumer 7': { shows: /^node7:consumer$/ },
+    'node handlers/drain.ts consumer node7:consumer': {
+      shows: /^node7:consumer is drained$/,
+      // The only machine here: '"off" takes part again'.
+      async afterwards() {
+        await node7().do('node handlers/drain.ts consumer node7:consumer off')
+        await allIsWell()
+      },
+    },
+    'node handlers/partitions.ts consumer add 16 17': { shows: /^added: 16, 17; removed: none$/ },
+    'consul kv get -recurse watchbill/consumer/': { shows: /^watchbill\/consumer\/partition\/16:\{"from":"hand"\}$/m },
+    'sudo ls /var/lib/watchbill/node7:consumer/partition/7': { shows: /^output\n(.*\n)*process\n(.*\n)*status\n/m },
+    'sudo node handlers/leave.ts consumer': { shows: /^node7:consumer left: 18 partitions given back/ },
+    'watchbill hold consumer 7 8': { shows: /^held: 7, 8$/ },
+    'watchbill unhold consumer 7 8': { shows: /^let go: 7, 8$/, afterwards: () => allIsWell() },
+    'watchbill partitions consumer add x y --document doc.json': { shows: /^added: x, y/ },
+    'watchbill partitions consumer remove x': { shows: /removed: x$/ },
+    'watchbill partitions consumer sync': { shows: /^fetched/ },
+    "watchbill partitions consumer rename 'tenant one' tenant-one": { shows: /tenant-one/ },
+    'watchbill logs consumer 7 --follow': { stays: said => /at work: --partition 7 --token \d+/.test(said) },
+    'watchbill evict --node node7': {
+      given: () => aDeadNode7(),
+      answer: 'y\n',
+      shows: /Take .*node7.* out for good\? \[y\/N\][\s\S]*^evicted .*node7/m,
+      async afterwards() {
+        await until(
+          'it to be gone',
+          () =>
+            machines
+              .get('node8')
+              ?.do('consul members')
+              .then(all => !/^node7 .*failed/m.test(all)),
+          patient,
+        )
+      },
+    },
+    'watchbill agent --server --bootstrap --node node1 --bind 10.0.0.1': { stays: joined('node1') },
+    'watchbill agent --server --join 10.0.0.1 --node node2': { stays: joined('node2') },
+    'watchbill agent --join 10.0.0.1,10.0.0.2,10.0.0.3': { stays: joined('node4') },
+    'watchbill lock deploy -- ./deploy.sh --all': { shows: /^deploy --all$/ },
+    'watchbill lock --no-wait deploy -- ./deploy.sh': {
+      async given() {
+        node7().start('watchbill lock deploy -- sh -c "until [ -e /etc/enough ]; do sleep 0.1; done"')
+        await until('it to be held', async () => /deploy/.test(await node7().do('watchbill lock --list')), patient)
+      },
+      codes: [1],
+      shows: /deploy is held by node7:\d+ since /,
+      afterwards: () => node7().write('/etc/enough', ''),
+    },
+    'watchbill lock --slots 3 imports -- ./import.sh': { shows: /^import $/ },
+    'watchbill lock --timeout 5m backup -- ./backup.sh': { shows: /^backup $/ },
+    'sudo /usr/local/lib/watchbill/current/watchbill doctor': {
+      codes: [0, 100], // "exits 100 when something is unsafe"
+      shows: /^(?:(?:ok|warn|unsafe): .*\n?)+$/,
+    },
+    'consul acl token create -policy-name watchbill-consumer': {
+      afterwards(said) {
+        const [, token = ''] = /^SecretID:\s+(\S+)$/m.exec(said) ?? []
+        machines.get('node9')?.write('/etc/consul-token', token)
+        environment = {}
+      },
+    },
+  }
+
+  /** Which of the machines: the page says so by the names in its commands. */
+  const others: Readonly<Record<string, string>> = {
+    'watchbill evict --node node7': 'node8',
+    'watchbill agent --server --join 10.0.0.1 --node node2': 'node2',
+    'watchbill agent --join 10.0.0.1,10.0.0.2,10.0.0.3': 'node4',
+  }
+
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'watchbill-page-'))
+    checkout = join(folder, 'watchbill')
+    const { stdout } = await execa('git', ['ls-files'], { cwd: root })
+    for (const file of stdout.split('\n')) {
+      mkdirSync(dirname(join(checkout, file)), { recursive: true })
+      cpSync(join(root, file), join(checkout, file))
+    }
+    symlinkSync(join(root, 'node_modules'), join(checkout, 'node_modules'))
+    consul = await consulBinary()
+    version = /v(\S+)/.exec((await execa(consul, ['version'])).stdout)?.[1] ?? ''
+  })
+
+  after(() => {
+    for (const machine of machines.values()) machine.stop()
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
+  })
+
+  let section: string | null = null
+  for (const { text, line, section: own } of commands)
+    it(`line ${line}: ${text}`, { skip: notRun[text] ?? false }, async t => {
+      const known = sections[own]
+      assert.ok(known, `nobody knows on which machine the section ${own} is tried; say so in this test`)
+      if (section !== own) {
+        section = own
+        environment = {}
+        await known.given?.()
+      }
+      const { given, codes = [0], shows, answer, stays, afterwards } = rules[text] ?? {}
+      await given?.()
+      const there = machines.get(others[text] ?? known.on) as Machine
+      if (stays) {
+        const said = there.start(text)
+        await until(`what is expected of ${text}`, async see => see(await stays(see(said()))), patient)
+      } else {
+        const { code = -1, said } = await there.type(text, environment, answer)
+        t.diagnostic(`exit ${code}: ${said.split('\n').slice(0, 3).join(' / ').slice(0, 300)}`)
+        assert.ok(codes.includes(code), `exit ${code}: ${said}`)
+        if (shows) assert.match(said, shows)
+        await afterwards?.(said)
+      }
+      counted.run++
+    })
+
+  it('is tried as a whole, but for what the table says', t => {
+    const all = commands.map(({ text }) => text)
+    const not = all.filter(text => text in notRun)
+    t.diagnostic(`${counted.run} commands of ${all.length} were run, ${not.length} were not`)
+    for (const text of not) t.diagnostic(`not run: ${text}: ${notRun[text]}`)
+    assert.deepEqual([counted.run, all.length > 30], [all.length - not.length, true])
+    for (const text of [...Object.keys(notRun), ...Object.keys(rules), ...Object.keys(others)])
+      assert.ok(all.includes(text), `the page does not show ${text} any more`)
+  })
+})
