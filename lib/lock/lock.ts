@@ -68,7 +68,7 @@ export async function lock(order: Order, consul: Consul, voice: Voice): Promise<
   voice.say(`${shown(order.name)} is held, token ${held.token}`)
   run.start({ WATCHBILL_TOKEN: held.token })
   const ended = await whileKept(run, keeper)
-  await Promise.all([handBack(keeper, voice), contest.gone])
+  await Promise.all([ended.unseen ? null : handBack(keeper, voice), contest.gone])
   return outcome(order, ended)
 }
 

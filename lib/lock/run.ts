@@ -19,6 +19,8 @@ export interface Ended {
   readonly failed: string | null
   /** Why it was stopped; null when it ended by itself. */
   readonly stopped: string | null
+  /** Nobody can see whether something of it is left: the lock must not be given back as clean. */
+  readonly unseen: boolean
 }
 
 /** Loaded when it is needed, which is while Consul makes the session. */
@@ -33,6 +35,8 @@ const rest = 50
 /** The shepherd's exit status when there was something to stop. */
 const stoppedSome = 1
 const leaseOver = 'the lease is over'
+/** A lease that ended before anything was started, boot-clock ms: whoever reads it kills. */
+const timeIsOver = 1
 
 export class Run {
   /** Resolves when the command has ended and nothing of it is left. */
@@ -49,11 +53,13 @@ export class Run {
   #since: Since | null = null
   #end = 0
   #shepherd: ChildProcess | null = null
-  #ended: Omit<Ended, 'stopped'> | null = null
+  #ended: Omit<Ended, 'stopped' | 'unseen'> | null = null
   #stopped: string | null = null
   /** The command ended when its lease was over. */
   #late = false
   #over = false
+  /** Why nothing could be looked at just now; null when it could. */
+  #blind: string | null = null
   #force: NodeJS.Timeout | undefined
 
   /** @param mark what everything bears that comes from the command: it stands in `environment` */
@@ -135,7 +141,7 @@ export class Run {
     this.#ask()
   }
 
-  #finish(ended: Omit<Ended, 'stopped'>): void {
+  #finish(ended: Omit<Ended, 'stopped' | 'unseen'>): void {
     this.#ended ??= ended
     this.#late = !this.leaseRuns
     this.#settle()
@@ -148,11 +154,15 @@ export class Run {
   #settle(): void {
     if (this.#over) return
     const busy = this.#stopped !== null || !this.leaseRuns
-    if (this.#ended !== null && !(busy && this.#shepherd) && this.#living().length === 0) {
+    const isGone = !(busy && this.#shepherd) && this.#living().length === 0
+    // Where the system shows nothing, and all time is over, our end leaves the rest to the shepherd.
+    const unseen = !isGone && this.#blind !== null && this.#end === timeIsOver
+    if (this.#ended !== null && (isGone || unseen)) {
       this.#over = true
       clearTimeout(this.#force)
       this.#ask()
-      this.#resolve({ ...this.#ended, stopped: this.#stopped })
+      const words = unseen ? `${leaseOver}, and what is left cannot be seen: ${this.#blind}` : this.#stopped
+      this.#resolve({ ...this.#ended, stopped: words, unseen })
     } else if (this.#shepherd === null) setTimeout(() => this.#shepherd ?? this.#herd(), rest)
     else if (this.#ended !== null) this.#ask()
   }
@@ -223,7 +233,7 @@ export class Run {
     }
     const held = () => {
       this.#stopped ??= leaseOver
-      this.#end = 1
+      this.#end = timeIsOver
       this.#write()
       this.#shepherd?.kill('SIGKILL')
       this.#killAll()
@@ -252,8 +262,11 @@ export class Run {
   #living(): readonly Process[] {
     const traits = { key: '', mark: this.#mark.number, group: null, recorded: this.#process }
     try {
-      return livingOf([traits], this.#since).get('') ?? []
-    } catch {
+      const living = livingOf([traits], this.#since).get('') ?? []
+      this.#blind = null
+      return living
+    } catch (error) {
+      this.#blind = reason(error)
       return this.#process === null ? [] : [this.#process]
     }
   }

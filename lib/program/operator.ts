@@ -40,10 +40,19 @@ export async function withConsul<T>(
   try {
     return await work(consul)
   } catch (error) {
-    const { explained } = await import('../consul/leader.ts')
-    throw await explained(consul, error)
+    throw await withCause(consul, error)
   } finally {
     consul.close()
+  }
+}
+
+/** What the error comes from, as far as Consul tells. The error itself where nothing more can be loaded or asked. */
+async function withCause(consul: Consul, error: unknown): Promise<unknown> {
+  try {
+    const { explained } = await import('../consul/leader.ts')
+    return await explained(consul, error)
+  } catch {
+    return error
   }
 }
 
