@@ -137,9 +137,11 @@ describe('what the page prints', { concurrency: 1 }, () => {
     })
 
     it('have onWarning, onFailure and onPass run, each once per change', async () => {
+      // On a busy machine a consumer may be late to say that it is alive: that is told of as well.
+      const ofLag = () => told().filter(([, , { Name }]) => Name === 'lag')
       const lag = (code: number) => writeFileSync(join(cluster().root, 'lag.3'), String(code))
       const seen = (count: number) =>
-        until(`${count} to be told`, see => see(told()).length >= count && told(), patient)
+        until(`${count} to be told`, see => see(ofLag()).length >= count && ofLag(), patient)
       lag(1)
       await seen(1)
       lag(2)
