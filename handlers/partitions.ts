@@ -58,7 +58,7 @@ program({
         const { askForSync } = await import('../lib/sources/ask.ts')
         const said = dryRun
           ? 'would fetch'
-          : await askForSync(consul, service, args.force ?? false, waitLimit(args.wait))
+          : await askForSync(consul, service, { force: args.force ?? false }, waitLimit(args.wait))
         return say(args.json ? JSON.stringify({ service, said }) : said)
       }
       if (action === 'rename') {

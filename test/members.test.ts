@@ -88,6 +88,12 @@ describe('a member', () => {
     }
   })
 
+  it('stops nobody with what cannot be made a text', () => {
+    const odd = { toString: 1 }
+    const found = one({ value: JSON.stringify({ node: odd, definition: odd, shared: odd }) })
+    assert.deepEqual([found?.instance, found?.node, found?.definition, found?.shared], [me, '', '', ''])
+  })
+
   it('keeps its weight, its limit and its times', () => {
     const value = { node: 'a', weight: 2.5, maxPartitions: 4, lease: 20_000, grace: 1, definition: 'd', roster: 1 }
     const found = one({ value: JSON.stringify(value) })

@@ -5,7 +5,9 @@ import type { Cluster } from '../lib/look/cluster.ts'
 import { mustBeGone, purge, purgeable, uncleanIn } from '../lib/operate/purge.ts'
 import { clusterOf, heldBy, locks, me, memberOne, other, registeredOne } from './fixtures/cluster.ts'
 import { fakeConsul } from './fixtures/consul.ts'
+import type { ConsulModel } from './model/consul.ts'
 
+const keys = keysOf('svc')
 const nobody = { members: [], registered: [] }
 
 describe('a service is not purged', () => {
@@ -60,7 +62,6 @@ it('whoever had a lock that was not given back may run until its takeover wait i
 
 it('everything below its key goes, and nothing beside it', async t => {
   const { consul, memory } = await fakeConsul(t)
-  const keys = keysOf('svc')
   memory.put(keys.revision, '{}')
   memory.put(keys.partition('0'), '{"from":"hand"}')
   memory.put(keys.lock('0'), '{"clean":true}')
@@ -78,7 +79,6 @@ it('everything below its key goes, and nothing beside it', async t => {
 
 it('what somebody writes meanwhile stays, and is told', async t => {
   const fake = await fakeConsul(t)
-  const keys = keysOf('svc')
   fake.memory.put(keys.revision, '{}')
   fake.memory.put(keys.lock('0'), '{"clean":true}')
   fake.script = ({ operations }) => {
@@ -96,4 +96,41 @@ it('what somebody writes meanwhile stays, and is told', async t => {
     },
   )
   assert.equal(fake.memory.keys.has(keys.lock('0')), true)
+})
+
+describe('somebody who joins between the look and the deletion', () => {
+  const joined: [what: string, join: (memory: ConsulModel) => void][] = [
+    ['keeps the lock that it has taken', memory => memory.lock(keys.lock('0'), 'x', JSON.stringify(heldBy(me)))],
+    ['keeps its member key', memory => memory.lock(keys.member(me), 'x', '{}')],
+    [
+      'and has lost its lock again, may still run',
+      memory => {
+        memory.lock(keys.lock('0'), 'x', JSON.stringify(heldBy(me)))
+        memory.destroy('x')
+      },
+    ],
+  ]
+  for (const [what, join] of joined)
+    it(what, async t => {
+      const fake = await fakeConsul(t)
+      fake.memory.put(keys.revision, '{}')
+      fake.memory.put(keys.partition('0'), '{"from":"hand"}')
+      fake.memory.put(keys.lock('0'), '{"clean":true}')
+      fake.script = ({ operations }) => {
+        if (operations.some(({ Key }) => Key === keys.root)) {
+          fake.script = () => undefined
+          fake.memory.session('x', 'a', 'watchbill a:svc')
+          join(fake.memory)
+        }
+        return undefined
+      }
+      await assert.rejects(
+        purge(fake.consul, 'svc', () => {}),
+        { name: 'Temporary', message: /^cannot purge svc: somebody came back meanwhile; see watchbill status svc/ },
+      )
+      assert.deepEqual(
+        [keys.revision, keys.partition('0'), keys.lock('0')].map(key => fake.memory.keys.has(key)),
+        [true, true, true],
+      )
+    })
 })

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { chmodSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { execa } from 'execa'
 import { bootId } from '../lib/base/clock.ts'
 import { keysOf } from '../lib/base/names.ts'
 import { fencingToken } from '../lib/keys/settings.ts'
@@ -52,6 +55,23 @@ describe('a restored backup', () => {
       else writeFact(files.partition('0').token, fact.token)
       assert.equal((await restoring(consul, 'svc', state)).epoch, 6)
     })
+
+  it('is not taken for newer than this machine, by a user who may not see how far it was', {
+    skip: process.getuid?.() !== 0 && 'it takes root to be another user',
+  }, async t => {
+    const { consul, memory, state } = await backup(t)
+    const files = instanceFiles(state, me)
+    makeDirectory(files.partition('0').directory)
+    writeFact(files.identity, `${me}\nsvc\n${bootId()}`)
+    writeFact(files.settings, '{"epoch":5}')
+    chmodSync(state, 0o755)
+    const handler = join(import.meta.dirname, '../handlers/restored.ts')
+    const args = [handler, 'svc', '--state', state, '--http-addr', consul.address.origin]
+    const { stderr, exitCode } = await execa(process.execPath, args, { reject: false, uid: 65534, gid: 65534 })
+    assert.match(stderr, /^restored: temporary: cannot read .*a:svc: EACCES.*; run it as root, or as the user that /)
+    assert.equal(exitCode, 111)
+    assert.deepEqual(memory.value(keys.settings), { drained: [me], held: ['8'], epoch: 2 })
+  })
 
   it('changes nothing while a lock is held', async t => {
     const { consul, memory, state } = await backup(t)

@@ -6,7 +6,7 @@ import { lastEntry, transactInBatches } from '../consul/batch.ts'
 import { base64 } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
 import { heldValue } from '../keys/lock.ts'
-import { fencingToken } from '../keys/settings.ts'
+import { fencingToken, settingsFrom } from '../keys/settings.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Step } from '../plan/step.ts'
 import { makeOwnDirectory, removeFact, writeFact } from '../state/facts.ts'
@@ -40,11 +40,16 @@ export async function claimAll(
       const asked = snapshot.restarts.has(partition)
       return asked ? [...operations, { Verb: 'delete', Key: snapshot.keys.restart(partition) }] : operations
     },
+    // The epoch may have been raised since the look: the token is above all of those before, whoever was quicker.
+    extra: () => [{ Verb: 'get-tree', Key: snapshot.keys.settings }],
+    extraRoom: 1,
     onDone: async (done, entries) => {
+      const settings = lastEntry(entries, snapshot.keys.settings)?.value ?? null
+      const { epoch } = settingsFrom(settings, snapshot.settings).settings
       const held: Held[] = []
       for (const { partition } of done) {
         const index = lockIndex(snapshot, partition, entries)
-        writeFact(context.files.partition(partition).token, fencingToken(snapshot.settings.epoch, index))
+        writeFact(context.files.partition(partition).token, fencingToken(epoch, index))
         held.push({ partition, index, terms })
       }
       assume(context, held, begun)

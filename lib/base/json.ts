@@ -19,3 +19,8 @@ export function fieldsIn(text: string | null, read: (text: string) => unknown = 
     return {}
   }
 }
+
+/** A text that stands in one of these fields; empty for whatever else does. */
+export function textIn(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}

@@ -30,6 +30,8 @@ export interface Request {
   readonly id: string
   /** Take what would be refused. */
   readonly force: boolean
+  /** Take an answer that lacks partitions in force, and nothing else that would be refused. */
+  readonly applied?: boolean
 }
 
 export interface Standing {
@@ -116,8 +118,8 @@ export function dutyFrom(text: string | null): Duty {
 }
 
 export function requestFrom(text: string | null): Request | null {
-  const { id, force } = fieldsIn(text)
-  return typeof id === 'string' ? { id, force: force === true } : null
+  const { id, force, applied } = fieldsIn(text)
+  return typeof id === 'string' ? { id, force: force === true, applied: applied === true } : null
 }
 
 /** What asks for a fetch, as it is written to spec/sync. */

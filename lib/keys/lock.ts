@@ -1,4 +1,5 @@
 /** What stands in `lock/<id>`, and how long a contender leaves a free lock alone because of it. */
+import { textIn } from '../base/json.ts'
 import type { Entry } from '../consul/kv.ts'
 import { isEpoch } from './settings.ts'
 
@@ -77,7 +78,7 @@ function heldFrom(value: Record<string, unknown> | null): HeldValue | null {
   const { instance, acquisition, lease, grace, since, version } = value
   if (!isName(instance) || !isName(acquisition)) return null
   if (!isDuration(lease) || !isDuration(grace)) return null
-  return { instance, acquisition, lease, grace, since: String(since ?? ''), version: String(version ?? '') }
+  return { instance, acquisition, lease, grace, since: textIn(since), version: textIn(version) }
 }
 
 /** It is printed and logged: one line, nothing that moves a cursor. */

@@ -1,6 +1,6 @@
 /** Who takes part: what stands in `member/<instance>`, and what Consul's health says of it. */
 
-import { fieldsIn } from '../base/json.ts'
+import { fieldsIn, textIn } from '../base/json.ts'
 import { decode } from '../base/names.ts'
 import type { Registered } from '../consul/health.ts'
 import type { Entry } from '../consul/kv.ts'
@@ -155,14 +155,14 @@ export function termsOf(text: string | null): Omit<Member, 'instance' | 'session
   }
   const { maxPartitions } = value
   return {
-    node: String(value.node ?? ''),
+    node: textIn(value.node),
     ...(isTitle(value.title) ? { title: value.title } : {}),
     weight: number('weight', 1, highestWeight),
     maxPartitions: Number.isSafeInteger(maxPartitions) ? number('maxPartitions', 1) : null,
     lease: number('lease', 10_000),
     grace: number('grace', 3000),
-    definition: String(value.definition ?? '').replace(versionBefore, ''),
-    shared: typeof value.shared === 'string' ? value.shared : '',
+    definition: textIn(value.definition).replace(versionBefore, ''),
+    shared: textIn(value.shared),
     roster: Number.isSafeInteger(value.roster) ? number('roster', 1) : 1,
     holds: value.holds === true,
   }

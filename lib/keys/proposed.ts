@@ -1,5 +1,5 @@
 /** The proposals in Consul as every look reads them; what is done about them is in act/proposal.ts. */
-import { fieldsIn } from '../base/json.ts'
+import { fieldsIn, textIn } from '../base/json.ts'
 import { decode, type Keys } from '../base/names.ts'
 import type { Entry } from '../consul/kv.ts'
 
@@ -36,7 +36,7 @@ function proposalIn({ value, modifyIndex: index }: Entry, instance: string): Pro
   const isWhole = typeof change === 'string' && areIds(removed) && areIds(added) && isCount(removes) && isCount(adds)
   if (!isWhole)
     return { instance, change: '', removes: 0, removed: [], adds: 0, added: [], since: '', applied: false, index }
-  const [when, isApplied] = [typeof since === 'string' ? since : '', typeof applied === 'string']
+  const [when, isApplied] = [textIn(since), typeof applied === 'string']
   return { instance, change, removes, removed, adds, added, since: when, applied: isApplied, index }
 }
 

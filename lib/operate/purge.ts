@@ -29,8 +29,14 @@ const poll = 1000
  * came back meanwhile: what was deleted until then had nobody
  */
 export async function purge(consul: Consul, service: string, onWait: (line: string) => void): Promise<number> {
-  const { keys } = await unattended(consul, service, onWait)
+  const { keys, index } = await unattended(consul, service, onWait)
   const entries = await trees(consul, [keys.root])
+  // The last look is older than these entries: a lock that was taken since may not be deleted, though it was read.
+  const isNew = ({ key, modifyIndex }: Entry) => key.startsWith(keys.locks) && modifyIndex > index
+  if (entries.some(entry => entry.session !== null || isNew(entry)))
+    throw new Temporary(
+      `cannot purge ${service}: somebody came back meanwhile; see watchbill status ${service}, then again`,
+    )
   // The revision last: without it what is left looks like a set that was lost, and nobody stops anything for it.
   const isRevision = ({ key }: Entry) => key === keys.revision
   const ordered = [...entries.filter(entry => !isRevision(entry)), ...entries.filter(isRevision)]

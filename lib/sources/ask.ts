@@ -5,17 +5,23 @@ import { Temporary } from '../base/errors.ts'
 import { keysOf } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { entriesAt, transact } from '../consul/kv.ts'
-import { type Duty, dutyFrom, requestFrom, requestValue } from '../keys/duty.ts'
+import { type Duty, dutyFrom, type Request, requestFrom, requestValue } from '../keys/duty.ts'
 
 /** How long an instance gets to begin with its first fetch, ms. */
 const patience = 3000
 
 /**
+ * @param want what would be refused otherwise
  * @param limit how long to wait for the answer, ms
  * @returns what was changed, as a sentence
  * @throws Temporary with the reason when the set could not be fetched, or was refused, or nobody fetches or answers
  */
-export async function askForSync(consul: Consul, service: string, force: boolean, limit: number): Promise<string> {
+export async function askForSync(
+  consul: Consul,
+  service: string,
+  want: Omit<Request, 'id'>,
+  limit: number,
+): Promise<string> {
   const keys = keysOf(service)
   const id = randomId()
   const begun = performance.now()
@@ -31,7 +37,7 @@ export async function askForSync(consul: Consul, service: string, force: boolean
     const pending = requestFrom(at(keys.sync))?.id ?? null
     // Another's request is answered first; one that nobody answers keeps nobody waiting.
     if (asked === null || (pending !== id && pending === answer?.request)) {
-      await transact(consul, [{ Verb: 'set', Key: keys.sync, Value: requestValue({ id, force }) }])
+      await transact(consul, [{ Verb: 'set', Key: keys.sync, Value: requestValue({ id, ...want }) }])
       asked = id
     }
     // Whoever fetches has the duty before it writes its first set: this one came from a definition, or by hand.

@@ -171,8 +171,9 @@ async function take({ run, source, session, standing }: Fetcher, answer: Answer,
   const present = await readPartitions(run.consul, keys)
   const own: ReadonlySet<string> = source.removes === false ? new Set() : ownOf(present, first)
   const defined = present.filter(({ id, from }) => from === 'definition' && own.has(id)).map(({ id }) => id)
-  const why = refusal(answer, own, source.maxDrop, new Set(defined))
-  if (why !== null && !standing.request?.force) {
+  const { request } = standing
+  const why = request?.applied ? refusal(answer, own, 1) : refusal(answer, own, source.maxDrop, new Set(defined))
+  if (why !== null && !request?.force) {
     const how = isDefinitionsLoss(why) ? 'apply' : 'sync --force'
     const next = `mend it, or take it all the same: partitions ${run.service} ${how}`
     throw new Unbelievable(unfetched(source.from, `the answer is refused: ${why}`, next), true)

@@ -269,8 +269,13 @@ export function localPartitions(files: InstanceFiles): string[] {
     .filter(id => id !== null)
 }
 
-/** The instances that have a state directory here. One that was put aside bears another name than its owner's. */
+/**
+ * The instances that have a state directory here. One that was put aside bears another name than its owner's.
+ * @throws Temporary when that cannot be seen, such as for another user than the agent's
+ */
 export function localInstances(root: string): string[] {
+  // To look for a file in a directory that may not be entered finds nothing, and is no error.
+  for (const name of directoriesIn(root)) if (decode(name) !== null) namesIn(`${root}/${name}`)
   return namesIn(root).flatMap(name => {
     const instance = decode(name)
     return instance !== null && identityOf(instanceFiles(root, instance))?.instance === instance ? [instance] : []

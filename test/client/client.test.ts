@@ -142,7 +142,12 @@ describe('allocate', () => {
       ['a b', /take no key that holds a space/],
       [{ id: 'l', document: large }, /it takes 262146 bytes, more than 262144; have it name where the rest is/],
       [{ id: 'f', document: () => 1 }, /it is no JSON/],
+      [{ id: 'f', document: 1n }, /cannot use the document of f: it is no JSON/],
+      [7 as unknown as string, /^cannot use the id 7: it is no text; /],
+      [{ id: 7 as unknown as string }, /^cannot use the id 7: it is no text; /],
+      [undefined as unknown as string, /^cannot use the id undefined: it is no text; /],
     ]
+    await assert.rejects(deallocate('svc', [7 as unknown as string], options), { name: 'Permanent' })
     for (const [item, message] of refused)
       await assert.rejects(allocate('svc', ['good', item], options), { name: 'Permanent', message })
     assert.equal(writes().length, 0)
@@ -192,6 +197,15 @@ describe('deallocate', () => {
 })
 
 describe('owner', () => {
+  it('is not nobody while somebody holds the lock whose value was overwritten', async t => {
+    const { options, memory } = await service(t)
+    memory.session('s', 'n', 'watchbill n:svc')
+    memory.lock(keys.lock('a'), 's', '{}')
+    memory.put(keys.lock('a'), 'garbled')
+    const refused = { name: 'Temporary', message: /^cannot tell who has a: its lock was overwritten; / }
+    await assert.rejects(owner('svc', 'a', options), refused)
+  })
+
   it('is the instance whose session holds the lock, and nobody otherwise', async t => {
     const { options, consul, memory } = await service(t)
     memory.put(keys.lock('free'), cleanValue('now'))

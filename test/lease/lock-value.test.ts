@@ -51,6 +51,10 @@ describe('a value', () => {
       next: null,
       epoch: 0,
     }))
+  it('of an acquisition is still one with what cannot be made a text', () => {
+    const value = JSON.stringify({ ...held, since: { toString: 1 }, version: [{ toString: 1 }] })
+    assert.deepEqual(lock(value).held, { ...held, since: '', version: '' })
+  })
   it('of a release is clean, and nobody’s', () =>
     assert.deepEqual(lock(clean), {
       session: null,

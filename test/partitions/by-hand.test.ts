@@ -138,7 +138,7 @@ describe('a fetch that is asked for', () => {
   for (const ok of [true, false]) {
     it(`ends with what became of it: ${ok ? 'done' : 'failed'}`, async t => {
       const { consul, memory } = await fakeConsul(t)
-      const asked = askForSync(consul, 'svc', true, 5000)
+      const asked = askForSync(consul, 'svc', { force: true }, 5000)
       memory.onWrite = written => {
         if (!written.includes(keys.sync)) return
         const request = memory.value(keys.sync) as { id: string; force: boolean }
@@ -152,7 +152,10 @@ describe('a fetch that is asked for', () => {
 
   it('by two at once is answered to both', async t => {
     const { consul, memory } = await fakeConsul(t)
-    const both = Promise.all([askForSync(consul, 'svc', false, 5000), askForSync(consul, 'svc', false, 5000)])
+    const both = Promise.all([
+      askForSync(consul, 'svc', { force: false }, 5000),
+      askForSync(consul, 'svc', { force: false }, 5000),
+    ])
     const timer = setInterval(() => {
       const request = memory.value(keys.sync) as { id: string } | null
       if (request) memory.put(keys.duty('source'), duty(request.id, true))
@@ -165,7 +168,7 @@ describe('a fetch that is asked for', () => {
     const { consul, memory } = await fakeConsul(t)
     memory.put(keys.revision, '{}')
     const began = performance.now()
-    await assert.rejects(askForSync(consul, 'svc', false, 60_000), {
+    await assert.rejects(askForSync(consul, 'svc', { force: false }, 60_000), {
       name: 'Temporary',
       message: /^cannot fetch the partitions of svc: no instance has ever fetched them, its definition has no source; /,
     })
@@ -174,6 +177,6 @@ describe('a fetch that is asked for', () => {
 
   it('that nobody answers ends with the wait', async t => {
     const { consul } = await fakeConsul(t)
-    await assert.rejects(askForSync(consul, 'svc', false, 300), /cannot wait longer: no instance of svc/)
+    await assert.rejects(askForSync(consul, 'svc', { force: false }, 300), /cannot wait longer: no instance of svc/)
   })
 })

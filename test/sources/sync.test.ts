@@ -165,6 +165,20 @@ describe('a fetched set', () => {
     assert.equal(await sync(a), 'fetched; unchanged', 'another instance has the next definition already')
   })
 
+  it('is no answer that cannot be believed, though somebody applies one that lacks partitions', async t => {
+    const { fake, set, a } = await service(t)
+    await addPartitions(fake.consul, keys, [{ id: 'old' }, { id: 'kept' }], 'definition')
+    set('["kept"]')
+    assert.match(await sync(a), /lacks 1 of the 2/)
+    set('[]')
+    const said = apply(fake.consul, 'svc', [], { limit: 5000, dryRun: false })
+    said.catch(() => {})
+    await until('it to be asked for', () => fake.memory.keys.has(keys.sync))
+    assert.match(await sync(a), /is refused: it holds no partition; /)
+    await assert.rejects(said, { name: 'Temporary', message: /it holds no partition/ })
+    assert.deepEqual(Object.keys(partitions(fake)).sort(), ['kept', 'old'])
+  })
+
   it('comes back when somebody takes a part of it away, though the source says nothing new', async t => {
     const { fake, set, a } = await service(t)
     set('["x", "y"]')
@@ -212,7 +226,7 @@ describe('a source that is asked once', () => {
     for (let round = 0; round < 3; round++)
       assert.equal(await sync(a), 'it was fetched once: it is asked again by sync')
     assert.deepEqual([dueIn(a), fake.memory.index], [3600, index])
-    const asked = askForSync(fake.consul, 'svc', false, 5000)
+    const asked = askForSync(fake.consul, 'svc', { force: false }, 5000)
     await until('it to be asked for', () => fake.memory.keys.has(keys.sync))
     assert.equal(await sync(a), 'fetched; added: y')
     assert.equal(await asked, 'fetched; added: y')

@@ -100,7 +100,9 @@ export async function owner(service: string, id: string, options: Options = {}):
   return withService(service, options, async (consul, keys) => {
     const [entry] = await entriesAt(consul, [keys.lock(id)])
     const lock = entry === undefined ? null : lockFrom(entry)
-    return lock?.session ? (lock.held?.instance ?? null) : null
+    if (!lock?.session) return null
+    if (lock.held) return lock.held.instance
+    throw new Temporary(`cannot tell who has ${id}: its lock was overwritten; its holder writes it anew, ask again`)
   })
 }
 
@@ -157,15 +159,29 @@ function isMet(there: Found | undefined, { index }: Unwanted): boolean {
 function mustFit({ id, document }: Wanted): void {
   encode(id)
   if (document === undefined) return
-  const bytes = Buffer.byteLength(JSON.stringify(document) ?? '')
+  const bytes = Buffer.byteLength(textOf(document))
   if (bytes > 0 && bytes <= mostDocument) return
   const why = bytes > 0 ? `it takes ${bytes} bytes, more than ${mostDocument}` : 'it is no JSON'
   throw new Permanent(`cannot use the document of ${id}: ${why}; have it name where the rest is`)
 }
 
-/** Each id once; the last one counts. */
+/** Its JSON; empty when there is none. */
+function textOf(document: unknown): string {
+  try {
+    return JSON.stringify(document) ?? ''
+  } catch {
+    return '' // a bigint, or it refers to itself
+  }
+}
+
+/** Each id once; the last one counts. @throws Permanent for an id that is no text: not every program has types */
 function unique<Item extends { readonly id: string }>(given: string | Item | readonly (string | Item)[]): Item[] {
-  const items = [given].flat().map(one => (typeof one === 'string' ? ({ id: one } as Item) : (one as Item)))
+  const items = [given].flat().map(one => {
+    if (typeof one === 'string') return { id: one } as Item
+    const id: unknown = Object(one) === one ? (one as Item).id : one
+    if (typeof id !== 'string') throw new Permanent(`cannot use the id ${id}: it is no text; give a string`)
+    return one as Item
+  })
   return [...new Map(items.map(item => [item.id, item])).values()]
 }
 

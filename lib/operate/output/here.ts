@@ -1,6 +1,6 @@
 /** Where the output of a partition stands on this machine. */
 import { statSync } from 'node:fs'
-import { directoriesIn, namesIn, readFact } from '../../state/facts.ts'
+import { readFact } from '../../state/facts.ts'
 import { identityOf, instanceFiles, localInstances, runnerOf } from '../../state/paths.ts'
 
 export interface OutputHere {
@@ -15,8 +15,6 @@ export interface OutputHere {
  * @throws Temporary when that cannot be seen, such as for another user than the agent's
  */
 export function outputHere(root: string, service: string, partition: string): OutputHere | null {
-  // To look for a file in a directory that may not be entered finds nothing, and is no error.
-  for (const name of directoriesIn(root)) namesIn(`${root}/${name}`)
   const found = localInstances(root).flatMap(instance => {
     const files = instanceFiles(root, instance)
     const { acquisition } = files.partition(partition)

@@ -95,5 +95,7 @@ async function ofSource(consul: Consul, service: string, { limit, dryRun }: Appl
   const [duty] = await entriesAt(consul, [keys.duty('source')])
   const { problem } = dutyFrom(duty?.value ?? null)
   if (!isDefinitionsLoss(problem)) return null
-  return dryRun ? `would take what the source answered: ${problem}` : askForSync(consul, service, true, limit)
+  if (dryRun) return `would take what the source answered: ${problem}`
+  // It may answer otherwise by now: what is empty or garbled is refused as ever.
+  return askForSync(consul, service, { force: false, applied: true }, limit)
 }
