@@ -102,7 +102,10 @@ export class Run {
         stdio: [this.#stdin, 'inherit', 'inherit'],
       })
       this.#child = child
-      child.on('error', error => this.#finish({ code: null, signal: null, failed: reason(error) }))
+      child.on('error', error => {
+        // It also says that a signal was refused, as by what runs under sudo: that is no end.
+        if (child.pid === undefined) this.#finish({ code: null, signal: null, failed: reason(error) })
+      })
       child.on('exit', (code, signal) => this.#finish({ code, signal, failed: null }))
       // Should a fault of ours end `lock`, the command goes first: one with capabilities does not die with us.
       process.once('uncaughtExceptionMonitor', () => child.kill('SIGKILL'))

@@ -1,13 +1,15 @@
 /** What the system refuses to `lock` while its command runs. The command has become another user: it does not die with `lock`. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, chownSync, copyFileSync, readFileSync } from 'node:fs'
+import { chmodSync, chownSync, copyFileSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { it } from 'node:test'
+import { userOf } from '../../lib/machine/identity.ts'
+import { directory } from '../fixtures/state.ts'
 import { lives, parentOf, pids } from '../handlers/support/processes.ts'
 import { sharedCluster } from '../lab/in-tests.ts'
 import { until } from '../lab/until.ts'
-import { Locker, under } from './locker.ts'
+import { fromSources, Locker, under } from './locker.ts'
 
 const cluster = sharedCluster({ clients: 0 })
 const childrenOf = (pid: number) => pids().filter(child => parentOf(child) === pid)
@@ -41,4 +43,31 @@ it('lock that can open nothing any more stops its command when the lease is over
   t.after(() => process.kill(agent.pid as number, 'SIGCONT'))
   const { code, stderr } = await locker.ended
   assert.deepEqual([code, /the lease is over/.test(stderr), commands.filter(lives)], [111, true, []], stderr)
+})
+
+it('a signal that a command may not be sent is not taken for its end', {
+  skip: !isRoot && 'needs root, to be another user than the command',
+}, async t => {
+  const agent = cluster().agent('s1')
+  const user = ['--reuid=65534', '--regid=65534', '--clear-groups']
+  const folder = directory(t)
+  chmodSync(folder, 0o755)
+  const program = join(folder, 'setpriv-as-root')
+  copyFileSync('/usr/bin/setpriv', program)
+  chmodSync(program, 0o4755)
+  const goesOn = join(folder, 'goes-on')
+  writeFileSync(goesOn, '')
+  const command = [program, '--reuid=0', 'sh', '-c', 'while [ -e "$0" ]; do sleep 0.5; done; exit 7', goesOn]
+  const locker = new Locker(agent, ['root-runs', '--', ...command], {
+    program: ['setpriv', ...user, ...fromSources],
+  })
+  t.after(() => locker.kill('SIGKILL'))
+  await until('the command to run', see => {
+    see(locker.stderr)
+    return childrenOf(locker.pid).some(pid => userOf(pid) === 0)
+  })
+  locker.kill('SIGTERM')
+  unlinkSync(goesOn)
+  const { code, stderr } = await locker.ended
+  assert.equal(code, 7, stderr)
 })
