@@ -3,36 +3,42 @@ import assert from 'node:assert/strict'
 import fs, { existsSync, readFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
-import { it } from 'node:test'
+import { it, type TestContext } from 'node:test'
 import { bootClock } from '../../lib/base/clock.ts'
 import { environmentFor, newMark } from '../../lib/lock/mark.ts'
 import { Run } from '../../lib/lock/run.ts'
 import { directory } from '../fixtures/state.ts'
 import { until } from '../lab/until.ts'
 
+const read = fs.readFileSync
+
+function see(how: unknown): void {
+  fs.readFileSync = how as typeof read
+  syncBuiltinESMExports()
+}
+
+/** From here on, for us and not for the shepherd. */
+function seeNothing(t: TestContext): void {
+  t.after(() => see(read))
+  see((path: unknown, ...more: unknown[]) => {
+    const ofProcesses = /^\/proc\/(\d+\/stat|loadavg)$/.test(String(path))
+    if (ofProcesses) throw Object.assign(new Error('no memory'), { code: 'ENOMEM' })
+    return (read as (...args: unknown[]) => unknown)(path, ...more)
+  })
+}
+
+function runFor(lease: number, command: [string, ...string[]]): Run {
+  const mark = newMark()
+  const order = { command, passStdin: false, terms: { lease, grace: 200 } }
+  const run = new Run(order, environmentFor('a', mark), mark)
+  run.extend(bootClock() + lease)
+  return run
+}
+
 it('what cannot be looked at is not taken for gone when the command has ended', async t => {
   const file = join(directory(t), 'pid')
-  const mark = newMark()
-  const command = ['/bin/sh', '-c', 'sleep 1000 & echo $! >"$0"', file] as const
-  const order = {
-    command: [...command] as [string, ...string[]],
-    passStdin: false,
-    terms: { lease: 60_000, grace: 500 },
-  }
-  const run = new Run(order, environmentFor('a', mark), mark)
-  run.extend(bootClock() + order.terms.lease)
-  const { readFileSync: read } = fs
-  const refuse = (path: unknown, ...more: unknown[]) => {
-    if (/^\/proc\/(\d+\/stat|loadavg)$/.test(String(path)))
-      throw Object.assign(new Error('no memory'), { code: 'ENOMEM' })
-    return (read as (...args: unknown[]) => unknown)(path, ...more)
-  }
-  const see = (how: unknown) => {
-    fs.readFileSync = how as typeof read
-    syncBuiltinESMExports()
-  }
-  see(refuse)
-  t.after(() => see(read))
+  const run = runFor(60_000, ['/bin/sh', '-c', 'sleep 1000 & echo $! >"$0"', file])
+  seeNothing(t)
   run.start({})
   const pid = () => Number(existsSync(file) && readFileSync(file, 'utf8'))
   const lives = () => {
@@ -47,4 +53,12 @@ it('what cannot be looked at is not taken for gone when the command has ended', 
   await until('the shepherd to have ended it', () => pid() > 0 && !lives())
   see(read)
   assert.deepEqual(await atTheEnd, { unseen: false, lives: false })
+})
+
+it('who can look at nothing until all time is over says so', async t => {
+  const run = runFor(1000, ['/bin/sleep', '1000'])
+  run.start({})
+  seeNothing(t)
+  const { unseen, stopped } = await run.over
+  assert.deepEqual([unseen, stopped], [true, 'the lease is over, and what is left cannot be seen: no memory'])
 })
