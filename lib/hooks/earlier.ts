@@ -70,7 +70,7 @@ export class Earlier {
   /** instance -> what it had to tell, and since when that is so. */
   readonly #progress = new Map<string, { readonly what: string; readonly since: number }>()
   #silentSince: number | null = null
-  /** Of instances that told nothing in time. */
+  /** Of instances that take part no longer and told nothing in time. One that takes part removes its own. */
   #abandoned: string[] = []
 
   constructor(run: Run, keys: Keys) {
@@ -92,7 +92,7 @@ export class Earlier {
       this.#run.log(`${known}; what it has still to tell of it comes later, or never`)
     }
     if (stuck.length > 0) this.#open = this.#open.filter(one => !stuck.includes(one))
-    this.#abandoned.push(...stuck.map(({ key }) => key))
+    this.#abandoned.push(...stuck.flatMap(({ instance, key }) => (this.#present.has(instance) ? [] : [key])))
     return open.length === stuck.length
   }
 

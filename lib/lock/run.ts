@@ -1,6 +1,6 @@
 /** The command and its shepherd, from the start until nothing of them is left. */
 import type { ChildProcess } from 'node:child_process'
-import { openSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { bootClock, keepClock } from '../base/clock.ts'
 import { reason, Temporary } from '../base/errors.ts'
@@ -58,8 +58,8 @@ export class Run {
   /** The command ended when its lease was over. */
   #late = false
   #over = false
-  /** Why nothing could be looked at just now; null when it could. */
-  #blind: string | null = null
+  /** Why the system could not look, the last time it could not. */
+  #blind = ''
   #force: NodeJS.Timeout | undefined
 
   /** @param mark what everything bears that comes from the command: it stands in `environment` */
@@ -102,7 +102,10 @@ export class Run {
         stdio: [this.#stdin, 'inherit', 'inherit'],
       })
       this.#child = child
-      child.on('error', error => this.#finish({ code: null, signal: null, failed: reason(error) }))
+      child.on('error', error => {
+        // It also says that a signal was refused, as by what runs under sudo: that is no end.
+        if (child.pid === undefined) this.#finish({ code: null, signal: null, failed: reason(error) })
+      })
       child.on('exit', (code, signal) => this.#finish({ code, signal, failed: null }))
       // Should a fault of ours end `lock`, the command goes first: one with capabilities does not die with us.
       process.once('uncaughtExceptionMonitor', () => child.kill('SIGKILL'))
@@ -153,10 +156,11 @@ export class Run {
    */
   #settle(): void {
     if (this.#over) return
-    const busy = this.#stopped !== null || !this.leaseRuns
-    const isGone = !(busy && this.#shepherd) && this.#living().length === 0
-    // Where the system shows nothing, and all time is over, our end leaves the rest to the shepherd.
-    const unseen = !isGone && this.#blind !== null && this.#end === timeIsOver
+    const isStopping = this.#shepherd !== null && (this.#stopped !== null || !this.leaseRuns)
+    const left = isStopping ? null : this.#left()
+    const isGone = left?.length === 0
+    // Nothing more can be done where the system shows nothing and all time is over.
+    const unseen = !isStopping && left === null && this.#end === timeIsOver
     if (this.#ended !== null && (isGone || unseen)) {
       this.#over = true
       clearTimeout(this.#force)
@@ -187,7 +191,7 @@ export class Run {
     }
     this.#shepherd = shepherd
     shepherd.stdin?.on('error', () => {}) // it may be gone before it is told
-    shepherd.on('error', () => this.#left(shepherd, null)).on('exit', status => this.#left(shepherd, status))
+    shepherd.on('error', () => this.#herded(shepherd, null)).on('exit', status => this.#herded(shepherd, status))
     if (this.#stopped !== null || this.#ended !== null) this.#ask()
   }
 
@@ -201,7 +205,7 @@ export class Run {
   }
 
   /** Its work is done, and its status says whether there was anything to stop; or somebody killed it. */
-  #left(shepherd: ChildProcess, status: number | null): void {
+  #herded(shepherd: ChildProcess, status: number | null): void {
     if (this.#shepherd !== shepherd) return
     this.#shepherd = null
     if (this.#child === null && this.#ended === null) return // the command was not started yet
@@ -252,23 +256,56 @@ export class Run {
     const command = this.#ended === null ? this.#child : null
     command?.kill(name)
     try {
-      for (const process of this.#living()) if (process.pid !== command?.pid) signal(process, name)
+      withSpare(() => {
+        for (const process of this.#living()) if (process.pid !== command?.pid) signal(process, name)
+      })
     } catch {
       // The system cannot look at anything, and so signals nobody else: it is tried again until it can.
     }
   }
 
-  /** All that came from the command and lives. @throws never: who cannot look takes it for living */
-  #living(): readonly Process[] {
-    const traits = { key: '', mark: this.#mark.number, group: null, recorded: this.#process }
+  /** What came from the command and lives; null when the system cannot look: `#blind` says why. @throws never */
+  #left(): readonly Process[] | null {
     try {
-      const living = livingOf([traits], this.#since).get('') ?? []
-      this.#blind = null
-      return living
+      return withSpare(() => this.#living())
     } catch (error) {
       this.#blind = reason(error)
-      return this.#process === null ? [] : [this.#process]
+      return null
     }
+  }
+
+  /** All that came from the command and lives. @throws when the system cannot look */
+  #living(): readonly Process[] {
+    const traits = { key: '', mark: this.#mark.number, group: null, recorded: this.#process }
+    return livingOf([traits], this.#since).get('') ?? []
+  }
+}
+
+/** The descriptor of our stdin, which nothing reads: the command has its own. null when it could not be had again. */
+let spare: number | null = 0
+
+/** Calls `look`. Where no descriptor is left it is called once more, with stdin's to look with. */
+function withSpare<T>(look: () => T): T {
+  try {
+    return look()
+  } catch (error) {
+    if (spare === null || (error as NodeJS.ErrnoException).code !== 'EMFILE') throw error
+  }
+  closeSync(spare)
+  spare = null
+  try {
+    return look()
+  } finally {
+    spare = again()
+  }
+}
+
+/** Nobody else may have it meanwhile, such as a connection: it is needed for the next look. */
+function again(): number | null {
+  try {
+    return openSync('/dev/null', 'r')
+  } catch {
+    return null
   }
 }
 

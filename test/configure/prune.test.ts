@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import fs, { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { beforeEach, describe, test } from 'node:test'
 import { prune } from '../../lib/setup/release/prune.ts'
 import { folder } from './run.ts'
@@ -53,6 +54,22 @@ describe('old releases', () => {
     await once(child, 'spawn')
     prune(home, '1-e')
     assert.deepEqual(left(), ['1-a', '1-c', '1-d', '1-e'])
+  })
+
+  test('stay when the system cannot look at what runs', t => {
+    releases('1-a', '1-b', '1-c', '1-d', '1-e')
+    const refused = Object.assign(new Error('no descriptors'), { code: 'ENFILE' })
+    const { mock } = t.mock.method(fs, 'readFileSync', () => {
+      throw refused
+    })
+    syncBuiltinESMExports()
+    try {
+      assert.throws(() => prune(home, '1-e'), refused)
+    } finally {
+      mock.restore()
+      syncBuiltinESMExports()
+    }
+    assert.equal(left().length, 5)
   })
 
   test('half a release goes an hour after its builder', () => {

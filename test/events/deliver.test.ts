@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import fs, { existsSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { announceRelease } from '../../lib/act/announce.ts'
+import { bootClock } from '../../lib/base/clock.ts'
 import { keysOf } from '../../lib/base/names.ts'
+import { base64, transact } from '../../lib/consul/kv.ts'
 import type { Definition } from '../../lib/definition/definition.ts'
 import { deliver } from '../../lib/hooks/deliver.ts'
-import { stillTelling } from '../../lib/hooks/earlier.ts'
+import { Earlier, stillTelling } from '../../lib/hooks/earlier.ts'
+import type { Event } from '../../lib/hooks/event.ts'
 import { tellLifecycle } from '../../lib/hooks/lifecycle.ts'
 import { isAnythingWaiting, waiting } from '../../lib/hooks/queue.ts'
 import { tellReleased } from '../../lib/hooks/released.ts'
@@ -163,4 +167,26 @@ describe('what is told of a partition', () => {
     assert.deepEqual(one.told(), ['acquired 7', 'released 7'])
     assert.equal(existsSync(one.partition.told), false)
   })
+})
+
+it('what an instance that takes part has still to tell stays, however long others have waited for it', async t => {
+  const { fake, context } = await hooked(t)
+  const left = keys.telling('0', '7')
+  const Session = fake.memory.session('s1', 'n2', 'slow')
+  await transact(context.consul, [
+    stillTelling(keys, other, '0', '7'),
+    { Verb: 'lock', Key: keys.member(other), Value: base64('{}'), Session },
+  ])
+  const earlier = new Earlier(context, keys)
+  const acquired = { event: 'acquired', partition: '0', details: { Token: '9' } } as unknown as Event
+  const now = bootClock()
+  await earlier.look()
+  assert.equal(earlier.isTold(acquired, 0), false)
+  t.mock.method(fs, 'readFileSync', () => `${(now + 3_600_000) / 1000} 0`)
+  syncBuiltinESMExports()
+  const told = earlier.isTold(acquired, 0)
+  t.mock.restoreAll()
+  syncBuiltinESMExports()
+  await earlier.removeAbandoned()
+  assert.deepEqual([told, fake.memory.keys.has(left)], [true, true])
 })

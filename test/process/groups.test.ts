@@ -1,10 +1,11 @@
 /** Where control groups are made. A stand-in for systemd-run really makes a group; see test/systemd/ for the real one. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import fs, { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { homeOf, ownGroup, readHome } from '../../lib/process/containment/groups.ts'
+import { homeOf, membersOfGroup, ownGroup, readHome } from '../../lib/process/containment/groups.ts'
 import { usable } from '../../lib/process/containment/home.ts'
 import { isStopping, systemdHome } from '../../lib/process/containment/scope.ts'
 import { directory } from '../fixtures/state.ts'
@@ -130,4 +131,30 @@ while [ "$1" != /bin/sh ]; do shift; done; exec "$@"`,
       assert.equal(await isStopping('a.scope'), stopping, said)
     }
   })
+})
+
+describe('who is in a control group', () => {
+  it('is nobody when it is gone', test => assert.deepEqual(membersOfGroup(join(directory(test), 'gone')), []))
+
+  for (const [name, file] of [
+    ['readFileSync', 'cgroup.procs'],
+    ['readdirSync', 'what is below it'],
+  ] as const) {
+    it(`is not known when the system cannot look: ${file}`, test => {
+      const group = directory(test)
+      writeFileSync(join(group, 'cgroup.procs'), '')
+      assert.deepEqual(membersOfGroup(group), [])
+      const refused = Object.assign(new Error('no memory'), { code: 'ENOMEM' })
+      const mocked = test.mock.method(fs, name, () => {
+        throw refused
+      })
+      syncBuiltinESMExports()
+      try {
+        assert.throws(() => membersOfGroup(group), refused)
+      } finally {
+        mocked.mock.restore()
+        syncBuiltinESMExports()
+      }
+    })
+  }
 })

@@ -9,6 +9,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { bootId } from '../../base/clock.ts'
+import { goneOrHidden } from '../../machine/identity.ts'
 import { readFact, removeFact, writeFact } from '../../state/facts.ts'
 import type { PartitionFiles } from '../../state/paths.ts'
 import { type Home, nameBelow, type Place, usable } from './home.ts'
@@ -64,7 +65,7 @@ export async function joinFiles({ directory }: Home): Promise<string[]> {
   return [own, ...namedHierarchy(ownGroup()?.mount ?? '', dirname(directory))]
 }
 
-/** Pids in a group and below it. None when it is gone. */
+/** Pids in a group and below it. None when it is gone. @throws when the system cannot look */
 export function membersOfGroup(group: string): number[] {
   const own = (read(`${group}/cgroup.procs`) ?? '').split('\n').map(Number)
   return [...own.filter(pid => pid > 0), ...groupsBelow(group).flatMap(membersOfGroup)]
@@ -75,8 +76,8 @@ function groupsBelow(group: string): string[] {
     return readdirSync(group, { withFileTypes: true })
       .filter(entry => entry.isDirectory())
       .map(({ name }) => `${group}/${name}`)
-  } catch {
-    return [] // it is gone
+  } catch (error) {
+    return goneOrHidden(error) ?? []
   }
 }
 
@@ -107,8 +108,8 @@ export function removeHome(files: Place): void {
 }
 
 function removeTree(group: string): void {
-  for (const below of groupsBelow(group)) removeTree(below)
   try {
+    for (const below of groupsBelow(group)) removeTree(below)
     rmdirSync(group)
   } catch {
     // gone already, or not ours to remove: an empty group costs nothing
@@ -161,7 +162,7 @@ async function findHome(files: Place): Promise<Home> {
 function read(file: string): string | null {
   try {
     return readFileSync(file, 'utf8')
-  } catch {
-    return null
+  } catch (error) {
+    return goneOrHidden(error)
   }
 }

@@ -1,5 +1,6 @@
 /** Old releases go, but not under anybody's feet. */
 import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
+import { goneOrHidden } from '../../machine/identity.ts'
 
 const kept = 3
 const hour = 3_600_000
@@ -29,11 +30,11 @@ function commandLines(): string[] {
     )
 }
 
-/** A process may end while it is looked at. */
+/** A process may end while it is looked at. @throws when the system cannot look: what runs must not be taken for old */
 function read(look: () => string): string {
   try {
     return look()
-  } catch {
-    return ''
+  } catch (error) {
+    return goneOrHidden(error) ?? ''
   }
 }
