@@ -83,7 +83,7 @@ export async function actByHand(
   const plan = byHand(action, before, ids, document)
   mustBeAcceptable(keys, plan.added)
   const done = dryRun ? plan : await changeByHand(consul, keys, plan, document)
-  return { ...done, unknown: action === 'remove' ? ids.filter(id => !before.includes(id)) : [] }
+  return { ...done, unknown: action === 'remove' ? [...new Set(ids)].filter(id => !before.includes(id)) : [] }
 }
 
 /** Pure: one line. @param documents whether one was given, so that it tells of those that were changed */
@@ -93,8 +93,9 @@ export function handWords(
   { dryRun, documents }: { readonly dryRun: boolean; readonly documents: boolean },
 ): string {
   const said = (ids: readonly string[]) => listed(ids) || 'none'
-  const words = [`${dryRun ? 'would add' : 'added'}: ${said(added)}`, `removed: ${said(removed)}`]
-  if (documents) words.push(`changed: ${said(changed)}`)
+  const [add, remove, change] = dryRun ? ['would add', 'would remove', 'would change'] : ['added', 'removed', 'changed']
+  const words = [`${add}: ${said(added)}`, `${remove}: ${said(removed)}`]
+  if (documents) words.push(`${change}: ${said(changed)}`)
   if (unknown.length > 0)
     words.push(`${service} has no partition ${said(unknown)}; see watchbill partitions ${service}`)
   return words.join('; ')
