@@ -13,6 +13,8 @@ export const serviceArg = {
   service: { type: 'positional', description: 'the Consul service name', required: true },
 } as const
 
+export const dryRunArg = { 'dry-run': { type: 'boolean', description: 'say what would be done' } } as const
+
 export const jsonArg = { json: { type: 'boolean', description: 'print JSON' } } as const
 
 export const consulArgs = {
@@ -44,6 +46,17 @@ export async function withConsul<T>(
   } finally {
     consul.close()
   }
+}
+
+/** Runs `work` with a connection. @throws Permanent as mustKnow does */
+export function withService<T>(
+  args: Parameters<typeof withConsul>[0] & { readonly service: string },
+  work: (consul: Consul, service: string) => Promise<T>,
+): Promise<T> {
+  return withConsul(args, async consul => {
+    await mustKnow(consul, args.service)
+    return work(consul, args.service)
+  })
 }
 
 /** What the error comes from, as far as Consul tells. The error itself where nothing more can be loaded or asked. */
@@ -79,7 +92,7 @@ export const partitionArgs = {
   ...serviceArg,
   partition: { type: 'positional', description: 'the partition', required: true },
   rest: { type: 'positional', description: 'more partitions', required: false },
-  'dry-run': { type: 'boolean', description: 'say what would be done' },
+  ...dryRunArg,
   ...jsonArg,
   ...consulArgs,
 } as const
@@ -98,10 +111,7 @@ export function withPartitions<T>(
   args: PartitionArgs,
   work: (consul: Consul, partitions: readonly string[]) => Promise<T>,
 ): Promise<T> {
-  return withConsul(args, async consul => {
-    await mustKnow(consul, args.service)
-    return work(consul, [...new Set(args._.slice(1))])
-  })
+  return withService(args, consul => work(consul, [...new Set(args._.slice(1))]))
 }
 
 /** @throws Permanent that names those which are none */
