@@ -7,8 +7,9 @@
  */
 import { Permanent } from '../lib/base/errors.ts'
 import { keysOf } from '../lib/base/names.ts'
+import { byName } from '../lib/base/text.ts'
 import { changeSettings, type Settings } from '../lib/keys/settings.ts'
-import { readStatus } from '../lib/operate/status/status.ts'
+import { lookAtCluster } from '../lib/look/snapshot.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { consulArgs, dryRunArg, jsonArg, serviceArg, withService } from '../lib/program/operator.ts'
 
@@ -29,15 +30,15 @@ program({
     if (args.switch !== 'on' && args.switch !== 'off') throw new Permanent(`cannot read the arguments: say on or off`)
     const [on, dryRun] = [args.switch === 'on', args['dry-run'] ?? false]
     await withService(args, async (consul, service) => {
-      const { instances } = await readStatus(consul, service)
-      const before = instances.find(candidate => candidate.instance === instance)?.state
-      if (on && before === undefined) {
-        const there = instances.map(({ instance }) => instance).join(', ') || 'none'
+      const { members, registered, settings } = await lookAtCluster(consul, service)
+      const instances = new Set([...members, ...registered].map(one => one.instance))
+      if (on && !instances.has(instance)) {
+        const there = [...instances].sort(byName).join(', ') || 'none'
         throw new Permanent(`cannot drain ${instance}: ${service} has no such instance; there are: ${there}`)
       }
       const change = on ? drained(instance) : undrained(instance)
       const changed = dryRun
-        ? (before === 'drained') !== on
+        ? settings.drained.includes(instance) !== on
         : (await changeSettings(consul, keysOf(service), change)).changed
       if (args.json) return print(JSON.stringify({ service, instance, drained: on, changed }))
       print(`${instance} ${dryRun ? 'would be' : 'is'} ${on ? '' : 'not '}drained${changed ? '' : ', as before'}`)
