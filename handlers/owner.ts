@@ -6,6 +6,7 @@
  * Exits:          0 and the instance; 1 when nobody has it
  */
 import { Permanent } from '../lib/base/errors.ts'
+import { shellWord } from '../lib/base/printable.ts'
 import { readStatus } from '../lib/operate/status/status.ts'
 import { exit, print, program } from '../lib/program/frame.ts'
 import { consulArgs, jsonArg, serviceArg, withService } from '../lib/program/operator.ts'
@@ -27,7 +28,7 @@ program({
       const found = partitions.find(({ partition }) => partition === args.partition)
       if (!found)
         throw new Permanent(
-          `cannot find the partition ${args.partition}: ${service} has no such; see watchbill partitions`,
+          `cannot find the partition ${args.partition}: ${service} has no such; see watchbill partitions ${shellWord(service)}`,
         )
       if (args.json) print(JSON.stringify(found))
       else print(found.instance ?? `nobody: ${found.state}${found.why ? `: ${found.why}` : ''}`)

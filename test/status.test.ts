@@ -246,6 +246,13 @@ describe('a partition', () => {
   }
 })
 
+it('a command that status names can be typed as it is, whatever the id holds', () => {
+  const id = 'x; rm -r ~'
+  const over = { partitions: new Set([id]), locks: new Map([[id, locks.clean()]]) }
+  const { partitions } = statusOf(clusterOf({ ...alone, ...over, settings: { ...handHeld, held: [id] } }), new Map())
+  assert.equal(partitions[0]?.why, "stopped by hand; watchbill unhold svc 'x; rm -r ~' brings it back")
+})
+
 describe('an instance', () => {
   it('is told with what it holds, is to have, and weighs', () => {
     const { instances } = statusOf(clusterOf({ ...alone, ...held, members: [memberOne(me, { weight: 2 })] }), new Map())

@@ -2,7 +2,7 @@
 import { duration } from '../base/clock.ts'
 import { Permanent } from '../base/errors.ts'
 import { keysOf } from '../base/names.ts'
-import { printable } from '../base/printable.ts'
+import { printable, shellWord } from '../base/printable.ts'
 import { Consul } from '../consul/http.ts'
 import { foldersBelow } from '../consul/kv.ts'
 import { knownServices } from '../keys/services.ts'
@@ -123,5 +123,7 @@ export function mustBePartitions(
 ): void {
   const none = named.filter(id => !known.has(id))
   if (none.length === 0) return
-  throw new Permanent(`cannot ${act} ${none.join(', ')}: ${service} has no such partition; see watchbill partitions`)
+  throw new Permanent(
+    `cannot ${act} ${none.join(', ')}: ${service} has no such partition; see watchbill partitions ${shellWord(service)}`,
+  )
 }

@@ -3,6 +3,7 @@
 import { Permanent } from '../../base/errors.ts'
 import { parseExact } from '../../base/exact-json.ts'
 import { type Keys, keysOf } from '../../base/names.ts'
+import { shellWord } from '../../base/printable.ts'
 import { byName, listed } from '../../base/text.ts'
 import type { Consul } from '../../consul/http.ts'
 import { mostDocument } from '../../definition/definition.ts'
@@ -97,7 +98,7 @@ export function handWords(
   const words = [`${add}: ${said(added)}`, `${remove}: ${said(removed)}`]
   if (documents) words.push(`${change}: ${said(changed)}`)
   if (unknown.length > 0)
-    words.push(`${service} has no partition ${said(unknown)}; see watchbill partitions ${service}`)
+    words.push(`${service} has no partition ${said(unknown)}; see watchbill partitions ${shellWord(service)}`)
   return words.join('; ')
 }
 

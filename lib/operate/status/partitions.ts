@@ -2,6 +2,7 @@
 
 import type { Report } from '../../act/report.ts'
 import { seconds } from '../../base/clock.ts'
+import { shellWord } from '../../base/printable.ts'
 import type { Seen } from '../../checks/seen.ts'
 import { type Session, sessionName } from '../../consul/session.ts'
 import { cautiousWait, type Lock, takeoverWait } from '../../keys/lock.ts'
@@ -123,7 +124,10 @@ function freeWords(
 ): Words {
   if (!cluster.partitions.has(id)) return { state: 'removed', why: `no longer in the set; ${whoDeletes(cluster)}` }
   if (cluster.settings.held.includes(id)) {
-    return { state: 'held', why: `stopped by hand; watchbill unhold ${cluster.service} ${id} brings it back` }
+    return {
+      state: 'held',
+      why: `stopped by hand; watchbill unhold ${shellWord(cluster.service)} ${shellWord(id)} brings it back`,
+    }
   }
   const next = assignment.get(id)
   if (next === undefined) return unassigned(cluster)
@@ -134,7 +138,7 @@ function freeWords(
 
 function whoDeletes({ members, service }: Cluster): string {
   if (members.length > 0) return 'its lock is being deleted'
-  return `no instance is there to delete its lock: watchbill purge ${service} does, where the service is gone for good`
+  return `no instance is there to delete its lock: watchbill purge ${shellWord(service)} does, where the service is gone for good`
 }
 
 function waitOf(cluster: Cluster, lock: Lock | null): number {
