@@ -11,7 +11,7 @@ import { byName } from '../lib/base/text.ts'
 import { changeSettings, type Settings } from '../lib/keys/settings.ts'
 import { lookAtCluster } from '../lib/look/snapshot.ts'
 import { print, program } from '../lib/program/frame.ts'
-import { consulArgs, dryRunArg, jsonArg, serviceArg, withService } from '../lib/program/operator.ts'
+import { consulArgs, jsonArg, operatorDryRunArg, serviceArg, withService } from '../lib/program/operator.ts'
 
 program({
   name: 'drain',
@@ -20,7 +20,7 @@ program({
     ...serviceArg,
     instance: { type: 'positional', description: 'the instance, <node>:<service id>', required: true },
     switch: { type: 'positional', description: 'on or off', required: false, default: 'on' },
-    ...dryRunArg,
+    ...operatorDryRunArg,
     ...jsonArg,
     ...consulArgs,
   },

@@ -8,7 +8,7 @@
 
 import { purge, purgeable } from '../lib/operate/purge.ts'
 import { print, program, remark } from '../lib/program/frame.ts'
-import { confirm, consulArgs, dryRunArg, jsonArg, serviceArg, withService } from '../lib/program/operator.ts'
+import { confirm, consulArgs, jsonArg, operatorDryRunArg, serviceArg, withService } from '../lib/program/operator.ts'
 
 program({
   name: 'purge',
@@ -16,7 +16,7 @@ program({
   args: {
     ...serviceArg,
     yes: { type: 'boolean', description: 'do not ask' },
-    ...dryRunArg,
+    ...operatorDryRunArg,
     ...jsonArg,
     ...consulArgs,
   },

@@ -9,7 +9,7 @@
 import { listed } from '../lib/base/text.ts'
 import { restored, restoring } from '../lib/operate/restored.ts'
 import { print, program } from '../lib/program/frame.ts'
-import { consulArgs, dryRunArg, jsonArg, serviceArg, withService } from '../lib/program/operator.ts'
+import { consulArgs, jsonArg, operatorDryRunArg, serviceArg, withService } from '../lib/program/operator.ts'
 import { stateRoot } from '../lib/state/paths.ts'
 
 program({
@@ -18,7 +18,7 @@ program({
   args: {
     ...serviceArg,
     state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
-    ...dryRunArg,
+    ...operatorDryRunArg,
     ...jsonArg,
     ...consulArgs,
   },

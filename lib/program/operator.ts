@@ -13,7 +13,7 @@ export const serviceArg = {
   service: { type: 'positional', description: 'the Consul service name', required: true },
 } as const
 
-export const dryRunArg = { 'dry-run': { type: 'boolean', description: 'say what would be done' } } as const
+export const operatorDryRunArg = { 'dry-run': { type: 'boolean', description: 'say what would be done' } } as const
 
 export const jsonArg = { json: { type: 'boolean', description: 'print JSON' } } as const
 
@@ -92,7 +92,7 @@ export const partitionArgs = {
   ...serviceArg,
   partition: { type: 'positional', description: 'the partition', required: true },
   rest: { type: 'positional', description: 'more partitions', required: false },
-  ...dryRunArg,
+  ...operatorDryRunArg,
   ...jsonArg,
   ...consulArgs,
 } as const
