@@ -7,10 +7,11 @@
  */
 import { Permanent } from '../lib/base/errors.ts'
 import { keysOf } from '../lib/base/names.ts'
+import { byName } from '../lib/base/text.ts'
 import { changeSettings, type Settings } from '../lib/keys/settings.ts'
-import { readStatus } from '../lib/operate/status/status.ts'
+import { lookAtCluster } from '../lib/look/snapshot.ts'
 import { print, program } from '../lib/program/frame.ts'
-import { consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/program/operator.ts'
+import { consulArgs, jsonArg, operatorDryRunArg, serviceArg, withService } from '../lib/program/operator.ts'
 
 program({
   name: 'drain',
@@ -19,32 +20,30 @@ program({
     ...serviceArg,
     instance: { type: 'positional', description: 'the instance, <node>:<service id>', required: true },
     switch: { type: 'positional', description: 'on or off', required: false, default: 'on' },
-    'dry-run': { type: 'boolean', description: 'say what would change' },
+    ...operatorDryRunArg,
     ...jsonArg,
     ...consulArgs,
   },
   deadline: 30_000,
-  run: args =>
-    withConsul(args, async consul => {
-      const { service, instance } = args
-      if (args.switch !== 'on' && args.switch !== 'off') throw new Permanent(`cannot read the arguments: say on or off`)
-      await mustKnow(consul, service)
-      const { instances } = await readStatus(consul, service)
-      const before = instances.find(candidate => candidate.instance === instance)?.state
-      if (args.switch === 'on' && before === undefined) {
-        const there = instances.map(({ instance }) => instance).join(', ') || 'none'
+  async run(args) {
+    const { instance } = args
+    if (args.switch !== 'on' && args.switch !== 'off') throw new Permanent(`cannot read the arguments: say on or off`)
+    const [on, dryRun] = [args.switch === 'on', args['dry-run'] ?? false]
+    await withService(args, async (consul, service) => {
+      const { members, registered, settings } = await lookAtCluster(consul, service)
+      const instances = new Set([...members, ...registered].map(one => one.instance))
+      if (on && !instances.has(instance)) {
+        const there = [...instances].sort(byName).join(', ') || 'none'
         throw new Permanent(`cannot drain ${instance}: ${service} has no such instance; there are: ${there}`)
       }
-      const change = args.switch === 'on' ? drained(instance) : undrained(instance)
-      const changed = args['dry-run']
-        ? (before === 'drained') !== (args.switch === 'on')
+      const change = on ? drained(instance) : undrained(instance)
+      const changed = dryRun
+        ? settings.drained.includes(instance) !== on
         : (await changeSettings(consul, keysOf(service), change)).changed
-      if (args.json) print(JSON.stringify({ service, instance, drained: args.switch === 'on', changed }))
-      else
-        print(
-          `${instance} ${args['dry-run'] ? 'would be' : 'is'} ${args.switch === 'on' ? '' : 'not '}drained${changed ? '' : ', as before'}`,
-        )
-    }),
+      if (args.json) return print(JSON.stringify({ service, instance, drained: on, changed }))
+      print(`${instance} ${dryRun ? 'would be' : 'is'} ${on ? '' : 'not '}drained${changed ? '' : ', as before'}`)
+    })
+  },
 })
 
 function drained(instance: string) {

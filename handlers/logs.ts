@@ -5,8 +5,10 @@
  * Never changes:  anything
  * Exits:          0; 100 nothing of it is on this machine: the line says where it runs
  */
+
 import { setTimeout as delay } from 'node:timers/promises'
 import { Permanent } from '../lib/base/errors.ts'
+import { shellWord } from '../lib/base/printable.ts'
 import type { Consul } from '../lib/consul/http.ts'
 import { outputHere } from '../lib/operate/output/here.ts'
 import { printed, printedSince } from '../lib/operate/output/printed.ts'
@@ -58,7 +60,7 @@ function whereNow(args: ConsulArgs, service: string, partition: string): Promise
   const asked = withConsul(args, consul => whereIs(consul, service, partition))
   return asked.then(
     where => `${where}; what follows is from before`,
-    () => `see watchbill owner ${service} ${partition}`,
+    () => `see watchbill owner ${shellWord(service)} ${shellWord(partition)}`,
   )
 }
 

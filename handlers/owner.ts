@@ -6,9 +6,10 @@
  * Exits:          0 and the instance; 1 when nobody has it
  */
 import { Permanent } from '../lib/base/errors.ts'
+import { shellWord } from '../lib/base/printable.ts'
 import { readStatus } from '../lib/operate/status/status.ts'
 import { exit, print, program } from '../lib/program/frame.ts'
-import { consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/program/operator.ts'
+import { consulArgs, jsonArg, serviceArg, withService } from '../lib/program/operator.ts'
 
 program({
   name: 'owner',
@@ -22,13 +23,12 @@ program({
   exits: '0 and the instance; 1 nobody has it',
   deadline: 30_000,
   run: args =>
-    withConsul(args, async consul => {
-      await mustKnow(consul, args.service)
-      const { partitions } = await readStatus(consul, args.service)
+    withService(args, async (consul, service) => {
+      const { partitions } = await readStatus(consul, service)
       const found = partitions.find(({ partition }) => partition === args.partition)
       if (!found)
         throw new Permanent(
-          `cannot find the partition ${args.partition}: ${args.service} has no such; see watchbill partitions`,
+          `cannot find the partition ${args.partition}: ${service} has no such; see watchbill partitions ${shellWord(service)}`,
         )
       if (args.json) print(JSON.stringify(found))
       else print(found.instance ?? `nobody: ${found.state}${found.why ? `: ${found.why}` : ''}`)

@@ -8,23 +8,14 @@
 import { readFileSync } from 'node:fs'
 import { Permanent, reason } from '../lib/base/errors.ts'
 import { encode, keysOf } from '../lib/base/names.ts'
-import { byName, listed } from '../lib/base/text.ts'
-import { mustBeAcceptable } from '../lib/keys/new-ids.ts'
 import { readPartitions } from '../lib/keys/partition-set.ts'
-import {
-  byHand,
-  changeByHand,
-  changes,
-  concernedBy,
-  documentFrom,
-  type HandChange,
-} from '../lib/operate/partitions/by-hand.ts'
+import { actByHand, documentFrom, type HandAction, handActions, handWords } from '../lib/operate/partitions/by-hand.ts'
 import { list } from '../lib/operate/partitions/list.ts'
 import { exit, print, program } from '../lib/program/frame.ts'
 import { consulArgs, jsonArg, mustKnow, serviceArg, waitLimit, withConsul } from '../lib/program/operator.ts'
 import { readAll } from '../lib/program/stdin.ts'
 
-const actions: readonly string[] = ['list', ...changes, 'rename', 'sync', 'apply']
+const actions: readonly string[] = ['list', ...handActions, 'rename', 'sync', 'apply']
 
 program({
   name: 'partitions',
@@ -54,39 +45,27 @@ program({
       const ids = args._.slice(2)
       checkWords(action, ids, file, args.force ?? false)
       await mustKnow(consul, service)
+      const tell = (said: string) => say(args.json ? JSON.stringify({ service, said }) : said)
       if (action === 'sync') {
         const { askForSync } = await import('../lib/sources/ask.ts')
-        const said = dryRun
-          ? 'would fetch'
-          : await askForSync(consul, service, { force: args.force ?? false }, waitLimit(args.wait))
-        return say(args.json ? JSON.stringify({ service, said }) : said)
+        if (dryRun) return tell('would fetch')
+        return tell(await askForSync(consul, service, { force: args.force ?? false }, waitLimit(args.wait)))
       }
       if (action === 'rename') {
         const { renamed } = await import('../lib/operate/partitions/rename.ts')
-        const done = await renamed(consul, service, ids, { limit: waitLimit(args.wait), dryRun })
-        return say(args.json ? JSON.stringify({ service, said: done }) : done)
+        return tell(await renamed(consul, service, ids, { limit: waitLimit(args.wait), dryRun }))
       }
       if (action === 'apply') {
         const { apply } = await import('../lib/operate/partitions/apply.ts')
-        const done = await apply(consul, service, ids, { limit: waitLimit(args.wait), dryRun })
-        return say(args.json ? JSON.stringify({ service, said: done }) : done)
+        return tell(await apply(consul, service, ids, { limit: waitLimit(args.wait), dryRun }))
       }
-      const keys = keysOf(service)
-      if (action === 'list') return say(list(await readPartitions(consul, keys), args.json ?? false))
+      if (action === 'list') return say(list(await readPartitions(consul, keysOf(service)), args.json ?? false))
       const document = file === undefined ? undefined : documentFrom(read(file), file)
-      const change = action as HandChange
-      const before = (await concernedBy(consul, keys, change, ids)).sort(byName)
-      const plan = byHand(change, before, ids, document)
-      mustBeAcceptable(keys, plan.added)
-      const done = dryRun ? plan : await changeByHand(consul, keys, plan, document)
-      const unknown = action === 'remove' ? ids.filter(id => !before.includes(id)) : []
-      const code = unknown.length > 0 ? exit.no : exit.done
-      if (args.json) return say(JSON.stringify(unknown.length > 0 ? { ...done, unknown } : done), code)
-      const words = [`${dryRun ? 'would add' : 'added'}: ${said(done.added)}`, `removed: ${said(done.removed)}`]
-      if (file !== undefined) words.push(`changed: ${said(done.changed)}`)
-      if (unknown.length > 0)
-        words.push(`${service} has no partition ${said(unknown)}; see watchbill partitions ${service}`)
-      return say(words.join('; '), code)
+      const done = await actByHand(consul, service, { action: action as HandAction, ids, document, dryRun })
+      const code = done.unknown.length > 0 ? exit.no : exit.done
+      if (!args.json) return say(handWords(service, done, { dryRun, documents: file !== undefined }), code)
+      const { unknown, ...change } = done
+      return say(JSON.stringify(unknown.length > 0 ? done : change), code)
     }),
 })
 
@@ -114,8 +93,4 @@ function read(file: string): string {
   } catch (error) {
     throw new Permanent(`cannot read the document ${file}: ${reason(error)}; name a file, or - for stdin`)
   }
-}
-
-function said(ids: readonly string[]): string {
-  return listed(ids) || 'none'
 }

@@ -8,7 +8,7 @@
 
 import { purge, purgeable } from '../lib/operate/purge.ts'
 import { print, program, remark } from '../lib/program/frame.ts'
-import { confirm, consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/program/operator.ts'
+import { confirm, consulArgs, jsonArg, operatorDryRunArg, serviceArg, withService } from '../lib/program/operator.ts'
 
 program({
   name: 'purge',
@@ -16,16 +16,14 @@ program({
   args: {
     ...serviceArg,
     yes: { type: 'boolean', description: 'do not ask' },
-    'dry-run': { type: 'boolean', description: 'say what would be done' },
+    ...operatorDryRunArg,
     ...jsonArg,
     ...consulArgs,
   },
   deadline: 600_000,
   run: args =>
-    withConsul(args, async consul => {
-      const { service } = args
+    withService(args, async (consul, service) => {
       const dryRun = args['dry-run'] ?? false
-      await mustKnow(consul, service)
       const there = await purgeable(consul, service)
       const question = `Delete all ${there} keys of ${service}, with its partitions and their documents?`
       if (!dryRun && !args.yes) await confirm('purge', question)

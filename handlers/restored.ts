@@ -9,7 +9,7 @@
 import { listed } from '../lib/base/text.ts'
 import { restored, restoring } from '../lib/operate/restored.ts'
 import { print, program } from '../lib/program/frame.ts'
-import { consulArgs, jsonArg, mustKnow, serviceArg, withConsul } from '../lib/program/operator.ts'
+import { consulArgs, jsonArg, operatorDryRunArg, serviceArg, withService } from '../lib/program/operator.ts'
 import { stateRoot } from '../lib/state/paths.ts'
 
 program({
@@ -18,16 +18,14 @@ program({
   args: {
     ...serviceArg,
     state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
-    'dry-run': { type: 'boolean', description: 'say what would change' },
+    ...operatorDryRunArg,
     ...jsonArg,
     ...consulArgs,
   },
   deadline: 30_000,
   run: args =>
-    withConsul(args, async consul => {
-      const { service } = args
+    withService(args, async (consul, service) => {
       const dryRun = args['dry-run'] ?? false
-      await mustKnow(consul, service)
       const { epoch, undrained } = await (dryRun ? restoring : restored)(consul, service, args.state || stateRoot())
       if (args.json) print(JSON.stringify({ service, dryRun, epoch, undrained }))
       else

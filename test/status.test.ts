@@ -3,7 +3,8 @@ import { describe, it } from 'node:test'
 import type { Report } from '../lib/act/report.ts'
 import { knownServices } from '../lib/keys/services.ts'
 import type { Cluster } from '../lib/look/cluster.ts'
-import { type PartitionStatus, readStatus, statusOf } from '../lib/operate/status/status.ts'
+import type { PartitionStatus } from '../lib/operate/status/partitions.ts'
+import { readStatus, statusOf } from '../lib/operate/status/status.ts'
 import { clusterOf, heldBy, locks, me, memberOne, other, registeredOne, third } from './fixtures/cluster.ts'
 import { fakeConsul } from './fixtures/consul.ts'
 
@@ -243,6 +244,13 @@ describe('a partition', () => {
       assert.deepEqual(partition(over, reports), { partition: '0', instance, state, why, since, dns: null })
     })
   }
+})
+
+it('a command that status names can be typed as it is, whatever the id holds', () => {
+  const id = 'x; rm -r ~'
+  const over = { partitions: new Set([id]), locks: new Map([[id, locks.clean()]]) }
+  const { partitions } = statusOf(clusterOf({ ...alone, ...over, settings: { ...handHeld, held: [id] } }), new Map())
+  assert.equal(partitions[0]?.why, "stopped by hand; watchbill unhold svc 'x; rm -r ~' brings it back")
 })
 
 describe('an instance', () => {

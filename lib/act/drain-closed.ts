@@ -4,6 +4,7 @@
  */
 
 import { keysOf } from '../base/names.ts'
+import { shellWord } from '../base/printable.ts'
 import type { Consul } from '../consul/http.ts'
 import { changeSettings, defaults, settingsFrom } from '../keys/settings.ts'
 import { readFact, writeFact } from '../state/facts.ts'
@@ -32,5 +33,7 @@ export async function drainClosed(run: {
     ...settings,
     drained: [...new Set([...settings.drained, instance])],
   }))
-  run.log(`the worker takes nothing any more (${why}): drained until watchbill drain ${service} ${instance} off`)
+  run.log(
+    `the worker takes nothing any more (${why}): drained until watchbill drain ${shellWord(service)} ${shellWord(instance)} off`,
+  )
 }

@@ -3,8 +3,10 @@
  * runs on all others. What it would change stands in proposal/<instance> until somebody applies it from any agent, or the
  * definition is another one.
  */
+
 import { createHash } from 'node:crypto'
 import type { Keys } from '../base/names.ts'
+import { shellWord } from '../base/printable.ts'
 import { byName, listed } from '../base/text.ts'
 import { base64, transact } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
@@ -66,8 +68,8 @@ export function changeWords({
 /** What `status` says of each, and what to do. @param several there are others: it is to be named */
 export function pendingWords(service: string, { instances, ...pending }: Pending, several: boolean): string {
   const whose = `the definition of ${listed(instances)} ${changeWords(pending)}`
-  const name = several ? ` ${instances[0]}` : ''
-  return `${whose}, and nothing is changed: correct the definition, or watchbill partitions ${service} apply${name}`
+  const name = several ? ` ${shellWord(instances[0] ?? '')}` : ''
+  return `${whose}, and nothing is changed: correct the definition, or watchbill partitions ${shellWord(service)} apply${name}`
 }
 
 /** What the definition of this instance may do to the set. */
@@ -125,7 +127,7 @@ export async function foreseen(
 }
 
 function untilApplied(service: string): string {
-  return `nothing is changed until watchbill partitions ${service} apply`
+  return `nothing is changed until watchbill partitions ${shellWord(service)} apply`
 }
 
 function shownOf({ removed, added }: SetChange) {

@@ -181,8 +181,8 @@ export const builtIns = ['restart', 'release', 'drain'] as const
 export type BuiltIn = (typeof builtIns)[number]
 export type Reaction = BuiltIn | readonly string[]
 
-/** What can happen to an instance and its partitions; see the README for when. */
-export const hookEvents = [
+/** What can happen to a partition, beside what its checks say; see the README for when. */
+export const partitionEvents = [
   'acquired',
   'started',
   'exited',
@@ -190,13 +190,18 @@ export const hookEvents = [
   'releasing',
   'released',
   'stopFailed',
+  'changed',
+] as const
+
+/** What hooks can be told of: that, and what can happen to an instance. */
+export const hookEvents = [
+  ...partitionEvents,
   'joined',
   'left',
   'lost',
   'rebalanced',
   'isolated',
   'rejoined',
-  'changed',
   'sourceFailed',
 ] as const
 export type HookEvent = (typeof hookEvents)[number]

@@ -1,6 +1,13 @@
 /** What happened, as it is kept until the hooks that wait for it have run. */
 import { randomId } from '../base/clock.ts'
-import type { BuiltIn, CheckDefinition, Definition, HookEvent, Reaction } from '../definition/definition.ts'
+import {
+  type BuiltIn,
+  type CheckDefinition,
+  type Definition,
+  type HookEvent,
+  partitionEvents,
+  type Reaction,
+} from '../definition/definition.ts'
 
 /** When a check's reactions are due. */
 export const checkEvents = ['onFailure', 'onWarning', 'onPass'] as const
@@ -46,21 +53,9 @@ export function reactionsTo(
   return definition.checks.find(({ id }) => id === check)?.[event as CheckEvent] ?? []
 }
 
-/** The events of one partition, beside its checks': they are told in the order in which they happened. */
-const ofPartitions: readonly HookEvent[] = [
-  'acquired',
-  'started',
-  'exited',
-  'failed',
-  'releasing',
-  'released',
-  'stopFailed',
-  'changed',
-]
-
 /** Whether hooks want to know of what happens to single partitions. */
 export function tellsOfPartitions({ hooks }: Pick<Definition, 'hooks'>): boolean {
-  return ofPartitions.some(event => hooks[event])
+  return partitionEvents.some(event => hooks[event])
 }
 
 export function isBuiltIn(reaction: Reaction): reaction is BuiltIn {

@@ -1,7 +1,9 @@
 /** Taking a service out of Consul whose last instance is gone: its set, its settings, its locks. */
+
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock, seconds } from '../base/clock.ts'
 import { Permanent, Temporary } from '../base/errors.ts'
+import { shellWord } from '../base/printable.ts'
 import { listed } from '../base/text.ts'
 import { transactInBatches } from '../consul/batch.ts'
 import type { Consul } from '../consul/http.ts'
@@ -49,7 +51,7 @@ export async function purge(consul: Consul, service: string, onWait: (line: stri
   const left = (await trees(consul, [keys.root])).length
   if (left > 0 || refused.length > 0)
     throw new Temporary(
-      `cannot purge ${service}: ${left} keys were written meanwhile; see watchbill status ${service}, then try again`,
+      `cannot purge ${service}: ${left} keys were written meanwhile; see watchbill status ${shellWord(service)}, then try again`,
     )
   return done.length
 }
@@ -88,12 +90,15 @@ export function mustBeGone({ service, registered, members, locks }: Cluster): vo
   const living = [...registered.filter(({ nodeAlive }) => nodeAlive), ...members].map(({ instance }) => instance)
   const names = (all: readonly string[]) => listed([...new Set(all)].sort())
   if (living.length > 0) {
-    const todo = `run watchbill leave ${service} on its machine, then watchbill configure --remove and consul reload`
+    const todo = `run watchbill leave ${shellWord(service)} on its machine, then watchbill configure --remove and consul reload`
     throw refuse(`${names(living)} is there`, todo)
   }
   const dead = registered.map(({ instance }) => instance)
   if (dead.length > 0)
-    throw refuse(`${names(dead)} is registered, and its node is dead`, `run watchbill evict ${service} ${dead[0]}`)
+    throw refuse(
+      `${names(dead)} is registered, and its node is dead`,
+      `run watchbill evict ${shellWord(service)} ${shellWord(dead[0] ?? '')}`,
+    )
   const held = [...locks].flatMap(([id, { session }]) => (session === null ? [] : [id]))
   if (held.length > 0) throw refuse(`${listed(held)} is held by a session`, 'it ends with its session; then try again')
 }

@@ -1,7 +1,9 @@
 /** Asking for a restart from any agent: a key that its holder answers, and is woken by. It says what, never how. */
+
 import { setTimeout as delay } from 'node:timers/promises'
 import { Permanent, Temporary } from '../base/errors.ts'
 import type { Keys } from '../base/names.ts'
+import { shellWord } from '../base/printable.ts'
 import { listed } from '../base/text.ts'
 import { transactInBatches } from '../consul/batch.ts'
 import type { Consul } from '../consul/http.ts'
@@ -18,7 +20,8 @@ export function holdersFor({ service, members, locks, partitions }: Cluster, nam
   mustBePartitions('restart', service, partitions, named)
   const holders = Map.groupBy(named, id => members.find(({ session }) => session === locks.get(id)?.session)?.instance)
   const idle = holders.get(undefined)
-  if (idle) throw new Permanent(`cannot restart ${idle.join(', ')}: nobody runs it; see watchbill status ${service}`)
+  if (idle)
+    throw new Permanent(`cannot restart ${idle.join(', ')}: nobody runs it; see watchbill status ${shellWord(service)}`)
   return holders as Map<string, string[]>
 }
 

@@ -2,6 +2,7 @@
 
 import { Permanent, Temporary } from '../base/errors.ts'
 import type { Keys } from '../base/names.ts'
+import { shellWord } from '../base/printable.ts'
 import { listed } from '../base/text.ts'
 import type { Consul } from '../consul/http.ts'
 import { changeSettings, defaults, epochOf, highestEpoch, type Settings, settingsFrom } from '../keys/settings.ts'
@@ -48,7 +49,7 @@ export async function restored(consul: Consul, service: string, state: string): 
 export function mustBeStopped({ service, locks }: Pick<Cluster, 'service' | 'locks'>): void {
   const held = [...locks].flatMap(([id, { session }]) => (session === null ? [] : [id]))
   if (held.length === 0) return
-  const todo = `drain every instance (watchbill drain ${service} INSTANCE), wait until watchbill status shows that nothing runs`
+  const todo = `drain every instance (watchbill drain ${shellWord(service)} INSTANCE), wait until watchbill status shows that nothing runs`
   throw new Permanent(`cannot say that ${service} was restored: ${listed(held)} runs, or may run; ${todo}`)
 }
 

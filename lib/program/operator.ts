@@ -2,7 +2,7 @@
 import { duration } from '../base/clock.ts'
 import { Permanent } from '../base/errors.ts'
 import { keysOf } from '../base/names.ts'
-import { printable } from '../base/printable.ts'
+import { printable, shellWord } from '../base/printable.ts'
 import { Consul } from '../consul/http.ts'
 import { foldersBelow } from '../consul/kv.ts'
 import { knownServices } from '../keys/services.ts'
@@ -12,6 +12,8 @@ import { takeToken } from './instance-args.ts'
 export const serviceArg = {
   service: { type: 'positional', description: 'the Consul service name', required: true },
 } as const
+
+export const operatorDryRunArg = { 'dry-run': { type: 'boolean', description: 'say what would be done' } } as const
 
 export const jsonArg = { json: { type: 'boolean', description: 'print JSON' } } as const
 
@@ -44,6 +46,17 @@ export async function withConsul<T>(
   } finally {
     consul.close()
   }
+}
+
+/** Runs `work` with a connection. @throws Permanent as mustKnow does */
+export function withService<T>(
+  args: Parameters<typeof withConsul>[0] & { readonly service: string },
+  work: (consul: Consul, service: string) => Promise<T>,
+): Promise<T> {
+  return withConsul(args, async consul => {
+    await mustKnow(consul, args.service)
+    return work(consul, args.service)
+  })
 }
 
 /** What the error comes from, as far as Consul tells. The error itself where nothing more can be loaded or asked. */
@@ -79,7 +92,7 @@ export const partitionArgs = {
   ...serviceArg,
   partition: { type: 'positional', description: 'the partition', required: true },
   rest: { type: 'positional', description: 'more partitions', required: false },
-  'dry-run': { type: 'boolean', description: 'say what would be done' },
+  ...operatorDryRunArg,
   ...jsonArg,
   ...consulArgs,
 } as const
@@ -98,10 +111,7 @@ export function withPartitions<T>(
   args: PartitionArgs,
   work: (consul: Consul, partitions: readonly string[]) => Promise<T>,
 ): Promise<T> {
-  return withConsul(args, async consul => {
-    await mustKnow(consul, args.service)
-    return work(consul, [...new Set(args._.slice(1))])
-  })
+  return withService(args, consul => work(consul, [...new Set(args._.slice(1))]))
 }
 
 /** @throws Permanent that names those which are none */
@@ -113,5 +123,7 @@ export function mustBePartitions(
 ): void {
   const none = named.filter(id => !known.has(id))
   if (none.length === 0) return
-  throw new Permanent(`cannot ${act} ${none.join(', ')}: ${service} has no such partition; see watchbill partitions`)
+  throw new Permanent(
+    `cannot ${act} ${none.join(', ')}: ${service} has no such partition; see watchbill partitions ${shellWord(service)}`,
+  )
 }

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { bootClock, seconds } from '../base/clock.ts'
 import { Temporary } from '../base/errors.ts'
 import { keysOf } from '../base/names.ts'
+import { shellWord } from '../base/printable.ts'
 import { entriesAt, indexBelow } from '../consul/kv.ts'
 import type { Source } from '../definition/definition.ts'
 import { inheritedEnvironment } from '../definition/environment.ts'
@@ -175,7 +176,7 @@ async function take({ run, source, session, standing }: Fetcher, answer: Answer,
   const why = request?.applied ? refusal(answer, own, 1) : refusal(answer, own, source.maxDrop, new Set(defined))
   if (why !== null && !request?.force) {
     const how = isDefinitionsLoss(why) ? 'apply' : 'sync --force'
-    const next = `mend it, or take it all the same: partitions ${run.service} ${how}`
+    const next = `mend it, or take it all the same: watchbill partitions ${shellWord(run.service)} ${how}`
     throw new Unbelievable(unfetched(source.from, `the answer is refused: ${why}`, next), true)
   }
   return putInForce(run, keys, session, changeOf(present, own, answer.items), standing.defined)
@@ -210,7 +211,7 @@ async function failed(fetcher: Fetcher, state: FetchState, { message, refused }:
 async function gaveUp(fetcher: Fetcher, state: FetchState, message: string): Promise<Round> {
   const { run, session, standing } = fetcher
   const { service, instance, consul } = run
-  const off = `watchbill drain ${service} ${instance} off`
+  const off = `watchbill drain ${shellWord(service)} ${shellWord(instance)} off`
   const said = `${message}; ${instance} gave up and is drained: ${off} lets it try again`
   await report(fetcher, { ...standing.duty, problem: said, since: new Date().toISOString() }, false, said)
   await changeSettings(consul, keysOf(service), settings => ({

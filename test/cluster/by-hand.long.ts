@@ -96,7 +96,7 @@ describe('by hand', () => {
         const refused = watchbill(name, 'work', '1', 'none', 'nor this')
         await assert.rejects(refused, {
           exitCode: 100,
-          stderr: `${name}: permanent: cannot ${name} none, nor this: work has no such partition; see watchbill partitions`,
+          stderr: `${name}: permanent: cannot ${name} none, nor this: work has no such partition; see watchbill partitions work`,
         })
       }
       assert.equal((await one('work', '1'))?.state, 'running')

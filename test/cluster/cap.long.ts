@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { PartitionStatus } from '../../lib/operate/status/status.ts'
+import type { PartitionStatus } from '../../lib/operate/status/partitions.ts'
 import type { Agent } from '../lab/cluster.ts'
 import { clusterFor } from '../lab/in-tests.ts'
 import { install, program } from '../lab/install.ts'

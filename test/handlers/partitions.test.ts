@@ -22,5 +22,9 @@ it('says which partition that was to be removed is none, and exits 1; the others
     1,
   ])
   assert.deepEqual(await run('remove', '99', '--json'), ['{"added":[],"changed":[],"removed":[],"unknown":["99"]}', 1])
+  assert.deepEqual(await run('remove', '8', '8', '99', '99', '--dry-run'), [
+    'would add: none; would remove: 8; work has no partition 99; see watchbill partitions work',
+    1,
+  ])
   assert.deepEqual(await run('remove', '8'), ['added: none; removed: 8', 0])
 })

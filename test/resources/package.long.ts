@@ -13,6 +13,18 @@ import { Place } from '../worker/place.ts'
 const sample = `${root}/examples/one-process/worker.mjs`
 const project = folder()
 
+/** What tsc says of a file of the project with this text. */
+async function checked(file: string, source: string) {
+  writeFileSync(join(project, file), source)
+  const flags = ['--strict', '--noEmit', '--ignoreConfig', '--target', 'es2022', '--module', 'nodenext']
+  const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')]
+  const options = { cwd: project, reject: false } as const
+  const { exitCode, stdout } = await execa(`${root}/node_modules/.bin/tsc`, [...flags, ...types, file], options)
+  return { exitCode, stdout }
+}
+
+const right = { exitCode: 0, stdout: '' }
+
 describe('the package in an empty project', { concurrency: 1 }, () => {
   before(async () => {
     const packed = folder()
@@ -47,31 +59,11 @@ describe('the package in an empty project', { concurrency: 1 }, () => {
 
   it('has types, under which the same is right and a mistake is one', async () => {
     const text = readFileSync(sample, 'utf8')
-    const check = async (source: string) => {
-      writeFileSync(join(project, 'worker.ts'), source)
-      const flags = [
-        '--strict',
-        '--noEmit',
-        '--module',
-        'nodenext',
-        '--target',
-        'es2022',
-        '--types',
-        'node',
-        '--ignoreConfig',
-      ]
-      const typeRoots = ['--typeRoots', join(root, 'node_modules/@types')]
-      const { exitCode, stdout } = await execa(`${root}/node_modules/.bin/tsc`, [...flags, ...typeRoots, 'worker.ts'], {
-        cwd: project,
-        reject: false,
-      })
-      return { exitCode, stdout }
-    }
     const typed = text
       .replace('new Map()', 'new Map<string, NodeJS.Timeout>()')
       .replace('process.env.BEATS', 'process.env.BEATS as string')
-    assert.deepEqual(await check(typed), { exitCode: 0, stdout: '' })
-    const { exitCode, stdout } = await check(typed.replace('return false', "return 'no'"))
+    assert.deepEqual(await checked('worker.ts', typed), right)
+    const { exitCode, stdout } = await checked('worker.ts', typed.replace('return false', "return 'no'"))
     assert.notEqual(exitCode, 0)
     assert.match(stdout, /terminateFailed|not assignable/)
   })
@@ -87,28 +79,9 @@ describe('the package in an empty project', { concurrency: 1 }, () => {
     const typed = text
       .replace('order.document?', '(order.document as Order)')
       .replace('...order.document', '...(order.document as Order)')
-    writeFileSync(join(project, 'client.ts'), `${typed}interface Order { total: number }\n`)
-    const flags = [
-      '--strict',
-      '--noEmit',
-      '--module',
-      'nodenext',
-      '--target',
-      'es2022',
-      '--types',
-      'node',
-      '--ignoreConfig',
-    ]
-    const typeRoots = ['--typeRoots', join(root, 'node_modules/@types')]
-    const tsc = (file: string) =>
-      execa(`${root}/node_modules/.bin/tsc`, [...flags, ...typeRoots, file], { cwd: project, reject: false })
-    const right = await tsc('client.ts')
-    assert.deepEqual([right.exitCode, right.stdout], [0, ''])
-    writeFileSync(
-      join(project, 'wrong.ts'),
-      "import { allocate } from 'watchbill/client'\nallocate('s', { document: 1 })\n",
-    )
-    assert.match((await tsc('wrong.ts')).stdout, /not assignable|'id' is missing/)
+    assert.deepEqual(await checked('client.ts', `${typed}interface Order { total: number }\n`), right)
+    const wrong = "import { allocate } from 'watchbill/client'\nallocate('s', { document: 1 })\n"
+    assert.match((await checked('wrong.ts', wrong)).stdout, /not assignable|'id' is missing/)
     writeFileSync(join(project, 'client.mjs'), text)
     const env = { CONSUL_HTTP_ADDR: '127.0.0.1:9' }
     const { exitCode, stderr } = await execa(process.execPath, ['client.mjs'], { cwd: project, env, reject: false })

@@ -144,7 +144,8 @@ describe('a fetched set', () => {
     )
     await addPartitions(fake.consul, keys, [{ id: 'old' }, { id: 'kept' }], 'definition')
     set('[{"id": "both"}, "kept"]')
-    const refused = /is refused: it lacks 1 of the 2 partitions of the definition before it; .*: partitions svc apply$/
+    const refused =
+      /is refused: it lacks 1 of the 2 partitions of the definition before it; .*: watchbill partitions svc apply$/
     assert.match(await sync(a), refused)
     assert.match(String(duty(fake).problem), refused)
     assert.equal(Object.keys(partitions(fake)).length, 4)

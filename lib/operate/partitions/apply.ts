@@ -2,9 +2,11 @@
  * Lets a definition remove partitions: marks its proposal as applied, as it was read, and waits until the instance whose
  * definition it is has carried it out.
  */
+
 import { setTimeout as delay } from 'node:timers/promises'
 import { changeWords, type Pending, pendingIn, proposalValue } from '../../act/proposal.ts'
 import { Permanent, Temporary } from '../../base/errors.ts'
+import { shellWord } from '../../base/printable.ts'
 import { listed } from '../../base/text.ts'
 import type { Consul } from '../../consul/http.ts'
 import { entriesAt, transact, transactionLimit } from '../../consul/kv.ts'
@@ -62,7 +64,7 @@ export async function apply(
     }
     if (performance.now() > end)
       throw new Temporary(
-        `cannot wait longer: ${listed(pending.instances)} has not carried it out yet; it does once it works, see watchbill status ${service}`,
+        `cannot wait longer: ${listed(pending.instances)} has not carried it out yet; it does once it works, see watchbill status ${shellWord(service)}`,
       )
     await delay(pause)
   }
@@ -70,7 +72,7 @@ export async function apply(
 
 function changed(service: string): Temporary {
   return new Temporary(
-    `cannot apply it: the definition or the set is another one meanwhile; see watchbill status ${service}, and try again`,
+    `cannot apply it: the definition or the set is another one meanwhile; see watchbill status ${shellWord(service)}, and try again`,
   )
 }
 
@@ -81,7 +83,7 @@ function chosen(service: string, all: readonly Pending[], named: readonly string
   if (more.length > 0) throw new Permanent('cannot read the arguments: apply takes one instance')
   if (name === undefined) {
     if (all.length === 1) return all[0] as Pending
-    const next = `name an instance: watchbill partitions ${service} apply ${all[0]?.instances[0]}`
+    const next = `name an instance: watchbill partitions ${shellWord(service)} apply ${shellWord(all[0]?.instances[0] ?? '')}`
     throw new Permanent(`cannot apply a definition: there are different ones: ${some}; ${next}`)
   }
   const found = all.find(({ instances }) => instances.includes(name))

@@ -2,10 +2,13 @@
 
 import { Permanent } from '../../base/errors.ts'
 import { parseExact } from '../../base/exact-json.ts'
-import type { Keys } from '../../base/names.ts'
+import { type Keys, keysOf } from '../../base/names.ts'
+import { shellWord } from '../../base/printable.ts'
+import { byName, listed } from '../../base/text.ts'
 import type { Consul } from '../../consul/http.ts'
 import { mostDocument } from '../../definition/definition.ts'
 import { doubledField } from '../../definition/json.ts'
+import { mustBeAcceptable } from '../../keys/new-ids.ts'
 import {
   addPartitions,
   type Change,
@@ -16,8 +19,8 @@ import {
   removePartitions,
 } from '../../keys/partition-set.ts'
 
-export const changes = ['add', 'remove', 'set'] as const
-export type HandChange = (typeof changes)[number]
+export const handActions = ['add', 'remove', 'set'] as const
+export type HandAction = (typeof handActions)[number]
 
 export interface ByHand extends Change {
   /** They were there, and get another document. */
@@ -28,7 +31,7 @@ export interface ByHand extends Change {
 export async function concernedBy(
   consul: Consul,
   keys: Keys,
-  action: HandChange,
+  action: HandAction,
   ids: readonly string[],
 ): Promise<string[]> {
   if (action === 'set') return readIds(consul, keys)
@@ -40,7 +43,7 @@ export async function concernedBy(
  * @param before those that are there; @param document undefined for leaving documents as they are
  */
 export function byHand(
-  action: HandChange,
+  action: HandAction,
   before: readonly string[],
   ids: readonly string[],
   document: unknown,
@@ -55,6 +58,48 @@ export function byHand(
     changed: action === 'remove' || document === undefined ? [] : named.filter(id => there.has(id)),
     removed: action === 'add' ? [] : gone,
   }
+}
+
+export interface HandChange extends ByHand {
+  /** Those that were to be removed and are no partitions. */
+  readonly unknown: readonly string[]
+}
+
+export interface HandOrder {
+  readonly action: HandAction
+  readonly ids: readonly string[]
+  /** Undefined for leaving documents as they are. */
+  readonly document: unknown
+  readonly dryRun: boolean
+}
+
+/** @returns what was changed, or would be; @throws Permanent for ids that newer agents refuse */
+export async function actByHand(
+  consul: Consul,
+  service: string,
+  { action, ids, document, dryRun }: HandOrder,
+): Promise<HandChange> {
+  const keys = keysOf(service)
+  const before = (await concernedBy(consul, keys, action, ids)).sort(byName)
+  const plan = byHand(action, before, ids, document)
+  mustBeAcceptable(keys, plan.added)
+  const done = dryRun ? plan : await changeByHand(consul, keys, plan, document)
+  return { ...done, unknown: action === 'remove' ? [...new Set(ids)].filter(id => !before.includes(id)) : [] }
+}
+
+/** Pure: one line. @param documents whether one was given, so that it tells of those that were changed */
+export function handWords(
+  service: string,
+  { added, removed, changed, unknown }: HandChange,
+  { dryRun, documents }: { readonly dryRun: boolean; readonly documents: boolean },
+): string {
+  const said = (ids: readonly string[]) => listed(ids) || 'none'
+  const [add, remove, change] = dryRun ? ['would add', 'would remove', 'would change'] : ['added', 'removed', 'changed']
+  const words = [`${add}: ${said(added)}`, `${remove}: ${said(removed)}`]
+  if (documents) words.push(`${change}: ${said(changed)}`)
+  if (unknown.length > 0)
+    words.push(`${service} has no partition ${said(unknown)}; see watchbill partitions ${shellWord(service)}`)
+  return words.join('; ')
 }
 
 /** @returns what was changed: others may have been quicker */

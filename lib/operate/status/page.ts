@@ -2,7 +2,8 @@
 
 import { table } from '../../base/table.ts'
 import { listed } from '../../base/text.ts'
-import { isGood, type PartitionStatus, type Status } from './status.ts'
+import { isGood, type PartitionStatus } from './partitions.ts'
+import type { Status } from './status.ts'
 
 /** How many reasons of partitions stand on the one line. */
 const mostReasons = 3
