@@ -1,6 +1,6 @@
 /** The command and its shepherd, from the start until nothing of them is left. */
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs'
+import { openSync, unlinkSync, writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { bootClock, keepClock } from '../base/clock.ts'
 import { reason, Temporary } from '../base/errors.ts'
@@ -11,6 +11,7 @@ import { livingOf } from '../process/containment/containment.ts'
 import type { Mark } from './mark.ts'
 import type { Order } from './order.ts'
 import { becoming } from './program.ts'
+import { withSpare } from './spare.ts'
 
 export interface Ended {
   readonly code: number | null
@@ -278,34 +279,6 @@ export class Run {
   #living(): readonly Process[] {
     const traits = { key: '', mark: this.#mark.number, group: null, recorded: this.#process }
     return livingOf([traits], this.#since).get('') ?? []
-  }
-}
-
-/** The descriptor of our stdin, which nothing reads: the command has its own. null when it could not be had again. */
-let spare: number | null = 0
-
-/** Calls `look`. Where no descriptor is left it is called once more, with stdin's to look with. */
-function withSpare<T>(look: () => T): T {
-  try {
-    return look()
-  } catch (error) {
-    if (spare === null || (error as NodeJS.ErrnoException).code !== 'EMFILE') throw error
-  }
-  closeSync(spare)
-  spare = null
-  try {
-    return look()
-  } finally {
-    spare = again()
-  }
-}
-
-/** Nobody else may have it meanwhile, such as a connection: it is needed for the next look. */
-function again(): number | null {
-  try {
-    return openSync('/dev/null', 'r')
-  } catch {
-    return null
   }
 }
 
