@@ -14,7 +14,8 @@ import { thisInstance } from '../lib/program/instance-args.ts'
 import { contextOf } from '../lib/program/once.ts'
 import { consulArgs, jsonArg, serviceArg } from '../lib/program/operator.ts'
 import { acceptedDefinition } from '../lib/state/definition.ts'
-import { identityOf, instanceFiles, localInstances, stateRoot } from '../lib/state/paths.ts'
+import { identityOf, localInstances } from '../lib/state/identity.ts'
+import { instanceFiles, stateRoot } from '../lib/state/paths.ts'
 
 const limit = 600_000
 

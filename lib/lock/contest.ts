@@ -14,8 +14,8 @@ import { cleanValue, heldValue } from '../keys/lock.ts'
 import { fencingToken } from '../keys/settings.ts'
 import { longest } from '../keys/terms.ts'
 import { type FreeLock, refreshFree } from '../look/free.ts'
+import { type Contender, type Held, lockSessionName, sessionTtlFor } from './contender.ts'
 import type { Order } from './order.ts'
-import type { Signals } from './signals.ts'
 import {
   coverTerms,
   decide,
@@ -31,57 +31,23 @@ import {
 import { Waiting } from './waiting.ts'
 import { holders, nameRefusal, shown } from './words.ts'
 
-/** A lock that is held. */
-export interface Held {
-  session: string
-  readonly slot: number
-  readonly acquisition: string
-  /** The fencing token. */
-  readonly token: string
-  /** Boot clock, ms: from before a request that proved it held. */
-  readonly proved: number
-}
-
-export interface Contender {
-  readonly consul: Consul
-  readonly keys: LockKeys
-  readonly order: Order
-  /** Who it is, for people: what others read in the lock's value. */
-  readonly instance: string
-  /** Random, and known before the transaction. */
-  readonly acquisition: string
-  /** The first one ends the contest. */
-  readonly signals: Signals
-  /** One line for who wants to know. */
-  readonly say: (line: string) => void
-  /** One line that is always told. */
-  readonly warn: (line: string) => void
-  /** Called before the lock is tried, and again right before: its lease counts from then, boot-clock ms. */
-  readonly onTry: (begun: number) => void
-}
-
 /**
  * The longest blocking query, and the time limit of one, ms. Consul adds up to a sixteenth, and 1.22.4 cuts what takes
  * longer than 30 s (read from its changelog).
  */
 const longestQuery = 20_000
+
 const queryLimit = 30_000
+
 /** Those who wait come back spread over so many ms, and most of them find the lock taken without having tried it. */
 const spread = 50
+
 const shortestPause = 100
+
 const longestPause = 5000
+
 /** How long a token that is refused may take to be replaced, ms: Consul's agents remember one for as long. */
 const rotation = 30_000
-
-/** How a lock's sessions are named. Nobody has one who neither holds the lock nor is about to try it. */
-export function lockSessionName(keys: LockKeys): string {
-  return `watchbill lock ${keys.root}`
-}
-
-/** TTL of a session: Consul ends it after up to twice that, and the lease is over by then. */
-export function sessionTtlFor(lease: number): string {
-  return `${Math.max(10, Math.ceil(lease / 2000))}s`
-}
 
 export class Contest {
   readonly #contender: Contender

@@ -13,7 +13,7 @@ import type { Operation } from '../consul/operation.ts'
 import { destroySession, newSession, renewSession } from '../consul/session.ts'
 import { cleanValue, heldValue, lockFrom } from '../keys/lock.ts'
 import { epochOf } from '../keys/settings.ts'
-import { type Held, lockSessionName, sessionTtlFor } from './contest.ts'
+import { type Held, lockSessionName, sessionTtlFor } from './contender.ts'
 import { type Order, renewEvery } from './order.ts'
 
 export interface Keeper {

@@ -1,14 +1,15 @@
 /** The command and its shepherd, from the start until nothing of them is left. */
 import type { ChildProcess } from 'node:child_process'
-import { openSync, unlinkSync, writeSync } from 'node:fs'
+import { writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { bootClock, keepClock } from '../base/clock.ts'
-import { reason, Temporary } from '../base/errors.ts'
+import { reason } from '../base/errors.ts'
 import { asCalled } from '../machine/caller.ts'
 import { type Process, processOf, signal } from '../machine/identity.ts'
 import { forksSoFar, type Since } from '../machine/marks.ts'
 import { livingOf } from '../process/containment/containment.ts'
 import type { Mark } from './mark.ts'
+import { unnamedFile } from './note.ts'
 import type { Order } from './order.ts'
 import { becoming } from './program.ts'
 import { withSpare } from './spare.ts'
@@ -29,13 +30,18 @@ const spawn = (...args: Parameters<typeof import('node:child_process').spawn>): 
   process.getBuiltinModule('node:child_process').spawn(...args)
 
 const script = `${import.meta.dirname}/lock-shepherd.sh`
+
 /** What a shepherd that is held up gets beyond the time in which all has to be over, ms: W leaves a second. */
 const slack = 300
+
 /** Between the end of a shepherd that somebody killed and the next one, ms. */
 const rest = 50
+
 /** The shepherd's exit status when there was something to stop. */
 const stoppedSome = 1
+
 const leaseOver = 'the lease is over'
+
 /** A lease that ended before anything was started, boot-clock ms: whoever reads it kills. */
 const timeIsOver = 1
 
@@ -280,22 +286,4 @@ export class Run {
     const traits = { key: '', mark: this.#mark.number, group: null, recorded: this.#process }
     return livingOf([traits], this.#since).get('') ?? []
   }
-}
-
-/** A file that only those know who were handed it: it leaves nothing behind, however we end. */
-function unnamedFile(): number {
-  const uuid = `${process.pid}-${Math.random().toString(36).slice(2)}`
-  for (const folder of [process.env.XDG_RUNTIME_DIR, '/dev/shm', '/run', '/tmp']) {
-    if (!folder) continue
-    const name = `${folder}/watchbill-lock-${uuid}`
-    try {
-      const file = openSync(name, 'wx+', 0o600)
-      unlinkSync(name)
-      writeSync(file, '\n', 0)
-      return file
-    } catch {
-      // read-only, full, or not ours to write
-    }
-  }
-  throw new Temporary('cannot keep a lease: no file can be made in /dev/shm, /run or /tmp; make room there')
 }

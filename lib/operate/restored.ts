@@ -9,7 +9,8 @@ import { changeSettings, defaults, epochOf, highestEpoch, type Settings, setting
 import type { Cluster } from '../look/cluster.ts'
 import { lookAtCluster } from '../look/snapshot.ts'
 import { readFact } from '../state/facts.ts'
-import { identityOf, instanceFiles, localInstances, localPartitions } from '../state/paths.ts'
+import { identityOf, localInstances } from '../state/identity.ts'
+import { instanceFiles, localPartitions } from '../state/paths.ts'
 
 export interface Restored {
   readonly service: string

@@ -1,8 +1,7 @@
 /** The state directory of one instance: where each fact stands, and whose it is. */
-import { existsSync, renameSync, rmSync } from 'node:fs'
-import { bootId } from '../base/clock.ts'
+import { existsSync } from 'node:fs'
 import { decode, encode } from '../base/names.ts'
-import { attempt, directoriesIn, makeDirectory, namesIn, readFact, removeFact, writeFact } from './facts.ts'
+import { directoriesIn } from './facts.ts'
 
 /** Where the files of one instance stand. Every path is absolute. */
 export interface InstanceFiles {
@@ -267,60 +266,4 @@ export function localPartitions(files: InstanceFiles): string[] {
   return directoriesIn(files.partitions)
     .map(decode)
     .filter(id => id !== null)
-}
-
-/**
- * The instances that have a state directory here. One that was put aside bears another name than its owner's.
- * @throws Temporary when that cannot be seen, such as for another user than the agent's
- */
-export function localInstances(root: string): string[] {
-  // To look for a file in a directory that may not be entered finds nothing, and is no error.
-  for (const name of directoriesIn(root)) if (decode(name) !== null) namesIn(`${root}/${name}`)
-  return namesIn(root).flatMap(name => {
-    const instance = decode(name)
-    return instance !== null && identityOf(instanceFiles(root, instance))?.instance === instance ? [instance] : []
-  })
-}
-
-export interface Identity {
-  readonly instance: string
-  readonly service: string
-  readonly boot: string
-}
-
-/** Whose state directory this is; null when it was never entered. */
-export function identityOf(files: InstanceFiles): Identity | null {
-  const text = readFact(files.identity)
-  const [instance, service, boot] = text?.split('\n') ?? []
-  return instance && service && boot ? { instance, service, boot } : null
-}
-
-/**
- * Makes the directory ready for this instance on this boot. One that came with another instance's name (a copied
- * machine), or with another service's (a renamed one: its shepherds find their lease gone and stop), is put aside; of one that another boot left, what only that boot knew is dropped: its session,
- * its processes, its leases.
- */
-export function enterState(files: InstanceFiles, instance: string, service: string): void {
-  const boot = bootId()
-  const found = identityOf(files)
-  if (found?.instance === instance && found.boot === boot && found.service === service) return
-  if (found && (found.instance !== instance || found.service !== service)) {
-    attempt(`put aside ${files.directory}`, () =>
-      renameSync(files.directory, `${files.directory}.of-another-${Date.now()}`),
-    )
-  }
-  makeDirectory(files.partitions)
-  if (found?.boot !== boot) forgetBoot(files)
-  writeFact(files.identity, `${instance}\n${service}\n${boot}`)
-}
-
-function forgetBoot(files: InstanceFiles): void {
-  attempt(`remove ${files.worker.directory}`, () => rmSync(files.worker.directory, { recursive: true, force: true }))
-  for (const fact of [files.session, files.lease, files.free, files.due, files.looked, files.left, files.sourceDue])
-    removeFact(fact)
-  for (const id of localPartitions(files)) {
-    const partition = files.partition(id)
-    const { lease, launched, shepherd, process, handed, asked } = partition
-    for (const fact of [lease, launched, shepherd, process, handed, asked]) removeFact(fact)
-  }
 }

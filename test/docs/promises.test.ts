@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { it } from 'node:test'
 import { duration } from '../../lib/base/clock.ts'
-import { sessionTtlFor } from '../../lib/lock/contest.ts'
+import { sessionTtlFor } from '../../lib/lock/contender.ts'
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
 

@@ -3,15 +3,10 @@ import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { bootId } from '../../lib/base/clock.ts'
+import { enterState } from '../../lib/state/boot.ts'
 import { makeDirectory, readFact, writeFact } from '../../lib/state/facts.ts'
-import {
-  enterState,
-  type InstanceFiles,
-  identityOf,
-  instanceFiles,
-  localInstances,
-  localPartitions,
-} from '../../lib/state/paths.ts'
+import { identityOf, localInstances } from '../../lib/state/identity.ts'
+import { type InstanceFiles, instanceFiles, localPartitions } from '../../lib/state/paths.ts'
 import { me, other } from '../fixtures/cluster.ts'
 import { directory, partitionIn, stateOf } from '../fixtures/state.ts'
 

@@ -1,7 +1,8 @@
 /** Where the output of a partition stands on this machine. */
 import { statSync } from 'node:fs'
 import { readFact } from '../../state/facts.ts'
-import { identityOf, instanceFiles, localInstances, runnerOf } from '../../state/paths.ts'
+import { identityOf, localInstances } from '../../state/identity.ts'
+import { instanceFiles, runnerOf } from '../../state/paths.ts'
 
 export interface OutputHere {
   readonly output: string

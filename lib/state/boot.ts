@@ -1,0 +1,37 @@
+/** The first step into a state directory: it is of this instance, and of this boot. */
+
+import { renameSync, rmSync } from 'node:fs'
+import { bootId } from '../base/clock.ts'
+import { attempt, makeDirectory, removeFact, writeFact } from './facts.ts'
+import { identityOf } from './identity.ts'
+import { type InstanceFiles, localPartitions } from './paths.ts'
+
+/**
+ * Makes the directory ready for this instance on this boot. One that came with another instance's name (a copied
+ * machine), or with another service's (a renamed one: its shepherds find their lease gone and stop), is put aside. Of one
+ * that another boot left, what only that boot knew is dropped: its session, its processes, its leases.
+ */
+export function enterState(files: InstanceFiles, instance: string, service: string): void {
+  const boot = bootId()
+  const found = identityOf(files)
+  if (found?.instance === instance && found.boot === boot && found.service === service) return
+  if (found && (found.instance !== instance || found.service !== service)) {
+    attempt(`put aside ${files.directory}`, () =>
+      renameSync(files.directory, `${files.directory}.of-another-${Date.now()}`),
+    )
+  }
+  makeDirectory(files.partitions)
+  if (found?.boot !== boot) forgetBoot(files)
+  writeFact(files.identity, `${instance}\n${service}\n${boot}`)
+}
+
+function forgetBoot(files: InstanceFiles): void {
+  attempt(`remove ${files.worker.directory}`, () => rmSync(files.worker.directory, { recursive: true, force: true }))
+  for (const fact of [files.session, files.lease, files.free, files.due, files.looked, files.left, files.sourceDue])
+    removeFact(fact)
+  for (const id of localPartitions(files)) {
+    const partition = files.partition(id)
+    const { lease, launched, shepherd, process, handed, asked } = partition
+    for (const fact of [lease, launched, shepherd, process, handed, asked]) removeFact(fact)
+  }
+}
