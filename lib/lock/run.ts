@@ -5,6 +5,7 @@ import { isatty } from 'node:tty'
 import { bootClock, keepClock } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
 import { asCalled } from '../machine/caller.ts'
+import { Handles } from '../machine/handles.ts'
 import { type Process, processOf, signal } from '../machine/identity.ts'
 import { forksSoFar, type Since } from '../machine/marks.ts'
 import { livingOf } from '../process/containment/containment.ts'
@@ -55,6 +56,8 @@ export class Run {
   readonly #grace: number
   readonly #note = unnamedFile()
   readonly #resolve: (ended: Ended) => void
+  /** What is left to signal where the system cannot look. */
+  readonly #handles = new Handles()
   #child: ChildProcess | null = null
   #process: Process | null = null
   #since: Since | null = null
@@ -89,6 +92,11 @@ export class Run {
 
   /** The lease runs until `end`, boot-clock ms. The first time this starts the shepherd. */
   extend(end: number): void {
+    this.#lease(end)
+    if (this.#child !== null) this.#left() // so that it is known later, when nobody can look
+  }
+
+  #lease(end: number): void {
     this.#end = end
     this.#write()
     if (this.#shepherd === null) this.#herd()
@@ -121,7 +129,7 @@ export class Run {
     }
     const { pid } = this.#child ?? {}
     if (pid !== undefined) this.#know(pid, forks)
-    this.extend(this.#end)
+    this.#lease(this.#end)
   }
 
   #know(pid: number, forks: number): void {
@@ -267,14 +275,16 @@ export class Run {
         for (const process of this.#living()) if (process.pid !== command?.pid) signal(process, name)
       })
     } catch {
-      // The system cannot look at anything, and so signals nobody else: it is tried again until it can.
+      this.#handles.signal(name) // the system cannot look at anything: it is tried again until it can
     }
   }
 
   /** What came from the command and lives; null when the system cannot look: `#blind` says why. @throws never */
   #left(): readonly Process[] | null {
     try {
-      return withSpare(() => this.#living())
+      const left = withSpare(() => this.#living())
+      this.#handles.keep(left)
+      return left
     } catch (error) {
       this.#blind = reason(error)
       return null

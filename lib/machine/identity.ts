@@ -36,12 +36,21 @@ export function goneOrHidden(error: unknown): null {
   return null
 }
 
+/** Of /proc/PID/stat, from the third on. The name before them stands in parentheses and may hold spaces and parentheses. */
+function fieldsOf(stat: string): string[] {
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ', 20)
+}
+
+/** @param stat what /proc/PID/stat says @returns when that process was started */
+export function startIn(stat: string): string | undefined {
+  return fieldsOf(stat)[19]
+}
+
 /** null when /proc does not show it: it is gone, or /proc is mounted with hidepid. @throws when nothing can be read */
 function statOf(pid: number): Stat | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8') // for which Node has a fast way
-    // The command's name stands in parentheses and may hold spaces and parentheses itself.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ', 20)
+    const fields = fieldsOf(text)
     const [state = '', parent, group, session] = fields
     const isKernel = (Number(fields[6]) & kernelThread) !== 0
     const numbers = { parent: Number(parent), group: Number(group), session: Number(session), isKernel }

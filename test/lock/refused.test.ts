@@ -1,7 +1,16 @@
 /** What the system refuses to `lock` while its command runs. The command has become another user: it does not die with `lock`. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, chownSync, copyFileSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { it } from 'node:test'
 import { userOf } from '../../lib/machine/identity.ts'
@@ -13,37 +22,54 @@ import { fromSources, Locker, under } from './locker.ts'
 
 const cluster = sharedCluster({ clients: 0 })
 const childrenOf = (pid: number) => pids().filter(child => parentOf(child) === pid)
+/** null when it was closed meanwhile. */
+const readlink = (file: string) => {
+  try {
+    return readlinkSync(file)
+  } catch {
+    return null
+  }
+}
 const isRoot = process.getuid?.() === 0
 
-it('lock that can open nothing any more stops its command when the lease is over', {
-  skip: !isRoot && 'needs root, to become another user',
-}, async t => {
-  const agent = cluster().agent('s1')
-  const program = join(cluster().root, 'sleep-as-nobody')
-  copyFileSync('/bin/sleep', program)
-  chownSync(program, 65_534, 65_534)
-  chmodSync(program, 0o4755)
-  const script = '(setsid "$1" 1000 &); exec "$1" 1000' // one of them is nobody's child
-  const line = ['no-files', '--', '/bin/sh', '-c', script, 'sh', program]
-  const locker = new Locker(agent, ['--lease', '6s', '--grace', '500ms', ...line])
-  t.after(() => locker.kill('SIGKILL'))
-  const isSleep = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith(program)
-  const commands = await until('the command to run', () => {
-    const all = under(agent, 'no-files').filter(isSleep)
-    return all.length === 2 && all
+const canOpenNothing: Record<string, string> = {
+  'but with the descriptor of its stdin': '3:4096',
+  'not even with that, as where the machine has no files left': '0:4096',
+}
+for (const [how, least] of Object.entries(canOpenNothing)) {
+  it(`lock that can open nothing any more, ${how}, stops its command when the lease is over`, {
+    skip: !isRoot && 'needs root, to become another user',
+  }, async t => {
+    const agent = cluster().agent('s1')
+    const name = `files-${least.split(':')[0]}`
+    const program = join(cluster().root, `sleep-as-nobody-${name}`)
+    copyFileSync('/bin/sleep', program)
+    chownSync(program, 65_534, 65_534)
+    chmodSync(program, 0o4755)
+    const script = '(setsid "$1" 1000 &); exec "$1" 1000' // one of them is nobody's child
+    const line = [name, '--', '/bin/sh', '-c', script, 'sh', program]
+    const locker = new Locker(agent, ['--lease', '6s', '--grace', '500ms', ...line])
+    t.after(() => locker.kill('SIGKILL'))
+    const isSleep = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith(program)
+    const commands = await until('the command to run', () => {
+      const all = under(agent, name).filter(isSleep)
+      return all.length === 2 && all
+    })
+    t.after(() => commands.filter(lives).map(pid => process.kill(pid, 'SIGKILL')))
+    await until('it to be known', () => childrenOf(locker.pid).length === 2)
+    const limited = [locker.pid, ...childrenOf(locker.pid).filter(pid => !commands.includes(pid))]
+    const limit = (files: string, pids: readonly number[]) => {
+      for (const pid of pids) execFileSync('prlimit', ['--pid', String(pid), `--nofile=${files}`])
+    }
+    const files = () => readdirSync(`/proc/${locker.pid}/fd`).map(file => readlink(`/proc/${locker.pid}/fd/${file}`))
+    await until('it to hold them', () => commands.every(pid => files().includes(`/proc/${pid}/stat`)))
+    limit(least, limited)
+    process.kill(agent.pid as number, 'SIGSTOP')
+    t.after(() => process.kill(agent.pid as number, 'SIGCONT'))
+    const { code, stderr } = await locker.ended
+    assert.deepEqual([code, /the lease is over/.test(stderr), commands.filter(lives)], [111, true, []], stderr)
   })
-  t.after(() => commands.filter(lives).map(pid => process.kill(pid, 'SIGKILL')))
-  await until('it to be known', () => childrenOf(locker.pid).length === 2)
-  const limited = [locker.pid, ...childrenOf(locker.pid).filter(pid => !commands.includes(pid))]
-  const limit = (files: string, pids: readonly number[]) => {
-    for (const pid of pids) execFileSync('prlimit', ['--pid', String(pid), `--nofile=${files}`])
-  }
-  limit('3:4096', limited)
-  process.kill(agent.pid as number, 'SIGSTOP')
-  t.after(() => process.kill(agent.pid as number, 'SIGCONT'))
-  const { code, stderr } = await locker.ended
-  assert.deepEqual([code, /the lease is over/.test(stderr), commands.filter(lives)], [111, true, []], stderr)
-})
+}
 
 it('a signal that a command may not be sent is not taken for its end', {
   skip: !isRoot && 'needs root, to be another user than the command',
