@@ -419,7 +419,7 @@ const refused: [object, string][] = [
   ],
   [
     { hooks: { gone: ['x'] } },
-    'hooks.gone: is an unknown field; the fields here are acquired, started, exited, failed, releasing, released, stopFailed, joined, left, lost, rebalanced, isolated, rejoined, changed, sourceFailed',
+    'hooks.gone: is an unknown field; the fields here are acquired, started, exited, failed, releasing, released, stopFailed, changed, joined, left, lost, rebalanced, isolated, rejoined, sourceFailed',
   ],
   [{ register: { port: 0 } }, 'register.port: cannot be 0; give a port, 1 to 65535'],
   [{ probes: [] }, `probes: is an unknown field; the fields here are ${top}`],
