@@ -38,6 +38,9 @@ const slack = 300
 /** Between the end of a shepherd that somebody killed and the next one, ms. */
 const rest = 50
 
+/** After so long what the command has started is looked for the first time, ms; then at each renewal. */
+const soon = 200
+
 /** The shepherd's exit status when there was something to stop. */
 const stoppedSome = 1
 
@@ -71,6 +74,7 @@ export class Run {
   /** Why the system could not look, the last time it could not. */
   #blind = ''
   #force: NodeJS.Timeout | undefined
+  #firstLook: NodeJS.Timeout | undefined
 
   /** @param mark what everything bears that comes from the command: it stands in `environment` */
   constructor(
@@ -130,6 +134,7 @@ export class Run {
     const { pid } = this.#child ?? {}
     if (pid !== undefined) this.#know(pid, forks)
     this.#lease(this.#end)
+    this.#firstLook = setTimeout(() => this.#left(), soon)
   }
 
   #know(pid: number, forks: number): void {
@@ -179,6 +184,7 @@ export class Run {
     if (this.#ended !== null && (isGone || unseen)) {
       this.#over = true
       clearTimeout(this.#force)
+      clearTimeout(this.#firstLook)
       this.#ask()
       const words = unseen ? `${leaseOver}, and what is left cannot be seen: ${this.#blind}` : this.#stopped
       this.#resolve({ ...this.#ended, stopped: words, unseen })
