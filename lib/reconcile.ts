@@ -12,6 +12,7 @@ import { termsText } from './keys/terms.ts'
 import { readFree, writeFree } from './look/free.ts'
 import { seenHeldText } from './look/seen-held.ts'
 import { type Snapshot, takeSnapshot } from './look/snapshot.ts'
+import { changeLine, endRest, rememberLooked, writeRest } from './look/unchanged.ts'
 import { type Plan, plan } from './plan/plan.ts'
 import type { Step } from './plan/step.ts'
 import { assign } from './roster/assignment.ts'
@@ -22,7 +23,6 @@ import { asOnlyHandler } from './state/handler-lock.ts'
 import { instanceLease } from './state/lease.ts'
 import { hasLeft } from './state/left.ts'
 import { localFacts } from './state/local.ts'
-import type { InstanceFiles } from './state/paths.ts'
 import type { Context } from './state/self.ts'
 
 export interface Reconcile extends Context {
@@ -52,7 +52,9 @@ export async function reconcile(run: Reconcile): Promise<string | null> {
     // What cannot be written in the settings keeps nobody from stopping, or from taking his own locks back.
     if (existsSync(run.files.worker.report))
       await drainClosed(run).catch(error => run.log(`cannot drain for its worker, which has closed: ${reason(error)}`))
+    endRest(run.files)
     for (let looks = 0; looks < mostLooks; looks++) {
+      const line = await changeLine(run.consul, run.service)
       const look = await lookAndPlan(run)
       problem = look.problem
       const { snapshot, steps } = look
@@ -64,6 +66,7 @@ export async function reconcile(run: Reconcile): Promise<string | null> {
       await writeReport(run, snapshot, look, ownTroubles(run.files, snapshot, look.definitionProblem))
       if (steps.length === 0 && !restarts) {
         if (look.incoming > 0 && (await awaitRelease(run, snapshot, until))) continue
+        if (mayRest(look)) writeRest(run.files, { line, looked: snapshot.now, local: snapshot.local })
         return
       }
       done = done === null ? look.sentence : `${done}; ${look.sentence}`
@@ -165,6 +168,11 @@ function lastGoodSettings({ files }: Reconcile): Settings {
   return settingsFrom(readFact(files.settings), defaults).settings
 }
 
+/** Whether the next look need not be made before something has changed: time alone brings nothing about. */
+function mayRest({ snapshot: { coolDowns, free, leaseRuns }, incoming, queued, problem }: Look): boolean {
+  return incoming === 0 && queued.length === 0 && problem === null && coolDowns.size + free.size === 0 && leaseRuns
+}
+
 /** Before anything is done: since when locks are free, the settings if they are good, and the log line. */
 function rememberLook(run: Reconcile, snapshot: Snapshot, { steps, waits, sentence }: Plan): void {
   const known = readFree(run.files, bootId(), snapshot.now)
@@ -176,11 +184,6 @@ function rememberLook(run: Reconcile, snapshot: Snapshot, { steps, waits, senten
   if (waits.size > 0) writeFact(run.files.due, String(snapshot.now + Math.min(...waits.values())))
   keepIfChanged(run.files.members, snapshot.members.map(({ instance }) => instance).join('\n'))
   rememberLooked(run.files, snapshot.now)
-}
-
-/** When this instance last looked: the guard sees to it that it looks again. */
-export function rememberLooked(files: InstanceFiles, at = bootClock()): void {
-  writeFact(files.looked, `${bootId()} ${at}`)
 }
 
 function keepIfChanged(file: string, text: string): void {

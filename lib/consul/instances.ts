@@ -19,6 +19,21 @@ export async function registeredInstances(consul: Consul, service: string): Prom
   }
 }
 
+/**
+ * The index of the last change of anything that is registered of a service, or of its health; of those of other services
+ * it does not tell (seen on 1.8.7). The filter matches nobody: the answer is two bytes.
+ * @throws Temporary when the answer is not Consul's
+ */
+export async function healthIndex(consul: Consul, service: string): Promise<string> {
+  const nobody = encodeURIComponent('Service.ID == ""')
+  const path = `/v1/health/service/${encodeURIComponent(service)}?consistent&filter=${nobody}`
+  const { index } = await consul.request('GET', path)
+  if (index === null) {
+    throw new Temporary(`cannot read the instances of ${service}: the answer is not Consul's; it is tried again`)
+  }
+  return index
+}
+
 /** How Consul's gossip finds a node; null when the catalog has no such. @throws Temporary as above */
 export async function nodeState(consul: Consul, node: string): Promise<'alive' | 'dead' | null> {
   const path = `/v1/health/node/${encodeURIComponent(node)}?consistent`

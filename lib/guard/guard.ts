@@ -10,6 +10,7 @@ import { bootClock, bootId, seconds } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
 import { Consul } from '../consul/http.ts'
 import { readFree } from '../look/free.ts'
+import { askEvery, endRest, isUnchanged, mayRest, rememberLooked } from '../look/unchanged.ts'
 import { signal } from '../machine/identity.ts'
 import { membersOf } from '../process/containment/containment.ts'
 import { enterState } from '../state/boot.ts'
@@ -64,9 +65,10 @@ export async function guard(here: ThisInstance, interval: number): Promise<Tick>
   const stuck = await endStuckHandlers(here)
   const t0 = bootClock()
   const local = localFacts(here.files, instanceLease(here.files, t0), t0)
-  const renewal = await tryToRenew(here, local, t0)
+  const renewal = await tryToRenew(here, local, t0, interval)
   capOutputs(outputsOf(here.files, local), line => appendLog(here.files.log, `${here.instance} guard: ${line}`))
   const verdict = typeof renewal === 'string' ? unanswered(here, local, interval, renewal) : null
+  if (verdict !== null) endRest(here.files) // it may be another cluster that answers next
   if (typeof renewal !== 'string') killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))
   const mustAttend = await tellHooks(here, local, verdict, interval)
   const sentence = [verdict?.sentence ?? sentenceOf(here, renewal as Renewal), ...stuck.said].join('; ')
@@ -144,12 +146,20 @@ function isAttentionDue(files: InstanceFiles, next: number): boolean {
   return boot !== undefined && (boot !== bootId() || Number(until) <= next || Number(begun) > next)
 }
 
+interface Answered extends Renewal {
+  /** A member's session is gone, and nothing else tells of it. */
+  readonly vanished: boolean
+  /** A look is due, and would show what the last one did. */
+  readonly unchanged: boolean
+}
+
 /** The renewal, or why there is none. */
 async function tryToRenew(
   here: ThisInstance,
   local: ReadonlyMap<string, Local>,
   t0: number,
-): Promise<(Renewal & { vanished: boolean }) | string> {
+  interval: number,
+): Promise<Answered | string> {
   let consul: Consul | undefined
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<string>(resolve => {
@@ -161,7 +171,14 @@ async function tryToRenew(
     if (typeof renewal === 'string') return renewal
     // The lease is extended: what is asked now may fail, or come too late.
     const vanished = hasVanished(consul, here.service, here.files).catch(() => false)
-    return { ...renewal, vanished: (await Promise.race([vanished, late])) === true }
+    const unchanged = isResting(here, local, interval)
+      ? isUnchanged(consul, here.service, here.files).catch(() => false)
+      : false
+    return {
+      ...renewal,
+      vanished: (await Promise.race([vanished, late])) === true,
+      unchanged: (await Promise.race([unchanged, late])) === true,
+    }
   } catch (error) {
     return reason(error)
   } finally {
@@ -243,11 +260,29 @@ function everyRunner(files: InstanceFiles, local: ReadonlyMap<string, Local>): P
   return [...[...local.keys()].map(files.partition), files.worker]
 }
 
+/** The last look is so old that another is due, unless it may stand for that. */
+function isLookDue(files: InstanceFiles, now: number, interval: number): boolean {
+  const [boot, looked] = readFact(files.looked)?.split(' ') ?? []
+  const age = now - Number(looked) // below 0 when the clock began anew
+  const every = existsSync(files.rest) ? askEvery(membersIn(files)) : lookEvery
+  return boot !== bootId() || !(age >= 0 && age < every - interval)
+}
+
+function membersIn({ members }: InstanceFiles): number {
+  return readFact(members)?.split('\n').length ?? 1
+}
+
+function isResting({ files }: ThisInstance, local: ReadonlyMap<string, Local>, interval: number): boolean {
+  const now = bootClock()
+  if (!isLookDue(files, now, interval)) return false
+  return mayRest(files, withReadiness(files, local, acceptedDefinition(files)?.definition), now)
+}
+
 /** In how many ms a reconcile is due: 0 for at once, null for not before the next tick. */
 function reconcileAfter(
   here: ThisInstance,
   local: ReadonlyMap<string, Local>,
-  renewal: Renewal,
+  renewal: Answered,
   interval: number,
 ): number | null {
   const { files } = here
@@ -256,12 +291,13 @@ function reconcileAfter(
   const accepted = acceptedDefinition(files)
   if (isMarkForgotten(files.directory) || stampOf(here.definitionFile) !== accepted?.stamp) return 0
   if (existsSync(files.worker.report) && mustDrain(files, here.instance) !== null) return 0
-  const [boot, looked] = readFact(files.looked)?.split(' ') ?? []
   const now = bootClock()
-  const age = now - Number(looked) // below 0 when the clock began anew
-  if (boot !== bootId() || !(age >= 0 && age < lookEvery - interval)) return 0
+  if (isLookDue(files, now, interval)) {
+    if (!renewal.unchanged) return 0
+    rememberLooked(files, now)
+  }
   if (isReportStale(files, withReadiness(files, local, accepted.definition))) return 0
-  return readFree(files, boot, now).size > 0 ? untilDue(files, now, interval) : null
+  return readFree(files, bootId(), now).size > 0 ? untilDue(files, now, interval) : null
 }
 
 /** While something is waited for, a look at every tick; the one that ends the wait comes when it ends. */

@@ -27,7 +27,16 @@ export function enterState(files: InstanceFiles, instance: string, service: stri
 
 function forgetBoot(files: InstanceFiles): void {
   attempt(`remove ${files.worker.directory}`, () => rmSync(files.worker.directory, { recursive: true, force: true }))
-  for (const fact of [files.session, files.lease, files.free, files.due, files.looked, files.left, files.sourceDue])
+  for (const fact of [
+    files.session,
+    files.lease,
+    files.free,
+    files.due,
+    files.looked,
+    files.rest,
+    files.left,
+    files.sourceDue,
+  ])
     removeFact(fact)
   for (const id of localPartitions(files)) {
     const partition = files.partition(id)

@@ -34,6 +34,8 @@ export interface InstanceFiles {
   /** When the next takeover wait of this instance ends, boot-clock ms. */
   readonly due: string
   readonly looked: string
+  /** What the last look found, where that may stand for the next ones: see look/unchanged.ts. */
+  readonly rest: string
   /** Who took part at the last look, one instance per line. */
   readonly members: string
   /** Consul's index up to which the guard has seen that all of them still do. */
@@ -172,6 +174,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     seenHeld: at('seen-held'),
     due: at('due'),
     looked: at('looked'),
+    rest: at('rest'),
     members: at('members'),
     memberIndex: at('member-index'),
     left: at('left'),

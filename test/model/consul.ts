@@ -58,12 +58,15 @@ export class ConsulModel extends Store {
   /** Told of sessions that were made or renewed. */
   onAlive: (id: string) => void = () => {}
 
+  /** By service: what was last answered of its health, and the index since which it is so. */
+  readonly #healthSeen = new Map<string, { words: string; index: number }>()
+
   answer(request: Request): Reply {
     const [route, words, query] = partsOf(request.path)
     if (route === 'txn') return this.#transaction(request)
     if (route === 'kv') return this.#key(request, words.join('/'), query)
     if (route === 'session') return this.#session(request, words)
-    if (route === 'health') return { text: this.#health(words[1] ?? '') }
+    if (route === 'health') return this.#healthReply(words[1] ?? '')
     if (route === 'internal') return this.#allowed(request.body)
     if (route === 'agent' && words[1] === 'deregister') return this.#deregister(request.node ?? '', words[2] ?? '')
     return { status: 500, text: `nothing known of ${request.path}` }
@@ -181,6 +184,14 @@ export class ConsulModel extends Store {
     this.index++
     this.onAlive(id)
     return { text: { ID: id } }
+  }
+
+  /** Its index moves with what is answered, and with nothing else. */
+  #healthReply(name: string): Reply {
+    const text = this.#health(name)
+    const words = JSON.stringify(text)
+    if (this.#healthSeen.get(name)?.words !== words) this.#healthSeen.set(name, { words, index: ++this.index })
+    return { text, index: this.#healthSeen.get(name)?.index ?? null }
   }
 
   #health(name: string): unknown[] {
