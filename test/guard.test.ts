@@ -1,17 +1,21 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { existsSync, rmSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import { bootClock, bootId } from '../lib/base/clock.ts'
+import { Consul } from '../lib/consul/http.ts'
 import type { Source } from '../lib/definition/definition.ts'
 import { guard } from '../lib/guard/guard.ts'
+import { changeLine, writeRest } from '../lib/look/unchanged.ts'
 import { isAlive, type Process, processOf } from '../lib/machine/identity.ts'
 import { enterState } from '../lib/state/boot.ts'
 import { stampOf } from '../lib/state/definition.ts'
-import { writeFact } from '../lib/state/facts.ts'
+import { readFact, writeFact } from '../lib/state/facts.ts'
 import { extendLease, writeLease } from '../lib/state/lease.ts'
+import { localFacts } from '../lib/state/local.ts'
 import type { InstanceFiles, PartitionFiles } from '../lib/state/paths.ts'
 import { definition, me, sessionOf, snapshotOf } from './fixtures/cluster.ts'
-import { fakeConsul } from './fixtures/consul.ts'
+import { type FakeConsul, fakeConsul } from './fixtures/consul.ts'
 import { partitionIn, stateOf } from './fixtures/state.ts'
 import { until } from './lab/until.ts'
 import type { ConsulModel } from './model/consul.ts'
@@ -191,6 +195,71 @@ describe('the guard, where the clock began anew', () => {
       assert.equal((await ticked(t, files => writeFact(files[due], String(bootClock() + 8000)))).mustAttend, false)
     })
   }
+})
+
+describe('a guard whose last look is old', () => {
+  /** @param rest what is made of the record of the last look, which found nothing to do; @param age of that look, ms */
+  async function ticked(
+    t: TestContext,
+    change: (memory: ConsulModel, files: InstanceFiles, fake: FakeConsul) => void,
+    age = 15_000,
+  ) {
+    const fake = await fakeConsul(t)
+    const { consul, memory } = fake
+    const files = stateOf(t)
+    enterState(files, me, 'svc')
+    const definitionFile = `${files.directory}/svc.json`
+    writeFact(definitionFile, '{}')
+    const stamp = stampOf(definitionFile)
+    writeFact(files.definition, JSON.stringify({ file: definitionFile, definition, digest: 'x', stamp }))
+    memory.lock(keys.member(me), memory.session(sessionOf(me), 'a'), '{}')
+    writeFact(files.session, sessionOf(me))
+    const looked = bootClock() - age
+    writeFact(files.looked, `${bootId()} ${bootClock() - 15_000}`)
+    process.env.CONSUL_HTTP_ADDR = new URL(consul.address.origin).host
+    t.after(() => {
+      delete process.env.CONSUL_HTTP_ADDR
+    })
+    const same = new Consul()
+    t.after(() => same.close())
+    writeRest(files, { line: await changeLine(same, 'svc'), looked, local: localFacts(files, null, looked) })
+    change(memory, files, fake)
+    const here = { instance: me, node: 'a', service: 'svc', serviceId: 'svc', definitionFile, files }
+    return { ...(await guard(here, interval)), files }
+  }
+
+  it('starts no other while nothing has changed, and asks again only later', async t => {
+    const { reconcileAfter, files } = await ticked(t, () => {})
+    assert.equal(reconcileAfter, null)
+    assert.ok(bootClock() - Number(readFact(files.looked)?.split(' ')[1]) < 5000)
+  })
+
+  const changes: Record<string, (memory: ConsulModel, files: InstanceFiles) => void> = {
+    'a lock': memory => memory.put(keys.lock('0'), 'x'),
+    'a partition': memory => memory.put(keys.partition('0'), 'x'),
+    'a member': memory => memory.put(keys.member('b:svc'), '{}'),
+    'the last look, which is missing': (_, files) => rmSync(files.rest),
+    'the last look, which is garbled': (_, files) => writeFact(files.rest, 'garbled'),
+    'the last look, of another boot': (_, files) =>
+      writeFact(files.rest, (readFact(files.rest) as string).replace(/^\S+/, 'another')),
+    'what is here': (_, files) => writeFact(partitionIn(files, '0').status, 'failed'),
+  }
+  for (const [what, change] of Object.entries(changes)) {
+    it(`starts another after a change of ${what}`, async t => {
+      assert.equal((await ticked(t, change)).reconcileAfter, 0)
+    })
+  }
+
+  it('starts another after five minutes, whatever the indexes say', async t => {
+    assert.equal((await ticked(t, () => {}, 299_999)).reconcileAfter, 0)
+  })
+
+  it('no longer trusts it once Consul has not answered', async t => {
+    const { files } = await ticked(t, (_memory, _files, fake) => {
+      fake.script = () => ({ status: 500, text: 'no leader' })
+    })
+    assert.equal(existsSync(files.rest), false)
+  })
 })
 
 it('on a node that was renamed the tick says so, and what to do', async t => {
