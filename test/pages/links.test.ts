@@ -29,6 +29,23 @@ describe('every relative link leads to a file, and to a heading of it', () => {
   for (const page of pages) it(`in ${page}`, () => assert.deepEqual(deadIn(page), []))
 })
 
+test('a page that a message or a comment names is there, and ships with it', () => {
+  const { files } = JSON.parse(textOf('package.json')) as { files: string[] }
+  assert.ok(files.includes('docs'))
+  const sources = globSync(['lib/**/*.{ts,sh}', 'handlers/*.ts', 'consul.d/*'], { cwd: root }).map(textOf)
+  const named = sources.flatMap(text => [...text.matchAll(/\bdocs\/[\w-]+\.md\b/g)].map(([page]) => page))
+  assert.ok(named.length >= 3, named.join())
+  assert.deepEqual(
+    named.filter(page => !docs.includes(page)),
+    [],
+  )
+  assert.deepEqual(
+    sources.filter(text => /\bin the README\b/.test(text)),
+    [],
+    'README has no such section any more',
+  )
+})
+
 describe('README.md', () => {
   it('has at most 250 lines', () => {
     const lines = textOf('README.md').trimEnd().split('\n').length
