@@ -77,10 +77,10 @@ describe('a hook', () => {
     assert.deepEqual(shared(hook), shared(process))
     assert.deepEqual([hook.PAGERDUTY_KEY, hook.TOPIC, hook.WATCHBILL_TOKEN], ['k3y', 'svc-7', '1.42'])
     assert.deepEqual([hook.WATCHBILL_EVENT, hook.WATCHBILL_EVENT_ID], ['failed', 'e'])
-    // README says what each of them is, and names none that is not there.
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-    const [, told = ''] = /^(A process finds .*?)\n\n/ms.exec(readme) ?? []
-    const named = [...told.matchAll(/`(?:WATCHBILL)?_([A-Z]+)`/g)].map(([, name]) => `WATCHBILL_${name}`)
+    // The page says what each of them is, and names none that is not there.
+    const page = readFileSync(new URL('../../docs/definition.md', import.meta.url), 'utf8')
+    const [, told = ''] = /^## The environment of a process\n(.*?)^## /ms.exec(page) ?? []
+    const named = [...told.matchAll(/^\| `(WATCHBILL_[A-Z]+)`/gm)].map(([, name]) => name)
     const own = Object.keys(process).filter(name => name.startsWith('WATCHBILL_'))
     assert.deepEqual(named.sort(), own.sort())
     assert.deepEqual([process.WATCHBILL_VERSION, told.includes('`{version}`')], ['', true])
