@@ -23,12 +23,7 @@ import { instanceLease } from './state/lease.ts'
 import { hasLeft } from './state/left.ts'
 import { localFacts } from './state/local.ts'
 import type { InstanceFiles } from './state/paths.ts'
-import type { Context } from './state/self.ts'
-
-export interface Reconcile extends Context {
-  readonly service: string
-  readonly definitionFile: string
-}
+import type { Run } from './state/self.ts'
 
 /** After so many looks in one go the guard's next tick is soon enough. */
 const mostLooks = 12
@@ -40,7 +35,7 @@ const patience = 2000
  * @throws Temporary when a look or a step fails; Permanent when the definition or the settings are wrong: after the
  * work was done with the last good ones
  */
-export async function reconcile(run: Reconcile): Promise<string | null> {
+export async function reconcile(run: Run): Promise<string | null> {
   if (hasLeft(run.files)) return 'it has left; reload the agent to let it in again'
   enterState(run.files, run.instance, run.service)
   let done: string | null = null
@@ -79,7 +74,7 @@ export async function reconcile(run: Reconcile): Promise<string | null> {
  * starts up to an interval late: the same check is made here. Whether the guard works shows in the session, which Consul
  * refuses while the guard's check is critical.
  */
-async function renewFirst(run: Reconcile): Promise<void> {
+async function renewFirst(run: Run): Promise<void> {
   const now = bootClock()
   const t0 = instanceLease(run.files, now)
   const lease = acceptedDefinition(run.files)?.definition.leaseMs ?? 0
@@ -87,7 +82,7 @@ async function renewFirst(run: Reconcile): Promise<void> {
 }
 
 /** Whoever saw a higher one puts it back; what is in the way of that is in nobody else's. */
-async function raiseEpoch(run: Reconcile, { keys, settings: { epoch }, fallenEpoch }: Snapshot): Promise<void> {
+async function raiseEpoch(run: Run, { keys, settings: { epoch }, fallenEpoch }: Snapshot): Promise<void> {
   const said = `the epoch in ${keys.settings} fell from ${epoch} to ${fallenEpoch}`
   try {
     if (await restoreEpoch(run.consul, keys, epoch)) run.log(`${said}: put back, since tokens must go on growing`)
@@ -97,7 +92,7 @@ async function raiseEpoch(run: Reconcile, { keys, settings: { epoch }, fallenEpo
 }
 
 /** What was started is registered and its hooks run at once, not only after the guard's next tick. */
-async function attendAfterwards(run: Reconcile): Promise<void> {
+async function attendAfterwards(run: Run): Promise<void> {
   if (readFact(run.files.checksDue) === null && readFact(run.files.eventsDue) === null) return
   const { startDetached } = await import('./process/beside.ts')
   startDetached('attend', run)
@@ -107,13 +102,13 @@ async function attendAfterwards(run: Reconcile): Promise<void> {
  * Most runs find nothing to do: what acting needs is loaded when there is something. A lock that was never its own goes
  * first, and is looked at at once: the takeover wait counts from there, and must not begin after a slow stop.
  */
-async function carryOut(run: Reconcile, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
+async function carryOut(run: Run, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
   const { act } = await import('./act/act.ts')
   const disowned = steps.filter(step => step.do === 'disown')
   await act(run, snapshot, disowned.length > 0 ? disowned : steps)
 }
 
-async function passOnDocuments(run: Reconcile, snapshot: Snapshot): Promise<boolean> {
+async function passOnDocuments(run: Run, snapshot: Snapshot): Promise<boolean> {
   const { passOn } = await import('./act/documents.ts')
   return passOn(run, snapshot)
 }
@@ -123,12 +118,12 @@ function wantsEvents({ definition: { hooks, register, checks } }: Snapshot): boo
 }
 
 /** What goes wrong with hooks must not keep anybody from working. */
-async function tellHooks(run: Reconcile, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
+async function tellHooks(run: Run, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
   const { afterLook } = await import('./act/after-look.ts')
   await afterLook(run, snapshot, steps).catch(error => run.log(`hooks: ${reason(error)}`))
 }
 
-async function awaitRelease(run: Reconcile, snapshot: Snapshot, until: number): Promise<boolean> {
+async function awaitRelease(run: Run, snapshot: Snapshot, until: number): Promise<boolean> {
   const { released } = await import('./act/incoming.ts')
   return released(run, snapshot, until)
 }
@@ -141,7 +136,7 @@ interface Look extends Plan {
 }
 
 /** What a run would do now, without doing it. @param keep false when nothing may be written, not even the definition */
-export async function lookAndPlan(run: Reconcile, keep = true): Promise<Look> {
+export async function lookAndPlan(run: Run, keep = true): Promise<Look> {
   const current = await currentDefinition(run.files, run.definitionFile, run.serviceId, keep)
   const { definition, digest, shared, problem } = current
   const snapshot = await takeSnapshot(
@@ -161,12 +156,12 @@ function settingsProblem({ keys, settingsProblem }: Snapshot): string | null {
   )
 }
 
-function lastGoodSettings({ files }: Reconcile): Settings {
+function lastGoodSettings({ files }: Run): Settings {
   return settingsFrom(readFact(files.settings), defaults).settings
 }
 
 /** Before anything is done: since when locks are free, the settings if they are good, and the log line. */
-function rememberLook(run: Reconcile, snapshot: Snapshot, { steps, waits, sentence }: Plan): void {
+function rememberLook(run: Run, snapshot: Snapshot, { steps, waits, sentence }: Plan): void {
   const known = readFree(run.files, bootId(), snapshot.now)
   if (steps.length > 0 || [...waits.keys()].some(id => !known.has(id))) run.log(sentence)
   writeFree(run.files, bootId(), bootClock(), snapshot.free)

@@ -21,7 +21,7 @@ import { startShepherds } from '../process/start.ts'
 import { readFact, writeFact } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/paths.ts'
 import { unreadyWords } from '../state/ready.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 import { claimAll } from './claim.ts'
 import { placeDocuments } from './documents.ts'
 import { enter } from './enter.ts'
@@ -35,7 +35,7 @@ import { restartAll } from './restart.ts'
  * @throws Temporary when Consul or the state directory fails midway: the next look finds what is left to do. What was
  * begun beside the failure is finished first.
  */
-export async function act(context: Context, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
+export async function act(context: Run, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
   const of = <Kind extends Step['do']>(...kinds: Kind[]) =>
     steps.filter((step): step is Extract<Step, { do: Kind }> => (kinds as string[]).includes(step.do))
 
@@ -55,7 +55,7 @@ export async function act(context: Context, snapshot: Snapshot, steps: readonly 
 }
 
 /** It is tried again every few seconds, and told once. */
-async function tellOfStuck(context: Context, { keys }: Snapshot, partitions: readonly string[], error: unknown) {
+async function tellOfStuck(context: Run, { keys }: Snapshot, partitions: readonly string[], error: unknown) {
   const { stuckRemarks } = await import('../process/stuck.ts')
   const remarks = stuckRemarks(context.files, context.node, partitions, reason(error))
   const said = parseReport(readFact(context.files.report))
@@ -66,7 +66,7 @@ async function tellOfStuck(context: Context, { keys }: Snapshot, partitions: rea
 }
 
 async function hold(
-  context: Context,
+  context: Run,
   snapshot: Snapshot,
   steps: readonly Extract<Step, { do: 'reclaim' | 'adopt' | 'claim' | 'start' }>[],
 ): Promise<void> {
@@ -111,7 +111,7 @@ async function hold(
 
 /** Before they are seen to be held: what is not ready must not count as running in between. */
 async function saySoonUnready(
-  context: Context,
+  context: Run,
   { definition, keys }: Snapshot,
   claims: readonly { readonly partition: string }[],
 ): Promise<void> {
@@ -125,7 +125,7 @@ async function saySoonUnready(
 }
 
 /** Most definitions have one command for all. */
-async function withChosenCommands(context: Context, snapshot: Snapshot, starts: readonly Start[]) {
+async function withChosenCommands(context: Run, snapshot: Snapshot, starts: readonly Start[]) {
   if (snapshot.definition.run.choose === undefined || starts.length === 0) return starts
   const { withCommands } = await import('./choose.ts')
   const able = withCommands(snapshot.definition, starts, context.log)
@@ -134,7 +134,7 @@ async function withChosenCommands(context: Context, snapshot: Snapshot, starts: 
 }
 
 /** Most definitions have no checks. */
-async function beforeStart(context: Context, { definition }: Snapshot, starts: readonly Start[]): Promise<void> {
+async function beforeStart(context: Run, { definition }: Snapshot, starts: readonly Start[]): Promise<void> {
   if (starts.length === 0 || definition.checks.every(({ ttlMs }) => ttlMs === null)) return
   const { expectFirstWord } = await import('../checks/first-word.ts')
   await expectFirstWord(
@@ -154,7 +154,7 @@ const strayLimit = 2000
  * @returns the partitions of which something is left that SIGKILL does not end
  */
 async function killStrays(
-  context: Context,
+  context: Run,
   snapshot: Snapshot,
   steps: readonly { readonly do: Step['do']; readonly partition: string }[],
 ): Promise<ReadonlySet<string>> {
@@ -173,7 +173,7 @@ async function killStrays(
 
 /** Those of which the definition's own command does not say that nothing of them runs outside. */
 async function leftOutside(
-  context: Context,
+  context: Run,
   definition: Definition,
   partitions: readonly string[],
 ): Promise<ReadonlySet<string>> {
@@ -184,7 +184,7 @@ async function leftOutside(
   return new Set(left)
 }
 
-function haunted(context: Context, all: ReadonlyMap<PartitionFiles, string>): ReadonlySet<string> {
+function haunted(context: Run, all: ReadonlyMap<PartitionFiles, string>): ReadonlySet<string> {
   const members = membersOf([...all.keys()])
   const left = [...all].filter(([{ directory }]) => members.has(directory))
   for (const [{ directory }, partition] of left) {
@@ -195,7 +195,7 @@ function haunted(context: Context, all: ReadonlyMap<PartitionFiles, string>): Re
 }
 
 /** What starting it takes; null for one that has a shepherd, or is not held. */
-function startOf(context: Context, snapshot: Snapshot, partition: string): Start | null {
+function startOf(context: Run, snapshot: Snapshot, partition: string): Start | null {
   if (snapshot.local.get(partition)?.shepherd) return null
   const files = context.files.partition(partition)
   const acquisition = readFact(files.acquisition)
@@ -222,7 +222,7 @@ const begun = 'begun'
 /** The same for a set that comes from a source: whoever fetches it writes it, see lib/sources/. */
 const fetched = partitionsDigest([])
 
-async function define(context: Context, snapshot: Snapshot): Promise<void> {
+async function define(context: Run, snapshot: Snapshot): Promise<void> {
   const { keys, definition } = snapshot
   const { beyond, isStillApplied, weigh, withdraw } = await import('./proposal.ts')
   const own = partitionsDigest(definition.partitions)
@@ -262,7 +262,7 @@ async function define(context: Context, snapshot: Snapshot): Promise<void> {
  * lost: someone may have wiped everything below watchbill/, and what ran then still runs. Its locks must not be made
  * anew as clean ones.
  */
-export async function othersAtWork(context: Context, snapshot: Snapshot): Promise<boolean> {
+export async function othersAtWork(context: Run, snapshot: Snapshot): Promise<boolean> {
   const others = snapshot.members.filter(({ instance }) => instance !== snapshot.instance)
   if (others.some(({ holds }) => holds)) return true
   const known = new Set(snapshot.members.map(({ session }) => session))
@@ -277,7 +277,7 @@ export async function othersAtWork(context: Context, snapshot: Snapshot): Promis
 
 /** As long as the partition is out of the set: one that came back meanwhile keeps its lock, and has nothing to wait for. */
 async function deleteLocks(
-  context: Context,
+  context: Run,
   snapshot: Snapshot,
   steps: readonly Extract<Step, { do: 'delete' }>[],
 ): Promise<void> {

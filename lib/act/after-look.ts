@@ -6,9 +6,9 @@ import { tellJoined, tellLost, tellRebalanced } from '../hooks/instance.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Step } from '../plan/step.ts'
 import { writeFact } from '../state/facts.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 
-export async function afterLook(context: Context, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
+export async function afterLook(context: Run, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
   const { definition, session } = snapshot
   if (session !== null) tellJoined(context, definition, session)
   if (definition.hooks.rebalanced) tellRebalanced(context, snapshot, steps)

@@ -14,7 +14,7 @@ import { directoryOf, waiting } from '../hooks/queue.ts'
 import { releasingLimit } from '../hooks/run-hook.ts'
 import { readFact } from '../state/facts.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 
 /** How long the agent may take to forget them all, ms. */
 const unregisterLimit = 1000
@@ -22,7 +22,7 @@ const poll = 100
 
 /** Takes the partitions out of the catalog, so that nobody is sent to them, then runs their `releasing` hooks. */
 export async function announceRelease(
-  context: Context,
+  context: Run,
   definition: Definition,
   partitions: readonly string[],
 ): Promise<void> {
@@ -47,7 +47,7 @@ export async function announceRelease(
 }
 
 /** @returns where it waits */
-function tellReleasing(context: Context, definition: Definition, partition: string): string {
+function tellReleasing(context: Run, definition: Definition, partition: string): string {
   inOrder(context.files, () => tellNext(context, definition, partition, { event: 'releasing' }))
   const { acquisition, releasing } = context.files.partition(partition)
   return directoryOf(context.files, `${readFact(acquisition) ?? readFact(releasing)}.releasing`)
@@ -58,7 +58,7 @@ function tellReleasing(context: Context, definition: Definition, partition: stri
  * turn in time is told later, in its order.
  */
 async function untilTold(
-  context: Context,
+  context: Run,
   definition: Definition,
   told: readonly { readonly partition: string; readonly directory: string }[],
   end: number,
@@ -76,6 +76,6 @@ async function untilTold(
 }
 
 /** The partitions that nothing is told of before `end`, because a hook has failed. */
-function putOffUntil({ files }: Context, end: number): ReadonlySet<string | null> {
+function putOffUntil({ files }: Run, end: number): ReadonlySet<string | null> {
   return new Set(waiting(files).flatMap(({ notBefore, event }) => (notBefore >= end ? [event.partition] : [])))
 }

@@ -13,7 +13,7 @@ import { makeOwnDirectory, removeFact, writeFact } from '../state/facts.ts'
 import { clockStep, never } from '../state/lease.ts'
 import { changingLeases } from '../state/lease-lock.ts'
 import type { Terms } from '../state/local.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 import { writePartitionLease } from '../state/worker-lease.ts'
 
 export type Claim = Extract<Step, { do: 'claim' }>
@@ -24,7 +24,7 @@ export type Claim = Extract<Step, { do: 'claim' }>
  * knows whose the lock is.
  */
 export async function claimAll(
-  context: Context,
+  context: Run,
   snapshot: Snapshot,
   claims: readonly Claim[],
   onHeld: (partitions: readonly string[]) => void | Promise<void>,
@@ -60,7 +60,7 @@ export async function claimAll(
 }
 
 /** An acquisition whose outcome was never learnt keeps its id, so that it is known should it have succeeded. */
-function intend(context: Context, snapshot: Snapshot, partition: string): string {
+function intend(context: Run, snapshot: Snapshot, partition: string): string {
   const files = context.files.partition(partition)
   const before = snapshot.local.get(partition)
   const pending = before?.index === null ? before.acquisition : null
@@ -74,7 +74,7 @@ function intend(context: Context, snapshot: Snapshot, partition: string): string
 }
 
 /** In one, so that no check frees a lease of which it has seen the index and not the end. */
-function end(context: Context, partition: string): void {
+function end(context: Run, partition: string): void {
   const files = context.files.partition(partition)
   changingLeases(context.files, () => {
     writePartitionLease(files, { from: never, own: never })
@@ -84,7 +84,7 @@ function end(context: Context, partition: string): void {
 
 /** The two operations that take a lock, or take it again, exactly as it was read. */
 export function lockOperations(
-  context: Context,
+  context: Run,
   snapshot: Snapshot,
   partition: string,
   index: number | null,
@@ -127,7 +127,7 @@ export interface Held {
  * Writes down that locks are held: from the guard's next check on, the instance's lease counts for them.
  * @param begun when their transaction did, boot-clock ms
  */
-export function assume(context: Context, held: readonly Held[], begun: number): void {
+export function assume(context: Run, held: readonly Held[], begun: number): void {
   changingLeases(context.files, () => {
     for (const { partition, index, terms } of held) {
       const files = context.files.partition(partition)

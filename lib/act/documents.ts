@@ -14,12 +14,12 @@ import { signal } from '../machine/identity.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import type { Local } from '../state/local.ts'
 import type { PartitionFiles } from '../state/paths.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 import { askRestart } from './restart.ts'
 
 /** Writes the documents of partitions that are held here and do not run yet. @throws Temporary when they cannot be read */
 export async function placeDocuments(
-  { consul, files }: Pick<Context, 'consul' | 'files'>,
+  { consul, files }: Pick<Run, 'consul' | 'files'>,
   keys: Keys,
   starting: readonly { readonly partition: string }[],
 ): Promise<void> {
@@ -37,7 +37,7 @@ export async function placeDocuments(
  * definition says. Killed midway, it is told again.
  * @returns whether a restart was asked for, or a process can be started, which the next look does
  */
-export async function passOn(context: Context, snapshot: Snapshot): Promise<boolean> {
+export async function passOn(context: Run, snapshot: Snapshot): Promise<boolean> {
   const { files, consul } = context
   const { keys, documents, definition } = snapshot
   if (readFact(files.documents) === String(documents)) return false
@@ -63,7 +63,7 @@ export async function passOn(context: Context, snapshot: Snapshot): Promise<bool
 }
 
 /** Those whose key is not as it was read last: 64 small checks in a request, however large the documents are. */
-async function staleOf({ consul, files }: Context, keys: Keys, ids: readonly string[]): Promise<string[]> {
+async function staleOf({ consul, files }: Run, keys: Keys, ids: readonly string[]): Promise<string[]> {
   const stale: string[] = []
   for (const kind of apart(ids, keys.partition)) {
     for (let from = 0; from < kind.length; from += transactionLimit) {
@@ -83,7 +83,7 @@ function knownIndex(files: PartitionFiles): number {
   return Number(readFact(files.documentIndex) ?? 0)
 }
 
-async function readEntries(consul: Context['consul'], keys: Keys, ids: readonly string[]): Promise<Map<string, Entry>> {
+async function readEntries(consul: Run['consul'], keys: Keys, ids: readonly string[]): Promise<Map<string, Entry>> {
   const entries = await entriesAt(consul, ids.map(keys.partition))
   return new Map(
     entries.flatMap(entry => {
@@ -126,7 +126,7 @@ function mayChoose({ status }: PartitionFiles): boolean {
   return true
 }
 
-function tell(context: Context, { definition }: Snapshot, partition: string, local: Local, index: number): void {
+function tell(context: Run, { definition }: Snapshot, partition: string, local: Local, index: number): void {
   const files = context.files.partition(partition)
   const { onChange } = definition
   context.log(`the document of ${partition} changed`)

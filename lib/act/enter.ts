@@ -9,7 +9,7 @@ import { memberValue } from '../keys/member.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import { isActive } from '../state/local.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 import { Misplaced } from './misplaced.ts'
 import { noteTwin } from './own-troubles.ts'
 
@@ -17,7 +17,7 @@ import { noteTwin } from './own-troubles.ts'
  * Makes sure of a session and takes the member key with it. Everyone is told: a new member changes the roster.
  * @throws Misplaced when this node has another name; Temporary when Consul refuses (the guard check is critical or not registered yet)
  */
-export async function enter(context: Context, snapshot: Snapshot): Promise<void> {
+export async function enter(context: Run, snapshot: Snapshot): Promise<void> {
   await mustNotBeMisplaced(context)
   if (isTwinSeen(context, snapshot)) noteTwin(context.files, bootClock())
   const session = (await livingSession(context)) ?? (await newSession(context))
@@ -46,20 +46,20 @@ export async function enter(context: Context, snapshot: Snapshot): Promise<void>
  * Another session holds this instance's member key, though this boot has had one of its own: two machines have one name. A
  * session of an earlier life is ended before a new one is made, so it is none of those.
  */
-function isTwinSeen({ instance, files }: Context, { members }: Snapshot): boolean {
+function isTwinSeen({ instance, files }: Run, { members }: Snapshot): boolean {
   const own = readFact(files.session)
   const holder = members.find(member => member.instance === instance)?.session
   return own !== null && holder !== undefined && holder !== own
 }
 
-async function livingSession({ consul, node, files }: Context): Promise<string | null> {
+async function livingSession({ consul, node, files }: Run): Promise<string | null> {
   const id = readFact(files.session)
   const session = id === null ? null : await renewSession(consul, id, node)
   return session?.Node === node ? session.ID : null
 }
 
 /** No further session is made while the one that came to live elsewhere does: that would be one at every tick. */
-async function mustNotBeMisplaced({ consul, node, instance, files }: Context): Promise<void> {
+async function mustNotBeMisplaced({ consul, node, instance, files }: Run): Promise<void> {
   const [id, realNode = ''] = readFact(files.misplaced)?.split(/ (.*)/s) ?? []
   if (id === undefined) return
   const living = readFact(files.session) === id ? await renewSession(consul, id, node) : null
@@ -68,7 +68,7 @@ async function mustNotBeMisplaced({ consul, node, instance, files }: Context): P
 }
 
 /** A new life: what an older one still holds is freed first, and can then be taken back. */
-async function newSession(context: Context): Promise<string> {
+async function newSession(context: Run): Promise<string> {
   await destroyOlder(context, null)
   const session = await createSession(context.consul, context.instance, guardCheckId(context.serviceId))
   writeFact(context.files.session, session)
@@ -78,7 +78,7 @@ async function newSession(context: Context): Promise<string> {
   throw new Misplaced(context.instance, context.node, made.Node)
 }
 
-async function destroyOlder({ consul, instance, node }: Context, keep: string | null): Promise<void> {
+async function destroyOlder({ consul, instance, node }: Run, keep: string | null): Promise<void> {
   for (const session of await sessionsOn(consul, node)) {
     if (session.Name === sessionName(instance) && session.ID !== keep) await destroySession(consul, session)
   }

@@ -17,7 +17,7 @@ import { removeGroup } from '../process/containment/groups.ts'
 import { notStopped, type Stop } from '../process/shepherd/stop.ts'
 import { forcedWords, stopAll } from '../process/stop.ts'
 import { attempt, makeOwnDirectory, readFact, removeFact, writeFact } from '../state/facts.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 
 /** The steps that begin with a stop. */
 export type Ending = Extract<Step, { do: 'release' | 'disown' | 'stop' }>
@@ -30,7 +30,7 @@ const wakeRoom = 8
  * is not kept waiting by what is asked and announced of the others.
  * @throws Denied when the token may not give back: then only what must be stopped is, for the rest would run nowhere
  */
-export async function endAll(context: Context, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
+export async function endAll(context: Run, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
   const given = endings.filter(ending => ending.do !== 'stop')
   const lost = endings.filter(ending => ending.do === 'stop')
   const branches = await Promise.allSettled([
@@ -43,7 +43,7 @@ export async function endAll(context: Context, snapshot: Snapshot, endings: read
 }
 
 /** Before anything is stopped: the catalog sends nobody here any more, and the `releasing` hooks run. */
-async function announce(context: Context, snapshot: Snapshot, given: readonly Ending[]): Promise<void> {
+async function announce(context: Run, snapshot: Snapshot, given: readonly Ending[]): Promise<void> {
   const { definition } = snapshot
   if (!definition.register && definition.checks.length === 0 && !tellsOfPartitions(definition)) return
   const here = given.filter(ending => ending.do === 'release' && snapshot.local.get(ending.partition)?.shepherd)
@@ -55,7 +55,7 @@ async function announce(context: Context, snapshot: Snapshot, given: readonly En
   )
 }
 
-async function stopAndGiveBack(context: Context, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
+async function stopAndGiveBack(context: Run, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
   if (endings.length === 0) return
   const { stop } = snapshot.definition
   const byPartition = new Map(endings.map(ending => [ending.partition, ending]))
@@ -87,7 +87,7 @@ async function stopAndGiveBack(context: Context, snapshot: Snapshot, endings: re
 }
 
 async function whileWaiting(
-  context: Context,
+  context: Run,
   { keys }: Snapshot,
   stops: readonly Stop[],
   waiting: ReadonlyMap<string, Ending>,
@@ -98,7 +98,7 @@ async function whileWaiting(
 }
 
 /** Only a token can have lost a permission; who has none is not asked at each hand-over. */
-async function mayGiveBack(context: Context, snapshot: Snapshot, given: readonly Ending[]): Promise<void> {
+async function mayGiveBack(context: Run, snapshot: Snapshot, given: readonly Ending[]): Promise<void> {
   const { consul } = context
   const { keys } = snapshot
   if (consul.address.token === null || given.length === 0) return
@@ -112,7 +112,7 @@ function wakeKey(keys: Keys) {
   return (instance: string) => `${keys.wake(instance)}released`
 }
 
-async function giveBack(context: Context, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
+async function giveBack(context: Run, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
   for (const ending of endings) if (ending.do === 'stop') forget(context, snapshot, ending.partition, ending.why)
   await transactInBatches(context.consul, {
     items: endings.filter(ending => ending.do !== 'stop'),
@@ -131,7 +131,7 @@ async function giveBack(context: Context, snapshot: Snapshot, endings: readonly 
  * Each holds only for the lock as it was read: a request that Consul kept back through an election must not free what
  * was acquired since.
  */
-function operationsOf(context: Context, snapshot: Snapshot, ending: Exclude<Ending, { do: 'stop' }>): Operation[] {
+function operationsOf(context: Run, snapshot: Snapshot, ending: Exclude<Ending, { do: 'stop' }>): Operation[] {
   const Key = snapshot.keys.lock(ending.partition)
   const since = new Date().toISOString()
   const check = { Verb: 'check-index', Key, Index: ending.index } as const
@@ -146,12 +146,12 @@ function operationsOf(context: Context, snapshot: Snapshot, ending: Exclude<Endi
 }
 
 /** The next holder's hooks wait until ours have been told. */
-function telling(context: Context, { keys, definition }: Snapshot, partition: string): Operation[] {
+function telling(context: Run, { keys, definition }: Snapshot, partition: string): Operation[] {
   const token = tellsOfPartitions(definition) ? readFact(context.files.partition(partition).token) : null
   return token === null ? [] : [stillTelling(keys, context.instance, partition, token)]
 }
 
-function wakes(context: Context, snapshot: Snapshot, endings: readonly Ending[]): Operation[] {
+function wakes(context: Run, snapshot: Snapshot, endings: readonly Ending[]): Operation[] {
   const nexts = new Set(endings.flatMap(ending => (ending.do !== 'stop' && ending.next ? [ending.next] : [])))
   const value = base64(JSON.stringify({ from: context.instance, at: new Date().toISOString() }))
   // More than fit are not lost: every guard looks at all locks at least every 10 s.
@@ -159,7 +159,7 @@ function wakes(context: Context, snapshot: Snapshot, endings: readonly Ending[])
 }
 
 /** Of a partition that is gone, only how it ended and what it printed stay; of one out of the set, nothing. */
-function forget(context: Context, snapshot: Snapshot, partition: string, why: string): void {
+function forget(context: Run, snapshot: Snapshot, partition: string, why: string): void {
   const files = context.files.partition(partition)
   const forced = forcedWords(partition, files)
   if (forced !== null) context.log(forced)

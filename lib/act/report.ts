@@ -13,7 +13,7 @@ import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import type { Local } from '../state/local.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import { unreadyWords } from '../state/ready.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 
 /**
  * Partition -> sentence; under `everything`, which no partition is called, what hinders the whole instance. It inherits
@@ -103,14 +103,14 @@ function blank(): Record<string, string> {
  * Adds to the report why this instance can do nothing; the next one that is written without trouble lacks it again.
  * @returns false when the report says so already
  */
-export async function reportHindrance(context: Context, keys: Keys, why: string): Promise<boolean> {
+export async function reportHindrance(context: Run, keys: Keys, why: string): Promise<boolean> {
   if (parseReport(readFact(context.files.report))[everything] === why) return false
   await reportRemarks(context, keys, { [everything]: why })
   return true
 }
 
 /** Adds to the report, until the next one is written. */
-export async function reportRemarks({ consul, files, instance }: Context, keys: Keys, remarks: Report): Promise<void> {
+export async function reportRemarks({ consul, files, instance }: Run, keys: Keys, remarks: Report): Promise<void> {
   const report = JSON.stringify({ ...parseReport(readFact(files.report)), ...remarks })
   await transact(consul, [{ Verb: 'set', Key: keys.report(instance), Value: base64(report) }])
   writeFact(files.report, report)
@@ -118,7 +118,7 @@ export async function reportRemarks({ consul, files, instance }: Context, keys: 
 
 /** Writes the report if it says something else than the last one. */
 export async function writeReport(
-  context: Context,
+  context: Run,
   snapshot: Snapshot,
   plan: Plan,
   troubles: readonly string[] = [],

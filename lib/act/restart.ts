@@ -12,7 +12,7 @@ import type { Stop } from '../process/shepherd/stop.ts'
 import { forcedWords, stopAll } from '../process/stop.ts'
 import { removeFact, writeFact } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/paths.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 
 export type Restart = Extract<Step, { do: 'restart' }>
 
@@ -22,7 +22,7 @@ export function askRestart(files: PartitionFiles, why: string): void {
 }
 
 /** Stops them all at once. @throws Temporary when one cannot be stopped, or Consul is away: the next look goes on */
-export async function restartAll(context: Context, snapshot: Snapshot, restarts: readonly Restart[]): Promise<void> {
+export async function restartAll(context: Run, snapshot: Snapshot, restarts: readonly Restart[]): Promise<void> {
   const { stop } = snapshot.definition
   const requests = new Map(restarts.map(restart => [restart.partition, restart]))
   const stops = restarts.map(({ partition }): Stop => {
@@ -47,7 +47,7 @@ export async function restartAll(context: Context, snapshot: Snapshot, restarts:
 }
 
 /** A request that came meanwhile, and another's key, stay. */
-async function answer(context: Context, { keys }: Snapshot, restarts: readonly Restart[]): Promise<void> {
+async function answer(context: Run, { keys }: Snapshot, restarts: readonly Restart[]): Promise<void> {
   await transactInBatches(context.consul, {
     items: restarts.filter(({ request }) => request !== null),
     operations: ({ partition, request }) => [

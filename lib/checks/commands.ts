@@ -6,7 +6,7 @@ import { launchAll } from '../machine/launch.ts'
 import { environmentOf, valuesOf } from '../process/shepherd/start.ts'
 import { readFact, readLine, removeFact } from '../state/facts.ts'
 import { runnerOf } from '../state/paths.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 import { ended, takeResult } from './state.ts'
 import type { Watched } from './watched.ts'
 
@@ -44,7 +44,7 @@ function inWords(result: { code: number; output: string }, timeoutMs: number): {
  * @param ahead by how much a command may come early, ms
  */
 export async function startDue(
-  context: Context & { readonly service: string },
+  context: Run,
   definition: Definition,
   all: readonly Watched[],
   ahead: (watched: Watched) => number,
@@ -57,11 +57,7 @@ export async function startDue(
     await launch(context, definition, due.slice(from, from + atOnce))
 }
 
-async function launch(
-  context: Context & { readonly service: string },
-  definition: Definition,
-  due: readonly Watched[],
-): Promise<void> {
+async function launch(context: Run, definition: Definition, due: readonly Watched[]): Promise<void> {
   const launches = due.map(watched => launchOf(context, definition, watched))
   const problem = await launchAll(script, definition.run.cwd ?? '/', launches, { how: 'fork' })
   if (problem === null) return
@@ -69,7 +65,7 @@ async function launch(
     watched.state = ended(watched.state, watched.check, { code: 2, output: `cannot start: ${problem}` }, bootClock())
 }
 
-function launchOf(context: Context & { readonly service: string }, definition: Definition, watched: Watched) {
+function launchOf(context: Run, definition: Definition, watched: Watched) {
   const { partition, acquisition, check, files, state } = watched
   const now = bootClock()
   removeFact(files.exit)

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { reason } from '../base/errors.ts'
 import type { Definition } from '../definition/definition.ts'
 import { readFact, writeFact } from '../state/facts.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 import { register, registration, runsCheck } from './catalog.ts'
 import { digestOf, unheard } from './registered.ts'
 
@@ -13,7 +13,7 @@ const atOnce = 8
 
 /** Registers partitions that are about to be started. It never fails, and takes no longer than the limit. */
 export async function expectFirstWord(
-  context: Context,
+  context: Run,
   definition: Definition,
   partitions: readonly string[],
 ): Promise<void> {

@@ -6,7 +6,7 @@ import { readFact, removeFact, writeFactIfWanted } from '../state/facts.ts'
 import type { Local } from '../state/local.ts'
 import { localPartitions } from '../state/paths.ts'
 import { isReadyByCheck, readyCheck } from '../state/ready.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 import { agentChecks, deregister, isRegistered, register, registration, report, runsCheck } from './catalog.ts'
 import { isRunning } from './stale.ts'
 import type { Status } from './state.ts'
@@ -17,7 +17,7 @@ import { isHere, type Watched } from './watched.ts'
  * @throws Temporary when the agent does not answer: then the next round goes on
  */
 export async function keepRegistered(
-  context: Context,
+  context: Run,
   definition: Definition,
   local: ReadonlyMap<string, Local>,
   all: readonly Watched[],
@@ -55,13 +55,13 @@ export async function keepRegistered(
 }
 
 /** It was registered for a process that starts at this moment: see first-word.ts. */
-function isToStart({ files }: Context, partition: string): boolean {
+function isToStart({ files }: Run, partition: string): boolean {
   const { acquisition, index, status } = files.partition(partition)
   return existsSync(acquisition) && existsSync(index) && !/^finished\b/.test(readFact(status) ?? '')
 }
 
 /** Takes partitions out of the catalog: before their process is stopped, so that nobody is sent to it. */
-export async function unregister(context: Context, { id }: Definition, partitions: readonly string[]): Promise<void> {
+export async function unregister(context: Run, { id }: Definition, partitions: readonly string[]): Promise<void> {
   for (const partition of partitions) {
     await deregister(context.consul, partitionServiceId(id, partition))
     removeFact(context.files.partition(partition).registered)
@@ -69,7 +69,7 @@ export async function unregister(context: Context, { id }: Definition, partition
 }
 
 /** What the agent takes a check for whose first word is waited for; null for any other. */
-export function unheard({ files }: Context, definition: Definition, partition: string, check: string): Status | null {
+export function unheard({ files }: Run, definition: Definition, partition: string, check: string): Status | null {
   if (check !== readyCheck(definition)) return null
   const own = files.partition(partition)
   const acquisition = readFact(own.acquisition)

@@ -23,7 +23,7 @@ import { type Local, localFacts } from '../state/local.ts'
 import { appendLog } from '../state/log.ts'
 import type { InstanceFiles, PartitionFiles } from '../state/paths.ts'
 import { withReadiness } from '../state/ready.ts'
-import type { ThisInstance } from '../state/self.ts'
+import type { Self } from '../state/self.ts'
 import type { Outcome } from '../state/stuck.ts'
 import { capOutputs } from './cap-output.ts'
 import { hasVanished } from './vanished.ts'
@@ -56,7 +56,7 @@ const lookEvery = 10_000
 const mostPutOff = 300_000
 
 /** One tick. @param interval the guard's, ms */
-export async function guard(here: ThisInstance, interval: number): Promise<Tick> {
+export async function guard(here: Self, interval: number): Promise<Tick> {
   const out = staysOut(here.files, bootClock())
   const idle = { reconcileAfter: null, mustAttend: false, syncAfter: null }
   if (out === 'left') return { ...idle, code: 0, sentence: 'it has left' }
@@ -81,7 +81,7 @@ export async function guard(here: ThisInstance, interval: number): Promise<Tick>
 }
 
 /** What would keep all others from working, without anybody's noticing. @returns what is to be said of it */
-async function endStuckHandlers({ instance, files }: ThisInstance): Promise<Outcome> {
+async function endStuckHandlers({ instance, files }: Self): Promise<Outcome> {
   if (!locksOf(files).some(existsSync) && !existsSync(files.left)) return { ended: false, said: [] }
   const { endStuck } = await import('../state/stuck.ts') // most ticks find no handler at work
   const outcome = await endStuck(files)
@@ -104,7 +104,7 @@ function leftOf(at: number, most: number): number {
   return left > 0 && left <= most ? left : 0
 }
 
-function sentenceOf({ node }: ThisInstance, { proved, lost, unusable, missing, elsewhere }: Renewal): string {
+function sentenceOf({ node }: Self, { proved, lost, unusable, missing, elsewhere }: Renewal): string {
   const why = unusable.length > 0 ? `: the agent refuses the key of ${unusable.slice(0, 5).join(', ')}; see status` : ''
   const held = `${proved.length} locks held${lost.length > 0 ? `, ${lost.length} lost${why}` : ''}`
   if (elsewhere !== undefined) return `configured for ${node}, this is ${elsewhere}; run configure; ${held}`
@@ -117,7 +117,7 @@ function sentenceOf({ node }: ThisInstance, { proved, lost, unusable, missing, e
  * @returns whether any of them are due
  */
 async function tellHooks(
-  here: ThisInstance,
+  here: Self,
   local: ReadonlyMap<string, Local>,
   verdict: Verdict | null,
   interval: number,
@@ -146,7 +146,7 @@ function isAttentionDue(files: InstanceFiles, next: number): boolean {
 
 /** The renewal, or why there is none. */
 async function tryToRenew(
-  here: ThisInstance,
+  here: Self,
   local: ReadonlyMap<string, Local>,
   t0: number,
 ): Promise<(Renewal & { vanished: boolean }) | string> {
@@ -174,7 +174,7 @@ async function tryToRenew(
  * Without an answer: passing while the lease runs (a check that changes freezes a cut-off agent's checks for half a
  * minute, seen on 1.8.7) or while anything is still dying; critical once it is over and everything is seen dead.
  */
-function unanswered(here: ThisInstance, local: ReadonlyMap<string, Local>, interval: number, why: string): Verdict {
+function unanswered(here: Self, local: ReadonlyMap<string, Local>, interval: number, why: string): Verdict {
   killWhatWouldOutlive(here.files, local, nextTick(interval))
   const now = bootClock()
   const ends = [...local.values()].map(leaseEnd)
@@ -245,7 +245,7 @@ function everyRunner(files: InstanceFiles, local: ReadonlyMap<string, Local>): P
 
 /** In how many ms a reconcile is due: 0 for at once, null for not before the next tick. */
 function reconcileAfter(
-  here: ThisInstance,
+  here: Self,
   local: ReadonlyMap<string, Local>,
   renewal: Renewal,
   interval: number,

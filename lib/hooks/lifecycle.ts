@@ -9,7 +9,7 @@ import { parseProcess } from '../machine/identity.ts'
 import { readFact, readLine, writeFact, writeFactIfWanted } from '../state/facts.ts'
 import type { Local } from '../state/local.ts'
 import { type InstanceFiles, type PartitionFiles, runnerOf } from '../state/paths.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 import { eventOf, tellsOfPartitions } from './event.ts'
 import { inOrder } from './in-order.ts'
 import { enqueue } from './queue.ts'
@@ -72,7 +72,7 @@ function isNew(files: PartitionFiles, acquisition: string, one: Seen): boolean {
 }
 
 /** Keeps an event for whatever is new. */
-export function tellLifecycle(context: Context, definition: Definition, local: ReadonlyMap<string, Local>): void {
+export function tellLifecycle(context: Run, definition: Definition, local: ReadonlyMap<string, Local>): void {
   if (!tellsOfPartitions(definition)) return
   for (const [partition, one] of local) {
     const files = context.files.partition(partition)
@@ -86,7 +86,7 @@ export function tellLifecycle(context: Context, definition: Definition, local: R
 
 /** Keeps an event that concerns what is here, after whatever else is to be told of that before. For inside of `inOrder`. */
 export function tellNext(
-  context: Context,
+  context: Run,
   definition: Definition,
   partition: string,
   { event, own = '', details = {} }: { event: HookEvent; own?: string; details?: Record<string, unknown> },
@@ -117,7 +117,7 @@ export function tellNext(
 }
 
 function tellOne(
-  context: Context,
+  context: Run,
   definition: Definition,
   partition: string,
   acquisition: string,
@@ -167,12 +167,7 @@ function digits(text: string): string {
   return text.replace(/\D+/g, '-').replace(/^-|-$/g, '') || 'now'
 }
 
-export function tellStopFailed(
-  context: Context,
-  definition: Definition,
-  partitions: readonly string[],
-  why: string,
-): void {
+export function tellStopFailed(context: Run, definition: Definition, partitions: readonly string[], why: string): void {
   for (const partition of partitions) {
     inOrder(context.files, () =>
       tellNext(context, definition, partition, { event: 'stopFailed', details: { Reason: why } }),

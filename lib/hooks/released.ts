@@ -2,13 +2,13 @@
 
 import { reason } from '../base/errors.ts'
 import type { Definition } from '../definition/definition.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 import { tellsOfPartitions } from './event.ts'
 import { inOrder } from './in-order.ts'
 import { tellNext } from './lifecycle.ts'
 
 /** Before its facts are removed: killed in between, it is told again with the same id. */
-export function tellReleased(context: Context, definition: Definition, partition: string, why: string): void {
+export function tellReleased(context: Run, definition: Definition, partition: string, why: string): void {
   if (!tellsOfPartitions(definition)) return
   const details = { Reason: why }
   try {

@@ -1,6 +1,6 @@
 /** Leaving for good: stop, give everything back, take the name out of Consul. */
-import { setTimeout as delay } from 'node:timers/promises'
 
+import { setTimeout as delay } from 'node:timers/promises'
 import { act } from '../act/act.ts'
 import { bootClock, bootId, randomId } from '../base/clock.ts'
 import { Temporary } from '../base/errors.ts'
@@ -12,11 +12,12 @@ import type { Snapshot } from '../look/snapshot.ts'
 import { plan } from '../plan/plan.ts'
 import type { Step } from '../plan/step.ts'
 import { removeHome } from '../process/containment/groups.ts'
-import { lookAndPlan, type Reconcile } from '../reconcile.ts'
+import { lookAndPlan } from '../reconcile.ts'
 import { assign } from '../roster/assignment.ts'
 import { removeFact, writeFact } from '../state/facts.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
 import { writeLeaving } from '../state/left.ts'
+import type { Run } from '../state/self.ts'
 
 export interface Leaving {
   readonly steps: readonly Step[]
@@ -26,7 +27,7 @@ export interface Leaving {
 }
 
 /** The steps that a leaving instance would take now. @param keep as of `lookAndPlan` */
-export async function leavingSteps(run: Reconcile, keep = true): Promise<Leaving> {
+export async function leavingSteps(run: Run, keep = true): Promise<Leaving> {
   const { snapshot } = await lookAndPlan(run, keep)
   const leaving = {
     ...snapshot,
@@ -65,7 +66,7 @@ function busy(snapshot: Snapshot): boolean {
  * Consul. @returns how many partitions it gave back
  * @throws Temporary when another handler does not let go, or Consul is away: run again
  */
-export async function leave(run: Reconcile, deadline: number): Promise<number> {
+export async function leave(run: Run, deadline: number): Promise<number> {
   writeLeaving(run.files)
   let released = 0
   const id = randomId() // another handler's mark has the work done again
@@ -97,18 +98,14 @@ export async function leave(run: Reconcile, deadline: number): Promise<number> {
 }
 
 /** The others must not count on this instance while it hands over, or they would hand over to it meanwhile. */
-async function announce(
-  run: Reconcile,
-  { keys, definition, digest, shared }: Snapshot,
-  session: string,
-): Promise<void> {
+async function announce(run: Run, { keys, definition, digest, shared }: Snapshot, session: string): Promise<void> {
   const value = base64(memberValue(run.node, definition, digest, { leaving: true, shared }))
   const lock = { Verb: 'lock', Key: keys.member(run.instance), Session: session, Value: value } as const
   const outcome = await transact(run.consul, [lock])
   if (!outcome.done) throw new Temporary('cannot leave: the session was lost meanwhile; try again')
 }
 
-async function goodbye(run: Reconcile, { keys }: Snapshot): Promise<void> {
+async function goodbye(run: Run, { keys }: Snapshot): Promise<void> {
   for (const session of await sessionsOn(run.consul, run.node)) {
     if (session.Name === sessionName(run.instance)) await destroySession(run.consul, session)
   }

@@ -3,7 +3,7 @@
 import { Permanent } from '../base/errors.ts'
 import { partsOf } from '../base/names.ts'
 import { type InstanceFiles, instanceFiles, stateRoot } from '../state/paths.ts'
-import type { ThisInstance } from '../state/self.ts'
+import type { Self } from '../state/self.ts'
 
 export const instanceArgs = {
   instance: { type: 'string', description: 'the instance, <node>:<service id>', required: true },
@@ -43,7 +43,7 @@ export interface InstanceArgs {
 }
 
 /** Whose program this is. Consul's own environment variables are set from the arguments that stand for them. */
-export function thisInstance(args: InstanceArgs): ThisInstance {
+export function thisInstance(args: InstanceArgs): Self {
   if (args['http-addr']) process.env.CONSUL_HTTP_ADDR = args['http-addr']
   if (args['token-file']) takeToken(args['token-file'])
   if (args.variables) process.env.WATCHBILL_VARIABLES = args.variables

@@ -1,4 +1,5 @@
 /** Writes a fetched set into Consul: what is new, what is another, and then what is gone. */
+
 import { othersAtWork } from '../act/act.ts'
 import type { Keys } from '../base/names.ts'
 import { listed } from '../base/text.ts'
@@ -7,9 +8,10 @@ import { stillOnDuty } from '../keys/duty.ts'
 import { leavesOut, leftOutMark } from '../keys/new-ids.ts'
 import { addPartitions, changePartitions, removeUnchanged } from '../keys/partition-set.ts'
 import { revisionBump } from '../keys/settings.ts'
-import { lookAndPlan, type Reconcile } from '../reconcile.ts'
+import { lookAndPlan } from '../reconcile.ts'
 import { everFetched } from '../state/fetches.ts'
 import { isActive } from '../state/local.ts'
+import type { Run } from '../state/self.ts'
 import type { SetChange } from './change.ts'
 
 /**
@@ -18,7 +20,7 @@ import type { SetChange } from './change.ts'
  * @throws Temporary when Consul is away, or the duty was lost: the next round goes on
  */
 export async function putInForce(
-  run: Reconcile,
+  run: Run,
   keys: Keys,
   session: string,
   { added, changed, removed }: SetChange,
@@ -45,7 +47,7 @@ export async function putInForce(
  * There is no set. A service that is new has nothing that runs; otherwise somebody wiped everything, and the locks of what
  * runs must not be made anew as clean ones.
  */
-async function isNew(run: Reconcile): Promise<boolean> {
+async function isNew(run: Run): Promise<boolean> {
   const { snapshot } = await lookAndPlan(run)
   if (everFetched(run.files) || [...snapshot.local.values()].some(isActive)) return false
   return !(await othersAtWork(run, snapshot))

@@ -2,6 +2,7 @@
  * One round of a source: whoever holds the duty fetches the set, and puts it in force if it can be believed. Whatever goes
  * wrong, the last good set stays, and nobody stops anything.
  */
+
 import { createHash } from 'node:crypto'
 import { bootClock, seconds } from '../base/clock.ts'
 import { Temporary } from '../base/errors.ts'
@@ -15,12 +16,12 @@ import { type Duty, isDefinitionsLoss, leaveDuty, type Standing, takeDuty, tell 
 import { isLeftOut } from '../keys/new-ids.ts'
 import { readPartitions } from '../keys/partition-set.ts'
 import { changeSettings, defaults, settingsFrom } from '../keys/settings.ts'
-import type { Reconcile } from '../reconcile.ts'
 import { type Accepted, acceptedDefinition } from '../state/definition.ts'
 import { makeDirectory, readFact } from '../state/facts.ts'
 import { atWork, type FetchState, fetchState, keepFetchState, longestRetry, putOff, seldom } from '../state/fetches.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
 import { elsewhere } from '../state/handler-mark.ts'
+import type { Run } from '../state/self.ts'
 import { refusal } from './accept.ts'
 import { changeOf, ownOf } from './change.ts'
 import { fetchSource, unfetched } from './fetch/fetch.ts'
@@ -33,7 +34,7 @@ const soon = 2000
 
 /** One that fetches: it has the duty. */
 interface Fetcher {
-  readonly run: Reconcile
+  readonly run: Run
   readonly accepted: Accepted
   readonly source: Source
   readonly session: string
@@ -46,7 +47,7 @@ interface Fetcher {
  * @returns what was done, as a sentence
  * @throws Temporary when Consul is away; what is wrong with the source is no error here, but told in Consul
  */
-export async function sync(run: Reconcile): Promise<string> {
+export async function sync(run: Run): Promise<string> {
   const accepted = acceptedDefinition(run.files)
   const source = accepted?.definition.source ?? null
   if (accepted === null || source === null) return 'nothing to fetch: its partitions stand in its definition'
@@ -71,7 +72,7 @@ interface Round {
   readonly next: number
 }
 
-async function oneRound(run: Reconcile, accepted: Accepted, source: Source): Promise<Round> {
+async function oneRound(run: Run, accepted: Accepted, source: Source): Promise<Round> {
   const session = readFact(run.files.session)
   if (session === null) return { done: 'nothing is fetched: it does not take part yet', next: soon }
   if (source.onGiveUp === 'drain' && (await isDrained(run))) {
@@ -224,7 +225,7 @@ async function gaveUp(fetcher: Fetcher, state: FetchState, message: string): Pro
   return { done: said, next: longestRetry }
 }
 
-async function isDrained({ consul, service, instance }: Reconcile): Promise<boolean> {
+async function isDrained({ consul, service, instance }: Run): Promise<boolean> {
   const [entry] = await entriesAt(consul, [keysOf(service).settings])
   return settingsFrom(entry?.value ?? null, defaults).settings.drained.includes(instance)
 }

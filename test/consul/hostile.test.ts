@@ -68,7 +68,7 @@ function guardedBy(consul: Consul, t: TestContext) {
   const partition = partitionIn(files, '0')
   for (const [name, text] of Object.entries({ acquisition: 'x', index: '5' }))
     writeFact(partition[name as 'index'], text)
-  const here = { consul, service: 'svc', instance: me, node: 'a', files }
+  const here = { consul, service: 'svc', serviceId: 'svc', instance: me, node: 'a', definitionFile: '/nowhere', files }
   return renew(here, localFacts(files, null, 1_000_000), 1_000_000)
 }
 
