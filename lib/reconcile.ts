@@ -1,4 +1,4 @@
-/** One handler's whole run: look, decide, act, look again until there is nothing left to do. */
+/** One handler's whole run: look → assign → plan → act, again until there is nothing left to do. */
 
 import { existsSync } from 'node:fs'
 import { drainClosed } from './act/drain-closed.ts'
@@ -7,16 +7,17 @@ import { renew } from './act/renew.ts'
 import { writeReport } from './act/report.ts'
 import { bootClock, bootId } from './base/clock.ts'
 import { Permanent, reason } from './base/errors.ts'
-import { defaults, restoreEpoch, type Settings, settingsFrom } from './keys/settings.ts'
+import { restoreEpoch } from './keys/settings.ts'
 import { termsText } from './keys/terms.ts'
 import { readFree, writeFree } from './look/free.ts'
+import { look } from './look/look.ts'
 import { seenHeldText } from './look/seen-held.ts'
-import { type Snapshot, takeSnapshot } from './look/snapshot.ts'
+import type { Snapshot } from './look/snapshot.ts'
 import { type Plan, plan } from './plan/plan.ts'
 import type { Step } from './plan/step.ts'
 import { assign } from './roster/assignment.ts'
 import { enterState } from './state/boot.ts'
-import { acceptedDefinition, currentDefinition } from './state/definition.ts'
+import { acceptedDefinition } from './state/definition.ts'
 import { readFact, writeFact } from './state/facts.ts'
 import { asOnlyHandler } from './state/handler-lock.ts'
 import { instanceLease } from './state/lease.ts'
@@ -48,20 +49,23 @@ export async function reconcile(run: Run): Promise<string | null> {
     if (existsSync(run.files.worker.report))
       await drainClosed(run).catch(error => run.log(`cannot drain for its worker, which has closed: ${reason(error)}`))
     for (let looks = 0; looks < mostLooks; looks++) {
-      const look = await lookAndPlan(run)
-      problem = look.problem
-      const { snapshot, steps } = look
-      rememberLook(run, snapshot, look)
+      const seen = await look(run)
+      const { snapshot } = seen
+      const assignment = assign(snapshot)
+      const next = plan(snapshot, assignment)
+      const { steps } = next
+      problem = seen.problem
+      rememberLook(run, snapshot, next)
       if (snapshot.fallenEpoch !== null) await raiseEpoch(run, snapshot)
       if (steps.length > 0) await carryOut(run, snapshot, steps)
       const restarts = snapshot.documents !== null && (await passOnDocuments(run, snapshot))
       if (wantsEvents(snapshot)) await tellHooks(run, snapshot, steps)
-      await writeReport(run, snapshot, look, ownTroubles(run.files, snapshot, look.definitionProblem))
+      await writeReport(run, snapshot, next, ownTroubles(run.files, snapshot, seen.definitionProblem))
       if (steps.length === 0 && !restarts) {
-        if (look.incoming > 0 && (await awaitRelease(run, snapshot, until))) continue
+        if (next.incoming > 0 && (await awaitRelease(run, snapshot, until))) continue
         return
       }
-      done = done === null ? look.sentence : `${done}; ${look.sentence}`
+      done = done === null ? next.sentence : `${done}; ${next.sentence}`
     }
   })
   if (done !== null) await attendAfterwards(run)
@@ -126,38 +130,6 @@ async function tellHooks(run: Run, snapshot: Snapshot, steps: readonly Step[]): 
 async function awaitRelease(run: Run, snapshot: Snapshot, until: number): Promise<boolean> {
   const { released } = await import('./act/incoming.ts')
   return released(run, snapshot, until)
-}
-
-interface Look extends Plan {
-  readonly snapshot: Snapshot
-  /** Why the definition file, or that or the settings, are not in force as they are now; null when they are. */
-  readonly definitionProblem: string | null
-  readonly problem: string | null
-}
-
-/** What a run would do now, without doing it. @param keep false when nothing may be written, not even the definition */
-export async function lookAndPlan(run: Run, keep = true): Promise<Look> {
-  const current = await currentDefinition(run.files, run.definitionFile, run.serviceId, keep)
-  const { definition, digest, shared, problem } = current
-  const snapshot = await takeSnapshot(
-    run.consul,
-    run.instance,
-    { definition, digest, shared },
-    run.files,
-    lastGoodSettings(run),
-  )
-  const more = { definitionProblem: problem, problem: problem ?? settingsProblem(snapshot) }
-  return { ...plan(snapshot, assign(snapshot)), snapshot, ...more }
-}
-
-function settingsProblem({ keys, settingsProblem }: Snapshot): string | null {
-  return (
-    settingsProblem && `cannot use ${keys.settings}: ${settingsProblem}; the last good settings stay in force, mend it`
-  )
-}
-
-function lastGoodSettings({ files }: Run): Settings {
-  return settingsFrom(readFact(files.settings), defaults).settings
 }
 
 /** Before anything is done: since when locks are free, the settings if they are good, and the log line. */

@@ -8,11 +8,11 @@ import { base64, transact } from '../consul/kv.ts'
 import { destroySession, sessionName, sessionsOn } from '../consul/session.ts'
 import { tellLeft } from '../hooks/instance.ts'
 import { memberValue } from '../keys/member.ts'
+import { look } from '../look/look.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import { plan } from '../plan/plan.ts'
 import type { Step } from '../plan/step.ts'
 import { removeHome } from '../process/containment/groups.ts'
-import { lookAndPlan } from '../reconcile.ts'
 import { assign } from '../roster/assignment.ts'
 import { removeFact, writeFact } from '../state/facts.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
@@ -26,9 +26,9 @@ export interface Leaving {
   readonly announced: boolean
 }
 
-/** The steps that a leaving instance would take now. @param keep as of `lookAndPlan` */
+/** The steps that a leaving instance would take now. @param keep as of `look` */
 export async function leavingSteps(run: Run, keep = true): Promise<Leaving> {
-  const { snapshot } = await lookAndPlan(run, keep)
+  const { snapshot } = await look(run, keep)
   const leaving = {
     ...snapshot,
     leaseRuns: false,

@@ -6,9 +6,12 @@ import { reason } from '../base/errors.ts'
 import { instanceName, keysOf } from '../base/names.ts'
 import { Consul } from '../consul/http.ts'
 import { missingPermission } from '../consul/permission.ts'
+import { look } from '../look/look.ts'
 import type { Snapshot } from '../look/snapshot.ts'
+import { plan } from '../plan/plan.ts'
 import type { Step } from '../plan/step.ts'
-import { lookAndPlan, reconcile, rememberLooked } from '../reconcile.ts'
+import { reconcile, rememberLooked } from '../reconcile.ts'
+import { assign } from '../roster/assignment.ts'
 import { acceptedDefinition } from '../state/definition.ts'
 import { elsewhere } from '../state/handler-mark.ts'
 import { appendLog } from '../state/log.ts'
@@ -58,7 +61,8 @@ async function isNews(run: Run, error: unknown): Promise<boolean> {
 }
 
 async function dry(run: Run): Promise<string[]> {
-  const { steps, sentence, snapshot } = await lookAndPlan(run, false)
+  const { snapshot } = await look(run, false)
+  const { steps, sentence } = plan(snapshot, assign(snapshot))
   const removal = (await removalOf(run, snapshot, steps)) ?? []
   return [...steps.map(step => JSON.stringify(step)), removal, `${run.instance}: would do: ${sentence}`].flat()
 }

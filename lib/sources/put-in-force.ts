@@ -8,7 +8,7 @@ import { stillOnDuty } from '../keys/duty.ts'
 import { leavesOut, leftOutMark } from '../keys/new-ids.ts'
 import { addPartitions, changePartitions, removeUnchanged } from '../keys/partition-set.ts'
 import { revisionBump } from '../keys/settings.ts'
-import { lookAndPlan } from '../reconcile.ts'
+import { look } from '../look/look.ts'
 import { everFetched } from '../state/fetches.ts'
 import { isActive } from '../state/local.ts'
 import type { Run } from '../state/self.ts'
@@ -48,7 +48,7 @@ export async function putInForce(
  * runs must not be made anew as clean ones.
  */
 async function isNew(run: Run): Promise<boolean> {
-  const { snapshot } = await lookAndPlan(run)
+  const { snapshot } = await look(run)
   if (everFetched(run.files) || [...snapshot.local.values()].some(isActive)) return false
   return !(await othersAtWork(run, snapshot))
 }
