@@ -1,6 +1,5 @@
 /** Writes a fetched set into Consul: what is new, what is another, and then what is gone. */
 
-import { othersAtWork } from '../act/act.ts'
 import type { Keys } from '../base/names.ts'
 import { listed } from '../base/text.ts'
 import { transact } from '../consul/kv.ts'
@@ -9,6 +8,7 @@ import { leavesOut, leftOutMark } from '../keys/new-ids.ts'
 import { addPartitions, changePartitions, removeUnchanged } from '../keys/partition-set.ts'
 import { revisionBump } from '../keys/settings.ts'
 import { look } from '../look/look.ts'
+import { othersAtWork } from '../look/others-at-work.ts'
 import { everFetched } from '../state/fetches.ts'
 import { isActive } from '../state/local.ts'
 import type { Run } from '../state/self.ts'

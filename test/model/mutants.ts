@@ -135,7 +135,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'missing locks of a lost set made anew as clean ones',
-    file: 'act/act.ts',
+    file: 'act/define.ts',
     edits: [['!(await othersAtWork(context, snapshot))', 'true']],
     seed: 6,
     faults: ['everything wiped', 'state directory removed'],
@@ -183,7 +183,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a survivor taken for a newcomer',
-    file: 'act/act.ts',
+    file: 'look/others-at-work.ts',
     edits: [['  if (others.some(({ holds }) => holds)) return true\n', '']],
     seed: 9,
     faults: ['everything wiped', 'state directory removed'],
