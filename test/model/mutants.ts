@@ -150,13 +150,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the guard leaves the processes of a dead shepherd alone',
     file: 'guard/guard.ts',
-    edits: [
-      ['  killWhatWouldOutlive(here.files, local, nextTick(interval))\n', ''],
-      [
-        "  if (typeof renewal !== 'string') killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))\n",
-        '',
-      ],
-    ],
+    edits: [['  killWhatWouldOutlive(here.files, unrenewed, nextTick(interval))\n', '']],
     seed: 4,
     faults: ['shepherd stopped', 'shepherd killed', 'cut'],
   },
@@ -173,8 +167,8 @@ export const mutants: readonly Mutant[] = [
     file: 'guard/guard.ts',
     edits: [
       [
-        "  if (typeof renewal !== 'string') killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))\n",
-        '',
+        '  killWhatWouldOutlive(here.files, unrenewed, nextTick(interval))\n',
+        "  if (typeof renewal === 'string') killWhatWouldOutlive(here.files, unrenewed, nextTick(interval))\n",
       ],
     ],
     seed: 1,
