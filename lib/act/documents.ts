@@ -15,6 +15,7 @@ import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import type { Local } from '../state/local.ts'
 import type { PartitionFiles } from '../state/paths.ts'
 import type { Run } from '../state/self.ts'
+import { hasNoCommand } from '../state/shepherd-status.ts'
 import { askRestart } from './restart.ts'
 
 /** Writes the documents of partitions that are held here and do not run yet. @throws Temporary when they cannot be read */
@@ -121,7 +122,7 @@ function replace(files: PartitionFiles, document: string | null, entry: Entry): 
 
 /** It had no command, which another document may choose: see act/choose.ts. */
 function mayChoose({ status }: PartitionFiles): boolean {
-  if (!/^no command\b/.test(readFact(status) ?? '')) return false
+  if (!hasNoCommand(readFact(status))) return false
   removeFact(status)
   return true
 }

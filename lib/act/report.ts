@@ -14,6 +14,7 @@ import type { Local } from '../state/local.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import { unreadyWords } from '../state/ready.ts'
 import type { Run } from '../state/self.ts'
+import { isOrdinary } from '../state/shepherd-status.ts'
 
 /**
  * Partition -> sentence; under `everything`, which no partition is called, what hinders the whole instance. It inherits
@@ -22,9 +23,6 @@ import type { Run } from '../state/self.ts'
 export type Report = Readonly<Record<string, string>>
 export const everything = ''
 
-/** States of the shepherd that anyone who looks at the lock would expect: they need no words. */
-const ordinary = /^(starting|running|stopping|stopped|not here)\b/
-
 /** What is said until the next look, and is no fact of the shepherds. */
 const passing = /^(takeover|waits|key refused|queued)\b/
 
@@ -32,8 +30,8 @@ const passing = /^(takeover|waits|key refused|queued)\b/
 function remark({ acquisition, index, status, stays, unready }: Local): string | null {
   const here = acquisition !== null && index !== null
   if (here && stays !== null) return stays
-  if (here && (status === null || ordinary.test(status))) return unready ?? null
-  return here && status !== null && !ordinary.test(status) ? status : null
+  if (here && (status === null || isOrdinary(status))) return unready ?? null
+  return here && status !== null && !isOrdinary(status) ? status : null
 }
 
 /** The last report does not say what the shepherds say now. */

@@ -7,6 +7,7 @@ import type { Local } from '../state/local.ts'
 import { localPartitions } from '../state/paths.ts'
 import { isReadyByCheck, readyCheck } from '../state/ready.ts'
 import type { Run } from '../state/self.ts'
+import { isFinished } from '../state/shepherd-status.ts'
 import { agentChecks, deregister, isRegistered, register, registration, report, runsCheck } from './catalog.ts'
 import { isRunning } from './stale.ts'
 import type { Status } from './state.ts'
@@ -57,7 +58,7 @@ export async function keepRegistered(
 /** It was registered for a process that starts at this moment: see first-word.ts. */
 function isToStart({ files }: Run, partition: string): boolean {
   const { acquisition, index, status } = files.partition(partition)
-  return existsSync(acquisition) && existsSync(index) && !/^finished\b/.test(readFact(status) ?? '')
+  return existsSync(acquisition) && existsSync(index) && !isFinished(readFact(status))
 }
 
 /** Takes partitions out of the catalog: before their process is stopped, so that nobody is sent to it. */

@@ -12,6 +12,7 @@ import type { Local } from '../state/local.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import { withReadiness } from '../state/ready.ts'
 import type { Self } from '../state/self.ts'
+import { hasNoCommand, isFinished } from '../state/shepherd-status.ts'
 
 /** How often every guard has all locks looked at, ms. */
 const lookEvery = 10_000
@@ -81,5 +82,5 @@ function untilDue(files: InstanceFiles, now: number, interval: number): number {
 function needsWork({ acquisition, releasing, index, restart, shepherd, status, aheadOfClock }: Local): boolean {
   if (releasing !== null || aheadOfClock) return true
   if (acquisition === null) return shepherd !== null
-  return index === null || restart || (shepherd === null && !/^(finished|no command)\b/.test(status ?? ''))
+  return index === null || restart || (shepherd === null && !isFinished(status) && !hasNoCommand(status))
 }

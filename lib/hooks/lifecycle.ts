@@ -10,6 +10,7 @@ import { readFact, readLine, writeFact, writeFactIfWanted } from '../state/facts
 import type { Local } from '../state/local.ts'
 import { type InstanceFiles, type PartitionFiles, runnerOf } from '../state/paths.ts'
 import type { Run } from '../state/self.ts'
+import { isFailing } from '../state/shepherd-status.ts'
 import { eventOf, tellsOfPartitions } from './event.ts'
 import { inOrder } from './in-order.ts'
 import { enqueue } from './queue.ts'
@@ -38,14 +39,13 @@ function toldOf(files: PartitionFiles, acquisition: string): Told | null {
 
 /** How it is now, in the words of what is told. */
 function nowOf(files: PartitionFiles, acquisition: string, local: Seen, told: Told | null): Told {
-  const failing = /^(crash-looping|cannot start|no command|failing)\b/.test(local.status ?? '')
   return {
     ...nothing,
     ...told,
     acquisition,
     process: local.process ? `${local.process.pid} ${local.process.start}` : (told?.process ?? ''),
     exit: readLine(runnerOf(files).exit) ?? told?.exit ?? '',
-    failure: failing ? (local.status as string) : '',
+    failure: isFailing(local.status) ? (local.status as string) : '',
   }
 }
 

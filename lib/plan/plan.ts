@@ -8,6 +8,7 @@ import { proposedLine } from '../keys/proposed.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Assignment } from '../roster/assignment.ts'
 import { isActive, type Local } from '../state/local.ts'
+import { hasNoCommand, isFinished } from '../state/shepherd-status.ts'
 import { sentence } from './sentence.ts'
 import { byTurn, freeStarts } from './starts.ts'
 import type { Step } from './step.ts'
@@ -144,8 +145,8 @@ function mine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock
 
 function mustStart({ chosen, digest }: Snapshot, { leaseRuns, shepherd, status }: Local): boolean {
   // Another definition may have its command; another document clears the status: see act/choose.ts.
-  if (/^no command\b/.test(status ?? '') && chosen === digest) return false
-  return leaseRuns && shepherd === null && !/^finished\b/.test(status ?? '')
+  if (hasNoCommand(status) && chosen === digest) return false
+  return leaseRuns && shepherd === null && !isFinished(status)
 }
 
 function mustGiveUp(snapshot: Snapshot, assignment: Assignment, id: string): boolean {

@@ -10,6 +10,7 @@ import type { Member } from '../../keys/member.ts'
 import { keyRefused } from '../../keys/new-ids.ts'
 import type { Cluster } from '../../look/cluster.ts'
 import type { Assignment } from '../../roster/assignment.ts'
+import { isCrashLooping, isFinished } from '../../state/shepherd-status.ts'
 import { absentWords, crashWords, foreignLock, logsLine } from './words.ts'
 
 export interface PartitionStatus {
@@ -97,11 +98,11 @@ function heldWords(
   if (remark?.startsWith('queued')) return { state: 'starting', why: remark }
   if (remark === undefined || /^(takeover|waits)\b/.test(remark)) return { state: 'running', why: '' }
   if (remark.startsWith('starting: ')) return { state: 'starting', why: remark.slice('starting: '.length) }
-  if (remark.startsWith('crash-looping')) {
+  if (isCrashLooping(remark)) {
     const why = crashWords(cluster.service, id, holder, remark.slice('crash-looping '.length))
     return { state: 'crash-looping', why }
   }
-  if (remark.startsWith('finished')) return { state: 'finished', why: remark.slice('finished: '.length) }
+  if (isFinished(remark)) return { state: 'finished', why: remark.slice('finished: '.length) }
   if (remark.startsWith('stays here: ')) return { state: 'critical', why: remark }
   return { state: 'failing', why: remark.replace(/^failing: /, '') }
 }
