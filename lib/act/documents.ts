@@ -12,7 +12,7 @@ import { partitionFrom } from '../keys/partition-set.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import { signal } from '../machine/identity.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
-import type { Local } from '../state/local.ts'
+import { isAssumed, type Local } from '../state/local.ts'
 import type { PartitionFiles } from '../state/paths.ts'
 import type { Run } from '../state/self.ts'
 import { hasNoCommand } from '../state/shepherd-status.ts'
@@ -42,7 +42,7 @@ export async function passOn(context: Run, snapshot: Snapshot): Promise<boolean>
   const { files, consul } = context
   const { keys, documents, definition } = snapshot
   if (readFact(files.documents) === String(documents)) return false
-  const held = [...snapshot.local].filter(([, { acquisition, index }]) => acquisition !== null && index !== null)
+  const held = [...snapshot.local].filter(([, one]) => isAssumed(one))
   const stale = await staleOf(
     context,
     keys,

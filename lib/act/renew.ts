@@ -12,7 +12,7 @@ import { LockBusy } from '../state/exclusively.ts'
 import { readFact } from '../state/facts.ts'
 import { extendLease, instanceLease, lastProof, never, type PartitionLease, partitionLease } from '../state/lease.ts'
 import { changingLeases } from '../state/lease-lock.ts'
-import type { Local } from '../state/local.ts'
+import { acquisitionOf, type Local } from '../state/local.ts'
 import type { InstanceFiles, PartitionFiles } from '../state/paths.ts'
 import type { Run } from '../state/self.ts'
 import { lengthen, writePartitionLeases } from '../state/worker-lease.ts'
@@ -44,8 +44,8 @@ export interface Renewal {
 export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>, t0: number): Promise<Renewal> {
   const { files } = guarded
   const { session, missing, elsewhere } = await ownSession(guarded)
-  const assumed = [...local].flatMap(([id, { acquisition, releasing, index }]) =>
-    (acquisition ?? releasing) !== null && index !== null ? [{ id, index }] : [],
+  const assumed = [...local].flatMap(([id, one]) =>
+    acquisitionOf(one) !== null && one.index !== null ? [{ id, index: one.index }] : [],
   )
   const { proved, member, unusable } = await proveAll(guarded, session, assumed)
   const lost = assumed.map(({ id }) => id).filter(id => !proved.has(id))

@@ -10,7 +10,7 @@ import type { Snapshot } from '../look/snapshot.ts'
 import type { Plan } from '../plan/plan.ts'
 import { queuedWords } from '../plan/starts.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
-import type { Local } from '../state/local.ts'
+import { isAssumed, type Local } from '../state/local.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import { unreadyWords } from '../state/ready.ts'
 import type { Run } from '../state/self.ts'
@@ -27,11 +27,11 @@ export const everything = ''
 const passing = /^(takeover|waits|key refused|queued)\b/
 
 /** What a partition that is here has to say; null when all is as anyone would expect. */
-function remark({ acquisition, index, status, stays, unready }: Local): string | null {
-  const here = acquisition !== null && index !== null
-  if (here && stays !== null) return stays
-  if (here && (status === null || isOrdinary(status))) return unready ?? null
-  return here && status !== null && !isOrdinary(status) ? status : null
+function remark(local: Local): string | null {
+  if (!isAssumed(local)) return null
+  const { status, stays, unready } = local
+  if (stays !== null) return stays
+  return status === null || isOrdinary(status) ? (unready ?? null) : status
 }
 
 /** The last report does not say what the shepherds say now. */

@@ -4,7 +4,7 @@ import { bootClock } from '../base/clock.ts'
 import { signal } from '../machine/identity.ts'
 import { membersOf } from '../process/containment/containment.ts'
 import { instanceLease } from '../state/lease.ts'
-import { type Local, localFacts } from '../state/local.ts'
+import { acquisitionOf, type Local, localFacts } from '../state/local.ts'
 import type { InstanceFiles, PartitionFiles } from '../state/paths.ts'
 
 /** What a shepherd may be late with its SIGKILL on a busy machine, ms. The takeover wait leaves a second. */
@@ -13,8 +13,8 @@ const lateness = 500
 /** What is here without a lease that was just proved: a handler may yet take it back, or stop it, or be too late. */
 export function unproved(local: ReadonlyMap<string, Local>, { proved }: Renewal): ReadonlyMap<string, Local> {
   const held = new Set(proved)
-  const active = ({ acquisition, releasing, process }: Local) => (acquisition ?? releasing ?? process) !== null
-  return new Map([...local].filter(([id, one]) => (!held.has(id) || one.aheadOfClock) && active(one)))
+  const mayRun = (one: Local) => acquisitionOf(one) !== null || one.process !== null
+  return new Map([...local].filter(([id, one]) => (!held.has(id) || one.aheadOfClock) && mayRun(one)))
 }
 
 /** Boot clock, ms; 0 where nothing was ever proved. */

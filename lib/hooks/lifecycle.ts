@@ -7,7 +7,7 @@ import { parseHanded } from '../base/worker-line.ts'
 import type { Definition, HookEvent } from '../definition/definition.ts'
 import { parseProcess } from '../machine/identity.ts'
 import { readFact, readLine, writeFact, writeFactIfWanted } from '../state/facts.ts'
-import type { Local } from '../state/local.ts'
+import { isAssumed, type Local } from '../state/local.ts'
 import { type InstanceFiles, type PartitionFiles, runnerOf } from '../state/paths.ts'
 import type { Run } from '../state/self.ts'
 import { isFailing } from '../state/shepherd-status.ts'
@@ -51,10 +51,6 @@ function nowOf(files: PartitionFiles, acquisition: string, local: Seen, told: To
 
 /** What of a partition is told. */
 type Seen = Pick<Local, 'process' | 'status'>
-
-function isAssumed(local: Local): local is Local & { acquisition: string } {
-  return local.acquisition !== null && local.index !== null
-}
 
 /** Whether something is to be told: cheap, for the guard. */
 export function isAnythingNew(

@@ -17,6 +17,7 @@ import { assign } from '../roster/assignment.ts'
 import { removeFact, writeFact } from '../state/facts.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
 import { writeLeaving } from '../state/left.ts'
+import { acquisitionOf } from '../state/local.ts'
 import type { Run } from '../state/self.ts'
 
 export interface Leaving {
@@ -58,7 +59,7 @@ function isAnnounced({ members, instance }: Snapshot): boolean {
 }
 
 function busy(snapshot: Snapshot): boolean {
-  return [...snapshot.local.values()].some(({ acquisition, releasing }) => (acquisition ?? releasing) !== null)
+  return [...snapshot.local.values()].some(one => acquisitionOf(one) !== null)
 }
 
 /**

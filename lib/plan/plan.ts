@@ -7,7 +7,7 @@ import { rosterVersion } from '../keys/member.ts'
 import { proposedLine } from '../keys/proposed.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Assignment } from '../roster/assignment.ts'
-import { isActive, type Local } from '../state/local.ts'
+import { acquisitionOf, isActive, type Local } from '../state/local.ts'
 import { hasNoCommand, isFinished } from '../state/shepherd-status.ts'
 import { sentence } from './sentence.ts'
 import { byTurn, freeStarts } from './starts.ts'
@@ -124,7 +124,7 @@ function withoutSession(snapshot: Snapshot, id: string, lock: Lock | null, local
 
 /** The lock is in this instance's session. */
 function mine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock, local: Local | null): Step | null {
-  const known = local?.acquisition ?? local?.releasing ?? null
+  const known = local && acquisitionOf(local)
   const index = lock.modifyIndex
   const ours = known !== null && known === lock.held?.acquisition
   const unwritten = ours && local?.index === null
@@ -177,7 +177,7 @@ function notMineAnyMore(
   local: Local,
 ): Step | Wait | null {
   if (lock !== null && lock.session !== null) return { do: 'stop', partition: id, why: 'its lock is held by another' }
-  const ours = lock?.held != null && lock.held.acquisition === (local.acquisition ?? local.releasing)
+  const ours = lock?.held != null && lock.held.acquisition === acquisitionOf(local)
   // While the lease runs nobody else can have waited long enough to take it.
   const wanted = snapshot.partitions.has(id) || !snapshot.defined // not even a set: someone has wiped everything
   if (local.leaseRuns && local.acquisition !== null && (ours || lock === null) && wanted) {
