@@ -2,7 +2,7 @@
  * What this instance should do now: steps as data, and one sentence that is also the log line. Pure: no clock, no disk,
  * no network. Safety does not rest on the plan being right, but on the conditions that each step's transaction carries.
  */
-import { cautiousWait, type Lock, takeoverWait } from '../keys/lock.ts'
+import { type Lock, waitOf } from '../keys/lock.ts'
 import { rosterVersion } from '../keys/member.ts'
 import { proposedLine } from '../keys/proposed.ts'
 import type { Snapshot } from '../look/snapshot.ts'
@@ -227,12 +227,6 @@ function claim(snapshot: Snapshot, id: string, lock: Lock | null, takeover: bool
 /** What is left of the takeover wait, ms. */
 export function waitLeft(snapshot: Snapshot, id: string, lock: Lock | null): number {
   const since = snapshot.free.get(id)?.since ?? snapshot.now
-  return since + waitOf(snapshot, lock) - snapshot.now
-}
-
-/** W of a free lock, ms: of its previous holder, or of the slowest that may have had it. */
-function waitOf(snapshot: Snapshot, lock: Lock | null): number {
-  if (lock?.held) return takeoverWait(lock.held.lease, lock.held.grace)
   const own = { lease: snapshot.definition.leaseMs, grace: snapshot.definition.stop.graceMs }
-  return cautiousWait([own, ...snapshot.terms])
+  return since + waitOf(lock, [own, ...snapshot.terms]) - snapshot.now
 }

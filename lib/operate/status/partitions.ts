@@ -5,7 +5,7 @@ import { seconds } from '../../base/clock.ts'
 import { shellWord } from '../../base/printable.ts'
 import type { Seen } from '../../checks/seen.ts'
 import { type Session, sessionName } from '../../consul/session.ts'
-import { cautiousWait, type Lock, takeoverWait } from '../../keys/lock.ts'
+import { type Lock, waitOf } from '../../keys/lock.ts'
 import type { Member } from '../../keys/member.ts'
 import { keyRefused } from '../../keys/new-ids.ts'
 import type { Cluster } from '../../look/cluster.ts'
@@ -134,16 +134,12 @@ function freeWords(
   if (next === undefined) return unassigned(cluster)
   if (lock?.clean) return { state: 'starting', why: `on ${next}` }
   const told = reports.get(next)?.[id]
-  return { state: 'waiting', why: told ?? `takeover by ${next} within ${seconds(waitOf(cluster, lock))}` }
+  return { state: 'waiting', why: told ?? `takeover by ${next} within ${seconds(waitOf(lock, cluster.terms))}` }
 }
 
 function whoDeletes({ members, service }: Cluster): string {
   if (members.length > 0) return 'its lock is being deleted'
   return `no instance is there to delete its lock: watchbill purge ${shellWord(service)} does, where the service is gone for good`
-}
-
-function waitOf(cluster: Cluster, lock: Lock | null): number {
-  return lock?.held ? takeoverWait(lock.held.lease, lock.held.grace) : cautiousWait(cluster.terms)
 }
 
 /** Why nobody is to have it. */
