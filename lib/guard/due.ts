@@ -1,8 +1,8 @@
 /** What is to be started after a tick, and when. */
 import { existsSync } from 'node:fs'
 import type { Renewal } from '../act/renew.ts'
-import { isReportStale } from '../act/report.ts'
 import { bootClock, bootId } from '../base/clock.ts'
+import { isReportStale } from '../keys/report.ts'
 import { readFree } from '../look/free.ts'
 import { acceptedDefinition, stampOf } from '../state/definition.ts'
 import { readFact } from '../state/facts.ts'

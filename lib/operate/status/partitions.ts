@@ -1,6 +1,5 @@
 /** How each partition of a service is, and why, in one line. Pure. */
 
-import type { Report } from '../../act/report.ts'
 import { seconds } from '../../base/clock.ts'
 import { shellWord } from '../../base/printable.ts'
 import type { Seen } from '../../checks/seen.ts'
@@ -8,6 +7,7 @@ import { type Session, sessionName } from '../../consul/session.ts'
 import { type Lock, waitOf } from '../../keys/lock.ts'
 import type { Member } from '../../keys/member.ts'
 import { keyRefused } from '../../keys/new-ids.ts'
+import type { Report } from '../../keys/report.ts'
 import type { Cluster } from '../../look/cluster.ts'
 import type { Assignment } from '../../roster/assignment.ts'
 import { isCrashLooping, isFinished } from '../../state/shepherd-status.ts'
