@@ -1,7 +1,6 @@
 /** One handler's whole run: look → assign → plan → act, again until there is nothing left to do. */
 
 import { existsSync } from 'node:fs'
-import { drainClosed } from './act/drain-closed.ts'
 import { ownTroubles } from './act/own-troubles.ts'
 import { renew } from './act/renew.ts'
 import { writeReport } from './act/report.ts'
@@ -45,9 +44,7 @@ export async function reconcile(run: Run): Promise<string | null> {
   const alone = await asOnlyHandler(run.files.directory, async () => {
     if (hasLeft(run.files)) return
     await renewFirst(run)
-    // What cannot be written in the settings keeps nobody from stopping, or from taking his own locks back.
-    if (existsSync(run.files.worker.report))
-      await drainClosed(run).catch(error => run.log(`cannot drain for its worker, which has closed: ${reason(error)}`))
+    if (existsSync(run.files.worker.report)) await drainIfClosed(run)
     for (let looks = 0; looks < mostLooks; looks++) {
       const seen = await look(run)
       const { snapshot } = seen
@@ -83,6 +80,12 @@ async function renewFirst(run: Run): Promise<void> {
   const t0 = instanceLease(run.files, now)
   const lease = acceptedDefinition(run.files)?.definition.leaseMs ?? 0
   if (t0 === null || t0 + lease <= now) await renew(run, localFacts(run.files, t0, now), now)
+}
+
+/** What cannot be written in the settings keeps nobody from stopping, or from taking his own locks back. */
+async function drainIfClosed(run: Run): Promise<void> {
+  const { drainClosed } = await import('./act/drain-closed.ts')
+  await drainClosed(run).catch(error => run.log(`cannot drain for its worker, which has closed: ${reason(error)}`))
 }
 
 /** Whoever saw a higher one puts it back; what is in the way of that is in nobody else's. */
