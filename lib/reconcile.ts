@@ -48,8 +48,8 @@ export async function reconcile(run: Run): Promise<string | null> {
     for (let looks = 0; looks < mostLooks; looks++) {
       const seen = await look(run)
       const { snapshot } = seen
-      const assignment = assign(snapshot)
-      const next = plan(snapshot, assignment)
+      const { placed } = assign(snapshot)
+      const next = plan(snapshot, placed)
       const { steps } = next
       problem = seen.problem
       rememberLook(run, snapshot, next)

@@ -38,7 +38,7 @@ export async function leavingSteps(run: Run, keep = true): Promise<Leaving> {
       member.instance === run.instance ? { ...member, absence: 'leaving' as const } : member,
     ),
   }
-  const { steps } = plan(leaving, assign(leaving))
+  const { steps } = plan(leaving, assign(leaving).placed)
   // Without a session its own locks are taken back first: given back like that, nobody has to wait for them.
   const wanted = [
     'release',

@@ -62,7 +62,7 @@ async function isNews(run: Run, error: unknown): Promise<boolean> {
 
 async function dry(run: Run): Promise<string[]> {
   const { snapshot } = await look(run, false)
-  const { steps, sentence } = plan(snapshot, assign(snapshot))
+  const { steps, sentence } = plan(snapshot, assign(snapshot).placed)
   const removal = (await removalOf(run, snapshot, steps)) ?? []
   return [...steps.map(step => JSON.stringify(step)), removal, `${run.instance}: would do: ${sentence}`].flat()
 }

@@ -99,7 +99,7 @@ const readers: Record<string, Reader> = {
   plan: async consul => {
     const cluster = await lookAtCluster(consul, 'svc')
     const local = new Map([['0', locals.running()]])
-    return plan({ ...snapshotOf(), ...cluster, local }, assign(cluster))
+    return plan({ ...snapshotOf(), ...cluster, local }, assign(cluster).placed)
   },
 }
 
@@ -205,9 +205,10 @@ describe('hostile values below the service', { concurrency: 1 }, () => {
           if (raw) raw.LockIndex = before?.LockIndex ?? 1
         }
         const cluster = await lookAtCluster(fake.consul, 'svc')
-        const assignment = assign(cluster)
+        const { placed: assignment, unplaced } = assign(cluster)
         const members = cluster.members.filter(({ absence }) => absence === null)
         for (const holder of assignment.values()) assert.ok(members.some(({ instance }) => instance === holder))
+        assert.equal(assignment.size + unplaced.size, cluster.partitions.size, 'each is placed, or there is a reason')
         const free = members.every(({ maxPartitions }) => maxPartitions === null)
         if (free && members.length > 0) assert.equal(assignment.size, cluster.partitions.size, 'each is assigned')
         const { steps, sentence, waits } = plan({ ...snapshotOf(), ...cluster }, assignment)

@@ -78,7 +78,7 @@ class Instance {
   async look(): Promise<number> {
     for (let looks = 0; ; looks++) {
       const snapshot = await this.snapshot()
-      const steps = plan(snapshot, assign(snapshot)).steps.filter(step => step.do === 'define')
+      const steps = plan(snapshot, assign(snapshot).placed).steps.filter(step => step.do === 'define')
       if (steps.length === 0) return looks
       assert.ok(looks < 6, 'it does not come to an end')
       await act(this.context, snapshot, steps)

@@ -79,14 +79,14 @@ export function statusOf(
   duty?: Duty,
   sessions: ReadonlyMap<string, Session | null> = new Map(),
 ): Status {
-  const assignment = assign(cluster)
+  const roster = assign(cluster)
   const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
   const partitions = ids.map(id => {
-    const status = partitionStatus({ cluster, assignment, reports, sessions }, id)
+    const status = partitionStatus({ cluster, roster, reports, sessions }, id)
     return { ...withChecks(cluster.service, status, seen.get(id)), dns: seen.get(id)?.dns ?? null }
   })
   const good = partitions.filter(isGood).length
-  const instances = instanceStatuses(cluster, assignment, reports)
+  const instances = instanceStatuses(cluster, roster.placed, reports)
   const hindrances = instances.flatMap(({ instance, why }) => (why ? [`${instance} ${why}`] : []))
   const { by, problem: fault = null, since = null, trying = null } = duty ?? {}
   const inForce = isLeftOut(fault) ? '' : '; the last good set stays in force'
