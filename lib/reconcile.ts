@@ -16,7 +16,7 @@ import { type Plan, plan } from './plan/plan.ts'
 import type { Step } from './plan/step.ts'
 import { assign } from './roster/assignment.ts'
 import { enterState } from './state/boot.ts'
-import { acceptedDefinition } from './state/definition.ts'
+import { definitionInForce } from './state/definition.ts'
 import { readFact, writeFact } from './state/facts.ts'
 import { asOnlyHandler } from './state/handler-lock.ts'
 import { instanceLease } from './state/lease.ts'
@@ -78,7 +78,7 @@ export async function reconcile(run: Run): Promise<string | null> {
 async function renewFirst(run: Run): Promise<void> {
   const now = bootClock()
   const t0 = instanceLease(run.files, now)
-  const lease = acceptedDefinition(run.files)?.definition.leaseMs ?? 0
+  const lease = definitionInForce(run.files)?.definition.leaseMs ?? 0
   if (t0 === null || t0 + lease <= now) await renew(run, localFacts(run.files, t0, now), now)
 }
 

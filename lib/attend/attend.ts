@@ -6,7 +6,7 @@ import type { Definition } from '../definition/definition.ts'
 import { deliver } from '../hooks/deliver.ts'
 import { isAnythingWaiting } from '../hooks/queue.ts'
 import { reconcile } from '../reconcile.ts'
-import { acceptedDefinition } from '../state/definition.ts'
+import { definitionInForce } from '../state/definition.ts'
 import { makeDirectory, readFact, removeFact, writeFact } from '../state/facts.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
 import { elsewhere } from '../state/handler-mark.ts'
@@ -19,7 +19,7 @@ import { tend } from './tend.ts'
  * @returns what there was to do, as a sentence
  */
 export async function attend(run: Run, window: number): Promise<string> {
-  const definition = acceptedDefinition(run.files)?.definition
+  const definition = definitionInForce(run.files)?.definition
   if (!definition) return 'nothing to look after: it never took part'
   for (const directory of [run.files.events, run.files.checksLock]) makeDirectory(directory)
   const delivery = new Delivery(run, definition)

@@ -4,7 +4,7 @@ import type { Renewal } from '../act/renew.ts'
 import { bootClock, bootId } from '../base/clock.ts'
 import { isReportStale } from '../keys/report.ts'
 import { readFree } from '../look/free.ts'
-import { acceptedDefinition, stampOf } from '../state/definition.ts'
+import { definitionInForce, stampOf } from '../state/definition.ts'
 import { readFact } from '../state/facts.ts'
 import { longestPause } from '../state/fetches.ts'
 import { isMarkForgotten } from '../state/handler-mark.ts'
@@ -22,10 +22,10 @@ const mostPutOff = 300_000
 
 /** Of a set that is fetched. What is written there holds for the definition as it was then. */
 export function syncAfter(files: InstanceFiles, interval: number): number | null {
-  const accepted = acceptedDefinition(files)
-  if (!accepted?.definition.source) return null
+  const inForce = definitionInForce(files)
+  if (!inForce?.definition.source) return null
   const [at = '', stamp] = readFact(files.sourceDue)?.split(/ (.*)/s) ?? []
-  const left = stamp === accepted.stamp.trimEnd() ? leftOf(Number(at), longestPause(accepted.definition.source)) : 0
+  const left = stamp === inForce.stamp.trimEnd() ? leftOf(Number(at), longestPause(inForce.definition.source)) : 0
   return left < interval ? left : null
 }
 
@@ -54,14 +54,14 @@ export async function reconcileAfter(
   const { files } = here
   if (!renewal.member || renewal.lost.length > 0) return 0
   if ([...local.values()].some(needsWork)) return 0
-  const accepted = acceptedDefinition(files)
-  if (isMarkForgotten(files.directory) || stampOf(here.definitionFile) !== accepted?.stamp) return 0
+  const inForce = definitionInForce(files)
+  if (isMarkForgotten(files.directory) || stampOf(here.definitionFile) !== inForce?.stamp) return 0
   if (await hasWorkerClosed(here)) return 0
   const [boot, looked] = readFact(files.looked)?.split(' ') ?? []
   const now = bootClock()
   const age = now - Number(looked) // below 0 when the clock began anew
   if (boot !== bootId() || !(age >= 0 && age < lookEvery - interval)) return 0
-  if (isReportStale(files, withReadiness(files, local, accepted.definition))) return 0
+  if (isReportStale(files, withReadiness(files, local, inForce.definition))) return 0
   return readFree(files, boot, now).size > 0 ? untilDue(files, now, interval) : null
 }
 

@@ -8,7 +8,7 @@ import { bootClock } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
 import { Consul } from '../consul/http.ts'
 import { enterState } from '../state/boot.ts'
-import { acceptedDefinition } from '../state/definition.ts'
+import { definitionInForce } from '../state/definition.ts'
 import { readFact } from '../state/facts.ts'
 import { locksOf } from '../state/handler-mark.ts'
 import { instanceLease } from '../state/lease.ts'
@@ -88,7 +88,7 @@ async function tellHooks(
   interval: number,
 ): Promise<boolean> {
   try {
-    const definition = acceptedDefinition(here.files)?.definition
+    const definition = definitionInForce(here.files)?.definition
     if (definition && (Object.keys(definition.hooks).length > 0 || readFact(here.files.checksDue) !== null)) {
       const { afterTick } = await import('./after-tick.ts') // most services have neither hooks nor checks
       afterTick(here, definition, local, verdict && { over: verdict.code === 2, why: verdict.sentence })

@@ -2,7 +2,7 @@
 import type { Renewal } from '../act/renew.ts'
 import { bootClock, seconds } from '../base/clock.ts'
 import { membersOf } from '../process/containment/containment.ts'
-import { acceptedDefinition } from '../state/definition.ts'
+import { definitionInForce } from '../state/definition.ts'
 import { instanceLease } from '../state/lease.ts'
 import type { Local } from '../state/local.ts'
 import type { Self } from '../state/self.ts'
@@ -28,7 +28,7 @@ export function sentenceOf({ node }: Self, { proved, lost, unusable, missing, el
 export function unanswered(here: Self, local: ReadonlyMap<string, Local>, why: string): Verdict {
   const now = bootClock()
   const ends = [...local.values()].map(leaseEnd)
-  const definition = acceptedDefinition(here.files)?.definition
+  const definition = definitionInForce(here.files)?.definition
   const own = instanceLease(here.files, now)
   if (own !== null && definition) ends.push(own + definition.leaseMs)
   const left = Math.max(0, ...ends) - now

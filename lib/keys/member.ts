@@ -38,7 +38,7 @@ interface Condition {
   readonly leaving?: boolean
   /** It comes with something that runs, so it is no newcomer. */
   readonly holds?: boolean
-  /** Of its definition: see Accepted. */
+  /** The digest of what its definition has in common with the others: see lib/state/definition.ts. */
   readonly shared?: string | undefined
 }
 

@@ -1,7 +1,7 @@
 /** One look at Consul and at the state directory, by the definition and the settings that are in force. */
 
 import { defaults, type Settings, settingsFrom } from '../keys/settings.ts'
-import { currentDefinition } from '../state/definition.ts'
+import { putOfferedInForce } from '../state/definition.ts'
 import { readFact } from '../state/facts.ts'
 import type { Run } from '../state/self.ts'
 import { type Snapshot, takeSnapshot } from './snapshot.ts'
@@ -16,11 +16,11 @@ export interface Look {
 
 /**
  * @param keep false when nothing may be written, not even the definition
- * @throws Permanent when the definition cannot be used and none was accepted before; Temporary when Consul cannot be read
+ * @throws Permanent when the definition cannot be used and none was in force before; Temporary when Consul cannot be read
  */
 export async function look(run: Run, keep = true): Promise<Look> {
-  const current = await currentDefinition(run.files, run.definitionFile, run.serviceId, keep)
-  const { definition, digest, shared, problem } = current
+  const inForce = await putOfferedInForce(run.files, run.definitionFile, run.serviceId, keep)
+  const { definition, digest, shared, problem } = inForce
   const snapshot = await takeSnapshot(
     run.consul,
     run.instance,

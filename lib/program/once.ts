@@ -12,7 +12,7 @@ import { plan } from '../plan/plan.ts'
 import type { Step } from '../plan/step.ts'
 import { reconcile, rememberLooked } from '../reconcile.ts'
 import { assign } from '../roster/assignment.ts'
-import { acceptedDefinition } from '../state/definition.ts'
+import { definitionInForce } from '../state/definition.ts'
 import { elsewhere } from '../state/handler-mark.ts'
 import { appendLog } from '../state/log.ts'
 import type { Run, Self } from '../state/self.ts'
@@ -48,7 +48,7 @@ export async function reconcileOnce(program: string, here: Self, dryRun: boolean
  */
 async function isNews(run: Run, error: unknown): Promise<boolean> {
   const realNode = realNodeIn(error)
-  const isOut = error instanceof Error && error.name === 'Permanent' && acceptedDefinition(run.files) === null
+  const isOut = error instanceof Error && error.name === 'Permanent' && definitionInForce(run.files) === null
   if (missingPermission(error) === null && realNode === null && !isOut) return true
   // Under the name that the agent registered, for others know no other.
   const instance = realNode === null ? run.instance : instanceName(realNode, run.serviceId)

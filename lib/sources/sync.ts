@@ -16,7 +16,7 @@ import { type Duty, isDefinitionsLoss, leaveDuty, type Standing, takeDuty, tell 
 import { isLeftOut } from '../keys/new-ids.ts'
 import { readPartitions } from '../keys/partition-set.ts'
 import { changeSettings, defaults, settingsFrom } from '../keys/settings.ts'
-import { type Accepted, acceptedDefinition } from '../state/definition.ts'
+import { definitionInForce, type InForce } from '../state/definition.ts'
 import { makeDirectory, readFact } from '../state/facts.ts'
 import { atWork, type FetchState, fetchState, keepFetchState, longestRetry, putOff, seldom } from '../state/fetches.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
@@ -35,7 +35,7 @@ const soon = 2000
 /** One that fetches: it has the duty. */
 interface Fetcher {
   readonly run: Run
-  readonly accepted: Accepted
+  readonly inForce: InForce
   readonly source: Source
   readonly session: string
   readonly standing: Standing & { readonly duty: Duty }
@@ -48,19 +48,19 @@ interface Fetcher {
  * @throws Temporary when Consul is away; what is wrong with the source is no error here, but told in Consul
  */
 export async function sync(run: Run): Promise<string> {
-  const accepted = acceptedDefinition(run.files)
-  const source = accepted?.definition.source ?? null
-  if (accepted === null || source === null) return 'nothing to fetch: its partitions stand in its definition'
+  const inForce = definitionInForce(run.files)
+  const source = inForce?.definition.source ?? null
+  if (inForce === null || source === null) return 'nothing to fetch: its partitions stand in its definition'
   makeDirectory(run.files.sourceLock)
   let done = ''
   const alone = await asOnlyHandler(run.files.sourceLock, async () => {
-    putOff(run.files, accepted, source.timeoutMs + atWork)
+    putOff(run.files, inForce, source.timeoutMs + atWork)
     let next = soon
     try {
-      const round = await oneRound(run, accepted, source)
+      const round = await oneRound(run, inForce, source)
       ;({ next, done } = round)
     } finally {
-      putOff(run.files, accepted, next)
+      putOff(run.files, inForce, next)
     }
   })
   return alone ? done : elsewhere
@@ -72,7 +72,7 @@ interface Round {
   readonly next: number
 }
 
-async function oneRound(run: Run, accepted: Accepted, source: Source): Promise<Round> {
+async function oneRound(run: Run, inForce: InForce, source: Source): Promise<Round> {
   const session = readFact(run.files.session)
   if (session === null) return { done: 'nothing is fetched: it does not take part yet', next: soon }
   if (source.onGiveUp === 'drain' && (await isDrained(run))) {
@@ -82,7 +82,7 @@ async function oneRound(run: Run, accepted: Accepted, source: Source): Promise<R
   const standing = await takeDuty(run.consul, keysOf(run.service), run.instance, session)
   const { duty } = standing
   if (duty === null) return { done: `${standing.by} fetches`, next: intervalOf(source) }
-  const fetcher: Fetcher = { run, accepted, source, session, standing: { ...standing, duty }, begun: bootClock() }
+  const fetcher: Fetcher = { run, inForce, source, session, standing: { ...standing, duty }, begun: bootClock() }
   const name = hash(JSON.stringify(source))
   const isTaken = source.everyMs === null && duty.taken === name && standing.defined
   if (isTaken && standing.request === null)
@@ -148,12 +148,12 @@ function unchanged({ standing }: Fetcher, { last }: FetchState): string {
   return `fetched; unchanged since ${last.at} (${last.done})`
 }
 
-async function fetch({ run, accepted, source }: Fetcher, validator: string | null): Promise<Fetched | null> {
+async function fetch({ run, inForce, source }: Fetcher, validator: string | null): Promise<Fetched | null> {
   const { service, instance, node } = run
   const own = { WATCHBILL_SERVICE: service, WATCHBILL_INSTANCE: instance, WATCHBILL_NODE: node }
   const environment = { ...inheritedEnvironment(), ...own }
   try {
-    return await fetchSource(source, { validator, cwd: accepted.definition.run.cwd ?? '/', environment })
+    return await fetchSource(source, { validator, cwd: inForce.definition.run.cwd ?? '/', environment })
   } catch (error) {
     throw error instanceof Temporary ? new Unbelievable(error) : error
   }
@@ -185,7 +185,7 @@ async function take({ run, source, session, standing }: Fetcher, answer: Answer,
 
 /** Tried again, later each time; told when it has failed for long enough, or did answer and there is no use in asking again. */
 async function failed(fetcher: Fetcher, state: FetchState, { message, refused }: Unbelievable): Promise<Round> {
-  const { run, accepted, source, standing, begun } = fetcher
+  const { run, inForce, source, standing, begun } = fetcher
   const { duty, index } = standing
   const now = bootClock()
   const failingSince = state.failures === 0 || state.failingSince > now ? now : state.failingSince
@@ -193,7 +193,7 @@ async function failed(fetcher: Fetcher, state: FetchState, { message, refused }:
   const before = isLeftOut(duty.problem) ? null : duty.problem
   const told = refused || now - failingSince >= source.giveUpAfterMs || before !== null
   if (state.failures === 0 || (told && message !== duty.problem)) run.log(message)
-  if (told && before === null) tellSourceFailed(run, accepted.definition, String(index), message)
+  if (told && before === null) tellSourceFailed(run, inForce.definition, String(index), message)
   if (source.onGiveUp === 'drain' && now - failingSince >= source.giveUpAfterMs) return gaveUp(fetcher, state, message)
   const since = (before && duty.since) ?? new Date().toISOString()
   // At once, but the first one only: each other wording would be another write.
