@@ -55,7 +55,7 @@ export async function reconcile(run: Run): Promise<string | null> {
       rememberLook(run, snapshot, next)
       if (snapshot.fallenEpoch !== null) await raiseEpoch(run, snapshot)
       if (steps.length > 0) await carryOut(run, snapshot, steps)
-      const restarts = snapshot.documents !== null && (await passOnDocuments(run, snapshot))
+      const restarts = snapshot.documentsIndex !== null && (await passOnDocuments(run, snapshot))
       if (wantsEvents(snapshot)) await tellHooks(run, snapshot, steps)
       await writeReport(run, snapshot, next, ownTroubles(run.files, snapshot, seen.definitionProblem))
       if (steps.length === 0 && !restarts) {

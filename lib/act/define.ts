@@ -6,7 +6,7 @@ import { revisionBump } from '../keys/settings.ts'
 import { leaveTerms } from '../keys/terms.ts'
 import { othersAtWork } from '../look/others-at-work.ts'
 import type { Snapshot } from '../look/snapshot.ts'
-import { partitionsDigest } from '../plan/plan.ts'
+import { partitionsLine } from '../plan/plan.ts'
 import { writeFact } from '../state/facts.ts'
 import type { Run } from '../state/self.ts'
 
@@ -14,12 +14,12 @@ import type { Run } from '../state/self.ts'
 const begun = 'begun'
 
 /** The same for a set that comes from a source: whoever fetches it writes it, see lib/sources/. */
-const fetched = partitionsDigest([])
+const fetched = partitionsLine([])
 
 export async function define(context: Run, snapshot: Snapshot): Promise<void> {
   const { keys, definition } = snapshot
   const { beyond, isStillApplied, weigh, withdraw } = await import('./proposal.ts')
-  const own = partitionsDigest(definition.partitions)
+  const own = partitionsLine(definition.partitions)
   if (definition.source !== null || (snapshot.defined && snapshot.definedLast === own)) {
     await withdraw(context, snapshot)
     return writeFact(context.files.defined, own)

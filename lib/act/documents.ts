@@ -40,8 +40,8 @@ export async function placeDocuments(
  */
 export async function passOn(context: Run, snapshot: Snapshot): Promise<boolean> {
   const { files, consul } = context
-  const { keys, documents, definition } = snapshot
-  if (readFact(files.documents) === String(documents)) return false
+  const { keys, documentsIndex, definition } = snapshot
+  if (readFact(files.documents) === String(documentsIndex)) return false
   const held = [...snapshot.local].filter(([, one]) => isAssumed(one))
   const stale = await staleOf(
     context,
@@ -56,10 +56,10 @@ export async function passOn(context: Run, snapshot: Snapshot): Promise<boolean>
     if (entry === undefined || !replace(files.partition(id), documentIn(entry, keys), entry)) continue
     changed++
     if (mayChoose(files.partition(id))) startable++
-    tell(context, snapshot, id, local, entry.modifyIndex)
+    tellProcess(context, snapshot, id, local, entry.modifyIndex)
     writeFact(files.partition(id).documentIndex, String(entry.modifyIndex))
   }
-  writeFact(files.documents, String(documents))
+  writeFact(files.documents, String(documentsIndex))
   return startable > 0 || (changed > 0 && definition.onChange === 'restart')
 }
 
@@ -127,7 +127,7 @@ function mayChoose({ status }: PartitionFiles): boolean {
   return true
 }
 
-function tell(context: Run, { definition }: Snapshot, partition: string, local: Local, index: number): void {
+function tellProcess(context: Run, { definition }: Snapshot, partition: string, local: Local, index: number): void {
   const files = context.files.partition(partition)
   const { onChange } = definition
   context.log(`the document of ${partition} changed`)

@@ -34,7 +34,7 @@ export async function takeAndStart(
     // The others keep their locks, and the next look finds them without a process.
     const starts = good.flatMap(partition => startOf(context, snapshot, partition) ?? []).slice(0, free)
     free -= starts.length
-    if (snapshot.documents !== null) await placeDocuments(context, snapshot.keys, starts)
+    if (snapshot.documentsIndex !== null) await placeDocuments(context, snapshot.keys, starts)
     const able = await withChosenCommands(context, snapshot, starts)
     await beforeStart(context, snapshot, able)
     await startShepherds(snapshot.definition, able)

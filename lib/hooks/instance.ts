@@ -30,7 +30,7 @@ function remember(files: InstanceFiles, told: Told): void {
   writeFact(files.told, JSON.stringify(told))
 }
 
-function tell(
+function enqueueOwn(
   { instance, files }: Self,
   definition: Definition,
   event: HookEvent,
@@ -44,27 +44,27 @@ function tell(
 export function tellJoined(context: Self, definition: Definition, session: string): void {
   const told = toldOf(context.files)
   if (!definition.hooks.joined || told.joined === session) return
-  tell(context, definition, 'joined', session, { Session: session })
+  enqueueOwn(context, definition, 'joined', session, { Session: session })
   remember(context.files, { ...told, joined: session })
 }
 
 /** @param id of this leave, however often its end is reached */
 export function tellLeft(context: Self, definition: Definition, released: number, id: string): void {
   if (!definition.hooks.left) return
-  tell(context, definition, 'left', id, { Released: released })
+  enqueueOwn(context, definition, 'left', id, { Released: released })
 }
 
 /** Cut off, its lease over and nothing running (true), or back again (false). */
 export function tellIsolated(context: Self, definition: Definition, isolated: boolean, why: string): void {
   const told = toldOf(context.files)
   if (told.isolated === isolated) return
-  tell(context, definition, isolated ? 'isolated' : 'rejoined', String(Date.now()), { Reason: why })
+  enqueueOwn(context, definition, isolated ? 'isolated' : 'rejoined', String(Date.now()), { Reason: why })
   remember(context.files, { ...told, isolated })
 }
 
 /** @param own of this failure, however often it is told of */
 export function tellSourceFailed(context: Self, definition: Definition, own: string, why: string): void {
-  if (definition.hooks.sourceFailed) tell(context, definition, 'sourceFailed', own, { Reason: why })
+  if (definition.hooks.sourceFailed) enqueueOwn(context, definition, 'sourceFailed', own, { Reason: why })
 }
 
 /** What a look moved here, or away from here. */
@@ -72,7 +72,7 @@ export function tellRebalanced(context: Self, { definition, index }: Snapshot, s
   const of = (kind: Step['do']) =>
     steps.flatMap(step => (step.do === kind && 'partition' in step ? [step.partition] : []))
   const [Gained, Lost] = [of('claim'), of('release')]
-  if (Gained.length + Lost.length > 0) tell(context, definition, 'rebalanced', String(index), { Gained, Lost })
+  if (Gained.length + Lost.length > 0) enqueueOwn(context, definition, 'rebalanced', String(index), { Gained, Lost })
 }
 
 /**
@@ -84,15 +84,15 @@ export async function tellLost(context: Run, snapshot: Snapshot): Promise<void> 
   for (const [lost, index] of snapshot.lost) {
     const told = toldOf(context.files)
     if (lost === context.instance || told.lost[lost] === index) continue
-    if (await takeDuty(context, keys.duty(`lost ${lost}`), keys.member(lost), index)) {
-      tell(context, definition, 'lost', `${lost}.${index}`, { Lost: lost })
+    if (await isMineToTell(context, keys.duty(`lost ${lost}`), keys.member(lost), index)) {
+      enqueueOwn(context, definition, 'lost', `${lost}.${index}`, { Lost: lost })
     }
     remember(context.files, { ...told, lost: { ...told.lost, [lost]: index } })
   }
 }
 
 /** @returns false when another instance has it, or nobody is lost any more */
-async function takeDuty({ consul, instance }: Run, duty: string, member: string, index: number): Promise<boolean> {
+async function isMineToTell({ consul, instance }: Run, duty: string, member: string, index: number): Promise<boolean> {
   const entry = (await trees(consul, [duty])).find(({ key }) => key === duty)
   const value = JSON.stringify({ by: instance, index })
   if (entry?.value === value) return true

@@ -45,11 +45,11 @@ export const nothingSeen: Memory = { seenHeld: new Map(), terms: { lease: 0, gra
  * been given back, is not clean; and what was deleted as a whole may still be in use.
  */
 export function recalled(look: Look, before: Memory): { readonly look: Look; readonly memory: Memory } {
-  const byName = new Map([...look.slots].map(([n, lock]) => [String(n), lock]))
-  const doubts = new Set(doubtful(before.seenHeld, byName))
+  const bySlot = new Map([...look.slots].map(([n, lock]) => [String(n), lock]))
+  const doubts = new Set(doubtful(before.seenHeld, bySlot))
   const slots = withDoubts(look.slots, new Set([...doubts].map(Number)))
   const defined = look.spec !== null
-  const seenHeld = refreshSeenHeld(before.seenHeld, byName, { doubts, isRemoved: () => false, defined })
+  const seenHeld = refreshSeenHeld(before.seenHeld, bySlot, { doubts, isRemoved: () => false, defined })
   const held = [...slots.values()].flatMap(({ held }) => held ?? [])
   return {
     look: { ...look, slots },

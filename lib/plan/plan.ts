@@ -69,7 +69,7 @@ function incoming(snapshot: Snapshot, assignment: Assignment): number {
 function mustEnter(snapshot: Snapshot): boolean {
   const member = snapshot.members.find(({ instance }) => instance === snapshot.instance)
   if (snapshot.session === null || member === undefined || member.absence === 'leaving') return true
-  return member.definition !== snapshot.digest || member.roster !== rosterVersion
+  return member.digest !== snapshot.digest || member.roster !== rosterVersion
 }
 
 /**
@@ -81,13 +81,13 @@ function mustDefine(snapshot: Snapshot): boolean {
   // What comes from elsewhere is written by whoever fetches it.
   if (!snapshot.defined && definition.source === null) return true
   const proposal = proposals.get(instance)
-  if (snapshot.definedLast === partitionsDigest(definition.partitions)) return proposal !== undefined
+  if (snapshot.definedLast === partitionsLine(definition.partitions)) return proposal !== undefined
   if (proposal === undefined || proposal.applied) return true
   return snapshot.proposed !== proposedLine(proposal.change, snapshot)
 }
 
 /** One line that tells one list of partitions from another. */
-export function partitionsDigest(partitions: readonly string[]): string {
+export function partitionsLine(partitions: readonly string[]): string {
   return JSON.stringify(partitions)
 }
 

@@ -34,7 +34,7 @@ export async function onWatch(
   const file = here.files.seen(handler)
   const before = readFact(file)
   if (!dryRun && seen !== null && before === seen) return exit.done
-  if (!dryRun && seen !== null && !tell(onChange, here, before ?? '', seen)) {
+  if (!dryRun && seen !== null && !callOnChange(onChange, here, before ?? '', seen)) {
     writeFact(file, seen)
     return exit.done
   }
@@ -56,7 +56,7 @@ export async function onWatch(
   return exit.done
 }
 
-function tell(onChange: Required<Watch>['onChange'], here: Self, before: string, now: string): boolean {
+function callOnChange(onChange: Required<Watch>['onChange'], here: Self, before: string, now: string): boolean {
   const [old, fresh] = [before.split('\n'), now.split('\n')]
   const without = (lines: readonly string[], others: readonly string[]) => {
     const known = new Set(others)

@@ -12,7 +12,7 @@ import { entriesAt, indexBelow } from '../consul/kv.ts'
 import type { Source } from '../definition/definition.ts'
 import { inheritedEnvironment } from '../definition/environment.ts'
 import { tellSourceFailed } from '../hooks/instance.ts'
-import { type Duty, isDefinitionsLoss, leaveDuty, type Standing, takeDuty, tell } from '../keys/duty.ts'
+import { type Duty, isDefinitionsLoss, leaveDuty, type Standing, takeDuty, updateDuty } from '../keys/duty.ts'
 import { isLeftOut } from '../keys/new-ids.ts'
 import { readPartitions } from '../keys/partition-set.ts'
 import { changeSettings, defaults, settingsFrom } from '../keys/settings.ts'
@@ -237,7 +237,7 @@ async function report({ run, session, standing }: Fetcher, duty: Duty, ok: boole
   const isNews = duty.problem !== problem || duty.trying?.since !== trying?.since || duty.taken !== taken
   if (request === null && !isNews) return
   const answer = request === null ? duty.answer : { request: request.id, ok, said }
-  await tell(run.consul, keysOf(run.service), session, { ...duty, answer })
+  await updateDuty(run.consul, keysOf(run.service), session, { ...duty, answer })
 }
 
 /** Never later than the interval says; at random, so that many services do not ask at one moment. */

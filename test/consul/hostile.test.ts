@@ -87,7 +87,7 @@ const readers: Record<string, Reader> = {
   entriesAt: consul => entriesAt(consul, [keys.revision, keys.partition('0')]),
   passOn: (consul, t) => {
     const context = contextOf(consul, stateOf(t))
-    return passOn(context, snapshotOf({ documents: 7, local: new Map([['0', locals.running()]]) }))
+    return passOn(context, snapshotOf({ documentsIndex: 7, local: new Map([['0', locals.running()]]) }))
   },
   changeSettings: consul => changeSettings(consul, keys, settings => ({ ...settings, drained: [me] })),
   readStatus: consul => readStatus(consul, 'svc'),

@@ -216,7 +216,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a confirmation that nobody asked for counts',
-    file: 'process/worker/hand-over.ts',
+    file: 'process/worker/handed.ts',
     edits: [
       ['!handed || kept.has(own)) return false', '!handed) return false'],
       ['!existsSync(files.asked) || ', ''],
@@ -227,7 +227,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'what the worker said before it was asked counts',
-    file: 'process/worker/hand-over.ts',
+    file: 'process/worker/handed.ts',
     edits: [
       ['  collect(worker, untold(worker)) // its answers to earlier requests\n', ''],
       ['  collect(worker, new Set(lines))\n', ''],

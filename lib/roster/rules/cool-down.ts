@@ -32,7 +32,7 @@ export function avoiding(
   avoided: ReadonlyMap<string, string>,
   movesTwice = false,
 ): Assignment {
-  const misplaced = [...avoided].filter(([id, instance]) => placed.get(id) === instance).sort(byName)
+  const misplaced = [...avoided].filter(([id, instance]) => placed.get(id) === instance).sort(ascending)
   if (misplaced.length === 0) return placed
   const assignment = new Map(placed)
   for (const [id, instance] of misplaced) {
@@ -43,7 +43,7 @@ export function avoiding(
     const own = members.find(member => member.instance === instance) as RosterMember
     const [best] = others
       .map(member => ({ member, share: load(member.instance) / member.weight, points: points(id, member.instance) }))
-      .sort((a, b) => a.share - b.share || b.points - a.points || byName([a.member.instance], [b.member.instance]))
+      .sort((a, b) => a.share - b.share || b.points - a.points || ascending([a.member.instance], [b.member.instance]))
     if (!best) continue
     const { instance: next, weight, maxPartitions } = best.member
     const hasRoom = load(next) < (maxPartitions ?? Infinity)
@@ -61,7 +61,7 @@ export function avoiding(
 function exchange(list: readonly string[], instance: string, avoided: ReadonlyMap<string, string>): string | undefined {
   const [best] = list
     .filter(id => avoided.get(id) !== instance)
-    .sort((a, b) => points(b, instance) - points(a, instance) || byName([a], [b]))
+    .sort((a, b) => points(b, instance) - points(a, instance) || ascending([a], [b]))
   return best
 }
 
@@ -69,6 +69,6 @@ function points(id: string, instance: string): number {
   return score(hash(id), hash(instance))
 }
 
-function byName([a]: readonly [string, ...unknown[]], [b]: readonly [string, ...unknown[]]): number {
+function ascending([a]: readonly [string, ...unknown[]], [b]: readonly [string, ...unknown[]]): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
