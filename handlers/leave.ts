@@ -11,7 +11,7 @@ import { Permanent } from '../lib/base/errors.ts'
 import { leave, leavingSteps } from '../lib/operate/leave.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { thisInstance } from '../lib/program/instance-args.ts'
-import { contextOf } from '../lib/program/once.ts'
+import { runOf } from '../lib/program/once.ts'
 import { consulArgs, jsonArg, serviceArg } from '../lib/program/operator.ts'
 import { definitionInForce } from '../lib/state/definition.ts'
 import { identityOf, localInstances } from '../lib/state/identity.ts'
@@ -35,7 +35,7 @@ program({
     const root = args.state || stateRoot()
     const instance = oneInstance(root, args.service, args.instance)
     const definition = definitionInForce(instanceFiles(root, instance))?.file ?? ''
-    const run = contextOf('leave', thisInstance({ ...args, instance, state: root, definition }))
+    const run = runOf('leave', thisInstance({ ...args, instance, state: root, definition }))
     try {
       if (args['dry-run']) {
         for (const step of (await leavingSteps(run, false)).steps) print(JSON.stringify(step))

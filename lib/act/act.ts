@@ -19,43 +19,43 @@ import { takeAndStart } from './take.ts'
  * @throws Temporary when Consul or the state directory fails midway: the next look finds what is left to do. What was
  * begun beside the failure is finished first.
  */
-export async function act(context: Run, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
+export async function act(run: Run, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
   const of = <Kind extends Step['do']>(...kinds: Kind[]) =>
     steps.filter((step): step is Extract<Step, { do: Kind }> => (kinds as string[]).includes(step.do))
 
-  if (of('enter').length > 0) await enter(context, snapshot)
-  if (of('define').length > 0) await define(context, snapshot)
+  if (of('enter').length > 0) await enter(run, snapshot)
+  if (of('define').length > 0) await define(run, snapshot)
   const branches = await Promise.allSettled([
-    endAll(context, snapshot, of('release', 'disown', 'stop')),
-    takeAndStart(context, snapshot, of('reclaim', 'adopt', 'claim', 'start')),
-    restartAll(context, snapshot, of('restart')),
-    deleteLocks(context, snapshot, of('delete')),
+    endAll(run, snapshot, of('release', 'disown', 'stop')),
+    takeAndStart(run, snapshot, of('reclaim', 'adopt', 'claim', 'start')),
+    restartAll(run, snapshot, of('restart')),
+    deleteLocks(run, snapshot, of('delete')),
   ])
   const failed = branches.find(branch => branch.status === 'rejected')
   if (failed === undefined) return
   const left = notStopped(failed.reason)
-  if (left !== null) await tellOfStuck(context, snapshot, left, failed.reason)
+  if (left !== null) await tellOfStuck(run, snapshot, left, failed.reason)
   throw failed.reason
 }
 
 /** It is tried again every few seconds, and told once. */
-async function tellOfStuck(context: Run, { keys }: Snapshot, partitions: readonly string[], error: unknown) {
+async function tellOfStuck(run: Run, { keys }: Snapshot, partitions: readonly string[], error: unknown) {
   const { stuckRemarks } = await import('../process/stuck.ts')
-  const remarks = stuckRemarks(context.files, context.node, partitions, reason(error))
-  const said = parseReport(readFact(context.files.report))
+  const remarks = stuckRemarks(run.files, run.node, partitions, reason(error))
+  const said = parseReport(readFact(run.files.report))
   if (partitions.every(id => said[id] === remarks[id])) return
-  await reportRemarks(context, keys, remarks).catch(failure =>
-    context.log(`cannot tell what does not stop: ${reason(failure)}`),
+  await reportRemarks(run, keys, remarks).catch(failure =>
+    run.log(`cannot tell what does not stop: ${reason(failure)}`),
   )
 }
 
 /** As long as the partition is out of the set: one that came back meanwhile keeps its lock, and has nothing to wait for. */
 async function deleteLocks(
-  context: Run,
+  run: Run,
   snapshot: Snapshot,
   steps: readonly Extract<Step, { do: 'delete' }>[],
 ): Promise<void> {
-  await transactInBatches(context.consul, {
+  await transactInBatches(run.consul, {
     items: steps,
     operations: ({ partition, index }) => removal(snapshot.keys, partition, index),
   })

@@ -38,13 +38,13 @@ export async function placeDocuments(
  * definition says. Killed midway, it is told again.
  * @returns whether a restart was asked for, or a process can be started, which the next look does
  */
-export async function passOn(context: Run, snapshot: Snapshot): Promise<boolean> {
-  const { files, consul } = context
+export async function passOn(run: Run, snapshot: Snapshot): Promise<boolean> {
+  const { files, consul } = run
   const { keys, documentsIndex, definition } = snapshot
   if (readFact(files.documents) === String(documentsIndex)) return false
   const held = [...snapshot.local].filter(([, one]) => isAssumed(one))
   const stale = await staleOf(
-    context,
+    run,
     keys,
     held.map(([id]) => id),
   )
@@ -56,7 +56,7 @@ export async function passOn(context: Run, snapshot: Snapshot): Promise<boolean>
     if (entry === undefined || !replace(files.partition(id), documentIn(entry, keys), entry)) continue
     changed++
     if (mayChoose(files.partition(id))) startable++
-    tellProcess(context, snapshot, id, local, entry.modifyIndex)
+    tellProcess(run, snapshot, id, local, entry.modifyIndex)
     writeFact(files.partition(id).documentIndex, String(entry.modifyIndex))
   }
   writeFact(files.documents, String(documentsIndex))
@@ -127,15 +127,13 @@ function mayChoose({ status }: PartitionFiles): boolean {
   return true
 }
 
-function tellProcess(context: Run, { definition }: Snapshot, partition: string, local: Local, index: number): void {
-  const files = context.files.partition(partition)
+function tellProcess(run: Run, { definition }: Snapshot, partition: string, local: Local, index: number): void {
+  const files = run.files.partition(partition)
   const { onChange } = definition
-  context.log(`the document of ${partition} changed`)
+  run.log(`the document of ${partition} changed`)
   if (onChange === 'restart') askRestart(files, 'its document changed')
   else if (onChange !== null && local.process !== null) signal(local.process, onChange)
   if (!definition.hooks.changed) return
   const details = { Document: files.document }
-  inOrder(context.files, () =>
-    tellNext(context, definition, partition, { event: 'changed', own: `.${index}`, details }),
-  )
+  inOrder(run.files, () => tellNext(run, definition, partition, { event: 'changed', own: `.${index}`, details }))
 }

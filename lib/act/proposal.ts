@@ -97,28 +97,24 @@ export async function beyond(
  * @returns null when nothing may be changed
  * @throws Temporary when Consul is away
  */
-export async function weigh(context: Run, snapshot: Snapshot): Promise<Weighed | null> {
-  const removed = await beyond(context, snapshot)
+export async function weigh(run: Run, snapshot: Snapshot): Promise<Weighed | null> {
+  const removed = await beyond(run, snapshot)
   if (removed.length === 0) return { removed, applied: null }
   const change = changeTo(snapshot, removed)
-  const proposal = snapshot.proposals.get(context.instance)
+  const proposal = snapshot.proposals.get(run.instance)
   if (proposal?.applied) {
-    const agreed = agreedOn(context, proposal, change)
+    const agreed = agreedOn(run, proposal, change)
     if (agreed !== null && removed.every(id => agreed.has(id))) return { removed, applied: proposal }
   }
-  await propose(context, snapshot, change)
+  await propose(run, snapshot, change)
   return null
 }
 
 type Compared = Pick<Snapshot, 'service' | 'keys' | 'partitions' | 'definition'>
 
 /** For a dry run, and for `configure`: that a definition removes partitions; null when it does not, or that was applied. */
-export async function foreseen(
-  context: Pick<Run, 'consul'>,
-  snapshot: Compared,
-  own?: Proposal,
-): Promise<string | null> {
-  const removed = snapshot.definition.source === null ? await beyond(context, snapshot) : []
+export async function foreseen(run: Pick<Run, 'consul'>, snapshot: Compared, own?: Proposal): Promise<string | null> {
+  const removed = snapshot.definition.source === null ? await beyond(run, snapshot) : []
   if (removed.length === 0) return null
   const change = changeTo(snapshot, removed)
   if (own?.applied && own.change === nameOf(change)) return null
@@ -167,8 +163,8 @@ function agreedOn({ files }: Run, proposal: Proposal, now: SetChange): ReadonlyS
   }
 }
 
-async function propose(context: Run, snapshot: Snapshot, change: SetChange): Promise<void> {
-  const { consul, files, instance, log } = context
+async function propose(run: Run, snapshot: Snapshot, change: SetChange): Promise<void> {
+  const { consul, files, instance, log } = run
   const { keys, service } = snapshot
   const name = nameOf(change)
   const before = snapshot.proposals.get(instance)

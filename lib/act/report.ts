@@ -56,9 +56,9 @@ function waiting(snapshot: Snapshot, id: string, until: number): string {
  * Adds to the report why this instance can do nothing; the next one that is written without trouble lacks it again.
  * @returns false when the report says so already
  */
-export async function reportHindrance(context: Run, keys: Keys, why: string): Promise<boolean> {
-  if (parseReport(readFact(context.files.report))[everything] === why) return false
-  await reportRemarks(context, keys, { [everything]: why })
+export async function reportHindrance(run: Run, keys: Keys, why: string): Promise<boolean> {
+  if (parseReport(readFact(run.files.report))[everything] === why) return false
+  await reportRemarks(run, keys, { [everything]: why })
   return true
 }
 
@@ -71,19 +71,17 @@ export async function reportRemarks({ consul, files, instance }: Run, keys: Keys
 
 /** Writes the report if it says something else than the last one. */
 export async function writeReport(
-  context: Run,
+  run: Run,
   snapshot: Snapshot,
   plan: Plan,
   troubles: readonly string[] = [],
 ): Promise<void> {
-  const last = readFact(context.files.report)
+  const last = readFact(run.files.report)
   const report = JSON.stringify(reportOf(snapshot, plan, parseReport(last), Date.now(), troubles))
   if (report === (last ?? '{}')) return
-  const key = snapshot.keys.report(context.instance)
+  const key = snapshot.keys.report(run.instance)
   const empty = report === '{}'
-  await transact(context.consul, [
-    empty ? { Verb: 'delete', Key: key } : { Verb: 'set', Key: key, Value: base64(report) },
-  ])
-  if (empty) removeFact(context.files.report)
-  else writeFact(context.files.report, report)
+  await transact(run.consul, [empty ? { Verb: 'delete', Key: key } : { Verb: 'set', Key: key, Value: base64(report) }])
+  if (empty) removeFact(run.files.report)
+  else writeFact(run.files.report, report)
 }

@@ -16,41 +16,41 @@ import { reportRemarks } from './report.ts'
 import { killStrays } from './strays.ts'
 
 export async function takeAndStart(
-  context: Run,
+  run: Run,
   snapshot: Snapshot,
   steps: readonly Extract<Step, { do: 'reclaim' | 'adopt' | 'claim' | 'start' }>[],
 ): Promise<void> {
   await reclaimAll(
-    context,
+    run,
     snapshot,
     steps.filter(step => step.do === 'reclaim'),
   )
   const adopted = steps.filter(step => step.do === 'adopt')
-  for (const step of adopted) adopt(context, snapshot, step)
-  const bad = await killStrays(context, snapshot, steps)
+  for (const step of adopted) adopt(run, snapshot, step)
+  const bad = await killStrays(run, snapshot, steps)
   let free = freeStarts(snapshot)
   const start = async (partitions: readonly string[]) => {
     const good = partitions.filter(partition => !bad.has(partition))
     // The others keep their locks, and the next look finds them without a process.
-    const starts = good.flatMap(partition => startOf(context, snapshot, partition) ?? []).slice(0, free)
+    const starts = good.flatMap(partition => startOf(run, snapshot, partition) ?? []).slice(0, free)
     free -= starts.length
-    if (snapshot.documentsIndex !== null) await placeDocuments(context, snapshot.keys, starts)
-    const able = await withChosenCommands(context, snapshot, starts)
-    await beforeStart(context, snapshot, able)
+    if (snapshot.documentsIndex !== null) await placeDocuments(run, snapshot.keys, starts)
+    const able = await withChosenCommands(run, snapshot, starts)
+    await beforeStart(run, snapshot, able)
     await startShepherds(snapshot.definition, able)
   }
   await start([...adopted, ...steps.filter(step => step.do === 'start')].map(({ partition }) => partition))
   const claims = await withoutMadeAnew(
-    context,
+    run,
     snapshot,
     steps.filter(step => step.do === 'claim'),
   )
-  await saySoonUnready(context, snapshot, claims)
-  if (snapshot.definition.run.per === 'partition') return claimAll(context, snapshot, claims, start)
+  await saySoonUnready(run, snapshot, claims)
+  if (snapshot.definition.run.per === 'partition') return claimAll(run, snapshot, claims, start)
   const held: string[] = []
   const startHeld = () => start(held.splice(0))
   try {
-    await claimAll(context, snapshot, claims, ids => {
+    await claimAll(run, snapshot, claims, ids => {
       held.push(...ids)
       if (held.length >= handedAtOnce) return startHeld()
     })
@@ -61,7 +61,7 @@ export async function takeAndStart(
 
 /** Before they are seen to be held: what is not ready must not count as running in between. */
 async function saySoonUnready(
-  context: Run,
+  run: Run,
   { definition, keys }: Snapshot,
   claims: readonly { readonly partition: string }[],
 ): Promise<void> {
@@ -69,26 +69,24 @@ async function saySoonUnready(
   if (unready === null || claims.length === 0) return
   const remarks = Object.fromEntries(claims.map(({ partition }) => [partition, unready]))
   // A report that cannot be written must not keep the work from starting.
-  await reportRemarks(context, keys, remarks).catch(error =>
-    context.log(`cannot report what is not ready: ${reason(error)}`),
-  )
+  await reportRemarks(run, keys, remarks).catch(error => run.log(`cannot report what is not ready: ${reason(error)}`))
 }
 
 /** Most definitions have one command for all. */
-async function withChosenCommands(context: Run, snapshot: Snapshot, starts: readonly Start[]) {
+async function withChosenCommands(run: Run, snapshot: Snapshot, starts: readonly Start[]) {
   if (snapshot.definition.run.choose === undefined || starts.length === 0) return starts
   const { withCommands } = await import('./choose.ts')
-  const able = withCommands(snapshot.definition, starts, context.log)
-  if (able.length < starts.length) writeFact(context.files.chosen, snapshot.digest)
+  const able = withCommands(snapshot.definition, starts, run.log)
+  if (able.length < starts.length) writeFact(run.files.chosen, snapshot.digest)
   return able
 }
 
 /** Most definitions have no checks. */
-async function beforeStart(context: Run, { definition }: Snapshot, starts: readonly Start[]): Promise<void> {
+async function beforeStart(run: Run, { definition }: Snapshot, starts: readonly Start[]): Promise<void> {
   if (starts.length === 0 || definition.checks.every(({ ttlMs }) => ttlMs === null)) return
   const { expectFirstWord } = await import('../checks/first-word.ts')
   await expectFirstWord(
-    context,
+    run,
     definition,
     starts.map(({ partition }) => partition),
   )
@@ -98,9 +96,9 @@ async function beforeStart(context: Run, { definition }: Snapshot, starts: reado
 const handedAtOnce = 500
 
 /** What starting it takes; null for one that has a shepherd, or is not held. */
-function startOf(context: Run, snapshot: Snapshot, partition: string): Start | null {
+function startOf(run: Run, snapshot: Snapshot, partition: string): Start | null {
   if (snapshot.local.get(partition)?.shepherd) return null
-  const files = context.files.partition(partition)
+  const files = run.files.partition(partition)
   const acquisition = readFact(files.acquisition)
   const terms = readFact(files.terms)?.split(' ').map(Number)
   const token = readFact(files.token)
@@ -108,8 +106,8 @@ function startOf(context: Run, snapshot: Snapshot, partition: string): Start | n
   return {
     files,
     service: snapshot.service,
-    instance: context.instance,
-    node: context.node,
+    instance: run.instance,
+    node: run.node,
     partition,
     acquisition,
     token,

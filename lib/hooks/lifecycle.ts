@@ -68,39 +68,39 @@ function isNew(files: PartitionFiles, acquisition: string, one: Seen): boolean {
 }
 
 /** Keeps an event for whatever is new. */
-export function tellLifecycle(context: Run, definition: Definition, local: ReadonlyMap<string, Local>): void {
+export function tellLifecycle(run: Run, definition: Definition, local: ReadonlyMap<string, Local>): void {
   if (!tellsOfPartitions(definition)) return
   for (const [partition, one] of local) {
-    const files = context.files.partition(partition)
+    const files = run.files.partition(partition)
     if (!isAssumed(one) || !isNew(files, one.acquisition, one)) continue
-    inOrder(context.files, () => {
+    inOrder(run.files, () => {
       // Given back since it was looked at: whoever did so has told of it.
-      if (readFact(files.acquisition) === one.acquisition) tellOne(context, definition, partition, one.acquisition, one)
+      if (readFact(files.acquisition) === one.acquisition) tellOne(run, definition, partition, one.acquisition, one)
     })
   }
 }
 
 /** Keeps an event that concerns what is here, after whatever else is to be told of that before. For inside of `inOrder`. */
 export function tellNext(
-  context: Run,
+  run: Run,
   definition: Definition,
   partition: string,
   { event, own = '', details = {} }: { event: HookEvent; own?: string; details?: Record<string, unknown> },
 ): void {
-  const files = context.files.partition(partition)
+  const files = run.files.partition(partition)
   const acquisition = readFact(files.acquisition) ?? readFact(files.releasing)
   // Without a token the lock was never taken: it was only written down that it would be.
   if (acquisition === null || (readFact(files.token) === null && toldOf(files, acquisition) === null)) return
   // An end that comes now is the stop's.
   const process = parseProcess(readLine(runnerOf(files).process))
-  tellOne(context, definition, partition, acquisition, { process, status: null }, false)
+  tellOne(run, definition, partition, acquisition, { process, status: null }, false)
   const told = toldOf(files, acquisition)
   if ((event === 'releasing' || event === 'stopFailed') && told !== null) {
     if (told[event]) return // of each acquisition once, however often the stop is tried again
     writeFact(files.told, JSON.stringify({ ...told, [event]: true }))
   }
   enqueue(
-    context.files,
+    run.files,
     definition,
     eventOf({
       id: `${acquisition}.${event}${own}`,
@@ -113,14 +113,14 @@ export function tellNext(
 }
 
 function tellOne(
-  context: Run,
+  run: Run,
   definition: Definition,
   partition: string,
   acquisition: string,
   one: Seen,
   ends = true,
 ): void {
-  const files = context.files.partition(partition)
+  const files = run.files.partition(partition)
   const before = toldOf(files, acquisition)
   const seen = nowOf(files, acquisition, one, before)
   const told = before ?? { acquisition, ...nothing, exit: earlierExit(definition, files, seen.exit) }
@@ -129,7 +129,7 @@ function tellOne(
   const tell = (event: HookEvent, own: string, details: Record<string, unknown> = {}) => {
     const id = `${acquisition}.${event}${own}`
     const happened = eventOf({ id, event, partition, details: { Token, ...details } })
-    enqueue(context.files, definition, happened, event === 'acquired')
+    enqueue(run.files, definition, happened, event === 'acquired')
   }
   if (before === null) tell('acquired', '')
   if (now.exit !== told.exit) tell('exited', `.${digits(now.exit)}`, exitDetails(files, now.exit))
@@ -163,10 +163,8 @@ function digits(text: string): string {
   return text.replace(/\D+/g, '-').replace(/^-|-$/g, '') || 'now'
 }
 
-export function tellStopFailed(context: Run, definition: Definition, partitions: readonly string[], why: string): void {
+export function tellStopFailed(run: Run, definition: Definition, partitions: readonly string[], why: string): void {
   for (const partition of partitions) {
-    inOrder(context.files, () =>
-      tellNext(context, definition, partition, { event: 'stopFailed', details: { Reason: why } }),
-    )
+    inOrder(run.files, () => tellNext(run, definition, partition, { event: 'stopFailed', details: { Reason: why } }))
   }
 }

@@ -8,14 +8,14 @@ import type { Snapshot } from './snapshot.ts'
  * lost: someone may have wiped everything below watchbill/, and what ran then still runs. Its locks must not be made
  * anew as clean ones.
  */
-export async function othersAtWork(context: Run, snapshot: Snapshot): Promise<boolean> {
+export async function othersAtWork(run: Run, snapshot: Snapshot): Promise<boolean> {
   const others = snapshot.members.filter(({ instance }) => instance !== snapshot.instance)
   if (others.some(({ holds }) => holds)) return true
   const known = new Set(snapshot.members.map(({ session }) => session))
   for (const { instance, node, nodeAlive } of snapshot.registered) {
     if (instance === snapshot.instance) continue
     if (!nodeAlive) return true
-    const sessions = await sessionsOn(context.consul, node)
+    const sessions = await sessionsOn(run.consul, node)
     if (sessions.some(({ Name, ID }) => Name === sessionName(instance) && !known.has(ID))) return true
   }
   return false

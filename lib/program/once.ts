@@ -19,7 +19,7 @@ import type { Run, Self } from '../state/self.ts'
 import { debugLine } from './frame.ts'
 
 /** What acting needs. The caller closes its Consul. */
-export function contextOf(program: string, here: Self): Run {
+export function runOf(program: string, here: Self): Run {
   return {
     ...here,
     consul: new Consul({ debug: debugLine }),
@@ -29,7 +29,7 @@ export function contextOf(program: string, here: Self): Run {
 
 /** @returns the sentence that tells what was done; for a dry run the steps before it, one a line */
 export async function reconcileOnce(program: string, here: Self, dryRun: boolean): Promise<string | string[]> {
-  const run = contextOf(program, here)
+  const run = runOf(program, here)
   try {
     if (dryRun) return await dry(run)
     const sentence = await reconcile(run)

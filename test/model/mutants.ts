@@ -136,7 +136,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'missing locks of a lost set made anew as clean ones',
     file: 'act/define.ts',
-    edits: [['!(await othersAtWork(context, snapshot))', 'true']],
+    edits: [['!(await othersAtWork(run, snapshot))', 'true']],
     seed: 6,
     faults: ['everything wiped', 'state directory removed'],
   },
