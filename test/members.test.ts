@@ -97,7 +97,7 @@ describe('a member', () => {
   it('keeps its weight, its limit and its times', () => {
     const value = { node: 'a', weight: 2.5, maxPartitions: 4, lease: 20_000, grace: 1, definition: 'd', roster: 1 }
     const found = one({ value: JSON.stringify(value) })
-    const expected = { weight: 2.5, maxPartitions: 4, lease: 20_000, grace: 1, definition: 'd', roster: 1 }
+    const expected = { weight: 2.5, maxPartitions: 4, lease: 20_000, grace: 1, digest: 'd', roster: 1 }
     assert.deepEqual(found, memberOne(me, expected))
   })
 })
