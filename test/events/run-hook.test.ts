@@ -27,7 +27,7 @@ async function ofHook(t: TestContext, event: Event, run = own.run): Promise<Reco
   writeFact(partitionIn(files, '7').token, '1.42')
   const directory = `${files.directory}/event`
   mkdirSync(directory)
-  const runner = { instance: 'a:svc', node: 'a', service: 'svc', files }
+  const runner = { instance: 'a:svc', node: 'a', service: 'svc', serviceId: 'svc', definitionFile: '/nowhere', files }
   await startHooks(runner, { ...own, run }, [{ directory, event, command: ['/usr/bin/env'] }])
   const state = await until('the hook', () => {
     const now = stateOfHook({ directory })
@@ -51,7 +51,14 @@ async function ofProcess(t: TestContext): Promise<Record<string, string>> {
 }
 
 it('a hook is told what the service is called, where it is called something', () => {
-  const runner = { instance: 'a:svc', node: 'a', service: 'svc', files: null as never }
+  const runner = {
+    instance: 'a:svc',
+    node: 'a',
+    service: 'svc',
+    serviceId: 'svc',
+    definitionFile: '/nowhere',
+    files: null as never,
+  }
   const event = eventOf({ id: 'e', event: 'joined', at: 'now' })
   const told = (title?: string) => JSON.parse(JSON.stringify(hookInput(runner, event, title ? { title } : {})))
   const plain = {
