@@ -11,7 +11,7 @@ import { duration } from '../lib/base/clock.ts'
 import { Permanent, reason } from '../lib/base/errors.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { instanceArgs, thisInstance } from '../lib/program/instance-args.ts'
-import { contextOf } from '../lib/program/once.ts'
+import { runOf } from '../lib/program/once.ts'
 
 program({
   name: 'attend',
@@ -24,7 +24,7 @@ program({
   async run(args) {
     const window = duration(args.window)
     if (window === null) throw new Permanent(`cannot read the arguments: --window ${args.window} is no duration`)
-    const run = contextOf('attend', thisInstance(args))
+    const run = runOf('attend', thisInstance(args))
     try {
       print(`${run.instance}: ${await attend(run, window)}`)
     } catch (error) {

@@ -47,18 +47,26 @@ program({
   deadline: 300_000,
   async run(args) {
     const dryRun = args['dry-run'] ?? false
+    const { node, state, home } = args
+    const wanted = {
+      ...{ node, state, home, dryRun, env: process.env },
+      consulDir: args['consul-dir'],
+      nodeBinary: args['node-binary'],
+      address: args['http-addr'],
+      tokenFile: args['token-file'],
+    }
     const services = await servicesFrom(
       args._,
       process.env.WATCHBILL_CONFIG || '/etc/watchbill',
       args.force || args.remove,
     )
     if (args.remove) {
-      const changes = unconfigure(services, args, args.force ?? false)
+      const changes = unconfigure(services, wanted, args.force ?? false)
       if (args.json) return print(JSON.stringify({ changes }))
       return print([...changes.map(change => changeLine(change, dryRun)), nextLine(changes, dryRun)])
     }
-    if (args.stdout) return print((await rendered(services, args)).trimEnd().split('\n'))
-    const done = await configure(services, args)
+    if (args.stdout) return print((await rendered(services, wanted)).trimEnd().split('\n'))
+    const done = await configure(services, wanted)
     if (args.json) return print(JSON.stringify(done))
     const { changes, release, agent, validated, environment, names, removals } = done
     const lines = [releaseLine(release, dryRun), ...changes.map(change => changeLine(change, dryRun))]

@@ -11,9 +11,9 @@ import { Permanent } from '../lib/base/errors.ts'
 import { leave, leavingSteps } from '../lib/operate/leave.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { thisInstance } from '../lib/program/instance-args.ts'
-import { contextOf } from '../lib/program/once.ts'
+import { runOf } from '../lib/program/once.ts'
 import { consulArgs, jsonArg, serviceArg } from '../lib/program/operator.ts'
-import { acceptedDefinition } from '../lib/state/definition.ts'
+import { definitionInForce } from '../lib/state/definition.ts'
 import { identityOf, localInstances } from '../lib/state/identity.ts'
 import { instanceFiles, stateRoot } from '../lib/state/paths.ts'
 
@@ -34,8 +34,8 @@ program({
   async run(args) {
     const root = args.state || stateRoot()
     const instance = oneInstance(root, args.service, args.instance)
-    const definition = acceptedDefinition(instanceFiles(root, instance))?.file ?? ''
-    const run = contextOf('leave', thisInstance({ ...args, instance, state: root, definition }))
+    const definition = definitionInForce(instanceFiles(root, instance))?.file ?? ''
+    const run = runOf('leave', thisInstance({ ...args, instance, state: root, definition }))
     try {
       if (args['dry-run']) {
         for (const step of (await leavingSteps(run, false)).steps) print(JSON.stringify(step))

@@ -49,7 +49,8 @@ program({
       return 0
     }
     runBelowInit()
-    const order = orderFrom(args, command)
+    const given = { passStdin: args['pass-stdin'], conflictExitCode: args['conflict-exit-code'] }
+    const order = orderFrom({ ...args, ...given }, command)
     const say = args.verbose ? warn : () => {}
     return withConsul(args, consul => lock(order, consul, { warn, say }))
   },

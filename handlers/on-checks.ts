@@ -9,15 +9,15 @@ import { checksDigest } from '../lib/consul/watch.ts'
 import { program } from '../lib/program/frame.ts'
 import { handlerDeadline, onWatch, watchArgs } from '../lib/program/watch-handler.ts'
 import { appendLog } from '../lib/state/log.ts'
-import type { ThisInstance } from '../lib/state/self.ts'
+import type { Self } from '../lib/state/self.ts'
 
-function logChecks({ instance, files }: ThisInstance, _gone: readonly string[], come: readonly string[]): boolean {
+function logChecks({ instance, files }: Self, _gone: readonly string[], come: readonly string[]): boolean {
   for (const check of come) appendLog(files.log, `${instance} on-checks: check ${check}`)
   return true
 }
 
 /** The checks of partitions are no matter of who takes part: they are looked after, and their reactions fire. */
-async function attendNow(here: ThisInstance): Promise<string> {
+async function attendNow(here: Self): Promise<string> {
   const [{ attendSoon }, { startDetached }] = await Promise.all([
     import('../lib/attend/attend.ts'),
     import('../lib/process/beside.ts'),

@@ -12,7 +12,7 @@ import { keyprefixDigest } from '../lib/consul/watch.ts'
 import { program } from '../lib/program/frame.ts'
 import { handlerDeadline, onWatch, watchArgs } from '../lib/program/watch-handler.ts'
 import { removeFact } from '../lib/state/facts.ts'
-import type { ThisInstance } from '../lib/state/self.ts'
+import type { Self } from '../lib/state/self.ts'
 
 program({
   name: 'on-keyprefix',
@@ -26,7 +26,7 @@ program({
 })
 
 /** That somebody wants the set fetched moves nothing: the guard's next tick sees to it. */
-function onChange(here: ThisInstance, gone: readonly string[], come: readonly string[]): boolean {
+function onChange(here: Self, gone: readonly string[], come: readonly string[]): boolean {
   const isRequest = (line: string) => line.startsWith(`${keysOf(here.service).sync} `)
   if (come.some(isRequest)) removeFact(here.files.sourceDue)
   const lines = [...gone, ...come]

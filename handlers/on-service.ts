@@ -9,10 +9,10 @@ import { healthyLine, isHealthy, serviceDigest } from '../lib/consul/watch.ts'
 import { program } from '../lib/program/frame.ts'
 import { handlerDeadline, onWatch, watchArgs } from '../lib/program/watch-handler.ts'
 import { readFact } from '../lib/state/facts.ts'
-import type { ThisInstance } from '../lib/state/self.ts'
+import type { Self } from '../lib/state/self.ts'
 
 /** Healthy instances that only came: each says so in spec/joined when it takes part, and until then nobody has to look. */
-function concerns({ instance, files }: ThisInstance, gone: readonly string[], come: readonly string[]): boolean {
+function concerns({ instance, files }: Self, gone: readonly string[], come: readonly string[]): boolean {
   const members = readFact(files.members)
   if (members === null || gone.length > 0) return true
   const known = [instance, ...members.split('\n')].map(healthyLine)

@@ -39,6 +39,7 @@ program({
     ...consulArgs,
   },
   deadline: 3_700_000,
+  exits: '0 done, or nothing to do; 1 remove: it is no partition',
   run: args =>
     withConsul(args, async consul => {
       const { service, action, document: file, 'dry-run': dryRun = false } = args

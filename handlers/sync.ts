@@ -8,7 +8,7 @@
 import { reason } from '../lib/base/errors.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { afterArg, instanceArgs, thisInstance, waitFirst } from '../lib/program/instance-args.ts'
-import { contextOf } from '../lib/program/once.ts'
+import { runOf } from '../lib/program/once.ts'
 import { sync } from '../lib/sources/sync.ts'
 
 program({
@@ -18,7 +18,7 @@ program({
   deadline: 600_000,
   async run(args) {
     await waitFirst(args.after)
-    const run = contextOf('sync', thisInstance(args))
+    const run = runOf('sync', thisInstance(args))
     try {
       print(`${run.instance}: ${await sync(run)}`)
     } catch (error) {

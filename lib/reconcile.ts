@@ -1,34 +1,30 @@
-/** One handler's whole run: look, decide, act, look again until there is nothing left to do. */
+/** One handler's whole run: look → assign → plan → act, again until there is nothing left to do. */
 
 import { existsSync } from 'node:fs'
-import { drainClosed } from './act/drain-closed.ts'
 import { ownTroubles } from './act/own-troubles.ts'
 import { renew } from './act/renew.ts'
 import { writeReport } from './act/report.ts'
 import { bootClock, bootId } from './base/clock.ts'
 import { Permanent, reason } from './base/errors.ts'
-import { defaults, restoreEpoch, type Settings, settingsFrom } from './keys/settings.ts'
+import { restoreEpoch } from './keys/settings.ts'
 import { termsText } from './keys/terms.ts'
 import { readFree, writeFree } from './look/free.ts'
+import { look } from './look/look.ts'
+import { endRest, rememberLooked } from './look/looked.ts'
 import { seenHeldText } from './look/seen-held.ts'
-import { type Snapshot, takeSnapshot } from './look/snapshot.ts'
-import { changeLine, endRest, rememberLooked, writeRest } from './look/unchanged.ts'
+import type { Snapshot } from './look/snapshot.ts'
+import { changeLine, writeRest } from './look/unchanged.ts'
 import { type Plan, plan } from './plan/plan.ts'
 import type { Step } from './plan/step.ts'
 import { assign } from './roster/assignment.ts'
 import { enterState } from './state/boot.ts'
-import { acceptedDefinition, currentDefinition } from './state/definition.ts'
+import { definitionInForce } from './state/definition.ts'
 import { readFact, writeFact } from './state/facts.ts'
 import { asOnlyHandler } from './state/handler-lock.ts'
 import { instanceLease } from './state/lease.ts'
 import { hasLeft } from './state/left.ts'
 import { localFacts } from './state/local.ts'
-import type { Context } from './state/self.ts'
-
-export interface Reconcile extends Context {
-  readonly service: string
-  readonly definitionFile: string
-}
+import type { Run } from './state/self.ts'
 
 /** After so many looks in one go the guard's next tick is soon enough. */
 const mostLooks = 12
@@ -40,7 +36,7 @@ const patience = 2000
  * @throws Temporary when a look or a step fails; Permanent when the definition or the settings are wrong: after the
  * work was done with the last good ones
  */
-export async function reconcile(run: Reconcile): Promise<string | null> {
+export async function reconcile(run: Run): Promise<string | null> {
   if (hasLeft(run.files)) return 'it has left; reload the agent to let it in again'
   enterState(run.files, run.instance, run.service)
   let done: string | null = null
@@ -49,27 +45,29 @@ export async function reconcile(run: Reconcile): Promise<string | null> {
   const alone = await asOnlyHandler(run.files.directory, async () => {
     if (hasLeft(run.files)) return
     await renewFirst(run)
-    // What cannot be written in the settings keeps nobody from stopping, or from taking his own locks back.
-    if (existsSync(run.files.worker.report))
-      await drainClosed(run).catch(error => run.log(`cannot drain for its worker, which has closed: ${reason(error)}`))
+    if (existsSync(run.files.worker.report)) await drainIfClosed(run)
     endRest(run.files)
     for (let looks = 0; looks < mostLooks; looks++) {
       const line = await changeLine(run.consul, run.service)
-      const look = await lookAndPlan(run)
-      problem = look.problem
-      const { snapshot, steps } = look
-      rememberLook(run, snapshot, look)
+      const seen = await look(run)
+      const { snapshot } = seen
+      const { placed } = assign(snapshot)
+      const next = plan(snapshot, placed)
+      const { steps } = next
+      problem = seen.problem
+      rememberLook(run, snapshot, next)
       if (snapshot.fallenEpoch !== null) await raiseEpoch(run, snapshot)
       if (steps.length > 0) await carryOut(run, snapshot, steps)
-      const restarts = snapshot.documents !== null && (await passOnDocuments(run, snapshot))
+      const restarts = snapshot.documentsIndex !== null && (await passOnDocuments(run, snapshot))
       if (wantsEvents(snapshot)) await tellHooks(run, snapshot, steps)
-      await writeReport(run, snapshot, look, ownTroubles(run.files, snapshot, look.definitionProblem))
+      await writeReport(run, snapshot, next, ownTroubles(run.files, snapshot, seen.definitionProblem))
       if (steps.length === 0 && !restarts) {
-        if (look.incoming > 0 && (await awaitRelease(run, snapshot, until))) continue
-        if (mayRest(look)) writeRest(run.files, { line, looked: snapshot.now, local: snapshot.local })
+        if (next.incoming > 0 && (await awaitRelease(run, snapshot, until))) continue
+        if (problem === null && mayRest(snapshot, next))
+          writeRest(run.files, { line, looked: snapshot.now, local: snapshot.local })
         return
       }
-      done = done === null ? look.sentence : `${done}; ${look.sentence}`
+      done = done === null ? next.sentence : `${done}; ${next.sentence}`
     }
   })
   if (done !== null) await attendAfterwards(run)
@@ -82,15 +80,21 @@ export async function reconcile(run: Reconcile): Promise<string | null> {
  * starts up to an interval late: the same check is made here. Whether the guard works shows in the session, which Consul
  * refuses while the guard's check is critical.
  */
-async function renewFirst(run: Reconcile): Promise<void> {
+async function renewFirst(run: Run): Promise<void> {
   const now = bootClock()
   const t0 = instanceLease(run.files, now)
-  const lease = acceptedDefinition(run.files)?.definition.leaseMs ?? 0
+  const lease = definitionInForce(run.files)?.definition.leaseMs ?? 0
   if (t0 === null || t0 + lease <= now) await renew(run, localFacts(run.files, t0, now), now)
 }
 
+/** What cannot be written in the settings keeps nobody from stopping, or from taking his own locks back. */
+async function drainIfClosed(run: Run): Promise<void> {
+  const { drainClosed } = await import('./act/drain-closed.ts')
+  await drainClosed(run).catch(error => run.log(`cannot drain for its worker, which has closed: ${reason(error)}`))
+}
+
 /** Whoever saw a higher one puts it back; what is in the way of that is in nobody else's. */
-async function raiseEpoch(run: Reconcile, { keys, settings: { epoch }, fallenEpoch }: Snapshot): Promise<void> {
+async function raiseEpoch(run: Run, { keys, settings: { epoch }, fallenEpoch }: Snapshot): Promise<void> {
   const said = `the epoch in ${keys.settings} fell from ${epoch} to ${fallenEpoch}`
   try {
     if (await restoreEpoch(run.consul, keys, epoch)) run.log(`${said}: put back, since tokens must go on growing`)
@@ -100,7 +104,7 @@ async function raiseEpoch(run: Reconcile, { keys, settings: { epoch }, fallenEpo
 }
 
 /** What was started is registered and its hooks run at once, not only after the guard's next tick. */
-async function attendAfterwards(run: Reconcile): Promise<void> {
+async function attendAfterwards(run: Run): Promise<void> {
   if (readFact(run.files.checksDue) === null && readFact(run.files.eventsDue) === null) return
   const { startDetached } = await import('./process/beside.ts')
   startDetached('attend', run)
@@ -110,13 +114,13 @@ async function attendAfterwards(run: Reconcile): Promise<void> {
  * Most runs find nothing to do: what acting needs is loaded when there is something. A lock that was never its own goes
  * first, and is looked at at once: the takeover wait counts from there, and must not begin after a slow stop.
  */
-async function carryOut(run: Reconcile, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
+async function carryOut(run: Run, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
   const { act } = await import('./act/act.ts')
   const disowned = steps.filter(step => step.do === 'disown')
   await act(run, snapshot, disowned.length > 0 ? disowned : steps)
 }
 
-async function passOnDocuments(run: Reconcile, snapshot: Snapshot): Promise<boolean> {
+async function passOnDocuments(run: Run, snapshot: Snapshot): Promise<boolean> {
   const { passOn } = await import('./act/documents.ts')
   return passOn(run, snapshot)
 }
@@ -126,55 +130,23 @@ function wantsEvents({ definition: { hooks, register, checks } }: Snapshot): boo
 }
 
 /** What goes wrong with hooks must not keep anybody from working. */
-async function tellHooks(run: Reconcile, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
+async function tellHooks(run: Run, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
   const { afterLook } = await import('./act/after-look.ts')
   await afterLook(run, snapshot, steps).catch(error => run.log(`hooks: ${reason(error)}`))
 }
 
-async function awaitRelease(run: Reconcile, snapshot: Snapshot, until: number): Promise<boolean> {
+async function awaitRelease(run: Run, snapshot: Snapshot, until: number): Promise<boolean> {
   const { released } = await import('./act/incoming.ts')
   return released(run, snapshot, until)
 }
 
-interface Look extends Plan {
-  readonly snapshot: Snapshot
-  /** Why the definition file, or that or the settings, are not in force as they are now; null when they are. */
-  readonly definitionProblem: string | null
-  readonly problem: string | null
-}
-
-/** What a run would do now, without doing it. @param keep false when nothing may be written, not even the definition */
-export async function lookAndPlan(run: Reconcile, keep = true): Promise<Look> {
-  const current = await currentDefinition(run.files, run.definitionFile, run.serviceId, keep)
-  const { definition, digest, shared, problem } = current
-  const snapshot = await takeSnapshot(
-    run.consul,
-    run.instance,
-    { definition, digest, shared },
-    run.files,
-    lastGoodSettings(run),
-  )
-  const more = { definitionProblem: problem, problem: problem ?? settingsProblem(snapshot) }
-  return { ...plan(snapshot, assign(snapshot)), snapshot, ...more }
-}
-
-function settingsProblem({ keys, settingsProblem }: Snapshot): string | null {
-  return (
-    settingsProblem && `cannot use ${keys.settings}: ${settingsProblem}; the last good settings stay in force, mend it`
-  )
-}
-
-function lastGoodSettings({ files }: Reconcile): Settings {
-  return settingsFrom(readFact(files.settings), defaults).settings
-}
-
-/** Whether the next look need not be made before something has changed: time alone brings nothing about. */
-function mayRest({ snapshot: { coolDowns, free, leaseRuns }, incoming, queued, problem }: Look): boolean {
-  return incoming === 0 && queued.length === 0 && problem === null && coolDowns.size + free.size === 0 && leaseRuns
+/** The next look need not be made before something has changed: time alone brings nothing about. */
+function mayRest({ coolDowns, free, leaseRuns }: Snapshot, { incoming, queued }: Plan): boolean {
+  return incoming === 0 && queued.length === 0 && coolDowns.size + free.size === 0 && leaseRuns
 }
 
 /** Before anything is done: since when locks are free, the settings if they are good, and the log line. */
-function rememberLook(run: Reconcile, snapshot: Snapshot, { steps, waits, sentence }: Plan): void {
+function rememberLook(run: Run, snapshot: Snapshot, { steps, waits, sentence }: Plan): void {
   const known = readFree(run.files, bootId(), snapshot.now)
   if (steps.length > 0 || [...waits.keys()].some(id => !known.has(id))) run.log(sentence)
   writeFree(run.files, bootId(), bootClock(), snapshot.free)

@@ -55,12 +55,12 @@ test('a definition whose partitions come from a source leaves the set to whoever
     defined: false,
     definedLast: null,
   })
-  const { steps } = plan(snapshot, assign(snapshot))
+  const { steps } = plan(snapshot, assign(snapshot).placed)
   assert.deepEqual(steps, [{ do: 'define' }])
   await act(contextOf(consul, files), snapshot, steps)
   assert.equal(memory.keys.size, 0)
   const next = { ...snapshot, definedLast: readFact(files.defined) }
-  assert.deepEqual(plan(next, assign(next)).steps, [])
+  assert.deepEqual(plan(next, assign(next).placed).steps, [])
 })
 
 test('new ids that newer agents refuse are left out of the first set; those that are there stay', async t => {

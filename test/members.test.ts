@@ -64,7 +64,7 @@ describe('a member', () => {
 
   for (const value of [null, '', '{', 'null', '"text"', '[]', '5']) {
     it(`counts like an ordinary one when its value is ${value}`, () => {
-      assert.deepEqual(one({ value }), memberOne(me, { node: '', definition: '', roster: 1 }))
+      assert.deepEqual(one({ value }), memberOne(me, { node: '', digest: '', roster: 1 }))
     })
   }
 
@@ -91,13 +91,13 @@ describe('a member', () => {
   it('stops nobody with what cannot be made a text', () => {
     const odd = { toString: 1 }
     const found = one({ value: JSON.stringify({ node: odd, definition: odd, shared: odd }) })
-    assert.deepEqual([found?.instance, found?.node, found?.definition, found?.shared], [me, '', '', ''])
+    assert.deepEqual([found?.instance, found?.node, found?.digest, found?.shared], [me, '', '', ''])
   })
 
   it('keeps its weight, its limit and its times', () => {
     const value = { node: 'a', weight: 2.5, maxPartitions: 4, lease: 20_000, grace: 1, definition: 'd', roster: 1 }
     const found = one({ value: JSON.stringify(value) })
-    const expected = { weight: 2.5, maxPartitions: 4, lease: 20_000, grace: 1, definition: 'd', roster: 1 }
+    const expected = { weight: 2.5, maxPartitions: 4, lease: 20_000, grace: 1, digest: 'd', roster: 1 }
     assert.deepEqual(found, memberOne(me, expected))
   })
 })

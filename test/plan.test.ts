@@ -5,7 +5,7 @@ import { longestWait } from '../lib/keys/lock.ts'
 import type { Absence } from '../lib/keys/member.ts'
 import { rosterVersion } from '../lib/keys/member.ts'
 import type { Snapshot } from '../lib/look/snapshot.ts'
-import { type Plan, partitionsDigest, plan } from '../lib/plan/plan.ts'
+import { type Plan, partitionsLine, plan } from '../lib/plan/plan.ts'
 import type { Step } from '../lib/plan/step.ts'
 import {
   digest,
@@ -134,7 +134,7 @@ describe('entering', () => {
     { when: 'it takes part when it has no session', over: { session: null }, expected: [enter] },
     {
       when: 'it takes part again when its member key tells of another definition',
-      over: { members: [memberOne(me, { definition: 'an older one' }), memberOne(other)], ...lock(locks.held(other)) },
+      over: { members: [memberOne(me, { digest: 'an older one' }), memberOne(other)], ...lock(locks.held(other)) },
       expected: [enter],
     },
     {
@@ -254,7 +254,7 @@ describe('defining', () => {
     },
     {
       when: 'it writes them again when its own definition has others than before',
-      over: { ...gone, definedLast: partitionsDigest(['0']) },
+      over: { ...gone, definedLast: partitionsLine(['0']) },
       assigned: null,
       expected: [define],
     },
@@ -279,9 +279,9 @@ describe('defining', () => {
   ])
 
   it('tells lists apart by their ids and their order', () => {
-    assert.notEqual(partitionsDigest(['a', 'b']), partitionsDigest(['a,b']))
-    assert.notEqual(partitionsDigest(['a', 'b']), partitionsDigest(['b', 'a']))
-    assert.equal(partitionsDigest(['a', 'b']), partitionsDigest(['a', 'b']))
+    assert.notEqual(partitionsLine(['a', 'b']), partitionsLine(['a,b']))
+    assert.notEqual(partitionsLine(['a', 'b']), partitionsLine(['b', 'a']))
+    assert.equal(partitionsLine(['a', 'b']), partitionsLine(['a', 'b']))
   })
 })
 

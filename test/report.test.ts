@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { isReportStale, parseReport, reportHindrance, reportOf, writeReport } from '../lib/act/report.ts'
+import { reportHindrance, reportOf, writeReport } from '../lib/act/report.ts'
+import { isReportStale, parseReport } from '../lib/keys/report.ts'
 import type { Snapshot } from '../lib/look/snapshot.ts'
 import { type Plan, plan } from '../lib/plan/plan.ts'
 import { readFact, writeFact } from '../lib/state/facts.ts'

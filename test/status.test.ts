@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Report } from '../lib/act/report.ts'
+import type { Report } from '../lib/keys/report.ts'
 import { knownServices } from '../lib/keys/services.ts'
 import type { Cluster } from '../lib/look/cluster.ts'
 import type { PartitionStatus } from '../lib/operate/status/partitions.ts'

@@ -2,6 +2,7 @@
  * docs/troubleshooting.md says what each of its faults looks like. Here each is planted, by its number there, and what
  * the command prints must hold the line that stands there.
  */
+
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -25,10 +26,11 @@ import { look } from '../lib/operate/status/look.ts'
 import { checkLine } from '../lib/operate/status/page.ts'
 import { readStatus, type Status } from '../lib/operate/status/status.ts'
 import { reconcileOnce } from '../lib/program/once.ts'
-import { type Reconcile, reconcile } from '../lib/reconcile.ts'
+import { reconcile } from '../lib/reconcile.ts'
 import { sync } from '../lib/sources/sync.ts'
 import { makeDirectory, writeFact } from '../lib/state/facts.ts'
 import { instanceFiles } from '../lib/state/paths.ts'
+import type { Run } from '../lib/state/self.ts'
 import { definition, heldBy, snapshotOf } from './fixtures/cluster.ts'
 import { type FakeConsul, fakeConsul, type Reply } from './fixtures/consul.ts'
 import { directory } from './fixtures/state.ts'
@@ -121,7 +123,7 @@ async function running(
   stage: Stage,
   node: string,
   more: Record<string, unknown> = {},
-): Promise<Reconcile & { readonly root: string }> {
+): Promise<Run & { readonly root: string }> {
   const { t, fake } = stage
   const instance = instanceName(node, 'work')
   const root = directory(t)

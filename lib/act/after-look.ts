@@ -6,14 +6,14 @@ import { tellJoined, tellLost, tellRebalanced } from '../hooks/instance.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Step } from '../plan/step.ts'
 import { writeFact } from '../state/facts.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 
-export async function afterLook(context: Context, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
+export async function afterLook(run: Run, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
   const { definition, session } = snapshot
-  if (session !== null) tellJoined(context, definition, session)
-  if (definition.hooks.rebalanced) tellRebalanced(context, snapshot, steps)
-  if (definition.hooks.lost) await tellLost(context, snapshot)
+  if (session !== null) tellJoined(run, definition, session)
+  if (definition.hooks.rebalanced) tellRebalanced(run, snapshot, steps)
+  if (definition.hooks.lost) await tellLost(run, snapshot)
   // What runs now is another set: it is to be registered, and its checks to be run; hooks are told of it there too.
   if (steps.length > 0 && (isRegistered(definition) || Object.keys(definition.hooks).length > 0))
-    writeFact(context.files.checksDue, String(bootClock()))
+    writeFact(run.files.checksDue, String(bootClock()))
 }

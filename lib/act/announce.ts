@@ -14,43 +14,37 @@ import { directoryOf, waiting } from '../hooks/queue.ts'
 import { releasingLimit } from '../hooks/run-hook.ts'
 import { readFact } from '../state/facts.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 
 /** How long the agent may take to forget them all, ms. */
 const unregisterLimit = 1000
 const poll = 100
 
 /** Takes the partitions out of the catalog, so that nobody is sent to them, then runs their `releasing` hooks. */
-export async function announceRelease(
-  context: Context,
-  definition: Definition,
-  partitions: readonly string[],
-): Promise<void> {
+export async function announceRelease(run: Run, definition: Definition, partitions: readonly string[]): Promise<void> {
   if (partitions.length === 0) return
   if (isRegistered(definition)) {
-    const forgotten = unregister(context, definition, partitions).catch(error =>
-      context.log(`releasing: ${reason(error)}`),
-    )
+    const forgotten = unregister(run, definition, partitions).catch(error => run.log(`releasing: ${reason(error)}`))
     await Promise.race([forgotten, delay(unregisterLimit, undefined, { ref: false })])
   }
   if (!tellsOfPartitions(definition)) return
   const end = bootClock() + releasingLimit
   const told = partitions.flatMap(partition => {
     try {
-      return [{ partition, directory: tellReleasing(context, definition, partition) }]
+      return [{ partition, directory: tellReleasing(run, definition, partition) }]
     } catch (error) {
-      context.log(`releasing of ${partition}: the hook is lost: ${reason(error)}`)
+      run.log(`releasing of ${partition}: the hook is lost: ${reason(error)}`)
       return []
     }
   })
-  if (definition.hooks.releasing) await untilTold(context, definition, told, end)
+  if (definition.hooks.releasing) await untilTold(run, definition, told, end)
 }
 
 /** @returns where it waits */
-function tellReleasing(context: Context, definition: Definition, partition: string): string {
-  inOrder(context.files, () => tellNext(context, definition, partition, { event: 'releasing' }))
-  const { acquisition, releasing } = context.files.partition(partition)
-  return directoryOf(context.files, `${readFact(acquisition) ?? readFact(releasing)}.releasing`)
+function tellReleasing(run: Run, definition: Definition, partition: string): string {
+  inOrder(run.files, () => tellNext(run, definition, partition, { event: 'releasing' }))
+  const { acquisition, releasing } = run.files.partition(partition)
+  return directoryOf(run.files, `${readFact(acquisition) ?? readFact(releasing)}.releasing`)
 }
 
 /**
@@ -58,24 +52,24 @@ function tellReleasing(context: Context, definition: Definition, partition: stri
  * turn in time is told later, in its order.
  */
 async function untilTold(
-  context: Context,
+  run: Run,
   definition: Definition,
   told: readonly { readonly partition: string; readonly directory: string }[],
   end: number,
 ): Promise<void> {
-  const run = { ...context, service: definition.name }
+  const teller = { ...run, service: definition.name }
   const open = () => told.filter(({ directory }) => existsSync(directory))
   while (open().length > 0 && bootClock() < end) {
     const how = { while: () => open().length > 0 && bootClock() < end }
-    await asOnlyHandler(context.files.events, () => deliver(run, definition, how))
-    const later = putOffUntil(context, end)
+    await asOnlyHandler(run.files.events, () => deliver(teller, definition, how))
+    const later = putOffUntil(run, end)
     if (open().every(({ partition }) => later.has(partition))) break
     await delay(poll)
   }
-  for (const { partition } of open()) context.log(`releasing of ${partition}: not told in time, it is stopped`)
+  for (const { partition } of open()) run.log(`releasing of ${partition}: not told in time, it is stopped`)
 }
 
 /** The partitions that nothing is told of before `end`, because a hook has failed. */
-function putOffUntil({ files }: Context, end: number): ReadonlySet<string | null> {
+function putOffUntil({ files }: Run, end: number): ReadonlySet<string | null> {
   return new Set(waiting(files).flatMap(({ notBefore, event }) => (notBefore >= end ? [event.partition] : [])))
 }

@@ -10,9 +10,7 @@ import { kind, shown } from '../definition/wording.ts'
 import type { Start } from '../process/shepherd/start.ts'
 import { readFact, writeFact } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/paths.ts'
-
-/** How the status of a partition begins that has none: it is not tried again at every look. */
-export const noCommand = 'no command'
+import { noCommand } from '../state/shepherd-status.ts'
 
 /** Those that can be started, with their commands. Of the others the status says why. */
 export function withCommands({ run }: Definition, starts: readonly Start[], log: (line: string) => void): Start[] {

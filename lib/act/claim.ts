@@ -13,7 +13,7 @@ import { makeOwnDirectory, removeFact, writeFact } from '../state/facts.ts'
 import { clockStep, never } from '../state/lease.ts'
 import { changingLeases } from '../state/lease-lock.ts'
 import type { Terms } from '../state/local.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 import { writePartitionLease } from '../state/worker-lease.ts'
 
 export type Claim = Extract<Step, { do: 'claim' }>
@@ -24,18 +24,18 @@ export type Claim = Extract<Step, { do: 'claim' }>
  * knows whose the lock is.
  */
 export async function claimAll(
-  context: Context,
+  run: Run,
   snapshot: Snapshot,
   claims: readonly Claim[],
   onHeld: (partitions: readonly string[]) => void | Promise<void>,
 ): Promise<void> {
   const terms = { lease: snapshot.definition.leaseMs, grace: snapshot.definition.stop.graceMs }
   let begun = 0
-  const { refused, unusable } = await transactInBatches(context.consul, {
-    items: claims.map(claim => ({ ...claim, acquisition: intend(context, snapshot, claim.partition) })),
+  const { refused, unusable } = await transactInBatches(run.consul, {
+    items: claims.map(claim => ({ ...claim, acquisition: intend(run, snapshot, claim.partition) })),
     operations: ({ partition, index, acquisition }) => {
       begun = bootClock() // the operations are made right before they are sent: the lease starts before its transaction
-      const operations = lockOperations(context, snapshot, partition, index, acquisition, terms)
+      const operations = lockOperations(run, snapshot, partition, index, acquisition, terms)
       // A new process answers whoever asked for one.
       const asked = snapshot.restarts.has(partition)
       return asked ? [...operations, { Verb: 'delete', Key: snapshot.keys.restart(partition) }] : operations
@@ -49,24 +49,24 @@ export async function claimAll(
       const held: Held[] = []
       for (const { partition } of done) {
         const index = lockIndex(snapshot, partition, entries)
-        writeFact(context.files.partition(partition).token, fencingToken(epoch, index))
+        writeFact(run.files.partition(partition).token, fencingToken(epoch, index))
         held.push({ partition, index, terms })
       }
-      assume(context, held, begun)
+      assume(run, held, begun)
       await onHeld(done.map(({ partition }) => partition))
     },
   })
-  for (const { partition } of [...refused, ...unusable]) removeFact(context.files.partition(partition).acquisition)
+  for (const { partition } of [...refused, ...unusable]) removeFact(run.files.partition(partition).acquisition)
 }
 
 /** An acquisition whose outcome was never learnt keeps its id, so that it is known should it have succeeded. */
-function intend(context: Context, snapshot: Snapshot, partition: string): string {
-  const files = context.files.partition(partition)
+function intend(run: Run, snapshot: Snapshot, partition: string): string {
+  const files = run.files.partition(partition)
   const before = snapshot.local.get(partition)
   const pending = before?.index === null ? before.acquisition : null
   makeOwnDirectory(files.directory)
   // Over, until the lock is held. Where there is none, nothing runs either; and each file written takes its time.
-  if (existsSync(files.lease)) end(context, partition)
+  if (existsSync(files.lease)) end(run, partition)
   for (const fact of [files.index, files.token, files.releasing, files.restart, files.status]) removeFact(fact)
   const acquisition = pending ?? randomId()
   writeFact(files.acquisition, acquisition)
@@ -74,9 +74,9 @@ function intend(context: Context, snapshot: Snapshot, partition: string): string
 }
 
 /** In one, so that no check frees a lease of which it has seen the index and not the end. */
-function end(context: Context, partition: string): void {
-  const files = context.files.partition(partition)
-  changingLeases(context.files, () => {
+function end(run: Run, partition: string): void {
+  const files = run.files.partition(partition)
+  changingLeases(run.files, () => {
     writePartitionLease(files, { from: never, own: never })
     removeFact(files.index)
   })
@@ -84,7 +84,7 @@ function end(context: Context, partition: string): void {
 
 /** The two operations that take a lock, or take it again, exactly as it was read. */
 export function lockOperations(
-  context: Context,
+  run: Run,
   snapshot: Snapshot,
   partition: string,
   index: number | null,
@@ -93,7 +93,7 @@ export function lockOperations(
 ): [Operation, Operation] {
   const Key = snapshot.keys.lock(partition)
   const value = heldValue({
-    instance: context.instance,
+    instance: run.instance,
     acquisition,
     ...terms,
     since: new Date().toISOString(),
@@ -127,10 +127,10 @@ export interface Held {
  * Writes down that locks are held: from the guard's next check on, the instance's lease counts for them.
  * @param begun when their transaction did, boot-clock ms
  */
-export function assume(context: Context, held: readonly Held[], begun: number): void {
-  changingLeases(context.files, () => {
+export function assume(run: Run, held: readonly Held[], begun: number): void {
+  changingLeases(run.files, () => {
     for (const { partition, index, terms } of held) {
-      const files = context.files.partition(partition)
+      const files = run.files.partition(partition)
       writeFact(files.terms, `${terms.lease} ${terms.grace}`)
       writeFact(files.index, String(index))
       writePartitionLease(files, { from: bootClock() + clockStep, own: begun })

@@ -12,14 +12,15 @@ import { partitionFrom } from '../keys/partition-set.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import { signal } from '../machine/identity.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
-import type { Local } from '../state/local.ts'
+import { isAssumed, type Local } from '../state/local.ts'
 import type { PartitionFiles } from '../state/paths.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
+import { hasNoCommand } from '../state/shepherd-status.ts'
 import { askRestart } from './restart.ts'
 
 /** Writes the documents of partitions that are held here and do not run yet. @throws Temporary when they cannot be read */
 export async function placeDocuments(
-  { consul, files }: Pick<Context, 'consul' | 'files'>,
+  { consul, files }: Pick<Run, 'consul' | 'files'>,
   keys: Keys,
   starting: readonly { readonly partition: string }[],
 ): Promise<void> {
@@ -37,13 +38,13 @@ export async function placeDocuments(
  * definition says. Killed midway, it is told again.
  * @returns whether a restart was asked for, or a process can be started, which the next look does
  */
-export async function passOn(context: Context, snapshot: Snapshot): Promise<boolean> {
-  const { files, consul } = context
-  const { keys, documents, definition } = snapshot
-  if (readFact(files.documents) === String(documents)) return false
-  const held = [...snapshot.local].filter(([, { acquisition, index }]) => acquisition !== null && index !== null)
+export async function passOn(run: Run, snapshot: Snapshot): Promise<boolean> {
+  const { files, consul } = run
+  const { keys, documentsIndex, definition } = snapshot
+  if (readFact(files.documents) === String(documentsIndex)) return false
+  const held = [...snapshot.local].filter(([, one]) => isAssumed(one))
   const stale = await staleOf(
-    context,
+    run,
     keys,
     held.map(([id]) => id),
   )
@@ -55,15 +56,15 @@ export async function passOn(context: Context, snapshot: Snapshot): Promise<bool
     if (entry === undefined || !replace(files.partition(id), documentIn(entry, keys), entry)) continue
     changed++
     if (mayChoose(files.partition(id))) startable++
-    tell(context, snapshot, id, local, entry.modifyIndex)
+    tellProcess(run, snapshot, id, local, entry.modifyIndex)
     writeFact(files.partition(id).documentIndex, String(entry.modifyIndex))
   }
-  writeFact(files.documents, String(documents))
+  writeFact(files.documents, String(documentsIndex))
   return startable > 0 || (changed > 0 && definition.onChange === 'restart')
 }
 
 /** Those whose key is not as it was read last: 64 small checks in a request, however large the documents are. */
-async function staleOf({ consul, files }: Context, keys: Keys, ids: readonly string[]): Promise<string[]> {
+async function staleOf({ consul, files }: Run, keys: Keys, ids: readonly string[]): Promise<string[]> {
   const stale: string[] = []
   for (const kind of apart(ids, keys.partition)) {
     for (let from = 0; from < kind.length; from += transactionLimit) {
@@ -83,7 +84,7 @@ function knownIndex(files: PartitionFiles): number {
   return Number(readFact(files.documentIndex) ?? 0)
 }
 
-async function readEntries(consul: Context['consul'], keys: Keys, ids: readonly string[]): Promise<Map<string, Entry>> {
+async function readEntries(consul: Run['consul'], keys: Keys, ids: readonly string[]): Promise<Map<string, Entry>> {
   const entries = await entriesAt(consul, ids.map(keys.partition))
   return new Map(
     entries.flatMap(entry => {
@@ -121,20 +122,18 @@ function replace(files: PartitionFiles, document: string | null, entry: Entry): 
 
 /** It had no command, which another document may choose: see act/choose.ts. */
 function mayChoose({ status }: PartitionFiles): boolean {
-  if (!/^no command\b/.test(readFact(status) ?? '')) return false
+  if (!hasNoCommand(readFact(status))) return false
   removeFact(status)
   return true
 }
 
-function tell(context: Context, { definition }: Snapshot, partition: string, local: Local, index: number): void {
-  const files = context.files.partition(partition)
+function tellProcess(run: Run, { definition }: Snapshot, partition: string, local: Local, index: number): void {
+  const files = run.files.partition(partition)
   const { onChange } = definition
-  context.log(`the document of ${partition} changed`)
+  run.log(`the document of ${partition} changed`)
   if (onChange === 'restart') askRestart(files, 'its document changed')
   else if (onChange !== null && local.process !== null) signal(local.process, onChange)
   if (!definition.hooks.changed) return
   const details = { Document: files.document }
-  inOrder(context.files, () =>
-    tellNext(context, definition, partition, { event: 'changed', own: `.${index}`, details }),
-  )
+  inOrder(run.files, () => tellNext(run, definition, partition, { event: 'changed', own: `.${index}`, details }))
 }

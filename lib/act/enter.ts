@@ -9,7 +9,7 @@ import { memberValue } from '../keys/member.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import { isActive } from '../state/local.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 import { Misplaced } from './misplaced.ts'
 import { noteTwin } from './own-troubles.ts'
 
@@ -17,49 +17,47 @@ import { noteTwin } from './own-troubles.ts'
  * Makes sure of a session and takes the member key with it. Everyone is told: a new member changes the roster.
  * @throws Misplaced when this node has another name; Temporary when Consul refuses (the guard check is critical or not registered yet)
  */
-export async function enter(context: Context, snapshot: Snapshot): Promise<void> {
-  await mustNotBeMisplaced(context)
-  if (isTwinSeen(context, snapshot)) noteTwin(context.files, bootClock())
-  const session = (await livingSession(context)) ?? (await newSession(context))
+export async function enter(run: Run, snapshot: Snapshot): Promise<void> {
+  await mustNotBeMisplaced(run)
+  if (isTwinSeen(run, snapshot)) noteTwin(run.files, bootClock())
+  const session = (await livingSession(run)) ?? (await newSession(run))
   const { keys, definition, digest, shared, local } = snapshot
   const holds = [...local.values()].some(isActive)
   // What is not known here was written by somebody else: see Misplaced.
-  const stale = readFact(context.files.report) === null
-  const outcome = await transact(context.consul, [
+  const stale = readFact(run.files.report) === null
+  const outcome = await transact(run.consul, [
     {
       Verb: 'lock',
-      Key: keys.member(context.instance),
+      Key: keys.member(run.instance),
       Session: session,
-      Value: base64(memberValue(context.node, definition, digest, { holds, shared })),
+      Value: base64(memberValue(run.node, definition, digest, { holds, shared })),
     },
-    { Verb: 'set', Key: keys.joined, Value: base64(JSON.stringify({ instance: context.instance, at: now() })) },
-    ...(stale ? [{ Verb: 'delete', Key: keys.report(context.instance) } as const] : []),
+    { Verb: 'set', Key: keys.joined, Value: base64(JSON.stringify({ instance: run.instance, at: now() })) },
+    ...(stale ? [{ Verb: 'delete', Key: keys.report(run.instance) } as const] : []),
   ])
   if (outcome.done) return
-  await destroyOlder(context, session)
-  throw new Temporary(
-    `cannot take part as ${context.instance}: another session holds its member key; it is tried again`,
-  )
+  await destroyOlder(run, session)
+  throw new Temporary(`cannot take part as ${run.instance}: another session holds its member key; it is tried again`)
 }
 
 /**
  * Another session holds this instance's member key, though this boot has had one of its own: two machines have one name. A
  * session of an earlier life is ended before a new one is made, so it is none of those.
  */
-function isTwinSeen({ instance, files }: Context, { members }: Snapshot): boolean {
+function isTwinSeen({ instance, files }: Run, { members }: Snapshot): boolean {
   const own = readFact(files.session)
   const holder = members.find(member => member.instance === instance)?.session
   return own !== null && holder !== undefined && holder !== own
 }
 
-async function livingSession({ consul, node, files }: Context): Promise<string | null> {
+async function livingSession({ consul, node, files }: Run): Promise<string | null> {
   const id = readFact(files.session)
   const session = id === null ? null : await renewSession(consul, id, node)
   return session?.Node === node ? session.ID : null
 }
 
 /** No further session is made while the one that came to live elsewhere does: that would be one at every tick. */
-async function mustNotBeMisplaced({ consul, node, instance, files }: Context): Promise<void> {
+async function mustNotBeMisplaced({ consul, node, instance, files }: Run): Promise<void> {
   const [id, realNode = ''] = readFact(files.misplaced)?.split(/ (.*)/s) ?? []
   if (id === undefined) return
   const living = readFact(files.session) === id ? await renewSession(consul, id, node) : null
@@ -68,17 +66,17 @@ async function mustNotBeMisplaced({ consul, node, instance, files }: Context): P
 }
 
 /** A new life: what an older one still holds is freed first, and can then be taken back. */
-async function newSession(context: Context): Promise<string> {
-  await destroyOlder(context, null)
-  const session = await createSession(context.consul, context.instance, guardCheckId(context.serviceId))
-  writeFact(context.files.session, session)
-  const made = await renewSession(context.consul, session, context.node)
-  if (made === null || made.Node === context.node) return session
-  writeFact(context.files.misplaced, `${session} ${made.Node}`)
-  throw new Misplaced(context.instance, context.node, made.Node)
+async function newSession(run: Run): Promise<string> {
+  await destroyOlder(run, null)
+  const session = await createSession(run.consul, run.instance, guardCheckId(run.serviceId))
+  writeFact(run.files.session, session)
+  const made = await renewSession(run.consul, session, run.node)
+  if (made === null || made.Node === run.node) return session
+  writeFact(run.files.misplaced, `${session} ${made.Node}`)
+  throw new Misplaced(run.instance, run.node, made.Node)
 }
 
-async function destroyOlder({ consul, instance, node }: Context, keep: string | null): Promise<void> {
+async function destroyOlder({ consul, instance, node }: Run, keep: string | null): Promise<void> {
   for (const session of await sessionsOn(consul, node)) {
     if (session.Name === sessionName(instance) && session.ID !== keep) await destroySession(consul, session)
   }

@@ -17,7 +17,7 @@ import { removeGroup } from '../process/containment/groups.ts'
 import { notStopped, type Stop } from '../process/shepherd/stop.ts'
 import { forcedWords, stopAll } from '../process/stop.ts'
 import { attempt, makeOwnDirectory, readFact, removeFact, writeFact } from '../state/facts.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 
 /** The steps that begin with a stop. */
 export type Ending = Extract<Step, { do: 'release' | 'disown' | 'stop' }>
@@ -30,55 +30,55 @@ const wakeRoom = 8
  * is not kept waiting by what is asked and announced of the others.
  * @throws Denied when the token may not give back: then only what must be stopped is, for the rest would run nowhere
  */
-export async function endAll(context: Context, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
+export async function endAll(run: Run, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
   const given = endings.filter(ending => ending.do !== 'stop')
   const lost = endings.filter(ending => ending.do === 'stop')
   const branches = await Promise.allSettled([
-    stopAndGiveBack(context, snapshot, lost),
-    mayGiveBack(context, snapshot, given)
-      .then(() => announce(context, snapshot, given))
-      .then(() => stopAndGiveBack(context, snapshot, given)),
+    stopAndGiveBack(run, snapshot, lost),
+    mayGiveBack(run, snapshot, given)
+      .then(() => announce(run, snapshot, given))
+      .then(() => stopAndGiveBack(run, snapshot, given)),
   ])
   for (const branch of branches) if (branch.status === 'rejected') throw branch.reason
 }
 
 /** Before anything is stopped: the catalog sends nobody here any more, and the `releasing` hooks run. */
-async function announce(context: Context, snapshot: Snapshot, given: readonly Ending[]): Promise<void> {
+async function announce(run: Run, snapshot: Snapshot, given: readonly Ending[]): Promise<void> {
   const { definition } = snapshot
   if (!definition.register && definition.checks.length === 0 && !tellsOfPartitions(definition)) return
   const here = given.filter(ending => ending.do === 'release' && snapshot.local.get(ending.partition)?.shepherd)
   const { announceRelease } = await import('./announce.ts')
   await announceRelease(
-    context,
+    run,
     definition,
     here.map(({ partition }) => partition),
   )
 }
 
-async function stopAndGiveBack(context: Context, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
+async function stopAndGiveBack(run: Run, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
   if (endings.length === 0) return
   const { stop } = snapshot.definition
   const byPartition = new Map(endings.map(ending => [ending.partition, ending]))
   const stops = endings.map(({ partition }): Stop => {
-    const files = context.files.partition(partition)
+    const files = run.files.partition(partition)
     makeOwnDirectory(files.directory)
     const grace = snapshot.local.get(partition)?.terms?.grace ?? stop.graceMs
-    const probe = probeOf(context, snapshot.definition, partition)
+    const probe = probeOf(run, snapshot.definition, partition)
     return { partition, files, grace, signal: stop.signal, probe }
   })
   const onGone = async (gone: readonly Stop[]) => {
     const ended = gone.map(({ partition }) => byPartition.get(partition) as Ending)
-    await giveBack(context, snapshot, ended)
+    await giveBack(run, snapshot, ended)
     for (const { partition } of ended) byPartition.delete(partition)
   }
-  const endOfWait = await whileWaiting(context, snapshot, stops, byPartition)
+  const endOfWait = await whileWaiting(run, snapshot, stops, byPartition)
   try {
     await stopAll(stops, onGone)
   } catch (error) {
     const failed = notStopped(error)
     if (failed !== null && snapshot.definition.hooks.stopFailed) {
       const { tellStopFailed } = await import('../hooks/lifecycle.ts')
-      tellStopFailed(context, snapshot.definition, failed, reason(error))
+      tellStopFailed(run, snapshot.definition, failed, reason(error))
     }
     throw error
   } finally {
@@ -87,24 +87,24 @@ async function stopAndGiveBack(context: Context, snapshot: Snapshot, endings: re
 }
 
 async function whileWaiting(
-  context: Context,
+  run: Run,
   { keys }: Snapshot,
   stops: readonly Stop[],
   waiting: ReadonlyMap<string, Ending>,
 ): Promise<() => Promise<void>> {
   if (!stops.some(({ files }) => existsSync(files.handed))) return async () => {}
   const { tellOfWaiting } = await import('./say-waiting.ts')
-  return tellOfWaiting(context, keys, waiting)
+  return tellOfWaiting(run, keys, waiting)
 }
 
 /** Only a token can have lost a permission; who has none is not asked at each hand-over. */
-async function mayGiveBack(context: Context, snapshot: Snapshot, given: readonly Ending[]): Promise<void> {
-  const { consul } = context
+async function mayGiveBack(run: Run, snapshot: Snapshot, given: readonly Ending[]): Promise<void> {
+  const { consul } = run
   const { keys } = snapshot
   if (consul.address.token === null || given.length === 0) return
   const nexts = given.flatMap(ending => (ending.do === 'release' && ending.next) || [])
   const wakes = [...new Set(nexts)].map(wakeKey(keys))
-  const told = given.flatMap(({ partition }) => telling(context, snapshot, partition).map(({ Key }) => Key))
+  const told = given.flatMap(({ partition }) => telling(run, snapshot, partition).map(({ Key }) => Key))
   await mustBeWritable(consul, [...given.map(({ partition }) => keys.lock(partition)), ...wakes, ...told])
 }
 
@@ -112,16 +112,16 @@ function wakeKey(keys: Keys) {
   return (instance: string) => `${keys.wake(instance)}released`
 }
 
-async function giveBack(context: Context, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
-  for (const ending of endings) if (ending.do === 'stop') forget(context, snapshot, ending.partition, ending.why)
-  await transactInBatches(context.consul, {
+async function giveBack(run: Run, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
+  for (const ending of endings) if (ending.do === 'stop') forget(run, snapshot, ending.partition, ending.why)
+  await transactInBatches(run.consul, {
     items: endings.filter(ending => ending.do !== 'stop'),
-    operations: ending => operationsOf(context, snapshot, ending),
-    extra: items => wakes(context, snapshot, items),
+    operations: ending => operationsOf(run, snapshot, ending),
+    extra: items => wakes(run, snapshot, items),
     extraRoom: wakeRoom,
     onDone: items => {
       for (const { partition, ...item } of items) {
-        forget(context, snapshot, partition, item.do === 'disown' ? 'it was not its own' : 'its lock was given back')
+        forget(run, snapshot, partition, item.do === 'disown' ? 'it was not its own' : 'its lock was given back')
       }
     },
   })
@@ -131,39 +131,39 @@ async function giveBack(context: Context, snapshot: Snapshot, endings: readonly 
  * Each holds only for the lock as it was read: a request that Consul kept back through an election must not free what
  * was acquired since.
  */
-function operationsOf(context: Context, snapshot: Snapshot, ending: Exclude<Ending, { do: 'stop' }>): Operation[] {
+function operationsOf(run: Run, snapshot: Snapshot, ending: Exclude<Ending, { do: 'stop' }>): Operation[] {
   const Key = snapshot.keys.lock(ending.partition)
   const since = new Date().toISOString()
   const check = { Verb: 'check-index', Key, Index: ending.index } as const
   const unlock = { Verb: 'unlock', Key, Session: snapshot.session as string } as const
-  if (ending.do === 'disown') return [check, { ...unlock, Value: base64(disownedValue(context.instance, since)) }]
-  const told = telling(context, snapshot, ending.partition)
+  if (ending.do === 'disown') return [check, { ...unlock, Value: base64(disownedValue(run.instance, since)) }]
+  const told = telling(run, snapshot, ending.partition)
   if (ending.removed) return [...removal(snapshot.keys, ending.partition, ending.index), ...told]
-  const Value = base64(cleanValue(since, context.instance, ending.next, snapshot.settings.epoch))
+  const Value = base64(cleanValue(since, run.instance, ending.next, snapshot.settings.epoch))
   // A value that is written without a lock would be believed by nobody.
   const lock = ending.held ? [] : [{ ...unlock, Verb: 'lock', Value } as const]
   return [check, ...lock, { ...unlock, Value }, ...told]
 }
 
 /** The next holder's hooks wait until ours have been told. */
-function telling(context: Context, { keys, definition }: Snapshot, partition: string): Operation[] {
-  const token = tellsOfPartitions(definition) ? readFact(context.files.partition(partition).token) : null
-  return token === null ? [] : [stillTelling(keys, context.instance, partition, token)]
+function telling(run: Run, { keys, definition }: Snapshot, partition: string): Operation[] {
+  const token = tellsOfPartitions(definition) ? readFact(run.files.partition(partition).token) : null
+  return token === null ? [] : [stillTelling(keys, run.instance, partition, token)]
 }
 
-function wakes(context: Context, snapshot: Snapshot, endings: readonly Ending[]): Operation[] {
+function wakes(run: Run, snapshot: Snapshot, endings: readonly Ending[]): Operation[] {
   const nexts = new Set(endings.flatMap(ending => (ending.do !== 'stop' && ending.next ? [ending.next] : [])))
-  const value = base64(JSON.stringify({ from: context.instance, at: new Date().toISOString() }))
+  const value = base64(JSON.stringify({ from: run.instance, at: new Date().toISOString() }))
   // More than fit are not lost: every guard looks at all locks at least every 10 s.
   return [...nexts].slice(0, wakeRoom).map(next => ({ Verb: 'set', Key: wakeKey(snapshot.keys)(next), Value: value }))
 }
 
 /** Of a partition that is gone, only how it ended and what it printed stay; of one out of the set, nothing. */
-function forget(context: Context, snapshot: Snapshot, partition: string, why: string): void {
-  const files = context.files.partition(partition)
+function forget(run: Run, snapshot: Snapshot, partition: string, why: string): void {
+  const files = run.files.partition(partition)
   const forced = forcedWords(partition, files)
-  if (forced !== null) context.log(forced)
-  tellReleased(context, snapshot.definition, partition, why)
+  if (forced !== null) run.log(forced)
+  tellReleased(run, snapshot.definition, partition, why)
   removeGroup(files)
   if (!snapshot.partitions.has(partition)) {
     attempt(`remove ${files.directory}`, () => rmSync(files.directory, { recursive: true, force: true }))

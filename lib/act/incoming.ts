@@ -4,7 +4,7 @@ import { bootClock } from '../base/clock.ts'
 import { changeBelow } from '../consul/kv.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import { isMarked } from '../state/handler-mark.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 
 /** How often the mark is looked for, ms. */
 const poll = 20
@@ -14,18 +14,17 @@ const poll = 20
  * @returns true when something was released for this instance since the look; false when nothing was until then, when
  * another handler left its mark, or when Consul does not say
  */
-export async function released(context: Context, snapshot: Snapshot, until: number): Promise<boolean> {
+export async function released(run: Run, snapshot: Snapshot, until: number): Promise<boolean> {
   const wait = until - bootClock()
   if (wait <= 0) return false
-  const consul = context.consul.another(wait + 1000) // it is cut when the wait ends early
-  const change = changeBelow(consul, snapshot.keys.wake(context.instance), snapshot.index, wait).then(
+  const consul = run.consul.another(wait + 1000) // it is cut when the wait ends early
+  const change = changeBelow(consul, snapshot.keys.wake(run.instance), snapshot.index, wait).then(
     () => true,
     () => false,
   )
   try {
     let answer: boolean | null = null
-    while (answer === null && !isMarked(context.files.directory))
-      answer = await Promise.race([change, delay(poll, null)])
+    while (answer === null && !isMarked(run.files.directory)) answer = await Promise.race([change, delay(poll, null)])
     return answer ?? false
   } finally {
     consul.close()

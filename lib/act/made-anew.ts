@@ -8,7 +8,7 @@ import { entriesAt } from '../consul/kv.ts'
 import { isAsMade, readSeenHeld, seenHeldText, wiped } from '../look/seen-held.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import { writeFact } from '../state/facts.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 import type { Claim } from './claim.ts'
 
 /**
@@ -16,7 +16,7 @@ import type { Claim } from './claim.ts'
  * so that whoever takes them waits. Only whoever is about to claim asks, and only for locks that nobody has had yet.
  */
 export async function withoutMadeAnew(
-  { consul, files, log }: Context,
+  { consul, files, log }: Run,
   { keys, locks }: Snapshot,
   claims: readonly Claim[],
 ): Promise<readonly Claim[]> {

@@ -16,7 +16,7 @@ import { type Proposal, proposedLine } from '../keys/proposed.ts'
 import type { Cluster } from '../look/cluster.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 
 /** A change that definitions of these instances would make. */
 export interface Pending extends Omit<Proposal, 'instance' | 'index' | 'applied'> {
@@ -82,7 +82,7 @@ export interface Weighed {
 
 /** What the set has and this definition lacks, but for what was added by hand. */
 export async function beyond(
-  { consul }: Pick<Context, 'consul'>,
+  { consul }: Pick<Run, 'consul'>,
   { keys, partitions, definition }: Pick<Snapshot, 'keys' | 'partitions' | 'definition'>,
 ): Promise<string[]> {
   const wanted = new Set(definition.partitions)
@@ -97,28 +97,24 @@ export async function beyond(
  * @returns null when nothing may be changed
  * @throws Temporary when Consul is away
  */
-export async function weigh(context: Context, snapshot: Snapshot): Promise<Weighed | null> {
-  const removed = await beyond(context, snapshot)
+export async function weigh(run: Run, snapshot: Snapshot): Promise<Weighed | null> {
+  const removed = await beyond(run, snapshot)
   if (removed.length === 0) return { removed, applied: null }
   const change = changeTo(snapshot, removed)
-  const proposal = snapshot.proposals.get(context.instance)
+  const proposal = snapshot.proposals.get(run.instance)
   if (proposal?.applied) {
-    const agreed = agreedOn(context, proposal, change)
+    const agreed = agreedOn(run, proposal, change)
     if (agreed !== null && removed.every(id => agreed.has(id))) return { removed, applied: proposal }
   }
-  await propose(context, snapshot, change)
+  await propose(run, snapshot, change)
   return null
 }
 
 type Compared = Pick<Snapshot, 'service' | 'keys' | 'partitions' | 'definition'>
 
 /** For a dry run, and for `configure`: that a definition removes partitions; null when it does not, or that was applied. */
-export async function foreseen(
-  context: Pick<Context, 'consul'>,
-  snapshot: Compared,
-  own?: Proposal,
-): Promise<string | null> {
-  const removed = snapshot.definition.source === null ? await beyond(context, snapshot) : []
+export async function foreseen(run: Pick<Run, 'consul'>, snapshot: Compared, own?: Proposal): Promise<string | null> {
+  const removed = snapshot.definition.source === null ? await beyond(run, snapshot) : []
   if (removed.length === 0) return null
   const change = changeTo(snapshot, removed)
   if (own?.applied && own.change === nameOf(change)) return null
@@ -157,7 +153,7 @@ function nameOf(change: SetChange): string {
 }
 
 /** What was shown to whoever applied it, and may be done in part already; null when this instance does not know it. */
-function agreedOn({ files }: Context, proposal: Proposal, now: SetChange): ReadonlySet<string> | null {
+function agreedOn({ files }: Run, proposal: Proposal, now: SetChange): ReadonlySet<string> | null {
   if (nameOf(now) === proposal.change) return new Set(now.removed)
   try {
     const before = JSON.parse(readFact(files.proposal) ?? '') as SetChange
@@ -167,8 +163,8 @@ function agreedOn({ files }: Context, proposal: Proposal, now: SetChange): Reado
   }
 }
 
-async function propose(context: Context, snapshot: Snapshot, change: SetChange): Promise<void> {
-  const { consul, files, instance, log } = context
+async function propose(run: Run, snapshot: Snapshot, change: SetChange): Promise<void> {
+  const { consul, files, instance, log } = run
   const { keys, service } = snapshot
   const name = nameOf(change)
   const before = snapshot.proposals.get(instance)
@@ -190,7 +186,7 @@ export function isStillApplied(keys: Keys, { instance, index }: Proposal): Opera
 }
 
 /** The definition removes nothing any more. */
-export async function withdraw({ consul, files }: Context, { keys, proposals, instance }: Snapshot): Promise<void> {
+export async function withdraw({ consul, files }: Run, { keys, proposals, instance }: Snapshot): Promise<void> {
   const proposal = proposals.get(instance)
   if (proposal !== undefined) {
     await transact(consul, [{ Verb: 'delete-cas', Key: keys.proposal(instance), Index: proposal.index }])

@@ -8,7 +8,7 @@ import { removeFact, writeFact } from '../state/facts.ts'
 import { never } from '../state/lease.ts'
 import { changingLeases } from '../state/lease-lock.ts'
 import type { Local } from '../state/local.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 import { writePartitionLeases } from '../state/worker-lease.ts'
 import { assume, lockIndex, lockOperations } from './claim.ts'
 
@@ -18,17 +18,17 @@ export type Reclaim = Extract<Step, { do: 'reclaim' }>
 export type Adopt = Extract<Step, { do: 'adopt' }>
 
 /** What is refused is left as it is: its lease is pinned, and the next look decides. */
-export async function reclaimAll(context: Context, snapshot: Snapshot, reclaims: readonly Reclaim[]): Promise<void> {
+export async function reclaimAll(run: Run, snapshot: Snapshot, reclaims: readonly Reclaim[]): Promise<void> {
   let begun = 0
   // In portions: the guard waits for the lock no longer than half a second.
   for (let from = 0; from < reclaims.length; from += pinnedAtOnce)
-    changingLeases(context.files, () => pin(context, snapshot, reclaims.slice(from, from + pinnedAtOnce)))
-  await transactInBatches(context.consul, {
+    changingLeases(run.files, () => pin(run, snapshot, reclaims.slice(from, from + pinnedAtOnce)))
+  await transactInBatches(run.consul, {
     items: reclaims.map(reclaim => ({ ...reclaim, local: snapshot.local.get(reclaim.partition) as Local })),
     operations: ({ partition, index, held, local }) => {
       begun = bootClock()
       const [check, lock] = lockOperations(
-        context,
+        run,
         snapshot,
         partition,
         index,
@@ -43,7 +43,7 @@ export async function reclaimAll(context: Context, snapshot: Snapshot, reclaims:
       const held = done.map(({ partition, local }) => {
         return { partition, index: lockIndex(snapshot, partition, entries), terms: local.terms as Terms }
       })
-      assume(context, held, begun)
+      assume(run, held, begun)
     },
   })
 }
@@ -54,7 +54,7 @@ type Terms = NonNullable<Local['terms']>
  * The lock's index is in doubt until the transaction is done: the guard must neither check the old one nor extend the
  * lease over what it did not check. All at once, for the worker's lease follows each time.
  */
-function pin({ files }: Context, { local }: Snapshot, reclaims: readonly Reclaim[]): void {
+function pin({ files }: Run, { local }: Snapshot, reclaims: readonly Reclaim[]): void {
   const all = reclaims.map(({ partition }) => ({
     files: files.partition(partition),
     ...(local.get(partition) as Local),
@@ -64,11 +64,11 @@ function pin({ files }: Context, { local }: Snapshot, reclaims: readonly Reclaim
 }
 
 /** The lock is held, as this look has seen, but whoever took it did not live to write all of that down. */
-export function adopt(context: Context, snapshot: Snapshot, { partition, index }: Adopt): void {
+export function adopt(run: Run, snapshot: Snapshot, { partition, index }: Adopt): void {
   const { definition, settings } = snapshot
   const own = { lease: definition.leaseMs, grace: definition.stop.graceMs }
   const { token, terms } = snapshot.local.get(partition) as Local
   const { lease, grace } = snapshot.locks.get(partition)?.held ?? terms ?? own
-  if (token === null) writeFact(context.files.partition(partition).token, fencingToken(settings.epoch, index))
-  assume(context, [{ partition, index, terms: { lease, grace } }], snapshot.now)
+  if (token === null) writeFact(run.files.partition(partition).token, fencingToken(settings.epoch, index))
+  assume(run, [{ partition, index, terms: { lease, grace } }], snapshot.now)
 }

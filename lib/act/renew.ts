@@ -3,7 +3,6 @@ import { bootClock } from '../base/clock.ts'
 import { reason, Temporary } from '../base/errors.ts'
 import { fieldsIn } from '../base/json.ts'
 import { keysOf } from '../base/names.ts'
-import type { Consul } from '../consul/http.ts'
 import { base64, type Entry, look, transact, transactionLimit } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
 import { missingPermission } from '../consul/permission.ts'
@@ -13,17 +12,13 @@ import { LockBusy } from '../state/exclusively.ts'
 import { readFact } from '../state/facts.ts'
 import { extendLease, instanceLease, lastProof, never, type PartitionLease, partitionLease } from '../state/lease.ts'
 import { changingLeases } from '../state/lease-lock.ts'
-import type { Local } from '../state/local.ts'
+import { acquisitionOf, type Local } from '../state/local.ts'
 import type { InstanceFiles, PartitionFiles } from '../state/paths.ts'
+import type { Run } from '../state/self.ts'
 import { lengthen, writePartitionLeases } from '../state/worker-lease.ts'
 
-export interface Guarded {
-  readonly consul: Consul
-  readonly service: string
-  readonly instance: string
-  readonly node: string
-  readonly files: InstanceFiles
-}
+/** The guard has no log of its own here: what it finds becomes the text of its check. */
+export type Guarded = Omit<Run, 'log'>
 
 export interface Renewal {
   /** Partitions whose lock is still held exactly as it was acquired. */
@@ -49,8 +44,8 @@ export interface Renewal {
 export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>, t0: number): Promise<Renewal> {
   const { files } = guarded
   const { session, missing, elsewhere } = await ownSession(guarded)
-  const assumed = [...local].flatMap(([id, { acquisition, releasing, index }]) =>
-    (acquisition ?? releasing) !== null && index !== null ? [{ id, index }] : [],
+  const assumed = [...local].flatMap(([id, one]) =>
+    acquisitionOf(one) !== null && one.index !== null ? [{ id, index: one.index }] : [],
   )
   const { proved, member, unusable } = await proveAll(guarded, session, assumed)
   const lost = assumed.map(({ id }) => id).filter(id => !proved.has(id))

@@ -6,44 +6,13 @@
 import type { Keys } from '../base/names.ts'
 import { base64, transact } from '../consul/kv.ts'
 import { keyRefused, leavesOut, refusedIds } from '../keys/new-ids.ts'
+import { blank, everything, parseReport, type Report, remark } from '../keys/report.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Plan } from '../plan/plan.ts'
 import { queuedWords } from '../plan/starts.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
-import type { Local } from '../state/local.ts'
-import type { InstanceFiles } from '../state/paths.ts'
 import { unreadyWords } from '../state/ready.ts'
-import type { Context } from '../state/self.ts'
-
-/**
- * Partition -> sentence; under `everything`, which no partition is called, what hinders the whole instance. It inherits
- * nothing: `__proto__` and `constructor` are names like any other.
- */
-export type Report = Readonly<Record<string, string>>
-export const everything = ''
-
-/** States of the shepherd that anyone who looks at the lock would expect: they need no words. */
-const ordinary = /^(starting|running|stopping|stopped|not here)\b/
-
-/** What is said until the next look, and is no fact of the shepherds. */
-const passing = /^(takeover|waits|key refused|queued)\b/
-
-/** What a partition that is here has to say; null when all is as anyone would expect. */
-function remark({ acquisition, index, status, stays, unready }: Local): string | null {
-  const here = acquisition !== null && index !== null
-  if (here && stays !== null) return stays
-  if (here && (status === null || ordinary.test(status))) return unready ?? null
-  return here && status !== null && !ordinary.test(status) ? status : null
-}
-
-/** The last report does not say what the shepherds say now. */
-export function isReportStale(files: InstanceFiles, local: ReadonlyMap<string, Local>): boolean {
-  const said = parseReport(readFact(files.report))
-  return [...local].some(([id, one]) => {
-    const now = remark(one)
-    return now === null ? said[id] !== undefined && !passing.test(said[id]) : said[id] !== now
-  })
-}
+import type { Run } from '../state/self.ts'
 
 /**
  * Pure: what there is to say. A wait keeps its first wording, so that the clock's jitter writes nothing.
@@ -83,34 +52,18 @@ function waiting(snapshot: Snapshot, id: string, until: number): string {
   return `by ${snapshot.instance} at ${when}: ${from ? `${from} lost the lock` : 'the lock was lost'} without giving it back`
 }
 
-export function parseReport(text: string | null): Report {
-  try {
-    const value: unknown = JSON.parse(text ?? '{}')
-    const report = blank()
-    if (typeof value !== 'object' || value === null) return report
-    for (const [id, sentence] of Object.entries(value)) if (typeof sentence === 'string') report[id] = sentence
-    return report
-  } catch {
-    return blank()
-  }
-}
-
-function blank(): Record<string, string> {
-  return Object.create(null) as Record<string, string>
-}
-
 /**
  * Adds to the report why this instance can do nothing; the next one that is written without trouble lacks it again.
  * @returns false when the report says so already
  */
-export async function reportHindrance(context: Context, keys: Keys, why: string): Promise<boolean> {
-  if (parseReport(readFact(context.files.report))[everything] === why) return false
-  await reportRemarks(context, keys, { [everything]: why })
+export async function reportHindrance(run: Run, keys: Keys, why: string): Promise<boolean> {
+  if (parseReport(readFact(run.files.report))[everything] === why) return false
+  await reportRemarks(run, keys, { [everything]: why })
   return true
 }
 
 /** Adds to the report, until the next one is written. */
-export async function reportRemarks({ consul, files, instance }: Context, keys: Keys, remarks: Report): Promise<void> {
+export async function reportRemarks({ consul, files, instance }: Run, keys: Keys, remarks: Report): Promise<void> {
   const report = JSON.stringify({ ...parseReport(readFact(files.report)), ...remarks })
   await transact(consul, [{ Verb: 'set', Key: keys.report(instance), Value: base64(report) }])
   writeFact(files.report, report)
@@ -118,19 +71,17 @@ export async function reportRemarks({ consul, files, instance }: Context, keys: 
 
 /** Writes the report if it says something else than the last one. */
 export async function writeReport(
-  context: Context,
+  run: Run,
   snapshot: Snapshot,
   plan: Plan,
   troubles: readonly string[] = [],
 ): Promise<void> {
-  const last = readFact(context.files.report)
+  const last = readFact(run.files.report)
   const report = JSON.stringify(reportOf(snapshot, plan, parseReport(last), Date.now(), troubles))
   if (report === (last ?? '{}')) return
-  const key = snapshot.keys.report(context.instance)
+  const key = snapshot.keys.report(run.instance)
   const empty = report === '{}'
-  await transact(context.consul, [
-    empty ? { Verb: 'delete', Key: key } : { Verb: 'set', Key: key, Value: base64(report) },
-  ])
-  if (empty) removeFact(context.files.report)
-  else writeFact(context.files.report, report)
+  await transact(run.consul, [empty ? { Verb: 'delete', Key: key } : { Verb: 'set', Key: key, Value: base64(report) }])
+  if (empty) removeFact(run.files.report)
+  else writeFact(run.files.report, report)
 }

@@ -12,7 +12,7 @@ import type { Stop } from '../process/shepherd/stop.ts'
 import { forcedWords, stopAll } from '../process/stop.ts'
 import { removeFact, writeFact } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/paths.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 
 export type Restart = Extract<Step, { do: 'restart' }>
 
@@ -22,23 +22,23 @@ export function askRestart(files: PartitionFiles, why: string): void {
 }
 
 /** Stops them all at once. @throws Temporary when one cannot be stopped, or Consul is away: the next look goes on */
-export async function restartAll(context: Context, snapshot: Snapshot, restarts: readonly Restart[]): Promise<void> {
+export async function restartAll(run: Run, snapshot: Snapshot, restarts: readonly Restart[]): Promise<void> {
   const { stop } = snapshot.definition
   const requests = new Map(restarts.map(restart => [restart.partition, restart]))
   const stops = restarts.map(({ partition }): Stop => {
     const grace = snapshot.local.get(partition)?.terms?.grace ?? stop.graceMs
-    const probe = probeOf(context, snapshot.definition, partition)
-    return { partition, files: context.files.partition(partition), grace, signal: stop.signal, keeps: true, probe }
+    const probe = probeOf(run, snapshot.definition, partition)
+    return { partition, files: run.files.partition(partition), grace, signal: stop.signal, keeps: true, probe }
   })
   await stopAll(stops, async gone => {
     // Before the request is answered: a finished one would not be started.
     for (const { partition, files } of gone) {
       const forced = forcedWords(partition, files)
-      if (forced !== null) context.log(forced)
+      if (forced !== null) run.log(forced)
       writeFact(files.status, 'stopped: it is started again')
     }
     await answer(
-      context,
+      run,
       snapshot,
       gone.flatMap(({ partition }) => requests.get(partition) ?? []),
     )
@@ -47,8 +47,8 @@ export async function restartAll(context: Context, snapshot: Snapshot, restarts:
 }
 
 /** A request that came meanwhile, and another's key, stay. */
-async function answer(context: Context, { keys }: Snapshot, restarts: readonly Restart[]): Promise<void> {
-  await transactInBatches(context.consul, {
+async function answer(run: Run, { keys }: Snapshot, restarts: readonly Restart[]): Promise<void> {
+  await transactInBatches(run.consul, {
     items: restarts.filter(({ request }) => request !== null),
     operations: ({ partition, request }) => [
       { Verb: 'delete-cas', Key: keys.restart(partition), Index: request as number },

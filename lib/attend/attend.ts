@@ -5,12 +5,12 @@ import { reason } from '../base/errors.ts'
 import type { Definition } from '../definition/definition.ts'
 import { deliver } from '../hooks/deliver.ts'
 import { isAnythingWaiting } from '../hooks/queue.ts'
-import type { Reconcile } from '../reconcile.ts'
 import { reconcile } from '../reconcile.ts'
-import { acceptedDefinition } from '../state/definition.ts'
+import { definitionInForce } from '../state/definition.ts'
 import { makeDirectory, readFact, removeFact, writeFact } from '../state/facts.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
 import { elsewhere } from '../state/handler-mark.ts'
+import type { Run } from '../state/self.ts'
 import { endDrain, react } from './react.ts'
 import { tend } from './tend.ts'
 
@@ -18,8 +18,8 @@ import { tend } from './tend.ts'
  * @param window how long to stay for checks that are due soon, ms
  * @returns what there was to do, as a sentence
  */
-export async function attend(run: Reconcile, window: number): Promise<string> {
-  const definition = acceptedDefinition(run.files)?.definition
+export async function attend(run: Run, window: number): Promise<string> {
+  const definition = definitionInForce(run.files)?.definition
   if (!definition) return 'nothing to look after: it never took part'
   for (const directory of [run.files.events, run.files.checksLock]) makeDirectory(directory)
   const delivery = new Delivery(run, definition)
@@ -36,7 +36,7 @@ export async function attend(run: Reconcile, window: number): Promise<string> {
 }
 
 /** Without Consul the drain goes on until the next round; the checks do not wait for it. */
-async function tryToEndDrain(run: Reconcile): Promise<void> {
+async function tryToEndDrain(run: Run): Promise<void> {
   try {
     if (await endDrain(run)) await reconcile(run)
   } catch (error) {
@@ -50,7 +50,7 @@ class Delivery {
   #running: Promise<unknown> | null = null
   #failure: { readonly error: unknown } | null = null
 
-  constructor(run: Reconcile, definition: Definition) {
+  constructor(run: Run, definition: Definition) {
     this.#work = () =>
       asOnlyHandler(run.files.events, () =>
         deliver(run, definition, { react: (event, reaction) => react(run, definition, event, reaction) }),
@@ -75,6 +75,6 @@ class Delivery {
 }
 
 /** Has the next round of checks begin at once. */
-export function attendSoon({ files }: Pick<Reconcile, 'files'>): void {
+export function attendSoon({ files }: Pick<Run, 'files'>): void {
   writeFact(files.checksDue, String(bootClock()))
 }

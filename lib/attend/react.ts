@@ -6,14 +6,15 @@ import type { BuiltIn, Definition } from '../definition/definition.ts'
 import { checkOf, type Event } from '../hooks/event.ts'
 import { beginCoolDown } from '../keys/cool-down.ts'
 import { changeSettings } from '../keys/settings.ts'
-import { type Reconcile, reconcile } from '../reconcile.ts'
+import { reconcile } from '../reconcile.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
+import type { Run } from '../state/self.ts'
 
 /**
  * @returns what was done, as a sentence
  * @throws Temporary when Consul is away: it is tried again
  */
-export async function react(run: Reconcile, definition: Definition, event: Event, reaction: BuiltIn): Promise<string> {
+export async function react(run: Run, definition: Definition, event: Event, reaction: BuiltIn): Promise<string> {
   const { partition } = event
   const check = checkOf(definition, event)
   if (partition === null || check === null) return "nothing to do: it is no partition's check any more"
@@ -25,14 +26,14 @@ export async function react(run: Reconcile, definition: Definition, event: Event
   return reaction === 'drain' ? drain(run, check.coolDownMs, why) : release(run, partition, check, why)
 }
 
-async function restart(run: Reconcile, partition: string, why: string): Promise<string> {
+async function restart(run: Run, partition: string, why: string): Promise<string> {
   writeFact(run.files.partition(partition).restart, why)
   await reconcile(run)
   return 'restarted'
 }
 
 async function release(
-  run: Reconcile,
+  run: Run,
   partition: string,
   { coolDownMs, movesPerHour }: { readonly coolDownMs: number; readonly movesPerHour: number },
   why: string,
@@ -49,7 +50,7 @@ async function release(
   return `given up; not taken back for ${seconds(coolDownMs)}`
 }
 
-async function drain(run: Reconcile, coolDownMs: number, why: string): Promise<string> {
+async function drain(run: Run, coolDownMs: number, why: string): Promise<string> {
   const { instance } = run
   const now = bootClock()
   const until = new Date(Date.now() + coolDownMs).toISOString().slice(0, 19)
@@ -63,7 +64,7 @@ async function drain(run: Reconcile, coolDownMs: number, why: string): Promise<s
 }
 
 /** When a drain of this instance's own is over, it takes part again. @returns whether it was */
-export async function endDrain(run: Reconcile): Promise<boolean> {
+export async function endDrain(run: Run): Promise<boolean> {
   if (!isDrainOver(readFact(run.files.drained), bootClock())) return false
   await changeSettings(run.consul, keysOf(run.service), settings => ({
     ...settings,

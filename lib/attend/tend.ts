@@ -2,6 +2,7 @@
  * One round of looking after what runs here: registers it, runs the checks that are due, tells Consul and the hooks.
  * Nothing in here can stop a process, and nothing of the lease waits for it.
  */
+
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
@@ -18,12 +19,12 @@ import { tellLifecycle } from '../hooks/lifecycle.ts'
 import { enqueue, isAnythingWaiting } from '../hooks/queue.ts'
 import { checkId, partitionService, partitionServiceId } from '../keys/service-ids.ts'
 import { startDetached } from '../process/beside.ts'
-import type { Reconcile } from '../reconcile.ts'
 import { readFact, removeFact, writeFact, writeFactIfWanted } from '../state/facts.ts'
 import { isMarked } from '../state/handler-mark.ts'
 import { instanceLease } from '../state/lease.ts'
 import { type Local, localFacts } from '../state/local.ts'
 import { isReadyByCheck, readyCheck, withReadiness } from '../state/ready.ts'
+import type { Run } from '../state/self.ts'
 
 /** How often a round looks whether a command has ended, ms. */
 const poll = 50
@@ -34,7 +35,7 @@ const roundEvery = 10_000
  * @param window how long the round may take, ms: until the guard's next tick
  * @param onEvent is told as soon as there is an event for a hook
  */
-export async function tend(run: Reconcile, definition: Definition, window: number, onEvent: () => void): Promise<void> {
+export async function tend(run: Run, definition: Definition, window: number, onEvent: () => void): Promise<void> {
   const begun = bootClock()
   const local = withReadiness(run.files, localFacts(run.files, instanceLease(run.files, begun), begun), definition)
   const all = watchedIn(run.files, definition, local, begun)
@@ -61,7 +62,7 @@ export async function tend(run: Reconcile, definition: Definition, window: numbe
 }
 
 /** Consul's agent may be away, or frozen: our own checks and their hooks go on. */
-async function isUp(run: Reconcile, work: () => Promise<void>): Promise<boolean> {
+async function isUp(run: Run, work: () => Promise<void>): Promise<boolean> {
   try {
     await work()
     return true
@@ -72,7 +73,7 @@ async function isUp(run: Reconcile, work: () => Promise<void>): Promise<boolean>
 }
 
 /** What processes said of themselves, and that they did not say anything in time. */
-async function readOwnReports(run: Reconcile, definition: Definition, all: readonly Watched[]): Promise<void> {
+async function readOwnReports(run: Run, definition: Definition, all: readonly Watched[]): Promise<void> {
   const own = all.filter(({ check }) => check.ttlMs !== null)
   if (own.length === 0) return
   const statuses = await agentChecks(run.consul, definition)
@@ -86,12 +87,12 @@ async function readOwnReports(run: Reconcile, definition: Definition, all: reado
 }
 
 /** It is critical from the beginning, so that its first word shows, and not yet for want of one. */
-function isUnheard({ files }: Reconcile, definition: Definition, { partition, acquisition, check }: Watched): boolean {
+function isUnheard({ files }: Run, definition: Definition, { partition, acquisition, check }: Watched): boolean {
   return check.id === readyCheck(definition) && !isReadyByCheck(files.partition(partition), acquisition)
 }
 
 /** The partition is ready, if that hangs on this check. */
-function notePassed(run: Reconcile, definition: Definition, watched: Watched): void {
+function notePassed(run: Run, definition: Definition, watched: Watched): void {
   const { partition, acquisition } = watched
   if (!isUnheard(run, definition, watched)) return
   if (!writeFactIfWanted(run.files.partition(partition).ready, acquisition)) return
@@ -101,7 +102,7 @@ function notePassed(run: Reconcile, definition: Definition, watched: Watched): v
 
 /** Keeps an event for each status that lasted. @returns how many reactions there are to do */
 function tellHooks(
-  run: Reconcile,
+  run: Run,
   definition: Definition,
   all: readonly Watched[],
   local: ReadonlyMap<string, Local>,
@@ -127,7 +128,7 @@ function tellHooks(
 }
 
 /** The check in Consul's own field names. */
-function asConsulSays({ node }: Reconcile, { id, name }: Definition, { partition, check, state }: Watched) {
+function asConsulSays({ node }: Run, { id, name }: Definition, { partition, check, state }: Watched) {
   return {
     Node: node,
     CheckID: checkId(id, partition, check.id),

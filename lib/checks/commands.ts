@@ -6,7 +6,7 @@ import { launchAll } from '../machine/launch.ts'
 import { environmentOf, valuesOf } from '../process/shepherd/start.ts'
 import { readFact, readLine, removeFact } from '../state/facts.ts'
 import { runnerOf } from '../state/paths.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 import { ended, takeResult } from './state.ts'
 import type { Watched } from './watched.ts'
 
@@ -44,7 +44,7 @@ function inWords(result: { code: number; output: string }, timeoutMs: number): {
  * @param ahead by how much a command may come early, ms
  */
 export async function startDue(
-  context: Context & { readonly service: string },
+  run: Run,
   definition: Definition,
   all: readonly Watched[],
   ahead: (watched: Watched) => number,
@@ -53,32 +53,27 @@ export async function startDue(
   const idle = all.filter(({ check, state }) => check.command !== null && state.started === null)
   if (!idle.some(({ state }) => state.due <= now)) return
   const due = idle.filter(watched => watched.state.due <= now + ahead(watched))
-  for (let from = 0; from < due.length; from += atOnce)
-    await launch(context, definition, due.slice(from, from + atOnce))
+  for (let from = 0; from < due.length; from += atOnce) await launch(run, definition, due.slice(from, from + atOnce))
 }
 
-async function launch(
-  context: Context & { readonly service: string },
-  definition: Definition,
-  due: readonly Watched[],
-): Promise<void> {
-  const launches = due.map(watched => launchOf(context, definition, watched))
+async function launch(run: Run, definition: Definition, due: readonly Watched[]): Promise<void> {
+  const launches = due.map(watched => launchOf(run, definition, watched))
   const problem = await launchAll(script, definition.run.cwd ?? '/', launches, { how: 'fork' })
   if (problem === null) return
   for (const watched of due)
     watched.state = ended(watched.state, watched.check, { code: 2, output: `cannot start: ${problem}` }, bootClock())
 }
 
-function launchOf(context: Context & { readonly service: string }, definition: Definition, watched: Watched) {
+function launchOf(run: Run, definition: Definition, watched: Watched) {
   const { partition, acquisition, check, files, state } = watched
   const now = bootClock()
   removeFact(files.exit)
   // In step with the first one, but never twice for what was missed.
   const next = state.due + check.intervalMs
   watched.state = { ...state, started: now, due: next > now ? next : now + check.intervalMs }
-  const own = context.files.partition(partition)
+  const own = run.files.partition(partition)
   const start = {
-    ...{ files: own, service: context.service, instance: context.instance, node: context.node, partition, acquisition },
+    ...{ files: own, service: run.service, instance: run.instance, node: run.node, partition, acquisition },
     ...{ token: readFact(own.token) ?? '', version: '', lease: 0, grace: 0 },
   }
   const command = expand(check.command ?? [], valuesOf(start))

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { reason } from '../base/errors.ts'
 import type { Definition } from '../definition/definition.ts'
 import { readFact, writeFact } from '../state/facts.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 import { register, registration, runsCheck } from './catalog.ts'
 import { digestOf, unheard } from './registered.ts'
 
@@ -12,27 +12,23 @@ const limit = 500
 const atOnce = 8
 
 /** Registers partitions that are about to be started. It never fails, and takes no longer than the limit. */
-export async function expectFirstWord(
-  context: Context,
-  definition: Definition,
-  partitions: readonly string[],
-): Promise<void> {
+export async function expectFirstWord(run: Run, definition: Definition, partitions: readonly string[]): Promise<void> {
   const left = partitions.map(partition => {
-    const body = registration(definition, context.instance, partition, id =>
-      id === runsCheck ? 'critical' : (unheard(context, definition, partition, id) ?? 'passing'),
+    const body = registration(definition, run.instance, partition, id =>
+      id === runsCheck ? 'critical' : (unheard(run, definition, partition, id) ?? 'passing'),
     )
-    return { body, told: digestOf(body), file: context.files.partition(partition).registered }
+    return { body, told: digestOf(body), file: run.files.partition(partition).registered }
   })
   const open = left.filter(({ file, told }) => readFact(file)?.split('\n')[1] !== told)
   const next = async () => {
     for (let one = open.shift(); one !== undefined; one = open.shift()) {
-      await register(context.consul, one.body)
+      await register(run.consul, one.body)
       writeFact(one.file, `false\n${one.told}`)
     }
   }
   const all = Promise.all(Array.from({ length: atOnce }, next)).catch(error => {
     open.length = 0
-    context.log(`checks: started without them: ${reason(error)}`)
+    run.log(`checks: started without them: ${reason(error)}`)
   })
   const timer = new AbortController()
   const late = delay(limit, 'late', { signal: timer.signal }).catch(() => {})

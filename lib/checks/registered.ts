@@ -6,7 +6,8 @@ import { readFact, removeFact, writeFactIfWanted } from '../state/facts.ts'
 import type { Local } from '../state/local.ts'
 import { localPartitions } from '../state/paths.ts'
 import { isReadyByCheck, readyCheck } from '../state/ready.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
+import { isFinished } from '../state/shepherd-status.ts'
 import { agentChecks, deregister, isRegistered, register, registration, report, runsCheck } from './catalog.ts'
 import { isRunning } from './stale.ts'
 import type { Status } from './state.ts'
@@ -17,59 +18,59 @@ import { isHere, type Watched } from './watched.ts'
  * @throws Temporary when the agent does not answer: then the next round goes on
  */
 export async function keepRegistered(
-  context: Context,
+  run: Run,
   definition: Definition,
   local: ReadonlyMap<string, Local>,
   all: readonly Watched[],
 ): Promise<void> {
   const wanted = isRegistered(definition) ? [...local].filter(([, one]) => isHere(one)) : []
-  const known = await agentChecks(context.consul, definition)
+  const known = await agentChecks(run.consul, definition)
   const here = new Set([...known.values()].map(check => check.partitionService))
   for (const [partition, one] of wanted) {
-    const file = context.files.partition(partition).registered
+    const file = run.files.partition(partition).registered
     const running = isRunning(one)
     const runs = running ? 'passing' : 'critical'
-    const body = registration(definition, context.instance, partition, id =>
-      id === runsCheck ? runs : (unheard(context, definition, partition, id) ?? statusOf(all, partition, id)),
+    const body = registration(definition, run.instance, partition, id =>
+      id === runsCheck ? runs : (unheard(run, definition, partition, id) ?? statusOf(all, partition, id)),
     )
     const told = digestOf(body)
     if (readFact(file)?.split('\n')[1] !== told || !here.has(partitionServiceId(definition.id, partition))) {
-      await register(context.consul, body)
+      await register(run.consul, body)
     } else if (known.get(checkId(definition.id, partition, runsCheck))?.status !== runs) {
-      await report(context.consul, checkId(definition.id, partition, runsCheck), runs, one.status ?? '')
+      await report(run.consul, checkId(definition.id, partition, runsCheck), runs, one.status ?? '')
     }
     const fact = `${running}\n${told}`
     if (readFact(file) !== fact) writeFactIfWanted(file, fact)
   }
   const kept = new Map(wanted.map(([partition]) => [partitionServiceId(definition.id, partition), partition]))
   // Those that were registered for a process which starts at this moment stay.
-  const starting = localPartitions(context.files).filter(partition => isToStart(context, partition))
+  const starting = localPartitions(run.files).filter(partition => isToStart(run, partition))
   const expected = new Set([...kept.keys(), ...starting.map(partition => partitionServiceId(definition.id, partition))])
   const stray = [...here].filter(service => !expected.has(service))
-  for (const service of stray) await deregister(context.consul, service)
+  for (const service of stray) await deregister(run.consul, service)
   // Earlier versions registered A and a under ids that Consul takes for one: whatever is kept is registered anew next time.
   const gone = new Set(stray.map(service => service.toLowerCase()))
   const again = [...kept].flatMap(([service, partition]) => (gone.has(service.toLowerCase()) ? [partition] : []))
   const unwanted = [...local.keys()].filter(partition => !expected.has(partitionServiceId(definition.id, partition)))
-  for (const partition of [...again, ...unwanted]) removeFact(context.files.partition(partition).registered)
+  for (const partition of [...again, ...unwanted]) removeFact(run.files.partition(partition).registered)
 }
 
 /** It was registered for a process that starts at this moment: see first-word.ts. */
-function isToStart({ files }: Context, partition: string): boolean {
+function isToStart({ files }: Run, partition: string): boolean {
   const { acquisition, index, status } = files.partition(partition)
-  return existsSync(acquisition) && existsSync(index) && !/^finished\b/.test(readFact(status) ?? '')
+  return existsSync(acquisition) && existsSync(index) && !isFinished(readFact(status))
 }
 
 /** Takes partitions out of the catalog: before their process is stopped, so that nobody is sent to it. */
-export async function unregister(context: Context, { id }: Definition, partitions: readonly string[]): Promise<void> {
+export async function unregister(run: Run, { id }: Definition, partitions: readonly string[]): Promise<void> {
   for (const partition of partitions) {
-    await deregister(context.consul, partitionServiceId(id, partition))
-    removeFact(context.files.partition(partition).registered)
+    await deregister(run.consul, partitionServiceId(id, partition))
+    removeFact(run.files.partition(partition).registered)
   }
 }
 
 /** What the agent takes a check for whose first word is waited for; null for any other. */
-export function unheard({ files }: Context, definition: Definition, partition: string, check: string): Status | null {
+export function unheard({ files }: Run, definition: Definition, partition: string, check: string): Status | null {
   if (check !== readyCheck(definition)) return null
   const own = files.partition(partition)
   const acquisition = readFact(own.acquisition)

@@ -3,11 +3,12 @@
 import { readFact } from '../state/facts.ts'
 import type { Local } from '../state/local.ts'
 import type { InstanceFiles } from '../state/paths.ts'
+import { hasProcess } from '../state/shepherd-status.ts'
 import { isHere } from './watched.ts'
 
 /** Whether the process runs, and is ready, for all that is known here. */
 export function isRunning({ process, status, unready }: Local): boolean {
-  return unready === undefined && process !== null && /^(running|crash-looping)\b/.test(status ?? '')
+  return unready === undefined && process !== null && hasProcess(status)
 }
 
 /** First line of `registered`: whether it was told that the process runs. */

@@ -4,7 +4,7 @@ import { encode } from '../base/names.ts'
 import type { CheckDefinition, Definition } from '../definition/definition.ts'
 import { hash } from '../roster/rendezvous.ts'
 import { makeDirectory } from '../state/facts.ts'
-import type { Local } from '../state/local.ts'
+import { isAssumed, type Local } from '../state/local.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import { readyCheck } from '../state/ready.ts'
 import { type CheckFiles, type CheckState, checkFiles, fresh, readState, writeState } from './state.ts'
@@ -53,8 +53,8 @@ export class Watched {
 }
 
 /** A partition is watched while its lock is assumed and its process is not being stopped. */
-export function isHere({ acquisition, index, shepherd }: Local): boolean {
-  return acquisition !== null && index !== null && shepherd !== null
+export function isHere(local: Local): boolean {
+  return isAssumed(local) && local.shepherd !== null
 }
 
 export function watchedIn(

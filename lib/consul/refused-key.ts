@@ -6,7 +6,7 @@ import { keyRefusal } from '../base/names.ts'
 export class RefusedKey extends Permanent {
   constructor(key: string) {
     super(
-      `cannot use the key ${key}: the agent of this Consul refuses keys that hold ${keyRefusal(key)}; rename what it is the key of, see Names in the README`,
+      `cannot use the key ${key}: the agent of this Consul refuses keys that hold ${keyRefusal(key)}; rename what it is the key of, see Names in docs/consul-versions.md`,
     )
   }
 }

@@ -181,7 +181,7 @@ export const builtIns = ['restart', 'release', 'drain'] as const
 export type BuiltIn = (typeof builtIns)[number]
 export type Reaction = BuiltIn | readonly string[]
 
-/** What can happen to a partition, beside what its checks say; see the README for when. */
+/** What can happen to a partition, beside what its checks say; docs/checks-and-hooks.md says when. */
 export const partitionEvents = [
   'acquired',
   'started',

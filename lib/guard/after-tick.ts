@@ -9,11 +9,11 @@ import { isAnythingNew } from '../hooks/lifecycle.ts'
 import { writeFact } from '../state/facts.ts'
 import type { Local } from '../state/local.ts'
 import { withReadiness } from '../state/ready.ts'
-import type { ThisInstance } from '../state/self.ts'
+import type { Self } from '../state/self.ts'
 
 /** @param unanswered null when Consul answered; otherwise why not, and whether the lease is over and nothing runs */
 export function afterTick(
-  here: ThisInstance,
+  here: Self,
   definition: Definition,
   local: ReadonlyMap<string, Local>,
   unanswered: { readonly over: boolean; readonly why: string } | null,

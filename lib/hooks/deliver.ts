@@ -9,7 +9,7 @@ import { reason } from '../base/errors.ts'
 import { keysOf } from '../base/names.ts'
 import type { BuiltIn, Definition } from '../definition/definition.ts'
 import { writeFact } from '../state/facts.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 import { Earlier, nothingMoreToTell } from './earlier.ts'
 import { type Event, isBuiltIn, reactionsTo } from './event.ts'
 import { ageOf, done, longestPutOff, putOff, type Waiting, waiting } from './queue.ts'
@@ -21,8 +21,6 @@ const atOnce = 16
 const firstRetry = 1000
 const mostFailures = 8
 const poll = 50
-
-export type Run = Context & { readonly service: string }
 
 export interface How {
   /** Does the built-in reactions; without it they are left to the next delivery. */

@@ -8,7 +8,7 @@ import { reason } from '../base/errors.ts'
 import { decode, type Keys } from '../base/names.ts'
 import { base64, transact, transactionLimit, trees } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
 import type { Event } from './event.ts'
 
 /** How often Consul is asked while something is waited for, ms. */
@@ -26,17 +26,17 @@ export function stillTelling(keys: Keys, instance: string, partition: string, to
   return { Verb: 'set', Key: keys.telling(partition, token), Value: base64(JSON.stringify({ instance })) }
 }
 
-type Run = Pick<Context, 'consul' | 'instance' | 'log'>
+type Asker = Pick<Run, 'consul' | 'instance' | 'log'>
 
 /** All of it is told. Who cannot say so costs the next holder's hooks some time. */
-export async function nothingMoreToTell(run: Run, keys: Keys, events: readonly Event[]): Promise<void> {
+export async function nothingMoreToTell(run: Asker, keys: Keys, events: readonly Event[]): Promise<void> {
   const told = events.flatMap(({ partition, details: { Token } }) =>
     partition === null || typeof Token !== 'string' ? [] : [keys.telling(partition, Token)],
   )
   await removeSoon(run, told, 'others are not told that all is told')
 }
 
-async function removeSoon(run: Run, keys: readonly string[], otherwise: string): Promise<void> {
+async function removeSoon(run: Asker, keys: readonly string[], otherwise: string): Promise<void> {
   const operations = keys.map((Key): Operation => ({ Verb: 'delete', Key }))
   const all = (async () => {
     for (let from = 0; from < operations.length; from += transactionLimit)
@@ -59,7 +59,7 @@ interface Open {
 }
 
 export class Earlier {
-  readonly #run: Run
+  readonly #run: Asker
   readonly #keys: Keys
   #open: readonly Open[] = []
   /** Instances that take part: their session holds their member key. */
@@ -73,7 +73,7 @@ export class Earlier {
   /** Of instances that take part no longer and told nothing in time. One that takes part removes its own. */
   #abandoned: string[] = []
 
-  constructor(run: Run, keys: Keys) {
+  constructor(run: Asker, keys: Keys) {
     this.#run = run
     this.#keys = keys
   }

@@ -5,7 +5,7 @@ import type { Snapshot } from '../look/snapshot.ts'
 import type { Step } from '../plan/step.ts'
 import { readFact, writeFact } from '../state/facts.ts'
 import type { InstanceFiles } from '../state/paths.ts'
-import type { Context } from '../state/self.ts'
+import type { Run, Self } from '../state/self.ts'
 import { eventOf } from './event.ts'
 import { enqueue } from './queue.ts'
 
@@ -30,10 +30,8 @@ function remember(files: InstanceFiles, told: Told): void {
   writeFact(files.told, JSON.stringify(told))
 }
 
-type Teller = Pick<Context, 'instance' | 'files'>
-
-function tell(
-  { instance, files }: Teller,
+function enqueueOwn(
+  { instance, files }: Self,
   definition: Definition,
   event: HookEvent,
   own: string,
@@ -43,58 +41,58 @@ function tell(
 }
 
 /** It takes part, with this session. */
-export function tellJoined(context: Teller, definition: Definition, session: string): void {
-  const told = toldOf(context.files)
+export function tellJoined(self: Self, definition: Definition, session: string): void {
+  const told = toldOf(self.files)
   if (!definition.hooks.joined || told.joined === session) return
-  tell(context, definition, 'joined', session, { Session: session })
-  remember(context.files, { ...told, joined: session })
+  enqueueOwn(self, definition, 'joined', session, { Session: session })
+  remember(self.files, { ...told, joined: session })
 }
 
 /** @param id of this leave, however often its end is reached */
-export function tellLeft(context: Teller, definition: Definition, released: number, id: string): void {
+export function tellLeft(self: Self, definition: Definition, released: number, id: string): void {
   if (!definition.hooks.left) return
-  tell(context, definition, 'left', id, { Released: released })
+  enqueueOwn(self, definition, 'left', id, { Released: released })
 }
 
 /** Cut off, its lease over and nothing running (true), or back again (false). */
-export function tellIsolated(context: Teller, definition: Definition, isolated: boolean, why: string): void {
-  const told = toldOf(context.files)
+export function tellIsolated(self: Self, definition: Definition, isolated: boolean, why: string): void {
+  const told = toldOf(self.files)
   if (told.isolated === isolated) return
-  tell(context, definition, isolated ? 'isolated' : 'rejoined', String(Date.now()), { Reason: why })
-  remember(context.files, { ...told, isolated })
+  enqueueOwn(self, definition, isolated ? 'isolated' : 'rejoined', String(Date.now()), { Reason: why })
+  remember(self.files, { ...told, isolated })
 }
 
 /** @param own of this failure, however often it is told of */
-export function tellSourceFailed(context: Teller, definition: Definition, own: string, why: string): void {
-  if (definition.hooks.sourceFailed) tell(context, definition, 'sourceFailed', own, { Reason: why })
+export function tellSourceFailed(self: Self, definition: Definition, own: string, why: string): void {
+  if (definition.hooks.sourceFailed) enqueueOwn(self, definition, 'sourceFailed', own, { Reason: why })
 }
 
 /** What a look moved here, or away from here. */
-export function tellRebalanced(context: Teller, { definition, index }: Snapshot, steps: readonly Step[]): void {
+export function tellRebalanced(self: Self, { definition, index }: Snapshot, steps: readonly Step[]): void {
   const of = (kind: Step['do']) =>
     steps.flatMap(step => (step.do === kind && 'partition' in step ? [step.partition] : []))
   const [Gained, Lost] = [of('claim'), of('release')]
-  if (Gained.length + Lost.length > 0) tell(context, definition, 'rebalanced', String(index), { Gained, Lost })
+  if (Gained.length + Lost.length > 0) enqueueOwn(self, definition, 'rebalanced', String(index), { Gained, Lost })
 }
 
 /**
  * Other instances that went away: exactly one of those that are left tells of each, the one whose write to
  * `duty/lost <instance>` comes first. Killed after that write, it finds its own name there and tells it then.
  */
-export async function tellLost(context: Context, snapshot: Snapshot): Promise<void> {
+export async function tellLost(run: Run, snapshot: Snapshot): Promise<void> {
   const { definition, keys } = snapshot
   for (const [lost, index] of snapshot.lost) {
-    const told = toldOf(context.files)
-    if (lost === context.instance || told.lost[lost] === index) continue
-    if (await takeDuty(context, keys.duty(`lost ${lost}`), keys.member(lost), index)) {
-      tell(context, definition, 'lost', `${lost}.${index}`, { Lost: lost })
+    const told = toldOf(run.files)
+    if (lost === run.instance || told.lost[lost] === index) continue
+    if (await isMineToTell(run, keys.duty(`lost ${lost}`), keys.member(lost), index)) {
+      enqueueOwn(run, definition, 'lost', `${lost}.${index}`, { Lost: lost })
     }
-    remember(context.files, { ...told, lost: { ...told.lost, [lost]: index } })
+    remember(run.files, { ...told, lost: { ...told.lost, [lost]: index } })
   }
 }
 
 /** @returns false when another instance has it, or nobody is lost any more */
-async function takeDuty({ consul, instance }: Context, duty: string, member: string, index: number): Promise<boolean> {
+async function isMineToTell({ consul, instance }: Run, duty: string, member: string, index: number): Promise<boolean> {
   const entry = (await trees(consul, [duty])).find(({ key }) => key === duty)
   const value = JSON.stringify({ by: instance, index })
   if (entry?.value === value) return true

@@ -7,9 +7,10 @@ import { parseHanded } from '../base/worker-line.ts'
 import type { Definition, HookEvent } from '../definition/definition.ts'
 import { parseProcess } from '../machine/identity.ts'
 import { readFact, readLine, writeFact, writeFactIfWanted } from '../state/facts.ts'
-import type { Local } from '../state/local.ts'
+import { isAssumed, type Local } from '../state/local.ts'
 import { type InstanceFiles, type PartitionFiles, runnerOf } from '../state/paths.ts'
-import type { Context } from '../state/self.ts'
+import type { Run } from '../state/self.ts'
+import { isFailing } from '../state/shepherd-status.ts'
 import { eventOf, tellsOfPartitions } from './event.ts'
 import { inOrder } from './in-order.ts'
 import { enqueue } from './queue.ts'
@@ -38,23 +39,18 @@ function toldOf(files: PartitionFiles, acquisition: string): Told | null {
 
 /** How it is now, in the words of what is told. */
 function nowOf(files: PartitionFiles, acquisition: string, local: Seen, told: Told | null): Told {
-  const failing = /^(crash-looping|cannot start|no command|failing)\b/.test(local.status ?? '')
   return {
     ...nothing,
     ...told,
     acquisition,
     process: local.process ? `${local.process.pid} ${local.process.start}` : (told?.process ?? ''),
     exit: readLine(runnerOf(files).exit) ?? told?.exit ?? '',
-    failure: failing ? (local.status as string) : '',
+    failure: isFailing(local.status) ? (local.status as string) : '',
   }
 }
 
 /** What of a partition is told. */
 type Seen = Pick<Local, 'process' | 'status'>
-
-function isAssumed(local: Local): local is Local & { acquisition: string } {
-  return local.acquisition !== null && local.index !== null
-}
 
 /** Whether something is to be told: cheap, for the guard. */
 export function isAnythingNew(
@@ -72,39 +68,39 @@ function isNew(files: PartitionFiles, acquisition: string, one: Seen): boolean {
 }
 
 /** Keeps an event for whatever is new. */
-export function tellLifecycle(context: Context, definition: Definition, local: ReadonlyMap<string, Local>): void {
+export function tellLifecycle(run: Run, definition: Definition, local: ReadonlyMap<string, Local>): void {
   if (!tellsOfPartitions(definition)) return
   for (const [partition, one] of local) {
-    const files = context.files.partition(partition)
+    const files = run.files.partition(partition)
     if (!isAssumed(one) || !isNew(files, one.acquisition, one)) continue
-    inOrder(context.files, () => {
+    inOrder(run.files, () => {
       // Given back since it was looked at: whoever did so has told of it.
-      if (readFact(files.acquisition) === one.acquisition) tellOne(context, definition, partition, one.acquisition, one)
+      if (readFact(files.acquisition) === one.acquisition) tellOne(run, definition, partition, one.acquisition, one)
     })
   }
 }
 
 /** Keeps an event that concerns what is here, after whatever else is to be told of that before. For inside of `inOrder`. */
 export function tellNext(
-  context: Context,
+  run: Run,
   definition: Definition,
   partition: string,
   { event, own = '', details = {} }: { event: HookEvent; own?: string; details?: Record<string, unknown> },
 ): void {
-  const files = context.files.partition(partition)
+  const files = run.files.partition(partition)
   const acquisition = readFact(files.acquisition) ?? readFact(files.releasing)
   // Without a token the lock was never taken: it was only written down that it would be.
   if (acquisition === null || (readFact(files.token) === null && toldOf(files, acquisition) === null)) return
   // An end that comes now is the stop's.
   const process = parseProcess(readLine(runnerOf(files).process))
-  tellOne(context, definition, partition, acquisition, { process, status: null }, false)
+  tellOne(run, definition, partition, acquisition, { process, status: null }, false)
   const told = toldOf(files, acquisition)
   if ((event === 'releasing' || event === 'stopFailed') && told !== null) {
     if (told[event]) return // of each acquisition once, however often the stop is tried again
     writeFact(files.told, JSON.stringify({ ...told, [event]: true }))
   }
   enqueue(
-    context.files,
+    run.files,
     definition,
     eventOf({
       id: `${acquisition}.${event}${own}`,
@@ -117,14 +113,14 @@ export function tellNext(
 }
 
 function tellOne(
-  context: Context,
+  run: Run,
   definition: Definition,
   partition: string,
   acquisition: string,
   one: Seen,
   ends = true,
 ): void {
-  const files = context.files.partition(partition)
+  const files = run.files.partition(partition)
   const before = toldOf(files, acquisition)
   const seen = nowOf(files, acquisition, one, before)
   const told = before ?? { acquisition, ...nothing, exit: earlierExit(definition, files, seen.exit) }
@@ -133,7 +129,7 @@ function tellOne(
   const tell = (event: HookEvent, own: string, details: Record<string, unknown> = {}) => {
     const id = `${acquisition}.${event}${own}`
     const happened = eventOf({ id, event, partition, details: { Token, ...details } })
-    enqueue(context.files, definition, happened, event === 'acquired')
+    enqueue(run.files, definition, happened, event === 'acquired')
   }
   if (before === null) tell('acquired', '')
   if (now.exit !== told.exit) tell('exited', `.${digits(now.exit)}`, exitDetails(files, now.exit))
@@ -167,15 +163,8 @@ function digits(text: string): string {
   return text.replace(/\D+/g, '-').replace(/^-|-$/g, '') || 'now'
 }
 
-export function tellStopFailed(
-  context: Context,
-  definition: Definition,
-  partitions: readonly string[],
-  why: string,
-): void {
+export function tellStopFailed(run: Run, definition: Definition, partitions: readonly string[], why: string): void {
   for (const partition of partitions) {
-    inOrder(context.files, () =>
-      tellNext(context, definition, partition, { event: 'stopFailed', details: { Reason: why } }),
-    )
+    inOrder(run.files, () => tellNext(run, definition, partition, { event: 'stopFailed', details: { Reason: why } }))
   }
 }

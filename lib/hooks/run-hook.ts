@@ -7,7 +7,7 @@ import { expand } from '../definition/expand.ts'
 import { parseProcess, stateOf } from '../machine/identity.ts'
 import { launchAll } from '../machine/launch.ts'
 import { readLine, removeFact, writeFact } from '../state/facts.ts'
-import type { Context } from '../state/self.ts'
+import type { Self } from '../state/self.ts'
 import type { Event } from './event.ts'
 
 const script = `${import.meta.dirname}/hook.sh`
@@ -16,9 +16,6 @@ export const hookLimit = 60_000
 
 /** The same for `releasing`, whose partition is stopped then; and how long all of them together may hold up a stop, ms. */
 export const releasingLimit = 5000
-
-/** For whom a hook runs. */
-export type Runner = Pick<Context, 'instance' | 'node' | 'files'> & { readonly service: string }
 
 /** One hook of one event, and the directory where it runs. */
 export interface Hook {
@@ -29,7 +26,7 @@ export interface Hook {
 
 /** What a hook reads on its stdin: one line of JSON. A check stands there in Consul's own field names. */
 export function hookInput(
-  { instance, node, service }: Runner,
+  { instance, node, service }: Self,
   event: Event,
   { title }: Pick<Definition, 'title'> = {},
 ): Record<string, unknown> {
@@ -47,7 +44,7 @@ export function hookInput(
 }
 
 /** Starts them. One that runs, or has ended and was not heard of yet, is not started again. */
-export async function startHooks(run: Runner, definition: Definition, hooks: readonly Hook[]): Promise<void> {
+export async function startHooks(run: Self, definition: Definition, hooks: readonly Hook[]): Promise<void> {
   if (hooks.length === 0) return
   const launches = hooks.map(({ directory, event, command }) => {
     const limit = event.event === 'releasing' ? releasingLimit : hookLimit
@@ -59,14 +56,14 @@ export async function startHooks(run: Runner, definition: Definition, hooks: rea
   if (problem !== null) for (const { directory } of hooks) writeFact(`${directory}/exit`, '126')
 }
 
-function valuesOf(run: Runner, { partition, details }: Event): Record<string, string> {
+function valuesOf(run: Self, { partition, details }: Event): Record<string, string> {
   const token = typeof details.Token === 'string' ? details.Token : null
   const { node, instance, service } = run
   return { partition: partition ?? '', token: token ?? '', version: '', node, instance, service }
 }
 
 /** What the processes of this instance have, and the event. There is no token of Consul's in it. */
-function environmentOf(run: Runner, definition: Definition, event: Event): Record<string, string> {
+function environmentOf(run: Self, definition: Definition, event: Event): Record<string, string> {
   const values = valuesOf(run, event)
   return {
     ...commonEnvironment(definition, values),

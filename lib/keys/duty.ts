@@ -67,7 +67,7 @@ export async function takeDuty(consul: Consul, keys: Keys, instance: string, ses
 }
 
 /** @throws Temporary when the duty was lost meanwhile */
-export async function tell(consul: Consul, keys: Keys, session: string, duty: Duty): Promise<void> {
+export async function updateDuty(consul: Consul, keys: Keys, session: string, duty: Duty): Promise<void> {
   if (await write(consul, keys, session, duty)) return
   throw new Temporary(`cannot write ${keys.duty('source')}: another instance fetches now; it goes on`)
 }

@@ -1,6 +1,7 @@
 /** What stands in `lock/<id>`, and how long a contender leaves a free lock alone because of it. */
 import { textIn } from '../base/json.ts'
 import type { Entry } from '../consul/kv.ts'
+import type { Terms } from '../state/local.ts'
 import { isEpoch } from './settings.ts'
 
 /** Written by the acquisition. `lease` and `grace` in ms are those it was made with, whatever the definition says now. */
@@ -42,8 +43,14 @@ export function takeoverWait(lease: number, grace: number): number {
   return Math.min(lease + grace + margin, longestWait)
 }
 
-/** Locks of which nobody knows whose they were: the longest W among those who may have had them. */
-export function cautiousWait(terms: readonly { readonly lease: number; readonly grace: number }[]): number {
+/** How long a free lock is left alone, ms: W of its last holder, or of the slowest of those who may have had it. */
+export function waitOf(lock: Pick<Lock, 'held'> | null, others: readonly Terms[]): number {
+  return lock?.held ? takeoverWait(lock.held.lease, lock.held.grace) : cautiousWait(others)
+}
+
+/** Locks of which nobody knows whose they were: the longest W among those who may have had them, or of all that there are. */
+export function cautiousWait(terms: readonly Terms[]): number {
+  if (terms.length === 0) return longestWait
   return Math.max(...terms.map(({ lease, grace }) => takeoverWait(lease, grace)))
 }
 

@@ -22,7 +22,8 @@ export interface Member {
   /** L and G in ms of its present definition. */
   readonly lease: number
   readonly grace: number
-  readonly definition: string
+  /** Of its present definition. */
+  readonly digest: string
   /** The same of what all machines are to have in common; empty when an older release wrote it. */
   readonly shared: string
   /** The version of the roster that it says: see `rostersFrom`. */
@@ -38,7 +39,7 @@ interface Condition {
   readonly leaving?: boolean
   /** It comes with something that runs, so it is no newcomer. */
   readonly holds?: boolean
-  /** Of its definition: see Accepted. */
+  /** The digest of what its definition has in common with the others: see lib/state/definition.ts. */
   readonly shared?: string | undefined
 }
 
@@ -76,7 +77,7 @@ export function membersFrom(
     if (instance === null || entry.session === null) return []
     const health = registered.find(candidate => candidate.instance === instance)
     const absence = fieldsIn(entry.value).leaving === true ? 'leaving' : absenceOf(instance, health, settings)
-    return [{ ...termsOf(entry.value), instance, session: entry.session, absence }]
+    return [{ ...memberIn(entry.value), instance, session: entry.session, absence }]
   })
 }
 
@@ -95,7 +96,7 @@ export function rostersFrom(
     entries.flatMap(({ key, value, session }) => {
       const instance = decode(key.slice(prefix.length))
       const counts = instance !== null && (session !== null || expected.has(instance))
-      return counts ? [[instance, termsOf(value).roster] as const] : []
+      return counts ? [[instance, memberIn(value).roster] as const] : []
     }),
   )
 }
@@ -147,7 +148,7 @@ const versionBefore = /^\d+ /
 const highestWeight = 1_000_000
 
 /** A garbled value counts like that of an ordinary member, so that all instances still compute the same roster. */
-export function termsOf(text: string | null): Omit<Member, 'instance' | 'session' | 'absence'> {
+export function memberIn(text: string | null): Omit<Member, 'instance' | 'session' | 'absence'> {
   const value = fieldsIn(text)
   const number = (field: string, otherwise: number, most = Number.MAX_VALUE) => {
     const found = value[field]
@@ -161,7 +162,7 @@ export function termsOf(text: string | null): Omit<Member, 'instance' | 'session
     maxPartitions: Number.isSafeInteger(maxPartitions) ? number('maxPartitions', 1) : null,
     lease: number('lease', 10_000),
     grace: number('grace', 3000),
-    definition: textIn(value.definition).replace(versionBefore, ''),
+    digest: textIn(value.definition).replace(versionBefore, ''),
     shared: textIn(value.shared),
     roster: Number.isSafeInteger(value.roster) ? number('roster', 1) : 1,
     holds: value.holds === true,

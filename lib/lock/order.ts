@@ -34,8 +34,8 @@ export interface Arguments {
   readonly lock?: string | undefined
   readonly name?: string | undefined
   readonly shell?: boolean | undefined
-  readonly 'pass-stdin'?: boolean | undefined
-  readonly 'conflict-exit-code'?: string | undefined
+  readonly passStdin?: boolean | undefined
+  readonly conflictExitCode?: string | undefined
   readonly json?: boolean | undefined
   /** `--no-wait` is the "no" of `--wait`, as citty reads it. */
   readonly wait?: string | boolean | undefined
@@ -58,8 +58,8 @@ export function orderFrom(args: Arguments, rest: readonly string[], env: NodeJS.
     wait: args.wait === false ? 0 : limitFrom('wait', args.wait as string | undefined),
     timeout: limitFrom('timeout', args.timeout),
     label: args.name === undefined ? null : labelFrom(args.name),
-    passStdin: args['pass-stdin'] === true,
-    conflict: conflictFrom(args['conflict-exit-code'] ?? '1'),
+    passStdin: args.passStdin === true,
+    conflict: conflictFrom(args.conflictExitCode ?? '1'),
   }
 }
 

@@ -7,7 +7,7 @@
 import type { LockKeys } from '../base/names.ts'
 import { base64, type Entry } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
-import { cautiousWait, cleanValue, disownedValue, type Lock, lockFrom, takeoverWait } from '../keys/lock.ts'
+import { cleanValue, disownedValue, type Lock, lockFrom, waitOf } from '../keys/lock.ts'
 import { longest } from '../keys/terms.ts'
 import type { FreeLock } from '../look/free.ts'
 import { doubtful, refreshSeenHeld, type SeenHeld, withDoubts } from '../look/seen-held.ts'
@@ -45,11 +45,11 @@ export const nothingSeen: Memory = { seenHeld: new Map(), terms: { lease: 0, gra
  * been given back, is not clean; and what was deleted as a whole may still be in use.
  */
 export function recalled(look: Look, before: Memory): { readonly look: Look; readonly memory: Memory } {
-  const byName = new Map([...look.slots].map(([n, lock]) => [String(n), lock]))
-  const doubts = new Set(doubtful(before.seenHeld, byName))
+  const bySlot = new Map([...look.slots].map(([n, lock]) => [String(n), lock]))
+  const doubts = new Set(doubtful(before.seenHeld, bySlot))
   const slots = withDoubts(look.slots, new Set([...doubts].map(Number)))
   const defined = look.spec !== null
-  const seenHeld = refreshSeenHeld(before.seenHeld, byName, { doubts, isRemoved: () => false, defined })
+  const seenHeld = refreshSeenHeld(before.seenHeld, bySlot, { doubts, isRemoved: () => false, defined })
   const held = [...slots.values()].flatMap(({ held }) => held ?? [])
   return {
     look: { ...look, slots },
@@ -126,11 +126,12 @@ function dueAt(look: Look, wanted: Wanted, n: number, free: ReadonlyMap<string, 
   if (lock.session !== null) return null
   if (lock.clean) return 0
   const since = free.get(String(n))?.since
-  return since === undefined ? null : since + waitOf(look, wanted, lock)
+  return since === undefined ? null : since + waitOf(lock, possibleTerms(look, wanted))
 }
 
-function waitOf({ spec }: Look, { terms }: Wanted, { held }: Lock): number {
-  return held ? takeoverWait(held.lease, held.grace) : cautiousWait([terms, ...(spec ? [spec] : [])])
+/** Of those who may have had a lock whose value does not say whose it was. */
+function possibleTerms({ spec }: Look, { terms }: Wanted): Terms[] {
+  return [terms, ...(spec ? [spec] : [])]
 }
 
 /** @param anyone whether somebody's session bears the lock's name. One that was never there is clean. */

@@ -35,7 +35,7 @@ export interface Cluster {
   /** Restarts that people asked for and nobody has made yet: partition -> the key's ModifyIndex. */
   readonly restarts: ReadonlyMap<string, number>
   /** Consul's index of the last change of a document; null when there has never been one. */
-  readonly documents: number | null
+  readonly documentsIndex: number | null
   readonly settings: Settings
   /** Partitions that an instance gave up because of a check, and is not to have again yet. */
   readonly coolDowns: ReadonlyMap<string, CoolDown>

@@ -11,7 +11,7 @@ import { entriesAt, keysBelow, takesKeys, trees } from '../consul/kv.ts'
 import type { Definition } from '../definition/definition.ts'
 import { coolDowns } from '../keys/cool-down.ts'
 import { type Lock, lockFrom } from '../keys/lock.ts'
-import { hindrancesFrom, lostFrom, membersFrom, rostersFrom, termsOf } from '../keys/member.ts'
+import { hindrancesFrom, lostFrom, memberIn, membersFrom, rostersFrom } from '../keys/member.ts'
 import { proposalsFrom } from '../keys/proposed.ts'
 import { defaults, type Settings, settingsFrom } from '../keys/settings.ts'
 import { readTerms, rememberedTerms, termsLeft } from '../keys/terms.ts'
@@ -101,7 +101,7 @@ export async function lookAtCluster(
     rosters: rostersFrom(below(keys.members), keys.members, registered),
     hindrances: hindrancesFrom(below(keys.members), keys.members),
     lost: lostFrom(below(keys.members), keys.members, registered),
-    terms: [...below(keys.members).map(({ value }) => termsOf(value)), ...left],
+    terms: [...below(keys.members).map(({ value }) => memberIn(value)), ...left],
     partitions: new Set(ids.flatMap(key => decode(key.slice(keys.partitions.length)) ?? [])),
     foreign: ids.filter(key => decode(key.slice(keys.partitions.length)) === null),
     locks,
@@ -112,7 +112,7 @@ export async function lookAtCluster(
         return id === null ? [] : [[id, modifyIndex] as const]
       }),
     ),
-    documents: entries.find(({ key }) => key === keys.documents)?.modifyIndex ?? null,
+    documentsIndex: entries.find(({ key }) => key === keys.documents)?.modifyIndex ?? null,
     settings,
     coolDowns: coolDowns(below(keys.coolDowns), keys.coolDowns, Date.now()),
     settingsProblem: problem,

@@ -4,12 +4,12 @@
  * many keys there are. When in doubt, something has changed.
  */
 import { createHash } from 'node:crypto'
-import { bootClock, bootId } from '../base/clock.ts'
+import { bootId } from '../base/clock.ts'
 import { keysOf } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { healthIndex } from '../consul/instances.ts'
 import { indexOf } from '../consul/kv.ts'
-import { readFact, removeFact, writeFact } from '../state/facts.ts'
+import { readFact, writeFact } from '../state/facts.ts'
 import type { Local } from '../state/local.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 
@@ -21,12 +21,6 @@ const longest = 300_000
 
 /** Looks that were made at once are not made at once again, ms. */
 const spread = 60_000
-
-/** How often the indexes are asked at the least, ms: as often as a look was made without them. */
-const seldom = 10_000
-
-/** For each member so much longer, ms: to give the index of a prefix the server walks all of its keys. */
-const forEachMember = 100
 
 /** One line: equal lines say that nothing has changed between the two. */
 export async function changeLine(consul: Consul, service: string): Promise<string> {
@@ -44,11 +38,6 @@ function whoAsks({ address: { origin, socketPath, token, auth } }: Consul): stri
     .slice(0, 16)
 }
 
-/** When this instance last looked, or learnt that nothing has changed: the guard sees to it that it looks again. */
-export function rememberLooked(files: InstanceFiles, at = bootClock()): void {
-  writeFact(files.looked, `${bootId()} ${at}`)
-}
-
 /** What a look has found that may rest: nothing to do, and nothing that time alone brings. */
 export interface Rest {
   /** As it was before the look. */
@@ -62,10 +51,6 @@ export function writeRest(files: InstanceFiles, { line, looked, local }: Rest): 
   writeFact(files.rest, `${bootId()} ${looked} ${localLine(local)} ${line}`)
 }
 
-export function endRest(files: InstanceFiles): void {
-  removeFact(files.rest)
-}
-
 /** Whether the last look may still stand for the next one. @param local the same facts now */
 export function mayRest(files: InstanceFiles, local: ReadonlyMap<string, Local>, now: number): boolean {
   const [boot, looked, here] = readFact(files.rest)?.split(' ') ?? []
@@ -77,11 +62,6 @@ export function mayRest(files: InstanceFiles, local: ReadonlyMap<string, Local>,
 export async function isUnchanged(consul: Consul, service: string, files: InstanceFiles): Promise<boolean> {
   const rest = readFact(files.rest)
   return rest?.split(' ').slice(3).join(' ') === (await changeLine(consul, service))
-}
-
-/** How long after a look the indexes are asked, ms. @param members how many took part at the last look */
-export function askEvery(members: number): number {
-  return Math.min(longest, Math.max(seldom, members * forEachMember))
 }
 
 /** What a plan depends on of this machine. A proof that grows changes nothing. */

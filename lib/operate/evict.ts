@@ -8,7 +8,7 @@ import type { Consul } from '../consul/http.ts'
 import { nodeState } from '../consul/instances.ts'
 import { base64, entriesAt, transact } from '../consul/kv.ts'
 import { destroySession, sessionName, sessionsOn } from '../consul/session.ts'
-import { termsOf } from '../keys/member.ts'
+import { memberIn } from '../keys/member.ts'
 import { knownServices } from '../keys/services.ts'
 import { changeSettings } from '../keys/settings.ts'
 import { leaveTerms, longest } from '../keys/terms.ts'
@@ -111,7 +111,7 @@ async function evictInstance(consul: Consul, cluster: Cluster, instance: string)
 async function termsOfEvicted(consul: Consul, { keys, locks }: Cluster, instance: string): Promise<Terms> {
   const members = await entriesAt(consul, [keys.member(instance)])
   const held = [...locks.values()].flatMap(({ held }) => (held?.instance === instance ? [held] : []))
-  return longest([...members.map(({ value }) => termsOf(value)), ...held])
+  return longest([...members.map(({ value }) => memberIn(value)), ...held])
 }
 
 async function forgetDrain(consul: Consul, keys: Keys, instance: string): Promise<void> {

@@ -36,8 +36,8 @@ export async function changeHeld(consul: Consul, { service, partitions, held, dr
 
 /** `watchbill hold`, `watchbill unhold`. */
 export function holdProgram(args: PartitionArgs, held: boolean): Promise<void> {
-  return withPartitions(args, async (consul, partitions) => {
-    const hold = { service: args.service, partitions, held, dryRun: args['dry-run'] ?? false }
+  return withPartitions(args, async (consul, partitions, dryRun) => {
+    const hold = { service: args.service, partitions, held, dryRun }
     const changed = await changeHeld(consul, hold)
     print(args.json ? JSON.stringify({ ...hold, changed }) : line(hold, changed))
   })

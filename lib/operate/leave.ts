@@ -1,6 +1,6 @@
 /** Leaving for good: stop, give everything back, take the name out of Consul. */
-import { setTimeout as delay } from 'node:timers/promises'
 
+import { setTimeout as delay } from 'node:timers/promises'
 import { act } from '../act/act.ts'
 import { bootClock, bootId, randomId } from '../base/clock.ts'
 import { Temporary } from '../base/errors.ts'
@@ -8,15 +8,17 @@ import { base64, transact } from '../consul/kv.ts'
 import { destroySession, sessionName, sessionsOn } from '../consul/session.ts'
 import { tellLeft } from '../hooks/instance.ts'
 import { memberValue } from '../keys/member.ts'
+import { look } from '../look/look.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import { plan } from '../plan/plan.ts'
 import type { Step } from '../plan/step.ts'
 import { removeHome } from '../process/containment/groups.ts'
-import { lookAndPlan, type Reconcile } from '../reconcile.ts'
 import { assign } from '../roster/assignment.ts'
 import { removeFact, writeFact } from '../state/facts.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
 import { writeLeaving } from '../state/left.ts'
+import { acquisitionOf } from '../state/local.ts'
+import type { Run } from '../state/self.ts'
 
 export interface Leaving {
   readonly steps: readonly Step[]
@@ -25,9 +27,9 @@ export interface Leaving {
   readonly announced: boolean
 }
 
-/** The steps that a leaving instance would take now. @param keep as of `lookAndPlan` */
-export async function leavingSteps(run: Reconcile, keep = true): Promise<Leaving> {
-  const { snapshot } = await lookAndPlan(run, keep)
+/** The steps that a leaving instance would take now. @param keep as of `look` */
+export async function leavingSteps(run: Run, keep = true): Promise<Leaving> {
+  const { snapshot } = await look(run, keep)
   const leaving = {
     ...snapshot,
     leaseRuns: false,
@@ -36,7 +38,7 @@ export async function leavingSteps(run: Reconcile, keep = true): Promise<Leaving
       member.instance === run.instance ? { ...member, absence: 'leaving' as const } : member,
     ),
   }
-  const { steps } = plan(leaving, assign(leaving))
+  const { steps } = plan(leaving, assign(leaving).placed)
   // Without a session its own locks are taken back first: given back like that, nobody has to wait for them.
   const wanted = [
     'release',
@@ -57,7 +59,7 @@ function isAnnounced({ members, instance }: Snapshot): boolean {
 }
 
 function busy(snapshot: Snapshot): boolean {
-  return [...snapshot.local.values()].some(({ acquisition, releasing }) => (acquisition ?? releasing) !== null)
+  return [...snapshot.local.values()].some(one => acquisitionOf(one) !== null)
 }
 
 /**
@@ -65,7 +67,7 @@ function busy(snapshot: Snapshot): boolean {
  * Consul. @returns how many partitions it gave back
  * @throws Temporary when another handler does not let go, or Consul is away: run again
  */
-export async function leave(run: Reconcile, deadline: number): Promise<number> {
+export async function leave(run: Run, deadline: number): Promise<number> {
   writeLeaving(run.files)
   let released = 0
   const id = randomId() // another handler's mark has the work done again
@@ -97,18 +99,14 @@ export async function leave(run: Reconcile, deadline: number): Promise<number> {
 }
 
 /** The others must not count on this instance while it hands over, or they would hand over to it meanwhile. */
-async function announce(
-  run: Reconcile,
-  { keys, definition, digest, shared }: Snapshot,
-  session: string,
-): Promise<void> {
+async function announce(run: Run, { keys, definition, digest, shared }: Snapshot, session: string): Promise<void> {
   const value = base64(memberValue(run.node, definition, digest, { leaving: true, shared }))
   const lock = { Verb: 'lock', Key: keys.member(run.instance), Session: session, Value: value } as const
   const outcome = await transact(run.consul, [lock])
   if (!outcome.done) throw new Temporary('cannot leave: the session was lost meanwhile; try again')
 }
 
-async function goodbye(run: Reconcile, { keys }: Snapshot): Promise<void> {
+async function goodbye(run: Run, { keys }: Snapshot): Promise<void> {
   for (const session of await sessionsOn(run.consul, run.node)) {
     if (session.Name === sessionName(run.instance)) await destroySession(run.consul, session)
   }

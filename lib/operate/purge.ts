@@ -8,7 +8,7 @@ import { listed } from '../base/text.ts'
 import { transactInBatches } from '../consul/batch.ts'
 import type { Consul } from '../consul/http.ts'
 import { type Entry, trees } from '../consul/kv.ts'
-import { cautiousWait, longestWait, takeoverWait } from '../keys/lock.ts'
+import { waitOf } from '../keys/lock.ts'
 import type { Cluster } from '../look/cluster.ts'
 import { lookAtCluster } from '../look/snapshot.ts'
 
@@ -105,13 +105,11 @@ export function mustBeGone({ service, registered, members, locks }: Cluster): vo
 
 /** Pure. */
 export function uncleanIn({ partitions, locks, terms }: Pick<Cluster, 'partitions' | 'locks' | 'terms'>): Unclean[] {
-  const unknown = terms.length > 0 ? cautiousWait(terms) : longestWait
   const missing = [...partitions].filter(id => !locks.has(id))
   return [
-    ...[...locks].flatMap(([partition, { clean, held, modifyIndex }]) => {
-      if (clean) return []
-      return [{ partition, index: modifyIndex, wait: held ? takeoverWait(held.lease, held.grace) : unknown }]
-    }),
-    ...missing.map(partition => ({ partition, index: 0, wait: unknown })),
+    ...[...locks].flatMap(([partition, lock]) =>
+      lock.clean ? [] : [{ partition, index: lock.modifyIndex, wait: waitOf(lock, terms) }],
+    ),
+    ...missing.map(partition => ({ partition, index: 0, wait: waitOf(null, terms) })),
   ]
 }

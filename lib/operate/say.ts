@@ -4,7 +4,7 @@ import { Permanent } from '../base/errors.ts'
 import { partsOf } from '../base/names.ts'
 import { checkId, passPath } from '../keys/service-ids.ts'
 import { print } from '../program/frame.ts'
-import { consulArgs, withConsul } from '../program/operator.ts'
+import { type ConsulArgs, callersPartition, consulArgs, withConsul } from '../program/operator.ts'
 
 export const sayArgs = {
   check: { type: 'positional', description: 'the id of the check', required: true },
@@ -14,12 +14,11 @@ export const sayArgs = {
   ...consulArgs,
 } as const
 
-interface SayArgs {
+interface SayArgs extends ConsulArgs {
   readonly check: string
   readonly note?: string | undefined
   readonly partition?: string | undefined
   readonly instance?: string | undefined
-  readonly 'http-addr'?: string | undefined
 }
 
 /** Said by a process itself, right after its start: so long the agent may not know the check yet, ms. */
@@ -28,8 +27,7 @@ const pause = 200
 
 /** @throws Permanent when the agent has no such check */
 export async function sayHow(verb: 'pass' | 'warn' | 'fail', args: SayArgs): Promise<void> {
-  const instance = args.instance ?? process.env.WATCHBILL_INSTANCE ?? ''
-  const partition = args.partition ?? process.env.WATCHBILL_PARTITION ?? ''
+  const { instance = callersPartition().instance, partition = callersPartition().partition } = args
   if (instance === '' || partition === '')
     throw new Permanent(`cannot ${verb} ${args.check}: it is not clear whose; give --instance and --partition`)
   const id = checkId(partsOf(instance).serviceId, partition, args.check)

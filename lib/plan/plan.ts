@@ -2,12 +2,13 @@
  * What this instance should do now: steps as data, and one sentence that is also the log line. Pure: no clock, no disk,
  * no network. Safety does not rest on the plan being right, but on the conditions that each step's transaction carries.
  */
-import { cautiousWait, type Lock, takeoverWait } from '../keys/lock.ts'
+import { type Lock, waitOf } from '../keys/lock.ts'
 import { rosterVersion } from '../keys/member.ts'
 import { proposedLine } from '../keys/proposed.ts'
 import type { Snapshot } from '../look/snapshot.ts'
-import type { Assignment } from '../roster/assignment.ts'
-import { isActive, type Local } from '../state/local.ts'
+import type { Assignment } from '../roster/rule.ts'
+import { acquisitionOf, isActive, type Local } from '../state/local.ts'
+import { hasNoCommand, isFinished } from '../state/shepherd-status.ts'
 import { sentence } from './sentence.ts'
 import { byTurn, freeStarts } from './starts.ts'
 import type { Step } from './step.ts'
@@ -68,7 +69,7 @@ function incoming(snapshot: Snapshot, assignment: Assignment): number {
 function mustEnter(snapshot: Snapshot): boolean {
   const member = snapshot.members.find(({ instance }) => instance === snapshot.instance)
   if (snapshot.session === null || member === undefined || member.absence === 'leaving') return true
-  return member.definition !== snapshot.digest || member.roster !== rosterVersion
+  return member.digest !== snapshot.digest || member.roster !== rosterVersion
 }
 
 /**
@@ -80,13 +81,13 @@ function mustDefine(snapshot: Snapshot): boolean {
   // What comes from elsewhere is written by whoever fetches it.
   if (!snapshot.defined && definition.source === null) return true
   const proposal = proposals.get(instance)
-  if (snapshot.definedLast === partitionsDigest(definition.partitions)) return proposal !== undefined
+  if (snapshot.definedLast === partitionsLine(definition.partitions)) return proposal !== undefined
   if (proposal === undefined || proposal.applied) return true
   return snapshot.proposed !== proposedLine(proposal.change, snapshot)
 }
 
 /** One line that tells one list of partitions from another. */
-export function partitionsDigest(partitions: readonly string[]): string {
+export function partitionsLine(partitions: readonly string[]): string {
   return JSON.stringify(partitions)
 }
 
@@ -123,7 +124,7 @@ function withoutSession(snapshot: Snapshot, id: string, lock: Lock | null, local
 
 /** The lock is in this instance's session. */
 function mine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock, local: Local | null): Step | null {
-  const known = local?.acquisition ?? local?.releasing ?? null
+  const known = local && acquisitionOf(local)
   const index = lock.modifyIndex
   const ours = known !== null && known === lock.held?.acquisition
   const unwritten = ours && local?.index === null
@@ -144,8 +145,8 @@ function mine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock
 
 function mustStart({ chosen, digest }: Snapshot, { leaseRuns, shepherd, status }: Local): boolean {
   // Another definition may have its command; another document clears the status: see act/choose.ts.
-  if (/^no command\b/.test(status ?? '') && chosen === digest) return false
-  return leaseRuns && shepherd === null && !/^finished\b/.test(status ?? '')
+  if (hasNoCommand(status) && chosen === digest) return false
+  return leaseRuns && shepherd === null && !isFinished(status)
 }
 
 function mustGiveUp(snapshot: Snapshot, assignment: Assignment, id: string): boolean {
@@ -176,7 +177,7 @@ function notMineAnyMore(
   local: Local,
 ): Step | Wait | null {
   if (lock !== null && lock.session !== null) return { do: 'stop', partition: id, why: 'its lock is held by another' }
-  const ours = lock?.held != null && lock.held.acquisition === (local.acquisition ?? local.releasing)
+  const ours = lock?.held != null && lock.held.acquisition === acquisitionOf(local)
   // While the lease runs nobody else can have waited long enough to take it.
   const wanted = snapshot.partitions.has(id) || !snapshot.defined // not even a set: someone has wiped everything
   if (local.leaseRuns && local.acquisition !== null && (ours || lock === null) && wanted) {
@@ -226,12 +227,6 @@ function claim(snapshot: Snapshot, id: string, lock: Lock | null, takeover: bool
 /** What is left of the takeover wait, ms. */
 export function waitLeft(snapshot: Snapshot, id: string, lock: Lock | null): number {
   const since = snapshot.free.get(id)?.since ?? snapshot.now
-  return since + waitOf(snapshot, lock) - snapshot.now
-}
-
-/** W of a free lock, ms: of its previous holder, or of the slowest that may have had it. */
-function waitOf(snapshot: Snapshot, lock: Lock | null): number {
-  if (lock?.held) return takeoverWait(lock.held.lease, lock.held.grace)
   const own = { lease: snapshot.definition.leaseMs, grace: snapshot.definition.stop.graceMs }
-  return cautiousWait([own, ...snapshot.terms])
+  return since + waitOf(lock, [own, ...snapshot.terms]) - snapshot.now
 }

@@ -1,6 +1,7 @@
 /** `starts.atOnce`: how many processes of an instance may be on their way up, so that a machine survives a takeover of hundreds. */
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Local } from '../state/local.ts'
+import { couldNotStart, isRunning, isStarting } from '../state/shepherd-status.ts'
 
 /** A process that has run for so long is up, ms. Each guard tick comes later than that, and starts the next ones. */
 const settled = 1000
@@ -18,13 +19,13 @@ export function freeStarts({ definition, local, now }: Pick<Snapshot, 'definitio
 function isUnderWay({ shepherd, stopped, process, status }: Local, now: number): boolean {
   if (shepherd === null || stopped) return false
   // null: the shepherd is just writing the next one.
-  if (status === null || /^starting\b/.test(status)) return true
-  return process !== null && /^running\b/.test(status) && now - Number(process.start) * tick < settled
+  if (status === null || isStarting(status)) return true
+  return process !== null && isRunning(status) && now - Number(process.start) * tick < settled
 }
 
 /** What could not be started last time lets others pass. */
 export function byTurn(local: Snapshot['local'], partitions: readonly string[]): string[] {
-  const failed = (id: string) => /^(cannot start|no command)\b/.test(local.get(id)?.status ?? '')
+  const failed = (id: string) => couldNotStart(local.get(id)?.status ?? null)
   return partitions.toSorted((a, b) => Number(failed(a)) - Number(failed(b)))
 }
 

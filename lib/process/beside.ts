@@ -1,17 +1,14 @@
 /** Starts one of our programs beside this one. */
 import { spawn } from 'node:child_process'
 import { basename, dirname, extname } from 'node:path'
-import type { Context } from '../state/self.ts'
+import type { Self } from '../state/self.ts'
 
 export type Beside = 'reconcile' | 'attend' | 'sync'
-
-/** For whom: what a program for one instance is told on its command line. The rest is in the environment. */
-export type For = Pick<Context, 'instance' | 'files'> & { readonly service: string; readonly definitionFile: string }
 
 /** It outlives this program and holds none of its descriptors: Consul would wait for them. */
 export function startDetached(
   program: Beside,
-  { instance, service, definitionFile, files }: For,
+  { instance, service, definitionFile, files }: Self,
   ...more: string[]
 ): void {
   const self = process.argv[1] as string

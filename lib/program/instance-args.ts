@@ -3,7 +3,7 @@
 import { Permanent } from '../base/errors.ts'
 import { partsOf } from '../base/names.ts'
 import { type InstanceFiles, instanceFiles, stateRoot } from '../state/paths.ts'
-import type { ThisInstance } from '../state/self.ts'
+import type { Self } from '../state/self.ts'
 
 export const instanceArgs = {
   instance: { type: 'string', description: 'the instance, <node>:<service id>', required: true },
@@ -43,9 +43,8 @@ export interface InstanceArgs {
 }
 
 /** Whose program this is. Consul's own environment variables are set from the arguments that stand for them. */
-export function thisInstance(args: InstanceArgs): ThisInstance {
-  if (args['http-addr']) process.env.CONSUL_HTTP_ADDR = args['http-addr']
-  if (args['token-file']) takeToken(args['token-file'])
+export function thisInstance(args: InstanceArgs): Self {
+  reachConsul(args['http-addr'], args['token-file'])
   if (args.variables) process.env.WATCHBILL_VARIABLES = args.variables
   const { instance, service } = args
   return {
@@ -58,8 +57,10 @@ export function thisInstance(args: InstanceArgs): ThisInstance {
 }
 
 /** What was given goes before what the environment holds: the agent's own token may be another. */
-export function takeToken(file: string): void {
-  process.env.CONSUL_HTTP_TOKEN_FILE = file
+export function reachConsul(address: string | undefined, tokenFile: string | undefined): void {
+  if (address) process.env.CONSUL_HTTP_ADDR = address
+  if (!tokenFile) return
+  process.env.CONSUL_HTTP_TOKEN_FILE = tokenFile
   delete process.env.CONSUL_HTTP_TOKEN
 }
 

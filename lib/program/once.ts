@@ -6,18 +6,21 @@ import { reason } from '../base/errors.ts'
 import { instanceName, keysOf } from '../base/names.ts'
 import { Consul } from '../consul/http.ts'
 import { missingPermission } from '../consul/permission.ts'
+import { look } from '../look/look.ts'
+import { rememberLooked } from '../look/looked.ts'
 import type { Snapshot } from '../look/snapshot.ts'
-import { rememberLooked } from '../look/unchanged.ts'
+import { plan } from '../plan/plan.ts'
 import type { Step } from '../plan/step.ts'
-import { lookAndPlan, type Reconcile, reconcile } from '../reconcile.ts'
-import { acceptedDefinition } from '../state/definition.ts'
+import { reconcile } from '../reconcile.ts'
+import { assign } from '../roster/assignment.ts'
+import { definitionInForce } from '../state/definition.ts'
 import { elsewhere } from '../state/handler-mark.ts'
 import { appendLog } from '../state/log.ts'
-import type { ThisInstance } from '../state/self.ts'
+import type { Run, Self } from '../state/self.ts'
 import { debugLine } from './frame.ts'
 
 /** What acting needs. The caller closes its Consul. */
-export function contextOf(program: string, here: ThisInstance): Reconcile {
+export function runOf(program: string, here: Self): Run {
   return {
     ...here,
     consul: new Consul({ debug: debugLine }),
@@ -26,8 +29,8 @@ export function contextOf(program: string, here: ThisInstance): Reconcile {
 }
 
 /** @returns the sentence that tells what was done; for a dry run the steps before it, one a line */
-export async function reconcileOnce(program: string, here: ThisInstance, dryRun: boolean): Promise<string | string[]> {
-  const run = contextOf(program, here)
+export async function reconcileOnce(program: string, here: Self, dryRun: boolean): Promise<string | string[]> {
+  const run = runOf(program, here)
   try {
     if (dryRun) return await dry(run)
     const sentence = await reconcile(run)
@@ -44,9 +47,9 @@ export async function reconcileOnce(program: string, here: ThisInstance, dryRun:
  * A missing permission, or a node of another name, is told to the others, and logged once; until it is there again, a look every 10 s
  * will do. So is a definition that cannot be used by an instance which has never had a good one: it does not take part.
  */
-async function isNews(run: Reconcile, error: unknown): Promise<boolean> {
+async function isNews(run: Run, error: unknown): Promise<boolean> {
   const realNode = realNodeIn(error)
-  const isOut = error instanceof Error && error.name === 'Permanent' && acceptedDefinition(run.files) === null
+  const isOut = error instanceof Error && error.name === 'Permanent' && definitionInForce(run.files) === null
   if (missingPermission(error) === null && realNode === null && !isOut) return true
   // Under the name that the agent registered, for others know no other.
   const instance = realNode === null ? run.instance : instanceName(realNode, run.serviceId)
@@ -58,14 +61,15 @@ async function isNews(run: Reconcile, error: unknown): Promise<boolean> {
   }
 }
 
-async function dry(run: Reconcile): Promise<string[]> {
-  const { steps, sentence, snapshot } = await lookAndPlan(run, false)
+async function dry(run: Run): Promise<string[]> {
+  const { snapshot } = await look(run, false)
+  const { steps, sentence } = plan(snapshot, assign(snapshot).placed)
   const removal = (await removalOf(run, snapshot, steps)) ?? []
   return [...steps.map(step => JSON.stringify(step)), removal, `${run.instance}: would do: ${sentence}`].flat()
 }
 
 /** That its definition removes partitions, which nobody has applied. */
-async function removalOf(run: Reconcile, snapshot: Snapshot, steps: readonly Step[]): Promise<string | null> {
+async function removalOf(run: Run, snapshot: Snapshot, steps: readonly Step[]): Promise<string | null> {
   const own = snapshot.proposals.get(run.instance)
   if (!snapshot.defined || (own === undefined && steps.every(step => step.do !== 'define'))) return null
   const { foreseen } = await import('../act/proposal.ts')

@@ -7,7 +7,7 @@ import { Consul } from '../consul/http.ts'
 import { foldersBelow } from '../consul/kv.ts'
 import { knownServices } from '../keys/services.ts'
 import { debugLine } from './frame.ts'
-import { takeToken } from './instance-args.ts'
+import { reachConsul } from './instance-args.ts'
 
 export const serviceArg = {
   service: { type: 'positional', description: 'the Consul service name', required: true },
@@ -31,13 +31,15 @@ export function waitLimit(wait: string): number {
   throw new Permanent(`cannot read the arguments: --wait ${wait} is ${why}`)
 }
 
+/** What `consulArgs` are read as. */
+export interface ConsulArgs {
+  readonly 'http-addr'?: string | undefined
+  readonly 'token-file'?: string | undefined
+}
+
 /** Runs `work` with a connection. */
-export async function withConsul<T>(
-  args: { readonly 'http-addr'?: string | undefined; readonly 'token-file'?: string | undefined },
-  work: (consul: Consul) => Promise<T>,
-): Promise<T> {
-  if (args['http-addr']) process.env.CONSUL_HTTP_ADDR = args['http-addr']
-  if (args['token-file']) takeToken(args['token-file'])
+export async function withConsul<T>(args: ConsulArgs, work: (consul: Consul) => Promise<T>): Promise<T> {
+  reachConsul(args['http-addr'], args['token-file'])
   const consul = new Consul({ debug: debugLine })
   try {
     return await work(consul)
@@ -50,7 +52,7 @@ export async function withConsul<T>(
 
 /** Runs `work` with a connection. @throws Permanent as mustKnow does */
 export function withService<T>(
-  args: Parameters<typeof withConsul>[0] & { readonly service: string },
+  args: ConsulArgs & { readonly service: string },
   work: (consul: Consul, service: string) => Promise<T>,
 ): Promise<T> {
   return withConsul(args, async consul => {
@@ -97,21 +99,26 @@ export const partitionArgs = {
   ...consulArgs,
 } as const
 
-export interface PartitionArgs {
+export interface PartitionArgs extends ConsulArgs {
   readonly service: string
   /** The service, then the partitions. */
   readonly _: readonly string[]
   readonly 'dry-run'?: boolean | undefined
   readonly json?: boolean | undefined
-  readonly 'http-addr'?: string | undefined
 }
 
 /** Runs `work` with a connection and the partitions that were named, each once. */
 export function withPartitions<T>(
   args: PartitionArgs,
-  work: (consul: Consul, partitions: readonly string[]) => Promise<T>,
+  work: (consul: Consul, partitions: readonly string[], dryRun: boolean) => Promise<T>,
 ): Promise<T> {
-  return withService(args, consul => work(consul, [...new Set(args._.slice(1))]))
+  return withService(args, consul => work(consul, [...new Set(args._.slice(1))], args['dry-run'] ?? false))
+}
+
+/** The partition whose process calls, as its environment says; empty where that does not. */
+export function callersPartition(): { readonly instance: string; readonly partition: string } {
+  const { WATCHBILL_INSTANCE: instance = '', WATCHBILL_PARTITION: partition = '' } = process.env
+  return { instance, partition }
 }
 
 /** @throws Permanent that names those which are none */

@@ -2,7 +2,7 @@
 
 import { makeDirectory, readFact, writeFact } from '../state/facts.ts'
 import { elsewhere, leaveToHolder } from '../state/handler-mark.ts'
-import type { ThisInstance } from '../state/self.ts'
+import type { Self } from '../state/self.ts'
 import { exit, print } from './frame.ts'
 import { dryRunArg, type InstanceArgs, instanceArgs, thisInstance } from './instance-args.ts'
 import { readStdin } from './stdin.ts'
@@ -16,11 +16,11 @@ export interface Watch {
   /** Names the file that keeps what it saw last. */
   readonly handler: string
   /** Boils stdin down to lines that can matter; thrown errors end the run before anything was done. */
-  readonly digest: (text: string, here: ThisInstance) => string
+  readonly digest: (text: string, here: Self) => string
   /** Is told which lines have gone and which have come, before anything is done about it; false when that is nothing. */
-  readonly onChange?: (here: ThisInstance, gone: readonly string[], come: readonly string[]) => boolean
+  readonly onChange?: (here: Self, gone: readonly string[], come: readonly string[]) => boolean
   /** What is done about a change instead of a reconcile; returns what it did. */
-  readonly act?: (here: ThisInstance) => Promise<string>
+  readonly act?: (here: Self) => Promise<string>
 }
 
 export async function onWatch(
@@ -34,7 +34,7 @@ export async function onWatch(
   const file = here.files.seen(handler)
   const before = readFact(file)
   if (!dryRun && seen !== null && before === seen) return exit.done
-  if (!dryRun && seen !== null && !tell(onChange, here, before ?? '', seen)) {
+  if (!dryRun && seen !== null && !callOnChange(onChange, here, before ?? '', seen)) {
     writeFact(file, seen)
     return exit.done
   }
@@ -56,7 +56,7 @@ export async function onWatch(
   return exit.done
 }
 
-function tell(onChange: Required<Watch>['onChange'], here: ThisInstance, before: string, now: string): boolean {
+function callOnChange(onChange: Required<Watch>['onChange'], here: Self, before: string, now: string): boolean {
   const [old, fresh] = [before.split('\n'), now.split('\n')]
   const without = (lines: readonly string[], others: readonly string[]) => {
     const known = new Set(others)

@@ -4,30 +4,17 @@
  */
 
 import { rosterVersion } from '../keys/member.ts'
-import type { RosterMember } from './member.ts'
-import { roster } from './roster.ts'
-import { avoiding, avoidingAsVersion1 } from './rules/cool-down.ts'
-
-export interface RosterInput {
-  readonly members: readonly RosterMember[]
-  readonly partitions: readonly string[]
-  readonly holders: ReadonlyMap<string, string>
-  /** Partition id -> the member that must not have it. */
-  readonly avoided: ReadonlyMap<string, string>
-}
-
-/** Returns the assignment that the rules before it have made, changed or not. Pure; the first is given an empty one. */
-export type Rule = (assignment: Map<string, string>, input: RosterInput) => Map<string, string>
-
-const balanced: Rule = (_, { members, partitions, holders }) => roster(members, partitions, holders)
+import type { Rule } from './rule.ts'
+import { balance } from './rules/balance.ts'
+import { coolDown, coolDownOfVersion1 } from './rules/cool-down.ts'
 
 /**
- * The rules of each version, 1 first, in the order in which they are applied. What a rule computes never changes once it
- * was released: a change is a new rule, in a new version, which is put last here.
+ * The rules of each version, 1 first, in the order in which they are applied. What a version computes never changes once it
+ * was released: a new version is put last here.
  */
 export const versions: readonly (readonly Rule[])[] = [
-  [balanced, (assignment, { members, avoided }) => avoidingAsVersion1(assignment, members, avoided)],
-  [balanced, (assignment, { members, avoided }) => avoiding(assignment, members, avoided)],
+  [balance, coolDownOfVersion1],
+  [balance, coolDown],
 ]
 
 /** The lowest that anybody says, and never one that this program does not know. @param said by everyone that counts */

@@ -1,5 +1,5 @@
 /** Writes a fetched set into Consul: what is new, what is another, and then what is gone. */
-import { othersAtWork } from '../act/act.ts'
+
 import type { Keys } from '../base/names.ts'
 import { listed } from '../base/text.ts'
 import { transact } from '../consul/kv.ts'
@@ -7,9 +7,11 @@ import { stillOnDuty } from '../keys/duty.ts'
 import { leavesOut, leftOutMark } from '../keys/new-ids.ts'
 import { addPartitions, changePartitions, removeUnchanged } from '../keys/partition-set.ts'
 import { revisionBump } from '../keys/settings.ts'
-import { lookAndPlan, type Reconcile } from '../reconcile.ts'
+import { look } from '../look/look.ts'
+import { othersAtWork } from '../look/others-at-work.ts'
 import { everFetched } from '../state/fetches.ts'
 import { isActive } from '../state/local.ts'
+import type { Run } from '../state/self.ts'
 import type { SetChange } from './change.ts'
 
 /**
@@ -18,7 +20,7 @@ import type { SetChange } from './change.ts'
  * @throws Temporary when Consul is away, or the duty was lost: the next round goes on
  */
 export async function putInForce(
-  run: Reconcile,
+  run: Run,
   keys: Keys,
   session: string,
   { added, changed, removed }: SetChange,
@@ -45,8 +47,8 @@ export async function putInForce(
  * There is no set. A service that is new has nothing that runs; otherwise somebody wiped everything, and the locks of what
  * runs must not be made anew as clean ones.
  */
-async function isNew(run: Reconcile): Promise<boolean> {
-  const { snapshot } = await lookAndPlan(run)
+async function isNew(run: Run): Promise<boolean> {
+  const { snapshot } = await look(run)
   if (everFetched(run.files) || [...snapshot.local.values()].some(isActive)) return false
   return !(await othersAtWork(run, snapshot))
 }

@@ -2,6 +2,7 @@
  * One round of a source: whoever holds the duty fetches the set, and puts it in force if it can be believed. Whatever goes
  * wrong, the last good set stays, and nobody stops anything.
  */
+
 import { createHash } from 'node:crypto'
 import { bootClock, seconds } from '../base/clock.ts'
 import { Temporary } from '../base/errors.ts'
@@ -11,16 +12,16 @@ import { entriesAt, indexBelow } from '../consul/kv.ts'
 import type { Source } from '../definition/definition.ts'
 import { inheritedEnvironment } from '../definition/environment.ts'
 import { tellSourceFailed } from '../hooks/instance.ts'
-import { type Duty, isDefinitionsLoss, leaveDuty, type Standing, takeDuty, tell } from '../keys/duty.ts'
+import { type Duty, isDefinitionsLoss, leaveDuty, type Standing, takeDuty, updateDuty } from '../keys/duty.ts'
 import { isLeftOut } from '../keys/new-ids.ts'
 import { readPartitions } from '../keys/partition-set.ts'
 import { changeSettings, defaults, settingsFrom } from '../keys/settings.ts'
-import type { Reconcile } from '../reconcile.ts'
-import { type Accepted, acceptedDefinition } from '../state/definition.ts'
+import { definitionInForce, type InForce } from '../state/definition.ts'
 import { makeDirectory, readFact } from '../state/facts.ts'
 import { atWork, type FetchState, fetchState, keepFetchState, longestRetry, putOff, seldom } from '../state/fetches.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
 import { elsewhere } from '../state/handler-mark.ts'
+import type { Run } from '../state/self.ts'
 import { refusal } from './accept.ts'
 import { changeOf, ownOf } from './change.ts'
 import { fetchSource, unfetched } from './fetch/fetch.ts'
@@ -33,8 +34,8 @@ const soon = 2000
 
 /** One that fetches: it has the duty. */
 interface Fetcher {
-  readonly run: Reconcile
-  readonly accepted: Accepted
+  readonly run: Run
+  readonly inForce: InForce
   readonly source: Source
   readonly session: string
   readonly standing: Standing & { readonly duty: Duty }
@@ -46,20 +47,20 @@ interface Fetcher {
  * @returns what was done, as a sentence
  * @throws Temporary when Consul is away; what is wrong with the source is no error here, but told in Consul
  */
-export async function sync(run: Reconcile): Promise<string> {
-  const accepted = acceptedDefinition(run.files)
-  const source = accepted?.definition.source ?? null
-  if (accepted === null || source === null) return 'nothing to fetch: its partitions stand in its definition'
+export async function sync(run: Run): Promise<string> {
+  const inForce = definitionInForce(run.files)
+  const source = inForce?.definition.source ?? null
+  if (inForce === null || source === null) return 'nothing to fetch: its partitions stand in its definition'
   makeDirectory(run.files.sourceLock)
   let done = ''
   const alone = await asOnlyHandler(run.files.sourceLock, async () => {
-    putOff(run.files, accepted, source.timeoutMs + atWork)
+    putOff(run.files, inForce, source.timeoutMs + atWork)
     let next = soon
     try {
-      const round = await oneRound(run, accepted, source)
+      const round = await oneRound(run, inForce, source)
       ;({ next, done } = round)
     } finally {
-      putOff(run.files, accepted, next)
+      putOff(run.files, inForce, next)
     }
   })
   return alone ? done : elsewhere
@@ -71,7 +72,7 @@ interface Round {
   readonly next: number
 }
 
-async function oneRound(run: Reconcile, accepted: Accepted, source: Source): Promise<Round> {
+async function oneRound(run: Run, inForce: InForce, source: Source): Promise<Round> {
   const session = readFact(run.files.session)
   if (session === null) return { done: 'nothing is fetched: it does not take part yet', next: soon }
   if (source.onGiveUp === 'drain' && (await isDrained(run))) {
@@ -81,7 +82,7 @@ async function oneRound(run: Reconcile, accepted: Accepted, source: Source): Pro
   const standing = await takeDuty(run.consul, keysOf(run.service), run.instance, session)
   const { duty } = standing
   if (duty === null) return { done: `${standing.by} fetches`, next: intervalOf(source) }
-  const fetcher: Fetcher = { run, accepted, source, session, standing: { ...standing, duty }, begun: bootClock() }
+  const fetcher: Fetcher = { run, inForce, source, session, standing: { ...standing, duty }, begun: bootClock() }
   const name = hash(JSON.stringify(source))
   const isTaken = source.everyMs === null && duty.taken === name && standing.defined
   if (isTaken && standing.request === null)
@@ -147,12 +148,12 @@ function unchanged({ standing }: Fetcher, { last }: FetchState): string {
   return `fetched; unchanged since ${last.at} (${last.done})`
 }
 
-async function fetch({ run, accepted, source }: Fetcher, validator: string | null): Promise<Fetched | null> {
+async function fetch({ run, inForce, source }: Fetcher, validator: string | null): Promise<Fetched | null> {
   const { service, instance, node } = run
   const own = { WATCHBILL_SERVICE: service, WATCHBILL_INSTANCE: instance, WATCHBILL_NODE: node }
   const environment = { ...inheritedEnvironment(), ...own }
   try {
-    return await fetchSource(source, { validator, cwd: accepted.definition.run.cwd ?? '/', environment })
+    return await fetchSource(source, { validator, cwd: inForce.definition.run.cwd ?? '/', environment })
   } catch (error) {
     throw error instanceof Temporary ? new Unbelievable(error) : error
   }
@@ -184,7 +185,7 @@ async function take({ run, source, session, standing }: Fetcher, answer: Answer,
 
 /** Tried again, later each time; told when it has failed for long enough, or did answer and there is no use in asking again. */
 async function failed(fetcher: Fetcher, state: FetchState, { message, refused }: Unbelievable): Promise<Round> {
-  const { run, accepted, source, standing, begun } = fetcher
+  const { run, inForce, source, standing, begun } = fetcher
   const { duty, index } = standing
   const now = bootClock()
   const failingSince = state.failures === 0 || state.failingSince > now ? now : state.failingSince
@@ -192,7 +193,7 @@ async function failed(fetcher: Fetcher, state: FetchState, { message, refused }:
   const before = isLeftOut(duty.problem) ? null : duty.problem
   const told = refused || now - failingSince >= source.giveUpAfterMs || before !== null
   if (state.failures === 0 || (told && message !== duty.problem)) run.log(message)
-  if (told && before === null) tellSourceFailed(run, accepted.definition, String(index), message)
+  if (told && before === null) tellSourceFailed(run, inForce.definition, String(index), message)
   if (source.onGiveUp === 'drain' && now - failingSince >= source.giveUpAfterMs) return gaveUp(fetcher, state, message)
   const since = (before && duty.since) ?? new Date().toISOString()
   // At once, but the first one only: each other wording would be another write.
@@ -224,7 +225,7 @@ async function gaveUp(fetcher: Fetcher, state: FetchState, message: string): Pro
   return { done: said, next: longestRetry }
 }
 
-async function isDrained({ consul, service, instance }: Reconcile): Promise<boolean> {
+async function isDrained({ consul, service, instance }: Run): Promise<boolean> {
   const [entry] = await entriesAt(consul, [keysOf(service).settings])
   return settingsFrom(entry?.value ?? null, defaults).settings.drained.includes(instance)
 }
@@ -236,7 +237,7 @@ async function report({ run, session, standing }: Fetcher, duty: Duty, ok: boole
   const isNews = duty.problem !== problem || duty.trying?.since !== trying?.since || duty.taken !== taken
   if (request === null && !isNews) return
   const answer = request === null ? duty.answer : { request: request.id, ok, said }
-  await tell(run.consul, keysOf(run.service), session, { ...duty, answer })
+  await updateDuty(run.consul, keysOf(run.service), session, { ...duty, answer })
 }
 
 /** Never later than the interval says; at random, so that many services do not ask at one moment. */

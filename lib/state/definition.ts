@@ -1,6 +1,7 @@
 /**
- * The definition as it was last accepted, kept in the state directory: a handler that finds the file unchanged needs
- * neither the parser nor the schema, and a file that is broken or gone stops nobody's work.
+ * Two definitions: the one that the file on this machine offers, and the one in force, which is the last good one that was
+ * offered. That is kept in the state directory: a handler that finds the file unchanged needs neither the parser nor the
+ * schema, and a file that is broken or gone stops nobody's work.
  */
 import { statSync } from 'node:fs'
 import { Permanent, reason } from '../base/errors.ts'
@@ -8,7 +9,8 @@ import type { Definition } from '../definition/definition.ts'
 import { readFact, writeFact } from './facts.ts'
 import type { InstanceFiles } from './paths.ts'
 
-export interface Accepted {
+/** The definition in force, and the file that offered it. */
+export interface InForce {
   readonly file: string
   readonly definition: Definition
   readonly digest: string
@@ -18,8 +20,8 @@ export interface Accepted {
   readonly stamp: string
 }
 
-export interface CurrentDefinition extends Accepted {
-  /** Why the file as it is now was not taken; null when it was. */
+export interface InForceNow extends InForce {
+  /** Why what the file offers now is not in force; null when it is. */
   readonly problem: string | null
 }
 
@@ -33,41 +35,41 @@ export function stampOf(file: string): string {
   return stat ? `${format} ${file} ${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs} ${given}` : `${file} gone`
 }
 
-/** The last accepted definition; null when there is none. */
-export function acceptedDefinition(files: InstanceFiles): Accepted | null {
+/** null when this instance has never been offered a good one. */
+export function definitionInForce(files: InstanceFiles): InForce | null {
   const text = readFact(files.definition)
   try {
-    return text === null ? null : (JSON.parse(text) as Accepted)
+    return text === null ? null : (JSON.parse(text) as InForce)
   } catch {
     return null // written by us; a torn disk: the file itself is read again
   }
 }
 
 /**
- * The definition in force.
- * @param keep false when nothing may be written
- * @throws Permanent when the file cannot be used and none was accepted before.
+ * Puts what the file offers in force, if it is good; the last good one stays otherwise.
+ * @param keep false when nothing may be written: then it is not in force for others
+ * @throws Permanent when what is offered cannot be used and none was in force before
  */
-export async function currentDefinition(
+export async function putOfferedInForce(
   files: InstanceFiles,
   file: string,
   id: string,
   keep = true,
-): Promise<CurrentDefinition> {
-  const accepted = acceptedDefinition(files)
+): Promise<InForceNow> {
+  const inForce = definitionInForce(files)
   const stamp = stampOf(file)
-  if (accepted?.stamp === stamp) return { ...accepted, problem: null }
+  if (inForce?.stamp === stamp) return { ...inForce, problem: null }
   try {
-    const fresh = await read(file, stamp, id)
-    if (keep) writeFact(files.definition, JSON.stringify(fresh))
-    return { ...fresh, problem: null }
+    const offered = await readOffered(file, stamp, id)
+    if (keep) writeFact(files.definition, JSON.stringify(offered))
+    return { ...offered, problem: null }
   } catch (error) {
-    if (accepted === null) throw error
-    return { ...accepted, problem: `${reason(error)} (the last good definition stays in force)` }
+    if (inForce === null) throw error
+    return { ...inForce, problem: `${reason(error)} (the last good definition stays in force)` }
   }
 }
 
-async function read(file: string, stamp: string, id: string): Promise<Accepted> {
+async function readOffered(file: string, stamp: string, id: string): Promise<InForce> {
   const [{ loadDefinition }, { digest, sharedDigest }] = await Promise.all([
     import('../definition/load.ts'),
     import('../definition/digest.ts'),

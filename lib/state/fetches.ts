@@ -1,7 +1,7 @@
 /** What this instance knows of its last fetches, in its state directory. */
 import { bootClock, bootId } from '../base/clock.ts'
 import type { Source } from '../definition/definition.ts'
-import type { Accepted } from './definition.ts'
+import type { InForce } from './definition.ts'
 import { readFact, writeFact } from './facts.ts'
 import type { InstanceFiles } from './paths.ts'
 
@@ -60,6 +60,6 @@ export function longestPause({ everyMs, retryMs, timeoutMs }: Source): number {
 }
 
 /** The next fetch comes in so many ms; earlier when the definition changes. */
-export function putOff(files: InstanceFiles, { stamp }: Pick<Accepted, 'stamp'>, ms: number): void {
+export function putOff(files: InstanceFiles, { stamp }: Pick<InForce, 'stamp'>, ms: number): void {
   writeFact(files.sourceDue, `${Math.round(bootClock() + ms)} ${stamp}`)
 }

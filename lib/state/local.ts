@@ -159,7 +159,17 @@ function numberOf(text: string | null): number | null {
   return text !== null && /^\d+$/.test(text) ? Number(text) : null
 }
 
+/** The acquisition that is here, whether it may run or is being given back. */
+export function acquisitionOf(local: Pick<Local, 'acquisition' | 'releasing'>): string | null {
+  return local.acquisition ?? local.releasing
+}
+
+/** Its lock is held, and that is written down: something of it may run. */
+export function isAssumed(local: Local): local is Local & { readonly acquisition: string; readonly index: number } {
+  return local.acquisition !== null && local.index !== null
+}
+
 /** Something of this partition runs here, or an acquisition is written down. */
 export function isActive(local: Local): boolean {
-  return (local.acquisition ?? local.releasing) !== null || local.shepherd !== null || local.process !== null
+  return acquisitionOf(local) !== null || local.shepherd !== null || local.process !== null
 }

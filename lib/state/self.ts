@@ -1,23 +1,21 @@
-/** What every step of acting works with: this instance, its files, its Consul, its log. */
+/** This instance: who it is, and what its programs work with while they run. */
 import type { Consul } from '../consul/http.ts'
 import type { InstanceFiles } from './paths.ts'
 
-export interface Context {
-  readonly consul: Consul
-  readonly instance: string
-  readonly node: string
-  /** The Consul service id. */
-  readonly serviceId: string
-  readonly files: InstanceFiles
-  /** One line to the instance's log. */
-  readonly log: (line: string) => void
-}
-
-export interface ThisInstance {
+export interface Self {
+  /** `<node>:<service id>` */
   readonly instance: string
   readonly node: string
   readonly service: string
+  /** The Consul service id. */
   readonly serviceId: string
   readonly definitionFile: string
   readonly files: InstanceFiles
+}
+
+/** One run of one of its programs. */
+export interface Run extends Self {
+  readonly consul: Consul
+  /** One line to the instance's log. */
+  readonly log: (line: string) => void
 }

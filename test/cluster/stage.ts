@@ -24,7 +24,7 @@ export interface Stage {
   readonly beats: () => Promise<Beat[]>
 }
 
-/** The same with one process for all partitions of an instance, the README's, which has these workers as its children. */
+/** The same with one process for all partitions of an instance, that of docs/one-process.md, which has these workers as its children. */
 export function stageOfOne(cluster: Cluster, name: string, worker: Worker, more: Record<string, unknown> = {}): Stage {
   const { definition, beats } = stage(cluster, name, worker, more)
   const { command } = definition.run as { command: string[] }

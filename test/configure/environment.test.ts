@@ -8,15 +8,15 @@ describe('what the programs are told', () => {
     ['nothing of what equals the default', { state: '/var/lib/watchbill' }, { CONSUL_HTTP_ADDR: '127.0.0.1:8500' }, []],
     ['the state directory, absolute', { state: '/srv/a/../b' }, {}, ['--state', '/srv/b']],
     ['the state directory of the environment', {}, { WATCHBILL_STATE: '/srv/s' }, ['--state', '/srv/s']],
-    ['an address', { 'http-addr': 'unix:///run/consul' }, {}, ['--http-addr', 'unix:///run/consul']],
+    ['an address', { address: 'unix:///run/consul' }, {}, ['--http-addr', 'unix:///run/consul']],
     ['the address of the environment', {}, { CONSUL_HTTP_ADDR: '10.0.0.1:8500' }, ['--http-addr', '10.0.0.1:8500']],
     [
       'no more of it than the origin',
-      { 'http-addr': 'https://10.0.0.1:8501/' },
+      { address: 'https://10.0.0.1:8501/' },
       {},
       ['--http-addr', 'https://10.0.0.1:8501'],
     ],
-    ['the port that is the default without TLS', { 'http-addr': '10.0.0.1:80/' }, {}, ['--http-addr', '10.0.0.1:80']],
+    ['the port that is the default without TLS', { address: '10.0.0.1:80/' }, {}, ['--http-addr', '10.0.0.1:80']],
     ['the given rather than the environment', { state: '/a' }, { WATCHBILL_STATE: '/b' }, ['--state', '/a']],
     ['the file of a token', {}, { CONSUL_HTTP_TOKEN_FILE: '/etc/t' }, ['--token-file', '/etc/t']],
     ['never a token', {}, { CONSUL_HTTP_TOKEN: 'secret' }, []],
@@ -28,7 +28,7 @@ for (const address of ['http://me:secret@10.0.0.1:8500', 'me:secret@10.0.0.1:850
   test(`what would be for everybody to read is refused: ${address}`, () => {
     const wrong = ({ name, message }: Error) => name === 'Permanent' && !message.includes('secret')
     assert.throws(() => passedOn({}, { CONSUL_HTTP_ADDR: address }), wrong)
-    assert.throws(() => passedOn({ 'http-addr': address }, {}), wrong)
+    assert.throws(() => passedOn({ address }, {}), wrong)
   })
 }
 

@@ -68,7 +68,7 @@ function guardedBy(consul: Consul, t: TestContext) {
   const partition = partitionIn(files, '0')
   for (const [name, text] of Object.entries({ acquisition: 'x', index: '5' }))
     writeFact(partition[name as 'index'], text)
-  const here = { consul, service: 'svc', instance: me, node: 'a', files }
+  const here = { consul, service: 'svc', serviceId: 'svc', instance: me, node: 'a', definitionFile: '/nowhere', files }
   return renew(here, localFacts(files, null, 1_000_000), 1_000_000)
 }
 
@@ -87,7 +87,7 @@ const readers: Record<string, Reader> = {
   entriesAt: consul => entriesAt(consul, [keys.revision, keys.partition('0')]),
   passOn: (consul, t) => {
     const context = contextOf(consul, stateOf(t))
-    return passOn(context, snapshotOf({ documents: 7, local: new Map([['0', locals.running()]]) }))
+    return passOn(context, snapshotOf({ documentsIndex: 7, local: new Map([['0', locals.running()]]) }))
   },
   changeSettings: consul => changeSettings(consul, keys, settings => ({ ...settings, drained: [me] })),
   readStatus: consul => readStatus(consul, 'svc'),
@@ -99,7 +99,7 @@ const readers: Record<string, Reader> = {
   plan: async consul => {
     const cluster = await lookAtCluster(consul, 'svc')
     const local = new Map([['0', locals.running()]])
-    return plan({ ...snapshotOf(), ...cluster, local }, assign(cluster))
+    return plan({ ...snapshotOf(), ...cluster, local }, assign(cluster).placed)
   },
 }
 
@@ -205,9 +205,10 @@ describe('hostile values below the service', { concurrency: 1 }, () => {
           if (raw) raw.LockIndex = before?.LockIndex ?? 1
         }
         const cluster = await lookAtCluster(fake.consul, 'svc')
-        const assignment = assign(cluster)
+        const { placed: assignment, unplaced } = assign(cluster)
         const members = cluster.members.filter(({ absence }) => absence === null)
         for (const holder of assignment.values()) assert.ok(members.some(({ instance }) => instance === holder))
+        assert.equal(assignment.size + unplaced.size, cluster.partitions.size, 'each is placed, or there is a reason')
         const free = members.every(({ maxPartitions }) => maxPartitions === null)
         if (free && members.length > 0) assert.equal(assignment.size, cluster.partitions.size, 'each is assigned')
         const { steps, sentence, waits } = plan({ ...snapshotOf(), ...cluster }, assignment)

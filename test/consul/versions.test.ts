@@ -64,8 +64,8 @@ describe('a guard', () => {
       writeFact(files.session, memory.session('s1', 'a'))
       fake.script = () => reply
       const t0 = bootClock()
-      const guarded = { consul, service: 'svc', instance: me, node: 'a', files }
-      await assert.rejects(renew(guarded, new Map(), t0), { name: 'Temporary' })
+      const self = { service: 'svc', serviceId: 'svc', instance: me, node: 'a', definitionFile: '/nowhere', files }
+      await assert.rejects(renew({ ...self, consul }, new Map(), t0), { name: 'Temporary' })
       assert.equal(instanceLease(files, bootClock()), null)
     })
   }

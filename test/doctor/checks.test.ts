@@ -21,7 +21,7 @@ const membersAre = (...members: [string, string, number][]): Partial<Facts> => (
   services: [
     {
       service: 'svc',
-      members: members.map(([instance, definition]) => ({ instance, definition })),
+      members: members.map(([instance, digest]) => ({ instance, digest })),
       rosters: new Map(members.map(([instance, , roster]) => [instance, roster])),
       refused: [],
     },

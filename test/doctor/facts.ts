@@ -58,7 +58,7 @@ export const well: Facts = {
   services: [
     {
       service: 'svc',
-      members: [{ instance: 'n1:svc', definition: 'a' }],
+      members: [{ instance: 'n1:svc', digest: 'a' }],
       rosters: new Map([['n1:svc', 1]]),
       refused: [],
     },

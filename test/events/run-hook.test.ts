@@ -27,7 +27,7 @@ async function ofHook(t: TestContext, event: Event, run = own.run): Promise<Reco
   writeFact(partitionIn(files, '7').token, '1.42')
   const directory = `${files.directory}/event`
   mkdirSync(directory)
-  const runner = { instance: 'a:svc', node: 'a', service: 'svc', files }
+  const runner = { instance: 'a:svc', node: 'a', service: 'svc', serviceId: 'svc', definitionFile: '/nowhere', files }
   await startHooks(runner, { ...own, run }, [{ directory, event, command: ['/usr/bin/env'] }])
   const state = await until('the hook', () => {
     const now = stateOfHook({ directory })
@@ -51,7 +51,14 @@ async function ofProcess(t: TestContext): Promise<Record<string, string>> {
 }
 
 it('a hook is told what the service is called, where it is called something', () => {
-  const runner = { instance: 'a:svc', node: 'a', service: 'svc', files: null as never }
+  const runner = {
+    instance: 'a:svc',
+    node: 'a',
+    service: 'svc',
+    serviceId: 'svc',
+    definitionFile: '/nowhere',
+    files: null as never,
+  }
   const event = eventOf({ id: 'e', event: 'joined', at: 'now' })
   const told = (title?: string) => JSON.parse(JSON.stringify(hookInput(runner, event, title ? { title } : {})))
   const plain = {
@@ -77,10 +84,10 @@ describe('a hook', () => {
     assert.deepEqual(shared(hook), shared(process))
     assert.deepEqual([hook.PAGERDUTY_KEY, hook.TOPIC, hook.WATCHBILL_TOKEN], ['k3y', 'svc-7', '1.42'])
     assert.deepEqual([hook.WATCHBILL_EVENT, hook.WATCHBILL_EVENT_ID], ['failed', 'e'])
-    // README says what each of them is, and names none that is not there.
-    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-    const [, told = ''] = /^(A process finds .*?)\n\n/ms.exec(readme) ?? []
-    const named = [...told.matchAll(/`(?:WATCHBILL)?_([A-Z]+)`/g)].map(([, name]) => `WATCHBILL_${name}`)
+    // The page says what each of them is, and names none that is not there.
+    const page = readFileSync(new URL('../../docs/definition.md', import.meta.url), 'utf8')
+    const [, told = ''] = /^## The environment of a process\n(.*?)^## /ms.exec(page) ?? []
+    const named = [...told.matchAll(/^\| `(WATCHBILL_[A-Z]+)`/gm)].map(([, name]) => name)
     const own = Object.keys(process).filter(name => name.startsWith('WATCHBILL_'))
     assert.deepEqual(named.sort(), own.sort())
     assert.deepEqual([process.WATCHBILL_VERSION, told.includes('`{version}`')], ['', true])

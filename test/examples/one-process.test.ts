@@ -7,8 +7,8 @@ for (const [file, language] of [
   ['worker.sh', 'sh'],
   ['worker.mjs', 'js'],
 ] as const) {
-  test(`the README shows examples/one-process/${file}, which other tests run`, () => {
+  test(`docs/one-process.md shows examples/one-process/${file}, which other tests run`, () => {
     const program = readFileSync(`${root}/examples/one-process/${file}`, 'utf8')
-    assert.ok(readFileSync(`${root}/README.md`, 'utf8').includes(`\`\`\`${language}\n${program}\`\`\``))
+    assert.ok(readFileSync(`${root}/docs/one-process.md`, 'utf8').includes(`\`\`\`${language}\n${program}\`\`\``))
   })
 }

@@ -41,7 +41,7 @@ describe('doctor', () => {
     await install(agent, work.definition, '--token-file', token.file)
     await settled(work, [agent])
     chmodSync(agent.state, 0o700)
-    // As README has it: no --node, and the instance's own token.
+    // As docs/access.md has it: no --node, and the instance's own token.
     const asked = ['--http-addr', agent.http, '--token-file', token.file]
     const configureAs = () => runProgram('configure', { args: [join(agent.etc, 'work.json'), '--stdout', ...asked] })
     const own = await configureAs()

@@ -136,6 +136,7 @@ describe('the takeover wait', () => {
       { lease: 5000, grace: 20_000 },
     ]
     assert.equal(cautiousWait(terms), 26_000)
+    assert.equal(cautiousWait([]), 300_000)
     assert.equal(cautiousWait([...terms, { lease: 1e9, grace: 0 }]), 300_000)
   })
 })

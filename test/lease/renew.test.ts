@@ -35,7 +35,8 @@ async function holding(t: TestContext, ids: readonly string[]) {
     writeFact(partition.terms, '10000 3000')
     writeLease(partition, { from: before, own: before - 1000 })
   }
-  const guarded: Guarded = { consul: fake.consul, service: 'svc', instance: me, node: 'a', files }
+  const self = { service: 'svc', serviceId: 'svc', instance: me, node: 'a', definitionFile: '/nowhere', files }
+  const guarded: Guarded = { ...self, consul: fake.consul }
   const check = (t0 = bootClock(), consul = fake.consul) =>
     renew({ ...guarded, consul }, localFacts(files, instanceLease(files, t0), t0), t0)
   return { ...fake, fake, files, guarded, before, check, lease: (id: string) => partitionLease(files.partition(id)) }

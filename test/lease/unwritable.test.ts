@@ -94,7 +94,7 @@ describe('the lease on a disk that can be written no more', { skip: withoutMount
     await tick()
     const look = async () => {
       const snapshot = await takeSnapshot(consul, me, { definition, digest }, files, defaults)
-      const { steps } = plan(snapshot, assign(snapshot))
+      const { steps } = plan(snapshot, assign(snapshot).placed)
       return steps.some(step => step.do === 'enter')
     }
     assert.equal(await look(), false)

@@ -314,15 +314,15 @@ describe('the program watchbill', { concurrency: 2 }, () => {
 })
 
 describe('what the documentation says to type', () => {
-  for (const [file, section] of [
-    ['README.md', /^## Lock\n.*?(?=^## )/ms],
-    ['docs/lock.md', /.*/s],
+  for (const [file, least] of [
+    ['README.md', 1],
+    ['docs/lock.md', 18],
   ] as const) {
     it(`in ${file} runs as it is written`, async () => {
-      const [text = ''] = section.exec(readFileSync(join(import.meta.dirname, '../..', file), 'utf8')) ?? []
+      const text = readFileSync(join(import.meta.dirname, '../..', file), 'utf8')
       const blocks = Array.from(text.matchAll(/^```sh\n(.*?)^```/gms), ([, block = '']) => block)
       const lines = blocks.flatMap(block => block.split('\n')).filter(line => line.includes('watchbill lock'))
-      assert.ok(lines.length > 5, `${lines.length} lines`)
+      assert.ok(lines.length >= least, `${lines.length} lines`)
       const folder = mkdtempSync(join(agent().folder, 'typed-'))
       symlinkSync(join(handlers, 'watchbill.js'), join(folder, 'watchbill'))
       for (const name of ['deploy.sh', 'import.sh', 'backup.sh', 'nightly.sh', 'ssh'])

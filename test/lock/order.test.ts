@@ -33,10 +33,10 @@ describe('what lock is asked', () => {
   })
 
   it('may have a name for people, stdin, and a status of its own for a lock that is not to be had', () => {
-    const args = { ...defaults, lock: 'x', name: 'nightly #12', 'pass-stdin': true, 'conflict-exit-code': '75' }
+    const args = { ...defaults, lock: 'x', name: 'nightly #12', passStdin: true, conflictExitCode: '75' }
     const { label, passStdin, conflict } = orderFrom(args, ['true'])
     assert.deepEqual([label, passStdin, conflict], ['nightly #12', true, 75])
-    assert.equal(orderFrom({ ...args, 'conflict-exit-code': '0' }, ['true']).conflict, 0)
+    assert.equal(orderFrom({ ...args, conflictExitCode: '0' }, ['true']).conflict, 0)
   })
 
   const names: [string | undefined, string[], string, string[]][] = [
@@ -69,9 +69,9 @@ describe('what lock is asked', () => {
     [{ slots: '61' }, /--slots 61 /],
     [{ slots: '1.5' }, /--slots 1\.5 /],
     [{ lock: undefined }, /there is no command/],
-    [{ 'conflict-exit-code': '256' }, /--conflict-exit-code 256 is no number from 0 to 255/],
-    [{ 'conflict-exit-code': '-1' }, /--conflict-exit-code -1 is no/],
-    [{ 'conflict-exit-code': 'busy' }, /--conflict-exit-code busy is no/],
+    [{ conflictExitCode: '256' }, /--conflict-exit-code 256 is no number from 0 to 255/],
+    [{ conflictExitCode: '-1' }, /--conflict-exit-code -1 is no/],
+    [{ conflictExitCode: 'busy' }, /--conflict-exit-code busy is no/],
     [{ name: 'two\nlines' }, /--name holds control characters/],
     [{ name: 'n'.repeat(201) }, /--name has 201 characters/],
   ]

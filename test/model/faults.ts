@@ -262,7 +262,7 @@ export class Faults {
     return consul.put(keys.revision, String(world.now))
   }
 
-  /** A lock that was handed over cleanly since is the one thing that a backup must not bring back: the README says so. */
+  /** A lock that was handed over cleanly since is the one thing that a backup must not bring back: docs/by-hand.md says so. */
   #restore(): unknown {
     const { consul } = this.#fleet
     const backup = this.#backup

@@ -135,8 +135,8 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'missing locks of a lost set made anew as clean ones',
-    file: 'act/act.ts',
-    edits: [['!(await othersAtWork(context, snapshot))', 'true']],
+    file: 'act/define.ts',
+    edits: [['!(await othersAtWork(run, snapshot))', 'true']],
     seed: 4,
     faults: ['everything wiped', 'state directory removed'],
   },
@@ -150,13 +150,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the guard leaves the processes of a dead shepherd alone',
     file: 'guard/guard.ts',
-    edits: [
-      ['  killWhatWouldOutlive(here.files, local, nextTick(interval))\n', ''],
-      [
-        "  if (typeof renewal !== 'string') killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))\n",
-        '',
-      ],
-    ],
+    edits: [['  killWhatWouldOutlive(here.files, unrenewed, nextTick(interval))\n', '']],
     seed: 4,
     faults: ['shepherd stopped', 'shepherd killed', 'cut'],
   },
@@ -173,8 +167,8 @@ export const mutants: readonly Mutant[] = [
     file: 'guard/guard.ts',
     edits: [
       [
-        "  if (typeof renewal !== 'string') killWhatWouldOutlive(here.files, left(local, renewal), nextTick(interval))\n",
-        '',
+        '  killWhatWouldOutlive(here.files, unrenewed, nextTick(interval))\n',
+        "  if (typeof renewal === 'string') killWhatWouldOutlive(here.files, unrenewed, nextTick(interval))\n",
       ],
     ],
     seed: 1,
@@ -183,7 +177,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a survivor taken for a newcomer',
-    file: 'act/act.ts',
+    file: 'look/others-at-work.ts',
     edits: [['  if (others.some(({ holds }) => holds)) return true\n', '']],
     seed: 2,
     faults: ['everything wiped', 'state directory removed'],
@@ -222,7 +216,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'a confirmation that nobody asked for counts',
-    file: 'process/worker/hand-over.ts',
+    file: 'process/worker/handed.ts',
     edits: [
       ['!handed || kept.has(own)) return false', '!handed) return false'],
       ['!existsSync(files.asked) || ', ''],
@@ -233,7 +227,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'what the worker said before it was asked counts',
-    file: 'process/worker/hand-over.ts',
+    file: 'process/worker/handed.ts',
     edits: [
       ['  collect(worker, untold(worker)) // its answers to earlier requests\n', ''],
       ['  collect(worker, new Set(lines))\n', ''],

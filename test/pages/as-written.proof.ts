@@ -1,9 +1,10 @@
 /**
- * Every command that README.md shows, typed as it stands there, in its order, on machines of its own: what it cannot be
- * tried with stands in a table, and so does what it needs that the page only says in words. (Root.)
+ * Every command that README.md and the pages of docs/ show, typed as it stands there, in its order, on machines of its own:
+ * what it cannot be tried with stands in a table, what another test runs in another, and so does what it needs that the page
+ * only says in words. (Root.)
  */
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -15,7 +16,28 @@ import { blocksIn } from './blocks.ts'
 import { isPossible, Machine } from './machine.ts'
 
 const root = join(import.meta.dirname, '../..')
-const page = readFileSync(join(root, 'README.md'), 'utf8')
+const textOf = (page: string) => readFileSync(join(root, page), 'utf8')
+/** One after the other on the same machines, so a page may build upon the one before it. */
+const pages = [
+  'README.md',
+  'docs/by-hand.md',
+  'docs/machine.md',
+  'docs/sources.md',
+  'docs/lock.md',
+  'docs/troubleshooting.md',
+  'docs/consul-versions.md',
+  'docs/access.md',
+]
+
+/** Pages, and sections of the pages above, whose commands another test runs. */
+const runElsewhere: Readonly<Record<string, string>> = {
+  'docs/client.md': 'test/docs/programs.test.ts',
+  'docs/finding-the-owner.md': 'test/docs/programs.test.ts',
+  'docs/coming-from.md': 'test/docs/coming-from.long.ts',
+  'docs/lock.md#For those who know flock or consul lock': 'test/lock/lock.test.ts',
+  'docs/lock.md#stdin': 'test/lock/lock.test.ts',
+  'docs/lock.md#Exit status 1': 'test/lock/lock.test.ts',
+}
 const patient = { deadline: 60_000, every: 200 }
 
 /** By command: why it is not run here. */
@@ -42,12 +64,15 @@ interface Rule {
 
 interface Command {
   readonly text: string
+  readonly page: string
   readonly line: number
+  /** `<page>#<heading>`; of what stands before the first heading `<page>#`. */
   readonly section: string
 }
 
-/** Of its shell blocks, without their programs, and what is typed in its others. */
-function commandsOf(text: string): Command[] {
+/** Of the shell blocks of a page, without its programs, and what is typed in its others. */
+function commandsOf(page: string): Command[] {
+  const text = textOf(page)
   const lines = text.split('\n')
   const sectionAt = (line: number) =>
     lines
@@ -64,14 +89,15 @@ function commandsOf(text: string): Command[] {
           : []
     return typed.flatMap(({ one, line }) => {
       const command = one.replace(/(^|\s+)# .*$/, '').trim()
-      return command === '' ? [] : [{ text: command, line, section: sectionAt(line) }]
+      return command === '' ? [] : [{ text: command, page, line, section: `${page}#${sectionAt(line)}` }]
     })
   })
 }
 
-const commands = commandsOf(page)
+const shown = pages.flatMap(commandsOf)
+const commands = shown.filter(({ section }) => !(section in runElsewhere))
 
-describe('README.md, as it is written', { skip: !isPossible && 'needs root', concurrency: 1 }, () => {
+describe('what the pages show, as it is written', { skip: !isPossible && 'needs root', concurrency: 1 }, () => {
   let folder: string
   let checkout: string
   let consul: string
@@ -130,7 +156,8 @@ describe('README.md, as it is written', { skip: !isPossible && 'needs root', con
   const allIsWell = () => node7().do('watchbill status consumer --wait 60s')
 
   function consumer(more: Record<string, unknown> = {}): string {
-    const [, text = ''] = /`\/etc\/watchbill\/consumer\.json`:\n\n```json\n([\s\S]*?)\n```/.exec(page) ?? []
+    const [, text = ''] =
+      /`\/etc\/watchbill\/consumer\.json`:\n\n```json\n([\s\S]*?)\n```/.exec(textOf('README.md')) ?? []
     return JSON.stringify({ ...JSON.parse(text), ...more })
   }
 
@@ -141,8 +168,8 @@ exec sleep 1000000
 
   /** What each section starts from. */
   const sections: Readonly<Record<string, { on: string; given?: () => unknown }>> = {
-    '': { on: 'node7' },
-    'A tour on your own cluster': {
+    'README.md#': { on: 'node7' },
+    'README.md#A tour on your own cluster': {
       on: 'node7',
       async given() {
         const there = await machine('node7')
@@ -151,14 +178,14 @@ exec sleep 1000000
         await agent(there)
       },
     },
-    'By hand': {
+    'docs/by-hand.md#': {
       on: 'node7',
       async given() {
         await node7().do('consul reload') // "a reload of the agent lets it in again"
         await allIsWell()
       },
     },
-    'No Consul yet': {
+    'docs/machine.md#No Consul yet': {
       on: 'node1',
       async given() {
         const bridged = await machine('node1')
@@ -166,7 +193,7 @@ exec sleep 1000000
         for (const number of [2, 4]) await (await machine(`node${number}`)).plugInto(bridged, `10.0.0.${number}`)
       },
     },
-    'Partitions from elsewhere': {
+    'docs/sources.md#By hand, and from a program': {
       on: 'node7',
       async given() {
         const ids = Array.from({ length: 18 }, (_, id) => String(id))
@@ -177,15 +204,15 @@ exec sleep 1000000
         await allIsWell()
       },
     },
-    Lock: {
+    'docs/lock.md#': { on: 'node7' },
+    'docs/machine.md#Is this machine ready?': { on: 'node7' },
+    'docs/troubleshooting.md#': {
       on: 'node7',
-      given() {
-        for (const name of ['deploy', 'import', 'backup'])
-          writeFileSync(join(checkout, `${name}.sh`), `#!/bin/sh\necho "${name} $*"\n`, { mode: 0o755 })
+      async given() {
+        await allIsWell()
       },
     },
-    'Is this machine ready?': { on: 'node7' },
-    Names: {
+    'docs/consul-versions.md#Names': {
       on: 'node7',
       async given() {
         await node7().do(`consul kv put 'watchbill/consumer/partition/tenant%20one' '{"from":"hand"}'`)
@@ -193,7 +220,7 @@ exec sleep 1000000
         await allIsWell()
       },
     },
-    Access: {
+    'docs/access.md#ACL policies': {
       on: 'node9',
       async given() {
         const there = await machine('node9')
@@ -267,6 +294,8 @@ exec sleep 1000000
     },
     'watchbill lock --slots 3 imports -- ./import.sh': { shows: /^import $/ },
     'watchbill lock --timeout 5m backup -- ./backup.sh': { shows: /^backup $/ },
+    'watchbill status consumer': { shows: /^consumer: \d+ partitions/m },
+    'watchbill doctor': { codes: [0, 100] },
     'sudo /usr/local/lib/watchbill/current/watchbill doctor': {
       codes: [0, 100], // "exits 100 when something is unsafe"
       shows: /^(?:(?:ok|warn|unsafe): .*\n?)+$/,
@@ -296,6 +325,8 @@ exec sleep 1000000
       cpSync(join(root, file), join(checkout, file))
     }
     symlinkSync(join(root, 'node_modules'), join(checkout, 'node_modules'))
+    for (const name of ['deploy', 'import', 'backup'])
+      writeFileSync(join(checkout, `${name}.sh`), `#!/bin/sh\necho "${name} $*"\n`, { mode: 0o755 })
     consul = await consulBinary()
     version = /v(\S+)/.exec((await execa(consul, ['version'])).stdout)?.[1] ?? ''
   })
@@ -306,8 +337,8 @@ exec sleep 1000000
   })
 
   let section: string | null = null
-  for (const { text, line, section: own } of commands)
-    it(`line ${line}: ${text}`, { skip: notRun[text] ?? false }, async t => {
+  for (const { text, page, line, section: own } of commands)
+    it(`${page}, line ${line}: ${text}`, { skip: notRun[text] ?? false }, async t => {
       const known = sections[own]
       assert.ok(known, `nobody knows on which machine the section ${own} is tried; say so in this test`)
       if (section !== own) {
@@ -338,6 +369,16 @@ exec sleep 1000000
     for (const text of not) t.diagnostic(`not run: ${text}: ${notRun[text]}`)
     assert.deepEqual([counted.run, all.length > 30], [all.length - not.length, true])
     for (const text of [...Object.keys(notRun), ...Object.keys(rules), ...Object.keys(others)])
-      assert.ok(all.includes(text), `the page does not show ${text} any more`)
+      assert.ok(all.includes(text), `no page shows ${text} any more`)
+  })
+
+  it('is all that the pages show, but for what other tests run', () => {
+    const others = globSync('docs/**/*.md', { cwd: root }).filter(page => !pages.includes(page))
+    const forgotten = others.filter(page => !(page in runElsewhere) && commandsOf(page).length > 0)
+    assert.deepEqual(forgotten, [])
+    for (const place of Object.keys(runElsewhere)) {
+      const isThere = place.includes('#') ? shown.some(({ section }) => section === place) : others.includes(place)
+      assert.ok(isThere, `there is no ${place} any more`)
+    }
   })
 })

@@ -56,9 +56,34 @@ function withoutPrefix(words: string[]): string[] {
   return at < 0 ? [] : words.slice(at)
 }
 
+/** Where the links of its text lead. */
+export function linksIn(page: string): string[] {
+  return [...proseOf(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link)
+}
+
+/** What a link may name behind its `#`: the headings as GitHub makes anchors of them, the same heading again with a number. */
+export function anchorsIn(page: string): Set<string> {
+  const anchors = new Set<string>()
+  for (const [, title = ''] of proseOf(page).matchAll(/^#+ (.*)$/gm)) {
+    const slug = title
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}_\- ]/gu, '')
+      .replaceAll(' ', '-')
+    let anchor = slug
+    for (let n = 1; anchors.has(anchor); n++) anchor = `${slug}-${n}`
+    anchors.add(anchor)
+  }
+  return anchors
+}
+
+/** Without its blocks. */
+function proseOf(page: string): string {
+  return page.replace(/^ *```[\s\S]*?^ *```$/gm, '')
+}
+
 /** What is a command in the text of a page. */
 export function spansIn(page: string): string[] {
-  const text = page.replace(/^```[\s\S]*?^```$/gm, '')
+  const text = proseOf(page)
   return [...text.matchAll(/`((?:sudo )?(?:watchbill|node|npm) [^`]+)`/g)].map(([, span = '']) =>
     span.replace(/\s+/g, ' '),
   )

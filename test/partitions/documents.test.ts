@@ -44,7 +44,7 @@ async function holder(t: TestContext, over: Partial<Definition> = {}, one: Parti
   const local = new Map(ids.map(id => [id, locals.running(one)]))
   const look = () => {
     const documents = fake.memory.keys.get(keys.documents)?.ModifyIndex ?? null
-    return passOn(context, snapshotOf({ definition: { ...definition, ...over }, local, documents }))
+    return passOn(context, snapshotOf({ definition: { ...definition, ...over }, local, documentsIndex: documents }))
   }
   const change = async (id: string, document: unknown) => {
     const found = (await readPartitions(fake.consul, keys)).find(partition => partition.id === id)

@@ -35,7 +35,7 @@ describe('the package in an empty project', { concurrency: 1 }, () => {
     await execa('npm', ['install', ...quiet, join(packed, tarball)], { cwd: project })
   })
 
-  it("runs the README's sample from JavaScript", async t => {
+  it('runs the sample of docs/one-process.md from JavaScript', async t => {
     const [program, beats] = [join(project, 'worker.mjs'), join(project, 'beats')]
     copyFileSync(sample, program)
     const place = new Place(t, ['/usr/bin/env', `BEATS=${beats}`, process.execPath, program], { grace: 5000 })

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Absence } from '../../lib/keys/member.ts'
 import { assign, holdersOf } from '../../lib/roster/assignment.ts'
+import { noMember, noRoom } from '../../lib/roster/rules/balance.ts'
+import { heldByHand } from '../../lib/roster/rules/held.ts'
 import { clusterOf, heldBy, locks, me, memberOne, other, third } from '../fixtures/cluster.ts'
 
 const holder = (lock: ReturnType<typeof locks.held>) => holdersOf(clusterOf({ locks: new Map([['0', lock]]) })).get('0')
@@ -25,13 +27,13 @@ describe('the assignment', () => {
 
   it('leaves everything where it is while the loads are even', () => {
     const held = new Map([...ids(10)].map(id => [id, locks.held(Number(id) % 2 === 0 ? me : other)]))
-    const assignment = assign(clusterOf({ partitions: ids(10), locks: held }))
+    const { placed: assignment } = assign(clusterOf({ partitions: ids(10), locks: held }))
     for (const [id, instance] of assignment) assert.equal(instance, Number(id) % 2 === 0 ? me : other)
   })
 
   it('gives an instance that lost only its session its own back', () => {
     const lost = new Map([...ids(10)].map(id => [id, locks.unclean(Number(id) < 5 ? me : other)]))
-    const assignment = assign(clusterOf({ partitions: ids(10), locks: lost }))
+    const { placed: assignment } = assign(clusterOf({ partitions: ids(10), locks: lost }))
     for (const [id, instance] of assignment) assert.equal(instance, Number(id) < 5 ? me : other)
   })
 
@@ -39,19 +41,21 @@ describe('the assignment', () => {
     it(`gives nothing to one that is ${absence}, even what it holds`, () => {
       const members = [memberOne(me, { absence }), memberOne(other)]
       const held = new Map([...ids(4)].map(id => [id, locks.held(me)]))
-      const assignment = assign(clusterOf({ members, partitions: ids(4), locks: held }))
+      const { placed: assignment } = assign(clusterOf({ members, partitions: ids(4), locks: held }))
       assert.deepEqual(new Set(assignment.values()), new Set([other]))
       assert.equal(assignment.size, 4)
     })
   }
 
   it('is empty without members, and without partitions', () => {
-    assert.equal(assign(clusterOf({ members: [] })).size, 0)
-    assert.equal(assign(clusterOf({ partitions: new Set() })).size, 0)
+    assert.equal(assign(clusterOf({ members: [] })).placed.size, 0)
+    assert.equal(assign(clusterOf({ partitions: new Set() })).placed.size, 0)
   })
 
   it('is of the partitions in the set alone', () => {
-    const assignment = assign(clusterOf({ partitions: new Set(['0']), locks: new Map([['removed', locks.held(me)]]) }))
+    const { placed: assignment } = assign(
+      clusterOf({ partitions: new Set(['0']), locks: new Map([['removed', locks.held(me)]]) }),
+    )
     assert.deepEqual([...assignment.keys()], ['0'])
   })
 
@@ -62,14 +66,16 @@ describe('the assignment', () => {
 
     it('has nobody for it, and leaves everything else where it is, before and after it is stopped', () => {
       for (const lock of [locks.held(me), locks.unclean(me), locks.clean()]) {
-        const assignment = assign(clusterOf({ partitions: ids(4), locks: halves(4).set('0', lock), settings }))
+        const { placed: assignment } = assign(
+          clusterOf({ partitions: ids(4), locks: halves(4).set('0', lock), settings }),
+        )
         assert.deepEqual(Object.fromEntries(assignment), { 1: me, 2: other, 3: other })
       }
     })
 
     it('leaves the rest where it is even if a member runs nothing any more', () => {
       const two = { drained: [], held: ['0', '1'], epoch: 0 }
-      const assignment = assign(clusterOf({ partitions: ids(4), locks: halves(4), settings: two }))
+      const { placed: assignment } = assign(clusterOf({ partitions: ids(4), locks: halves(4), settings: two }))
       assert.deepEqual(Object.fromEntries(assignment), { 2: other, 3: other })
     })
 
@@ -79,12 +85,12 @@ describe('the assignment', () => {
         ['0', locks.held(me)],
         ['1', locks.clean()],
       ])
-      assert.deepEqual([...assign(clusterOf({ members, locks: both, settings }))], [['1', me]])
+      assert.deepEqual([...assign(clusterOf({ members, locks: both, settings })).placed], [['1', me]])
     })
 
     it('does not mind one that is not in the set', () => {
       const gone = { drained: [], held: ['gone'], epoch: 0 }
-      const assignment = assign(clusterOf({ partitions: ids(4), locks: halves(4), settings: gone }))
+      const { placed: assignment } = assign(clusterOf({ partitions: ids(4), locks: halves(4), settings: gone }))
       assert.equal(assignment.size, 4)
     })
   })
@@ -92,8 +98,8 @@ describe('the assignment', () => {
   it('is the same for everyone, in whatever order they see the cluster', () => {
     const members = [memberOne(me), memberOne(other), memberOne(third)]
     const held = [...ids(30)].map(id => [id, Number(id) < 12 ? locks.held(me) : locks.clean()] as const)
-    const one = assign(clusterOf({ members, partitions: ids(30), locks: new Map(held) }))
-    const two = assign(
+    const { placed: one } = assign(clusterOf({ members, partitions: ids(30), locks: new Map(held) }))
+    const { placed: two } = assign(
       clusterOf({
         members: members.toReversed(),
         partitions: new Set([...ids(30)].reverse()),
@@ -101,5 +107,37 @@ describe('the assignment', () => {
       }),
     )
     assert.deepEqual(new Map([...two].sort()), new Map([...one].sort()))
+  })
+
+  describe('says why nobody is to have a partition', () => {
+    const why = (over: Parameters<typeof clusterOf>[0]) =>
+      Object.fromEntries(assign(clusterOf({ partitions: ids(3), ...over })).unplaced)
+    const held = { drained: [], held: ['0'], epoch: 0 }
+    const one = [memberOne(me, { maxPartitions: 1 })]
+
+    it('with no member, none in full, and no room', () => {
+      assert.deepEqual(why({ members: [] }), { 0: noMember, 1: noMember, 2: noMember })
+      assert.deepEqual(why({ members: [memberOne(me, { absence: 'drained' })] }), {
+        0: noMember,
+        1: noMember,
+        2: noMember,
+      })
+      const locked = new Map([['0', locks.held(me)]])
+      assert.deepEqual(why({ members: one, locks: locked }), { 1: noRoom, 2: noRoom })
+    })
+
+    it('of one that is held by hand, whether or not another has its place', () => {
+      assert.deepEqual(why({ settings: held }), { 0: heldByHand })
+      const unplaced = why({ members: one, settings: held })
+      assert.deepEqual(Object.values(unplaced).sort(), [noRoom, heldByHand].sort())
+      assert.equal(unplaced['0'], heldByHand)
+    })
+
+    it('and only of those: with the placed ones it is the whole set', () => {
+      for (const members of [[], one, [memberOne(me), memberOne(other)]]) {
+        const { placed, unplaced } = assign(clusterOf({ members, partitions: ids(3), settings: held }))
+        assert.deepEqual([...placed.keys(), ...unplaced.keys()].sort(), [...ids(3)])
+      }
+    })
   })
 })

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { rosterVersion } from '../../lib/keys/member.ts'
 import { assign } from '../../lib/roster/assignment.ts'
-import { agreedVersion, type Rule, versions } from '../../lib/roster/versions.ts'
+import type { Rule } from '../../lib/roster/rule.ts'
+import { agreedVersion, versions } from '../../lib/roster/versions.ts'
 import { clusterOf, locks, memberOne } from '../fixtures/cluster.ts'
 
 type Some = Parameters<typeof assign>[0]
@@ -45,7 +46,8 @@ function some(seed: number, roster: number): Some {
 
 function digestOf(version: number): string {
   const sum = createHash('sha256')
-  for (let seed = 1; seed <= 3000; seed++) sum.update(`${JSON.stringify([...assign(some(seed, version))].sort())}\n`)
+  for (let seed = 1; seed <= 3000; seed++)
+    sum.update(`${JSON.stringify([...assign(some(seed, version)).placed].sort())}\n`)
   return sum.digest('hex').slice(0, 16)
 }
 
@@ -73,9 +75,13 @@ describe('the version that all compute', () => {
   for (const [why, said, version] of rows) it(`is ${why}`, () => assert.equal(agreedVersion(said, 2), version))
 
   /** Everything on the first member by name: no two versions could differ more. */
-  const first: Rule = (_, { members, partitions }) => {
-    const [lowest] = members.map(({ instance }) => instance).sort()
-    return new Map(lowest === undefined ? [] : partitions.map(id => [id, lowest]))
+  const first: Rule = {
+    name: 'first',
+    place: (_, { members, partitions }) => {
+      const [lowest] = members.map(({ instance }) => instance).sort()
+      const placed = new Map(lowest === undefined ? [] : partitions.map(id => [id, lowest]))
+      return { placed, unplaced: new Map(lowest === undefined ? partitions.map(id => [id, 'nobody']) : []) }
+    },
   }
   const known = [...versions.slice(0, 1), [first]]
 
@@ -89,7 +95,7 @@ describe('the version that all compute', () => {
 
   it('is the second once all say 2', () => {
     const members = ['a:svc', 'b:svc'].map(name => memberOne(name, { roster: 2 }))
-    assert.deepEqual([...new Set(assign(clusterOf({ members }), known).values())], ['a:svc'])
+    assert.deepEqual([...new Set(assign(clusterOf({ members }), known).placed.values())], ['a:svc'])
   })
 })
 
@@ -97,7 +103,7 @@ it('version 1 moves what it has exchanged once more, which version 2 does not', 
   const members = [0, 1, 2, 3, 4, 5].map(at => memberOne(`m${at}`))
   const coolDown = (instance: string) => ({ instance, until: 1, why: '', moves: [] })
   const loads = (roster: number) => {
-    const assignment = assign(
+    const { placed } = assign(
       clusterOf({
         members: members.map(member => ({ ...member, roster })),
         partitions: new Set(Array.from({ length: 30 }, (_, id) => String(id))),
@@ -107,7 +113,7 @@ it('version 1 moves what it has exchanged once more, which version 2 does not', 
         ]),
       }),
     )
-    return [...Map.groupBy(assignment.values(), instance => instance).values()].map(all => all.length).sort()
+    return [...Map.groupBy(placed.values(), instance => instance).values()].map(all => all.length).sort()
   }
   assert.deepEqual(loads(1), [4, 5, 5, 5, 5, 6])
   assert.deepEqual(loads(2), [5, 5, 5, 5, 5, 5])

@@ -75,7 +75,11 @@ describe('a set that a server answers with', () => {
         .agent('a2')
         .api<{ Session?: string; Value: string }[]>('GET', `/v1/kv/watchbill/work/lock/${partition}`)
       assert.ok(lock?.Session)
-      assert.equal(JSON.parse(Buffer.from(lock.Value, 'base64').toString()).instance, instance, 'as the README says')
+      assert.equal(
+        JSON.parse(Buffer.from(lock.Value, 'base64').toString()).instance,
+        instance,
+        'as docs/finding-the-owner.md says',
+      )
     }
     assert.match(await watchbill(shared().agent('a2')), /^l0 +source +\d+ bytes$/m)
   })

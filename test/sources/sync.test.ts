@@ -12,7 +12,7 @@ import { dutyFrom } from '../../lib/keys/duty.ts'
 import { memberValue } from '../../lib/keys/member.ts'
 import { addPartitions } from '../../lib/keys/partition-set.ts'
 import { apply } from '../../lib/operate/partitions/apply.ts'
-import { partitionsDigest } from '../../lib/plan/plan.ts'
+import { partitionsLine } from '../../lib/plan/plan.ts'
 import { askForSync } from '../../lib/sources/ask.ts'
 import { sync } from '../../lib/sources/sync.ts'
 import { readFact, removeFact, writeFact } from '../../lib/state/facts.ts'
@@ -198,7 +198,7 @@ describe('a fetched set', () => {
     await sync(a)
     assert.match(duty(fake).problem ?? '', /refused/)
     const now = { ...definition, partitions: ['x', 'y', 'z'] }
-    await act(a, snapshotOf({ definition: now, definedLast: partitionsDigest([]) }), [{ do: 'define' }])
+    await act(a, snapshotOf({ definition: now, definedLast: partitionsLine([]) }), [{ do: 'define' }])
     assert.deepEqual(Object.keys(partitions(fake)), ['x', 'y', 'z'])
     assert.equal(text(fake, keys.duty('source')), null)
   })

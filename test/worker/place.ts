@@ -14,7 +14,7 @@ import { partitionIn, stateOf } from '../fixtures/state.ts'
 import { killMarked } from '../lab/marked.ts'
 import { until } from '../lab/until.ts'
 
-/** The worker of the README. */
+/** The worker of docs/one-process.md. */
 export const exampleWorker = new URL('../../examples/one-process/worker.sh', import.meta.url).pathname
 
 export class Place {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { bootClock, bootId } from '../../lib/base/clock.ts'
 import { isAlive, type Process, parseProcess } from '../../lib/machine/identity.ts'
-import { collect, takeBack } from '../../lib/process/worker/hand-over.ts'
+import { collect, takeBack } from '../../lib/process/worker/handed.ts'
 import { readFact, readLine, writeFact } from '../../lib/state/facts.ts'
 import { never, partitionLease } from '../../lib/state/lease.ts'
 import { localFacts } from '../../lib/state/local.ts'
@@ -16,7 +16,7 @@ import { exampleWorker, Place } from './place.ts'
 
 const beating = new URL('../lab/worker.sh', import.meta.url).pathname
 
-/** The README's worker, whose partitions beat. */
+/** The worker of docs/one-process.md, whose partitions beat. */
 function example(t: TestContext, terms = {}) {
   const beats = join(directory(t), 'beats')
   writeFileSync(beats, '')
@@ -45,7 +45,7 @@ function runs(place: ReturnType<typeof example>, ...partitions: string[]) {
   })
 }
 
-/** The README's worker with 0 and 1, which run; `own` is that of 1. */
+/** The worker of docs/one-process.md with 0 and 1, which run; `own` is that of 1. */
 async function two(t: TestContext) {
   const place = example(t)
   await place.start(place.acquire('0'), place.acquire('1'))

@@ -11,7 +11,7 @@ import { shellWord } from '../../base/printable.ts'
 import type { Consul } from '../../consul/http.ts'
 import { base64, entriesAt, transact } from '../../consul/kv.ts'
 import type { Operation } from '../../consul/operation.ts'
-import { cautiousWait, cleanValue, type Lock, longestWait, takeoverWait } from '../../keys/lock.ts'
+import { cleanValue, type Lock, longestWait, waitOf } from '../../keys/lock.ts'
 import { keyRefused, mustBeAcceptable } from '../../keys/new-ids.ts'
 import { partitionFrom } from '../../keys/partition-set.ts'
 import { changeSettings, defaults, revisionBump, type Settings, settingsFrom } from '../../keys/settings.ts'
@@ -101,9 +101,7 @@ class Unclean {
     const index = lock?.modifyIndex ?? 0
     if (this.#index !== index) this.#since = bootClock()
     this.#index = index
-    const longest = terms.length > 0 ? cautiousWait(terms) : longestWait
-    const wait = lock?.held ? takeoverWait(lock.held.lease, lock.held.grace) : longest
-    return Math.max(0, this.#since + wait - bootClock())
+    return Math.max(0, this.#since + waitOf(lock, terms) - bootClock())
   }
 }
 

@@ -1,10 +1,10 @@
 /** How each instance of a service is: what it has, and what keeps it from looking or acting. Pure. */
 
-import { everything, type Report } from '../../act/report.ts'
 import { byName } from '../../base/text.ts'
 import type { Member } from '../../keys/member.ts'
+import { everything, type Report } from '../../keys/report.ts'
 import type { Cluster } from '../../look/cluster.ts'
-import type { Assignment } from '../../roster/assignment.ts'
+import type { Assignment } from '../../roster/rule.ts'
 import { troubleWords } from './words.ts'
 
 export interface InstanceStatus {

@@ -1,15 +1,17 @@
 /** How each partition of a service is, and why, in one line. Pure. */
 
-import type { Report } from '../../act/report.ts'
 import { seconds } from '../../base/clock.ts'
 import { shellWord } from '../../base/printable.ts'
 import type { Seen } from '../../checks/seen.ts'
 import { type Session, sessionName } from '../../consul/session.ts'
-import { cautiousWait, type Lock, takeoverWait } from '../../keys/lock.ts'
+import { type Lock, waitOf } from '../../keys/lock.ts'
 import type { Member } from '../../keys/member.ts'
 import { keyRefused } from '../../keys/new-ids.ts'
+import type { Report } from '../../keys/report.ts'
 import type { Cluster } from '../../look/cluster.ts'
-import type { Assignment } from '../../roster/assignment.ts'
+import type { Placement } from '../../roster/rule.ts'
+import { noMember, noRoom } from '../../roster/rules/balance.ts'
+import { isCrashLooping, isFinished } from '../../state/shepherd-status.ts'
 import { absentWords, crashWords, foreignLock, logsLine } from './words.ts'
 
 export interface PartitionStatus {
@@ -43,7 +45,7 @@ type Words = Pick<PartitionStatus, 'state' | 'why'>
 /** What a partition is judged by. */
 export interface Seeing {
   readonly cluster: Cluster
-  readonly assignment: Assignment
+  readonly roster: Placement
   readonly reports: ReadonlyMap<string, Report>
   readonly sessions: ReadonlyMap<string, Session | null>
 }
@@ -54,14 +56,14 @@ export function isGood({ state, instance }: PartitionStatus): boolean {
 }
 
 export function partitionStatus(seeing: Seeing, id: string): NoDns {
-  const { cluster, assignment, reports } = seeing
+  const { cluster, roster, reports } = seeing
   const lock = cluster.locks.get(id) ?? null
   const holder = lock?.session ? holderOf(cluster, lock) : null
   const words = cluster.unusable.has(id)
     ? ({ state: 'failing', why: keyRefused(cluster, id) } as const)
     : lock?.session
-      ? (foreignWords(seeing, lock) ?? heldWords(cluster, assignment, reports, id, holder))
-      : freeWords(cluster, assignment, reports, id, lock)
+      ? (foreignWords(seeing, lock) ?? heldWords(cluster, roster, reports, id, holder))
+      : freeWords(cluster, roster, reports, id, lock)
   return { partition: id, instance: holder, ...words, since: lock?.session ? (lock.held?.since ?? null) : null }
 }
 
@@ -79,7 +81,7 @@ function foreignWords({ sessions }: Seeing, { session, held }: Lock): Words | nu
 
 function heldWords(
   cluster: Cluster,
-  assignment: Assignment,
+  roster: Placement,
   reports: ReadonlyMap<string, Report>,
   id: string,
   holder: string | null,
@@ -88,7 +90,7 @@ function heldWords(
   const waits = remark?.startsWith('waits') ? `; ${remark}` : ''
   if (!cluster.partitions.has(id)) return { state: 'removed', why: `no longer in the set; being stopped${waits}` }
   if (cluster.settings.held.includes(id)) return { state: 'held', why: `being stopped, by hand${waits}` }
-  const next = assignment.get(id)
+  const next = roster.placed.get(id)
   const absent = cluster.members.find(({ instance, absence }) => instance === holder && absence !== null)
   if (next === undefined && absent) return nowhereElse(cluster, absent, waits)
   if (next !== holder)
@@ -97,11 +99,11 @@ function heldWords(
   if (remark?.startsWith('queued')) return { state: 'starting', why: remark }
   if (remark === undefined || /^(takeover|waits)\b/.test(remark)) return { state: 'running', why: '' }
   if (remark.startsWith('starting: ')) return { state: 'starting', why: remark.slice('starting: '.length) }
-  if (remark.startsWith('crash-looping')) {
+  if (isCrashLooping(remark)) {
     const why = crashWords(cluster.service, id, holder, remark.slice('crash-looping '.length))
     return { state: 'crash-looping', why }
   }
-  if (remark.startsWith('finished')) return { state: 'finished', why: remark.slice('finished: '.length) }
+  if (isFinished(remark)) return { state: 'finished', why: remark.slice('finished: '.length) }
   if (remark.startsWith('stays here: ')) return { state: 'critical', why: remark }
   return { state: 'failing', why: remark.replace(/^failing: /, '') }
 }
@@ -117,7 +119,7 @@ function nowhereElse({ service }: Cluster, holder: Member, waits: string): Words
 
 function freeWords(
   cluster: Cluster,
-  assignment: Assignment,
+  roster: Placement,
   reports: ReadonlyMap<string, Report>,
   id: string,
   lock: Lock | null,
@@ -129,11 +131,11 @@ function freeWords(
       why: `stopped by hand; watchbill unhold ${shellWord(cluster.service)} ${shellWord(id)} brings it back`,
     }
   }
-  const next = assignment.get(id)
-  if (next === undefined) return unassigned(cluster)
+  const next = roster.placed.get(id)
+  if (next === undefined) return unassigned(cluster, roster.unplaced.get(id) as string)
   if (lock?.clean) return { state: 'starting', why: `on ${next}` }
   const told = reports.get(next)?.[id]
-  return { state: 'waiting', why: told ?? `takeover by ${next} within ${seconds(waitOf(cluster, lock))}` }
+  return { state: 'waiting', why: told ?? `takeover by ${next} within ${seconds(waitOf(lock, cluster.terms))}` }
 }
 
 function whoDeletes({ members, service }: Cluster): string {
@@ -141,28 +143,24 @@ function whoDeletes({ members, service }: Cluster): string {
   return `no instance is there to delete its lock: watchbill purge ${shellWord(service)} does, where the service is gone for good`
 }
 
-function waitOf(cluster: Cluster, lock: Lock | null): number {
-  return lock?.held ? takeoverWait(lock.held.lease, lock.held.grace) : cautiousWait(cluster.terms)
-}
-
-/** Why nobody is to have it. */
-function unassigned(cluster: Cluster): Words {
+/** Why nobody is to have it. @param why as the roster says */
+function unassigned(cluster: Cluster, why: string): Words {
   const { members, service, registered } = cluster
   if (members.length === 0) {
     const todo =
       registered.length > 0 ? '' : '; on a machine with its definition: watchbill configure, then consul reload'
     return { state: 'unassigned', why: `no instance takes part${todo}` }
   }
-  const absent = members.filter(({ absence }) => absence !== null)
-  const list = absentWords(service, absent)
-  if (absent.length < members.length) {
-    return {
-      state: 'unassigned',
-      why: `every member has its maxPartitions: raise it, or add an instance${list && `; ${list}`}`,
-    }
+  const list = absentWords(
+    service,
+    members.filter(({ absence }) => absence !== null),
+  )
+  if (why === noMember) {
+    const drained = members.every(({ absence }) => absence === 'drained' || absence === 'in maintenance')
+    return { state: drained ? 'drained' : 'unassigned', why: list }
   }
-  const drained = members.every(({ absence }) => absence === 'drained' || absence === 'in maintenance')
-  return { state: drained ? 'drained' : 'unassigned', why: list }
+  const advice = why === noRoom ? ': raise it, or add an instance' : ''
+  return { state: 'unassigned', why: `${why}${advice}${list && `; ${list}`}` }
 }
 
 /** What a partition says of itself counts where it runs, and of whom it runs on. */

@@ -1,7 +1,6 @@
 /** How a service is, by what any agent can see: each partition, each instance, and the reason in one line each. */
 
 import { type Pending, pendingIn, pendingWords } from '../../act/proposal.ts'
-import { parseReport, type Report } from '../../act/report.ts'
 import { decode } from '../../base/names.ts'
 import { byName } from '../../base/text.ts'
 import { type Seen, seenChecks } from '../../checks/seen.ts'
@@ -11,6 +10,7 @@ import { isRefusal } from '../../consul/permission.ts'
 import { type Session, sessionInfo } from '../../consul/session.ts'
 import { type Duty, dutyFrom } from '../../keys/duty.ts'
 import { isLeftOut, renameAdvice } from '../../keys/new-ids.ts'
+import { parseReport, type Report } from '../../keys/report.ts'
 import type { Cluster } from '../../look/cluster.ts'
 import { lookAtCluster } from '../../look/snapshot.ts'
 import { assign } from '../../roster/assignment.ts'
@@ -79,14 +79,14 @@ export function statusOf(
   duty?: Duty,
   sessions: ReadonlyMap<string, Session | null> = new Map(),
 ): Status {
-  const assignment = assign(cluster)
+  const roster = assign(cluster)
   const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
   const partitions = ids.map(id => {
-    const status = partitionStatus({ cluster, assignment, reports, sessions }, id)
+    const status = partitionStatus({ cluster, roster, reports, sessions }, id)
     return { ...withChecks(cluster.service, status, seen.get(id)), dns: seen.get(id)?.dns ?? null }
   })
   const good = partitions.filter(isGood).length
-  const instances = instanceStatuses(cluster, assignment, reports)
+  const instances = instanceStatuses(cluster, roster.placed, reports)
   const hindrances = instances.flatMap(({ instance, why }) => (why ? [`${instance} ${why}`] : []))
   const { by, problem: fault = null, since = null, trying = null } = duty ?? {}
   const inForce = isLeftOut(fault) ? '' : '; the last good set stays in force'

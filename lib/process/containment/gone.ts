@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import type { Definition } from '../../definition/definition.ts'
 import { inheritedEnvironment } from '../../definition/environment.ts'
 import { expand, expandEnv } from '../../definition/expand.ts'
-import type { Context } from '../../state/self.ts'
+import type { Run } from '../../state/self.ts'
 
 export interface Probe {
   readonly command: readonly string[]
@@ -19,7 +19,7 @@ const limit = 5000
 
 /** null where the definition has no such command: then the processes alone tell. */
 export function probeOf(
-  { instance, node }: Pick<Context, 'instance' | 'node'>,
+  { instance, node }: Pick<Run, 'instance' | 'node'>,
   { name, run, stop }: Definition,
   partition: string,
 ): Probe | null {

@@ -7,6 +7,7 @@ import { isStopped, signal } from '../../machine/identity.ts'
 import { attempt, readLine } from '../../state/facts.ts'
 import { livingProcesses } from '../../state/local.ts'
 import type { PartitionFiles } from '../../state/paths.ts'
+import { isUnswept } from '../../state/shepherd-status.ts'
 import { killMembers } from '../containment/containment.ts'
 import { type Probe, saysGone } from '../containment/gone.ts'
 
@@ -116,7 +117,7 @@ function begin(stop: Stop): void {
 /** Its process is gone, and its shepherd too, or it has ended all that it knows and starts nothing any more. */
 function isQuiet({ files }: Stop): boolean {
   const { shepherd, process } = livingProcesses(files)
-  return process === null && (shepherd === null || readLine(files.status) === 'stopped, not swept')
+  return process === null && (shepherd === null || isUnswept(readLine(files.status)))
 }
 
 /**

@@ -12,7 +12,7 @@ import { livingProcesses, type Terms, termsOf } from '../../state/local.ts'
 import { type PartitionFiles, type WorkerFiles, workerOf } from '../../state/paths.ts'
 import { measure, shorten } from '../../state/worker-lease.ts'
 import { launchShepherds, type Start } from '../shepherd/start.ts'
-import { handOver, tell } from './hand-over.ts'
+import { handOver, tellWorker } from './handed.ts'
 import { endWorker, stopHanded } from './stop.ts'
 
 /** How long a process that is being started may take until it can be told, ms; later, the next look tells it. */
@@ -70,7 +70,7 @@ function addTo(worker: WorkerFiles, starts: readonly Start[]): null {
   const lines = linesOf(starts)
   shorten(worker, [...lines.keys()].map(partitionLease))
   handOver(worker, lines)
-  tell(worker)
+  tellWorker(worker)
   return null
 }
 
@@ -119,6 +119,6 @@ function launch(definition: Definition, first: Start, files: WorkerFiles, acquis
 async function tellLater(worker: WorkerFiles): Promise<void> {
   for (let waited = 0; existsSync(worker.changed) && waited < patience; waited += 20) {
     await delay(20)
-    exclusively(worker, () => tell(worker))
+    exclusively(worker, () => tellWorker(worker))
   }
 }

@@ -10,7 +10,7 @@ import { type WorkerFiles, workerOf } from '../../state/paths.ts'
 import { handedTo } from '../../state/worker-lease.ts'
 import { membersOf } from '../containment/containment.ts'
 import { notStopped, type Stop, StopFailed, stopShepherds, takeAway } from '../shepherd/stop.ts'
-import { collect, forgetAsked, forgetHanded, hasSaid, say, takeBack, tell } from './hand-over.ts'
+import { collect, forgetAsked, forgetHanded, hasSaid, say, takeBack, tellWorker } from './handed.ts'
 
 /** How often the confirmations are looked at, ms. */
 const poll = 25
@@ -66,7 +66,7 @@ function ask(worker: WorkerFiles, stops: readonly Stop[]): boolean {
     worker,
     stops.map(({ files }) => files),
   )
-  tell(worker)
+  tellWorker(worker)
   return useful
 }
 

@@ -2,21 +2,39 @@
 
 import type { RosterMember } from '../member.ts'
 import { hash, score } from '../rendezvous.ts'
+import type { Assignment, Rule } from '../rule.ts'
+
+export const coolDown: Rule = {
+  name: 'cool-down',
+  place: ({ placed, unplaced }, { members, avoided }) => ({ placed: avoiding(placed, members, avoided), unplaced }),
+}
+
+/** As releases up to 0.1.0 compute it, for they compute nothing else. */
+export const coolDownOfVersion1: Rule = {
+  name: 'cool-down of version 1',
+  place: ({ placed, unplaced }, { members, avoided }) => ({
+    placed: avoiding(placed, members, avoided, true),
+    unplaced,
+  }),
+}
 
 /**
  * The assignment with each avoided partition elsewhere: at the least loaded of the others if that leaves the roster as
  * balanced as it was, otherwise in exchange for one of theirs, so that every load stays what it is. With nobody else to
  * have it, it stays. Pure, and independent of the order of its input; what nothing is avoided for comes back as it is.
  * @param avoided partition id -> the member that must not have it
- * @param movesTwice see avoidingAsVersion1
+ * @param movesTwice also a partition that was given away in exchange for another is moved, once more, which can leave loads
+ * that differ by 2
  */
 export function avoiding(
-  assignment: Map<string, string>,
+  placed: Assignment,
   members: readonly RosterMember[],
   avoided: ReadonlyMap<string, string>,
   movesTwice = false,
-): Map<string, string> {
-  const misplaced = [...avoided].filter(([id, instance]) => assignment.get(id) === instance).sort(byName)
+): Assignment {
+  const misplaced = [...avoided].filter(([id, instance]) => placed.get(id) === instance).sort(ascending)
+  if (misplaced.length === 0) return placed
+  const assignment = new Map(placed)
   for (const [id, instance] of misplaced) {
     if (assignment.get(id) !== instance && !movesTwice) continue // it was given away in exchange for another meanwhile
     const others = members.filter(member => member.instance !== instance)
@@ -25,7 +43,7 @@ export function avoiding(
     const own = members.find(member => member.instance === instance) as RosterMember
     const [best] = others
       .map(member => ({ member, share: load(member.instance) / member.weight, points: points(id, member.instance) }))
-      .sort((a, b) => a.share - b.share || b.points - a.points || byName([a.member.instance], [b.member.instance]))
+      .sort((a, b) => a.share - b.share || b.points - a.points || ascending([a.member.instance], [b.member.instance]))
     if (!best) continue
     const { instance: next, weight, maxPartitions } = best.member
     const hasRoom = load(next) < (maxPartitions ?? Infinity)
@@ -39,23 +57,11 @@ export function avoiding(
   return assignment
 }
 
-/**
- * The same as releases up to 0.1.0 compute it: also a partition that was given away in exchange for another is moved, once
- * more, which can leave loads that differ by 2. Kept as it was, for they compute nothing else.
- */
-export function avoidingAsVersion1(
-  assignment: Map<string, string>,
-  members: readonly RosterMember[],
-  avoided: ReadonlyMap<string, string>,
-): Map<string, string> {
-  return avoiding(assignment, members, avoided, true)
-}
-
 /** The partition that suits `instance` best of those that may go there; undefined when none may. */
 function exchange(list: readonly string[], instance: string, avoided: ReadonlyMap<string, string>): string | undefined {
   const [best] = list
     .filter(id => avoided.get(id) !== instance)
-    .sort((a, b) => points(b, instance) - points(a, instance) || byName([a], [b]))
+    .sort((a, b) => points(b, instance) - points(a, instance) || ascending([a], [b]))
   return best
 }
 
@@ -63,6 +69,6 @@ function points(id: string, instance: string): number {
   return score(hash(id), hash(instance))
 }
 
-function byName([a]: readonly [string, ...unknown[]], [b]: readonly [string, ...unknown[]]): number {
+function ascending([a]: readonly [string, ...unknown[]], [b]: readonly [string, ...unknown[]]): number {
   return a < b ? -1 : a > b ? 1 : 0
 }

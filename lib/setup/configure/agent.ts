@@ -29,14 +29,14 @@ export type Need = keyof typeof needs
 export const wants = { limits: { http_max_conns_per_client: 1000 } } as const
 
 /** `/v1/agent/self`, as far as it is used. Settings are named as in Consul's own code, which differs between versions. */
-export interface Self {
+export interface AgentSelf {
   readonly Config?: { readonly NodeName?: string; readonly Version?: string }
   readonly DebugConfig?: Readonly<Record<string, unknown>>
   readonly Stats?: Readonly<Record<string, Readonly<Record<string, string>> | undefined>>
 }
 
 /** The first of these settings that is a boolean; null when the agent tells none of them. */
-export function told({ DebugConfig = {} }: Self, ...names: string[]): boolean | null {
+export function told({ DebugConfig = {} }: AgentSelf, ...names: string[]): boolean | null {
   return names.map(name => DebugConfig[name]).find(value => typeof value === 'boolean') ?? null
 }
 
@@ -44,13 +44,13 @@ export function told({ DebugConfig = {} }: Self, ...names: string[]): boolean | 
 export async function askAgent(): Promise<Agent> {
   const consul = new Consul({ debug: debugLine })
   try {
-    return agentFrom(await consul.json<Self>('GET', '/v1/agent/self'))
+    return agentFrom(await consul.json<AgentSelf>('GET', '/v1/agent/self'))
   } finally {
     consul.close()
   }
 }
 
-export function agentFrom(self: Self): Agent {
+export function agentFrom(self: AgentSelf): Agent {
   const [local, remote] = [told(self, 'EnableLocalScriptChecks'), told(self, 'EnableRemoteScriptChecks')]
   return {
     node: self.Config?.NodeName ?? '',

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { Permanent, reason, Temporary } from '../../base/errors.ts'
 import { instanceName } from '../../base/names.ts'
 import { missingPermission } from '../../consul/permission.ts'
-import { takeToken } from '../../program/instance-args.ts'
+import { reachConsul } from '../../program/instance-args.ts'
 import { stateRoot } from '../../state/paths.ts'
 import { attempt } from '../install.ts'
 import { ownRelease } from '../release/contents.ts'
@@ -18,11 +18,14 @@ import type { Service } from './services.ts'
 import { namesLines } from './words.ts'
 
 export interface Wanted extends Given {
-  readonly 'consul-dir': string
+  readonly consulDir: string
   readonly node?: string | undefined
+  /** Where releases go. */
   readonly home?: string | undefined
-  readonly 'node-binary': string
-  readonly 'dry-run'?: boolean | undefined
+  readonly nodeBinary: string
+  readonly dryRun: boolean
+  /** The environment that configure runs in. */
+  readonly env: NodeJS.ProcessEnv
 }
 
 export interface Configured {
@@ -42,14 +45,14 @@ export interface Configured {
 
 /** Makes the release and writes the files. @throws Permanent, Temporary */
 export async function configure(services: readonly Service[], wanted: Wanted): Promise<Configured> {
-  const dryRun = wanted['dry-run'] ?? false
-  const directory = resolve(wanted['consul-dir'])
+  const { dryRun } = wanted
+  const directory = resolve(wanted.consulDir)
   const { node, agent } = await whichNode(wanted)
   attempt('write to', directory, () => accessSync(directory, constants.W_OK | constants.X_OK))
   const configs = configsFor(services, node, wanted)
   const plan = installAll(services, configs, directory, true)
   const validated = plan.some(({ outcome }) => outcome !== 'unchanged') ? await validates(configs) : null
-  const release = await makeRelease({ home: homeOf(wanted), node: wanted['node-binary'], dryRun })
+  const release = await makeRelease({ home: homeOf(wanted), node: wanted.nodeBinary, dryRun })
   // Last: what the files name is there before the agent reads them.
   const changes = installAll(services, configs, directory, dryRun)
   return {
@@ -57,7 +60,7 @@ export async function configure(services: readonly Service[], wanted: Wanted): P
     release,
     agent,
     validated,
-    environment: notPassedOn(process.env),
+    environment: notPassedOn(wanted.env),
     names: namesLines(services, node),
     removals: typeof agent === 'string' ? [] : await removalLines(services),
   }
@@ -77,29 +80,28 @@ export async function rendered(services: readonly Service[], wanted: Wanted): Pr
 /** @throws Permanent when one still has partitions here, unless `force` */
 export function unconfigure(services: readonly Service[], wanted: Wanted, force: boolean): Change[] {
   const state = resolve(wanted.state || stateRoot())
-  return removeAll(services, resolve(wanted['consul-dir']), { state, force, dryRun: wanted['dry-run'] ?? false })
+  return removeAll(services, resolve(wanted.consulDir), { state, force, dryRun: wanted.dryRun })
 }
 
 function configsFor(services: readonly Service[], node: string, wanted: Wanted): ConsulConfig[] {
   const programs = `${homeOf(wanted)}/current`
   const run = { programs, node: `${programs}/bin/run` }
-  const more = passedOn(wanted, process.env)
+  const more = passedOn(wanted, wanted.env)
   return services.map(({ file, definition }) =>
     consulConfig(definition, { ...run, more, definitionFile: file, instance: instanceName(node, definition.id) }),
   )
 }
 
 /** Where releases go. One that configures itself stays where it is. */
-function homeOf({ home }: Wanted): string {
+function homeOf({ home, env }: Wanted): string {
   const own = ownRelease()
   const ownHome = own?.includes('/releases/') ? dirname(dirname(own)) : undefined
-  return resolve(home || process.env.WATCHBILL_HOME || ownHome || '/usr/local/lib/watchbill')
+  return resolve(home || env.WATCHBILL_HOME || ownHome || '/usr/local/lib/watchbill')
 }
 
 /** This machine's node name is the agent's to say. @throws Temporary when it does not, and --node does not either */
 async function whichNode(wanted: Wanted): Promise<{ node: string; agent: Agent | string }> {
-  if (wanted['http-addr']) process.env.CONSUL_HTTP_ADDR = wanted['http-addr']
-  if (wanted['token-file']) takeToken(wanted['token-file'])
+  reachConsul(wanted.address, wanted.tokenFile)
   try {
     const agent = await askAgent()
     return { node: wanted.node || agent.node, agent }

@@ -9,15 +9,15 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 export interface Given {
   readonly state?: string | undefined
-  readonly 'http-addr'?: string | undefined
-  readonly 'token-file'?: string | undefined
+  readonly address?: string | undefined
+  readonly tokenFile?: string | undefined
 }
 
 /** Arguments for every program that the agent runs: what was given here, or differs in our environment from the default. */
 export function passedOn(given: Given, env: Environment): string[] {
   const state = given.state || env.WATCHBILL_STATE
-  const address = given['http-addr'] || env.CONSUL_HTTP_ADDR
-  const token = given['token-file'] || env.CONSUL_HTTP_TOKEN_FILE
+  const address = given.address || env.CONSUL_HTTP_ADDR
+  const token = given.tokenFile || env.CONSUL_HTTP_TOKEN_FILE
   return [
     ...(state && resolve(state) !== defaultState ? ['--state', resolve(state)] : []),
     ...(address && address !== defaultAddress ? ['--http-addr', originOf(address)] : []),

@@ -103,7 +103,7 @@ export interface TokenFacts {
 
 export interface ServiceFacts {
   readonly service: string
-  readonly members: readonly { readonly instance: string; readonly definition: string }[]
+  readonly members: readonly { readonly instance: string; readonly digest: string }[]
   /** Instance -> the version of the roster that it says. */
   readonly rosters: ReadonlyMap<string, number>
   /** Partitions whose keys newer agents refuse. */

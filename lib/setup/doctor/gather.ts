@@ -38,7 +38,7 @@ export async function gather(consul: Consul, consulDir: string): Promise<Facts> 
 async function serviceFacts(consul: Consul, service: string): Promise<Facts['services'][number]> {
   try {
     const { members, rosters, keys, partitions, locks } = await lookAtCluster(consul, service)
-    const facts: ServiceFacts['members'] = members.map(({ instance, definition }) => ({ instance, definition }))
+    const facts: ServiceFacts['members'] = members.map(({ instance, digest }) => ({ instance, digest }))
     const refused = refusedIds(keys, [...new Set([...partitions, ...locks.keys()])]).sort(byName)
     return { service, members: facts, rosters, refused }
   } catch (error) {

@@ -3,7 +3,7 @@ import { type Finding, ok, warn } from '../finding.ts'
 import { checksKeys } from './version.ts'
 
 export function accessControl({ agent }: Facts): Finding {
-  const todo = 'see Access in the README'
+  const todo = 'see docs/access.md'
   if ('unknown' in agent || agent.acl === null) return warn('whether access is controlled is not known', todo)
   const who = 'whoever reaches the HTTP port of any agent can move and stop partitions'
   const scripts = checksKeys(agent.version) && agent.localScripts ? '; Consul warns of script checks without it' : ''

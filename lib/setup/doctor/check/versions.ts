@@ -11,7 +11,7 @@ export function versions({ services }: Facts): Finding[] {
 
 /** They also differ where a machine is given another weight on purpose, so nothing is wrong with that by itself. */
 function definitions({ service, members }: ServiceFacts): Finding {
-  const groups = Map.groupBy(members, ({ definition }) => definition)
+  const groups = Map.groupBy(members, ({ digest }) => digest)
   if (groups.size <= 1) return ok(`the ${members.length} members of ${service} have one definition`)
   return warn(
     `the members of ${service} have ${groups.size} definitions: ${apart([...groups.values()])}`,

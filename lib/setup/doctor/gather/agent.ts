@@ -2,12 +2,12 @@
 import { duration } from '../../../base/clock.ts'
 import { reason } from '../../../base/errors.ts'
 import type { Consul } from '../../../consul/http.ts'
-import { agentFrom, type Self, told } from '../../configure/agent.ts'
+import { type AgentSelf, agentFrom, told } from '../../configure/agent.ts'
 import type { AgentFacts, Unknown } from '../facts.ts'
 
 export async function agentFacts(consul: Consul): Promise<AgentFacts | Unknown> {
   try {
-    const self = await consul.json<Self>('GET', '/v1/agent/self')
+    const self = await consul.json<AgentSelf>('GET', '/v1/agent/self')
     return agentFactsFrom(self, Object.keys(await consul.json<object>('GET', '/v1/agent/services')))
   } catch (error) {
     return { unknown: reason(error), away: error instanceof Error && error.name === 'Temporary' }
@@ -15,7 +15,7 @@ export async function agentFacts(consul: Consul): Promise<AgentFacts | Unknown> 
 }
 
 /** Pure. */
-export function agentFactsFrom(self: Self, services: readonly string[]): AgentFacts {
+export function agentFactsFrom(self: AgentSelf, services: readonly string[]): AgentFacts {
   const { node, version, settings } = agentFrom(self)
   const encrypted = self.Stats?.serf_lan?.encrypted
   return {
@@ -37,7 +37,7 @@ export function agentFactsFrom(self: Self, services: readonly string[]): AgentFa
 }
 
 /** As newer versions tell them, such as `HTTPWriteTimeout` (read from their sources). */
-function httpTimeouts({ DebugConfig = {} }: Self): AgentFacts['httpTimeouts'] {
+function httpTimeouts({ DebugConfig = {} }: AgentSelf): AgentFacts['httpTimeouts'] {
   const told = Object.entries(DebugConfig).filter(([name]) => /^HTTP\w*(Read|Write)Timeout$/.test(name))
   return told.map(([name, value]) => ({ name, ms: goDuration(String(value)) }))
 }
@@ -50,19 +50,19 @@ function goDuration(text: string): number {
   return [...parts].reduce((sum, [, count, unit]) => sum + Number(count) * (units[String(unit)] ?? 0), 0)
 }
 
-function connectionLimit({ DebugConfig = {} }: Self): number | null {
+function connectionLimit({ DebugConfig = {} }: AgentSelf): number | null {
   const limit = DebugConfig.HTTPMaxConnsPerClient
   return typeof limit === 'number' ? limit : null
 }
 
-function gossipOf({ DebugConfig = {} }: Self): AgentFacts['gossip'] {
+function gossipOf({ DebugConfig = {} }: AgentSelf): AgentFacts['gossip'] {
   const probeMs = duration(String(DebugConfig.GossipLANProbeInterval))
   const suspicion = DebugConfig.GossipLANSuspicionMult
   return probeMs === null || typeof suspicion !== 'number' ? null : { probeMs, suspicion }
 }
 
 /** Since 1.11 the policy stands in a part of its own. */
-function aclOf(self: Self): AgentFacts['acl'] {
+function aclOf(self: AgentSelf): AgentFacts['acl'] {
   const enabled = told(self, 'ACLsEnabled')
   const resolver = self.DebugConfig?.ACLResolverSettings as { ACLDefaultPolicy?: unknown } | undefined
   const policy = self.DebugConfig?.ACLDefaultPolicy ?? resolver?.ACLDefaultPolicy

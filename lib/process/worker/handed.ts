@@ -91,7 +91,7 @@ function writeAssignment(files: WorkerFiles, lines: readonly string[]): void {
 }
 
 /** Tells the worker, if there is a process to tell: one that is only starting may have read what was there before. */
-export function tell(worker: WorkerFiles): void {
+export function tellWorker(worker: WorkerFiles): void {
   const process = parseProcess(readLine(worker.process))
   if (process !== null && signal(process, news)) removeFact(worker.changed)
 }

@@ -1,0 +1,56 @@
+/** What is left of earlier processes, before anything is started. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Definition } from '../definition/definition.ts'
+import type { Snapshot } from '../look/snapshot.ts'
+import type { Step } from '../plan/step.ts'
+import { killMembers, membersOf } from '../process/containment/containment.ts'
+import { probeOf, saysGone } from '../process/containment/gone.ts'
+import type { PartitionFiles } from '../state/paths.ts'
+import type { Run } from '../state/self.ts'
+
+const strayLimit = 2000
+
+/**
+ * What is left of earlier processes of these partitions must be gone before any is started.
+ * @returns the partitions of which something is left that SIGKILL does not end
+ */
+export async function killStrays(
+  run: Run,
+  snapshot: Snapshot,
+  steps: readonly { readonly do: Step['do']; readonly partition: string }[],
+): Promise<ReadonlySet<string>> {
+  const idle = steps.filter(step => step.do !== 'reclaim' && !snapshot.local.get(step.partition)?.shepherd)
+  if (idle.length === 0) return new Set()
+  const all = new Map(idle.map(({ partition }) => [run.files.partition(partition), partition]))
+  for (let waited = 0; killMembers([...all.keys()]).length > 0; waited += 25) {
+    if (waited > strayLimit) {
+      const left = haunted(run, all)
+      return new Set([...left, ...(await leftOutside(run, snapshot.definition, [...all.values()]))])
+    }
+    await delay(25)
+  }
+  return leftOutside(run, snapshot.definition, [...all.values()])
+}
+
+/** Those of which the definition's own command does not say that nothing of them runs outside. */
+async function leftOutside(
+  run: Run,
+  definition: Definition,
+  partitions: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const probes = partitions.map(partition => probeOf(run, definition, partition))
+  const answers = await Promise.all(probes.map(probe => probe === null || saysGone(probe)))
+  const left = partitions.filter((_, i) => !answers[i])
+  for (const partition of left) run.log(`cannot start ${partition}: stop.gone does not say that it is gone`)
+  return new Set(left)
+}
+
+function haunted(run: Run, all: ReadonlyMap<PartitionFiles, string>): ReadonlySet<string> {
+  const members = membersOf([...all.keys()])
+  const left = [...all].filter(([{ directory }]) => members.has(directory))
+  for (const [{ directory }, partition] of left) {
+    const pids = members.get(directory)?.map(({ pid }) => pid)
+    run.log(`cannot start ${partition}: what is left of an earlier process does not die; see ps ${pids?.join(' ')}`)
+  }
+  return new Set(left.map(([, partition]) => partition))
+}

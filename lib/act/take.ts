@@ -1,0 +1,118 @@
+/** Takes locks, and starts the partitions whose locks this instance holds. */
+import { reason } from '../base/errors.ts'
+import type { Snapshot } from '../look/snapshot.ts'
+import { freeStarts } from '../plan/starts.ts'
+import type { Step } from '../plan/step.ts'
+import type { Start } from '../process/shepherd/start.ts'
+import { startShepherds } from '../process/start.ts'
+import { readFact, writeFact } from '../state/facts.ts'
+import { unreadyWords } from '../state/ready.ts'
+import type { Run } from '../state/self.ts'
+import { claimAll } from './claim.ts'
+import { placeDocuments } from './documents.ts'
+import { withoutMadeAnew } from './made-anew.ts'
+import { adopt, reclaimAll } from './reclaim.ts'
+import { reportRemarks } from './report.ts'
+import { killStrays } from './strays.ts'
+
+export async function takeAndStart(
+  run: Run,
+  snapshot: Snapshot,
+  steps: readonly Extract<Step, { do: 'reclaim' | 'adopt' | 'claim' | 'start' }>[],
+): Promise<void> {
+  await reclaimAll(
+    run,
+    snapshot,
+    steps.filter(step => step.do === 'reclaim'),
+  )
+  const adopted = steps.filter(step => step.do === 'adopt')
+  for (const step of adopted) adopt(run, snapshot, step)
+  const bad = await killStrays(run, snapshot, steps)
+  let free = freeStarts(snapshot)
+  const start = async (partitions: readonly string[]) => {
+    const good = partitions.filter(partition => !bad.has(partition))
+    // The others keep their locks, and the next look finds them without a process.
+    const starts = good.flatMap(partition => startOf(run, snapshot, partition) ?? []).slice(0, free)
+    free -= starts.length
+    if (snapshot.documentsIndex !== null) await placeDocuments(run, snapshot.keys, starts)
+    const able = await withChosenCommands(run, snapshot, starts)
+    await beforeStart(run, snapshot, able)
+    await startShepherds(snapshot.definition, able)
+  }
+  await start([...adopted, ...steps.filter(step => step.do === 'start')].map(({ partition }) => partition))
+  const claims = await withoutMadeAnew(
+    run,
+    snapshot,
+    steps.filter(step => step.do === 'claim'),
+  )
+  await saySoonUnready(run, snapshot, claims)
+  if (snapshot.definition.run.per === 'partition') return claimAll(run, snapshot, claims, start)
+  const held: string[] = []
+  const startHeld = () => start(held.splice(0))
+  try {
+    await claimAll(run, snapshot, claims, ids => {
+      held.push(...ids)
+      if (held.length >= handedAtOnce) return startHeld()
+    })
+  } finally {
+    await startHeld()
+  }
+}
+
+/** Before they are seen to be held: what is not ready must not count as running in between. */
+async function saySoonUnready(
+  run: Run,
+  { definition, keys }: Snapshot,
+  claims: readonly { readonly partition: string }[],
+): Promise<void> {
+  const unready = unreadyWords(definition)
+  if (unready === null || claims.length === 0) return
+  const remarks = Object.fromEntries(claims.map(({ partition }) => [partition, unready]))
+  // A report that cannot be written must not keep the work from starting.
+  await reportRemarks(run, keys, remarks).catch(error => run.log(`cannot report what is not ready: ${reason(error)}`))
+}
+
+/** Most definitions have one command for all. */
+async function withChosenCommands(run: Run, snapshot: Snapshot, starts: readonly Start[]) {
+  if (snapshot.definition.run.choose === undefined || starts.length === 0) return starts
+  const { withCommands } = await import('./choose.ts')
+  const able = withCommands(snapshot.definition, starts, run.log)
+  if (able.length < starts.length) writeFact(run.files.chosen, snapshot.digest)
+  return able
+}
+
+/** Most definitions have no checks. */
+async function beforeStart(run: Run, { definition }: Snapshot, starts: readonly Start[]): Promise<void> {
+  if (starts.length === 0 || definition.checks.every(({ ttlMs }) => ttlMs === null)) return
+  const { expectFirstWord } = await import('../checks/first-word.ts')
+  await expectFirstWord(
+    run,
+    definition,
+    starts.map(({ partition }) => partition),
+  )
+}
+
+/** The worker's assignment is written anew each time, and read: not for each of thousands. */
+const handedAtOnce = 500
+
+/** What starting it takes; null for one that has a shepherd, or is not held. */
+function startOf(run: Run, snapshot: Snapshot, partition: string): Start | null {
+  if (snapshot.local.get(partition)?.shepherd) return null
+  const files = run.files.partition(partition)
+  const acquisition = readFact(files.acquisition)
+  const terms = readFact(files.terms)?.split(' ').map(Number)
+  const token = readFact(files.token)
+  if (acquisition === null || token === null || terms?.length !== 2) return null // given up meanwhile: the next look decides
+  return {
+    files,
+    service: snapshot.service,
+    instance: run.instance,
+    node: run.node,
+    partition,
+    acquisition,
+    token,
+    version: '',
+    lease: terms[0] as number,
+    grace: terms[1] as number,
+  }
+}

@@ -1,0 +1,22 @@
+/** A look that is due may be left out where nothing has changed since the last one. */
+import { bootClock } from '../base/clock.ts'
+import type { Consul } from '../consul/http.ts'
+import { isLookDue } from '../look/looked.ts'
+import { definitionInForce } from '../state/definition.ts'
+import type { Local } from '../state/local.ts'
+import { withReadiness } from '../state/ready.ts'
+import type { Self } from '../state/self.ts'
+
+/** False also when none is due. @throws Temporary when Consul does not answer */
+export async function mayLeaveOutLook(
+  consul: Consul,
+  { service, files }: Self,
+  local: ReadonlyMap<string, Local>,
+  interval: number,
+): Promise<boolean> {
+  const now = bootClock()
+  if (!isLookDue(files, now, interval)) return false
+  const { isUnchanged, mayRest } = await import('../look/unchanged.ts') // most ticks come before that
+  const facts = withReadiness(files, local, definitionInForce(files)?.definition)
+  return mayRest(files, facts, now) && (await isUnchanged(consul, service, files))
+}

@@ -1,0 +1,39 @@
+/** The tick's verdict in Consul's check language, with a sentence. */
+import type { Renewal } from '../act/renew.ts'
+import { bootClock, seconds } from '../base/clock.ts'
+import { membersOf } from '../process/containment/containment.ts'
+import { definitionInForce } from '../state/definition.ts'
+import { instanceLease } from '../state/lease.ts'
+import type { Local } from '../state/local.ts'
+import type { Self } from '../state/self.ts'
+import { everyRunner, leaseEnd } from './doomed.ts'
+
+/** Consul's check language: 0 passing, 2 critical (1 would be warning). */
+export interface Verdict {
+  readonly code: 0 | 2
+  readonly sentence: string
+}
+
+export function sentenceOf({ node }: Self, { proved, lost, unusable, missing, elsewhere }: Renewal): string {
+  const why = unusable.length > 0 ? `: the agent refuses the key of ${unusable.slice(0, 5).join(', ')}; see status` : ''
+  const held = `${proved.length} locks held${lost.length > 0 ? `, ${lost.length} lost${why}` : ''}`
+  if (elsewhere !== undefined) return `configured for ${node}, this is ${elsewhere}; run configure; ${held}`
+  return missing === null ? held : `missing permission: ${missing}; ${held}`
+}
+
+/**
+ * Without an answer: passing while the lease runs (a check that changes freezes a cut-off agent's checks for half a
+ * minute, seen on 1.8.7) or while anything is still dying; critical once it is over and everything is seen dead.
+ */
+export function unanswered(here: Self, local: ReadonlyMap<string, Local>, why: string): Verdict {
+  const now = bootClock()
+  const ends = [...local.values()].map(leaseEnd)
+  const definition = definitionInForce(here.files)?.definition
+  const own = instanceLease(here.files, now)
+  if (own !== null && definition) ends.push(own + definition.leaseMs)
+  const left = Math.max(0, ...ends) - now
+  if (left > 0) return { code: 0, sentence: `${why}; the lease runs another ${seconds(left)}` }
+  if (membersOf(everyRunner(here.files, local)).size > 0)
+    return { code: 0, sentence: `${why}; the lease is over, stopping` }
+  return { code: 2, sentence: `${why}; the lease is over and nothing runs` }
+}
