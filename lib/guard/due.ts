@@ -4,7 +4,7 @@ import type { Renewal } from '../act/renew.ts'
 import { bootClock, bootId } from '../base/clock.ts'
 import { isReportStale } from '../keys/report.ts'
 import { readFree } from '../look/free.ts'
-import { isLookDue, rememberLooked } from '../look/looked.ts'
+import { isLookDue } from '../look/looked.ts'
 import { definitionInForce, stampOf } from '../state/definition.ts'
 import { readFact } from '../state/facts.ts'
 import { longestPause } from '../state/fetches.ts'
@@ -64,10 +64,7 @@ export async function reconcileAfter(
   if (isMarkForgotten(files.directory) || stampOf(here.definitionFile) !== inForce?.stamp) return 0
   if (await hasWorkerClosed(here)) return 0
   const now = bootClock()
-  if (isLookDue(files, now, interval)) {
-    if (!renewal.unchanged) return 0
-    rememberLooked(files, now)
-  }
+  if (!renewal.unchanged && isLookDue(files, now, interval)) return 0
   if (isReportStale(files, withReadiness(files, local, inForce.definition))) return 0
   return readFree(files, bootId(), now).size > 0 ? untilDue(files, now, interval) : null
 }

@@ -1,13 +1,13 @@
 /** A look that is due may be left out where nothing has changed since the last one. */
 import { bootClock } from '../base/clock.ts'
 import type { Consul } from '../consul/http.ts'
-import { isLookDue } from '../look/looked.ts'
+import { isLookDue, rememberLooked } from '../look/looked.ts'
 import { definitionInForce } from '../state/definition.ts'
 import type { Local } from '../state/local.ts'
 import { withReadiness } from '../state/ready.ts'
 import type { Self } from '../state/self.ts'
 
-/** False also when none is due. @throws Temporary when Consul does not answer */
+/** False also when none is due. @throws Temporary when Consul does not answer, or nothing can be written */
 export async function mayLeaveOutLook(
   consul: Consul,
   { service, files }: Self,
@@ -18,5 +18,7 @@ export async function mayLeaveOutLook(
   if (!isLookDue(files, now, interval)) return false
   const { isUnchanged, mayRest } = await import('../look/unchanged.ts') // most ticks come before that
   const facts = withReadiness(files, local, definitionInForce(files)?.definition)
-  return mayRest(files, facts, now) && (await isUnchanged(consul, service, files))
+  if (!mayRest(files, facts, now) || !(await isUnchanged(consul, service, files))) return false
+  rememberLooked(files, now)
+  return true
 }

@@ -18,9 +18,13 @@ export function rememberLooked(files: InstanceFiles, at = bootClock()): void {
   writeFact(files.looked, `${bootId()} ${at}`)
 }
 
-/** The last look stands for no other. */
+/** The last look stands for no other. Where nothing can be written it still does, until it is too old. */
 export function endRest(files: InstanceFiles): void {
-  removeFact(files.rest)
+  try {
+    removeFact(files.rest)
+  } catch {
+    // A read-only disk must not cost the guard its word.
+  }
 }
 
 /** @param before the next of these is asked, ms */
