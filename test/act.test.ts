@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, it, test } from 'node:test'
+import { describe, it, type TestContext, test } from 'node:test'
 import { act } from '../lib/act/act.ts'
 import { sessionName } from '../lib/consul/session.ts'
 import type { Source } from '../lib/definition/definition.ts'
@@ -10,6 +10,7 @@ import { readFact } from '../lib/state/facts.ts'
 import { definition, me, memberOne, other, registeredOne, snapshotOf } from './fixtures/cluster.ts'
 import { fakeConsul } from './fixtures/consul.ts'
 import { contextOf, stateOf } from './fixtures/state.ts'
+import type { ConsulModel } from './model/consul.ts'
 
 const { keys } = snapshotOf()
 
@@ -18,18 +19,18 @@ describe('the first partition set', () => {
     ['has clean locks when nobody else is there', true, { members: [memberOne(me)], registered: [registeredOne(me)] }],
     ['has clean locks when the others are newcomers too', true, {}],
     [
-      'has none when another has a session and no member key',
+      'has unclean ones when another has a session and no member key',
       false,
       { members: [memberOne(me)], registered: [registeredOne(other)] },
       other,
     ],
     [
-      'has none when another came back with what it ran',
+      'has unclean ones when another came back with what it ran',
       false,
       { members: [memberOne(me), memberOne(other, { holds: true })] },
     ],
     [
-      "has none when another's node is lost",
+      "has unclean ones when another's node is lost",
       false,
       { members: [memberOne(me)], registered: [registeredOne(other, { nodeAlive: false })] },
     ],
@@ -41,9 +42,35 @@ describe('the first partition set', () => {
       const snapshot = snapshotOf({ defined: false, definedLast: null, partitions: new Set(), ...over })
       await act(contextOf(consul, stateOf(t)), snapshot, [{ do: 'define' }])
       assert.ok(memory.keys.has(keys.partition('0')))
-      assert.equal(memory.keys.has(keys.lock('0')), clean)
+      assert.equal((memory.value(keys.lock('0')) as { clean: boolean }).clean, clean)
     })
   }
+})
+
+describe('a missing lock', () => {
+  const remade = async (t: TestContext, before: (memory: ConsulModel) => void) => {
+    const { consul, memory } = await fakeConsul(t)
+    before(memory)
+    await act(contextOf(consul, stateOf(t)), snapshotOf({}), [{ do: 'remake', partition: '0' }])
+    return memory.value(keys.lock('0'))
+  }
+
+  it('is made again as one of which nobody knows who had it', async t => {
+    const value = await remade(t, memory => memory.put(keys.partition('0'), '{}'))
+    assert.deepEqual(value, { ...(value as object), clean: false, instance: me })
+  })
+
+  it('is left alone when another was quicker', async t => {
+    const value = await remade(t, memory => {
+      memory.put(keys.partition('0'), '{}')
+      memory.put(keys.lock('0'), '{"clean":true}')
+    })
+    assert.deepEqual(value, { clean: true })
+  })
+
+  it('is not made when the partition is out of the set meanwhile', async t => {
+    assert.equal(await remade(t, () => {}), null)
+  })
 })
 
 test('a definition whose partitions come from a source leaves the set to whoever fetches it', async t => {
@@ -52,6 +79,7 @@ test('a definition whose partitions come from a source leaves the set to whoever
   const source = {} as Source // only whether there is one
   const snapshot = snapshotOf({
     definition: { ...definition, partitions: [], source },
+    partitions: new Set(),
     defined: false,
     definedLast: null,
   })

@@ -469,6 +469,11 @@ describe('what runs here without its lock', () => {
       expected: [{ ...reclaim, index }],
     },
     {
+      when: 'takes it back while the lease runs when it was deleted, and another has made it again',
+      over: { ...lock(locks.garbled({ createIndex: 107, modifyIndex: 107 })), ...local(locals.running()) },
+      expected: [{ ...reclaim, index: 107 }],
+    },
+    {
       when: 'makes a missing lock anew while the lease runs',
       over: local(locals.running()),
       expected: [{ ...reclaim, index: null }],
@@ -627,16 +632,12 @@ describe('a free lock', () => {
       waits: 24_000,
     },
     {
-      when: 'that is missing waits like one of nobody knows whom',
-      over: seenFree(now - 4000, 0),
-      expected: [],
-      waits: 10_000,
+      when: 'that is missing is made again at once, and then waits like one of nobody knows whom',
+      over: {},
+      expected: [{ do: 'remake', partition }],
     },
-    {
-      when: 'that is missing is made after the wait',
-      over: seenFree(now - 14_000, 0),
-      expected: [{ ...takeover, index: null }],
-    },
+    { when: 'that is missing is left to whom the partition is for', over: {}, assigned: other, expected: [] },
+    { when: 'that is missing is not made for a partition that is out of the set', over: gone, expected: [] },
     {
       when: 'waits no longer than the longest wait, whatever its value says',
       over: { ...lock(locks.unclean(other, { held: heldBy(other, { lease: 1e12 }) })), ...seenFree(now) },
@@ -688,7 +689,7 @@ it('plans for every partition, lock and directory that anyone knows of', () => {
   )
   assert.deepEqual(
     steps.map(step => `${step.do} ${'partition' in step ? step.partition : ''}`),
-    ['claim 1', 'delete 2', 'stop 3'],
+    ['remake 0', 'claim 1', 'delete 2', 'stop 3'],
   )
 })
 
@@ -727,6 +728,7 @@ it('never claims, reclaims, deletes or starts against the rules, in any combinat
       locks.unclean(other),
       locks.clean(),
       locks.garbled(),
+      locks.garbled({ createIndex: index, modifyIndex: index }),
     ],
     local: [
       null,
@@ -758,7 +760,7 @@ it('never claims, reclaims, deletes or starts against the rules, in any combinat
         defined: one.defined,
         leaseRuns: one.leaseRuns,
         ...(one.there ? {} : gone),
-        ...seenFree(now - one.waited, one.lock === null ? 0 : index),
+        ...seenFree(now - one.waited),
         ...asAbsent(one.absence),
       },
       one.assigned,
@@ -770,7 +772,7 @@ it('never claims, reclaims, deletes or starts against the rules, in any combinat
       assert.ok(isAllowed(step, one), `${inspect(step)} is against the rules: ${inspect(one, { depth: null })}`)
     }
   }
-  assert.equal(plans, 8 * 14 * 2 * 2 * 2 * 2 * 2 * 3 * 5)
+  assert.equal(plans, 9 * 14 * 2 * 2 * 2 * 2 * 2 * 3 * 5)
 })
 
 interface Facts {
@@ -801,14 +803,17 @@ function isAllowed(step: Step, facts: Facts): boolean {
         assigned === me &&
         free &&
         !runs &&
-        (lock?.clean || waited >= 14_000 || ours)
+        lock !== null &&
+        (lock.clean || waited >= 14_000 || ours)
       )
+    case 'remake':
+      return session !== null && there && lock === null && assigned === me && !runs
     case 'reclaim':
       return (
         session !== null &&
         local?.leaseRuns === true &&
         local.acquisition !== null &&
-        (mine || lock === null || (free && ours))
+        (mine || lock === null || (free && (ours || (!lock.clean && lock.createIndex === lock.modifyIndex))))
       )
     case 'start':
       return (

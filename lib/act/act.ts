@@ -1,6 +1,8 @@
 /** Carries out a plan: stop → release and wake · claim → start. */
 import { reason } from '../base/errors.ts'
 import { transactInBatches } from '../consul/batch.ts'
+import { base64 } from '../consul/kv.ts'
+import { uncleanValue } from '../keys/lock.ts'
 import { removal } from '../keys/partition-set.ts'
 import { parseReport } from '../keys/report.ts'
 import type { Snapshot } from '../look/snapshot.ts'
@@ -29,6 +31,7 @@ export async function act(run: Run, snapshot: Snapshot, steps: readonly Step[]):
     endAll(run, snapshot, of('release', 'disown', 'stop')),
     takeAndStart(run, snapshot, of('reclaim', 'adopt', 'claim', 'start')),
     restartAll(run, snapshot, of('restart')),
+    remakeLocks(run, snapshot, of('remake')),
     deleteLocks(run, snapshot, of('delete')),
   ])
   const failed = branches.find(branch => branch.status === 'rejected')
@@ -47,6 +50,22 @@ async function tellOfStuck(run: Run, { keys }: Snapshot, partitions: readonly st
   await reportRemarks(run, keys, remarks).catch(failure =>
     run.log(`cannot tell what does not stop: ${reason(failure)}`),
   )
+}
+
+/** As long as the partition is in the set, and nobody was quicker. */
+async function remakeLocks(
+  run: Run,
+  { keys }: Snapshot,
+  steps: readonly Extract<Step, { do: 'remake' }>[],
+): Promise<void> {
+  const value = base64(uncleanValue(new Date().toISOString(), run.instance))
+  await transactInBatches(run.consul, {
+    items: steps,
+    operations: ({ partition }) => [
+      { Verb: 'get', Key: keys.partition(partition) },
+      { Verb: 'cas', Key: keys.lock(partition), Index: 0, Value: value },
+    ],
+  })
 }
 
 /** As long as the partition is out of the set: one that came back meanwhile keeps its lock, and has nothing to wait for. */

@@ -8,7 +8,7 @@ import type { Operation } from '../consul/operation.ts'
 import { stillTelling } from '../hooks/earlier.ts'
 import { tellsOfPartitions } from '../hooks/event.ts'
 import { tellReleased } from '../hooks/released.ts'
-import { cleanValue, disownedValue } from '../keys/lock.ts'
+import { cleanValue, uncleanValue } from '../keys/lock.ts'
 import { removal } from '../keys/partition-set.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Step } from '../plan/step.ts'
@@ -136,7 +136,7 @@ function operationsOf(run: Run, snapshot: Snapshot, ending: Exclude<Ending, { do
   const since = new Date().toISOString()
   const check = { Verb: 'check-index', Key, Index: ending.index } as const
   const unlock = { Verb: 'unlock', Key, Session: snapshot.session as string } as const
-  if (ending.do === 'disown') return [check, { ...unlock, Value: base64(disownedValue(run.instance, since)) }]
+  if (ending.do === 'disown') return [check, { ...unlock, Value: base64(uncleanValue(since, run.instance)) }]
   const told = telling(run, snapshot, ending.partition)
   if (ending.removed) return [...removal(snapshot.keys, ending.partition, ending.index), ...told]
   const Value = base64(cleanValue(since, run.instance, ending.next, snapshot.settings.epoch))

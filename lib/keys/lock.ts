@@ -106,7 +106,15 @@ export function cleanValue(since: string, instance?: string, next?: string | nul
   return JSON.stringify({ clean: true, instance, next: next ?? undefined, since, epoch: epoch || undefined })
 }
 
-/** Of a lock that was found in one's own session without one's having taken it: nobody knows who may still run it. */
-export function disownedValue(instance: string, since: string): string {
+/**
+ * Of a lock of which nobody knows who may still run its partition: it was found in one's own session without one's having
+ * taken it, or is made for a partition that has lost its lock. @param instance who wrote it
+ */
+export function uncleanValue(since: string, instance?: string): string {
   return JSON.stringify({ clean: false, instance, since })
+}
+
+/** Made for a partition that had lost its lock, and nobody has had it since. */
+export function isRemade({ session, clean, createIndex, modifyIndex }: Lock): boolean {
+  return session === null && !clean && createIndex === modifyIndex
 }

@@ -9,7 +9,7 @@ import type { Consul } from '../consul/http.ts'
 import { base64, type Entry, entriesAt, keysBelow, transactionLimit, trees } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
 import { apart, unlessRefused } from '../consul/refused-key.ts'
-import { cleanValue } from './lock.ts'
+import { cleanValue, uncleanValue } from './lock.ts'
 import { mustBeAcceptable, refusedIds } from './new-ids.ts'
 import { revisionBump } from './settings.ts'
 
@@ -71,7 +71,7 @@ function textOf(from: Origin, { document }: Item): string {
 }
 
 export interface Writing {
-  /** False when the set was lost from Consul: then nobody knows what still runs, and each lock is left out. */
+  /** False when the set was lost from Consul: then nobody knows what still runs, and no lock is made as clean. */
   readonly clean?: boolean
   /**
    * Told of new ids that some version of Consul refuses: they are left out. Without it nothing is written, and Permanent
@@ -119,7 +119,8 @@ export async function addPartitions(
         const partition = { Verb: 'cas', Key: keys.partition(item.id), Index: 0, Value: textOf(from, item) } as const
         // One that is there must still be: whoever removes it looks for the partition.
         if (locks.has(Key)) return [partition, { Verb: 'get', Key }]
-        return clean ? [partition, { Verb: 'cas', Key, Index: 0, Value: base64(cleanValue(since)) }] : [partition]
+        const value = clean ? cleanValue(since) : uncleanValue(since)
+        return [partition, { Verb: 'cas', Key, Index: 0, Value: base64(value) }]
       },
       ...along(keys, writing, first),
     })

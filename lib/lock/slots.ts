@@ -7,7 +7,7 @@
 import type { LockKeys } from '../base/names.ts'
 import { base64, type Entry } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
-import { cleanValue, disownedValue, type Lock, lockFrom, waitOf } from '../keys/lock.ts'
+import { cleanValue, type Lock, lockFrom, uncleanValue, waitOf } from '../keys/lock.ts'
 import { longest } from '../keys/terms.ts'
 import type { FreeLock } from '../look/free.ts'
 import { doubtful, refreshSeenHeld, type SeenHeld, withDoubts } from '../look/seen-held.ts'
@@ -153,7 +153,7 @@ function resize(keys: LockKeys, look: Look, wanted: Wanted): Operation[] {
 
 function madeSlot(keys: LockKeys, n: number, clean: boolean): Operation {
   const since = new Date().toISOString()
-  const value = clean ? cleanValue(since) : disownedValue('unknown', since)
+  const value = clean ? cleanValue(since) : uncleanValue(since, 'unknown')
   return { Verb: 'cas', Key: keys.slot(n), Index: 0, Value: base64(value) }
 }
 

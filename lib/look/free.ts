@@ -8,7 +8,7 @@ import type { InstanceFiles } from '../state/paths.ts'
 
 /** Boot-clock ms. */
 export interface FreeLock {
-  /** The lock's ModifyIndex; 0 when the key is missing. */
+  /** The lock's ModifyIndex. */
   readonly index: number
   readonly since: number
 }

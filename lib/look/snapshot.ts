@@ -197,11 +197,10 @@ function isRenewable({ lease }: InstanceFiles): boolean {
   }
 }
 
-/** Locks that nobody holds and nobody gave back cleanly, and partitions without one; with their ModifyIndex. */
+/** Locks that nobody holds and nobody gave back cleanly, with their ModifyIndex. */
 function unattended(cluster: Cluster): Map<string, number> {
   const found = new Map<string, number>()
   for (const [id, lock] of cluster.locks) if (lock.session === null && !lock.clean) found.set(id, lock.modifyIndex)
-  for (const id of cluster.partitions) if (!cluster.locks.has(id)) found.set(id, 0)
   for (const id of cluster.unusable) found.delete(id) // nobody waits for it through this agent
   return found
 }

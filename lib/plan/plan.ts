@@ -2,7 +2,7 @@
  * What this instance should do now: steps as data, and one sentence that is also the log line. Pure: no clock, no disk,
  * no network. Safety does not rest on the plan being right, but on the conditions that each step's transaction carries.
  */
-import { type Lock, waitOf } from '../keys/lock.ts'
+import { isRemade, type Lock, waitOf } from '../keys/lock.ts'
 import { rosterVersion } from '../keys/member.ts'
 import { proposedLine } from '../keys/proposed.ts'
 import type { Snapshot } from '../look/snapshot.ts'
@@ -180,7 +180,8 @@ function notMineAnyMore(
   const ours = lock?.held != null && lock.held.acquisition === acquisitionOf(local)
   // While the lease runs nobody else can have waited long enough to take it.
   const wanted = snapshot.partitions.has(id) || !snapshot.defined // not even a set: someone has wiped everything
-  if (local.leaseRuns && local.acquisition !== null && (ours || lock === null) && wanted) {
+  const untouched = ours || lock === null || isRemade(lock)
+  if (local.leaseRuns && local.acquisition !== null && untouched && wanted) {
     return { do: 'reclaim', partition: id, index: lock?.modifyIndex ?? null, held: false }
   }
   if (ours && lock !== null) return afterOwn(snapshot, assignment, id, lock, local)
@@ -206,26 +207,26 @@ function afterOwn(
 
 /** Nothing of this partition is here. */
 function notMine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock | null): Step | Wait | null {
-  if (lock !== null && lock.session !== null) return null
-  const left = lock?.clean ? 0 : waitLeft(snapshot, id, lock)
+  const isAssigned = snapshot.partitions.has(id) && assignment.get(id) === snapshot.instance
+  // The takeover wait counts from then on: of a missing key nobody can tell whether others had it in between.
+  if (lock === null) return isAssigned ? { do: 'remake', partition: id } : null
+  if (lock.session !== null) return null
+  const left = lock.clean ? 0 : waitLeft(snapshot, id, lock)
   if (!snapshot.partitions.has(id)) {
-    return lock !== null && snapshot.defined && left <= 0
-      ? { do: 'delete', partition: id, index: lock.modifyIndex }
-      : null
+    return snapshot.defined && left <= 0 ? { do: 'delete', partition: id, index: lock.modifyIndex } : null
   }
-  if (assignment.get(id) !== snapshot.instance) return null
-  if (left > 0) return { wait: left }
-  return claim(snapshot, id, lock, !lock?.clean)
+  if (!isAssigned) return null
+  return left > 0 ? { wait: left } : claim(snapshot, id, lock, !lock.clean)
 }
 
 /** Nothing is claimed before the guard's first success: without it nobody would renew the lease. */
-function claim(snapshot: Snapshot, id: string, lock: Lock | null, takeover: boolean): Step | null {
+function claim(snapshot: Snapshot, id: string, lock: Lock, takeover: boolean): Step | null {
   if (!snapshot.leaseRuns) return null
-  return { do: 'claim', partition: id, index: lock?.modifyIndex ?? null, takeover }
+  return { do: 'claim', partition: id, index: lock.modifyIndex, takeover }
 }
 
 /** What is left of the takeover wait, ms. */
-export function waitLeft(snapshot: Snapshot, id: string, lock: Lock | null): number {
+function waitLeft(snapshot: Snapshot, id: string, lock: Lock): number {
   const since = snapshot.free.get(id)?.since ?? snapshot.now
   const own = { lease: snapshot.definition.leaseMs, grace: snapshot.definition.stop.graceMs }
   return since + waitOf(lock, [own, ...snapshot.terms]) - snapshot.now

@@ -13,6 +13,7 @@ const clauses: Record<Step['do'], (ids: readonly string[], steps: readonly Step[
     const taken = steps.filter(step => step.do === 'claim' && step.takeover).length
     return `claims ${listed(ids)}${taken > 0 ? ` (${taken} after the takeover wait)` : ''}`
   },
+  remake: ids => `makes the missing lock of ${listed(ids)} again`,
   restart: ids => `stops ${listed(ids)} to start it again`,
   start: ids => `starts ${listed(ids)}`,
   release: (ids, steps) => {

@@ -10,7 +10,9 @@ export type Step =
   | { readonly do: 'reclaim'; readonly partition: string; readonly index: number | null; readonly held: boolean }
   /** Held already, but the transaction's outcome was never written down. */
   | { readonly do: 'adopt'; readonly partition: string; readonly index: number }
-  | { readonly do: 'claim'; readonly partition: string; readonly index: number | null; readonly takeover: boolean }
+  | { readonly do: 'claim'; readonly partition: string; readonly index: number; readonly takeover: boolean }
+  /** The lock of a partition is missing: make it again, as one of which nobody knows who had it. */
+  | { readonly do: 'remake'; readonly partition: string }
   /** Stop what runs, if anything, and answer the request (`null`: it was asked for on this machine); `start` is next. */
   | { readonly do: 'restart'; readonly partition: string; readonly request: number | null }
   | { readonly do: 'start'; readonly partition: string }

@@ -4,11 +4,11 @@ import type { Entry } from '../../lib/consul/kv.ts'
 import {
   cautiousWait,
   cleanValue,
-  disownedValue,
   heldValue,
   lockFrom,
   longestWait,
   takeoverWait,
+  uncleanValue,
 } from '../../lib/keys/lock.ts'
 import { heldBy, me } from '../fixtures/cluster.ts'
 
@@ -76,7 +76,7 @@ describe('a value', () => {
   })
   it('of a new partition is clean, and nobody’s', () => assert.equal(lock(cleanValue('now')).clean, true))
   it('that was disowned is not clean, and nobody’s', () => {
-    const { clean, held } = lock(disownedValue(me, 'now'))
+    const { clean, held } = lock(uncleanValue('now', me))
     assert.deepEqual([clean, held], [false, null])
   })
 

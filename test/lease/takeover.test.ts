@@ -147,19 +147,6 @@ describe('a claim', () => {
     assert.ok(lease && lease.own <= received && lease.from > received + 40)
   })
 
-  it('asks for a missing lock to be missing', async t => {
-    const { claim, fake } = await claiming(t, [])
-    await claim({}, [{ do: 'claim', partition: '7', index: null, takeover: true }])
-    assert.deepEqual(
-      fake.requests[0]?.operations.map(({ Verb, Index }) => [Verb, Index]),
-      [
-        ['check-not-exists', undefined],
-        ['lock', undefined],
-        ['get-tree', undefined],
-      ],
-    )
-  })
-
   it('takes 31 locks in a transaction', async t => {
     const { claim, fake, starts } = await claiming(
       t,
@@ -213,13 +200,6 @@ describe('a claim that is refused', () => {
     assert.deepEqual(starts, [])
     assert.equal(lockOf('0')?.Session, 's2')
     assert.equal(readFact(files.partition('0').acquisition), null)
-  })
-
-  it('because a missing lock is there is forgotten', async t => {
-    const { claim, starts, lockOf } = await claiming(t, ['0'])
-    await claim({}, [{ do: 'claim', partition: '0', index: null, takeover: true }])
-    assert.deepEqual(starts, [])
-    assert.equal(lockOf('0')?.Session, undefined)
   })
 
   it('because the session is gone takes nothing', async t => {

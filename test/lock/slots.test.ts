@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { lockKeysOf } from '../../lib/base/names.ts'
 import type { Entry } from '../../lib/consul/kv.ts'
-import { cleanValue, disownedValue, heldValue } from '../../lib/keys/lock.ts'
+import { cleanValue, heldValue, uncleanValue } from '../../lib/keys/lock.ts'
 import { coverTerms, decide, freeSlots, lookFrom, make, nothingSeen, recalled } from '../../lib/lock/slots.ts'
 import { heldBy } from '../fixtures/cluster.ts'
 
@@ -164,7 +164,7 @@ describe('the keys of a lock', () => {
   })
 
   it('a disowned value is no clean one', () => {
-    const made = entry(keys.slot(0), disownedValue('x', ''), { createIndex: 100, lockIndex: 0 })
+    const made = entry(keys.slot(0), uncleanValue('', 'x'), { createIndex: 100, lockIndex: 0 })
     assert.equal(lookFrom(keys, [made]).slots.get(0)?.clean, false)
   })
 })

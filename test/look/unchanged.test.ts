@@ -44,6 +44,8 @@ describe('the line of what may have changed', { concurrency: 1 }, () => {
   let session = ''
   /** In this order: each begins with what those before it have left. */
   const changes: Record<string, () => Promise<unknown>> = {
+    'an instance that is registered': () =>
+      register({ Service: { ID: 'svc', Service: 'svc' }, ...check('svc-guard', 'passing', 'svc') }),
     'a partition that is added': () => put('kv/watchbill/svc/partition/0'),
     'a lock that is made': () => put('kv/watchbill/svc/lock/0'),
     'a lock that is acquired': async () => {
@@ -61,8 +63,6 @@ describe('the line of what may have changed', { concurrency: 1 }, () => {
     'a cool-down': () => put('kv/watchbill/svc/cooldown/0'),
     'a proposal': () => put('kv/watchbill/svc/proposal/a'),
     'a partition that is removed': () => remove('watchbill/svc/partition/0'),
-    'an instance that is registered': () =>
-      register({ Service: { ID: 'svc', Service: 'svc' }, ...check('svc-guard', 'passing', 'svc') }),
     'a guard that is critical': () => register(check('svc-guard', 'critical', 'svc')),
     'the maintenance of a node': () => register(check('_node_maintenance', 'critical')),
     'a node that is critical': () => register(check('serfHealth', 'critical')),

@@ -59,6 +59,11 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
     })
   }
 
+  it('never has two owners of a partition whose lock is deleted, however often', async () => {
+    const kinds = ['lock deleted', 'cut and session destroyed'] as const
+    await fc.assert(neverTwoOwners(lib, actionsOf(kinds)), runs(60))
+  })
+
   it('stops nobody because of what is written over its locks', async () => {
     const kinds = ['lock overwritten', 'lock overwritten as clean', 'lock deleted'] as const
     await fc.assert(nobodyIsStopped(lib, kinds), runs(50))
