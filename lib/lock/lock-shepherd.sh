@@ -5,7 +5,7 @@
 #
 #   lock-shepherd.sh GRACE MARK
 #
-# Reads   fd 0, a pipe from `lock`: a line, or its end, says stop
+# Reads   fd 0, a pipe from `lock`: `gone` says that nothing is left, any other line, or its end, says stop
 #         fd 3, a file without a name: `END PID START END`, the end of the lease (boot clock, ms) and the command (0 0 while
 #         there is none). END stands there twice, so that one that is half written is not believed.
 #         /proc/*/environ and /proc/*/limits: what came from the command has MARK there, see lib/machine/marks.ts
@@ -51,11 +51,19 @@ asked() {
   [ -z "$_timer" ] || kill -s KILL "$_timer"
 }
 
+# `lock` has looked: there is nobody to look for.
+dismissed() {
+  trap - EXIT
+  [ -z "$_timer" ] || kill -s KILL "$_timer"
+  exit 0
+}
+
 # In the background: waits for lock's word, or its end. Our parent may be gone by then, and its pid another's.
 listen() {
   read -r _word <&4
   read -r _skip _skip _skip _parent _skip </proc/self/stat
-  [ "$_parent" != "$1" ] || kill -s TERM "$1"
+  case $_word in gone) _signal=USR1 ;; *) _signal=TERM ;; esac
+  [ "$_parent" != "$1" ] || kill -s "$_signal" "$1"
 }
 
 # What /proc says of a process: _state _threads _start. The name before the last `)` may hold anything.
@@ -173,6 +181,7 @@ main() {
   _grace=$1 _id=$2 _status=0 _asked='' _timer='' _known='' _end=0 _pid=0 _born=0
   exec 2>/dev/null 4<&0
   trap asked TERM
+  trap dismissed USR1
   trap : HUP INT
   trap last EXIT
   listen $$ &

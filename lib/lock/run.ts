@@ -161,7 +161,7 @@ export class Run {
 
   /** Ends the shepherd of a command that was never started. */
   dismiss(): void {
-    this.#ask()
+    this.#ask('gone')
   }
 
   #finish(ended: Omit<Ended, 'stopped' | 'unseen'>): void {
@@ -185,7 +185,7 @@ export class Run {
       this.#over = true
       clearTimeout(this.#force)
       clearTimeout(this.#firstLook)
-      this.#ask()
+      this.#ask(unseen ? 'stop' : 'gone')
       const words = unseen ? `${leaseOver}, and what is left cannot be seen: ${this.#blind}` : this.#stopped
       this.#resolve({ ...this.#ended, stopped: words, unseen })
     } else if (this.#shepherd === null) setTimeout(() => this.#shepherd ?? this.#herd(), rest)
@@ -234,8 +234,8 @@ export class Run {
     this.#settle()
   }
 
-  #ask(): void {
-    this.#shepherd?.stdin?.end('stop\n')
+  #ask(word = 'stop'): void {
+    this.#shepherd?.stdin?.end(`${word}\n`)
   }
 
   /** For who has just learnt that time has passed unnoticed, as while the machine was suspended. */
