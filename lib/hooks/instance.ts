@@ -77,14 +77,14 @@ export function tellRebalanced(self: Self, { definition, index }: Snapshot, step
 
 /**
  * Other instances that went away: exactly one of those that are left tells of each, the one whose write to
- * `duty/lost <instance>` comes first. Killed after that write, it finds its own name there and tells it then.
+ * `duty/lost:<instance>` comes first. Killed after that write, it finds its own name there and tells it then.
  */
 export async function tellLost(run: Run, snapshot: Snapshot): Promise<void> {
   const { definition, keys } = snapshot
   for (const [lost, index] of snapshot.lost) {
     const told = toldOf(run.files)
     if (lost === run.instance || told.lost[lost] === index) continue
-    if (await isMineToTell(run, keys.duty(`lost ${lost}`), keys.member(lost), index)) {
+    if (await isMineToTell(run, keys.duty(`lost:${lost}`), keys.member(lost), index)) {
       enqueueOwn(run, definition, 'lost', `${lost}.${index}`, { Lost: lost })
     }
     remember(run.files, { ...told, lost: { ...told.lost, [lost]: index } })

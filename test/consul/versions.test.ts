@@ -1,5 +1,6 @@
 /** What is asked of Consul has to do in every version: the same on each stand-in. */
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { released } from '../../lib/act/incoming.ts'
 import { renew } from '../../lib/act/renew.ts'
@@ -7,11 +8,13 @@ import { bootClock } from '../../lib/base/clock.ts'
 import { keysOf } from '../../lib/base/names.ts'
 import { refusedOf } from '../../lib/consul/access.ts'
 import { entriesBelow, mustBeReadable, transact, unwritten } from '../../lib/consul/kv.ts'
+import type { Definition } from '../../lib/definition/definition.ts'
+import { tellLost } from '../../lib/hooks/instance.ts'
 import { addPartitions } from '../../lib/keys/partition-set.ts'
 import { lookAtCluster } from '../../lib/look/snapshot.ts'
 import { writeFact } from '../../lib/state/facts.ts'
 import { instanceLease } from '../../lib/state/lease.ts'
-import { me, snapshotOf } from '../fixtures/cluster.ts'
+import { definition, me, other, snapshotOf } from '../fixtures/cluster.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
 import { contextOf, stateOf } from '../fixtures/state.ts'
 import { behaviourOf, behaviours, limited, type Version } from '../model/versions.ts'
@@ -45,6 +48,17 @@ for (const version of versions) {
       fake.script = () => ({ status: 403, text: behaves.denial })
       const write = transact(consul, [{ Verb: 'set', Key: keys.revision }])
       await assert.rejects(write, /^Permanent: cannot PUT \/v1\/txn: missing permission: /)
+    })
+
+    it('lets one of those that are left tell of an instance that is lost', async t => {
+      const { consul, memory } = await fakeConsul(t)
+      memory.behaves = behaves
+      const index = memory.put(keys.member(other), '{}')
+      const files = stateOf(t)
+      const run = contextOf(consul, files)
+      const hooks = { lost: { command: ['true'], timeout: 1000 } } as unknown as Definition['hooks']
+      await tellLost(run, snapshotOf({ lost: new Map([[other, index]]), definition: { ...definition, hooks } }))
+      assert.equal(readdirSync(files.events).length, 1)
     })
 
     it('ends a wait for a hand-over sooner or later, and never fails it', async t => {
