@@ -112,11 +112,11 @@ export async function indexBelow(consul: Consul, prefix: string): Promise<string
 }
 
 /**
- * The same by a consistent read; `none` where there is nothing below it, and never was: Consul then answers with the index
- * of the whole store, which others change (seen on 1.8.7).
+ * The same by a consistent read, of a prefix with folders: each is one line of the answer. `none` where there is nothing
+ * below it: Consul then answers with the index of the whole store, which others change (seen on 1.8.7).
  */
 export async function indexOf(consul: Consul, prefix: string): Promise<string> {
-  const { index, status } = await get(consul, prefix.slice(0, -1), 'keys&separator=/&consistent')
+  const { index, status } = await get(consul, prefix, 'keys&separator=/&consistent')
   if (index === null) throw new Temporary(`cannot list ${prefix}: the answer is not Consul's; it is tried again`)
   return status === 404 ? 'none' : index
 }

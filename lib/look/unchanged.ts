@@ -1,10 +1,10 @@
 /**
- * Whether a look would show anything that the last one did not. Consul's index of each prefix that a look reads, and of
- * the health of the service, is asked before a look, and again instead of the next ones: a hundred bytes each, however
- * many keys there are. When in doubt, something has changed.
+ * Whether a look would show anything that the last one did not. Consul's index of the service's keys, and of its health,
+ * is asked before a look, and again instead of the next ones: a hundred bytes each, however many keys there are. When in
+ * doubt, something has changed.
  */
-import { createHash } from 'node:crypto'
 import { bootId } from '../base/clock.ts'
+import { digest, half } from '../base/digest.ts'
 import { keysOf } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { healthIndex } from '../consul/instances.ts'
@@ -22,20 +22,18 @@ const longest = 300_000
 /** Looks that were made at once are not made at once again, ms. */
 const spread = 60_000
 
-/** One line: equal lines say that nothing has changed between the two. */
+/**
+ * One line: equal lines say that nothing has changed between the two. All keys of the service have one index, those that
+ * no look reads among them: there are few of those, and nobody writes them while nothing happens.
+ */
 export async function changeLine(consul: Consul, service: string): Promise<string> {
-  const { locks, members, spec, restarts, coolDowns, proposals, partitions } = keysOf(service)
-  const prefixes = [locks, members, spec, restarts, coolDowns, proposals, partitions]
-  const indexes = await Promise.all([...prefixes.map(prefix => indexOf(consul, prefix)), healthIndex(consul, service)])
-  return [whoAsks(consul), ...indexes].join(' ')
+  const keys = await indexOf(consul, keysOf(service).root)
+  return [whoAsks(consul), keys, await healthIndex(consul, service)].join(' ')
 }
 
 /** Another token, or another Consul, may show something else. Neither can be learnt from this. */
 function whoAsks({ address: { origin, socketPath, token, auth } }: Consul): string {
-  return createHash('sha256')
-    .update(JSON.stringify([bootId(), origin, socketPath, token, auth]))
-    .digest('hex')
-    .slice(0, 16)
+  return half(JSON.stringify([bootId(), origin, socketPath, token, auth]))
 }
 
 /** What a look has found that may rest: nothing to do, and nothing that time alone brings. */
@@ -67,5 +65,5 @@ export async function isUnchanged(consul: Consul, service: string, files: Instan
 /** What a plan depends on of this machine. A proof that grows changes nothing. */
 function localLine(local: ReadonlyMap<string, Local>): string {
   const facts = [...local].map(([id, { proof: _proof, terms: _terms, ...one }]) => [id, one])
-  return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16)
+  return digest(JSON.stringify(facts))
 }

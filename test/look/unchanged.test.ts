@@ -79,7 +79,6 @@ describe('the line of what may have changed', { concurrency: 1 }, () => {
 
   it('is the same whatever happens beside the service', async () => {
     const before = await line()
-    await put('kv/watchbill/svc/report/a')
     await put('kv/watchbill/svc-2/lock/0')
     await put('kv/other')
     await register({ Service: { ID: 'other', Service: 'other' } })
