@@ -1,4 +1,4 @@
-/** A process may say how it is as its very first act: the agent has to know its checks by then. */
+/** Registers a partition's checks before its process starts: the process may report a status as its very first act. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { reason } from '../base/errors.ts'
 import type { Definition } from '../definition/definition.ts'
@@ -7,11 +7,11 @@ import type { Run } from '../state/self.ts'
 import { register, registration, runsCheck } from './catalog.ts'
 import { digestOf, unheard } from './registered.ts'
 
-/** An agent that takes longer must not keep a process from its start, ms: the next round registers it. */
+/** A slow agent must not delay a start longer than this, ms: the next round registers the checks. */
 const limit = 500
 const atOnce = 8
 
-/** Registers partitions that are about to be started. It never fails, and takes no longer than the limit. */
+/** Registers partitions that are about to start. It never fails, and takes no longer than the limit. */
 export async function expectFirstWord(run: Run, definition: Definition, partitions: readonly string[]): Promise<void> {
   const left = partitions.map(partition => {
     const body = registration(definition, run.instance, partition, id =>
@@ -28,7 +28,7 @@ export async function expectFirstWord(run: Run, definition: Definition, partitio
   }
   const all = Promise.all(Array.from({ length: atOnce }, next)).catch(error => {
     open.length = 0
-    run.log(`checks: started without them: ${reason(error)}`)
+    run.log(`checks: processes start before their checks are registered: ${reason(error)}`)
   })
   const timer = new AbortController()
   const late = delay(limit, 'late', { signal: timer.signal }).catch(() => {})
