@@ -1,7 +1,6 @@
 /**
  * Which program this process is, and by when it ends itself. lib/program/frame.ts sets both. The program writes them
- * into
- * the locks that it takes, so that the guard recognises a program that hangs.
+ * into the locks that it takes, so that the guard recognises a program that hangs.
  */
 import { bootClock } from './clock.ts'
 

@@ -12,8 +12,8 @@ function percent(character: string): string {
 }
 
 /**
- * Encodes an id for use as one segment of a Consul key and as a file name.
- * A leading dot is encoded too: Consul redirects a key that ends in `/..` to its parent (seen on 1.8.7).
+ * Encodes an id for use as one segment of a Consul key and as a file name. A leading dot is encoded too: Consul
+ * redirects a key that ends in `/..` to its parent (seen on 1.8.7).
  * @throws Permanent when the id is empty, is not well-formed Unicode, holds control characters, or takes more than 200
  * bytes encoded.
  */
@@ -39,8 +39,7 @@ function segment(what: string, id: string): string {
 
 /**
  * The id of a key segment or file name. Null when `encode` could not have written it: then it is a foreign key below
- * our
- * prefix, and not a partition.
+ * our prefix, and not a partition.
  */
 export function decode(encoded: string): string | null {
   try {
@@ -83,8 +82,7 @@ function percentDecoded(key: string): string {
 /**
  * Why some version of Consul cannot take a partition with this id, in words; null when all can. Only new partitions are
  * refused for it. Existing ones keep their keys: a second encoding of the same id would be a second lock, which an
- * older
- * release in the cluster does not know.
+ * older release in the cluster does not know.
  */
 export function idRefusal(keys: Pick<Keys, 'partition'>, id: string): string | null {
   return keyRefusal(keys.partition(id))

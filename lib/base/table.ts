@@ -3,8 +3,7 @@ import { printable } from './printable.ts'
 
 /**
  * Lines with columns as wide as their widest cell, two spaces between columns and no trailing spaces. A line break
- * inside
- * a cell is escaped.
+ * inside a cell is escaped.
  */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const all = [head, ...rows.map(row => row.map(printable))]

@@ -106,10 +106,8 @@ export class Consul {
 
   /**
    * Sends a refused request again when the token or certificate has changed. Consul did not carry out a refused
-   * request.
-   * It may have carried out a request whose connection was cut: that one is sent again only when it is repeatable. A
-   * lock
-   * acquired twice would be refused the second time, and seem to be held by another.
+   * request. It may have carried out a request whose connection was cut: that one is sent again only when it is
+   * repeatable. A lock acquired twice would be refused the second time, and seem to be held by another.
    */
   async #sendTwice(method: Method, path: string, body: string | undefined, repeatable: boolean): Promise<Answer> {
     const begun = performance.now()

@@ -113,8 +113,7 @@ export async function indexBelow(consul: Consul, prefix: string): Promise<string
 
 /**
  * The same by a consistent read. `none` when there is no key below the prefix and never was: Consul then answers with
- * the
- * index of the whole store, which changes of other keys raise (seen on 1.8.7).
+ * the index of the whole store, which changes of other keys raise (seen on 1.8.7).
  */
 export async function indexOf(consul: Consul, prefix: string): Promise<string> {
   const { index, status } = await get(consul, prefix.slice(0, -1), 'keys&separator=/&consistent')
@@ -130,8 +129,7 @@ export interface Below {
 
 /**
  * Everything below a prefix, by a consistent read. With an index the call waits at most `wait` ms for a change after
- * that
- * index. It may also return without a change.
+ * that index. It may also return without a change.
  */
 export async function entriesBelow(consul: Consul, prefix: string, index?: string, wait = 0): Promise<Below> {
   const blocking = index === undefined ? '' : `&index=${index}&wait=${Math.ceil(wait)}ms`
@@ -210,10 +208,8 @@ async function entriesByName(consul: Consul, keys: readonly string[]): Promise<r
 
 /**
  * Makes sure that keys missing from a list do not exist, rather than being hidden. Consul silently omits from a list
- * what
- * the token may not read, but it answers "denied" to a check of such a key (seen on 1.8.7). Whether the check holds
- * does
- * not matter. @throws Denied for a key that the token may not read
+ * what the token may not read, but it answers "denied" to a check of such a key (seen on 1.8.7). Whether the check
+ * holds does not matter. @throws Denied for a key that the token may not read
  */
 export function mustBeReadable(consul: Consul, keys: readonly string[]): Promise<void> {
   return mayCheck(consul, keys, 'check-index')

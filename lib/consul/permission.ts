@@ -1,7 +1,6 @@
 /**
  * The permission that a request to Consul needs, in the words of Consul's ACL rules. Consul's 403 does not name it
- * before
- * 1.12 (seen on 1.8.7: "Permission denied"), and never says what to write into the policy.
+ * before 1.12 (seen on 1.8.7: "Permission denied"), and never says what to write into the policy.
  */
 import { Permanent } from '../base/errors.ts'
 import type { Operation } from './operation.ts'

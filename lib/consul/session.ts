@@ -20,8 +20,7 @@ export function sessionName(instance: string): string {
 
 /**
  * Creates a session bound to the agent's health and to the guard check. LockDelay is 0 because the takeover wait
- * replaces
- * it: lock-delay can be raced, and Consul forgets it when a snapshot is restored (seen on 1.8.7).
+ * replaces it: lock-delay can be raced, and Consul forgets it when a snapshot is restored (seen on 1.8.7).
  * @throws Temporary when the guard check is missing or critical.
  */
 export function createSession(consul: Consul, instance: string, guardCheck: string): Promise<string> {

@@ -110,8 +110,8 @@ function position(text: string, at: number): { line: number; column: number } {
 
 /**
  * The first place where `text` is not JSON, has a field twice, or has a field name that JavaScript cannot copy; null
- * when
- * there is none. Lines and columns count from 1. It keeps its own stack, so that deep nesting cannot exhaust Node's.
+ * when there is none. Lines and columns count from 1. It keeps its own stack, so that deep nesting cannot exhaust
+ * Node's.
  * @param copied false for JSON that is only passed on: its field names may be anything
  */
 export function jsonFault(text: string, copied = true): Fault | null {

@@ -12,8 +12,7 @@ export type Issue = {
 
 /**
  * The first issue, with its field, and the number of other fields with issues. A misspelt field comes before the
- * required
- * field that is missing because of it.
+ * required field that is missing because of it.
  */
 export function firstOf(issues: readonly Issue[]): string {
   const problems = new Map<string, string>()

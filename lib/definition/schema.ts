@@ -114,8 +114,7 @@ const starts = fields({
 const guard = z.prefault(
   fields({
     // Consul runs no check more often than once a second (seen on 1.8.7: "check has interval below minimum"), and only
-    // its own
-    // log says so. With a shorter interval the guard would not renew the lease twice within it, as promised.
+    // its own log says so. With a shorter interval the guard would not renew the lease twice within it, as promised.
     interval: about(
       z._default(durationText(1000, 'a duration of at least "1s"'), '2s'),
       'How often the guard check renews the lease, "1s" to "6s".',

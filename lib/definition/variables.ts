@@ -1,7 +1,6 @@
 /**
  * The environment variables that a definition uses. `configure` reads them and writes them into the commands that
- * Consul
- * runs, because the agent's own environment may hold other values or none.
+ * Consul runs, because the agent's own environment may hold other values or none.
  */
 import { mostIds } from './definition.ts'
 import type { DefinitionFile } from './schema.ts'

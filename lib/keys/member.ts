@@ -136,8 +136,8 @@ function absenceOf(instance: string, health: Registered | undefined, settings: S
 
 /**
  * The digest that a member key holds. Releases up to 0.1.0 rewrite their key only when it holds another digest than
- * their
- * own. So after a roll-back such a release finds a different digest, and writes its key with its own roster version.
+ * their own. So after a roll-back such a release finds a different digest, and writes its key with its own roster
+ * version.
  */
 function withVersion(digest: string): string {
   return `${rosterVersion} ${digest}`

@@ -1,8 +1,7 @@
 /**
  * Ids that some version of Consul refuses: see `keyRefusal` in base/names.ts. New partitions with such an id are
- * refused,
- * because nothing could be done with their locks once an agent is upgraded. Existing ones keep working, and must be
- * renamed before an upgrade.
+ * refused, because nothing could be done with their locks once an agent is upgraded. Existing ones keep working, and
+ * must be renamed before an upgrade.
  */
 import { Permanent } from '../base/errors.ts'
 import { idRefusal, type Keys, safeId } from '../base/names.ts'

@@ -95,8 +95,7 @@ export function epochOf(token: string): number {
 
 /**
  * Writes an epoch that was seen back into the settings that lost it: a new machine would hand out lower tokens than
- * others
- * have seen. @returns whether this program wrote it
+ * others have seen. @returns whether this program wrote it
  * @throws Permanent, Temporary as `changeSettings`
  */
 export async function restoreEpoch(consul: Consul, keys: Keys, seen: number): Promise<boolean> {

@@ -1,8 +1,7 @@
 /**
  * How long a process may outlive its lock when nobody knows who held it: the longest L and G (the terms) of all
- * instances
- * that may have held it. The terms of a holder that is cut off are lost with its member key and its lock's value, so
- * every instance remembers the longest terms that it has seen.
+ * instances that may have held it. The terms of a holder that is cut off are lost with its member key and its lock's
+ * value, so every instance remembers the longest terms that it has seen.
  */
 
 import { Temporary } from '../base/errors.ts'

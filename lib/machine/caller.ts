@@ -1,8 +1,7 @@
 /**
  * Restores for our child processes what Node changes: the soft limit of open files, ignored signals, and Node's own
  * variables. A release's bin/run and watchbill keep the caller's values in the environment
- * (lib/setup/release/caller.sh).
- * When watchbill runs from its sources, the caller's values are unknown.
+ * (lib/setup/release/caller.sh). When watchbill runs from its sources, the caller's values are unknown.
  */
 
 const prefix = 'WATCHBILL_CALLER_'

@@ -105,8 +105,8 @@ function isDead({ state, threads }: Stat): boolean {
 
 /**
  * `stopped` means held by SIGSTOP or a debugger, so that it cannot react to anything. A zombie counts as gone. A
- * process
- * that /proc hides (hidepid) but the kernel knows counts as running: an unreadable entry does not prove absence.
+ * process that /proc hides (hidepid) but the kernel knows counts as running: an unreadable entry does not prove
+ * absence.
  */
 export function stateOf(process: Process): 'running' | 'stopped' | 'gone' {
   const stat = statOf(process.pid)

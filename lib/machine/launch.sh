@@ -5,8 +5,7 @@
 #
 # HOW is `exec`, or `fork` for a script that ends soon: a fork of this shell costs a quarter less.
 # JOIN holds the paths of cgroup.procs files, one per line: the launcher, and so the shepherds, move to those groups.
-# The shepherds get this environment. NAMES are the variables that differ between them: the values for the first
-# shepherd
+# The shepherds get this environment. NAMES are the variables that differ between them: the values for the first shepherd
 # are in _0_NAME, for the second in _1_NAME, and so on. They are not arguments, which everyone on the machine can read.
 # Writes  DIR/launched, `pid start-time`. The output of a shepherd and of its process goes to DIR/output.
 set -f

@@ -4,8 +4,7 @@
  * The mark is in two places: in the environment, as WATCHBILL_MARK, and in RLIMIT_LOCKS, the limit on file locks, which
  * Linux has not enforced since 2.4. Every descendant inherits that limit through fork, exec, setsid and set-uid. A
  * program that clears its environment, or overwrites it with its title, keeps the limit; so does a program in the
- * middle
- * of an exec. Everybody may read the limit in /proc/PID/limits, even that of a program with capabilities, whose
+ * middle of an exec. Everybody may read the limit in /proc/PID/limits, even that of a program with capabilities, whose
  * environment only root can read.
  */
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'

@@ -1,8 +1,7 @@
 /**
  * There are two definitions: the one that the file on this machine offers, and the one in force, which is the last good
  * one that was offered. The latter is kept in the state directory. A handler that finds the file unchanged needs
- * neither
- * the parser nor the schema, and a broken or missing file stops no work.
+ * neither the parser nor the schema, and a broken or missing file stops no work.
  */
 import { statSync } from 'node:fs'
 import { Permanent, reason } from '../base/errors.ts'

@@ -13,8 +13,7 @@ const pause = 5
 
 /**
  * On a full disk no lock can be created by any program. When no program holds an older one, the work is done without
- * the
- * lock: a lost lease must be frozen there too.
+ * the lock: a lost lease must be frozen there too.
  * @throws Temporary when another program does not release the lock
  */
 export function exclusively<T>(files: Pick<WorkerFiles, 'directory' | 'lock'>, work: () => T): T {

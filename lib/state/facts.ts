@@ -43,8 +43,7 @@ export function readUsual(file: string): string | null {
 
 /**
  * The text of a fact that a shepherd writes in place. Null when it is missing, or half written, which the missing
- * newline
- * shows.
+ * newline shows.
  */
 export function readLine(file: string): string | null {
   try {

@@ -1,8 +1,7 @@
 /**
  * Only one handler at a time works for an instance. A handler that finds the lock taken leaves a mark and ends. The
- * holder
- * checks for the mark before and after it releases the lock, and then runs again: no event is lost and no queue builds
- * up.
+ * holder checks for the mark before and after it releases the lock, and then runs again: no event is lost and no queue
+ * builds up.
  *
  * The lock is a directory of proper-lockfile that holds its holder's name: see lock-directory.ts.
  */

@@ -1,9 +1,8 @@
 /**
  * Only one program at a time may change from when the instance's lease counts for a partition. The guard frees or
- * freezes
- * a lease by a read from Consul some time ago; a handler writes the lease of a new acquisition. Without this lock, a
- * program that is stopped between its read of the files and its write could undo a freeze made meanwhile, and the
- * instance's lease would count again for a lost lock.
+ * freezes a lease by a read from Consul some time ago; a handler writes the lease of a new acquisition. Without this
+ * lock, a program that is stopped between its read of the files and its write could undo a freeze made meanwhile, and
+ * the instance's lease would count again for a lost lock.
  *
  * The usual tick only extends the instance's lease, and needs no lock.
  */

@@ -2,25 +2,19 @@
  * Leases: until when an instance may let its processes run, on the boot clock.
  *
  * There is one file for the instance, `<boot id> <t0>`: t0 is the start of the last successful check of its locks.
- * There is
- * one file per partition, `<from> <own>`. The instance's t0 counts for this acquisition only when t0 is at least
- * `from`:
- * then the check included this lock. Otherwise `own` counts, the start of the acquisition's own transaction. A lease
- * that
- * ended while the lock was lost is pinned (frozen): its `from` is beyond any clock, so renewals no longer count. The
- * lease
- * ends L after the later of the two times; L is that of the acquisition. The shepherd reads these files by the same
- * rule.
+ * There is one file per partition, `<from> <own>`. The instance's t0 counts for this acquisition only when t0 is at
+ * least `from`: then the check included this lock. Otherwise `own` counts, the start of the acquisition's own
+ * transaction. A lease that ended while the lock was lost is pinned (frozen): its `from` is beyond any clock, so
+ * renewals no longer count. The lease ends L after the later of the two times; L is that of the acquisition. The
+ * shepherd reads these files by the same rule.
  *
  * Format of both files: the line twice, one space between its words, each number padded with spaces to 14 bytes. So an
  * instance's file has 104 bytes and a partition's 60. They are written in place: see state/twice.ts. An older release
  * wrote the line once, without padding, and renamed it into place.
  *
  * The shepherd of an older release reads only the first line. During a write that line may begin with digits of the
- * older
- * number and end with digits of the newer one. Such a number is not later than the newer one, or (when the newer one
- * has
- * one digit more) it is ahead of the clock and refused.
+ * older number and end with digits of the newer one. Such a number is not later than the newer one, or (when the newer
+ * one has one digit more) it is ahead of the clock and refused.
  */
 import { bootId } from '../base/clock.ts'
 import type { InstanceFiles, PartitionFiles } from './paths.ts'
@@ -70,8 +64,7 @@ function padded(time: number): string {
 
 /**
  * The lease was written by a clock that has restarted since: /proc/uptime restarts in another time namespace, such as
- * that
- * of a restarted container, under the same boot id. Waiting for that time is impossible, so the lease is over.
+ * that of a restarted container, under the same boot id. Waiting for that time is impossible, so the lease is over.
  */
 export function isAheadOfClock({ from, own }: PartitionLease, now: number): boolean {
   return (own !== never && own > now) || (from !== never && from > now + clockStep)

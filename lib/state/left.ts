@@ -1,8 +1,7 @@
 /**
- * The fact `left`: the instance is leaving, `leaving <pid> <start time>` of the program `leave`, or has left,
- * `<boot id> <boot-clock ms>`. The agent keeps the instance's watches until its next reload, so handlers must know
- * that it
- * has left. Only a guard that starts later undoes it: Consul starts one only when the service is registered again. If
+ * The fact `left`: the instance is leaving, `leaving <pid> <start time>` of the program `leave`, or has left, `<boot
+ * id> <boot-clock ms>`. The agent keeps the instance's watches until its next reload, so handlers must know that it has
+ * left. Only a guard that starts later undoes it: Consul starts one only when the service is registered again. If
  * `leave` dies, the instance is not leaving any more.
  */
 import { bootClock, bootId } from '../base/clock.ts'

@@ -4,15 +4,12 @@
  *
  * The directory is made elsewhere, with one file in it, `<pid>-<start time>`, and renamed into place. The system call
  * succeeds only when there is nothing or an empty directory. To take the lock from a dead holder, its file is removed
- * by
- * name; no other holder ever has that name. The directory is then empty, and the first program to rename its own gets
- * the
- * lock.
+ * by name; no other holder ever has that name. The directory is then empty, and the first program to rename its own
+ * gets the lock.
  *
  * The file holds `<boot id> <program> <until>`: the time by which the program ends itself, boot-clock ms, or `-`. So a
  * process that only has the same pid and start time as a holder does not count as one, for example when a state
- * directory
- * outlived a boot.
+ * directory outlived a boot.
  */
 import {
   mkdirSync,

@@ -1,10 +1,8 @@
 /**
  * The sentence in the fact `status`, parsed only here. A shepherd writes `starting`, `running`, `backing off: …`,
  * `crash-looping since …`, `finished: …`, `stopping: …`, `stopped, not swept` and `stopped: …`. The program that
- * launches a
- * shepherd writes `cannot start: …`, or `no command: …` when there is no command for it. The program that gives the
- * lock
- * back writes `not here: …`. A look adds `failing: …` in the worker's words.
+ * launches a shepherd writes `cannot start: …`, or `no command: …` when there is no command for it. The program that
+ * gives the lock back writes `not here: …`. A look adds `failing: …` in the worker's words.
  */
 
 /** Null while the shepherd is writing the next sentence, and when nothing was ever started. */

@@ -1,9 +1,7 @@
 /**
- * Ends handlers that hold a lock of the instance and will not release it: a stopped one (SIGSTOP, a suspended job),
- * and one
- * that is still there after its own deadline. While they hold the lock no other handler works, and nothing else shows
- * why.
- * The guard ends them. What they leave half done the next look finds and completes.
+ * Ends handlers that hold a lock of the instance and will not release it: a stopped one (SIGSTOP, a suspended job), and
+ * one that is still there after its own deadline. While they hold the lock no other handler works, and nothing else
+ * shows why. The guard ends them. What they leave half done the next look finds and completes.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock, seconds } from '../base/clock.ts'

@@ -1,11 +1,9 @@
 /**
  * The worker runs many partitions under one lease: the shortest of theirs. Its shepherd knows only that lease, and
- * stops
- * the whole worker when it is over, whatever else is dead or cut off.
+ * stops the whole worker when it is over, whatever else is dead or cut off.
  *
  * So a program that shortens the lease of a partition which the worker may run must shorten the worker's lease first.
- * The
- * guard extends the worker's lease later.
+ * The guard extends the worker's lease later.
  */
 import { existsSync } from 'node:fs'
 import { bootClock } from '../base/clock.ts'
@@ -21,8 +19,7 @@ export function writePartitionLease(files: PartitionFiles, lease: PartitionLease
 
 /**
  * The same for many partitions of one instance. Whether a partition is handed to the worker is checked under the
- * worker's
- * lock: otherwise it could be handed over in between, with the lease that is shortened here.
+ * worker's lock: otherwise it could be handed over in between, with the lease that is shortened here.
  */
 export function writePartitionLeases(leases: readonly (readonly [PartitionFiles, PartitionLease])[]): void {
   const shorter = leases.filter(isShorter)
@@ -73,8 +70,7 @@ export function measure(worker: WorkerFiles): void {
 
 /**
  * For the guard, after a check that began at `t0`. That check does not extend the worker's lease when a lock is in
- * doubt or
- * newer than the check; the lease is then extended as far as those of the partitions are.
+ * doubt or newer than the check; the lease is then extended as far as those of the partitions are.
  */
 export function lengthen(worker: WorkerFiles, t0: number): void {
   const lease = partitionLease(worker)

@@ -1,8 +1,7 @@
 /**
- * What the worker says of itself, in a file that it replaces. Each line is JSON. A partition that fails or is ready
- * has its
- * hand-over line with `failing` or `ready` added. A line with `closed` says that the worker takes no more partitions.
- * Pure.
+ * What the worker says of itself, in a file that it replaces. Each line is JSON. A partition that fails or is ready has
+ * its hand-over line with `failing` or `ready` added. A line with `closed` says that the worker takes no more
+ * partitions. Pure.
  */
 import { parseHanded } from '../base/worker-line.ts'
 import { confirms } from './worker-confirmations.ts'
