@@ -175,5 +175,5 @@ function isEncodable(id: string): boolean {
 
 function idProblem(id: string): string | null {
   if (isEncodable(id)) return null
-  return `cannot be ${shown(id)}; give 1 to 200 bytes, encoded as in its key, without control characters`
+  return `cannot be ${shown(id)}; give 1 to 200 bytes, percent-encoded as in its key, without control characters`
 }

@@ -16,6 +16,7 @@ export function tellReleased(run: Run, definition: Definition, partition: string
   try {
     inOrder(run.files, () => tellNext(run, definition, partition, { event: 'released', details }))
   } catch (error) {
-    run.log(`released ${partition}: the hook is lost: ${reason(error)}`) // a lost hook must not delay giving the lock back
+    // A lost hook must not delay giving the lock back.
+    run.log(`released ${partition}: the hook is lost: ${reason(error)}`)
   }
 }
