@@ -48,8 +48,8 @@ function reading(file: string, start: (size: number) => number, most: number): P
 }
 
 /**
- * No program prints so many zero bytes in a row. A hole consists of whole pages, except where its two ends are
- * written.
+ * No program prints so many zero bytes in a row. A hole consists of whole pages, except for pages with data at its
+ * ends.
  */
 const hole = Buffer.alloc(2048)
 

@@ -62,7 +62,7 @@ function isTextOrNothing(value: unknown): boolean {
 
 /**
  * Reads a key, or everything below it.
- * @throws RefusedKey when the agent refuses the key: 1.22 answers 500 with this reason, later versions 400
+ * @throws RefusedKey when the agent refuses the key: 1.22 answers 500 with this reason, other versions 400
  */
 async function get(consul: Consul, key: string, query: string): Promise<Answer> {
   const path = `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}?${query}`

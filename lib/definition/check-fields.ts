@@ -31,8 +31,8 @@ function reaction(when: string) {
       z
         .union([builtIn(), commandShape(), list], reactionWanted)
         .check(z.superRefine((given, found) => refuseInReaction(given, found))),
-      `What happens ${when}: a command, which gets the check as JSON on stdin; or "restart", "release" (another instance ` +
-        'takes the partition), "drain" (this instance gives up everything); or a list of these.',
+      `What happens ${when}: a command, which gets the check as JSON on stdin; or "restart", "release" (another ` +
+        'instance takes the partition), "drain" (this instance gives up everything); or a list of these.',
       ['./page', '--partition', '{partition}'],
     ),
   )

@@ -110,8 +110,8 @@ const from = {
   module: z.optional(
     about(
       path(),
-      'A JavaScript or TypeScript module that exports fetch(), and may export setup() and tearDown(), run in its own process ' +
-        'at each fetch.',
+      'A JavaScript or TypeScript module that exports fetch(), and may export setup() and tearDown(), run in its own ' +
+        'process at each fetch.',
       '/srv/tenants.ts',
     ),
   ),
@@ -162,8 +162,8 @@ const ofSources = {
   giveUpAfter: z.optional(
     about(
       durationText(0),
-      'After failing for this long, status says why and the hook sourceFailed runs; fetching goes on at each interval. ' +
-        '"2m" when left out.',
+      'After failing for this long, status says why and the hook sourceFailed runs; fetching goes on at each ' +
+        'interval. "2m" when left out.',
       '2m',
     ),
   ),
@@ -208,7 +208,8 @@ export function partitions() {
       onChange: z.optional(
         about(
           z.enum(['restart', ...signals], onChangeWanted),
-          'What happens to a process when its document changed: "restart", or a signal. The hook "changed" runs in any case.',
+          'What happens to a process when its document changed: "restart", or a signal. The hook "changed" runs in any ' +
+            'case.',
           'SIGHUP',
         ),
       ),

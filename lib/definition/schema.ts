@@ -33,8 +33,8 @@ const run = fields({
   command: about(
     commandOrChoice(),
     'The program and its arguments, run without a shell. {partition}, {token}, {node}, {instance} and {service} are ' +
-      'replaced inside an argument; {version} is reserved for roll-outs, and empty. Or several commands, of which the ' +
-      'document of each partition chooses one.',
+      'replaced inside an argument; {version} is reserved for roll-outs, and empty. Or several commands, of which ' +
+      'the document of each partition chooses one.',
     ['./consume', '--partition', '{partition}'],
     { choose: '/role', of: { web: ['./web'], worker: ['./work'] } },
   ),
@@ -56,8 +56,8 @@ const run = fields({
   ),
   per: about(
     z._default(z.enum(pers, give(`one of ${pers.join(', ')}`)), 'partition'),
-    'One process for each partition, or one for all partitions of an instance. Such a process reads its partitions in one ' +
-      'file, and writes into another which of them it has stopped.',
+    'One process for each partition, or one for all partitions of an instance. Such a process reads its partitions in ' +
+      'one file, and writes into another which of them it has stopped.',
   ),
 }).check(
   z.refine(({ per, command }) => per === 'partition' || Array.isArray(command), {
@@ -79,7 +79,8 @@ const stop = z.prefault(
     signal: about(z._default(z.enum(signals, signalWanted), 'SIGTERM'), 'The signal that asks a process to stop.'),
     grace: about(
       z._default(durationText(0), '3s'),
-      'How long a process may take to stop before SIGKILL. After a failure other instances wait this much longer before a takeover.',
+      'How long a process may take to stop before SIGKILL. After a failure other instances wait this much longer ' +
+        'before a takeover.',
       '3s',
       '500ms',
     ),

@@ -22,7 +22,7 @@ interface Told {
   readonly exit: string
   readonly failure: string
   readonly stopFailed: boolean
-  /** It will be given back. */
+  /** Hooks were told that it will be given back. */
   readonly releasing: boolean
 }
 

@@ -42,7 +42,7 @@ export function neverTwoOwners(
   )
 }
 
-/** After these actions the same processes run as before. @param most the number in a row that no lease is lost by */
+/** After these actions the same processes run as before. @param most so many of them in a row outlast no lease */
 export function nobodyIsStopped(lib: Lib, kinds: readonly Kind[], per: Per = 'partition', most = 3) {
   const few = actionsOf(kinds).map(actions => actions.slice(0, most))
   return fc.asyncProperty(options, few, (options, actions) =>
