@@ -5,17 +5,21 @@ import type { Definition } from '../definition/definition.ts'
 import { readFact, writeFact } from '../state/facts.ts'
 import type { Run } from '../state/self.ts'
 import { register, registration, runsCheck } from './catalog.ts'
-import { digestOf, unheard } from './registered.ts'
+import { digestOf, statusBeforeReport } from './registered.ts'
 
 /** A slow agent must not delay a start longer than this, ms: the next round registers the checks. */
 const limit = 500
 const atOnce = 8
 
 /** Registers partitions that are about to start. It never fails, and takes no longer than the limit. */
-export async function expectFirstWord(run: Run, definition: Definition, partitions: readonly string[]): Promise<void> {
+export async function registerBeforeStart(
+  run: Run,
+  definition: Definition,
+  partitions: readonly string[],
+): Promise<void> {
   const left = partitions.map(partition => {
     const body = registration(definition, run.instance, partition, id =>
-      id === runsCheck ? 'critical' : (unheard(run, definition, partition, id) ?? 'passing'),
+      id === runsCheck ? 'critical' : (statusBeforeReport(run, definition, partition, id) ?? 'passing'),
     )
     return { body, told: digestOf(body), file: run.files.partition(partition).registered }
   })

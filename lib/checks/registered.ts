@@ -33,7 +33,7 @@ export async function keepRegistered(
     const running = isRunning(one)
     const runs = running ? 'passing' : 'critical'
     const body = registration(definition, run.instance, partition, id =>
-      id === runsCheck ? runs : (unheard(run, definition, partition, id) ?? statusOf(all, partition, id)),
+      id === runsCheck ? runs : (statusBeforeReport(run, definition, partition, id) ?? statusOf(all, partition, id)),
     )
     const told = digestOf(body)
     if (readFact(file)?.split('\n')[1] !== told || !here.has(partitionServiceId(definition.id, partition))) {
@@ -73,7 +73,12 @@ export async function unregister(run: Run, { id }: Definition, partitions: reado
 }
 
 /** The status in Consul of a check whose process has not reported yet; null for any other check. */
-export function unheard({ files }: Run, definition: Definition, partition: string, check: string): Status | null {
+export function statusBeforeReport(
+  { files }: Run,
+  definition: Definition,
+  partition: string,
+  check: string,
+): Status | null {
   if (check !== readyCheck(definition)) return null
   const own = files.partition(partition)
   const acquisition = readFact(own.acquisition)

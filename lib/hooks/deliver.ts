@@ -10,7 +10,7 @@ import { keysOf } from '../base/names.ts'
 import type { BuiltIn, Definition } from '../definition/definition.ts'
 import { writeFact } from '../state/facts.ts'
 import type { Run } from '../state/self.ts'
-import { Earlier, nothingMoreToTell } from './earlier.ts'
+import { Earlier, forgetDelivered } from './earlier.ts'
 import { type Event, isBuiltIn, reactionsTo } from './event.ts'
 import { ageOf, done, longestPutOff, putOff, type Waiting, waiting } from './queue.ts'
 import { forgetHook, type Hook, releasingLimit, startHooks, stateOfHook } from './run-hook.ts'
@@ -187,7 +187,7 @@ class Delivery {
    */
   async #forget(): Promise<void> {
     const released = this.#over.flatMap(({ one }) => (one.event.event === 'released' ? [one.event] : []))
-    if (released.length > 0) await nothingMoreToTell(this.#run, keysOf(this.#run.service), released)
+    if (released.length > 0) await forgetDelivered(this.#run, keysOf(this.#run.service), released)
     for (const { one, how } of this.#over) this.#end(one, how)
   }
 

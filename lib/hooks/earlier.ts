@@ -29,7 +29,7 @@ export function stillTelling(keys: Keys, instance: string, partition: string, to
 type Asker = Pick<Run, 'consul' | 'instance' | 'log'>
 
 /** All events are delivered. When the keys cannot be deleted, the next holder's hooks wait some time in vain. */
-export async function nothingMoreToTell(run: Asker, keys: Keys, events: readonly Event[]): Promise<void> {
+export async function forgetDelivered(run: Asker, keys: Keys, events: readonly Event[]): Promise<void> {
   const told = events.flatMap(({ partition, details: { Token } }) =>
     partition === null || typeof Token !== 'string' ? [] : [keys.telling(partition, Token)],
   )

@@ -113,7 +113,7 @@ export interface Environment {
   readonly directory: string | null
 }
 
-export function bornIn(pid: string): Environment {
+export function traitsInEnvironment(pid: string): Environment {
   const environment = environmentOf(pid)
   if (environment === null) return { marks: [], directory: null }
   const own = variableIn(environment, markVariable)

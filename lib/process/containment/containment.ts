@@ -15,7 +15,7 @@ import {
   startOf,
   userOf,
 } from '../../machine/identity.ts'
-import { asMark, bornIn, locksLimit, pidsSince, type Since } from '../../machine/marks.ts'
+import { asMark, locksLimit, pidsSince, type Since, traitsInEnvironment } from '../../machine/marks.ts'
 import { readLine, readUsual } from '../../state/facts.ts'
 import type { PartitionFiles } from '../../state/paths.ts'
 import { killGroup, membersOfGroup } from './groups.ts'
@@ -149,7 +149,7 @@ class Finding {
   }
 
   #byEnvironment(pid: number): string | undefined {
-    const { marks, directory } = bornIn(String(pid))
+    const { marks, directory } = traitsInEnvironment(String(pid))
     for (const mark of marks) {
       const key = this.#byMark.get(mark)
       if (key !== undefined) return key
@@ -174,7 +174,7 @@ class Finding {
   }
 
   #bears(pid: number, mark: string): boolean {
-    return locksLimit(String(pid)).includes(mark) || bornIn(String(pid)).marks.includes(mark)
+    return locksLimit(String(pid)).includes(mark) || traitsInEnvironment(String(pid)).marks.includes(mark)
   }
 
   #addPid(pid: number, key: string): void {

@@ -25,7 +25,7 @@ import { handedTo } from '../../state/worker-lease.ts'
  * Tells the worker that the assignment has changed. A program without a handler for this signal is not ended by it: the
  * signal may come before the program has set its handler, and then the program reads the new assignment anyway.
  */
-export const news = 'SIGWINCH'
+export const changeSignal = 'SIGWINCH'
 
 /** Processed confirmations are removed once they take this many bytes. */
 const most = 64 * 1024
@@ -100,7 +100,7 @@ function writeAssignment(files: WorkerFiles, lines: readonly string[]): void {
 /** Tells the worker if it has a process. A process that is starting may have read the earlier assignment. */
 export function tellWorker(worker: WorkerFiles): void {
   const process = parseProcess(readLine(worker.process))
-  if (process !== null && signal(process, news)) removeFact(worker.changed)
+  if (process !== null && signal(process, changeSignal)) removeFact(worker.changed)
 }
 
 /**
@@ -114,7 +114,7 @@ export function collect(worker: WorkerFiles, unasked: ReadonlySet<string> = new 
   const { lines, next } = linesFrom(bytes, read)
   const assigned = lines.length > 0 ? (readFact(worker.assignment) ?? '').split('\n') : []
   const kept = new Set([...assigned, ...unasked])
-  const odd = lines.filter(line => !takeNote(worker, kept, line))
+  const odd = lines.filter(line => !acceptConfirmation(worker, kept, line))
   if (odd.length > 0)
     say(
       worker,
@@ -122,11 +122,11 @@ export function collect(worker: WorkerFiles, unasked: ReadonlySet<string> = new 
     )
   if (odd.length < lines.length) writeStopping(worker, stoppingOf(worker))
   if (next !== read) writeFact(worker.read, String(next))
-  if (next === bytes.length && next > most) startAnew(worker)
+  if (next === bytes.length && next > most) emptyConfirmations(worker)
 }
 
 /** Empties the file of confirmations, but never while a line that is waited for is being written. */
-function startAnew(worker: WorkerFiles): void {
+function emptyConfirmations(worker: WorkerFiles): void {
   if (handedTo(worker).some(({ asked }) => existsSync(asked))) return
   attempt(`empty ${worker.confirmations}`, () => truncateSync(worker.confirmations))
   removeFact(worker.read)
@@ -137,7 +137,7 @@ function startAnew(worker: WorkerFiles): void {
  * line, and the next process may run that partition.
  * @returns whether the line confirmed a partition that was asked for
  */
-function takeNote(worker: WorkerFiles, kept: ReadonlySet<string>, line: string): boolean {
+function acceptConfirmation(worker: WorkerFiles, kept: ReadonlySet<string>, line: string): boolean {
   const confirmation = parseConfirmation(line)
   const files = confirmation && filesOf(worker, confirmation.id)
   const own = files && readFact(files.handed)
