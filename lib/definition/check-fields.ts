@@ -126,7 +126,7 @@ const when: Readonly<Record<HookEvent, string>> = {
   failed: 'Its process cannot start, or crashes again and again.',
   releasing: 'The partition is about to be stopped and handed over; at most 5 s.',
   released: 'It was given back, or is lost.',
-  stopFailed: 'Its process does not stop, even after SIGKILL; its lock is kept.',
+  stopFailed: 'The partition does not stop, even after SIGKILL; its lock is kept.',
   joined: 'This instance has joined the cluster, with a new session.',
   left: 'This instance has left the cluster.',
   lost: 'Another instance disappeared; only one of the remaining instances runs this hook.',

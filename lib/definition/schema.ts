@@ -179,7 +179,7 @@ export const schema = fields({
   register: z.optional(
     about(
       fields({ port: about(z.int(portWanted).check(z.gte(1, portWanted), z.lte(65_535, portWanted)), 'The port.') }),
-      'Registers each running partition in the catalog, under <partition>.<name>-partition.service.consul.',
+      'Registers each running partition in the catalog: DNS answers <partition>.<name>-partition.service.consul.',
       { port: 9000 },
     ),
   ),
