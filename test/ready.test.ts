@@ -26,12 +26,12 @@ describe('what has to say that it is ready', () => {
     const files = stateOf(t)
     const own = partitionIn(files, '0')
     const words = () => withReadiness(files, new Map([['0', locals.running()]]), confirm).get('0')?.unready
-    assert.equal(words(), 'starting: waits for its word that it is ready')
+    assert.equal(words(), 'starting: waits for its process to confirm that it is ready')
     writeFileSync(own.ready, '')
     assert.equal(words(), undefined)
     writeFileSync(own.exit, 'exit 1 after 2 s at 3\n')
     utimesSync(own.ready, 1, 1)
-    assert.equal(words(), 'starting: waits for its word that it is ready')
+    assert.equal(words(), 'starting: waits for its process to confirm that it is ready')
   })
 
   it('starts until its check has passed in this acquisition', t => {
@@ -120,7 +120,7 @@ describe('on running agents', () => {
       // Of one that runs, its check says the rest.
       return [ok, ...new Set(partitions.map(({ state, why }) => (state === 'running' ? state : `${state}: ${why}`)))]
     }
-    const words = ['its word that it is ready', 'check progress', 'check well']
+    const words = ['its process to confirm that it is ready', 'check progress', 'check well']
     const unready = (at: number) => [false, `starting: waits for ${words[at]}`].join()
     for (const one of all) await enter(one, agents)
     for (const [at, { definition }] of all.entries()) {

@@ -50,7 +50,7 @@ describe('a report', () => {
     )
     assert.match(
       String(everything),
-      /from 1\.22 on take no key that holds a space; name otherwise: "a 'b" \(such as a-b\)$/,
+      /from 1\.22 on take no key that holds a space; use another name: "a 'b" \(such as a-b\)$/,
     )
     assert.deepEqual(Object.keys(rest), ['tenant one'])
   })

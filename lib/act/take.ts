@@ -84,8 +84,8 @@ async function withChosenCommands(run: Run, snapshot: Snapshot, starts: readonly
 /** Most definitions have no checks. */
 async function beforeStart(run: Run, { definition }: Snapshot, starts: readonly Start[]): Promise<void> {
   if (starts.length === 0 || definition.checks.every(({ ttlMs }) => ttlMs === null)) return
-  const { expectFirstWord } = await import('../checks/first-word.ts')
-  await expectFirstWord(
+  const { registerBeforeStart } = await import('../checks/first-word.ts')
+  await registerBeforeStart(
     run,
     definition,
     starts.map(({ partition }) => partition),

@@ -9,7 +9,7 @@ import { reconcile } from '../reconcile.ts'
 import { definitionInForce } from '../state/definition.ts'
 import { makeDirectory, readFact, removeFact, writeFact } from '../state/facts.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
-import { elsewhere } from '../state/handler-mark.ts'
+import { leftToOther } from '../state/handler-mark.ts'
 import type { Run } from '../state/self.ts'
 import { endDrain, react } from './react.ts'
 import { tend } from './tend.ts'
@@ -29,7 +29,7 @@ export async function attend(run: Run, window: number): Promise<string> {
     await tryToEndDrain(run)
     if (readFact(run.files.checksDue) === null) return 'looked after'
     const round = () => tend(run, definition, window, () => delivery.begin())
-    return (await asOnlyHandler(run.files.checksLock, round)) ? 'looked after' : elsewhere
+    return (await asOnlyHandler(run.files.checksLock, round)) ? 'looked after' : leftToOther
   } finally {
     await delivery.end()
   }

@@ -10,7 +10,9 @@ export function bootClock(): number {
   return Math.round(Number.parseFloat(text) * 1000)
 }
 
-/** From here on the clock is read through a file that is open already, so also when the system opens no more. */
+/**
+ * From here on the clock reads a file that is kept open, so it also works when no more files can be opened (EMFILE).
+ */
 export function keepClock(): void {
   kept ??= openSync(uptime, 'r')
 }
@@ -25,14 +27,14 @@ export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
 }
 
-/** A random UUID of the kernel's: node:crypto would cost a third of a start. */
+/** A random UUID from the kernel. Loading node:crypto for it would add a third to Node's start. */
 export function randomId(): string {
   return readFileSync('/proc/sys/kernel/random/uuid', 'latin1').trim()
 }
 
 const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
 
-/** Milliseconds of a duration such as "500ms", "3s", "1.5m", "2h"; null when it is not one. */
+/** Milliseconds of a duration such as "500ms", "3s", "1.5m", "2h"; null when the text is not a duration. */
 export function duration(text: string): number | null {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text)
   const factor = match && units[match[2] as string]

@@ -1,6 +1,6 @@
 /**
- * Which program this process is, and by when it ends itself. Told by the frame, and written into the locks that the
- * program takes, so that the guard knows of one that hangs.
+ * Which program this process is, and by when it ends itself. lib/program/frame.ts sets both. The program writes them
+ * into the locks that it takes, so that the guard recognises a program that hangs.
  */
 import { bootClock } from './clock.ts'
 
@@ -10,7 +10,7 @@ export interface Limit {
   readonly until: number | null
 }
 
-/** On the global object: in a release this file stands in several bundles. */
+/** Kept on the global object, because in a release this file is part of several bundles. */
 const place = globalThis as { [key: symbol]: { readonly program: string; readonly end: number | null } | undefined }
 const key = Symbol.for('watchbill.limit')
 

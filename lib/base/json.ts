@@ -1,4 +1,7 @@
-/** Consul's answers as JSON; apart from the connection, so that who is handed one need not load it again. */
+/**
+ * Parses Consul's answers. Apart from consul/http.ts, so that a program that is given a connection need not load that
+ * file.
+ */
 import { Temporary } from './errors.ts'
 
 /** @throws Temporary when it is not JSON */
@@ -10,7 +13,7 @@ export function parse<T>(path: string, text: string): T {
   }
 }
 
-/** The fields of an object that stands in a value; none when it is garbled: anybody may have written it. */
+/** The fields of a JSON object; none when the text is not an object: anybody may have written it. */
 export function fieldsIn(text: string | null, read: (text: string) => unknown = JSON.parse): Record<string, unknown> {
   try {
     const value = read(text ?? '{}')
@@ -20,7 +23,7 @@ export function fieldsIn(text: string | null, read: (text: string) => unknown = 
   }
 }
 
-/** A text that stands in one of these fields; empty for whatever else does. */
+/** The value of such a field when it is a text; otherwise empty. */
 export function textIn(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }

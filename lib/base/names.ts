@@ -1,8 +1,10 @@
-/** One name, three forms: the id people write, the Consul key segment, the file name. Key and file name are the same. */
+/**
+ * One name, three forms: the id people write, the Consul key segment, the file name. Key and file name are the same.
+ */
 import { Permanent } from './errors.ts'
 
 const longest = 200
-// Letters and digits of any script, and what is harmless both in a key and in a file name.
+// Letters and digits of any script, and characters that are harmless both in a key and in a file name.
 const raw = /[\p{L}\p{N}_.:-]/u
 
 function percent(character: string): string {
@@ -10,9 +12,10 @@ function percent(character: string): string {
 }
 
 /**
- * Encodes an id for use as one segment of a Consul key and as a file name.
- * A leading dot is encoded too: Consul redirects a key that ends in `/..` to its parent (seen on 1.8.7).
- * @throws Permanent when the id is empty, is not well-formed Unicode, holds control characters, or takes more than 200 bytes encoded.
+ * Encodes an id for use as one segment of a Consul key and as a file name. A leading dot is encoded too: Consul
+ * redirects a key that ends in `/..` to its parent (seen on 1.8.7).
+ * @throws Permanent when the id is empty, is not well-formed Unicode, holds control characters, or takes more than 200
+ * bytes encoded.
  */
 export function encode(id: string): string {
   if (!id.isWellFormed() || /\p{Cc}/u.test(id)) {
@@ -35,8 +38,8 @@ function segment(what: string, id: string): string {
 }
 
 /**
- * The id of a key segment or file name; null when `encode` could not have written it, so that a foreign key in our
- * prefix is never taken for a partition.
+ * The id of a key segment or file name. Null when `encode` could not have written it: then it is a foreign key below
+ * our prefix, and not a partition.
  */
 export function decode(encoded: string): string | null {
   try {
@@ -48,9 +51,9 @@ export function decode(encoded: string): string | null {
 }
 
 /**
- * Why agents from Consul 1.22 on refuse a key; null when every version takes it. They refuse a whole transaction for one
- * such key, and do not say which it was, so their rule is applied here. It also forbids what a key holds once it is
- * percent-decoded: `tenant%20one` and `%2E.` are refused, `a%2Fb` is not (read from the sources of 1.23.0-dev).
+ * Why agents from Consul 1.22 on refuse a key; null when every version takes it. The rule is repeated here because such
+ * an agent refuses a whole transaction for one key and does not say for which. The rule also applies to the
+ * percent-decoded key: `tenant%20one` and `%2E.` are refused, `a%2Fb` is not (read from the sources of 1.23.0-dev).
  */
 export function keyRefusal(key: string): string | null {
   if (key.startsWith('/')) return 'a leading slash'
@@ -62,13 +65,13 @@ export function keyRefusal(key: string): string | null {
   return decoded.includes('..') ? '".."' : null
 }
 
-/** As Go does it: what is not percent-encoded throughout is not decoded at all. */
+/** Decodes as Go does: a text with one invalid percent escape is not decoded at all. */
 function percentDecoded(key: string): string {
   if (!key.includes('%') || /%(?![\da-f]{2})/i.test(key)) return key
   try {
     return decodeURIComponent(key)
   } catch {
-    // Not UTF-8. A byte beyond ASCII that is no character is neither a space nor a dot.
+    // Not UTF-8. A byte above ASCII that is not part of a character is neither a space nor a dot.
     return key.replace(/%([\da-f]{2})/gi, (_, hex) => {
       const byte = Number.parseInt(hex, 16)
       return byte < 0x80 ? String.fromCharCode(byte) : '\ufffd'
@@ -77,21 +80,21 @@ function percentDecoded(key: string): string {
 }
 
 /**
- * Why a partition cannot be called so on every version of Consul, in words; null when it can. Such ids are refused for
- * what is new. Those that are there keep their keys: a second form of one id would be a second lock, which an older
- * release that joins does not know.
+ * Why some version of Consul cannot take a partition with this id, in words; null when all can. Only new partitions are
+ * refused for it. Existing ones keep their keys: a second encoding of the same id would be a second lock, which an
+ * older release in the cluster does not know.
  */
 export function idRefusal(keys: Pick<Keys, 'partition'>, id: string): string | null {
   return keyRefusal(keys.partition(id))
 }
 
-/** An id close to this one that every version takes. */
+/** A similar id that every version takes. */
 export function safeId(id: string): string {
   const close = id.replace(/[^\p{L}\p{N}_.:-]+/gu, '-').replace(/\.{2,}/g, '.')
   return close.replace(/^[.-]+|-+$/g, '') || 'partition'
 }
 
-/** The Consul keys of one service, each without a leading slash. `root` ends with one. */
+/** The Consul keys of one service, without a leading slash. `root` ends with a slash. */
 export function keysOf(service: string) {
   const root = `watchbill/${encode(service)}/`
   return {
@@ -129,11 +132,12 @@ export function keysOf(service: string) {
 
 export type Keys = ReturnType<typeof keysOf>
 
-/** Where the locks of `watchbill lock` stand. */
+/** The prefix of the locks of `watchbill lock`. */
 export const locksRoot = 'watchbill/.lock/'
 
 /**
- * The Consul keys of one lock of `watchbill lock`. No service can have the name `.lock`: its leading dot would be encoded.
+ * The Consul keys of one lock of `watchbill lock`. No service can have the name `.lock`: its leading dot would be
+ * encoded.
  * @param name any characters. @throws Permanent when it is empty, or takes more than 200 bytes encoded
  */
 export function lockKeysOf(name: string) {
@@ -143,7 +147,7 @@ export function lockKeysOf(name: string) {
 
 export type LockKeys = ReturnType<typeof lockKeysOf>
 
-/** The name of the lock whose keys have this segment; null when `lockKeysOf` could not have written it. */
+/** The name of the lock that has this key segment; null when `lockKeysOf` could not have written it. */
 export function lockNameFrom(encoded: string): string | null {
   try {
     const name = decodeURIComponent(encoded)
@@ -158,7 +162,7 @@ export function instanceName(node: string, serviceId: string): string {
   return `${node}:${serviceId}`
 }
 
-/** Node and service id; the node's name may hold colons, a service id may not. */
+/** Splits at the last colon: the node's name may hold colons, a service id may not. */
 export function partsOf(instance: string): { node: string; serviceId: string } {
   const colon = instance.lastIndexOf(':')
   if (colon <= 0 || colon === instance.length - 1) {

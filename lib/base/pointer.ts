@@ -1,7 +1,10 @@
 /** JSON pointers (RFC 6901). */
 import { rawNumber } from './exact-json.ts'
 
-/** What a pointer leads to; undefined when nothing is there. The pointer is well-formed: the definition's schema sees to it. */
+/**
+ * The value that a pointer leads to; undefined when there is none. The definition's schema ensures a well-formed
+ * pointer.
+ */
 export function pointedAt(value: unknown, pointer: string): unknown {
   let found = value
   for (const token of tokens(pointer)) {

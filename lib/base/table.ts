@@ -1,7 +1,10 @@
 /** Plain text tables. */
 import { printable } from './printable.ts'
 
-/** Lines with columns as wide as their widest cell, two spaces between them; no trailing spaces. A cell stays on its line, whatever it holds. */
+/**
+ * Lines with columns as wide as their widest cell, two spaces between columns and no trailing spaces. A line break
+ * inside a cell is escaped.
+ */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const all = [head, ...rows.map(row => row.map(printable))]
   const widths = head.map((_, column) => Math.max(...all.map(row => width(row[column] ?? ''))))

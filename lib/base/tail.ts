@@ -1,10 +1,11 @@
 /**
- * Reads the end of a file that others write, in a bounded time. A program that opens its output anew as /dev/stdout has
- * an offset of its own: after the file was emptied it leaves a hole of any length before what it writes.
+ * Reads the end of a file that other programs write, in bounded time. A program that opens its output again as
+ * /dev/stdout has an offset of its own. After the file was truncated, its next write leaves a hole of any length
+ * before it.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 
-/** Bytes of a file, and how long the file was then. */
+/** Some bytes of a file, and the length of the file when they were read. */
 export interface Part {
   readonly bytes: Buffer
   readonly size: number
@@ -20,7 +21,7 @@ export function tailOf(file: string, most: number, from = 0): Part {
   return reading(file, size => Math.max(from, size - most), most)
 }
 
-/** At most the first, or the last, so many bytes of a file as text; '' when it cannot be read. */
+/** At most so many bytes from the start or the end of a file, as text; '' when it cannot be read. */
 export function textOf(file: string, which: 'first' | 'last', most: number): string {
   try {
     const { bytes } = which === 'first' ? partOf(file, 0, most) : tailOf(file, most)
@@ -46,10 +47,13 @@ function reading(file: string, start: (size: number) => number, most: number): P
   }
 }
 
-/** Nobody prints so many bytes 0 in a row; and a hole is whole pages, but for those that somebody wrote into. */
+/**
+ * No program prints so many zero bytes in a row. A hole consists of whole pages, except for pages with data at its
+ * ends.
+ */
 const hole = Buffer.alloc(2048)
 
-/** The bytes without what seems to be a hole. */
+/** The bytes without those that seem to be a hole. */
 export function withoutHoles(bytes: Buffer): Buffer {
   const parts: Buffer[] = []
   for (let from = 0; from < bytes.length; ) {

@@ -1,4 +1,4 @@
-/** Lists for people: shortened, and in an order that people expect. */
+/** Lists for people: shortened, and in the order that people expect. */
 
 const most = 10
 
@@ -8,13 +8,13 @@ export function listed(ids: readonly string[]): string {
   return ids.length > most ? `${shown} and ${ids.length - most} more` : shown
 }
 
-/** Numbers by size, everything else by name. */
+/** Numbers by value, then everything else by name. */
 export function byName(a: string, b: string): number {
   const [left, right] = [numberIn(a), numberIn(b)]
   return left - right || (a < b ? -1 : a > b ? 1 : 0)
 }
 
-/** What is no number comes after all numbers. */
+/** Anything that is not a number sorts after all numbers. */
 function numberIn(text: string): number {
   return /^\d{1,15}$/.test(text) ? Number(text) : Number.MAX_SAFE_INTEGER
 }

@@ -1,4 +1,4 @@
-/** What the worker is to have: one line of JSON for each partition. Pure. */
+/** The assignment of a worker (one process for all partitions of an instance): one line of JSON per partition. Pure. */
 
 export interface Handed {
   readonly id: string
@@ -6,7 +6,7 @@ export interface Handed {
   readonly token: string
   /** Path of the file that holds its document; null when it has none. */
   readonly document: string | null
-  /** Wall clock of when it was handed over, for people; it also tells two hand-overs with the same token apart. */
+  /** When it was handed over, by the wall clock, for people. It also tells apart two hand-overs with the same token. */
   readonly since: string
 }
 
@@ -14,7 +14,7 @@ export function lineOf({ id, token, document, since }: Handed): string {
   return JSON.stringify({ id, token, document, since })
 }
 
-/** null for what `lineOf` could not have written. */
+/** Null when `lineOf` could not have written the line. */
 export function parseHanded(line: string | null): Handed | null {
   try {
     const value = JSON.parse(line ?? 'null') as Partial<Record<string, unknown>> | null
@@ -27,7 +27,7 @@ export function parseHanded(line: string | null): Handed | null {
   }
 }
 
-/** The lines of an assignment after some were added and the partitions `without` were taken out. */
+/** The lines of an assignment after lines were added and the partitions `without` were removed. */
 export function changedLines(before: string | null, added: readonly string[], without: ReadonlySet<string>): string[] {
   const replaced = new Set(added.flatMap(line => parseHanded(line)?.id ?? []))
   const kept = (before ?? '').split('\n').filter(line => {

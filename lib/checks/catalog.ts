@@ -1,6 +1,7 @@
 /**
- * The partition's own service in Consul, `<service>-partition`: its health checks hang on it, and DNS finds its owner
- * by it. Never on the instance's service or the node: one sick partition would take the whole machine out.
+ * The partition's own service in Consul, `<service>-partition`: its health checks belong to it, and DNS finds the
+ * partition's owner by it. The checks never belong to the instance's service or to the node: then one sick partition
+ * would take the whole machine out of service.
  */
 
 import { Temporary } from '../base/errors.ts'
@@ -10,22 +11,24 @@ import { checkId, partitionService, partitionServiceId } from '../keys/service-i
 import { dnsLabel } from './dns-label.ts'
 import { isStatus, type Status } from './state.ts'
 
-/** The check that says whether the process runs: DNS answers with nobody while it does not. */
+/** The check that says whether the process runs. While it does not, DNS gives no address. */
 export const runsCheck = 'runs'
 
-/** Whether a partition of this definition has a service of its own at all. */
+/** Whether partitions of this definition have a service of their own. */
 export function isRegistered({ checks, register }: Pick<Definition, 'checks' | 'register'>): boolean {
   return checks.length > 0 || register !== null
 }
 
-/** A command check's time to live in Consul, ms: it outlives two runs that came late. */
+/** The TTL of a command check in Consul, ms: long enough for two late runs. */
 export function timeToLive({ ttlMs, intervalMs }: CheckDefinition): number {
   return ttlMs ?? Math.max(3 * intervalMs, 60_000)
 }
 
 const unlimited = '87600h'
 
-/** What the agent is told. Nothing executable: commands are run by us, and reported. */
+/**
+ * The registration for the agent. It holds nothing executable: watchbill runs the commands and reports their results.
+ */
 export function registration(
   definition: Definition,
   instance: string,
@@ -55,13 +58,16 @@ export async function register(consul: Consul, body: Record<string, unknown>): P
   await consul.request('PUT', '/v1/agent/service/register?replace-existing-checks=true', { body: JSON.stringify(body) })
 }
 
-/** @param partitionService its id. No error when the agent does not know it. */
+/** @param partitionService the id of the service. No error when the agent does not know it. */
 export async function deregister(consul: Consul, partitionService: string): Promise<void> {
   const id = encodeURIComponent(partitionService)
   await consul.request('PUT', `/v1/agent/service/deregister/${id}`, { ok: [200, 404, 500] })
 }
 
-/** Tells the agent how a check is. @returns false when the agent does not know the check: it is to be registered anew */
+/**
+ * Reports the status of a check to the agent.
+ * @returns false when the agent does not know the check and needs a registration
+ */
 export async function report(consul: Consul, id: string, Status: Status, Output: string): Promise<boolean> {
   const body = JSON.stringify({ Status, Output })
   const { status } = await consul.request('PUT', `/v1/agent/check/update/${encodeURIComponent(id)}`, {
@@ -71,7 +77,7 @@ export async function report(consul: Consul, id: string, Status: Status, Output:
   return status === 200
 }
 
-/** What the agent itself knows of this instance's partitions: the statuses of all their checks by check id. */
+/** The status of every check of this instance's partitions in the agent, by check id. */
 export async function agentChecks(
   consul: Consul,
   { name, id }: Pick<Definition, 'name' | 'id'>,

@@ -1,14 +1,14 @@
 #!/bin/sh
-# Runs one check of one partition, once.
+# Runs one check of one partition once.
 #
 #   check.sh DIR PARTITION LIMIT command…
 #
-# DIR is the check's directory, PARTITION the partition's, LIMIT seconds. What the command prints goes to DIR/output.
-# Writes  DIR/exit, the status in one line: 124 when the time was over. A text without its newline is not written yet.
-# The command carries the partition's mark: it does not outlive it, see lib/machine/marks.ts.
+# DIR is the check's directory, PARTITION the partition's, LIMIT is in seconds. The command's output goes to DIR/output.
+# Writes  DIR/exit, the exit status on one line; 124 means timeout. A line without its newline is not complete yet.
+# The command carries the partition's mark, so it ends with the partition: see lib/machine/marks.ts.
 _dir=$1 _partition=$2 _limit=$3
 shift 3
-# The definition's run.env may hold any PATH.
+# The definition's run.env may set any PATH.
 command -v timeout >/dev/null || PATH=$PATH:/usr/bin:/bin
 (
   unset WATCHBILL_MARK

@@ -1,4 +1,7 @@
-/** Check commands: started with one launcher, and looked after from their files, so that none waits for another. */
+/**
+ * Runs check commands. One launcher starts them; their results are read from files, so that no command waits for
+ * another.
+ */
 import { bootClock } from '../base/clock.ts'
 import type { Definition } from '../definition/definition.ts'
 import { expand } from '../definition/expand.ts'
@@ -12,12 +15,12 @@ import type { Watched } from './watched.ts'
 
 const script = `${import.meta.dirname}/check.sh`
 const atOnce = 32
-/** What a command gets beyond its timeout before it counts as hung for good, ms: timeout(1) kills it after one second. */
+/** How long after its timeout a command counts as hung, ms: timeout(1) sends SIGKILL after one second. */
 const slack = 3000
 
 /**
- * Takes the results of those that have ended, and of those that should have.
- * @param passed is told of each that has passed @returns how many still run
+ * Collects the results of commands that have ended, and of those that should have ended.
+ * @param passed called for each check that passed @returns how many commands still run
  */
 export function collect(all: readonly Watched[], now: number, passed: (watched: Watched) => void = () => {}): number {
   let running = 0
@@ -40,8 +43,8 @@ function inWords(result: { code: number; output: string }, timeoutMs: number): {
 }
 
 /**
- * Starts what is due, and with it what would be soon: a launcher costs as much as many commands.
- * @param ahead by how much a command may come early, ms
+ * Starts the commands that are due, and those that are due soon: one launcher costs as much as many commands.
+ * @param ahead how much too early a command may start, ms
  */
 export async function startDue(
   run: Run,
@@ -68,7 +71,7 @@ function launchOf(run: Run, definition: Definition, watched: Watched) {
   const { partition, acquisition, check, files, state } = watched
   const now = bootClock()
   removeFact(files.exit)
-  // In step with the first one, but never twice for what was missed.
+  // Keeps the rhythm of the first run, but does not repeat missed runs.
   const next = state.due + check.intervalMs
   watched.state = { ...state, started: now, due: next > now ? next : now + check.intervalMs }
   const own = run.files.partition(partition)

@@ -1,21 +1,25 @@
-/** A process may say how it is as its very first act: the agent has to know its checks by then. */
+/** Registers a partition's checks before its process starts: the process may report a status as its very first act. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { reason } from '../base/errors.ts'
 import type { Definition } from '../definition/definition.ts'
 import { readFact, writeFact } from '../state/facts.ts'
 import type { Run } from '../state/self.ts'
 import { register, registration, runsCheck } from './catalog.ts'
-import { digestOf, unheard } from './registered.ts'
+import { digestOf, statusBeforeReport } from './registered.ts'
 
-/** An agent that takes longer must not keep a process from its start, ms: the next round registers it. */
+/** A slow agent must not delay a start longer than this, ms: the next round registers the checks. */
 const limit = 500
 const atOnce = 8
 
-/** Registers partitions that are about to be started. It never fails, and takes no longer than the limit. */
-export async function expectFirstWord(run: Run, definition: Definition, partitions: readonly string[]): Promise<void> {
+/** Registers partitions that are about to start. It never fails, and takes no longer than the limit. */
+export async function registerBeforeStart(
+  run: Run,
+  definition: Definition,
+  partitions: readonly string[],
+): Promise<void> {
   const left = partitions.map(partition => {
     const body = registration(definition, run.instance, partition, id =>
-      id === runsCheck ? 'critical' : (unheard(run, definition, partition, id) ?? 'passing'),
+      id === runsCheck ? 'critical' : (statusBeforeReport(run, definition, partition, id) ?? 'passing'),
     )
     return { body, told: digestOf(body), file: run.files.partition(partition).registered }
   })
@@ -28,7 +32,7 @@ export async function expectFirstWord(run: Run, definition: Definition, partitio
   }
   const all = Promise.all(Array.from({ length: atOnce }, next)).catch(error => {
     open.length = 0
-    run.log(`checks: started without them: ${reason(error)}`)
+    run.log(`checks: processes start before their checks are registered: ${reason(error)}`)
   })
   const timer = new AbortController()
   const late = delay(limit, 'late', { signal: timer.signal }).catch(() => {})

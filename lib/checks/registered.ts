@@ -1,4 +1,6 @@
-/** Keeps the partitions' services in the agent as they should be: there while the process is ours, gone when it is not. */
+/**
+ * Keeps the partitions' services in the agent correct: registered while the process is ours, removed when it is not.
+ */
 import { existsSync } from 'node:fs'
 import type { Definition } from '../definition/definition.ts'
 import { checkId, partitionServiceId } from '../keys/service-ids.ts'
@@ -14,8 +16,8 @@ import type { Status } from './state.ts'
 import { isHere, type Watched } from './watched.ts'
 
 /**
- * Registers and deregisters what differs, and reports whether each process runs.
- * @throws Temporary when the agent does not answer: then the next round goes on
+ * Registers and deregisters services that differ, and reports whether each process runs.
+ * @throws Temporary when the agent does not answer: the next round continues
  */
 export async function keepRegistered(
   run: Run,
@@ -31,7 +33,7 @@ export async function keepRegistered(
     const running = isRunning(one)
     const runs = running ? 'passing' : 'critical'
     const body = registration(definition, run.instance, partition, id =>
-      id === runsCheck ? runs : (unheard(run, definition, partition, id) ?? statusOf(all, partition, id)),
+      id === runsCheck ? runs : (statusBeforeReport(run, definition, partition, id) ?? statusOf(all, partition, id)),
     )
     const told = digestOf(body)
     if (readFact(file)?.split('\n')[1] !== told || !here.has(partitionServiceId(definition.id, partition))) {
@@ -43,25 +45,26 @@ export async function keepRegistered(
     if (readFact(file) !== fact) writeFactIfWanted(file, fact)
   }
   const kept = new Map(wanted.map(([partition]) => [partitionServiceId(definition.id, partition), partition]))
-  // Those that were registered for a process which starts at this moment stay.
+  // A service that was registered for a process which is starting now stays.
   const starting = localPartitions(run.files).filter(partition => isToStart(run, partition))
   const expected = new Set([...kept.keys(), ...starting.map(partition => partitionServiceId(definition.id, partition))])
   const stray = [...here].filter(service => !expected.has(service))
   for (const service of stray) await deregister(run.consul, service)
-  // Earlier versions registered A and a under ids that Consul takes for one: whatever is kept is registered anew next time.
+  // Earlier versions gave A and a ids that Consul treats as equal: deregistering one removes both; the next round
+  // registers again.
   const gone = new Set(stray.map(service => service.toLowerCase()))
   const again = [...kept].flatMap(([service, partition]) => (gone.has(service.toLowerCase()) ? [partition] : []))
   const unwanted = [...local.keys()].filter(partition => !expected.has(partitionServiceId(definition.id, partition)))
   for (const partition of [...again, ...unwanted]) removeFact(run.files.partition(partition).registered)
 }
 
-/** It was registered for a process that starts at this moment: see first-word.ts. */
+/** It was registered for a process that is starting now: see first-word.ts. */
 function isToStart({ files }: Run, partition: string): boolean {
   const { acquisition, index, status } = files.partition(partition)
   return existsSync(acquisition) && existsSync(index) && !isFinished(readFact(status))
 }
 
-/** Takes partitions out of the catalog: before their process is stopped, so that nobody is sent to it. */
+/** Removes partitions from the catalog before their process is stopped, so that no client is sent to it. */
 export async function unregister(run: Run, { id }: Definition, partitions: readonly string[]): Promise<void> {
   for (const partition of partitions) {
     await deregister(run.consul, partitionServiceId(id, partition))
@@ -69,8 +72,13 @@ export async function unregister(run: Run, { id }: Definition, partitions: reado
   }
 }
 
-/** What the agent takes a check for whose first word is waited for; null for any other. */
-export function unheard({ files }: Run, definition: Definition, partition: string, check: string): Status | null {
+/** The status in Consul of a check whose process has not reported yet; null for any other check. */
+export function statusBeforeReport(
+  { files }: Run,
+  definition: Definition,
+  partition: string,
+  check: string,
+): Status | null {
   if (check !== readyCheck(definition)) return null
   const own = files.partition(partition)
   const acquisition = readFact(own.acquisition)
@@ -81,7 +89,7 @@ function statusOf(all: readonly Watched[], partition: string, check: string): St
   return all.find(watched => watched.partition === partition && watched.check.id === check)?.state.status ?? 'passing'
 }
 
-/** What the definition and the instance make of it: how the checks are at the moment is no reason to register it anew. */
+/** The digest of a registration without the checks' statuses: a changed status is no reason to register again. */
 export function digestOf(body: Record<string, unknown>): string {
   return JSON.stringify(body, (key, value) => (key === 'Status' ? undefined : value))
 }

@@ -1,4 +1,4 @@
-/** How the partitions say they are, as any agent sees it in the catalog. */
+/** The health of the partitions, as every agent sees it in the catalog. */
 
 import { Temporary } from '../base/errors.ts'
 import type { Consul } from '../consul/http.ts'
@@ -10,10 +10,10 @@ import { isStatus, type Status, statuses } from './state.ts'
 export interface Seen {
   /** The instance that registered it. */
   readonly instance: string
-  /** The worst of its checks, and in words which do not pass, and why, the worst first; passing and empty when all is well. */
+  /** The worst status of its checks, and why checks do not pass, the worst first; empty when all pass. */
   readonly status: Status
   readonly why: string
-  /** By which name DNS finds it; null when it has no port. */
+  /** The DNS name of the partition; null when it has no port. */
   readonly dns: string | null
 }
 
@@ -22,7 +22,7 @@ interface Raw {
   readonly Checks?: readonly { CheckID?: unknown; Status?: unknown; Output?: unknown; ServiceID?: unknown }[]
 }
 
-/** partition -> what its service in the catalog says. @throws Temporary when the answer is not Consul's */
+/** partition -> the health of its service in the catalog. @throws Temporary when the answer is not Consul's */
 export async function seenChecks(consul: Consul, service: string): Promise<Map<string, Seen>> {
   const name = partitionService(service)
   const answer = await consul.json<Raw[]>('GET', `/v1/health/service/${encodeURIComponent(name)}`)
@@ -59,7 +59,7 @@ function wordsOf({ CheckID, Output }: { CheckID?: unknown; Output?: unknown }, s
   return [what, oneLine(String(Output ?? ''))].filter(Boolean).join(': ')
 }
 
-/** It is printed: nothing that moves a cursor. */
+/** Made printable, on one line. */
 function oneLine(text: string): string {
   return text
     .replace(/\p{Cc}+/gu, ' ')

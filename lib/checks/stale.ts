@@ -1,4 +1,4 @@
-/** Whether the agent was told how each process is: cheap, for the guard. */
+/** Whether the agent knows the state of each process. Cheap, for the guard. */
 
 import { readFact } from '../state/facts.ts'
 import type { Local } from '../state/local.ts'
@@ -6,12 +6,12 @@ import type { InstanceFiles } from '../state/paths.ts'
 import { hasProcess } from '../state/shepherd-status.ts'
 import { isHere } from './watched.ts'
 
-/** Whether the process runs, and is ready, for all that is known here. */
+/** Whether the process runs and is ready, as far as is known here. */
 export function isRunning({ process, status, unready }: Local): boolean {
   return unready === undefined && process !== null && hasProcess(status)
 }
 
-/** First line of `registered`: whether it was told that the process runs. */
+/** The first line of `registered` says whether the agent was told that the process runs. */
 export function areRegistrationsStale(files: InstanceFiles, local: ReadonlyMap<string, Local>): boolean {
   return [...local].some(([id, one]) => {
     const said = readFact(files.partition(id).registered)?.split('\n')[0] ?? 'nothing'

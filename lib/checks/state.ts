@@ -1,4 +1,4 @@
-/** What is known of one check of one partition: `partition/<id>/check/<check>/state`, one line of JSON. */
+/** The state of one check of one partition: `partition/<id>/check/<check>/state`, one line of JSON. */
 
 import { encode } from '../base/names.ts'
 import { textOf } from '../base/tail.ts'
@@ -16,21 +16,21 @@ export function isStatus(value: unknown): value is Status {
 
 /** Times are boot-clock ms. */
 export interface CheckState {
-  /** The acquisition it belongs to: another one starts anew. */
+  /** The acquisition that the state belongs to: another acquisition starts with a fresh state. */
   readonly acquisition: string
   readonly status: Status
-  /** Since when it is so. */
+  /** Since when it has this status. */
   readonly since: number
   readonly output: string
-  /** The last status that something was done about, and how many there were. */
+  /** The last status that was reacted to, and the number of status changes so far. */
   readonly told: Status
   readonly changes: number
-  /** Failures of the command in a row. */
+  /** How many times in a row the command failed. */
   readonly failures: number
-  /** When the command is due, and when the one that runs now was started; null when none does. */
+  /** `due`: when the command runs next. `started`: when the running command was started; null when none runs. */
   readonly due: number
   readonly started: number | null
-  /** What Consul was told last, and when. */
+  /** What Consul was last told, and when. */
   readonly reported: string | null
   readonly reportedAt: number
 }
@@ -47,7 +47,7 @@ export function checkFiles(files: PartitionFiles, check: string): CheckFiles {
   return { directory, state: `${directory}/state`, exit: `${directory}/exit`, output: `${directory}/output` }
 }
 
-/** A check that nothing is known of counts as passing: a process gets its time to say otherwise. */
+/** An unknown check counts as passing: a process gets time to report otherwise. */
 export function fresh(acquisition: string, now: number, due: number): CheckState {
   return {
     acquisition,
@@ -64,7 +64,7 @@ export function fresh(acquisition: string, now: number, due: number): CheckState
   }
 }
 
-/** The state of this acquisition's check; null when there is none, or a torn one. */
+/** The state of this acquisition's check; null when there is none, or it is damaged. */
 export function readState(files: CheckFiles, acquisition: string): CheckState | null {
   try {
     const state = JSON.parse(readFact(files.state) ?? 'null') as CheckState | null
@@ -74,14 +74,14 @@ export function readState(files: CheckFiles, acquisition: string): CheckState | 
   }
 }
 
-/** Of a partition that was given back meanwhile nothing is kept. */
+/** Keeps nothing for a partition that was given back meanwhile. */
 export function writeState(files: CheckFiles, state: CheckState): void {
   writeFactIfWanted(files.state, JSON.stringify(state))
 }
 
 const mostOutput = 4096
 
-/** How a command that was started has ended: its exit status and what it printed; null while it runs. */
+/** The result of a command: its exit status and output; null while it runs. */
 export function takeResult(files: CheckFiles): { code: number; output: string } | null {
   const line = readLine(files.exit)
   if (line === null || !/^\d+$/.test(line)) return null
@@ -92,12 +92,12 @@ export function takeResult(files: CheckFiles): { code: number; output: string } 
   return { code: Number(line), output }
 }
 
-/** The check after its status was seen. */
+/** The check after a status was observed. */
 export function observed(state: CheckState, status: Status, output: string, now: number): CheckState {
   return status === state.status ? { ...state, output } : { ...state, status, output, since: now }
 }
 
-/** The check after its command ended: 0 is passing, 1 a warning, anything else critical once it happened often enough. */
+/** The check after its command ended: 0 is passing, 1 warning, any other status critical after enough failures. */
 export function ended(
   state: CheckState,
   check: Pick<CheckDefinition, 'failuresBeforeCritical'>,
@@ -113,13 +113,13 @@ export function ended(
 export interface Transition {
   readonly event: CheckEvent
   readonly previous: Status
-  /** Which change of this acquisition it is, from 1 on. */
+  /** The number of this status change within the acquisition, from 1. */
   readonly number: number
 }
 
 const events = { passing: 'onPass', warning: 'onWarning', critical: 'onFailure' } as const
 
-/** A change that has lasted long enough and that nothing was done about yet; null when there is none. */
+/** A status change that has lasted long enough and was not reacted to yet; null when there is none. */
 export function transitionOf(
   state: CheckState,
   { forMs }: Pick<CheckDefinition, 'forMs'>,

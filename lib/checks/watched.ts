@@ -1,4 +1,4 @@
-/** The checks of everything that runs here, with what is known of each. */
+/** The checks of all partitions that run here, each with its state. */
 
 import { encode } from '../base/names.ts'
 import type { CheckDefinition, Definition } from '../definition/definition.ts'
@@ -17,7 +17,7 @@ export class Watched {
   readonly files: CheckFiles
   #state: CheckState
 
-  /** @param urgent its first run is waited for */
+  /** @param urgent something waits for its first run */
   constructor(
     partition: string,
     acquisition: string,
@@ -43,7 +43,7 @@ export class Watched {
     writeState(this.files, state)
   }
 
-  /** The first run comes at any time within the interval: 200 checks must not all run at once for ever. */
+  /** The first run comes at a random time within the interval, so that 200 checks do not always run at once. */
   #begin(now: number, urgent: boolean): CheckState {
     makeDirectory(this.files.directory)
     const { intervalMs } = this.check
@@ -52,7 +52,7 @@ export class Watched {
   }
 }
 
-/** A partition is watched while its lock is assumed and its process is not being stopped. */
+/** A partition's checks run while its lock is assumed and its process is not being stopped. */
 export function isHere(local: Local): boolean {
   return isAssumed(local) && local.shepherd !== null
 }

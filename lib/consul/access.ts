@@ -1,25 +1,25 @@
 /**
- * Asking whether the token may, where an answer does not tell. Consul leaves out of its lists what a token may not read,
- * and answers as if there were nothing (seen on 1.8.7; X-Consul-Results-Filtered-By-ACLs comes with 1.11, and not from
- * every list). What looks empty must be known to be empty, or it would stop everybody's work.
- * An agent answers by what it remembers of the token, for up to acl.policy_ttl (30 s).
+ * Asks Consul whether the token has a permission, where an empty answer does not tell. Consul silently omits from its
+ * lists what a token may not read (seen on 1.8.7; X-Consul-Results-Filtered-By-ACLs exists from 1.11 on, and not for
+ * every list). An unreadable list must never count as an empty one: every instance would stop its work.
+ * An agent answers from its cache of the token's policies, for up to acl.policy_ttl (30 s).
  */
 import { Temporary } from '../base/errors.ts'
 import { parse } from '../base/json.ts'
 import type { Consul } from './http.ts'
 import { Denied, permissionForOperation } from './permission.ts'
 
-/** Consul takes 64 questions at once, in every version, whatever it takes in a transaction. */
+/** Consul takes 64 questions at once in every version, whatever its limit for a transaction. */
 const mostQuestions = 64
 
 export interface Question {
   readonly resource: 'key' | 'node' | 'service' | 'session' | 'agent'
   readonly access: 'read' | 'write'
-  /** The key, or the name. */
+  /** The name of the key, node, service … */
   readonly of: string
 }
 
-/** What the token may not do of all this. Nothing where access is not controlled. @throws Temporary when Consul does not say */
+/** The permissions that the token lacks. None when ACLs are disabled. @throws Temporary when Consul does not say */
 export async function refusedOf(consul: Consul, questions: readonly Question[]): Promise<Question[]> {
   const refused: Question[] = []
   for (let from = 0; from < questions.length; from += mostQuestions) {
@@ -37,13 +37,13 @@ export async function refusedOf(consul: Consul, questions: readonly Question[]):
   return refused
 }
 
-/** @throws Denied that names the first permission that is missing */
+/** @throws Denied that names the first missing permission */
 export async function mustHave(consul: Consul, act: string, questions: readonly Question[]): Promise<void> {
   const [missing] = await refusedOf(consul, questions)
   if (missing) throw new Denied(act, wordsOf(missing))
 }
 
-/** As the other refusals name it. */
+/** The permission in the same words as the other refusals. */
 export function wordsOf({ resource, access, of }: Question): string {
   return resource === 'key'
     ? permissionForOperation({ Verb: access === 'read' ? 'get-tree' : 'set', Key: of })

@@ -17,8 +17,8 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * Reads CONSUL_HTTP_ADDR, _AUTH, _SSL, _TOKEN, _TOKEN_FILE, CONSUL_CACERT, _CLIENT_CERT, _CLIENT_KEY, _TLS_SERVER_NAME.
- * @throws Permanent when a file that they name cannot be read, or the address is not one, or more than the origin: to
- * drop the rest could ask another Consul.
+ * @throws Permanent when a file that they name cannot be read, when the address is invalid, or when it holds more than
+ * the origin: ignoring the rest could ask another Consul.
  */
 export function addressFrom(env: Environment): Address {
   const address = env.CONSUL_HTTP_ADDR || '127.0.0.1:8500'
@@ -43,19 +43,19 @@ function onlyOrigin(url: URL): URL {
     const todo = `put them into CONSUL_HTTP_AUTH, as user:password, and ${alone}`
     throw refused('it holds a user or a password, which others could read in arguments and files', todo)
   }
-  if (pathname !== '/') throw refused('it holds a path, and Consul is only asked at the root', alone)
-  if (search) throw refused("it holds a query, and no other datacenter than the agent's is asked", alone)
-  if (hash) throw refused('it holds a fragment, which no server gets', alone)
+  if (pathname !== '/') throw refused('it holds a path, and watchbill only uses the root path', alone)
+  if (search) throw refused("it holds a query, and watchbill only uses the agent's own datacenter", alone)
+  if (hash) throw refused('it holds a fragment, which HTTP never sends to a server', alone)
   return url
 }
 
-/** As Consul's own command line sends it. */
+/** In the form that Consul's own command line sends. */
 function authFrom({ CONSUL_HTTP_AUTH: auth }: Environment): string | null {
   if (!auth) return null
   return `Basic ${Buffer.from(auth.includes(':') ? auth : `${auth}:`).toString('base64')}`
 }
 
-/** @throws Permanent for what can be no token: with none at all, Consul would answer as if there were nothing */
+/** @throws Permanent for a text that cannot be a token: without a token Consul would answer as if there were no data */
 function tokenFrom(env: Environment): string | null {
   if (!env.CONSUL_HTTP_TOKEN && !env.CONSUL_HTTP_TOKEN_FILE) return null
   const token = env.CONSUL_HTTP_TOKEN || secret(env, 'CONSUL_HTTP_TOKEN_FILE')
@@ -66,7 +66,7 @@ function tokenFrom(env: Environment): string | null {
   )
 }
 
-/** An address may hold what nobody else should read: a password, or Consul's ?token=. */
+/** The address without what nobody else should read: a password, or Consul's ?token=. */
 function shown(address: string): string {
   return address.replace(/\/\/.*@/, '//').replace(/\?.*/, '')
 }

@@ -8,25 +8,25 @@ import { RefusedKey, refusable, unlessRefused } from './refused-key.ts'
 export interface Batched<T> {
   readonly done: readonly T[]
   readonly refused: readonly T[]
-  /** What the agent takes no keys of; its error stands in `hindrance`, null when there are none. */
+  /** Items with a key that this agent refuses. The error is in `hindrance`, which is null when there are none. */
   readonly unusable: readonly T[]
   readonly hindrance: RefusedKey | null
 }
 
 interface Batch<T> {
   readonly items: readonly T[]
-  /** The operations of one item: all of them happen, or none. */
+  /** The operations of one item: Consul does all of them or none. */
   readonly operations: (item: T) => readonly Operation[]
-  /** Written along with each transaction, whatever items it carries; they carry no condition. At most `extraRoom`. */
+  /** Unconditional operations added to each transaction, whatever items it carries. At most `extraRoom` of them. */
   readonly extra?: (items: readonly T[]) => readonly Operation[]
   readonly extraRoom?: number
-  /** Called after each transaction that was done, with the entries it answered. */
+  /** Called after each transaction that Consul carried out, with the entries of its answer. */
   readonly onDone?: (items: readonly T[], entries: readonly Entry[]) => void | Promise<void>
 }
 
 /**
- * Sends the items' operations, up to 64 in a transaction. What is refused is dropped, and the rest of its transaction
- * goes again. Items with keys that newer agents refuse go last, in transactions of their own.
+ * Sends the items' operations, up to 64 in a transaction. A refused item is dropped, and the rest of its transaction is
+ * sent again. Items with keys that newer agents refuse go last, in transactions of their own.
  * @throws Temporary when Consul cannot be reached: then the outcome of one transaction is not known.
  */
 export async function transactInBatches<T>(consul: Consul, batch: Batch<T>): Promise<Batched<T>> {
@@ -36,14 +36,14 @@ export async function transactInBatches<T>(consul: Consul, batch: Batch<T>): Pro
   return { done: [...first.done, ...done], refused: [...first.refused, ...refused], unusable, hindrance }
 }
 
-/** @param others whether it is the turn of those that newer agents refuse; otherwise they are left `aside` */
-async function sendAll<T>(consul: Consul, batch: Batch<T>, all: readonly T[], others: boolean) {
+/** @param refusableTurn true sends only the items with keys that newer agents refuse; false leaves those `aside` */
+async function sendAll<T>(consul: Consul, batch: Batch<T>, all: readonly T[], refusableTurn: boolean) {
   const result = { done: [] as T[], refused: [] as T[], unusable: [] as T[], aside: [] as T[] }
   let hindrance: RefusedKey | null = null
   for (let queue = [...all]; queue.length > 0; ) {
-    const next = fill(queue, batch, others)
+    const next = fill(queue, batch, refusableTurn)
     result.aside.push(...next.skipped)
-    const sent = next.items.length > 0 ? await send(consul, batch, next, others) : []
+    const sent = next.items.length > 0 ? await send(consul, batch, next, refusableTurn) : []
     if (sent instanceof RefusedKey) {
       hindrance = sent
       result.unusable.push(...next.items)
@@ -55,23 +55,25 @@ async function sendAll<T>(consul: Consul, batch: Batch<T>, all: readonly T[], ot
   return { ...result, hindrance }
 }
 
-/** One transaction. @returns 'done', or the items that stood in the way, or that the agent takes no keys of them */
+/** Sends one transaction. @returns 'done', or the refused items, or the error of an agent that refuses their keys */
 async function send<T>(
   consul: Consul,
   batch: Batch<T>,
   { items, operations, owners }: Filled<T>,
-  others: boolean,
+  refusableTurn: boolean,
 ): Promise<'done' | readonly T[] | RefusedKey> {
   const extra = batch.extra?.(items) ?? []
-  const along = others ? extra : extra.filter(operation => !isRefusable([operation]))
+  const along = refusableTurn ? extra : extra.filter(operation => !isRefusable([operation]))
   const alone = extra.filter(operation => !along.includes(operation))
   const sent = transact(consul, [...operations, ...along])
-  const outcome = await (others ? sent.catch(asRefusedKey) : sent)
+  const outcome = await (refusableTurn ? sent.catch(asRefusedKey) : sent)
   if (outcome instanceof RefusedKey) return outcome
   if (!outcome.done) {
     const dropped = new Set(owners.filter((_, position) => outcome.failed.has(position)))
     if (dropped.size > 0) return [...dropped]
-    throw new Temporary('cannot complete a transaction: Consul refused what carries no condition; it is tried again')
+    throw new Temporary(
+      'cannot complete a transaction: Consul refused operations that carry no condition; it is tried again',
+    )
   }
   await batch.onDone?.(items, outcome.entries)
   if (alone.length > 0) await unlessRefused(transact(consul, alone), null)
@@ -83,20 +85,20 @@ function asRefusedKey(error: unknown): RefusedKey {
   throw error
 }
 
-/** Of one transaction, in base64: Consul takes 512 KiB in all (seen on 1.8.7). */
+/** The most bytes of values in one transaction, in base64. Consul takes 512 KiB in all (seen on 1.8.7). */
 const mostBytes = 400 * 1024
 
 interface Filled<T> {
   readonly items: readonly T[]
   readonly operations: readonly Operation[]
-  /** Whose each operation is. */
+  /** The item of each operation. */
   readonly owners: readonly T[]
-  /** Those that must not stand in it. */
+  /** Items left for the other turn: keys that newer agents refuse. */
   readonly skipped: readonly T[]
 }
 
 /** The next items whose operations fit into one transaction. */
-function fill<T>(queue: readonly T[], batch: Batch<T>, others: boolean): Filled<T> {
+function fill<T>(queue: readonly T[], batch: Batch<T>, refusableTurn: boolean): Filled<T> {
   const room = transactionLimit - (batch.extraRoom ?? 0)
   const items: T[] = []
   const operations: Operation[] = []
@@ -105,7 +107,7 @@ function fill<T>(queue: readonly T[], batch: Batch<T>, others: boolean): Filled<
   let bytes = 0
   for (const item of queue) {
     const own = batch.operations(item)
-    if (!others && isRefusable(own)) {
+    if (!refusableTurn && isRefusable(own)) {
       skipped.push(item)
       continue
     }
@@ -122,7 +124,7 @@ function isRefusable(operations: readonly Operation[]): boolean {
   return refusable(operations.map(({ Key }) => Key)) !== undefined
 }
 
-/** What a transaction left at a key: the last of its entries there. */
+/** The entry that a transaction left at a key: the last one of its answer. */
 export function lastEntry(entries: readonly Entry[], key: string): Entry | undefined {
   return entries.findLast(entry => entry.key === key)
 }

@@ -1,11 +1,11 @@
 /**
- * Who is registered, and how well: the shape that the health endpoint answers and a service watch brings. A handler that
- * leaves early needs this and no connection.
+ * The registered instances and their health, from the answer of the health endpoint or from a service watch. Apart from
+ * the connection, because a handler that ends early needs only this.
  */
 import { Temporary } from '../base/errors.ts'
 import { instanceName } from '../base/names.ts'
 
-/** What decides over membership, of one registered instance. */
+/** One registered instance, with all that decides whether it is a member. */
 export interface Registered {
   readonly instance: string
   readonly node: string
@@ -15,14 +15,14 @@ export interface Registered {
   readonly passing: boolean
   /** Consul's maintenance mode is on, of the node or of the service. */
   readonly maintenance: boolean
-  /** Which check keeps it from passing, and what that said; left out when it is passing. */
+  /** Which check keeps it from passing, and its output; left out when it is passing. */
   readonly trouble?: Trouble
 }
 
 export interface Trouble {
-  /** The gossip's check of the node, the guard's, or the guard's is not there at all. */
+  /** `node`: serfHealth. `guard`: the guard check. `missing`: the guard check is not registered. */
   readonly check: 'node' | 'guard' | 'missing'
-  /** One line; empty when Consul has none. */
+  /** One line; empty when the check has no output. */
   readonly output: string
 }
 
@@ -44,17 +44,17 @@ export function guardCheckId(serviceId: string): string {
 }
 
 /**
- * A partition's own service, as lib/checks/ registers it, is no instance: `cons-partition` may be the name of a service, too.
- * @param services what `/v1/health/service/<name>` answers, or a service watch brings
- * @param name of the service: Consul answers with those of `Web` for `web`
- * @throws Temporary when it is not of that shape: garbage must never look like an empty cluster
+ * The services of partitions, which lib/checks/ registers, are left out: a service may be named `cons-partition`, too.
+ * @param services the answer of `/v1/health/service/<name>`, or the stdin of a service watch
+ * @param name of the service: asked for `web`, Consul also answers with the instances of `Web`
+ * @throws Temporary for any other shape: garbage must never look like an empty cluster
  */
 export function registeredFrom(services: unknown, name?: string): Registered[] {
   if (!Array.isArray(services)) throw new Temporary('the list of instances is not a list')
   return services.filter(service => isInstance(service, name)).map(registeredOf)
 }
 
-/** What is not of Consul's shape is left for `registeredOf` to refuse. */
+/** An entry of another shape than Consul's is kept here, and `registeredOf` refuses it. */
 function isInstance(service: RawService | null, name?: string): boolean {
   const { Service, Meta } = service?.Service ?? {}
   return Meta?.watchbill === undefined && (name === undefined || Service === undefined || Service === name)
@@ -85,7 +85,7 @@ function troubleOf(serfHealth: RawCheck | undefined, guard: RawCheck | undefined
   return guard.Status === 'passing' ? null : { check: 'guard', output: outputOf(guard) }
 }
 
-/** Anybody may have written it: one line, nothing that moves a cursor. */
+/** Anybody may have written a check's output: it is cut to one line without control characters. */
 function outputOf(check: RawCheck | undefined): string {
   return String(check?.Output ?? '')
     .replace(/[\s\p{Cc}]+/gu, ' ')

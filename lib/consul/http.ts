@@ -1,4 +1,7 @@
-/** One connection to Consul's HTTP API. Every request has a time limit: a cut-off agent hangs for half a minute. */
+/**
+ * One connection to Consul's HTTP API. Every request has a time limit: a request to an unreachable agent hangs for 30
+ * s.
+ */
 import { Agent, type ClientRequest, request } from 'node:http'
 import { reason, Temporary } from '../base/errors.ts'
 import { parse } from '../base/json.ts'
@@ -9,7 +12,7 @@ import { isHttpToTls, speaksTls, tooMany, type Unreachable, unreachable } from '
 export interface Answer {
   readonly status: number
   readonly text: string
-  /** X-Consul-Index; null when the answer is not from Consul's data (a proxy, an error page). */
+  /** X-Consul-Index; null when the answer does not come from Consul's data but from a proxy or an error page. */
   readonly index: string | null
 }
 
@@ -17,9 +20,9 @@ export interface Request {
   readonly body?: string
   /** Statuses that are answers rather than failures; 200 when left out. */
   readonly ok?: readonly number[]
-  /** The node or the service that it is about, to name the permission should it be missing. */
+  /** The node or service that the request is about, to name the missing permission. */
   readonly on?: string
-  /** Whether it does no harm when Consul does it twice; a GET unless said. */
+  /** Whether the request may safely be done twice; true for a GET by default. */
   readonly repeatable?: boolean
 }
 
@@ -29,21 +32,23 @@ export interface ConsulOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Time limit of one request in ms; 5000 when left out. */
   readonly limit?: number
-  /** Told of every request and answer, never of a token. */
+  /** Called for every request and answer; never with a token. */
   readonly debug?: (line: string) => void
-  /** After how long without a request its connection is closed, ms; a minute when left out. */
+  /** After how many ms without a request the connection is closed; a minute when left out. */
   readonly idle?: number
 }
 
-/** Newer agents close a connection that was idle for 120 s (http_config), and may do so just as a request is on its way. */
+/**
+ * Newer agents close a connection after 120 s without a request (http_config), possibly while a request is being sent.
+ */
 const longestIdle = 60_000
-/** Far more than any service needs; Node makes no text of twice as much. */
+/** Far more than any service needs; Node cannot make a string of twice as much. */
 const mostBytes = 256 * 1024 * 1024
 
 const unknownFate = 'nobody knows whether it was done'
 const lookFirst = 'look, then try again'
 
-/** The agent closed a connection that it had answered on before: it was idle for too long, or the agent ended. */
+/** The agent closed a connection that had worked before: it was idle for too long, or the agent ended. */
 class ClosedAtReuse extends Temporary {}
 
 export class Consul {
@@ -54,7 +59,7 @@ export class Consul {
   readonly #limit: number
   readonly #debug: ((line: string) => void) | undefined
 
-  /** @param address what `options.env` says; read from there when left out */
+  /** @param address parsed from `options.env` when left out */
   constructor(options: ConsulOptions = {}, address = addressFrom(options.env ?? process.env)) {
     this.#address = address
     this.#options = options
@@ -94,14 +99,15 @@ export class Consul {
     return new Consul({ ...this.#options, limit }, this.#address)
   }
 
-  /** Closes its connection; the next request makes another. */
+  /** Closes the connection; the next request opens another. */
   close(): void {
-    this.#agent.destroy() // nothing is in flight that anyone waits for
+    this.#agent.destroy() // no caller waits for a request any more
   }
 
   /**
-   * Once more with another token: what is refused was not done. What was cut off may have been: it is sent again only
-   * where that does no harm. A lock taken twice would be refused the second time, and seem to be another's.
+   * Sends a refused request again when the token or certificate has changed. Consul did not carry out a refused
+   * request. It may have carried out a request whose connection was cut: that one is sent again only when it is
+   * repeatable. A lock acquired twice would be refused the second time, and seem to be held by another.
    */
   async #sendTwice(method: Method, path: string, body: string | undefined, repeatable: boolean): Promise<Answer> {
     const begun = performance.now()
@@ -118,16 +124,16 @@ export class Consul {
   }
 
   /**
-   * A token or a certificate may have been replaced in its file since that was read.
-   * @returns whether it was: then the new ones count from now on
-   * @throws Temporary when a file cannot be read: it may just be replaced
+   * Reads the token and certificates again: their files may have been replaced.
+   * @returns whether they changed; the new ones are used from now on
+   * @throws Temporary when a file cannot be read: it may be being replaced right now
    */
   #reread(): boolean {
     const { token, tls } = this.#address
     try {
       this.#address = addressFrom(this.#options.env ?? process.env)
     } catch (error) {
-      throw new Temporary(`cannot go on with what Consul refuses: ${reason(error)}`)
+      throw new Temporary(`cannot read the token or certificates again, which Consul refuses: ${reason(error)}`)
     }
     if (JSON.stringify(tls) !== JSON.stringify(this.#address.tls)) {
       this.close()
@@ -148,7 +154,7 @@ export class Consul {
       try {
         sent = this.#request(options)
       } catch (error) {
-        return refuse(unreachable(error, this.#address)) // such as a TLS key that is none
+        return refuse(unreachable(error, this.#address)) // such as an invalid TLS key
       }
       const failFor = (what: Unreachable, Kind?: typeof Temporary) => {
         clearTimeout(timer)
@@ -196,24 +202,26 @@ export class Consul {
     return this.#address.socketPath ?? this.#address.origin
   }
 
-  /** Whatever Consul answers, and whoever answers in its place: the token is not repeated. */
+  /** Removes the token from an answer, which may come from Consul or from any other server. */
   #hidden(text: string): string {
     const { token } = this.#address
     return token === null ? text : text.replaceAll(token, '<the token>')
   }
 }
 
-/** Node's own module, and not a package: it is compiled into Node, and loading any other costs as much as Node's start. */
+/**
+ * Node's own module, not a package: it is compiled into Node, and loading any package takes as long as Node's start.
+ */
 function secureModule({ origin }: Address) {
   return origin.startsWith('https:') ? process.getBuiltinModule('node:https') : null
 }
 
-/** @param idle Node closes what is idle for longer, and lets a request take as long as it does */
+/** @param idle Node closes a connection that is idle for longer; it does not limit the time of a request */
 function agentFor(address: Address, idle = longestIdle): Agent {
   return new (secureModule(address)?.Agent ?? Agent)({ keepAlive: true, maxSockets: 1, timeout: idle, ...address.tls })
 }
 
-/** Consul says 403 to a token that it does not know, too ("ACL not found", seen on 1.8.7). */
+/** Consul also answers 403 to a token that it does not know ("ACL not found", seen on 1.8.7). */
 function refusal(act: string, said: string, missing: string): Refused {
   if (!/ACL not found/i.test(said)) return new Denied(act, missing)
   return new Refused(

@@ -1,10 +1,10 @@
-/** The registered instances of a service, by the servers' catalog. */
+/** The registered instances of a service, from the catalog on Consul's servers. */
 import { reason, Temporary } from '../base/errors.ts'
 import { parse } from '../base/json.ts'
 import { type Registered, registeredFrom } from './health.ts'
 import type { Consul } from './http.ts'
 
-/** @throws Temporary when the answer is not Consul's: one that looks empty must not empty the cluster */
+/** @throws Temporary when the answer is not Consul's: such an answer must not look like an empty cluster */
 export async function registeredInstances(consul: Consul, service: string): Promise<Registered[]> {
   const path = `/v1/health/service/${encodeURIComponent(service)}?consistent`
   const answer = await consul.request('GET', path)
@@ -20,8 +20,8 @@ export async function registeredInstances(consul: Consul, service: string): Prom
 }
 
 /**
- * The index of the last change of anything that is registered of a service, or of its health; of those of other services
- * it does not tell (seen on 1.8.7). The filter matches nobody: the answer is two bytes.
+ * The index of the last change of a service: of its registrations or their health. Changes of other services do not
+ * change it (seen on 1.8.7). The filter matches no instance, so that the answer is only two bytes.
  * @throws Temporary when the answer is not Consul's
  */
 export async function healthIndex(consul: Consul, service: string): Promise<string> {
@@ -34,7 +34,7 @@ export async function healthIndex(consul: Consul, service: string): Promise<stri
   return index
 }
 
-/** How Consul's gossip finds a node; null when the catalog has no such. @throws Temporary as above */
+/** Whether Consul's gossip finds a node alive; null when the catalog has no such node. @throws Temporary as above */
 export async function nodeState(consul: Consul, node: string): Promise<'alive' | 'dead' | null> {
   const path = `/v1/health/node/${encodeURIComponent(node)}?consistent`
   const answer = await consul.request('GET', path)

@@ -25,7 +25,7 @@ export type Outcome =
   /** Nothing was written; `failed` holds the positions of the operations that stood in the way. */
   | { readonly done: false; readonly failed: ReadonlySet<number> }
 
-/** The same as Consul's API has it; the value is base64. */
+/** An entry in the form of Consul's API; the value is base64. */
 export interface RawEntry {
   Key: string
   Value: string | null
@@ -39,7 +39,7 @@ export function base64(text: string): string {
   return Buffer.from(text).toString('base64')
 }
 
-/** @throws Temporary when it is not what Consul says of a key */
+/** @throws Temporary when it does not have the form of Consul's entries */
 export function entryOf(raw: RawEntry): Entry {
   const { Key, Value, Session, CreateIndex, ModifyIndex, LockIndex } = (raw ?? {}) as Partial<RawEntry>
   const texts = typeof Key === 'string' && isTextOrNothing(Value) && isTextOrNothing(Session)
@@ -61,8 +61,8 @@ function isTextOrNothing(value: unknown): boolean {
 }
 
 /**
- * Asks for a key, or for what is below it.
- * @throws RefusedKey when the agent takes no such key: 1.22 answers 500 to it, with this reason, others 400
+ * Reads a key, or everything below it.
+ * @throws RefusedKey when the agent refuses the key: 1.22 answers 500 with this reason, other versions 400
  */
 async function get(consul: Consul, key: string, query: string): Promise<Answer> {
   const path = `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}?${query}`
@@ -75,7 +75,7 @@ async function get(consul: Consul, key: string, query: string): Promise<Answer> 
 
 /**
  * The names of the keys below a prefix, without their values, by a consistent read.
- * Only a 404 that carries Consul's index means "none": anything else that looks empty is a failure.
+ * Only a 404 that carries Consul's index means "none": any other answer that looks empty is a failure.
  */
 export function keysBelow(consul: Consul, prefix: string): Promise<string[]> {
   return listBelow(consul, prefix, '')
@@ -95,14 +95,14 @@ async function listBelow(consul: Consul, prefix: string, how: string): Promise<s
   return keys
 }
 
-/** The first parts of the names below a prefix, each with its slash: few, however many keys there are. */
+/** The first path segments below a prefix, each with its slash. The answer stays small however many keys there are. */
 export function foldersBelow(consul: Consul, prefix: string): Promise<string[]> {
   return listBelow(consul, prefix, '&separator=/')
 }
 
 /**
- * The index of the last change below a prefix that ends with a slash, or of a later one. However many keys there are,
- * the answer is one line (seen on 1.8.7).
+ * The index of the last change below a prefix that ends with a slash; it may be a later index. The answer is one line,
+ * however many keys there are (seen on 1.8.7).
  */
 export async function indexBelow(consul: Consul, prefix: string): Promise<string> {
   const folder = prefix.slice(0, -1)
@@ -112,8 +112,8 @@ export async function indexBelow(consul: Consul, prefix: string): Promise<string
 }
 
 /**
- * The same by a consistent read, of a prefix with folders: each is one line of the answer. `none` where there is nothing
- * below it: Consul then answers with the index of the whole store, which others change (seen on 1.8.7).
+ * The same by a consistent read, of a prefix with folders: each folder is one line of the answer. `none` when there is no
+ * key below the prefix: Consul then answers with the index of the whole store, which other keys raise (seen on 1.8.7).
  */
 export async function indexOf(consul: Consul, prefix: string): Promise<string> {
   const { index, status } = await get(consul, prefix, 'keys&separator=/&consistent')
@@ -123,13 +123,13 @@ export async function indexOf(consul: Consul, prefix: string): Promise<string> {
 
 export interface Below {
   readonly entries: readonly Entry[]
-  /** For the next call: it waits for what comes after. */
+  /** Pass it to the next call, which then waits for later changes. */
   readonly index: string
 }
 
 /**
- * Everything below a prefix, by a consistent read. With an index it waits, at most `wait` ms, for a change after that;
- * it may also come back without one.
+ * Everything below a prefix, by a consistent read. With an index the call waits at most `wait` ms for a change after
+ * that index. It may also return without a change.
  */
 export async function entriesBelow(consul: Consul, prefix: string, index?: string, wait = 0): Promise<Below> {
   const blocking = index === undefined ? '' : `&index=${index}&wait=${Math.ceil(wait)}ms`
@@ -140,7 +140,7 @@ export async function entriesBelow(consul: Consul, prefix: string, index?: strin
   return { entries: raw.map(entryOf), index: answer.index }
 }
 
-/** Waits, at most `wait` ms, for a change below a prefix after an index. It may also end for nothing. */
+/** Waits at most `wait` ms for a change below a prefix after an index. It may also return without a change. */
 export async function changeBelow(consul: Consul, prefix: string, index: number, wait: number): Promise<void> {
   await get(consul, prefix, `keys&index=${index}&wait=${Math.ceil(wait)}ms`)
 }
@@ -150,7 +150,7 @@ export function transact(consul: Consul, operations: readonly Operation[]): Prom
   return send(consul, '/v1/txn', operations)
 }
 
-/** A read-only transaction, answered by the leader after it has made sure that it is one. */
+/** A read-only transaction. The leader confirms its leadership before it answers. */
 export function look(consul: Consul, operations: readonly Operation[]): Promise<Outcome> {
   return send(consul, '/v1/txn?consistent', operations)
 }
@@ -171,8 +171,8 @@ export async function trees(consul: Consul, prefixes: readonly string[]): Promis
 }
 
 /**
- * Some keys, each by its name; those that are not there are left out. What the agent refuses to name is looked for in
- * the list of its folder.
+ * Reads some keys by their names; missing ones are left out. Keys that the agent refuses are looked up in the list of
+ * their folder.
  * @throws Denied when the token may not read one of them
  */
 export async function entriesAt(consul: Consul, keys: readonly string[]): Promise<readonly Entry[]> {
@@ -197,7 +197,7 @@ async function entriesByName(consul: Consul, keys: readonly string[]): Promise<r
       some.map(Key => ({ Verb: 'get', Key })),
     )
     if (outcome.done) found.push(...outcome.entries)
-    // Consul refuses to get what is not there (seen on 1.8.7); the rest is asked for again.
+    // Consul refuses a get of a missing key (seen on 1.8.7); the other keys are read again.
     const rest = outcome.done ? [] : some.filter((_, position) => !outcome.failed.has(position))
     const whole = outcome.done ? outcome.entries.length === some.length : rest.length < some.length
     if (!whole) throw new Temporary(`cannot read ${some.join(', ')}: the answer is not Consul's; it is tried again`)
@@ -207,15 +207,15 @@ async function entriesByName(consul: Consul, keys: readonly string[]): Promise<r
 }
 
 /**
- * Makes sure that keys which a list lacks are not there, rather than left out: Consul answers a list without what the
- * token may not read, as if there were nothing, but says of a check of a key that it is denied (seen on 1.8.7). Whether
- * the check holds does not matter. @throws Denied for one that may not be read
+ * Makes sure that keys missing from a list do not exist, rather than being hidden. Consul silently omits from a list
+ * what the token may not read, but it answers "denied" to a check of such a key (seen on 1.8.7). Whether the check
+ * holds does not matter. @throws Denied for a key that the token may not read
  */
 export function mustBeReadable(consul: Consul, keys: readonly string[]): Promise<void> {
   return mayCheck(consul, keys, 'check-index')
 }
 
-/** Changes nothing: for check-not-exists Consul wants the permission to write (seen on 1.8.7). @throws Denied */
+/** Changes nothing: Consul demands write permission for check-not-exists (seen on 1.8.7). @throws Denied */
 export function mustBeWritable(consul: Consul, keys: readonly string[]): Promise<void> {
   return mayCheck(consul, keys, 'check-not-exists')
 }
@@ -228,12 +228,12 @@ async function mayCheck(consul: Consul, keys: readonly string[], Verb: Operation
         consul,
         some.map(Key => ({ Verb, Key, Index: 0 })),
       )
-      await unlessRefused(asked, null) // nothing can be done with such a key anyway
+      await unlessRefused(asked, null) // such a key is unusable anyway
     }
   }
 }
 
-/** Whether this agent takes these keys, none of which every version does. */
+/** Whether this agent takes keys that newer agents refuse. @param keys only such keys */
 export async function takesKeys(consul: Consul, keys: readonly string[]): Promise<boolean> {
   for (let from = 0; from < keys.length; from += transactionLimit) {
     const some = keys.slice(from, from + transactionLimit)
@@ -246,7 +246,7 @@ export async function takesKeys(consul: Consul, keys: readonly string[]): Promis
   return true
 }
 
-/** A key below a prefix that nobody writes: no id is encoded like that. Every version takes it. */
+/** A key below a prefix that is never written: no encoded id looks like it. Every version takes it. */
 export function unwritten(prefix: string): string {
   return `${prefix}~`
 }
@@ -271,7 +271,7 @@ async function send(consul: Consul, route: string, operations: readonly Operatio
   const outcome = parse<RawOutcome>(route, answer.text)
   if (answer.status === 409) {
     const errors = refusals(outcome, operations.length)
-    // An operation that is refused for want of a permission is no statement about the key.
+    // A missing permission says nothing about the key.
     const denied = errors.find(error => /permission denied/i.test(error.What))
     const operation = denied && operations[denied.OpIndex]
     if (operation) throw new Denied(`${operation.Verb} ${operation.Key}`, permissionForOperation(operation))
@@ -288,7 +288,7 @@ async function send(consul: Consul, route: string, operations: readonly Operatio
   return { done: true, entries: (outcome.Results ?? []).map(result => entryOf(result?.KV)) }
 }
 
-/** Why each operation was refused; none when the answer does not say so of operations that there are. */
+/** Why each operation was refused; none unless the answer names operations that were sent. */
 function refusals(outcome: RawOutcome | null, count: number): NonNullable<RawOutcome['Errors']> {
   const errors = Array.isArray(outcome?.Errors) ? outcome.Errors : []
   const named = errors.every(error => Number.isInteger(error?.OpIndex) && error.OpIndex >= 0 && error.OpIndex < count)

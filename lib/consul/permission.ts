@@ -1,33 +1,33 @@
 /**
- * Which permission a request to Consul needs, in Consul's own words. Its 403 does not say before 1.12 (seen on 1.8.7:
- * "Permission denied"), and it never says what to write into the policy.
+ * The permission that a request to Consul needs, in the words of Consul's ACL rules. Consul's 403 does not name it
+ * before 1.12 (seen on 1.8.7: "Permission denied"), and never says what to write into the policy.
  */
 import { Permanent } from '../base/errors.ts'
 import type { Operation } from './operation.ts'
 
-/** Consul's 403: the token lacks something, or is not known. */
+/** Consul's 403: the token lacks a permission, or Consul does not know the token. */
 export class Refused extends Permanent {
   readonly refused = true
 }
 
-/** By what it has: the programs of a release are bundled, and a class may be there twice. */
+/** Tested by a property, not by instanceof: the bundles of a release may hold the class twice. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof Error && 'refused' in error
 }
 
-/** The token lacks a permission. Whoever holds a lease goes on by it: a refusal is no statement about any lock. */
+/** The token lacks a permission. An instance keeps running on its lease: a refusal says nothing about any lock. */
 export class Denied extends Refused {
   /** Such as `key_prefix "watchbill/work/lock/" write`. */
   readonly missing: string
 
-  /** @param act what cannot be done, such as `GET /v1/agent/self` */
+  /** @param act the refused request, such as `GET /v1/agent/self` */
   constructor(act: string, missing: string) {
     super(`cannot ${act}: missing permission: ${missing}; give it to the token, see consul.d/acl-policy.hcl`)
     this.missing = missing
   }
 }
 
-/** What is missing, if an error says so; null when it is about something else. */
+/** The missing permission that an error names; null for any other error. */
 export function missingPermission(error: unknown): string | null {
   return error instanceof Error && 'missing' in error ? String(error.missing) : null
 }
@@ -35,7 +35,7 @@ export function missingPermission(error: unknown): string | null {
 /**
  * The permission that a refused request needs.
  * @param path with its query
- * @param on the node or service that it is about, where the path does not tell
+ * @param on the node or service of the request, when the path does not name it
  */
 export function permissionFor(method: string, path: string, on = ''): string {
   const [route = '', query = ''] = path.split('?')
@@ -52,7 +52,7 @@ export function permissionFor(method: string, path: string, on = ''): string {
     case 'health':
       return act === 'node' ? named('node', 'read', noun) : named('service', 'read', noun)
     case 'catalog':
-      // Either of a node, or of a service on it.
+      // A node, or a service on a node.
       return on.startsWith('node ')
         ? named('node', changes, on.slice('node '.length))
         : named('service', changes, on || 'the service')
@@ -71,7 +71,10 @@ export function permissionForOperation({ Verb, Key }: Pick<Operation, 'Verb' | '
   return keyRule(Key, reads ? 'read' : 'write')
 }
 
-/** The rule that a policy would hold: not of one lock, but of all of them; and not of a key that only asks (kv.ts). */
+/**
+ * The rule for a policy: for all locks rather than for one, and without the suffix of keys that only test a permission
+ * (kv.ts).
+ */
 function keyRule(key: string, access: string): string {
   const [prefix] = /^watchbill\/[^/]*\/[^/]*\//.exec(key) ?? [key.replace(/~$/, '')]
   return `key_prefix "${prefix}" ${access}`

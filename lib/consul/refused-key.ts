@@ -1,8 +1,8 @@
-/** What comes of keys that agents from Consul 1.22 on refuse: see `keyRefusal` in base/names.ts. */
+/** Handles keys that agents from Consul 1.22 on refuse: see `keyRefusal` in base/names.ts. */
 import { Permanent } from '../base/errors.ts'
 import { keyRefusal } from '../base/names.ts'
 
-/** This agent refuses the key. Nothing was read or written, of it and of whatever stood in the same transaction. */
+/** This agent refuses the key. Consul then reads and writes nothing of the whole transaction. */
 export class RefusedKey extends Permanent {
   constructor(key: string) {
     super(
@@ -17,8 +17,8 @@ export function refusable(keys: readonly string[]): string | undefined {
 }
 
 /**
- * The items whose key every agent takes, and the others. One refused key costs its whole transaction, so no transaction
- * holds both kinds.
+ * The items whose key every agent takes, and the others. One refused key makes its whole transaction fail, so no
+ * transaction holds both kinds.
  */
 export function apart<T>(items: readonly T[], keyOf: (item: T) => string): [taken: T[], others: T[]] {
   const taken: T[] = []
@@ -27,7 +27,7 @@ export function apart<T>(items: readonly T[], keyOf: (item: T) => string): [take
   return [taken, others]
 }
 
-/** The value of `work`, or `otherwise` where a key is refused. */
+/** The value of `work`, or `otherwise` when the agent refuses a key. */
 export async function unlessRefused<T>(work: Promise<T>, otherwise: T): Promise<T> {
   try {
     return await work

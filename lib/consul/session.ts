@@ -1,10 +1,10 @@
-/** Sessions: what an instance's locks hang on. */
+/** Sessions: an instance's locks are held by its session. */
 import { Temporary } from '../base/errors.ts'
 import { parse } from '../base/json.ts'
 import { partsOf } from '../base/names.ts'
 import type { Consul } from './http.ts'
 
-/** Long enough that a busy server costs nobody the session; see the guard, which renews it. */
+/** Long enough that a busy server expires no session. The guard renews it. */
 export const sessionTtl = '30s'
 
 export interface Session {
@@ -13,21 +13,21 @@ export interface Session {
   readonly Node: string
 }
 
-/** The name that an instance's sessions carry, so that a new life finds the older ones. */
+/** The name of an instance's sessions, by which a restarted instance finds its older ones. */
 export function sessionName(instance: string): string {
   return `watchbill ${instance}`
 }
 
 /**
- * Creates a session bound to the agent's health and to the guard check. LockDelay 0: the takeover wait does that work,
- * and lock-delay can be raced and is forgotten with a snapshot (seen on 1.8.7).
+ * Creates a session bound to the agent's health and to the guard check. LockDelay is 0 because the takeover wait
+ * replaces it: lock-delay can be raced, and Consul forgets it when a snapshot is restored (seen on 1.8.7).
  * @throws Temporary when the guard check is missing or critical.
  */
 export function createSession(consul: Consul, instance: string, guardCheck: string): Promise<string> {
   return newSession(consul, sessionName(instance), sessionTtl, [guardCheck], partsOf(instance).node)
 }
 
-/** A session that dies with the agent's health, with any of some checks, or when nobody renews it in time. */
+/** A session that ends with the agent's health, with any of these checks, or when it is not renewed in time. */
 export async function newSession(
   consul: Consul,
   name: string,
@@ -49,7 +49,7 @@ export async function newSession(
   return session.ID
 }
 
-/** Resets the session's time to live; null when there is no such session any more. @param node the one it should be on */
+/** Renews the session; null when it does not exist any more. @param node the node it should be on */
 export async function renewSession(consul: Consul, id: string, node?: string): Promise<Session | null> {
   const answer = await consul.request('PUT', `/v1/session/renew/${encodeURIComponent(id)}`, {
     ok: [200, 404],
@@ -70,7 +70,7 @@ function isSessions(value: unknown): value is Session[] {
   return Array.isArray(value) && value.every(texts)
 }
 
-/** The session as the servers know it; null when they know none, or the token may not see it. */
+/** The session as the servers know it; null when there is none, or the token may not see it. */
 export async function sessionInfo(consul: Consul, id: string): Promise<Session | null> {
   const answer = await consul.request('GET', `/v1/session/info/${encodeURIComponent(id)}?consistent`)
   const sessions = parse<unknown>('/v1/session/info', answer.text)
@@ -80,7 +80,7 @@ export async function sessionInfo(consul: Consul, id: string): Promise<Session |
   return sessions?.[0] ?? null
 }
 
-/** Destroys a session of a node and so frees what it holds; no error when it is gone already. */
+/** Destroys a session, which frees its locks; no error when it is already gone. */
 export async function destroySession(
   consul: Consul,
   { ID, Node }: Pick<Session, 'ID'> & Partial<Session>,
@@ -89,7 +89,7 @@ export async function destroySession(
   await consul.request('PUT', path, { repeatable: true, ...(Node && { on: Node }) })
 }
 
-/** All sessions that live on a node. @throws Denied when the token may not see them: then Consul answers that there are none */
+/** All sessions on a node. @throws Denied when the token may not see them: Consul then answers with an empty list */
 export async function sessionsOn(consul: Consul, node: string): Promise<readonly Session[]> {
   const answer = await consul.request('GET', `/v1/session/node/${encodeURIComponent(node)}?consistent`)
   const sessions = parse<unknown>('/v1/session/node', answer.text)
@@ -101,7 +101,7 @@ export async function sessionsOn(consul: Consul, node: string): Promise<readonly
   return sessions
 }
 
-/** All sessions in the data center that the token may see: Consul leaves the others out, without a word. */
+/** All sessions in the data center that the token may see: Consul silently omits the others. */
 export async function allSessions(consul: Consul): Promise<readonly Session[]> {
   const sessions = await consul.json<unknown>('GET', '/v1/session/list?consistent')
   if (!isSessions(sessions)) throw new Temporary('cannot list the sessions; it is tried again')

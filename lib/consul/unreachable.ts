@@ -1,4 +1,4 @@
-/** Why Consul was not reached, and what to do: what OpenSSL and Node say of it names neither. Pure. */
+/** Why Consul was not reached, and what to do about it. The errors of OpenSSL and Node say neither. Pure. */
 import { reason } from '../base/errors.ts'
 import type { Address } from './address.ts'
 
@@ -7,11 +7,11 @@ export interface Unreachable {
   readonly todo: string
 }
 
-/** An agent closes a connection that is one too many without a word (seen on 1.8.7); newer ones answer 429. */
+/** Consul 1.8.7 closes a connection beyond its limit without an answer; newer versions answer 429. */
 export const tooMany: string =
   'is it up, and are fewer connections open than its limits.http_max_conns_per_client? see watchbill doctor'
 
-/** What a TLS port answers to plain HTTP (Go's server, seen on 1.8.7). */
+/** The answer of a TLS port to plain HTTP (Go's server, seen on 1.8.7). */
 export function isHttpToTls(status: number, text: string): boolean {
   return status === 400 && /HTTP request to an HTTPS server/i.test(text)
 }
@@ -26,7 +26,7 @@ export function unreachable(error: unknown, { origin, tls }: Pick<Address, 'orig
   const said = reason(error)
   const code = String((error as NodeJS.ErrnoException | null)?.code ?? '')
   const isSecure = origin.startsWith('https:')
-  if (!isSecure && code.startsWith('HPE_')) return speaksTls({ origin }) // an alert, read as HTTP
+  if (!isSecure && code.startsWith('HPE_')) return speaksTls({ origin }) // a TLS alert, parsed as HTTP
   if (!isSecure || !isOfTls(code, said)) return { why: said, todo: code === 'ECONNRESET' ? tooMany : 'is it up?' }
   if (/wrong.version.number|packet.length|unknown.protocol|http request/i.test(`${code} ${said}`)) {
     const other = origin.replace(/^https:/, 'http:')
@@ -57,7 +57,10 @@ function isOfTls(code: string, said: string): boolean {
   )
 }
 
-/** `…:error:0A000412:SSL routines:ssl3_read_bytes:what went wrong:file.c:918:SSL alert number 42`: only what went wrong. */
+/**
+ * From `…:error:0A000412:SSL routines:ssl3_read_bytes:what went wrong:file.c:918:SSL alert number 42`: only what went
+ * wrong.
+ */
 function short(said: string): string {
   const parts = said.replace(/^.*?error:/, '').split(':')
   return parts.slice(1).find(part => part !== '' && !/ routines$|^\w+$/.test(part)) ?? parts.at(-1) ?? said

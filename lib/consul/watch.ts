@@ -1,6 +1,6 @@
 /**
- * What Consul's agent hands a watch handler on stdin, boiled down to what can matter to an instance. A keyprefix watch
- * brings an array, or `null` when the prefix is empty; service and checks watches bring an array, `[]` when empty.
+ * Reduces the stdin of a watch handler to what can matter to an instance. Consul's agent writes an array to it. For a
+ * keyprefix watch with no key it writes `null`; for service and checks watches that are empty, `[]`.
  */
 import { Permanent, reason } from '../base/errors.ts'
 import { registeredFrom } from './health.ts'
@@ -19,7 +19,10 @@ function list(text: string, what: string): unknown[] {
   return value
 }
 
-/** A service watch: one line per instance, with what decides over membership. @throws Permanent on any other shape. */
+/**
+ * A service watch: one line per instance, with all that decides whether it is a member.
+ * @throws Permanent on any other shape.
+ */
 export function serviceDigest(text: string): string {
   const entries = list(text, 'service')
   const instances = inShape(() => registeredFrom(entries))
@@ -29,7 +32,7 @@ export function serviceDigest(text: string): string {
     .join('\n')
 }
 
-/** The line of an instance that is passing, and not in maintenance. */
+/** The line of an instance that is passing and not in maintenance. */
 export function healthyLine(instance: string): string {
   return `${instance} true false`
 }
@@ -81,7 +84,7 @@ function wrong(why: string): Permanent {
   return new Permanent(`cannot read stdin: ${why}; this program is run by Consul's agent as a watch handler`)
 }
 
-/** The same fault has two meanings: Consul's answer may be better next time, a handler's stdin never is. */
+/** The same error has two meanings: Consul's answer may be right next time, a handler's stdin will not change. */
 function inShape<T>(read: () => T): T {
   try {
     return read()

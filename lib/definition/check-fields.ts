@@ -31,8 +31,8 @@ function reaction(when: string) {
       z
         .union([builtIn(), commandShape(), list], reactionWanted)
         .check(z.superRefine((given, found) => refuseInReaction(given, found))),
-      `Done ${when}: a command, which finds the check as JSON on its stdin; or "restart", "release" (another instance ` +
-        'takes the partition), "drain" (this instance gives up everything); or a list of these.',
+      `What happens ${when}: a command, which gets the check as JSON on stdin; or "restart", "release" (another ` +
+        'instance takes the partition), "drain" (this instance gives up everything); or a list of these.',
       ['./page', '--partition', '{partition}'],
     ),
   )
@@ -51,7 +51,7 @@ function count(otherwise: number, description: string) {
 
 const check = fields({
   name: about(serviceName(), 'The name of the check, shown by Consul.', 'progress'),
-  id: z.optional(about(serviceName(), 'Tells it from the other checks; the name when it is left out.')),
+  id: z.optional(about(serviceName(), 'The id of the check, different for each check; its name when left out.')),
   notes: about(z._default(passableText(), ''), 'For people, shown by Consul.'),
   tags: about(
     z._default(z.array(passableText().check(z.minLength(1)), giveUnseen('an array of strings')), []),
@@ -65,7 +65,7 @@ const check = fields({
     ),
   ),
   command: z.optional(
-    about(command(), 'Run every interval: exit 0 is passing, 1 warning, anything else critical.', [
+    about(command(), 'Run at each interval. Exit 0 means passing, 1 warning, any other critical.', [
       './alive',
       '{partition}',
     ]),
@@ -75,15 +75,15 @@ const check = fields({
     'How often the command runs, "1s" to hours.',
   ),
   timeout: z.optional(
-    about(durationText(100), 'How long the command may take; its interval, at most 10 s, when it is left out.', '5s'),
+    about(durationText(100), 'How long the command may take; when left out, its interval, but at most 10 s.', '5s'),
   ),
-  failuresBeforeCritical: count(1, 'So many failures in a row make it critical.'),
-  for: about(z._default(durationText(0), '0s'), 'A status must have lasted so long before anything is done about it.'),
+  failuresBeforeCritical: count(1, 'After this many failures in a row the check is critical.'),
+  for: about(z._default(durationText(0), '0s'), 'How long a status must last before watchbill reacts to it.'),
   coolDown: about(
     z._default(durationText(1000), '10m'),
-    'For how long this instance does not take back what "release" or "drain" gave up.',
+    'How long this instance does not take back a partition that "release" or "drain" gave up.',
   ),
-  movesPerHour: count(4, 'So often within an hour "release" may move one partition; then it stays where it is.'),
+  movesPerHour: count(4, 'How many times an hour "release" may move one partition; after that it stays.'),
   onFailure: reaction('when it becomes critical'),
   onWarning: reaction('when it becomes a warning'),
   onPass: reaction('when it passes again'),
@@ -93,7 +93,7 @@ const check = fields({
   }),
 )
 
-/** The check that says whether the process runs: lib/checks/catalog.ts. */
+/** The id of watchbill's own check, which says whether the process runs: lib/checks/catalog.ts. */
 const reserved = 'runs'
 
 function twice(id: string): string {
@@ -107,7 +107,7 @@ export function checks() {
       const seen = new Set<string>()
       for (const [index, { id, name }] of all.entries()) {
         const own = id ?? name
-        const folded = own.toLowerCase() // Consul does not tell capitals from small letters
+        const folded = own.toLowerCase() // Consul ignores case here
         const message =
           folded === reserved ? `cannot be ${reserved}, a check of watchbill's own; give another` : twice(own)
         if (folded === reserved || seen.has(folded)) {
@@ -126,18 +126,18 @@ const when: Readonly<Record<HookEvent, string>> = {
   failed: 'Its process cannot start, or crashes again and again.',
   releasing: 'The partition is about to be stopped and handed over; at most 5 s.',
   released: 'It was given back, or is lost.',
-  stopFailed: 'It does not stop, whatever is done; its lock is kept.',
-  joined: 'This instance takes part, with a new session.',
-  left: 'This instance has left.',
-  lost: 'Another instance went away; told by one of the others.',
+  stopFailed: 'The partition does not stop, even after SIGKILL; its lock is kept.',
+  joined: 'This instance has joined the cluster, with a new session.',
+  left: 'This instance has left the cluster.',
+  lost: 'Another instance disappeared; only one of the remaining instances runs this hook.',
   rebalanced: 'Partitions moved to or from this instance.',
   isolated: 'Consul does not answer, the lease is over, and nothing runs here.',
   rejoined: 'Consul answers again.',
-  changed: 'The document of a partition that runs here is another one now.',
-  sourceFailed: 'The partitions cannot be fetched, or what was fetched is refused; the last good set stays.',
+  changed: 'The document of a partition that runs here has changed.',
+  sourceFailed: 'The partitions cannot be fetched, or the fetched set is refused; the last good set stays.',
 }
 
-/** A command for each event that has one. */
+/** One optional command for each event. */
 export function hooks() {
   return fields(
     Object.fromEntries(

@@ -1,22 +1,22 @@
 /**
- * Commands whose arguments a program reads as code: `sh -c`, `env -S`, `python3 -c`. A placeholder in code would let an id,
- * which anyone who may write partitions chooses, decide what is executed.
+ * Commands whose arguments a program reads as code: `sh -c`, `env -S`, `python3 -c`. Everyone who may write partitions
+ * chooses their ids; a placeholder inside code would let an id decide what is executed.
  */
 import { basename } from 'node:path'
 import { type Placeholder, placeholders } from './expand.ts'
 
 interface Reader {
   readonly program: RegExp
-  /** The option whose argument, or whose own rest, is code. */
+  /** The option that code follows, in the same or in the next argument. */
   readonly code: RegExp
   /** Options whose value is the next argument. */
   readonly valued: RegExp
-  /** How many arguments that are no options may stand before it; 0 when it is left out. */
+  /** How many arguments that are not options may come before it; 0 when left out. */
   readonly before?: number
 }
 
 const shells = '(r?ba|da|a|[lmpd]*k|z|c|tc|fi|ya|o)?sh[0-9]*|pdksh|ksh93'
-// Short options may stand together, as in `bash -euc`.
+// Short options may be combined, as in `bash -euc`.
 const readers: readonly Reader[] = [
   {
     program: named(shells),
@@ -41,17 +41,19 @@ function named(names: string): RegExp {
 }
 
 export interface InCode {
-  /** Which argument. */
   readonly index: number
   readonly placeholder: Placeholder
-  /** What reads it as code: `sh -c`. */
+  /** The program and option that read it as code: `sh -c`. */
   readonly by: string
 }
 
-/** The first placeholder that would become code; null when there is none. What follows the code are its parameters. */
+/**
+ * The first placeholder inside code; null when there is none. Arguments after the code are its parameters, and
+ * allowed.
+ */
 export function placeholderInCode(args: readonly string[]): InCode | null {
   for (const [at, argument] of args.entries()) {
-    // Wherever it stands: behind env, timeout, nice, sudo, busybox.
+    // The program may be any argument, for example after env, timeout, nice, sudo or busybox.
     const reader = readers.find(({ program }) => program.test(basename(argument)))
     const option = reader === undefined ? null : codeOption(reader, args, at + 1)
     if (reader === undefined || option === null) continue
@@ -64,7 +66,10 @@ export function placeholderInCode(args: readonly string[]): InCode | null {
   return null
 }
 
-/** Where the option stands; null when a script's name, or nothing, comes first: what follows that are its own arguments. */
+/**
+ * The index of the option; null when a script's name or nothing comes first: all later arguments belong to that
+ * script.
+ */
 function codeOption({ code, valued, before = 0 }: Reader, args: readonly string[], from: number): number | null {
   let others = 0
   for (let index = from; index < args.length; index++) {
@@ -77,14 +82,14 @@ function codeOption({ code, valued, before = 0 }: Reader, args: readonly string[
   return null
 }
 
-/** Options may stand between -c and its script: `sh -c -e script`, `bash -c -o pipefail script`. */
+/** Skips options between -c and its code: `sh -c -e script`, `bash -c -o pipefail script`. */
 function afterOptions({ valued }: Reader, args: readonly string[], option: number): number {
   let index = option + 1
   while (/^[-+]/.test(args[index] ?? '')) index += valued.test(args[index] as string) ? 2 : 1
   return index
 }
 
-/** Of `-Ssh -c …` only the option. */
+/** The option alone, without code attached to it: `-S` of `-Ssh -c …`. */
 function short(option: string): string {
   return /^(--[\w-]+|[-+][A-Za-z]{1,8})/.exec(option)?.[0] ?? option
 }

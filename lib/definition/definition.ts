@@ -7,7 +7,7 @@ export type Definition = {
   readonly name: string
   /** The Consul service id. */
   readonly id: string
-  /** What people call it; left out when it has none, so that the digest stays what it was. */
+  /** A name for people; left out when there is none, so that the digest stays the same. */
   readonly title?: string
   readonly tags: readonly string[]
   readonly weight: number
@@ -15,18 +15,18 @@ export type Definition = {
   readonly maxPartitions: number | null
   /** The partition ids, in the order of the file; none when they come from a source. */
   readonly partitions: readonly string[]
-  /** Where the partitions are fetched from; null when they stand in the definition. */
+  /** Where the partitions are fetched from; null when the definition lists them. */
   readonly source: Source | null
-  /** What a process is told when the document of its partition changed; null for nothing. */
+  /** What the process gets when the document of its partition changed; null for nothing. */
   readonly onChange: 'restart' | Signal | null
-  /** What it took from the environment when `configure` ran. */
+  /** The environment variables that the definition uses, as they were when `configure` ran. */
   readonly variables: Readonly<Record<string, string>>
   readonly run: {
-    /** One process for each partition, or one for all that an instance has. */
+    /** One process for each partition, or one process for all partitions of an instance. */
     readonly per: Per
-    /** Empty where the document chooses. */
+    /** Empty when the document chooses the command. */
     readonly command: readonly string[]
-    /** The document of a partition names one of several commands; left out where there is one for all. */
+    /** Several commands, of which a partition's document names one; left out when there is one command for all. */
     readonly choose?: Choice
     /** The working directory; null means "/". */
     readonly cwd: string | null
@@ -35,40 +35,44 @@ export type Definition = {
   }
   readonly stop: {
     readonly signal: Signal
-    /** G, in ms. */
+    /** G: the time between the stop signal and SIGKILL, ms. */
     readonly graceMs: number
     /** Run first to stop a process; null when the signal alone does it. */
     readonly command: readonly string[] | null
-    /** Says by exit 0 that what lives outside of its processes is gone; left out when the processes tell it all. */
+    /**
+     * Exits 0 once the work outside the processes is gone, such as a container; left out when there is no such work.
+     */
     readonly gone?: readonly string[]
   }
-  /** So many processes may be on their way up at a time; left out for any number, so that the digest stays what it was. */
+  /**
+   * How many processes may be starting at the same time; left out for any number, so that the digest stays the same.
+   */
   readonly startsAtOnce?: number
   readonly checks: readonly CheckDefinition[]
-  /** A process counts as running only once it is ready: `confirm`, or `check:<id>`. Missing: as soon as it runs. */
+  /** When a process counts as ready: `confirm`, or `check:<id>`. Left out: as soon as it runs. */
   readonly ready?: string
-  /** The command of each event that has one. */
+  /** The commands of hooks, by event. */
   readonly hooks: Readonly<Partial<Record<HookEvent, readonly string[]>>>
-  /** Each partition that runs stands in Consul's catalog under this port; null for not at all. */
+  /** Registers each running partition in Consul's catalog with this port; null for none. */
   readonly register: { readonly port: number } | null
   readonly guardIntervalMs: number
-  /** L, in ms. */
+  /** L: how long processes may run after the last proof that the locks are held, ms. */
   readonly leaseMs: number
 }
 
-/** It is printed, and stands in Consul, where anybody may have written it. */
+/** A title is printed, and comes from Consul, where anybody may have written it. */
 export function isTitle(value: unknown): value is string {
   if (typeof value !== 'string' || value.trim() === '' || !value.isWellFormed()) return false
   return [...value].length <= 200 && !/[\p{Cc}\u2028\u2029]/u.test(value)
 }
 
-/** Commands by name; a partition's document holds the name where the JSON pointer leads. */
+/** Commands by name. The JSON pointer leads to the name in a partition's document. */
 export type Choice = {
   readonly pointer: string
   readonly of: Readonly<Record<string, readonly string[]>>
 }
 
-/** Every command that the process of a partition may have. */
+/** Every command that a partition's process may have. */
 export function commandsOf({ command, choose }: Definition['run']): (readonly string[])[] {
   return choose === undefined ? [command] : Object.values(choose.of)
 }
@@ -88,39 +92,42 @@ export type SourceFrom =
       readonly tls: Readonly<Record<'ca' | 'cert' | 'key' | 'serverName', string | null>>
     }
   | { readonly kind: 'command'; readonly command: readonly string[] }
-  /** What the module gets, any JSON; left out when the definition says nothing. */
+  /** `config` is passed to the module: any JSON, left out when the definition has none. */
   | { readonly kind: 'module'; readonly path: string; readonly config?: unknown }
 
 export type Source = {
   readonly from: SourceFrom
   readonly format: 'json' | 'lines'
-  /** JSON pointers: to the array, and to the id in an item that is an object. */
+  /** JSON pointers: `items` to the array, `id` to the id inside an item that is an object. */
   readonly items: string
   readonly id: string
-  /** Null for once, and when somebody asks for it. */
+  /** The interval between fetches; null to fetch once, and then only on request. */
   readonly everyMs: number | null
-  /** At most so much earlier than that. */
+  /** A fetch may come at most this much earlier, by chance. */
   readonly jitterMs: number
-  /** Of one fetch. */
+  /** The time limit of one fetch. */
   readonly timeoutMs: number
-  /** Until the first retry. */
+  /** The time until the first retry. */
   readonly retryMs: number
   readonly giveUpAfterMs: number
-  /** Which part of a set larger than 10 may be dropped at once, 0 to 1. */
+  /** The largest share, 0 to 1, of a set of more than 10 that one fetch may remove. */
   readonly maxDrop: number
-  /** What is no longer in it stays a partition; left out where it goes, so that the digest stays what it was. */
+  /**
+   * False: a partition that the source no longer has stays. Left out when such partitions go, so that the digest stays
+   * the same.
+   */
   readonly removes?: false
-  /** What the instance that fetches does after `giveUpAfterMs`; left out for going on. */
+  /** What the fetching instance does after `giveUpAfterMs`; left out when it goes on. */
   readonly onGiveUp?: 'drain'
 }
 
 /** The most partitions that a definition may have. */
 export const mostIds = 100_000
 
-/** A document has to fit into a key of Consul's, 512 KiB in base64, with what else stands there. In bytes, as JSON. */
+/** The largest document as JSON, in bytes. Consul takes 512 KiB of base64 per key, which holds other fields too. */
 export const mostDocument = 256 * 1024
 
-/** What one process is for. */
+/** Whether one process serves one partition, or all partitions of the instance. */
 export const pers = ['partition', 'instance'] as const
 export type Per = (typeof pers)[number]
 
@@ -128,8 +135,8 @@ export const restarts = ['always', 'on-failure', 'never'] as const
 export type Restart = (typeof restarts)[number]
 
 /**
- * What Linux can send to end a process. Signals that pause or resume one are left out: a process that is stopped by
- * SIGSTOP is still there when its lease is over.
+ * The signals that may end a process. Signals that pause or resume a process are left out: a process stopped by SIGSTOP
+ * still exists when its lease is over.
  */
 export const signals = [
   'SIGTERM',
@@ -157,31 +164,31 @@ export type CheckDefinition = {
   readonly name: string
   readonly notes: string
   readonly tags: readonly string[]
-  /** The process reports by itself at least this often; null for a check that is a command. */
+  /** The process reports at least this often by itself; null for a check with a command. */
   readonly ttlMs: number | null
-  /** Null for a check that the process reports by itself. */
+  /** Null for a check that the process reports itself. */
   readonly command: readonly string[] | null
   readonly intervalMs: number
   readonly timeoutMs: number
-  /** So many failures in a row make it critical. */
+  /** After this many failures in a row the check is critical. */
   readonly failuresBeforeCritical: number
-  /** A status must have lasted so long before anything is done about it. */
+  /** How long a status must last before watchbill reacts to it. */
   readonly forMs: number
-  /** For how long an instance that gave a partition up because of this check does not take it back. */
+  /** For how long an instance does not take back a partition that it gave up because of this check. */
   readonly coolDownMs: number
-  /** So often within an hour "release" may move one partition; then it stays where it is. */
+  /** How many times an hour "release" may move one partition; after that it stays. */
   readonly movesPerHour: number
   readonly onFailure: readonly Reaction[]
   readonly onWarning: readonly Reaction[]
   readonly onPass: readonly Reaction[]
 }
 
-/** What can be done about a check besides running a command. */
+/** The reactions to a check that are not commands. */
 export const builtIns = ['restart', 'release', 'drain'] as const
 export type BuiltIn = (typeof builtIns)[number]
 export type Reaction = BuiltIn | readonly string[]
 
-/** What can happen to a partition, beside what its checks say; docs/checks-and-hooks.md says when. */
+/** The events of a partition, besides those of its checks; docs/checks-and-hooks.md describes them. */
 export const partitionEvents = [
   'acquired',
   'started',
@@ -193,7 +200,7 @@ export const partitionEvents = [
   'changed',
 ] as const
 
-/** What hooks can be told of: that, and what can happen to an instance. */
+/** All events that hooks can react to: those of partitions, and those of an instance. */
 export const hookEvents = [
   ...partitionEvents,
   'joined',

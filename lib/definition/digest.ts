@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Definition } from './definition.ts'
 
-/** The same text for the same value, in whatever order its keys were written. */
+/** The same text for equal values, whatever the order of their keys. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) => {
     if (inner === null || typeof inner !== 'object' || Array.isArray(inner)) return inner
@@ -9,12 +9,14 @@ function canonical(value: unknown): string {
   })
 }
 
-/** 16 hexadecimal digits that change when, and only when, the definition says something else. */
+/** 16 hexadecimal digits that are equal for equal definitions, and only for those. */
 export function digest(definition: Definition): string {
   return createHash('sha256').update(canonical(definition)).digest('hex').slice(0, 16)
 }
 
-/** The same of what all machines of a service are to have in common. What differs on purpose is left out. */
+/**
+ * The digest of the fields that all machines of a service must share. Fields that may differ on purpose are left out.
+ */
 export function sharedDigest({
   id: _id,
   tags: _tags,

@@ -1,8 +1,11 @@
-/** The environment of what this instance starts: a few of the agent's own variables, and what the definition adds. */
+/**
+ * The environment of the processes that an instance starts: some of the agent's variables, and those of the
+ * definition.
+ */
 import type { Definition } from './definition.ts'
 import { expandEnv } from './expand.ts'
 
-/** Only these of the agent's own variables reach what we start: a token in the agent's environment must not. */
+/** The only variables of the agent that processes inherit: a token in the agent's environment must not leak. */
 const inherited = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'USER', 'LOGNAME']
 
 export function inheritedEnvironment(): Record<string, string> {
@@ -11,7 +14,7 @@ export function inheritedEnvironment(): Record<string, string> {
   )
 }
 
-/** The part of it that is the same for all partitions of an instance. */
+/** The variables that are the same for all partitions of an instance. */
 export function commonEnvironment(
   { run }: Definition,
   values: Readonly<Record<string, string>>,

@@ -1,23 +1,23 @@
-/** The placeholders that watchbill gives a value; anything else in braces belongs to the command. */
+/** The placeholders that watchbill replaces. Anything else in braces belongs to the command. */
 export const placeholders = ['partition', 'token', 'version', 'node', 'instance', 'service'] as const
 export type Placeholder = (typeof placeholders)[number]
 
 function expandOne(text: string, values: Readonly<Record<string, string>>): string {
-  // One pass with a function: what a value holds, be it "{token}" or "$&", is never read again.
+  // One pass, and a function as replacement: "{token}" or "$&" inside a value is never interpreted.
   return text.replace(/\{(\w+)\}/g, (whole, word: string) =>
     Object.hasOwn(values, word) ? (values[word] as string) : whole,
   )
 }
 
 /**
- * Replaces `{word}` by its value inside each argument. An argument stays one argument whatever the value holds, and a
- * word without a value is left as it stands.
+ * Replaces `{word}` by its value inside each argument. An argument stays one argument, whatever the value holds. A word
+ * without a value stays as it is.
  */
 export function expand(args: readonly string[], values: Readonly<Record<string, string>>): string[] {
   return args.map(argument => expandOne(argument, values))
 }
 
-/** The same for the values of an environment; names are never touched. */
+/** Replaces placeholders in the values of an environment, never in the names. */
 export function expandEnv(
   env: Readonly<Record<string, string>>,
   values: Readonly<Record<string, string>>,

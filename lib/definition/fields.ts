@@ -1,4 +1,4 @@
-/** The kinds of field that a definition is made of, each with the words for what is wrong in it. */
+/** The kinds of field in a definition, each with its error message. */
 import * as z from 'zod/mini'
 import { duration } from '../base/clock.ts'
 import { encode } from '../base/names.ts'
@@ -8,17 +8,17 @@ import { kind, shown } from './wording.ts'
 
 type Wrong = { error: (issue: { input: unknown }) => string }
 
-/** Says what is wrong and what to give instead, for a field whose value may be repeated in a message. */
+/** The error "cannot be VALUE; give WANTED", for a field whose value may be shown. */
 export function give(wanted: string): Wrong {
   return { error: ({ input }) => `${input === undefined ? 'is missing' : `cannot be ${shown(input)}`}; give ${wanted}` }
 }
 
-/** The same for a field whose value may be long, or a secret: only its kind is named. */
+/** The same error with only the kind of the value, for a value that may be long or a secret. */
 export function giveUnseen(wanted: string): Wrong {
   return { error: ({ input }) => `${input === undefined ? 'is missing' : `cannot be ${kind(input)}`}; give ${wanted}` }
 }
 
-/** Adds what an editor shows: a description, and perhaps examples. */
+/** Adds a description and examples, which editors show. */
 export function about<Field extends z.ZodMiniType>(
   field: Field,
   description: string,
@@ -27,7 +27,7 @@ export function about<Field extends z.ZodMiniType>(
   return field.check(z.meta(examples.length > 0 ? { description, examples } : { description }))
 }
 
-/** An object that knows its fields: any other is refused, since it is most often a misspelt one. */
+/** An object with these fields only. An unknown field is refused: most are misspelt. */
 export function fields<const Shape extends z.core.$ZodShape>(shape: Shape, wanted?: string) {
   const names = Object.keys(shape).join(', ')
   const wrong = giveUnseen(wanted ?? `an object with ${names}`)
@@ -37,7 +37,7 @@ export function fields<const Shape extends z.core.$ZodShape>(shape: Shape, wante
   })
 }
 
-/** A service name or id: it becomes part of check ids and file names, and of DNS names where it can. */
+/** A service name or id. It becomes part of check ids, file names and, where it can, DNS names. */
 export function serviceName() {
   const wanted = give('1 to 64 of A-Z a-z 0-9 _ . - that begin with a letter or a digit')
   return z.string(wanted).check(z.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/, wanted))
@@ -51,7 +51,7 @@ export function durationText(shortestMs: number, wanted = 'a duration such as "5
   )
 }
 
-/** Text that the kernel passes to a process unharmed. */
+/** Text that the kernel can pass to a process unchanged. */
 export function passableText() {
   return z.string(giveUnseen('a string')).check(
     z.refine(text => text.isWellFormed() && !text.includes('\0'), {
@@ -67,7 +67,7 @@ export function command() {
 
 const commandWanted = 'an array of strings: the program, then its arguments'
 
-/** One command, or several of which the document of each partition chooses one by its name. */
+/** One command; or several by name, of which each partition's document chooses one. */
 export function commandOrChoice() {
   const name = give('a name that is not empty')
   const some = giveUnseen('an object: a command for each name')
@@ -93,7 +93,7 @@ export function pointer() {
   return z.string(wanted).check(z.regex(/^(\/([^~/]|~[01])*)*$/, wanted))
 }
 
-/** The same for a union, which hides what is wrong inside it: `refuseInCode` comes after that. */
+/** A command without `refuseInCode`, for use in a union, which would hide its message; call that afterwards. */
 export function commandShape() {
   const wanted = giveUnseen(commandWanted)
   return z.array(passableText(), wanted).check(
@@ -111,27 +111,27 @@ export function refuseInCode(args: readonly string[], found: Found, ...path: Pro
   if (inCode === null) return
   const { index, placeholder, by } = inCode
   const name = `WATCHBILL_${placeholder.toUpperCase()}`
-  const message = `has {${placeholder}} in what ${by} executes; use the variable "$${name}" there`
+  const message = `has {${placeholder}} in the code that ${by} executes; use the variable "$${name}" there`
   found.addIssue({ code: 'custom', path: [...path, index], message })
 }
 
-/** Environment variables. Shells pass on no other names than these, and the shepherd of a process is one. */
+/** Environment variables. Only names that a shell passes on, because the shepherd of a process is a shell. */
 export function environment() {
   const names = 'letters, digits and _, the first not a digit; WATCHBILL_ names are set by watchbill'
   const wanted = giveUnseen('an object of strings')
   return z.record(z.string().check(z.regex(/^(?!WATCHBILL_)[A-Za-z_][A-Za-z0-9_]*$/)), passableText(), {
     error: issue =>
-      issue.code === 'invalid_key' ? `is no name for a variable here; use ${names}` : wanted.error(issue),
+      issue.code === 'invalid_key' ? `is not a valid variable name here; use ${names}` : wanted.error(issue),
   })
 }
 
-/** The name of a variable in the environment. */
+/** The name of an environment variable. */
 export function variableName() {
   const wanted = give('the name of a variable')
   return z.string(wanted).check(z.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, wanted))
 }
 
-/** The first and the last number of consecutive partition ids. */
+/** The first and the last of consecutive numbers, used as partition ids. */
 export function idRange() {
   const wanted = give('a whole number of at least 0')
   const end = () => z.int(wanted).check(z.gte(0, wanted))
@@ -145,7 +145,7 @@ export function idRange() {
   )
 }
 
-/** Partition ids by name. */
+/** A list of partition ids. */
 export function idList() {
   const wanted = giveUnseen('an array of at least one partition id')
   return z.array(z.string(give('a string')), wanted).check(
@@ -164,7 +164,7 @@ export function idList() {
 }
 
 function isEncodable(id: string): boolean {
-  // An encoded id is never shorter; encoding one of megabytes would take seconds.
+  // An encoded id is never shorter than the id. Encoding an id of megabytes would take seconds.
   if (id.length > 200) return false
   try {
     return encode(id) !== ''
@@ -175,5 +175,5 @@ function isEncodable(id: string): boolean {
 
 function idProblem(id: string): string | null {
   if (isEncodable(id)) return null
-  return `cannot be ${shown(id)}; give 1 to 200 bytes, as they stand in a key, without control characters`
+  return `cannot be ${shown(id)}; give 1 to 200 bytes, percent-encoded as in its key, without control characters`
 }

@@ -1,4 +1,7 @@
-/** Where a text is not the JSON its author meant: JSON.parse gives no position for most mistakes, and hides some. */
+/**
+ * Finds where a text is not the JSON that its author meant. JSON.parse gives no position for most mistakes and hides
+ * some.
+ */
 import { kind, shown } from './wording.ts'
 
 export type Fault = { line: number; column: number; problem: string }
@@ -26,19 +29,21 @@ function match(pattern: RegExp, text: string, at: number): string {
   return pattern.exec(text)?.[0] ?? ''
 }
 
-/** A mark, a string or a word, loosely: JSON.parse then judges each string and word. Empty at the end of the text. */
+/**
+ * The next punctuation mark, string or word, read loosely: JSON.parse then checks each. Empty at the end of the text.
+ */
 function token(text: string, at: number): string {
   return text[at] === '"' ? quoted(text, at) : match(word, text, at) || text.slice(at, at + 1)
 }
 
-// Not a regular expression: one that skips escapes runs out of stack on a string of a few million of them.
+// Not a regular expression: with a string of millions of escapes it runs out of stack.
 function quoted(text: string, at: number): string {
   let end = at + 1
   while (end < text.length && text[end] !== '"' && text[end] !== '\n') end += text[end] === '\\' ? 2 : 1
   return text[end] === '"' ? text.slice(at, end + 1) : '"'
 }
 
-/** The value of a string, number or word; undefined for a mark and for what is no JSON. */
+/** The value of a string, number or word; undefined for a punctuation mark and for anything that is not JSON. */
 function scalar(found: string): unknown {
   try {
     return JSON.parse(found)
@@ -47,7 +52,7 @@ function scalar(found: string): unknown {
   }
 }
 
-/** What may follow once `found` stands where `want` was wanted; null when it may not stand there. */
+/** What may follow after `found`, when `want` was expected; null when `found` is not allowed there. */
 function follow(want: Want, found: string, open: Open[]): Want | null {
   const top = open.at(-1)
   if (found === '}' && top && (want === 'field or }' || want === 'more')) return close(open)
@@ -74,9 +79,9 @@ function afterValue(open: Open[]): Want {
   return open.length > 0 ? 'more' : 'end'
 }
 
-/** What is wrong with a field name although it is JSON; null when nothing is. Notes the name. */
+/** Why a field name is refused although it is JSON; null when it is allowed. Remembers the name. */
 function nameProblem(name: string, names: Open | undefined, copied: boolean): string | null {
-  // Code that copies an object field by field would replace its prototype, and lose the value without a word.
+  // Copying an object field by field would set its prototype instead, and silently lose the value.
   if (copied && name === '__proto__') return 'the name "__proto__" cannot be used; choose another one'
   if (names?.has(name)) return `the field ${shown(name)} is there twice; keep one`
   names?.add(name)
@@ -91,7 +96,7 @@ function syntaxProblem(want: Want, found: string): string {
   return `expected ${wanted[want]}, found ${foundShown(found)}; correct the JSON`
 }
 
-/** Never a whole string: it may be a password that lacks its colon. */
+/** Never shows a whole string: it may be a password, found because a colon is missing. */
 function foundShown(found: string): string {
   if (found === '"') return 'a string that does not end'
   const value = scalar(found)
@@ -104,9 +109,10 @@ function position(text: string, at: number): { line: number; column: number } {
 }
 
 /**
- * The first place where `text` is not JSON, names a field twice, or uses a name that JavaScript cannot copy; null when
- * there is none. Lines and columns count from 1. It keeps its own stack, so that deep nesting cannot exhaust Node's.
- * @param copied false for what is only handed on: it may have any name
+ * The first place where `text` is not JSON, has a field twice, or has a field name that JavaScript cannot copy; null
+ * when there is none. Lines and columns count from 1. It keeps its own stack, so that deep nesting cannot exhaust
+ * Node's.
+ * @param copied false for JSON that is only passed on: its field names may be anything
  */
 export function jsonFault(text: string, copied = true): Fault | null {
   const open: Open[] = []
@@ -129,12 +135,12 @@ export function jsonFault(text: string, copied = true): Fault | null {
   }
 }
 
-/** Where a fault is, and what it is, without what to do about it. */
+/** The position and the problem, without what to do about it. */
 export function inWords({ line, column, problem }: Fault): string {
   return `line ${line}, column ${column}: ${problem.replace(/; [^;]*$/, '')}`
 }
 
-/** The first field that is there twice in an object, of which JSON.parse keeps the last one only; null for none. */
+/** The first field that an object has twice, of which JSON.parse would keep only the last; null when there is none. */
 export function doubledField(text: string): string | null {
   const fault = jsonFault(text, false)
   return fault && inWords(fault)

@@ -1,4 +1,4 @@
-/** From a definition file to a Definition, or to the one line that says why not. */
+/** Turns a definition file into a Definition, or into one line that says why it is refused. */
 import type { Definition } from './definition.ts'
 import { jsonFault } from './json.ts'
 import { normalised } from './normalise.ts'
@@ -8,19 +8,19 @@ import { timingFault } from './timing.ts'
 import { variableFault, variablesHere } from './variables.ts'
 
 /**
- * The definition in `file`, checked and with its defaults filled in.
+ * The definition in `file`, checked and with its defaults.
  * @throws Permanent when it is wrong or missing: one line that names the file and the field.
- * @throws Temporary when it cannot be read for a reason that may pass.
+ * @throws Temporary when it cannot be read now but may be readable later.
  */
 export async function loadDefinition(file: string, variables = variablesHere()): Promise<Definition> {
   return parseDefinition(await readText(file), file, variables)
 }
 
-/** The same for a text at hand; `file` is only named in what is thrown. */
+/** Parses a definition from its text; `file` is only named in errors. */
 export async function parseDefinition(text: string, file: string, variables = variablesHere()): Promise<Definition> {
   const fault = jsonFault(text)
   if (fault) throw refusal(file, `line ${fault.line}, column ${fault.column}: ${fault.problem}`)
-  // Late: most runs of a handler end before they need a definition.
+  // Imported late: most runs of a handler end before they need a definition.
   const { schema } = await import('./schema.ts')
   const result = schema.safeParse(JSON.parse(text))
   if (!result.success) throw refusal(file, firstOf(result.error.issues))

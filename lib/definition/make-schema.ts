@@ -1,6 +1,7 @@
 /**
- * Writes definition.schema.json, which editors use to help with a definition file: node lib/definition/make-schema.ts
- * Draft 7, since that is what editors know best.
+ * Writes definition.schema.json, with which editors check and complete a definition file:
+ *   node lib/definition/make-schema.ts
+ * Draft 7, because editors support it best.
  */
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'

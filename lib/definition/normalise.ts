@@ -4,10 +4,10 @@ import type { DefinitionFile } from './schema.ts'
 import { sourceOf } from './source.ts'
 import type { Variables } from './variables.ts'
 
-/** A check's timeout is its interval, but no longer than this, ms. */
+/** The default timeout of a check is its interval, but at most this, ms. */
 const longestTimeout = 10_000
 
-/** A definition file in the form that the programs use: ids listed, durations in milliseconds, nothing left out. */
+/** A definition file in the form that the programs use: ids listed, durations in milliseconds, defaults filled in. */
 export function normalised(from: DefinitionFile, variables: Variables = {}): Definition {
   const { count } = from.partitions
   const named = typeof count === 'object' ? count.env : null
@@ -27,7 +27,7 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
       signal: from.stop.signal,
       graceMs: ms(from.stop.grace),
       command: from.stop.command ?? null,
-      // Left out where there is none: a digest stays the same from version to version.
+      // Left out when not set, so that the digest stays the same across versions.
       ...(from.stop.gone && { gone: from.stop.gone }),
     },
     ...(from.starts && { startsAtOnce: from.starts.atOnce }),
@@ -78,7 +78,7 @@ function checkFrom({ ttl, command, interval, timeout, ...check }: DefinitionFile
   }
 }
 
-/** One command, one built-in, or a list that holds either: a list of strings is a command. */
+/** One command, one built-in, or a list of these. A list of strings is one command. */
 function reactions(from: DefinitionFile['checks'][number]['onPass']): Reaction[] {
   if (from === undefined) return []
   if (typeof from === 'string') return [from]

@@ -1,4 +1,4 @@
-/** The partitions of a definition file: written down there, or fetched from where they are kept. */
+/** The partitions of a definition file: listed in the file, or fetched from a source. */
 import * as z from 'zod/mini'
 import { duration } from '../base/clock.ts'
 import { mostIds, signals, sourceKinds } from './definition.ts'
@@ -19,7 +19,7 @@ import {
 const kinds = ['range', 'list', 'count', 'byHand', ...sourceKinds] as const
 const oneOf = `one of ${kinds.map(name => `"${name}"`).join(', ')}`
 const countWanted = give('a whole number of at least 1, or {"env": "NAME"}')
-/** Of one fetch, ms: the program that makes it does not live for ever. */
+/** The longest time limit of a fetch, ms: the program that fetches has a deadline of its own. */
 const longestTimeout = 300_000
 const pathWanted = give('an absolute path')
 const urlWanted = giveUnseen('an http:// or https:// URL without a user in it')
@@ -41,7 +41,7 @@ function isUrl(text: string): boolean {
 const http = fields({
   url: about(
     z.string(urlWanted).check(z.refine(isUrl, urlWanted)),
-    'Where the list is.',
+    'The URL of the list.',
     'https://api.example.com/links',
   ),
   method: z.optional(about(z.enum(['GET', 'POST', 'PUT'], methodWanted), 'GET when it is left out.')),
@@ -51,7 +51,7 @@ const http = fields({
         z.string().check(z.regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/)),
         z.union([
           z.string().check(z.regex(/^[\t\x20-\x7e\x80-\xff]*$/)),
-          fields({ file: about(path(), 'A file that holds the value, read at each fetch: a secret stands there.') }),
+          fields({ file: about(path(), 'A file that holds the value, read at each fetch; for secrets.') }),
         ]),
         headersWanted,
       ),
@@ -63,12 +63,14 @@ const http = fields({
   tls: z.optional(
     about(
       fields({
-        ca: z.optional(about(path(), 'Whom to trust instead of those that Node knows: a PEM file.')),
+        ca: z.optional(about(path(), 'The authorities to trust instead of those built into Node: a PEM file.')),
         cert: z.optional(about(path(), 'The client certificate: a PEM file.')),
         key: z.optional(about(path(), 'Its key: a PEM file.')),
-        serverName: z.optional(about(passableText(), 'The name in the certificate, when it is not that of the URL.')),
+        serverName: z.optional(
+          about(passableText(), 'The name in the certificate, when it is not the host of the URL.'),
+        ),
       }),
-      'How to speak to an https:// URL.',
+      'TLS settings for an https:// URL.',
     ),
   ),
 })
@@ -87,68 +89,72 @@ const ownSet = {
         ],
         countWanted,
       ),
-      'So many, from 0 on: a number, or the variable that holds it when configure runs.',
+      'How many partitions, numbered from 0: a number, or the variable that holds it when configure runs.',
       { env: 'KAFKA_PARTITION_COUNT' },
     ),
   ),
   byHand: z.optional(
     about(
       z.literal(true, give('true')),
-      'None from here: people add them with "watchbill partitions", or programs with watchbill/client.',
+      'None here: people add partitions with "watchbill partitions", or programs with watchbill/client.',
     ),
   ),
 }
 
 const from = {
-  file: z.optional(about(path(), 'A file that holds them; looked at every interval.', '/etc/tenants.json')),
-  http: z.optional(about(http, 'A server that answers with them; its ETag and Last-Modified count.')),
-  command: z.optional(about(command(), 'A program that prints them; there is no shell.', ['./list-tenants'])),
+  file: z.optional(about(path(), 'A file with the partitions, checked at each interval.', '/etc/tenants.json')),
+  http: z.optional(about(http, 'A server that answers with the partitions; ETag and Last-Modified are used.')),
+  command: z.optional(
+    about(command(), 'A program that prints the partitions, run without a shell.', ['./list-tenants']),
+  ),
   module: z.optional(
     about(
       path(),
-      'A JavaScript or TypeScript module that exports fetch(), and may export setup() and tearDown(), run in a process ' +
-        'of its own each time.',
+      'A JavaScript or TypeScript module that exports fetch(), and may export setup() and tearDown(), run in its own ' +
+        'process at each fetch.',
       '/srv/tenants.ts',
     ),
   ),
 }
 
-/** What only a set that is fetched has. */
+/** Fields that only a fetched set has. */
 const ofSources = {
   format: z.optional(
     about(
       z.enum(['json', 'lines'], give('"json" or "lines"')),
-      'What a file, an answer or a program holds: "json" (the default), or one id on each line.',
+      'The format of the file, answer or output: "json" (the default), or "lines" with one id per line.',
     ),
   ),
   items: z.optional(
     about(
       pointer(),
-      'A JSON pointer to the array; "/data" for http, otherwise all of it, when it is left out.',
+      'A JSON pointer to the array; when left out, "/data" for http, otherwise the whole document.',
       '/data',
     ),
   ),
   id: z.optional(
-    about(pointer(), 'A JSON pointer to the id in an item that is an object; "/id" when it is left out.', '/id'),
+    about(pointer(), 'A JSON pointer to the id in an item that is an object; "/id" when left out.', '/id'),
   ),
   every: z.optional(
     about(
       z.union([z.literal('never'), durationText(1000, everyWords)], give(everyWords)),
-      'How often it is fetched; "30s" when it is left out. "never": once, and when somebody asks by partitions sync.',
+      'How often the set is fetched; "30s" when left out. "never": once, and on "watchbill partitions … sync".',
       '30s',
       'never',
     ),
   ),
   jitter: z.optional(
-    about(durationText(0), 'At most so much earlier, by chance; a tenth of "every" when it is left out.', '3s'),
+    about(
+      durationText(0),
+      'A fetch comes earlier by a random time up to this; a tenth of "every" when left out.',
+      '3s',
+    ),
   ),
-  timeout: z.optional(
-    about(durationText(100), 'How long a fetch may take; "10s" when it is left out, at most "5m".', '10s'),
-  ),
+  timeout: z.optional(about(durationText(100), 'How long a fetch may take; "10s" when left out, at most "5m".', '10s')),
   retry: z.optional(
     about(
       durationText(100),
-      'When a fetch that failed is tried again; each further time after twice as long, at most "every". "1s" when it is ' +
+      'The time until a failed fetch is tried again. It doubles with each failure, up to "every". "1s" when ' +
         'left out.',
       '1s',
     ),
@@ -156,39 +162,42 @@ const ofSources = {
   giveUpAfter: z.optional(
     about(
       durationText(0),
-      'After failing for so long, status says why and the hook sourceFailed is run; it is still fetched every interval. ' +
-        '"2m" when it is left out.',
+      'After failing for this long, status says why and the hook sourceFailed runs; fetching goes on at each ' +
+        'interval. "2m" when left out.',
       '2m',
     ),
   ),
   maxDrop: z.optional(
     about(
       z.string(dropWanted).check(z.regex(/^(100|\d{1,2})%$/, dropWanted)),
-      'An answer that lacks more than this of a set larger than 10 is refused; "50%" when it is left out.',
+      'An answer that would remove more than this share of a set larger than 10 is refused; "50%" when left out.',
       '50%',
     ),
   ),
   removes: z.optional(
     about(
       z.boolean(give('true or false')),
-      'Whether partitions that it lacks go; true when it is left out. With false it only adds.',
+      'Whether partitions that the source no longer has are removed; true when left out. With false it only adds.',
       false,
     ),
   ),
-  // biome-ignore lint/suspicious/noThenProperty: it is a string, which makes no promise of its object
+  // biome-ignore lint/suspicious/noThenProperty: its value is a string, so the object is not a thenable
   then: z.optional(
     about(
       z.literal('drain', give('"drain"')),
-      'After giveUpAfter the instance that fetches is drained, and another one fetches; when it is left out it goes on.',
+      '"drain": after giveUpAfter the instance is drained, and another one fetches. Left out: it goes on.',
       'drain',
     ),
   ),
   config: z.optional(
-    about(z.unknown(), 'module: what its functions get, any JSON.', { url: 'https://api.example.com', pageSize: 100 }),
+    about(z.unknown(), 'Any JSON, passed to the functions of the module.', {
+      url: 'https://api.example.com',
+      pageSize: 100,
+    }),
   ),
 }
 
-/** Where the set comes from, and what is done when the document of a partition changes. */
+/** Where the partitions come from, and what happens when the document of a partition changes. */
 export function partitions() {
   const isSource = (given: object) => sourceKinds.some(name => name in given)
   return fields(
@@ -199,7 +208,8 @@ export function partitions() {
       onChange: z.optional(
         about(
           z.enum(['restart', ...signals], onChangeWanted),
-          'What a process is told when its document changed: "restart", or a signal. The hook is called "changed".',
+          'What happens to a process when its document changed: "restart", or a signal. The hook "changed" runs in any ' +
+            'case.',
           'SIGHUP',
         ),
       ),

@@ -1,18 +1,18 @@
 import { fieldPath } from './wording.ts'
 
-/** What zod says of a mistake. */
+/** One issue that zod found. */
 export type Issue = {
   code: string
   path: PropertyKey[]
   message: string
   keys?: string[]
-  /** Of a union: what is wrong with each of its options. */
+  /** For a union: the issues of each of its options. */
   errors?: Issue[][]
 }
 
 /**
- * The first thing that is wrong, by its field, and how many more fields are. A misspelt field comes before the one that
- * is missing because of it.
+ * The first issue, with its field, and the number of other fields with issues. A misspelt field comes before the
+ * required field that is missing because of it.
  */
 export function firstOf(issues: readonly Issue[]): string {
   const problems = new Map<string, string>()
@@ -27,7 +27,7 @@ export function firstOf(issues: readonly Issue[]): string {
   return problems.size > 1 ? `${first} (and ${problems.size - 1} more)` : String(first)
 }
 
-/** Of a union what is wrong inside the option that was meant, where only one has the kind of what was given. */
+/** For a union: the issues of the one option that accepts the kind of the given value, if exactly one does. */
 function inside(issue: Issue): Issue[] {
   const isInside = ({ path, keys }: Issue) => path.length > 0 || keys !== undefined
   const [meant, ...others] = (issue.errors ?? []).filter(errors => errors.length > 0 && errors.every(isInside))

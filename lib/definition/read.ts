@@ -1,4 +1,4 @@
-/** Reading a definition file, and saying whether a failure is for good. */
+/** Reads a definition file, and decides whether a failure is permanent. */
 import { readFile, stat } from 'node:fs/promises'
 import { getSystemErrorMessage } from 'node:util'
 import { Permanent, Temporary } from '../base/errors.ts'
@@ -6,15 +6,15 @@ import { fileShown } from './wording.ts'
 
 const mostBytes = 32 * 1024 * 1024
 
-/** The one line that every refused definition gets. */
+/** The error of every refused definition, on one line. */
 export function refusal(file: string, problem: string): Permanent {
   return new Permanent(`cannot use the definition ${fileShown(file)}: ${problem}`)
 }
 
 /**
  * The text of a definition file.
- * @throws Permanent when there is no such file, or none that can be a definition.
- * @throws Temporary when reading it failed for a reason that may pass.
+ * @throws Permanent when the file does not exist or cannot be a definition.
+ * @throws Temporary when it cannot be read now but may be readable later.
  */
 export async function readText(file: string): Promise<string> {
   let bytes: Buffer
@@ -32,7 +32,9 @@ export async function readText(file: string): Promise<string> {
   }
 }
 
-/** Reading a pipe or a device could hang the program, and with it the watch that runs it. */
+/**
+ * Refuses anything but a regular file: reading a pipe or a device could block the program, and the watch that runs it.
+ */
 async function regularFile(file: string) {
   const about = await stat(file)
   if (!about.isFile()) throw refusal(file, 'it is not a file; name the JSON file itself')

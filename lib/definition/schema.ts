@@ -1,6 +1,6 @@
 /**
- * A definition file as users write it. zod/mini rather than zod: as files they load in the same time, but bundled it is
- * a quarter of the size and loads three times faster, and what loads a definition is started very often.
+ * A definition file as users write it. It uses zod/mini, not zod: bundled it is a quarter of the size and loads three
+ * times faster, and programs that load a definition start very often. Unbundled, both load in the same time.
  */
 import * as z from 'zod/mini'
 import { checks, hooks } from './check-fields.ts'
@@ -32,16 +32,16 @@ const ofOnePartition = ['{partition}', '{token}']
 const run = fields({
   command: about(
     commandOrChoice(),
-    'The program and its arguments; there is no shell. {partition}, {token}, {node}, {instance} and {service} are ' +
-      'replaced inside an argument; {version} is kept for roll-outs, and empty. Or several, of which the document of ' +
-      'each partition chooses one.',
+    'The program and its arguments, run without a shell. {partition}, {token}, {node}, {instance} and {service} are ' +
+      'replaced inside an argument; {version} is reserved for roll-outs, and empty. Or several commands, of which ' +
+      'the document of each partition chooses one.',
     ['./consume', '--partition', '{partition}'],
     { choose: '/role', of: { web: ['./web'], worker: ['./work'] } },
   ),
   cwd: z.optional(
     about(
       passableText().check(z.regex(/^\//, cwdWanted)),
-      'The working directory, an absolute path; "/" when it is left out.',
+      'The working directory, an absolute path; "/" when left out.',
       '/srv/consumer',
     ),
   ),
@@ -56,8 +56,8 @@ const run = fields({
   ),
   per: about(
     z._default(z.enum(pers, give(`one of ${pers.join(', ')}`)), 'partition'),
-    'One process for each partition, or one for all that an instance has: it reads in a file which these are, and says in ' +
-      'another what it has stopped.',
+    'One process for each partition, or one for all partitions of an instance. Such a process reads its partitions in ' +
+      'one file, and writes into another which of them it has stopped.',
   ),
 }).check(
   z.refine(({ per, command }) => per === 'partition' || Array.isArray(command), {
@@ -66,7 +66,7 @@ const run = fields({
   }),
   z.refine(({ per, command }) => per === 'partition' || !Array.isArray(command) || !command.some(isOfOnePartition), {
     path: ['command'],
-    error: `names ${ofOnePartition.join(' or ')}, which one process for all has none of; it reads them in $WATCHBILL_ASSIGNMENT`,
+    error: `names ${ofOnePartition.join(' or ')}, but one process for all partitions has neither; it reads them in the file $WATCHBILL_ASSIGNMENT`,
   }),
 )
 
@@ -79,22 +79,23 @@ const stop = z.prefault(
     signal: about(z._default(z.enum(signals, signalWanted), 'SIGTERM'), 'The signal that asks a process to stop.'),
     grace: about(
       z._default(durationText(0), '3s'),
-      'How long a process may take to stop before SIGKILL. An unclean partition waits this much longer elsewhere.',
+      'How long a process may take to stop before SIGKILL. After a failure other instances wait this much longer ' +
+        'before a takeover.',
       '3s',
       '500ms',
     ),
     command: z.optional(
       about(
         command(),
-        'Run first to stop a process, with the placeholders of run.command; the signal and SIGKILL follow if it does ' +
-          'not help.',
+        'Run first to stop a process, with the placeholders of run.command; the signal and SIGKILL follow if it ' +
+          'does not stop it.',
         ['./drain', '{partition}'],
       ),
     ),
     gone: z.optional(
       about(
         command(),
-        'For work that lives outside of the process, such as a container: exit 0 alone means that it is gone. Without that ' +
+        'For work outside the process, such as a container: only exit 0 means that the work is gone. Until then ' +
           'the partition is neither given back nor started.',
         ['./container-gone', '{partition}'],
       ),
@@ -106,15 +107,15 @@ const stop = z.prefault(
 const starts = fields({
   atOnce: about(
     z.int(atOnceWanted).check(z.gte(1, atOnceWanted)),
-    'So many processes of this instance may be on their way up at a time; the others wait their turn, with their locks held.',
+    'How many processes of this instance may be starting at the same time. The others wait, and their locks stay held.',
     20,
   ),
 })
 
 const guard = z.prefault(
   fields({
-    // Consul runs no check more often than every second (seen on 1.8.7: "check has interval below minimum"), and says so
-    // only in its own log: a shorter interval would break the promise that the lease is renewed twice.
+    // Consul runs no check more often than once a second (seen on 1.8.7: "check has interval below minimum"), and only
+    // its own log says so. With a shorter interval the guard would not renew the lease twice within it, as promised.
     interval: about(
       z._default(durationText(1000, 'a duration of at least "1s"'), '2s'),
       'How often the guard check renews the lease, "1s" to "6s".',
@@ -125,15 +126,15 @@ const guard = z.prefault(
 )
 
 export const schema = fields({
-  $schema: z.optional(about(z.string(give('a string')), 'Where this JSON Schema is, for your editor.')),
+  $schema: z.optional(about(z.string(give('a string')), 'The location of this JSON Schema, for your editor.')),
   name: about(serviceName(), 'The Consul service name.', 'kafka-consumer'),
   id: z.optional(
-    about(serviceName(), 'The Consul service id, for two instances on one agent; the name when it is left out.'),
+    about(serviceName(), 'The Consul service id, for two instances on one agent; the name when left out.'),
   ),
   title: z.optional(
     about(
       z.string(titleWanted).check(z.refine(isTitle, titleWanted)),
-      'What people call the service, spaces included: status and the events of hooks show it beside the name.',
+      'A name for people, which may hold spaces. status and the events of hooks show it next to the name.',
       'Kafka Consumer',
     ),
   ),
@@ -147,42 +148,38 @@ export const schema = fields({
   ),
   weight: about(
     z._default(z.number(weightWanted).check(z.gt(0, weightWanted), z.lte(1_000_000, weightWanted)), 1),
-    'The share of the partitions that this instance takes, in relation to the others.',
+    'The share of the partitions that this instance takes, relative to the other instances.',
   ),
   maxPartitions: about(
     z._default(z.nullable(z.int(mostWanted).check(z.gte(1, mostWanted))), null),
     'The most partitions this instance takes at a time; null for no limit.',
   ),
-  partitions: about(partitions(), 'The partitions of the work: in the definition, or where they are fetched from.', {
+  partitions: about(partitions(), 'The partitions of the work: listed here, or the source they are fetched from.', {
     range: [0, 15],
   }),
-  run: about(run, 'What runs, once for each partition or once for all of them.'),
+  run: about(run, 'The process: one for each partition, or one for all of them.'),
   stop: about(stop, 'How a process is stopped.'),
   starts: z.optional(
-    about(starts, 'How many processes are started at a time, as after a takeover; any number when it is left out.'),
+    about(starts, 'How many processes start at the same time, such as after a takeover; no limit when left out.'),
   ),
-  checks: about(z._default(checks(), []), 'Health checks, of every partition for itself.', [
+  checks: about(z._default(checks(), []), 'Health checks, done for each partition.', [
     { name: 'progress', ttl: '5m', onFailure: ['./page', '{partition}'] },
   ]),
   ready: z.optional(
     about(
       z.string(readyWanted).check(z.regex(/^(confirm|check:.+)$/s, readyWanted)),
-      'A partition counts as running only once it says so: "confirm", by writing the file $WATCHBILL_READY; or ' +
-        '"check:<name>", when that check has passed.',
+      'When a partition counts as running. "confirm": once the process has written the file $WATCHBILL_READY. ' +
+        '"check:<id>": once that check has passed.',
       'check:progress',
     ),
   ),
-  hooks: about(
-    z._default(hooks(), {}),
-    'Commands that are run when something happens, with the event as JSON on stdin.',
-    {
-      failed: ['./page', '{partition}'],
-    },
-  ),
+  hooks: about(z._default(hooks(), {}), 'Commands that run at events, with the event as JSON on stdin.', {
+    failed: ['./page', '{partition}'],
+  }),
   register: z.optional(
     about(
       fields({ port: about(z.int(portWanted).check(z.gte(1, portWanted), z.lte(65_535, portWanted)), 'The port.') }),
-      'Each partition that runs stands in the catalog: DNS answers <partition>.<name>-partition.service.consul.',
+      'Registers each running partition in the catalog: DNS answers <partition>.<name>-partition.service.consul.',
       { port: 9000 },
     ),
   ),
@@ -207,5 +204,5 @@ export const schema = fields({
   z.meta({ title: 'watchbill definition', description: 'One service whose partitions watchbill keeps running.' }),
 )
 
-/** A definition file whose shape is right, with its defaults. */
+/** A definition file of the right shape, with its defaults. */
 export type DefinitionFile = z.output<typeof schema>

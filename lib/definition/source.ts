@@ -5,7 +5,7 @@ import type { DefinitionFile } from './schema.ts'
 
 type Given = DefinitionFile['partitions']
 
-/** Null for a set that the definition holds itself. */
+/** Null when the definition lists its partitions itself. */
 export function sourceOf(given: Given): Source | null {
   const from = fromOf(given)
   if (from === null) return null

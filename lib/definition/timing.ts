@@ -1,4 +1,4 @@
-/** The rules that tie the durations of a definition together: without them two machines could run one partition. */
+/** The rules between the durations of a definition. Without them two machines could run the same partition. */
 import type { Definition } from './definition.ts'
 
 const longestWait = 300_000
@@ -10,9 +10,9 @@ function inSeconds(ms: number): string {
 
 /**
  * What is wrong with the durations, as `<field>: <what>; <what to do>`; null when they fit together.
- * - The guard comes round twice within a lease, with 1.5 s for a run of it that is slow.
- * - A contender's record of a free lock is void after 10 s, so a guard that comes round less often never takes over.
- * - Nobody shall leave an unclean lock alone for more than 5 min: no longer wait is believed.
+ * - The guard must run twice within a lease, with 1.5 s to spare for a slow run.
+ * - A contender's record of a free lock expires after 10 s, so a guard that runs less often would never take over.
+ * - No unclean lock may stay idle for more than 5 min: instances refuse to wait longer.
  */
 export function timingFault({ guardIntervalMs, leaseMs, stop }: Definition): string | null {
   const shortest = 2 * guardIntervalMs + 1500

@@ -1,23 +1,23 @@
 /**
- * What a definition takes from the environment. `configure` reads it, and writes it into what Consul runs: the agent's own
- * environment may say something else, or nothing.
+ * The environment variables that a definition uses. `configure` reads them and writes them into the commands that
+ * Consul runs, because the agent's own environment may hold other values or none.
  */
 import { mostIds } from './definition.ts'
 import type { DefinitionFile } from './schema.ts'
 
 export type Variables = Readonly<Record<string, string | undefined>>
 
-/** Where a program keeps what `--variables` gave it, for itself and for those that it starts. */
+/** The variable that holds the value of `--variables`, for this program and for those that it starts. */
 export const given = 'WATCHBILL_VARIABLES'
 
-/** `NAME=value`, with a comma in between where there are several. */
+/** `NAME=value`, separated by commas. */
 export function written(variables: Readonly<Record<string, string>>): string {
   return Object.entries(variables)
     .map(([name, value]) => `${name}=${value}`)
     .join(',')
 }
 
-/** What such a text says. */
+/** Parses such a text. */
 function readBack(text: string): Record<string, string> {
   return Object.fromEntries(
     text
@@ -27,12 +27,14 @@ function readBack(text: string): Record<string, string> {
   )
 }
 
-/** What `--variables` gave this program, or another one, over the environment. */
+/** The environment, with the variables that `--variables` gave this program, or another one, taking precedence. */
 export function variablesHere(env: Variables = process.env, text = env[given] ?? ''): Variables {
   return { ...env, ...readBack(text) }
 }
 
-/** What is wrong with the variables that a definition names, as `<field>: <what>; <what to do>`; null when nothing is. */
+/**
+ * Why the variables that a definition names are refused, as `<field>: <what>; <what to do>`; null when they are valid.
+ */
 export function variableFault({ partitions: { count } }: DefinitionFile, variables: Variables): string | null {
   if (typeof count !== 'object') return null
   const value = variables[count.env]

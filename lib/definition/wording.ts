@@ -1,11 +1,11 @@
-/** How values, fields and files of a definition are named in one line for people. */
+/** Names values, fields and files of a definition in one line for people. */
 
 const longest = 60
 
-// Line breaks, control characters, what redirects a terminal, and blanks that only look like one.
+// Line breaks, control characters, characters that change the direction of text, and blanks that look like a space.
 const unclear = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u
 
-/** The text on one line, with \u escapes where it needs them. */
+/** The text on one line, with \u escapes where needed. */
 function escaped(text: string): string {
   return text.replace(
     new RegExp(unclear, 'gu'),
@@ -13,7 +13,7 @@ function escaped(text: string): string {
   )
 }
 
-/** A JSON value as its author would recognise it: a short scalar as written, anything else by its kind. */
+/** A JSON value that its author will recognise: a short scalar as written, any other by its kind. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') {
     return escaped(JSON.stringify(value.length > longest ? `${value.slice(0, longest)}…` : value))
@@ -29,7 +29,7 @@ export function kind(value: unknown): string {
   return `a ${typeof value}`
 }
 
-/** A file name, in quotes only where it would otherwise break the line. */
+/** A file name, in quotes only when it would otherwise break the line. */
 export function fileShown(file: string): string {
   return unclear.test(file) ? escaped(JSON.stringify(file)) : file
 }

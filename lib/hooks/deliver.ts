@@ -1,7 +1,7 @@
 /**
- * Does what is to be done about events: runs the commands of hooks, each with the event as JSON on its stdin, and the
- * built-in reactions. What fails is tried again, later each time, and given up after some tries. The events of a partition
- * reach its hooks in the order in which they happened, on whichever instance; no partition waits for another.
+ * Delivers events: runs the commands of hooks, each with the event as JSON on stdin, and the built-in reactions. A
+ * failed reaction is tried again after growing pauses, and given up after some tries. The hooks of a partition get its
+ * events in the order in which they happened, on any instance. No partition waits for another.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock, seconds } from '../base/clock.ts'
@@ -10,39 +10,40 @@ import { keysOf } from '../base/names.ts'
 import type { BuiltIn, Definition } from '../definition/definition.ts'
 import { writeFact } from '../state/facts.ts'
 import type { Run } from '../state/self.ts'
-import { Earlier, nothingMoreToTell } from './earlier.ts'
+import { Earlier, forgetDelivered } from './earlier.ts'
 import { type Event, isBuiltIn, reactionsTo } from './event.ts'
 import { ageOf, done, longestPutOff, putOff, type Waiting, waiting } from './queue.ts'
 import { forgetHook, type Hook, releasingLimit, startHooks, stateOfHook } from './run-hook.ts'
 
-/** So many hooks run at once, beside those that a stop waits for. */
+/** How many hooks run at once, not counting those that a stop waits for. */
 const atOnce = 16
-/** The first retry comes after this, each further one after twice as long as the one before, ms. */
+/** The pause before the first retry, ms. It doubles with each further retry. */
 const firstRetry = 1000
 const mostFailures = 8
 const poll = 50
 
 export interface How {
-  /** Does the built-in reactions; without it they are left to the next delivery. */
+  /** Does the built-in reactions; without it they wait for the next delivery. */
   readonly react?: (event: Event, reaction: BuiltIn) => Promise<string>
-  /** Ends as soon as this is false; what runs then goes on by itself. */
+  /** Delivery ends as soon as this returns false; running hooks go on by themselves. */
   readonly while?: () => boolean
 }
 
-/** Goes on until nothing is due any more, and writes down when the next try is. */
+/** Works until nothing is due, then writes down when the next try is due. */
 export async function deliver(run: Run, definition: Definition, how: How = {}): Promise<void> {
   const delivery = new Delivery(run, definition, how)
   do await delivery.round()
   while (delivery.isBusy && (how.while?.() ?? true) && (await delivery.rest()))
   const due = delivery.isBusy ? 0 : delivery.due
   writeFact(run.files.eventsDue, due === null ? 'none' : String(due))
-  if (delivery.hasNews()) writeFact(run.files.eventsDue, '0') // kept since the last round, and written down as due before us
+  // Events kept after the last round were marked as due before the write above replaced that mark.
+  if (delivery.hasNews()) writeFact(run.files.eventsDue, '0')
 }
 
-/** What holds up the later events of a partition: another of its events. */
+/** The event of a partition that its later events wait for. */
 interface Front {
   readonly event: string
-  /** Its command runs: then nothing else of the same event is begun either. */
+  /** Its command runs: then no other reaction to the same event starts. */
   readonly runs: boolean
 }
 
@@ -53,13 +54,13 @@ class Delivery {
   readonly #known = new Map<string, Waiting>()
   readonly #earlier: Earlier
   readonly #reacting = new Map<string, Promise<void>>()
-  /** Of this round. */
+  /** The events that block others in this round. */
   #fronts = new Map<string | null, Front>()
   #hooks: Hook[] = []
   #over: { readonly one: Waiting; readonly how: string | null }[] = []
   #running = 0
   #blocked = false
-  /** When the next try is, boot clock ms; null for never. */
+  /** When the next try is due, boot-clock ms; null for never. */
   due: number | null = null
 
   constructor(run: Run, definition: Definition, how: How) {
@@ -83,7 +84,7 @@ class Delivery {
     return true
   }
 
-  /** Looks at all that waits once: ends what is over, begins what is next. */
+  /** Looks once at all waiting reactions: finishes those that have ended, and starts the next. */
   async round(): Promise<void> {
     const all = waiting(this.#run.files, this.#known)
     const urgent = new Set(all.flatMap(one => (isUrgent(one) ? [one.event.partition] : [])))
@@ -124,7 +125,7 @@ class Delivery {
     }
   }
 
-  /** What is about no partition is told as soon as it can be; a partition's later events wait. */
+  /** Events of the instance are delivered at once. A later event of a partition waits for its earlier ones. */
   #waits(one: Waiting): void {
     const { partition, id } = one.event
     if (partition !== null) this.#fronts.set(partition, { event: id, runs: false })
@@ -154,7 +155,7 @@ class Delivery {
     this.#run.log(`${describe(one.event)}: failed, tried again in ${seconds(wait)}: ${why}`)
     const later = putOff(one, bootClock() + wait)
     this.#known.set(one.directory, later)
-    forgetHook(one) // after it is put off: killed in between, it has failed once more
+    forgetHook(one) // after the retry is written down: if we are killed in between, it counts as failed once more
     this.#waits(later)
   }
 
@@ -180,10 +181,13 @@ class Delivery {
     for (const { one, how } of this.#over) this.#end(one, how)
   }
 
-  /** Others hear first that a partition's time here is told: killed in between, they hear it twice. */
+  /**
+   * Other instances first learn that a partition's events here are delivered: if we are killed in between, they learn
+   * it twice.
+   */
   async #forget(): Promise<void> {
     const released = this.#over.flatMap(({ one }) => (one.event.event === 'released' ? [one.event] : []))
-    if (released.length > 0) await nothingMoreToTell(this.#run, keysOf(this.#run.service), released)
+    if (released.length > 0) await forgetDelivered(this.#run, keysOf(this.#run.service), released)
     for (const { one, how } of this.#over) this.#end(one, how)
   }
 
@@ -194,9 +198,9 @@ class Delivery {
   }
 }
 
-const unwanted = 'the definition wants nothing done about it any more'
+const unwanted = 'the definition has no reaction to it any more'
 
-/** Kept also where no hook is to be told: see queue.ts. */
+/** Kept even without a hook for it: see queue.ts. */
 function isMilestone({ event }: Event): boolean {
   return event === 'acquired' || event === 'released'
 }

@@ -1,7 +1,7 @@
 /**
- * What another instance has still to tell of a partition that came from there. `telling/<partition>/<token>` is written in
- * the transaction that gives the lock back, and deleted once the hooks were told of it as `released`. The next holder's
- * hooks are told of nothing before that, unless the other one makes no progress any more.
+ * Events that another instance must still deliver for a partition that came from there. `telling/<partition>/<token>`
+ * is written in the transaction that gives the lock back, and deleted once the hooks there got `released`. The hooks of
+ * the next holder get no event of the partition before that, unless the other instance makes no progress any more.
  */
 import { bootClock, seconds } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
@@ -11,29 +11,29 @@ import type { Operation } from '../consul/operation.ts'
 import type { Run } from '../state/self.ts'
 import type { Event } from './event.ts'
 
-/** How often Consul is asked while something is waited for, ms. */
+/** How often Consul is asked during a wait, ms. */
 const every = 250
-/** After so long without any progress of the other instance nobody waits for it, ms; and without an answer of Consul. */
+/** How long to wait for another instance without any progress of it, and (below) without an answer from Consul, ms. */
 const patience = 60_000
 const patienceWithConsul = 3000
-/** The same for an instance that takes part no longer: it may be dead. One that has left may still be telling. */
+/** The same for an instance that is no member any more: it may be dead. One that has left may still be delivering. */
 const patienceWithAbsent = 3000
-/** How long Consul may take to forget what was told, ms. */
+/** How long deleting the keys of delivered events may take, ms. */
 const forgetLimit = 2000
 
-/** Said when a lock is given back. */
+/** Added to the transaction that gives a lock back. */
 export function stillTelling(keys: Keys, instance: string, partition: string, token: string): Operation {
   return { Verb: 'set', Key: keys.telling(partition, token), Value: base64(JSON.stringify({ instance })) }
 }
 
 type Asker = Pick<Run, 'consul' | 'instance' | 'log'>
 
-/** All of it is told. Who cannot say so costs the next holder's hooks some time. */
-export async function nothingMoreToTell(run: Asker, keys: Keys, events: readonly Event[]): Promise<void> {
+/** All events are delivered. When the keys cannot be deleted, the next holder's hooks wait some time in vain. */
+export async function forgetDelivered(run: Asker, keys: Keys, events: readonly Event[]): Promise<void> {
   const told = events.flatMap(({ partition, details: { Token } }) =>
     partition === null || typeof Token !== 'string' ? [] : [keys.telling(partition, Token)],
   )
-  await removeSoon(run, told, 'others are not told that all is told')
+  await removeSoon(run, told, 'others cannot be told that all events are delivered')
 }
 
 async function removeSoon(run: Asker, keys: readonly string[], otherwise: string): Promise<void> {
@@ -50,7 +50,7 @@ async function removeSoon(run: Asker, keys: readonly string[], otherwise: string
   clearTimeout(timer)
 }
 
-/** One key of another instance. */
+/** One such key of another instance. */
 interface Open {
   readonly key: string
   readonly partition: string
@@ -62,15 +62,17 @@ export class Earlier {
   readonly #run: Asker
   readonly #keys: Keys
   #open: readonly Open[] = []
-  /** Instances that take part: their session holds their member key. */
+  /** The members: instances whose session holds their member key. */
   #present: ReadonlySet<string> = new Set()
-  /** When the last look began, in the queue's order; what was acquired later may have come from elsewhere since. */
+  /**
+   * When the last look began, in the queue's order. A partition acquired later may come from another instance since.
+   */
   #lookedAt = -1
   #nextLook = 0
-  /** instance -> what it had to tell, and since when that is so. */
+  /** instance -> its open events, and since when they are unchanged. */
   readonly #progress = new Map<string, { readonly what: string; readonly since: number }>()
   #silentSince: number | null = null
-  /** Of instances that take part no longer and told nothing in time. One that takes part removes its own. */
+  /** The keys of instances that are no members and delivered nothing in time. Members remove their own keys. */
   #abandoned: string[] = []
 
   constructor(run: Asker, keys: Keys) {
@@ -78,7 +80,7 @@ export class Earlier {
     this.#keys = keys
   }
 
-  /** Whether everything that happened to the partition before this acquisition was told; `look` when not. */
+  /** Whether all events of the partition before this acquisition are delivered; `look` when Consul must be asked. */
   isTold({ partition, details: { Token } }: Event, order: number): boolean {
     if (partition === null || typeof Token !== 'string') return true
     const now = bootClock()
@@ -88,8 +90,8 @@ export class Earlier {
     const stuck = open.filter(({ instance }) => this.#silence(instance, now) > this.#patienceWith(instance))
     for (const { instance } of stuck) {
       const silence = seconds(this.#patienceWith(instance))
-      const known = `hook acquired of ${partition}: ${instance} has told nothing for ${silence}`
-      this.#run.log(`${known}; what it has still to tell of it comes later, or never`)
+      const known = `hook acquired of ${partition}: ${instance} has delivered no event for ${silence}`
+      this.#run.log(`${known}; its earlier events come later, or never`)
     }
     if (stuck.length > 0) this.#open = this.#open.filter(one => !stuck.includes(one))
     this.#abandoned.push(...stuck.flatMap(({ instance, key }) => (this.#present.has(instance) ? [] : [key])))
@@ -104,13 +106,16 @@ export class Earlier {
     return this.#present.has(instance) ? patience : patienceWithAbsent
   }
 
-  /** The keys of a dead instance stay until whoever waited for it in vain removes them: the next one shall not wait too. */
+  /**
+   * The keys of a dead instance stay until an instance that waited in vain removes them, so that the next one need not
+   * wait.
+   */
   async removeAbandoned(): Promise<void> {
     const keys = this.#abandoned.splice(0)
-    if (keys.length > 0) await removeSoon(this.#run, keys, 'what a dead instance had still to tell is waited for again')
+    if (keys.length > 0) await removeSoon(this.#run, keys, 'the events of a dead instance are waited for again')
   }
 
-  /** Asks Consul, but not all the time. */
+  /** Asks Consul, at most once every `every` ms. */
   async look(): Promise<void> {
     const now = bootClock()
     if (now < this.#nextLook) return
@@ -129,7 +134,7 @@ export class Earlier {
       this.#silentSince = null
     } catch (error) {
       if (this.#silentSince === null)
-        this.#run.log(`hooks: cannot ask what others have still to tell: ${reason(error)}`)
+        this.#run.log(`hooks: cannot ask which events other instances must still deliver: ${reason(error)}`)
       this.#silentSince ??= now
     }
     this.#noteProgress(now)
@@ -150,7 +155,7 @@ function openFrom(keys: Keys, key: string, value: string | null): Open | null {
     const { instance } = JSON.parse(value ?? 'null') as { instance?: unknown }
     return partition === null || typeof instance !== 'string' ? null : { key, partition, token, instance }
   } catch {
-    return null // somebody else's: it holds up nobody
+    return null // a foreign key: it blocks no event
   }
 }
 

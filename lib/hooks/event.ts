@@ -1,4 +1,4 @@
-/** What happened, as it is kept until the hooks that wait for it have run. */
+/** An event, as it is kept until its hooks have run. */
 import { randomId } from '../base/clock.ts'
 import {
   type BuiltIn,
@@ -9,27 +9,27 @@ import {
   type Reaction,
 } from '../definition/definition.ts'
 
-/** When a check's reactions are due. */
+/** The names of a check's reactions. */
 export const checkEvents = ['onFailure', 'onWarning', 'onPass'] as const
 export type CheckEvent = (typeof checkEvents)[number]
 
 export interface Event {
-  /** The same however often it is told of: a hook that was cut off runs again with the same id. */
+  /** The same for every delivery of the event: a hook that was interrupted runs again with the same id. */
   readonly id: string
   readonly event: HookEvent | CheckEvent
-  /** The partition's id; null for what concerns the instance. */
+  /** The partition's id; null for an event of the instance. */
   readonly partition: string | null
-  /** The id of the check whose status changed; null for what is no check's. */
+  /** The id of the check whose status changed; null for other events. */
   readonly check: string | null
   /** Wall clock, ISO. */
   readonly at: string
-  /** What the hook finds on its stdin beside that. */
+  /** Further fields of the hook's stdin. */
   readonly details: Readonly<Record<string, unknown>>
 }
 
 export type Happening = Omit<Event, 'at' | 'id' | 'check' | 'partition' | 'details'> & Partial<Event>
 
-/** An event that happens now. Without an id of its own it gets a random one. */
+/** An event that happens now; its id is random unless given. */
 export function eventOf(happening: Happening): Event {
   return {
     partition: null,
@@ -41,7 +41,7 @@ export function eventOf(happening: Happening): Event {
   }
 }
 
-/** What the definition wants done about it, in its order. */
+/** The definition's reactions to the event, in their order. */
 export function reactionsTo(
   definition: Definition,
   { event, check }: Pick<Event, 'event' | 'check'>,
@@ -53,7 +53,7 @@ export function reactionsTo(
   return definition.checks.find(({ id }) => id === check)?.[event as CheckEvent] ?? []
 }
 
-/** Whether hooks want to know of what happens to single partitions. */
+/** Whether there are hooks for events of partitions. */
 export function tellsOfPartitions({ hooks }: Pick<Definition, 'hooks'>): boolean {
   return partitionEvents.some(event => hooks[event])
 }
@@ -62,7 +62,7 @@ export function isBuiltIn(reaction: Reaction): reaction is BuiltIn {
   return typeof reaction === 'string'
 }
 
-/** The check of an event, when the definition still has it. */
+/** The check of an event, if the definition still has it. */
 export function checkOf(definition: Definition, { check }: Pick<Event, 'check'>): CheckDefinition | null {
   return definition.checks.find(({ id }) => id === check) ?? null
 }

@@ -1,14 +1,14 @@
 #!/bin/sh
-# Runs one hook of one event, once, whoever starts it twice.
+# Runs one hook of one event once, even when it is started twice.
 #
 #   hook.sh DIR LIMIT command…
 #
-# DIR is the event's directory, LIMIT seconds. The command reads DIR/input; what it prints goes to DIR/output.
-# Writes  DIR/exit, the status in one line: 124 when the time was over. A text without its newline is not written yet.
-# It goes on when the program that started it is killed: the next one finds how it ended.
+# DIR is the event's directory, LIMIT is in seconds. The command reads DIR/input; its output goes to DIR/output.
+# Writes  DIR/exit, the exit status on one line; 124 means timeout. A line without its newline is not complete yet.
+# It goes on when the program that started it is killed: the next program finds the result.
 _tools=/usr/sbin:/usr/bin:/sbin:/bin
 PATH=${PATH:-$_tools}
-# The definition's run.env may hold any PATH.
+# The definition's run.env may set any PATH.
 command -v flock >/dev/null && command -v timeout >/dev/null || PATH=$PATH:$_tools
 _dir=$1 _limit=$2
 shift 2

@@ -1,16 +1,18 @@
-/** One program at a time decides what is told next of an instance: several may find the same news at once. */
+/**
+ * Only one program at a time decides which events of an instance come next: several may see the same change at once.
+ */
 import { reason, Temporary } from '../base/errors.ts'
 import { makeDirectory } from '../state/facts.ts'
 import { lockDirectory } from '../state/lock-directory.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 
-/** A holder writes a few small files; who has not finished after a second hangs. */
+/** A holder writes a few small files, so one that takes more than a second hangs. */
 const tries = 200
 const pause = 5
 
 /**
- * Compares what is with what was told, and keeps the events, without anybody in between. Without the lock after a second it
- * goes on all the same: an event that is out of order is better than one that is lost.
+ * Compares the present state with the last one told, and keeps the events, under a lock. If the lock is not free after
+ * a second, it goes on without: an event out of order is better than a lost one.
  */
 export function inOrder<T>(files: InstanceFiles, work: () => T): T {
   makeDirectory(files.events)

@@ -1,4 +1,4 @@
-/** The events of the instance itself, and of others that it is the one to tell of. */
+/** The events of the instance itself, and of lost instances. */
 import { base64, transact, trees } from '../consul/kv.ts'
 import type { Definition, HookEvent } from '../definition/definition.ts'
 import type { Snapshot } from '../look/snapshot.ts'
@@ -9,7 +9,7 @@ import type { Run, Self } from '../state/self.ts'
 import { eventOf } from './event.ts'
 import { enqueue } from './queue.ts'
 
-/** What hooks were told of last. */
+/** The last state that hooks were told. */
 interface Told {
   /** The session it joined with. */
   readonly joined: string | null
@@ -22,7 +22,7 @@ function toldOf(files: InstanceFiles): Told {
   try {
     return { joined: null, isolated: false, lost: {}, ...(JSON.parse(readFact(files.told) ?? '{}') as Partial<Told>) }
   } catch {
-    return { joined: null, isolated: false, lost: {} } // a torn disk
+    return { joined: null, isolated: false, lost: {} } // a damaged disk
   }
 }
 
@@ -40,7 +40,7 @@ function enqueueOwn(
   enqueue(files, definition, eventOf({ id: `${instance}.${event}.${own}`, event, details }))
 }
 
-/** It takes part, with this session. */
+/** The instance has joined with this session. */
 export function tellJoined(self: Self, definition: Definition, session: string): void {
   const told = toldOf(self.files)
   if (!definition.hooks.joined || told.joined === session) return
@@ -48,13 +48,13 @@ export function tellJoined(self: Self, definition: Definition, session: string):
   remember(self.files, { ...told, joined: session })
 }
 
-/** @param id of this leave, however often its end is reached */
+/** @param id of this leave, the same when its end is reached again */
 export function tellLeft(self: Self, definition: Definition, released: number, id: string): void {
   if (!definition.hooks.left) return
   enqueueOwn(self, definition, 'left', id, { Released: released })
 }
 
-/** Cut off, its lease over and nothing running (true), or back again (false). */
+/** True: the instance is cut off, its lease is over and nothing runs. False: it is back. */
 export function tellIsolated(self: Self, definition: Definition, isolated: boolean, why: string): void {
   const told = toldOf(self.files)
   if (told.isolated === isolated) return
@@ -62,12 +62,12 @@ export function tellIsolated(self: Self, definition: Definition, isolated: boole
   remember(self.files, { ...told, isolated })
 }
 
-/** @param own of this failure, however often it is told of */
+/** @param own id of this failure, the same when it is reported again */
 export function tellSourceFailed(self: Self, definition: Definition, own: string, why: string): void {
   if (definition.hooks.sourceFailed) enqueueOwn(self, definition, 'sourceFailed', own, { Reason: why })
 }
 
-/** What a look moved here, or away from here. */
+/** The partitions that a look moved to or from this instance. */
 export function tellRebalanced(self: Self, { definition, index }: Snapshot, steps: readonly Step[]): void {
   const of = (kind: Step['do']) =>
     steps.flatMap(step => (step.do === kind && 'partition' in step ? [step.partition] : []))
@@ -76,8 +76,8 @@ export function tellRebalanced(self: Self, { definition, index }: Snapshot, step
 }
 
 /**
- * Other instances that went away: exactly one of those that are left tells of each, the one whose write to
- * `duty/lost:<instance>` comes first. Killed after that write, it finds its own name there and tells it then.
+ * Reports lost instances. Exactly one of the remaining instances reports each loss: the first that writes
+ * `duty/lost:<instance>`. If it is killed after that write, it later finds its own name there and reports it then.
  */
 export async function tellLost(run: Run, snapshot: Snapshot): Promise<void> {
   const { definition, keys } = snapshot
@@ -91,7 +91,7 @@ export async function tellLost(run: Run, snapshot: Snapshot): Promise<void> {
   }
 }
 
-/** @returns false when another instance has it, or nobody is lost any more */
+/** @returns false when another instance reports it, or the instance is not lost any more */
 async function isMineToTell({ consul, instance }: Run, duty: string, member: string, index: number): Promise<boolean> {
   const entry = (await trees(consul, [duty])).find(({ key }) => key === duty)
   const value = JSON.stringify({ by: instance, index })

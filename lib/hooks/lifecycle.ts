@@ -1,6 +1,6 @@
 /**
- * The events of what runs here, from its facts: compared with what was told last, so that nothing is told twice and what
- * happened while nobody looked is told afterwards. A crash loop between two looks is told once.
+ * The events of the partitions here. The present facts are compared with those that hooks were last told, so that no
+ * event is told twice, and none is missed while no program runs. A crash loop between two looks is told once.
  */
 
 import { parseHanded } from '../base/worker-line.ts'
@@ -15,14 +15,14 @@ import { eventOf, tellsOfPartitions } from './event.ts'
 import { inOrder } from './in-order.ts'
 import { enqueue } from './queue.ts'
 
-/** What was told of one partition: of which acquisition, which process, which end, which failure. */
+/** What hooks were told of one partition: of which acquisition, which process, which exit, which failure. */
 interface Told {
   readonly acquisition: string
   readonly process: string
   readonly exit: string
   readonly failure: string
   readonly stopFailed: boolean
-  /** That it is to be given back. */
+  /** Hooks were told that it will be given back. */
   readonly releasing: boolean
 }
 
@@ -33,11 +33,11 @@ function toldOf(files: PartitionFiles, acquisition: string): Told | null {
     const told = JSON.parse(readFact(files.told) ?? 'null') as Told | null
     return told?.acquisition === acquisition ? told : null
   } catch {
-    return null // a torn disk
+    return null // a damaged disk
   }
 }
 
-/** How it is now, in the words of what is told. */
+/** The present state, in the same form. */
 function nowOf(files: PartitionFiles, acquisition: string, local: Seen, told: Told | null): Told {
   return {
     ...nothing,
@@ -49,10 +49,10 @@ function nowOf(files: PartitionFiles, acquisition: string, local: Seen, told: To
   }
 }
 
-/** What of a partition is told. */
+/** The facts that events come from. */
 type Seen = Pick<Local, 'process' | 'status'>
 
-/** Whether something is to be told: cheap, for the guard. */
+/** Whether there is a new event. Cheap, for the guard. */
 export function isAnythingNew(
   files: InstanceFiles,
   definition: Definition,
@@ -67,20 +67,20 @@ function isNew(files: PartitionFiles, acquisition: string, one: Seen): boolean {
   return JSON.stringify(told) !== JSON.stringify(nowOf(files, acquisition, one, told))
 }
 
-/** Keeps an event for whatever is new. */
+/** Keeps an event for each change. */
 export function tellLifecycle(run: Run, definition: Definition, local: ReadonlyMap<string, Local>): void {
   if (!tellsOfPartitions(definition)) return
   for (const [partition, one] of local) {
     const files = run.files.partition(partition)
     if (!isAssumed(one) || !isNew(files, one.acquisition, one)) continue
     inOrder(run.files, () => {
-      // Given back since it was looked at: whoever did so has told of it.
+      // Given back since the look: the program that did so has told it.
       if (readFact(files.acquisition) === one.acquisition) tellOne(run, definition, partition, one.acquisition, one)
     })
   }
 }
 
-/** Keeps an event that concerns what is here, after whatever else is to be told of that before. For inside of `inOrder`. */
+/** Keeps an event of a partition here, after all earlier ones that are not kept yet. Call it inside `inOrder`. */
 export function tellNext(
   run: Run,
   definition: Definition,
@@ -89,14 +89,14 @@ export function tellNext(
 ): void {
   const files = run.files.partition(partition)
   const acquisition = readFact(files.acquisition) ?? readFact(files.releasing)
-  // Without a token the lock was never taken: it was only written down that it would be.
+  // Without a token the lock was never taken; only the intention was written down.
   if (acquisition === null || (readFact(files.token) === null && toldOf(files, acquisition) === null)) return
-  // An end that comes now is the stop's.
+  // If the process ends from here on, the stop ended it.
   const process = parseProcess(readLine(runnerOf(files).process))
   tellOne(run, definition, partition, acquisition, { process, status: null }, false)
   const told = toldOf(files, acquisition)
   if ((event === 'releasing' || event === 'stopFailed') && told !== null) {
-    if (told[event]) return // of each acquisition once, however often the stop is tried again
+    if (told[event]) return // once per acquisition, however often the stop is tried again
     writeFact(files.told, JSON.stringify({ ...told, [event]: true }))
   }
   enqueue(
@@ -139,7 +139,7 @@ function tellOne(
   if (JSON.stringify(now) !== JSON.stringify(before)) writeFactIfWanted(files.told, JSON.stringify(now))
 }
 
-/** An end of the worker from before it was given this partition, to the second; '' for any other. */
+/** An exit of the worker from before it was given this partition, to the second; '' for any other. */
 function earlierExit({ run }: Definition, files: PartitionFiles, exit: string): string {
   if (run.per === 'partition') return ''
   const handed = parseHanded(readFact(files.handed))

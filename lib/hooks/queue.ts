@@ -1,7 +1,7 @@
 /**
- * Events that wait for their reactions: one directory each in `event/`, `<id>.<number of the reaction>`. It is made before
- * what made it happen is written down as told, and removed once the reaction is done: killed in between, it is done
- * again, with the same id.
+ * Reactions that wait: one directory each in `event/`, `<id>.<number of the reaction>`. The directory is made before
+ * the change is written down as told, and removed once the reaction is done. If a program is killed in between, the
+ * reaction is done again, with the same id.
  */
 import { renameSync, rmSync } from 'node:fs'
 import { bootClock, bootId } from '../base/clock.ts'
@@ -11,30 +11,30 @@ import { attempt, makeDirectory, namesIn, readFact, writeFact } from '../state/f
 import type { InstanceFiles } from '../state/paths.ts'
 import { type Event, reactionsTo } from './event.ts'
 
-/** By how much one that failed is put off at most, ms: what lies further ahead is another clock's time. */
+/** The longest time that a failed reaction is put off, ms. A later time was written by another clock. */
 export const longestPutOff = 300_000
 
-/** One reaction to one event that is still to be done. */
+/** One reaction to one event that is not done yet. */
 export interface Waiting {
   /** Its directory; see hook.sh for what else is in it. */
   readonly directory: string
   readonly event: Event
-  /** Which of the event's reactions. */
+  /** The index of the reaction in the event's list. */
   readonly reaction: number
-  /** How often it failed. */
+  /** How many times it failed. */
   readonly failures: number
-  /** Boot clock, ms; of this boot: after another, everything is due. */
+  /** Boot-clock ms of this boot. After a reboot every reaction is due. */
   readonly notBefore: number
-  /** Grows from event to event, whoever keeps it, also when the wall clock is set back. Of an earlier boot it is -1. */
+  /** Grows from event to event, in all programs, even when the wall clock is set back; -1 for an earlier boot. */
   readonly order: number
 }
 
 type Written = Omit<Waiting, 'directory'> & { readonly boot: string }
 
 /**
- * Keeps an event for each of its reactions; nothing when the definition wants nothing done, unless it is a `milestone`: the
- * beginning or the end of a partition's time here, which other events are told after.
- * @returns how many
+ * Keeps an event for each of its reactions. An event without a reaction is not kept, unless it is a `milestone`: the
+ * beginning or end of a partition's time here, after which other events are told.
+ * @returns the number of reactions
  */
 export function enqueue(files: InstanceFiles, definition: Definition, event: Event, milestone = false): number {
   const count = Math.max(reactionsTo(definition, event).length, milestone ? 1 : 0)
@@ -50,22 +50,22 @@ export function enqueue(files: InstanceFiles, definition: Definition, event: Eve
   return count
 }
 
-/** Where a reaction to an event is, as long as it waits. */
+/** The directory of a waiting reaction. */
 export function directoryOf(files: InstanceFiles, id: string, reaction = 0): string {
   return `${files.events}/${encode(id)}.${reaction}`
 }
 
-/** The monotonic clock, which all programs of this boot read; ns. */
+/** The monotonic clock, which all programs of this boot share, ns. */
 function now(): number {
   return Number(process.hrtime.bigint())
 }
 
-/** For how long it has waited, ms; of another boot, for ever. */
+/** How long it has waited, ms; infinite for another boot. */
 export function ageOf({ order }: Waiting): number {
   return order < 0 ? Number.POSITIVE_INFINITY : (now() - order) / 1e6
 }
 
-/** What waits, in the order in which it happened. What is no event is left alone. */
+/** The waiting reactions, in the order in which their events happened. Other directories are left alone. */
 export function waiting(files: InstanceFiles, known: Map<string, Waiting> = new Map()): Waiting[] {
   const boot = bootId()
   const all = names(files).flatMap(name => {
@@ -88,7 +88,7 @@ function parse(directory: string, now: string): Waiting | null {
     const isWaiting = written.notBefore <= bootClock() + longestPutOff
     return { ...written, order: written.order ?? -1, notBefore: isWaiting ? written.notBefore : 0, directory }
   } catch (error) {
-    if (error instanceof SyntaxError) return null // done meanwhile, or a torn disk
+    if (error instanceof SyntaxError) return null // done meanwhile, or a damaged disk
     throw error
   }
 }
@@ -97,7 +97,7 @@ function write({ directory, ...waiting }: Waiting): void {
   writeFact(`${directory}/event`, JSON.stringify({ ...waiting, boot: bootId() }))
 }
 
-/** Nothing of it is left. Killed halfway, it is no event any more. */
+/** Removes a reaction. If it is removed only halfway, it does not count as one any more. */
 export function done(files: InstanceFiles, { directory }: Waiting): void {
   attempt(`remove ${directory}`, () => {
     const away = `${files.events}/done`
@@ -107,19 +107,19 @@ export function done(files: InstanceFiles, { directory }: Waiting): void {
   })
 }
 
-/** Puts it off until `notBefore`, boot clock ms. @returns what waits now */
+/** Puts a reaction off until `notBefore`, boot-clock ms. @returns its new state */
 export function putOff(waiting: Waiting, notBefore: number): Waiting {
   const later = { ...waiting, failures: waiting.failures + 1, notBefore }
   write(later)
   return later
 }
 
-/** Whether anything waits at all: cheap, for the guard. */
+/** Whether a reaction waits. Cheap, for the guard. */
 export function isAnythingWaiting(files: InstanceFiles): boolean {
   return names(files).length > 0
 }
 
-/** Beside the events stands the lock of whoever delivers them. */
+/** The names of waiting reactions; the same directory also holds the delivery's lock. */
 function names(files: InstanceFiles): string[] {
   return namesIn(files.events).filter(name => /\.\d+$/.test(name))
 }

@@ -1,4 +1,4 @@
-/** The end of a partition's time here. Small: whoever gives locks back loads it. */
+/** Tells the end of a partition's time here. Kept small, because programs that give locks back load it. */
 
 import { reason } from '../base/errors.ts'
 import type { Definition } from '../definition/definition.ts'
@@ -7,13 +7,16 @@ import { tellsOfPartitions } from './event.ts'
 import { inOrder } from './in-order.ts'
 import { tellNext } from './lifecycle.ts'
 
-/** Before its facts are removed: killed in between, it is told again with the same id. */
+/**
+ * Call it before the facts are removed: if the program is killed in between, the event is told again with the same id.
+ */
 export function tellReleased(run: Run, definition: Definition, partition: string, why: string): void {
   if (!tellsOfPartitions(definition)) return
   const details = { Reason: why }
   try {
     inOrder(run.files, () => tellNext(run, definition, partition, { event: 'released', details }))
   } catch (error) {
-    run.log(`released ${partition}: the hook is lost: ${reason(error)}`) // what is given back must not be kept for it
+    // A lost hook must not delay giving the lock back.
+    run.log(`released ${partition}: the hook is lost: ${reason(error)}`)
   }
 }

@@ -1,4 +1,4 @@
-/** Runs the commands of hooks. Each goes on by itself: whoever started it may be killed. */
+/** Runs the commands of hooks. Each goes on by itself, because the program that started it may be killed. */
 
 import { textOf } from '../base/tail.ts'
 import type { Definition } from '../definition/definition.ts'
@@ -14,7 +14,10 @@ const script = `${import.meta.dirname}/hook.sh`
 /** How long a hook may take, ms. */
 export const hookLimit = 60_000
 
-/** The same for `releasing`, whose partition is stopped then; and how long all of them together may hold up a stop, ms. */
+/**
+ * The limit of a `releasing` hook, after which its partition is stopped; also how long all of them together may delay
+ * a stop, ms.
+ */
 export const releasingLimit = 5000
 
 /** One hook of one event, and the directory where it runs. */
@@ -24,7 +27,7 @@ export interface Hook {
   readonly command: readonly string[]
 }
 
-/** What a hook reads on its stdin: one line of JSON. A check stands there in Consul's own field names. */
+/** The stdin of a hook: one line of JSON. A check has Consul's own field names. */
 export function hookInput(
   { instance, node, service }: Self,
   event: Event,
@@ -35,7 +38,7 @@ export function hookInput(
     EventID: event.id,
     At: event.at,
     Service: service,
-    Title: title, // left out where there is none
+    Title: title, // left out when there is none
     Instance: instance,
     Node: node,
     Partition: event.partition,
@@ -43,7 +46,7 @@ export function hookInput(
   }
 }
 
-/** Starts them. One that runs, or has ended and was not heard of yet, is not started again. */
+/** Starts hooks. One that runs, or whose result is not read yet, is not started again. */
 export async function startHooks(run: Self, definition: Definition, hooks: readonly Hook[]): Promise<void> {
   if (hooks.length === 0) return
   const launches = hooks.map(({ directory, event, command }) => {
@@ -62,7 +65,7 @@ function valuesOf(run: Self, { partition, details }: Event): Record<string, stri
   return { partition: partition ?? '', token: token ?? '', version: '', node, instance, service }
 }
 
-/** What the processes of this instance have, and the event. There is no token of Consul's in it. */
+/** The environment of this instance's processes, and the event. It holds no Consul token. */
 function environmentOf(run: Self, definition: Definition, event: Event): Record<string, string> {
   const values = valuesOf(run, event)
   return {
@@ -74,7 +77,7 @@ function environmentOf(run: Self, definition: Definition, event: Event): Record<
   }
 }
 
-/** What has become of a hook: `null` when it was not started, or was killed together with what it had to say. */
+/** The state of a hook; null when it was not started, or was killed before it wrote a result. */
 export function stateOfHook({
   directory,
 }: Pick<Hook, 'directory'>): 'running' | { readonly failure: string | null } | null {
@@ -89,7 +92,7 @@ function inWords(directory: string, code: string): string {
   return [code === '124' ? 'no end in time' : `exit ${code}`, said].filter(Boolean).join(': ')
 }
 
-/** It may be started again. */
+/** Removes a result, so that the hook may be started again. */
 export function forgetHook({ directory }: Pick<Hook, 'directory'>): void {
   for (const fact of ['exit', 'launched', 'output']) removeFact(`${directory}/${fact}`)
 }

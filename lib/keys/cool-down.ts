@@ -1,6 +1,6 @@
 /**
- * `cooldown/<partition>`: an instance gave it up because of a check, and is not to have it again for a while. Everyone
- * reads it for the roster, so that all agree.
+ * `cooldown/<partition>`: an instance gave the partition up because of a check, and may not take it back for a while.
+ * Every instance reads these keys for the roster, so that all compute the same one.
  */
 
 import { Temporary } from '../base/errors.ts'
@@ -10,17 +10,17 @@ import { base64, type Entry, transact, trees } from '../consul/kv.ts'
 
 export interface CoolDown {
   readonly instance: string
-  /** Wall clock, ms: the machines' clocks need not agree, for a partition that has moved stays where it is. */
+  /** Wall clock, ms. The machines' clocks need not agree: a partition that has moved stays where it is. */
   readonly until: number
   /** Why, in words. */
   readonly why: string
-  /** When it was given up like that, wall clock, ms: the last hour's, newest last. */
+  /** When the partition was given up because of a check, wall clock, ms: the last hour's times, newest last. */
   readonly moves: readonly number[]
 }
 
 const hour = 3_600_000
 
-/** The value of a key; null for one that is garbled: it keeps nobody from anything. */
+/** Null for a garbled value: it keeps the partition from no instance. */
 export function coolDownFrom(text: string | null): CoolDown | null {
   try {
     const { instance, until, why, moves } = JSON.parse(text ?? '{}') as Record<string, unknown>
@@ -43,7 +43,7 @@ function coolDownValue({ instance, until, why, moves }: CoolDown): string {
   return JSON.stringify({ instance, until: iso(until), why, moves: moves.map(iso) })
 }
 
-/** Those in force. @param entries the keys below `prefix` */
+/** The cool-downs in force. @param entries the keys below `prefix` */
 export function coolDowns(entries: readonly Entry[], prefix: string, now: number): Map<string, CoolDown> {
   return new Map(
     entries.flatMap(({ key, value }) => {
@@ -55,7 +55,7 @@ export function coolDowns(entries: readonly Entry[], prefix: string, now: number
 }
 
 /**
- * Begins one, and has everyone look again.
+ * Begins a cool-down, and makes every instance look again.
  * @returns false when the partition moved `most` times within the last hour: then it stays
  * @throws Temporary when others keep changing the key
  */

@@ -1,7 +1,7 @@
 /**
- * `duty/source`: the key that is locked by whoever fetches the set, with the session of its instance. When that is lost
- * the key is free, and the next one takes it. Its value tells everybody how the source is; it is written only when that
- * changes.
+ * `duty/source`: the instance that fetches the partition set locks this key with its session. When the session is lost
+ * the key is free, and another instance takes the duty. The value tells everyone how the source is, and is written only
+ * when that changes.
  */
 
 import { Temporary } from '../base/errors.ts'
@@ -12,42 +12,45 @@ import { base64, type Entry, entriesAt, transact } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
 
 export interface Duty {
-  /** Who fetches, or did so last. */
+  /** The instance that fetches, or fetched last. */
   readonly by: string
-  /** Why the set is not what the source has, and since when, ISO; null when it is, or is still tried. */
+  /**
+   * Why the set differs from the source, and since when, ISO. Null when it does not, or while fetching is still
+   * retried.
+   */
   readonly problem: string | null
   readonly since: string | null
-  /** The first failure since the last success, and when, ISO, while it is still tried; left out otherwise. */
+  /** The first failure since the last success, and its time, ISO, while it is retried; left out otherwise. */
   readonly trying?: { readonly why: string; readonly since: string }
-  /** What became of the last request by hand; null before the first. */
+  /** The outcome of the last request by a person; null before the first. */
   readonly answer: { readonly request: string; readonly ok: boolean; readonly said: string } | null
-  /** Hash of the source that was put in force, where it is asked only once. */
+  /** Hash of the source whose set is in force, for a source that is fetched only once. */
   readonly taken?: string
 }
 
-/** Somebody wants a fetch at once. It says what, never how. */
+/** A person asks for a fetch at once. The request says what to do, not how. */
 export interface Request {
   readonly id: string
-  /** Take what would be refused. */
+  /** Accept an answer that would otherwise be refused. */
   readonly force: boolean
-  /** Take an answer that lacks partitions in force, and nothing else that would be refused. */
+  /** Accept an answer that removes partitions, but no other answer that would be refused. */
   readonly applied?: boolean
 }
 
 export interface Standing {
   /** Null when another instance fetches. */
   readonly duty: Duty | null
-  /** The index of the duty's last change, for what is told once. */
+  /** The index of the duty's last change, so that each change is told once. */
   readonly index: number
-  /** Who fetches. */
+  /** The instance that fetches. */
   readonly by: string
-  /** What was asked for and has not been answered yet. */
+  /** A request that is not answered yet. */
   readonly request: Request | null
-  /** Somebody has written a set. */
+  /** A partition set has been written. */
   readonly defined: boolean
 }
 
-/** Takes the duty if nobody has it. @throws Temporary when Consul is away */
+/** Takes the duty if no instance has it. @throws Temporary when Consul is away */
 export async function takeDuty(consul: Consul, keys: Keys, instance: string, session: string): Promise<Standing> {
   const entries = await entriesAt(consul, [keys.duty('source'), keys.sync, keys.revision])
   const at = (wanted: string) => entries.find(({ key }) => key === wanted)
@@ -72,7 +75,10 @@ export async function updateDuty(consul: Consul, keys: Keys, session: string, du
   throw new Temporary(`cannot write ${keys.duty('source')}: another instance fetches now; it goes on`)
 }
 
-/** Lets another instance have it, which goes on from what it says. @returns false when it was not ours */
+/**
+ * Releases the duty to another instance, which continues from the duty's value.
+ * @returns false when the duty was not ours
+ */
 export async function leaveDuty(consul: Consul, keys: Keys, session: string): Promise<boolean> {
   const [entry] = await entriesAt(consul, [keys.duty('source')])
   if (entry?.session !== session) return false
@@ -81,7 +87,7 @@ export async function leaveDuty(consul: Consul, keys: Keys, session: string): Pr
   return (await transact(consul, [{ Verb: 'check-index', Key, Index }, unlock])).done
 }
 
-/** What must hold for the fetched set to be written. */
+/** The condition under which a fetched set may be written. */
 export function stillOnDuty(keys: Keys, session: string): Operation {
   return { Verb: 'check-session', Key: keys.duty('source'), Session: session }
 }
@@ -93,14 +99,14 @@ async function write(consul: Consul, keys: Keys, session: string, duty: Duty, as
   return (await transact(consul, [...check, lock])).done
 }
 
-/** How a first answer is refused that lacks what stood in the definition before the source. */
+/** The words that refuse a first answer which lacks partitions that the definition listed before it had a source. */
 export const definitionsLoss = 'partitions of the definition before it'
 
 export function isDefinitionsLoss(problem: string | null): boolean {
   return problem?.includes(definitionsLoss) ?? false
 }
 
-/** A garbled value is that of nobody. */
+/** A garbled value means that no instance has fetched yet. */
 export function dutyFrom(text: string | null): Duty {
   const { by, problem, since, answer, trying, taken } = fieldsIn(text)
   const failing = (trying ?? {}) as Record<string, unknown>
@@ -122,7 +128,7 @@ export function requestFrom(text: string | null): Request | null {
   return typeof id === 'string' ? { id, force: force === true, applied: applied === true } : null
 }
 
-/** What asks for a fetch, as it is written to spec/sync. */
+/** The value of spec/sync that requests a fetch. */
 export function requestValue(request: Request): string {
   return base64(JSON.stringify({ ...request, at: new Date().toISOString() }))
 }

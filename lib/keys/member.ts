@@ -1,4 +1,4 @@
-/** Who takes part: what stands in `member/<instance>`, and what Consul's health says of it. */
+/** The members of the cluster: the values of `member/<instance>`, and what Consul's health says about them. */
 
 import { fieldsIn, textIn } from '../base/json.ts'
 import { decode } from '../base/names.ts'
@@ -7,7 +7,7 @@ import type { Entry } from '../consul/kv.ts'
 import { type Definition, isTitle } from '../definition/definition.ts'
 import type { Settings } from './settings.ts'
 
-/** Why an instance that takes part is assigned nothing; null when it is a member in full. */
+/** Why a member is assigned no partitions; null when it takes its share. */
 export type Absence = 'leaving' | 'drained' | 'in maintenance' | 'not passing' | 'not registered' | null
 
 /** An instance whose member key is held by a session. */
@@ -15,31 +15,31 @@ export interface Member {
   readonly instance: string
   readonly session: string
   readonly node: string
-  /** What its definition calls the service; missing when it does not. */
+  /** The title of the service in its definition; missing when there is none. */
   readonly title?: string
   readonly weight: number
   readonly maxPartitions: number | null
-  /** L and G in ms of its present definition. */
+  /** L and G of its current definition, ms. */
   readonly lease: number
   readonly grace: number
-  /** Of its present definition. */
+  /** The digest of its current definition. */
   readonly digest: string
-  /** The same of what all machines are to have in common; empty when an older release wrote it. */
+  /** The digest of the fields that all machines must share; empty when an older release wrote the key. */
   readonly shared: string
-  /** The version of the roster that it says: see `rostersFrom`. */
+  /** The roster version in its member key: see `rostersFrom`. */
   readonly roster: number
-  /** It had partitions when it took its member key. */
+  /** It already had partitions when it took its member key. */
   readonly holds: boolean
   readonly absence: Absence
 }
 
-/** What else an instance says of itself. */
+/** What an instance adds to its member key. */
 interface Condition {
-  /** It is on its way out: others must not count on it while it hands over. */
+  /** It is leaving: others must not count on it while it hands over. */
   readonly leaving?: boolean
-  /** It comes with something that runs, so it is no newcomer. */
+  /** It already runs partitions, so it does not count as new. */
   readonly holds?: boolean
-  /** The digest of what its definition has in common with the others: see lib/state/definition.ts. */
+  /** The digest of the fields that all machines must share: see lib/state/definition.ts. */
   readonly shared?: string | undefined
 }
 
@@ -82,9 +82,9 @@ export function membersFrom(
 }
 
 /**
- * Which version of the roster everyone says that counts: instance -> version. Whose session is gone counts as long as it
- * is registered: a restart, or a machine that comes back, must not change the version twice. It ends when Consul
- * forgets the machine (after 72 h), or by `evict`.
+ * The roster version that each counted instance says: instance -> version. An instance without a session counts as long
+ * as it is registered: a restart, or a machine that comes back, must not change the version twice. It stops counting
+ * when Consul forgets the machine (after 72 h), or by `evict`.
  */
 export function rostersFrom(
   entries: readonly Entry[],
@@ -101,7 +101,7 @@ export function rostersFrom(
   )
 }
 
-/** Why instances say that they are leaving, where nobody asked them to: in their own words, also once the session is gone. */
+/** Why instances are leaving that nobody asked to leave, in their own words; also after their session is gone. */
 export function hindrancesFrom(entries: readonly Entry[], prefix: string): Map<string, string> {
   return new Map(
     entries.flatMap(({ key, value }) => {
@@ -112,7 +112,7 @@ export function hindrancesFrom(entries: readonly Entry[], prefix: string): Map<s
   )
 }
 
-/** Who went away without a word: a member key without a session, of an instance that is not passing. */
+/** Instances that disappeared without leaving: a member key without a session, and the instance is not passing. */
 export function lostFrom(
   entries: readonly Entry[],
   prefix: string,
@@ -135,8 +135,9 @@ function absenceOf(instance: string, health: Registered | undefined, settings: S
 }
 
 /**
- * The digest that a member key holds. Releases up to 0.1.0 write their key anew only when the digest in it is not their
- * own: so one that is rolled back to finds another, writes its own key, and says the version that it computes.
+ * The digest that a member key holds. Releases up to 0.1.0 rewrite their key only when it holds another digest than
+ * their own. So after a roll-back such a release finds a different digest, and writes its key with its own roster
+ * version.
  */
 function withVersion(digest: string): string {
   return `${rosterVersion} ${digest}`
@@ -144,10 +145,10 @@ function withVersion(digest: string): string {
 
 const versionBefore = /^\d+ /
 
-/** As the definition's schema has it. Weights whose sum is no number would leave everybody without a partition. */
+/** The schema's limit. Weights with an infinite sum would leave everyone without partitions. */
 const highestWeight = 1_000_000
 
-/** A garbled value counts like that of an ordinary member, so that all instances still compute the same roster. */
+/** A garbled value counts as an ordinary member, so that all instances still compute the same roster. */
 export function memberIn(text: string | null): Omit<Member, 'instance' | 'session' | 'absence'> {
   const value = fieldsIn(text)
   const number = (field: string, otherwise: number, most = Number.MAX_VALUE) => {
@@ -169,5 +170,5 @@ export function memberIn(text: string | null): Omit<Member, 'instance' | 'sessio
   }
 }
 
-/** The version that this program says in its member key: the highest it can compute. */
+/** The version that this program writes into its member key: the highest that it can compute. */
 export const rosterVersion = 2

@@ -1,4 +1,7 @@
-/** The partition set in Consul: one key per partition, and its lock, which is made clean together with it. */
+/**
+ * The partition set in Consul: one key per partition, and one lock, which is created clean together with the
+ * partition.
+ */
 
 import { Temporary } from '../base/errors.ts'
 import { parseExact } from '../base/exact-json.ts'
@@ -13,11 +16,13 @@ import { cleanValue, uncleanValue } from './lock.ts'
 import { mustBeAcceptable, refusedIds } from './new-ids.ts'
 import { revisionBump } from './settings.ts'
 
-/** Where a partition came from. What was added by hand survives a change of the definition, and what a source brings. */
+/** Where a partition came from. A partition added by hand survives changes of the definition and of a source. */
 export type Origin = 'definition' | 'source' | 'hand'
 const origins: readonly unknown[] = ['definition', 'source', 'hand']
 
-/** What a partition is: its id, and its document if it has one, any JSON, with its numbers as they were written. */
+/**
+ * A partition: its id and, if it has one, its document. A document is any JSON, with its numbers as they were written.
+ */
 export interface Item {
   readonly id: string
   readonly document?: unknown
@@ -35,12 +40,12 @@ export interface Change {
   readonly removed: readonly string[]
 }
 
-/** The set, with its documents: for the ids alone there is `keysBelow`. */
+/** The set with its documents. To read only the ids, use `keysBelow`. */
 export async function readPartitions(consul: Consul, keys: Keys): Promise<Partition[]> {
   return (await trees(consul, [keys.partitions])).flatMap(entry => partitionFrom(entry, keys) ?? [])
 }
 
-/** Those of these ids that are in the set, with their documents. */
+/** The partitions of the set with these ids, with their documents. */
 export async function partitionsAt(consul: Consul, keys: Keys, ids: readonly string[]): Promise<Partition[]> {
   return (await entriesAt(consul, ids.map(keys.partition))).flatMap(entry => partitionFrom(entry, keys) ?? [])
 }
@@ -51,13 +56,13 @@ export async function readIds(consul: Consul, keys: Keys): Promise<string[]> {
   return found.flatMap(key => decode(key.slice(keys.partitions.length)) ?? [])
 }
 
-/** Which of these keys below a prefix are there: a few are asked for by name, however many others there are. */
+/** Which of the named keys below a prefix exist. A few are read by name, however many others there are. */
 async function present(consul: Consul, prefix: string, named: readonly string[]): Promise<ReadonlySet<string>> {
   if (named.length > transactionLimit) return new Set(await keysBelow(consul, prefix))
   return new Set((await entriesAt(consul, named)).map(({ key }) => key))
 }
 
-/** What a partition's key says; null for a foreign one. */
+/** The partition in a key; null for a foreign key. */
 export function partitionFrom({ key, value, modifyIndex }: Entry, keys: Keys): Partition | null {
   const id = decode(key.slice(keys.partitions.length))
   if (id === null) return null
@@ -71,18 +76,21 @@ function textOf(from: Origin, { document }: Item): string {
 }
 
 export interface Writing {
-  /** False when the set was lost from Consul: then nobody knows what still runs, and no lock is made as clean. */
+  /** False when Consul lost the set: processes may still run anywhere, so no lock is created as clean. */
   readonly clean?: boolean
   /**
-   * Told of new ids that some version of Consul refuses: they are left out. Without it nothing is written, and Permanent
-   * is thrown.
+   * Called with the new ids that some version of Consul refuses: they are left out. Without this callback Permanent is
+   * thrown instead, and nothing is written.
    */
   readonly onRefused?: (ids: readonly string[]) => void
-  /** What must hold for anything to be written; when it does not, Temporary is thrown. */
+  /** Conditions for every write; Temporary is thrown when they do not hold. */
   readonly only?: readonly Operation[]
 }
 
-/** What goes along with every change of the set. @param documents a document of one that may run has changed */
+/**
+ * The operations that accompany every change of the set.
+ * @param documents the document of a partition that may run has changed
+ */
 function along(keys: Keys, { only = [] }: Writing, documents = false) {
   const told = documents ? [{ ...revisionBump(keys), Key: keys.documents }] : []
   const operations = [revisionBump(keys), ...told, ...only]
@@ -90,8 +98,8 @@ function along(keys: Keys, { only = [] }: Writing, documents = false) {
 }
 
 /**
- * Adds partitions. A lock that is still there from before keeps its takeover wait: removing and adding again cannot
- * forge a clean one. Two at once lose nothing: what the other was quicker with is left as it is.
+ * Adds partitions. A lock that still exists from before keeps its takeover wait: removing and adding a partition again
+ * cannot forge a clean lock. When two programs add at once, the first write of each partition stays.
  * @returns the ids that were not there before
  */
 export async function addPartitions(
@@ -117,7 +125,7 @@ export async function addPartitions(
       operations: item => {
         const Key = keys.lock(item.id)
         const partition = { Verb: 'cas', Key: keys.partition(item.id), Index: 0, Value: textOf(from, item) } as const
-        // One that is there must still be: whoever removes it looks for the partition.
+        // An existing lock must still exist at the write: a program that removes it checks for the partition's key.
         if (locks.has(Key)) return [partition, { Verb: 'get', Key }]
         const value = clean ? cleanValue(since) : uncleanValue(since)
         return [partition, { Verb: 'cas', Key, Index: 0, Value: base64(value) }]
@@ -133,7 +141,7 @@ export async function addPartitions(
   return added
 }
 
-/** Those that are there already may stay. */
+/** The refused ones among ids that are not in the set yet; those in the set may stay. */
 async function refusedNew(
   consul: Consul,
   keys: Keys,
@@ -152,15 +160,15 @@ async function refusedNew(
   return refused
 }
 
-/** From then on it is known that there are documents; a service without any never asks for them. */
+/** Notes in Consul that documents exist. A service without documents never reads them. */
 async function hasFirstDocument(consul: Consul, keys: Keys, wanted: readonly Item[]): Promise<boolean> {
   if (wanted.every(({ document }) => document === undefined)) return false
   return (await entriesAt(consul, [keys.documents])).length === 0
 }
 
 /**
- * Gives partitions that are there another document, or another origin. What somebody else changed since it was read is
- * left as it is. @returns the ids of those that were changed
+ * Gives existing partitions another document or origin. A partition that somebody changed since it was read is left as
+ * it is. @returns the ids that were changed
  */
 export async function changePartitions(
   consul: Consul,
@@ -178,7 +186,7 @@ export async function changePartitions(
   return done.map(({ id }) => id)
 }
 
-/** What removes the lock of a partition that is not in the set. */
+/** The operations that remove the lock of a partition that is not in the set. */
 export function removal(keys: Keys, id: string, index: number): Operation[] {
   return [
     { Verb: 'check-not-exists', Key: keys.partition(id) },
@@ -187,9 +195,9 @@ export function removal(keys: Keys, id: string, index: number): Operation[] {
 }
 
 /**
- * Removes partitions; their locks go once nothing of them runs. Each only as it was read: a request that Consul kept back
- * through an election must not remove what was added again since.
- * @param which of those that are there; all unless given
+ * Removes partitions; their locks go later, when none of their processes runs. Each is removed only as it was read: a
+ * request that Consul delayed through an election must not remove a partition that was added again meanwhile.
+ * @param which of the existing partitions; all by default
  * @returns the ids that were there
  */
 export async function removePartitions(
@@ -213,7 +221,7 @@ export async function removePartitions(
   return removed
 }
 
-/** The same for those that nobody has changed since they were read. @returns the ids of those that are gone */
+/** Removes partitions that nobody changed since they were read. @returns the ids that are gone */
 export async function removeUnchanged(
   consul: Consul,
   keys: Keys,
@@ -230,11 +238,11 @@ export async function removeUnchanged(
 }
 
 export interface Defining extends Omit<Writing, 'onRefused'> {
-  /** Those of the set that go, where that was applied; what was added by hand since stays. */
+  /** The partitions to remove, of a removal that was applied. Partitions added by hand since then stay. */
   readonly gone?: readonly string[]
 }
 
-/** Makes these partitions of the definition's own. */
+/** Makes the definition's partitions equal to these. */
 export async function definePartitions(
   consul: Consul,
   keys: Keys,
@@ -252,7 +260,8 @@ export async function definePartitions(
   const [taken, others] = apart(gone, keys.partition)
   const removed = [
     ...(await removePartitions(consul, keys, taken, isOwn, writing)),
-    // They stay; status says why. A definition that drops one must not fail for it at every look.
+    // A partition that this agent refuses stays; status says why. Dropping it from a definition must not fail at every
+    // look.
     ...(await unlessRefused(removePartitions(consul, keys, others, isOwn, writing), [])),
   ]
   return { added, refused, removed }

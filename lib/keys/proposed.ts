@@ -1,27 +1,27 @@
-/** The proposals in Consul as every look reads them; what is done about them is in act/proposal.ts. */
+/** The proposals in Consul, as every look reads them. act/proposal.ts acts on them. */
 import { fieldsIn, textIn } from '../base/json.ts'
 import { decode, type Keys } from '../base/names.ts'
 import type { Entry } from '../consul/kv.ts'
 
-/** What stands in `proposal/<instance>`. */
+/** The value of `proposal/<instance>`. */
 export interface Proposal {
   readonly instance: string
-  /** Tells this change from every other. */
+  /** Identifies this change. */
   readonly change: string
   /** How many partitions it removes and adds, and the first of them. */
   readonly removes: number
   readonly removed: readonly string[]
   readonly adds: number
   readonly added: readonly string[]
-  /** Since when it stands there, ISO. */
+  /** When it was proposed, ISO. */
   readonly since: string
-  /** Somebody has applied it: the instance is to carry it out. */
+  /** A person has applied it: the instance must carry it out. */
   readonly applied: boolean
   /** The key's ModifyIndex. */
   readonly index: number
 }
 
-/** Those below proposal/. One that is garbled names no change: its instance writes it anew, or removes it. */
+/** The keys below proposal/. A garbled one names no change: its instance writes it again, or removes it. */
 export function proposalsFrom(entries: readonly Entry[], keys: Keys): Map<string, Proposal> {
   return new Map(
     entries.flatMap(entry => {
@@ -48,7 +48,10 @@ function areIds(value: unknown): value is string[] {
   return Array.isArray(value) && value.every(id => typeof id === 'string')
 }
 
-/** What this instance proposed last, and for what: while nothing of it is another, it needs not be weighed again. */
+/**
+ * What this instance proposed last, and for which inputs: while all of them are the same, it need not compute it
+ * again.
+ */
 export function proposedLine(
   change: string,
   { revision, digest }: { readonly revision: number; readonly digest: string },

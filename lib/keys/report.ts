@@ -1,4 +1,4 @@
-/** What stands in `report/<instance>`, and what a partition that is here has to say there. */
+/** The value of `report/<instance>`, and the remark that a partition of this instance has in it. */
 
 import { readFact } from '../state/facts.ts'
 import { isAssumed, type Local } from '../state/local.ts'
@@ -6,8 +6,8 @@ import type { InstanceFiles } from '../state/paths.ts'
 import { isOrdinary } from '../state/shepherd-status.ts'
 
 /**
- * Partition -> sentence; under `everything`, which no partition is called, what hinders the whole instance. It inherits
- * nothing: `__proto__` and `constructor` are names like any other.
+ * Partition -> sentence. The key `everything`, which no partition can have as its id, holds what hinders the whole
+ * instance. The object has no prototype, because `__proto__` and `constructor` are valid ids.
  */
 export type Report = Readonly<Record<string, string>>
 export const everything = ''
@@ -24,15 +24,15 @@ export function parseReport(text: string | null): Report {
   }
 }
 
-/** A report that says nothing. */
+/** An empty report. */
 export function blank(): Record<string, string> {
   return Object.create(null) as Record<string, string>
 }
 
-/** What is said until the next look, and is no fact of the shepherds. */
+/** Sentences that hold until the next look, and do not come from the shepherds. */
 const passing = /^(takeover|waits|key refused|queued)\b/
 
-/** What a partition that is here has to say; null when all is as anyone would expect. */
+/** The remark on a partition of this instance; null when all is as expected. */
 export function remark(local: Local): string | null {
   if (!isAssumed(local)) return null
   const { status, stays, unready } = local
@@ -40,7 +40,7 @@ export function remark(local: Local): string | null {
   return status === null || isOrdinary(status) ? (unready ?? null) : status
 }
 
-/** The last report does not say what the shepherds say now. */
+/** The last report differs from what the shepherds say now. */
 export function isReportStale(files: InstanceFiles, local: ReadonlyMap<string, Local>): boolean {
   const said = parseReport(readFact(files.report))
   return [...local].some(([id, one]) => {

@@ -1,4 +1,4 @@
-/** Which services watchbill keeps: one folder each below watchbill/. */
+/** The services that watchbill keeps: one folder each below watchbill/. */
 
 import { decode } from '../base/names.ts'
 import { byName } from '../base/text.ts'

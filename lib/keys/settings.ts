@@ -1,4 +1,4 @@
-/** `spec/settings`: what operators change. Fields that this version does not know are kept as they are. */
+/** `spec/settings`: what operators change. Fields that this version does not know are preserved. */
 
 import { Permanent, Temporary } from '../base/errors.ts'
 import type { Keys } from '../base/names.ts'
@@ -6,29 +6,29 @@ import type { Consul } from '../consul/http.ts'
 import { base64, transact, trees } from '../consul/kv.ts'
 
 export interface Settings {
-  /** Instances that stay in the cluster but are assigned nothing. */
+  /** Instances that stay in the cluster but are assigned no partitions. */
   readonly drained: readonly string[]
-  /** Partitions that are stopped on purpose: nobody runs them. */
+  /** Partitions that are stopped on purpose: no instance runs them. */
   readonly held: readonly string[]
-  /** Raised after a Consul backup was restored into new servers, so that fencing tokens go on growing. */
+  /** Raised after a Consul backup was restored into new servers, so that fencing tokens keep growing. */
   readonly epoch: number
 }
 
 export const defaults: Settings = { drained: [], held: [], epoch: 0 }
 
-/** What `spec/settings` comes to. */
+/** The settings in force, and what is wrong with the key. */
 export interface Found {
   readonly settings: Settings
   /** What is wrong with the key; null when nothing is. */
   readonly problem: string | null
-  /** The epoch that the key says, when a higher one was seen; null when it says no lower one, or is garbled. */
+  /** The epoch in the key when it is lower than one seen before; null when it is not, or the key is garbled. */
   readonly fallen: number | null
 }
 
 /**
- * The settings in force: those in Consul, or the last good ones and what is wrong with those in Consul. The epoch never
- * falls, whatever becomes of the key: tokens must not.
- * @param seen the highest epoch of which a token is known to have been handed out
+ * The settings in force: those in Consul, or when those are wrong, the last good ones together with the problem. The
+ * epoch never falls, whatever happens to the key, because fencing tokens must not fall.
+ * @param seen the highest epoch of any token known to have been handed out
  */
 export function settingsFrom(text: string | null, lastGood: Settings, seen = 0): Found {
   const found = text === null ? defaults : parse(text)
@@ -49,7 +49,7 @@ function parse(text: string): Settings | null {
   return isEpoch(epoch) ? { ...rest, drained, held, epoch } : null
 }
 
-/** What is wrong with settings that cannot be used. */
+/** Why settings cannot be used. */
 function faultOf(text: string): string {
   const value = objectIn(text)
   if (value === null) return 'it is not a JSON object'
@@ -76,11 +76,14 @@ function objectIn(text: string): Record<string, unknown> | null {
   }
 }
 
-/** Tokens stay below 2^53, so that every language's numbers hold them: 2^40 acquisitions' worth of Raft indexes, 2^13 epochs. */
+/**
+ * Tokens stay below 2^53, which the numbers of every language can hold: 2^40 for the Raft index of an acquisition, and
+ * 2^13 epochs.
+ */
 const epochSize = 2 ** 40
 export const highestEpoch = 2 ** 13 - 1
 
-/** The fencing token: the Raft index of the acquisition, above all those of an earlier epoch. */
+/** The fencing token: the Raft index of the acquisition, plus an offset above all tokens of earlier epochs. */
 export function fencingToken(epoch: number, index: number): string {
   return String(epoch * epochSize + index)
 }
@@ -91,8 +94,8 @@ export function epochOf(token: string): number {
 }
 
 /**
- * Puts back an epoch that was seen, where the settings have lost it: a machine that is new would hand out lower tokens than
- * others have seen. @returns whether it was this program that did
+ * Writes an epoch that was seen back into the settings that lost it: a new machine would hand out lower tokens than
+ * others have seen. @returns whether this program wrote it
  * @throws Permanent, Temporary as `changeSettings`
  */
 export async function restoreEpoch(consul: Consul, keys: Keys, seen: number): Promise<boolean> {
@@ -101,7 +104,7 @@ export async function restoreEpoch(consul: Consul, keys: Keys, seen: number): Pr
 }
 
 /**
- * Changes the settings, and bumps the revision that everyone watches, in one transaction.
+ * Changes the settings and, in the same transaction, writes the revision key, which all instances watch.
  * @returns the settings after the change, and whether anything changed
  * @throws Permanent when those in Consul are garbled; Temporary when others kept changing them meanwhile
  */
@@ -125,7 +128,7 @@ export async function changeSettings(
   throw new Temporary(`cannot change ${keys.settings}: others keep changing it; try again`)
 }
 
-/** The write that everyone watches. */
+/** The write to the key that all instances watch. */
 export function revisionBump(keys: Keys) {
   return { Verb: 'set', Key: keys.revision, Value: base64(JSON.stringify({ at: new Date().toISOString() })) } as const
 }

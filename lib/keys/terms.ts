@@ -1,7 +1,7 @@
 /**
- * How long a process may outlive its lock when nobody knows any more whose that was: L and G of the slowest that may have
- * had it. A cut holder's own terms go with its member key and its lock's value, so everybody remembers the longest that
- * were seen.
+ * How long a process may outlive its lock when nobody knows who held it: the longest L and G (the terms) of all
+ * instances that may have held it. The terms of a holder that is cut off are lost with its member key and its lock's
+ * value, so every instance remembers the longest terms that it has seen.
  */
 
 import { Temporary } from '../base/errors.ts'
@@ -13,27 +13,27 @@ import { readFact } from '../state/facts.ts'
 import type { Terms } from '../state/local.ts'
 import { type Lock, longestWait } from './lock.ts'
 
-/** The longest of each, ms. No wait is longer than `longestWait`. */
+/** The longest L and the longest G, ms. No wait is longer than `longestWait`. */
 export function longest(all: readonly Terms[]): Terms {
   const most = (of: (terms: Terms) => number) => Math.min(longestWait, Math.max(0, ...all.map(of)))
   return { lease: most(({ lease }) => lease), grace: most(({ grace }) => grace) }
 }
 
-/** What a look shows of the locks and the set. */
+/** What a look shows of the locks and the partition set. */
 interface Shown {
   readonly defined: boolean
   /** Instances that are lost and may have had locks. */
   readonly lost: ReadonlyMap<string, unknown>
   readonly partitions: ReadonlySet<string>
   readonly locks: ReadonlyMap<string, Lock>
-  /** Of those who take part, or have lost the session. */
+  /** The terms of all members, and of instances that lost their session. */
   readonly terms: readonly Terms[]
 }
 
 /**
- * What is remembered after a look. It grows with what is seen, and is forgotten only when each lock is held by an
- * acquisition that tells its terms, or was given back: then nothing that is not in the look can run unseen.
- * @param shown with the doubts that this instance has of locks which say that they are clean
+ * The terms to remember after a look. They grow with every longer term seen. They are forgotten only when every lock
+ * names the terms of its acquisition or was given back: then no process can run that the look does not show.
+ * @param shown with this instance's doubts about locks whose values say clean
  */
 export function rememberedTerms(before: Terms, shown: Shown, own: Terms): Terms {
   const { defined, lost, partitions, locks, terms } = shown
@@ -54,16 +54,16 @@ export function termsText({ lease, grace }: Terms): string {
   return `${Math.ceil(lease)} ${Math.ceil(grace)}`
 }
 
-/** Those in `spec/terms`; none when it is missing or garbled. */
+/** The terms in `spec/terms`; none when it is missing or garbled. */
 export function termsLeft(text: string | null): Terms[] {
   const { lease, grace } = fieldsIn(text)
   const isDuration = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value < 1e9
   return isDuration(lease) && isDuration(grace) ? [{ lease, grace }] : []
 }
 
-/** Leaves terms in Consul, for those who never saw whose they are: the longest that anybody left. */
+/** Leaves terms in Consul for instances that never saw the holder. The key keeps the longest that anyone left. */
 export async function leaveTerms(consul: Consul, keys: Keys, terms: Terms): Promise<void> {
-  if (terms.lease + terms.grace === 0) return // of one who had nothing
+  if (terms.lease + terms.grace === 0) return // of an instance that had no partitions
   for (let attempt = 0; attempt < 5; attempt++) {
     const [entry] = await entriesAt(consul, [keys.terms])
     const before = termsLeft(entry?.value ?? null)

@@ -1,7 +1,7 @@
 /**
- * What whoever started this program had set, and Node does not leave as it was: the soft limit of open files, ignored
- * signals, Node's own variables. A release's bin/run and watchbill keep it in the environment (lib/setup/release/caller.sh);
- * run from the sources, nothing is known of it. What we start is to find it as it was.
+ * Restores for our child processes what Node changes: the soft limit of open files, ignored signals, and Node's own
+ * variables. A release's bin/run and watchbill keep the caller's values in the environment
+ * (lib/setup/release/caller.sh). When watchbill runs from its sources, the caller's values are unknown.
  */
 
 const prefix = 'WATCHBILL_CALLER_'
@@ -10,7 +10,7 @@ const ignored = `${prefix}IGNORED`
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** The environment as it came. */
+/** The environment as the caller had set it. */
 export function callersEnvironment(env: Environment = process.env): NodeJS.ProcessEnv {
   const names = Object.keys(env).filter(name => name.startsWith(prefix))
   if (names.length === 0) return { ...env }
@@ -19,13 +19,13 @@ export function callersEnvironment(env: Environment = process.env): NodeJS.Proce
   return Object.fromEntries([...others, ...kept.map(name => [name.slice(prefix.length), env[name]])])
 }
 
-/** The soft limit of open files; null when it is the hard one, or not known. */
+/** The caller's soft limit of open files; null when it equals the hard limit, or is unknown. */
 export function callersLimit(env: Environment = process.env): string | null {
   const limit = env[nofile] ?? ''
   return /^\d+$/.test(limit) ? limit : null
 }
 
-/** The numbers of the signals that were ignored, as far as they can be. */
+/** The numbers of the signals that the caller ignored and that a shell can ignore. */
 export function ignoredSignals(env: Environment = process.env): number[] {
   const mask = env[ignored] ?? ''
   if (!/^[0-9a-f]{1,16}$/i.test(mask)) return []
@@ -34,7 +34,7 @@ export function ignoredSignals(env: Environment = process.env): number[] {
   return numbers.filter(n => n !== 9 && n !== 19)
 }
 
-/** A command such that it starts with that limit, and ignores those signals. */
+/** Wraps a command so that it starts with the caller's limit and ignores the caller's ignored signals. */
 export function asCalled(
   command: readonly [string, ...string[]],
   env: Environment = process.env,
@@ -44,5 +44,5 @@ export function asCalled(
   return ['/bin/sh', '-c', becomes, 'sh', limit, signals, ...command]
 }
 
-/** Both are numbers: no value of a command is read by the shell. */
+/** $1 and $2 are numbers: the shell reads no part of the command. */
 const becomes = '[ -z "$1" ] || ulimit -Sn "$1"; [ -z "$2" ] || trap "" $2; shift 2; exec "$@"'

@@ -1,12 +1,12 @@
 /**
- * Processes that stay known where nothing can be opened any more (EMFILE, ENFILE, ENOMEM): /proc/PID/stat of each is kept
- * open. Such a file can be read again without a new descriptor. It tells of that very process: when it has ended the
- * system answers ESRCH, whoever has its pid by then.
+ * Identifies processes even when no file can be opened (EMFILE, ENFILE, ENOMEM): /proc/PID/stat of each stays open, and
+ * reading it again needs no new descriptor. An open stat file belongs to that very process: once it has ended, reads
+ * fail with ESRCH, even when another process has its pid.
  */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { type Process, startIn } from './identity.ts'
 
-/** So many descriptors are taken at the most: a command may have thousands of processes. */
+/** The most descriptors that are kept open: a command may have thousands of processes. */
 const most = 256
 
 const room = Buffer.alloc(4096)
@@ -14,21 +14,21 @@ const room = Buffer.alloc(4096)
 export class Handles {
   readonly #files = new Map<number, number>()
 
-  /** Those that are kept from here on. One that cannot be opened now is left to the next time. */
+  /** Adds these processes. One whose file cannot be opened now is tried again at the next call. */
   keep(living: readonly Process[]): void {
     const wanted = new Set(living.slice(0, most).map(({ pid }) => pid))
     for (const [pid, file] of this.#files) if (!wanted.has(pid) || !isThere(file)) this.#drop(pid, file)
     for (const one of living.slice(0, most)) if (!this.#files.has(one.pid)) this.#open(one)
   }
 
-  /** To those that have not ended. */
+  /** Signals the kept processes that have not ended. */
   signal(name: NodeJS.Signals): void {
     for (const [pid, file] of this.#files) {
       if (!isThere(file)) continue
       try {
         process.kill(pid, name)
       } catch {
-        // It ended since, or has become another user's.
+        // It has ended meanwhile, or now runs as another user.
       }
     }
   }
@@ -54,7 +54,7 @@ function textOf(file: number): string {
   return room.toString('latin1', 0, readSync(file, room, 0, room.length, 0))
 }
 
-/** Also a zombie is there: a signal to it does no harm. */
+/** A zombie counts as there: a signal does it no harm. */
 function isThere(file: number): boolean {
   try {
     return textOf(file) !== ''

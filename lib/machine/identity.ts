@@ -1,4 +1,4 @@
-/** Who a process is: its pid and its start time, so that a recycled pid is never taken for it and never signalled. */
+/** Identifies a process by pid and start time, so that another process that reuses the pid is never signalled. */
 import { readFileSync } from 'node:fs'
 
 export interface Process {
@@ -12,7 +12,7 @@ export interface Relative extends Process {
   readonly parent: number
   readonly group: number
   readonly session: number
-  /** A thread of the kernel's, which is nobody's. */
+  /** A kernel thread. */
   readonly isKernel: boolean
 }
 
@@ -24,32 +24,38 @@ interface Stat extends Relative {
   readonly threads: number
 }
 
-/** What the system answers when it cannot look at all. */
+/** Errors that say that the system cannot look at all. */
 const cannotLook = ['EMFILE', 'ENFILE', 'ENOMEM', 'EIO']
 
 /**
- * For who could not read what /proc says of a process: it is gone, or hidden from us.
- * @throws what was caught, when the system cannot look: that says nothing of the process
+ * For a failed read in /proc: null, since the process is gone or hidden from us.
+ * @throws the same error when the system cannot look at all: that says nothing about the process
  */
 export function goneOrHidden(error: unknown): null {
   if (cannotLook.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
   return null
 }
 
-/** Of /proc/PID/stat, from the third on. The name before them stands in parentheses and may hold spaces and parentheses. */
+/**
+ * The fields of /proc/PID/stat from the third on. The second, the name in parentheses, may itself hold spaces and
+ * parentheses.
+ */
 function fieldsOf(stat: string): string[] {
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ', 20)
 }
 
-/** @param stat what /proc/PID/stat says @returns when that process was started */
+/** @param stat the text of /proc/PID/stat @returns the start time of that process */
 export function startIn(stat: string): string | undefined {
   return fieldsOf(stat)[19]
 }
 
-/** null when /proc does not show it: it is gone, or /proc is mounted with hidepid. @throws when nothing can be read */
+/**
+ * Null when /proc does not show the process: it is gone, or /proc is mounted with hidepid.
+ * @throws when nothing can be read
+ */
 function statOf(pid: number): Stat | null {
   try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8') // for which Node has a fast way
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8') // Node reads utf8 faster
     const fields = fieldsOf(text)
     const [state = '', parent, group, session] = fields
     const isKernel = (Number(fields[6]) & kernelThread) !== 0
@@ -60,7 +66,7 @@ function statOf(pid: number): Stat | null {
   }
 }
 
-/** The same of one that lives; null when there is none, or only a zombie. */
+/** Parent, group and session of a live process; null when there is none, or only a zombie. */
 export function relativeOf(pid: number): Relative | null {
   const stat = statOf(pid)
   return stat && !isDead(stat) ? stat : null
@@ -72,7 +78,7 @@ export function processOf(pid: number): Process | null {
   return stat && !isDead(stat) ? { pid, start: stat.start } : null
 }
 
-/** The real user of a process, whoever it acts as; null when it is gone. */
+/** The real (not effective) user of a process; null when it is gone. */
 export function userOf(pid: number): number | null {
   try {
     return Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1])
@@ -81,7 +87,7 @@ export function userOf(pid: number): number | null {
   }
 }
 
-/** When whatever has this pid was started, dead or alive; null when nothing has it. */
+/** The start time of the process with this pid, zombies included; null when there is none. */
 export function startOf(pid: number): string | null {
   return statOf(pid)?.start ?? null
 }
@@ -92,14 +98,15 @@ export function parseProcess(text: string | null): Process | null {
   return match ? { pid: Number(match[1]), start: match[2] as string } : null
 }
 
-/** A zombie whose other threads go on is not dead: only its main thread ended. */
+/** A zombie with other threads is not dead: only its main thread has ended. */
 function isDead({ state, threads }: Stat): boolean {
   return (state === 'Z' || state === 'X') && !(threads > 1)
 }
 
 /**
- * How it is: `stopped` when it is held by SIGSTOP or a debugger, so that it cannot react to anything. A zombie counts as
- * gone. One that /proc hides (hidepid) and the kernel knows counts as running: what cannot be read is no proof of absence.
+ * `stopped` means held by SIGSTOP or a debugger, so that it cannot react to anything. A zombie counts as gone. A
+ * process that /proc hides (hidepid) but the kernel knows counts as running: an unreadable entry does not prove
+ * absence.
  */
 export function stateOf(process: Process): 'running' | 'stopped' | 'gone' {
   const stat = statOf(process.pid)
@@ -112,13 +119,13 @@ export function stateOf(process: Process): 'running' | 'stopped' | 'gone' {
 function isKnown(pid: number): boolean {
   try {
     process.kill(pid, 0)
-    return statOf(pid) === null // it may have come only now
+    return statOf(pid) === null // it may have started only now
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM' && statOf(pid) === null
   }
 }
 
-/** It runs, or is stopped. */
+/** Running or stopped. */
 export function isAlive(process: Process): boolean {
   return stateOf(process) !== 'gone'
 }
@@ -128,11 +135,11 @@ export function isStopped(process: Process): boolean {
 }
 
 /**
- * Signals exactly this process. `group` signals its whole process group, which it must lead.
- * @returns false when it is gone, cannot be told from another with its pid, or is another user's
+ * Signals exactly this process; with `group`, its whole process group, which it must lead.
+ * @returns false when it is gone, belongs to another user, or another process may have its pid
  */
 export function signal(target: Process, name: NodeJS.Signals, group = false): boolean {
-  // kill(-1) would hit everybody, and process 1 is never ours.
+  // kill(-1) would signal every process, and process 1 is never ours.
   if (target.pid <= 1 || processOf(target.pid)?.start !== target.start) return false
   try {
     process.kill(group ? -target.pid : target.pid, name)
@@ -148,10 +155,10 @@ export function parentProcess(): Process | null {
   return processOf(process.ppid)
 }
 
-/** Those of our programs that may hold a lock of an instance. */
+/** Our programs that may hold a lock of an instance. */
 const ours = /(?:^|\/)(on-service|on-keyprefix|on-checks|reconcile|attend|sync|leave|guard)\.(?:ts|js|cjs|mjs)$/
 
-/** Which program of ours a process runs, by its command line; null when it is none. */
+/** Which of our programs a process runs, by its command line; null when it runs none. */
 export function programOf({ pid }: Process): string | null {
   try {
     const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')

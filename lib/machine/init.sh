@@ -1,11 +1,11 @@
 #!/bin/sh
-# The first process of a container, which has to reap whoever lost its parent: neither Consul nor Node does.
+# The first process of a container. It must reap orphaned processes, because neither Consul nor Node does.
 #
 #   init.sh command…
 #
-# Starts the command, hands it every signal that we get, and reaps. When the command ends, so do we, with its status
-# (128 + n for a signal); the kernel then ends whatever is left in the container. The shell does the reaping: while it
-# waits for one child, it takes every child that ends.
+# Starts the command, forwards every signal, and reaps. When the command ends, this script ends with the same status
+# (128 + n for a signal), and the kernel ends every other process of the container. The shell itself reaps: while it
+# waits for one child, it reaps every child that ends.
 _got='' _early='' _child=''
 
 pass() {
@@ -13,13 +13,13 @@ pass() {
   if [ "$_child" ]; then kill -s "$1" "$_child" 2>/dev/null; else _early="$_early $1"; fi
 }
 
-# What is typed at a terminal reaches the command by itself: it stays in our process group.
+# A signal typed at a terminal reaches the command by itself, because the command stays in our process group.
 typed() { [ -t 0 ] && _got=1 || pass "$1"; }
 
 for _signal in TERM HUP USR1 USR2; do trap "pass $_signal" "$_signal"; done
 for _signal in INT QUIT; do trap "typed $_signal" "$_signal"; done
 
-# A job in the background would have no stdin, and ignore what is typed.
+# A background job of a shell would have no stdin, and would ignore SIGINT and SIGQUIT.
 ! env --default-signal=INT,QUIT true 2>/dev/null || set -- env --default-signal=INT,QUIT "$@"
 exec 3<&0
 "$@" <&3 3<&- &
@@ -32,7 +32,7 @@ while :; do
   wait "$_child"
   _status=$?
   [ "$_got" ] || exit "$_status"
-  # A signal may have cut the wait short; or it came just after.
+  # A signal may have interrupted the wait, or arrived just after it.
   kill -s 0 "$_child" 2>/dev/null && continue
   wait "$_child" 2>/dev/null
   _again=$?

@@ -1,6 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs'
 
-/** Whether it is a file that this user may run. */
+/** Whether the path is a file that this user may execute. */
 export function isProgram(file: string): boolean {
   try {
     accessSync(file, constants.X_OK)

@@ -1,4 +1,4 @@
-/** Starts scripts that outlive this program, many with one launcher, each with an environment of its own. */
+/** Starts scripts that outlive this program: many with one launcher, each with its own environment. */
 import { spawn } from 'node:child_process'
 import { callersLimit } from './caller.ts'
 
@@ -8,7 +8,6 @@ export interface Launch {
   /** Where `launched` and `output` go; the script's first argument. */
   readonly directory: string
   readonly environment: Readonly<Record<string, string>>
-  /** All arguments of the script. */
   readonly args: readonly string[]
 }
 
@@ -19,9 +18,7 @@ interface Manner {
   readonly join?: readonly string[]
 }
 
-/**
- * @returns why the launcher could not be started; null when it was, and has started all of them
- */
+/** @returns null once the launcher has started all of them, otherwise why it could not be started */
 export function launchAll(
   script: string,
   cwd: string,
@@ -34,7 +31,7 @@ export function launchAll(
   const common = Object.entries(environments[0] ?? {}).filter(([name]) => !names.includes(name))
   const argv = launches.flatMap(({ directory, args }) => [directory, String(args.length), ...args])
   return new Promise(resolve => {
-    // Nothing of ours is inherited: Consul waits for whoever holds a handler's stdout or stderr.
+    // They inherit no file: Consul waits until every process that holds a handler's stdout or stderr has closed it.
     spawn('/bin/sh', [launcher, how, join.join('\n'), script, cwd, String(launches.length), names.join(' '), ...argv], {
       cwd: '/',
       env: Object.fromEntries([...common, ...indexed, ['_soft', callersLimit() ?? '']]),
@@ -46,7 +43,7 @@ export function launchAll(
   })
 }
 
-/** The variables that are not the same for all; a shell knows only names that it could have made itself. */
+/** The names of variables that differ between the launches. Only names that are valid in a shell. */
 function differing([first = {}, ...others]: readonly Readonly<Record<string, string>>[]): string[] {
   const names = Object.keys(first).filter(name => /^[A-Za-z_]\w*$/.test(name))
   return names.filter(name => others.some(other => other[name] !== first[name]))

@@ -1,32 +1,34 @@
 /**
- * The mark of a partition: a random number that everything bears which comes from its process.
+ * The mark of a partition: a random number that its process and all descendants of that process carry.
  *
- * It stands in two places. In the environment, as WATCHBILL_MARK. And as RLIMIT_LOCKS, the limit on file locks, which
+ * The mark is in two places: in the environment, as WATCHBILL_MARK, and in RLIMIT_LOCKS, the limit on file locks, which
  * Linux has not enforced since 2.4. Every descendant inherits that limit through fork, exec, setsid and set-uid. A
- * program that clears its environment, or writes its title over it, keeps the limit; so does one in the middle of an
- * exec. And everybody may read it, in /proc/PID/limits, also of a program with capabilities, whose environment only
- * root can read.
+ * program that clears its environment, or overwrites it with its title, keeps the limit; so does a program in the
+ * middle of an exec. Everybody may read the limit in /proc/PID/limits, even that of a program with capabilities, whose
+ * environment only root can read.
  */
 import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
 import { goneOrHidden } from './identity.ts'
 
-/** The variable that holds the mark of a partition, and the one that holds those of locks, the innermost last. */
+/** The variables that hold the mark of a partition, and the marks of locks, the innermost lock last. */
 export const markVariable = 'WATCHBILL_MARK'
 export const lockMarksVariable = 'WATCHBILL_ACQUISITIONS'
-/** The partition's state directory. Releases that knew no mark knew their processes by it. */
+/** The partition's state directory. Releases without marks identified their processes by it. */
 const directoryVariable = 'WATCHBILL_DIR'
 
-/** 18 digits: a shell and the kernel take it for a number, and no other limit is that high by chance. */
+/** 18 digits: a shell and the kernel can hold the number, and no other limit is that high by chance. */
 export function randomMark(): string {
   return `1${randomDigits(17)}`
 }
 
-/** The same for a lock inside a partition, which may only lower the limit that it came with: 16 digits. */
+/** The mark of a lock inside a partition: 16 digits, because a process may only lower the limit that it inherited. */
 export function innerMark(): string {
   return `1${randomDigits(15)}`
 }
 
-/** What could be a mark; null for any other text, which must not be looked for: an empty one stands everywhere. */
+/**
+ * The text when it can be a mark, otherwise null. An empty mark must never be searched for: it would match everywhere.
+ */
 export function asMark(text: string | null): string | null {
   return text !== null && /^1\d{15,17}$/.test(text) ? text : null
 }
@@ -36,10 +38,13 @@ function randomDigits(count: number): string {
   return digits.slice(0, count).padStart(count, '0')
 }
 
-/** Read into one buffer for all: readFileSync would take three times as long, for it makes one of 64 KiB for each. */
+/** One buffer for all reads: readFileSync allocates 64 KiB per read and takes three times as long. */
 let room = Buffer.allocUnsafe(1 << 16)
 
-/** Until the next call; null when it is gone, or may not be read. @throws when the system cannot look at all */
+/**
+ * The result is valid until the next call; null when the process is gone or may not be read.
+ * @throws when the system cannot look at all
+ */
 function readProc(pid: string, name: string): Buffer | null {
   let file: number | undefined
   try {
@@ -70,12 +75,12 @@ export function locksLimit(pid: string): string[] {
     .split(/\s+/, 2)
 }
 
-/** Pids of processes that are known to have no environment. */
+/** Pids known to have no environment. */
 const withoutEnvironment = new Set<string>()
 
 /**
- * Until the next call. A process that is just becoming another program has no environment for a moment, and must not be
- * taken for one without a mark.
+ * The result is valid until the next call. A process in the middle of an exec has no environment for a moment; it must
+ * not be taken for a process without a mark, so the read is repeated.
  */
 function environmentOf(pid: string): Buffer | null {
   for (let left = 5; ; left--) {
@@ -89,7 +94,7 @@ function environmentOf(pid: string): Buffer | null {
   }
 }
 
-/** A kernel thread has none, nor has a zombie. */
+/** A kernel thread and a zombie have no memory. */
 function hasMemory(pid: string): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
@@ -99,13 +104,16 @@ function hasMemory(pid: string): boolean {
   }
 }
 
-/** What a process bears in its environment; another user's, or a protected one's, cannot be read, and counts as nothing. */
+/**
+ * What the environment of a process says. The environment of another user's or a protected process is unreadable and
+ * counts as empty.
+ */
 export interface Environment {
   readonly marks: readonly string[]
   readonly directory: string | null
 }
 
-export function bornIn(pid: string): Environment {
+export function traitsInEnvironment(pid: string): Environment {
   const environment = environmentOf(pid)
   if (environment === null) return { marks: [], directory: null }
   const own = variableIn(environment, markVariable)
@@ -126,7 +134,7 @@ function variableIn(environment: Buffer, name: string): string | null {
   return null
 }
 
-/** A process, and how many had ever been started on this machine before it. */
+/** A process, and how many processes this machine had started before it. */
 export interface Since {
   readonly pid: number
   readonly forks: number
@@ -137,12 +145,13 @@ export function forksSoFar(): number {
 }
 
 /**
- * The lowest pid that a later process can have. Pids go up, over those in use, until they begin anew at kernel.pid_max.
- * @param now how many were started since boot, how many tasks there are, and kernel.pid_max
+ * The lowest pid that a process started after `since` can have. The kernel counts pids up, skips those in use, and
+ * starts again from the bottom at kernel.pid_max; then the answer is 0.
+ * @param now processes started since boot, tasks that exist, and kernel.pid_max
  */
 export function lowestPid(since: Since, now: { forks: number; tasks: number; most: number }): number {
   const highest = since.pid + (now.forks - since.forks) + 2 * now.tasks
-  return highest < now.most ? since.pid : 0 // also when one of them is no number
+  return highest < now.most ? since.pid : 0 // also when one of them is NaN
 }
 
 function lowestNow(since: Since): number {
@@ -153,7 +162,7 @@ function lowestNow(since: Since): number {
 
 /**
  * The pids of this machine.
- * @param since only those that were started after it: to look at all of some hundred takes as long as Node's start
+ * @param since only processes started after it: looking at all of some hundred takes as long as Node's start
  */
 export function pidsSince(since: Since | null): number[] {
   const lowest = since === null ? 0 : lowestNow(since)

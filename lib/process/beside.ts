@@ -1,11 +1,11 @@
-/** Starts one of our programs beside this one. */
+/** Starts one of our programs as a separate process. */
 import { spawn } from 'node:child_process'
 import { basename, dirname, extname } from 'node:path'
 import type { Self } from '../state/self.ts'
 
 export type Beside = 'reconcile' | 'attend' | 'sync'
 
-/** It outlives this program and holds none of its descriptors: Consul would wait for them. */
+/** The program outlives this one and inherits none of its descriptors, because Consul would wait for them. */
 export function startDetached(
   program: Beside,
   { instance, service, definitionFile, files }: Self,
@@ -13,7 +13,7 @@ export function startDetached(
 ): void {
   const self = process.argv[1] as string
   const file = `${dirname(self)}/${program}${extname(self)}`
-  if (basename(self) === basename(file)) return // it is at it
+  if (basename(self) === basename(file)) return // this program is that one
   const args = [
     '--instance',
     instance,

@@ -4,15 +4,15 @@ import type { Definition } from '../definition/definition.ts'
 import { environmentOf, launchShepherds, type Start, valuesOf } from './shepherd/start.ts'
 
 /**
- * Starts the shepherds of partitions whose locks are held. Each checks acquisition and lease itself before it starts the
- * process, and leaves at once when another shepherd is there.
+ * Starts the shepherds of partitions whose locks are held. Each shepherd checks the acquisition and the lease itself
+ * before it starts the process, and ends at once when another shepherd is there.
  */
 export async function startShepherds(definition: Definition, starts: readonly Start[]): Promise<void> {
   if (definition.run.per === 'instance') {
     const { handToWorker } = await import('./worker/start.ts')
     return handToWorker(definition, starts)
   }
-  const handed = starts.filter(({ files }) => existsSync(files.handed)) // by an earlier definition
+  const handed = starts.filter(({ files }) => existsSync(files.handed)) // handed to the worker by an earlier definition
   if (handed.length > 0) {
     const { takeFromWorker } = await import('./worker/start.ts')
     await takeFromWorker(definition, handed)

@@ -1,4 +1,4 @@
-/** What is said to other machines of partitions whose processes nothing ends. */
+/** What other machines are told about partitions whose processes cannot be ended. */
 import { readLine } from '../state/facts.ts'
 import { type InstanceFiles, runnerOf } from '../state/paths.ts'
 

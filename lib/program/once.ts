@@ -14,7 +14,7 @@ import type { Step } from '../plan/step.ts'
 import { reconcile } from '../reconcile.ts'
 import { assign } from '../roster/assignment.ts'
 import { definitionInForce } from '../state/definition.ts'
-import { elsewhere } from '../state/handler-mark.ts'
+import { leftToOther } from '../state/handler-mark.ts'
 import { appendLog } from '../state/log.ts'
 import type { Run, Self } from '../state/self.ts'
 import { debugLine } from './frame.ts'
@@ -34,7 +34,7 @@ export async function reconcileOnce(program: string, here: Self, dryRun: boolean
   try {
     if (dryRun) return await dry(run)
     const sentence = await reconcile(run)
-    return `${here.instance}: ${sentence ?? elsewhere}`
+    return `${here.instance}: ${sentence ?? leftToOther}`
   } catch (error) {
     if (!dryRun && (await isNews(run, error))) run.log(`failed: ${reason(error)}`)
     throw error

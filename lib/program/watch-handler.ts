@@ -1,7 +1,7 @@
 /** What the watch handlers share: leave at once when nothing changed for this instance, otherwise reconcile. */
 
 import { makeDirectory, readFact, writeFact } from '../state/facts.ts'
-import { elsewhere, leaveToHolder } from '../state/handler-mark.ts'
+import { leaveToHolder, leftToOther } from '../state/handler-mark.ts'
 import type { Self } from '../state/self.ts'
 import { exit, print } from './frame.ts'
 import { dryRunArg, type InstanceArgs, instanceArgs, thisInstance } from './instance-args.ts'
@@ -44,7 +44,7 @@ export async function onWatch(
     return exit.done
   }
   // Of a burst of handlers only one needs what follows; the others would load it to find the lock taken.
-  if (!dryRun && leaveToHolder(here.files.directory)) print(`${here.instance}: ${elsewhere}`)
+  if (!dryRun && leaveToHolder(here.files.directory)) print(`${here.instance}: ${leftToOther}`)
   else {
     const { reconcileOnce } = await import('./once.ts')
     print(await reconcileOnce(handler, here, dryRun))

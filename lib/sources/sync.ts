@@ -20,7 +20,7 @@ import { definitionInForce, type InForce } from '../state/definition.ts'
 import { makeDirectory, readFact } from '../state/facts.ts'
 import { atWork, type FetchState, fetchState, keepFetchState, longestRetry, putOff, seldom } from '../state/fetches.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
-import { elsewhere } from '../state/handler-mark.ts'
+import { leftToOther } from '../state/handler-mark.ts'
 import type { Run } from '../state/self.ts'
 import { refusal } from './accept.ts'
 import { changeOf, ownOf } from './change.ts'
@@ -63,7 +63,7 @@ export async function sync(run: Run): Promise<string> {
       putOff(run.files, inForce, next)
     }
   })
-  return alone ? done : elsewhere
+  return alone ? done : leftToOther
 }
 
 /** What a round did, and in how many ms the next one is due. */

@@ -1,4 +1,4 @@
-/** The first step into a state directory: it is of this instance, and of this boot. */
+/** Prepares a state directory: it must belong to this instance and to this boot. */
 
 import { renameSync, rmSync } from 'node:fs'
 import { bootId } from '../base/clock.ts'
@@ -7,9 +7,9 @@ import { identityOf } from './identity.ts'
 import { type InstanceFiles, localPartitions } from './paths.ts'
 
 /**
- * Makes the directory ready for this instance on this boot. One that came with another instance's name (a copied
- * machine), or with another service's (a renamed one: its shepherds find their lease gone and stop), is put aside. Of one
- * that another boot left, what only that boot knew is dropped: its session, its processes, its leases.
+ * Makes the directory ready for this instance on this boot. A directory of another instance (a copied machine) or of
+ * another service (a renamed one: its shepherds find their lease gone and stop) is put aside. From another boot's
+ * directory the session, processes and leases are removed, which only that boot knew.
  */
 export function enterState(files: InstanceFiles, instance: string, service: string): void {
   const boot = bootId()

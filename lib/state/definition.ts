@@ -1,7 +1,7 @@
 /**
- * Two definitions: the one that the file on this machine offers, and the one in force, which is the last good one that was
- * offered. That is kept in the state directory: a handler that finds the file unchanged needs neither the parser nor the
- * schema, and a file that is broken or gone stops nobody's work.
+ * There are two definitions: the one that the file on this machine offers, and the one in force, which is the last good
+ * one that was offered. The latter is kept in the state directory. A handler that finds the file unchanged needs
+ * neither the parser nor the schema, and a broken or missing file stops no work.
  */
 import { statSync } from 'node:fs'
 import { Permanent, reason } from '../base/errors.ts'
@@ -14,41 +14,42 @@ export interface InForce {
   readonly file: string
   readonly definition: Definition
   readonly digest: string
-  /** The digest of what all machines are to have in common: without what a machine may have for itself. */
+  /** The digest of the fields that all machines must share. */
   readonly shared: string
-  /** What tells one version of the file from another without reading it. */
+  /** Identifies a version of the file without reading it. */
   readonly stamp: string
 }
 
 export interface InForceNow extends InForce {
-  /** Why what the file offers now is not in force; null when it is. */
+  /** Why the offered definition is not in force; null when it is. */
   readonly problem: string | null
 }
 
-/** Goes up when `Definition` gets another shape, so that an upgrade reads the file again. */
+/** Raised when `Definition` changes its shape, so that an upgrade reads the file again. */
 const format = 5
 
-/** "gone" when there is no such file. */
+/** The stamp of a file; "gone" when it does not exist. */
 export function stampOf(file: string): string {
   const stat = statSync(file, { throwIfNoEntry: false })
-  const given = process.env.WATCHBILL_VARIABLES ?? '' // see definition/variables.ts, which not every start can afford
+  // The name is also in definition/variables.ts, which is too costly to load at every start.
+  const given = process.env.WATCHBILL_VARIABLES ?? ''
   return stat ? `${format} ${file} ${stat.ino} ${stat.size} ${stat.mtimeMs} ${stat.ctimeMs} ${given}` : `${file} gone`
 }
 
-/** null when this instance has never been offered a good one. */
+/** Null when this instance was never offered a good definition. */
 export function definitionInForce(files: InstanceFiles): InForce | null {
   const text = readFact(files.definition)
   try {
     return text === null ? null : (JSON.parse(text) as InForce)
   } catch {
-    return null // written by us; a torn disk: the file itself is read again
+    return null // a damaged disk: the definition file is read again
   }
 }
 
 /**
- * Puts what the file offers in force, if it is good; the last good one stays otherwise.
- * @param keep false when nothing may be written: then it is not in force for others
- * @throws Permanent when what is offered cannot be used and none was in force before
+ * Puts the offered definition in force if it is good; otherwise the last good one stays.
+ * @param keep false when nothing may be written: then it is in force only for this run
+ * @throws Permanent when the offered one cannot be used and none was in force before
  */
 export async function putOfferedInForce(
   files: InstanceFiles,

@@ -1,17 +1,20 @@
-/** One at a time may change what the worker is told, and from when leases count: handlers, and the guard when a lock is lost. */
+/**
+ * Only one program at a time may change the worker's assignment and the start of leases: a handler, or the guard when
+ * a lock is lost.
+ */
 import { Temporary } from '../base/errors.ts'
 import { makeDirectory } from './facts.ts'
 import { holderOf, lockDirectory } from './lock-directory.ts'
 import type { WorkerFiles } from './paths.ts'
 
-/** Work is done within a few ms, so whoever is not done in 500 ms hangs. */
+/** The work takes a few ms, so a holder that takes 500 ms hangs. */
 const tries = 100
 const pause = 5
 
 /**
- * On a disk without room no lock can be made, by anybody. Where nobody holds one that was made before, the work is done
- * without: a lease that is lost must be pinned there too.
- * @throws Temporary when another does not let go
+ * On a full disk no lock can be created by any program. When no program holds an older one, the work is done without
+ * the lock: a lost lease must be frozen there too.
+ * @throws Temporary when another program does not release the lock
  */
 export function exclusively<T>(files: Pick<WorkerFiles, 'directory' | 'lock'>, work: () => T): T {
   makeDirectory(files.directory)
@@ -28,7 +31,7 @@ export function exclusively<T>(files: Pick<WorkerFiles, 'directory' | 'lock'>, w
   }
 }
 
-/** Another program has it: that says nothing of the disk. */
+/** Another program holds the lock: that says nothing about the disk. */
 export class LockBusy extends Temporary {}
 
 type Taking = 'taken' | 'held' | 'no room'

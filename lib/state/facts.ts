@@ -1,4 +1,4 @@
-/** Facts on disk: one fact per file, text, so that `ls` and `cat` explain everything. */
+/** Facts on disk: one fact per file, as text, so that `ls` and `cat` explain everything. */
 import {
   existsSync,
   lstatSync,
@@ -16,19 +16,22 @@ function code(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code
 }
 
-/** What to do about a file system's error: a program that people run may just be another user's. */
+/** What to do about a file system's error. A program that a person runs may simply run as the wrong user. */
 export function remedy(error: unknown, otherwise: string): string {
   const isForbidden = code(error) === 'EACCES' || code(error) === 'EPERM'
   return isForbidden ? 'run it as root, or as the user that runs the Consul agent' : otherwise
 }
 
-/** The text of a fact without its newline; null when there is no such file. @throws Temporary when it cannot be read. */
+/**
+ * The text of a fact without its newline; null when there is no such file.
+ * @throws Temporary when it cannot be read.
+ */
 export function readFact(file: string): string | null {
-  // An exception would cost ten times as much, and most facts are seldom there.
+  // Most facts are missing most of the time, and an exception costs ten times as much as this test.
   return existsSync(file) ? readUsual(file) : null
 }
 
-/** The same, for a fact that is nearly always there: then to look for it first would be half of the work. */
+/** Like `readFact`, for a fact that nearly always exists: testing for it first would double the work. */
 export function readUsual(file: string): string | null {
   try {
     return readFileSync(file, 'utf8').trimEnd()
@@ -39,7 +42,7 @@ export function readUsual(file: string): string | null {
 }
 
 /**
- * The text of a fact that a shepherd writes in place; null when it is missing or only half written, which the missing
+ * The text of a fact that a shepherd writes in place. Null when it is missing, or half written, which the missing
  * newline shows.
  */
 export function readLine(file: string): string | null {
@@ -53,7 +56,7 @@ export function readLine(file: string): string | null {
 }
 
 /**
- * Writes NAME.<pid>.new, then renames: a reader sees the old text or the new one, and two writers at once do not meet.
+ * Writes NAME.<pid>.new, then renames it: a reader sees the old text or the new one, and two writers do not collide.
  * @throws Temporary when that fails
  */
 export function writeFact(file: string, text: string): void {
@@ -65,8 +68,8 @@ export function writeFact(file: string, text: string): void {
 }
 
 /**
- * The same, for a fact that nobody needs once its directory is removed: a partition may be given back at any moment.
- * @returns whether it was written @throws Temporary when that fails while the directory is there
+ * Writes a fact that nobody needs once its directory is removed: a partition may be given back at any moment.
+ * @returns whether it was written @throws Temporary when that fails although the directory exists
  */
 export function writeFactIfWanted(file: string, text: string): boolean {
   try {
@@ -78,7 +81,7 @@ export function writeFactIfWanted(file: string, text: string): boolean {
   }
 }
 
-/** Removes a fact; no error when it is gone already. */
+/** Removes a fact; no error when it is already gone. */
 export function removeFact(file: string): void {
   if (existsSync(file)) attempt(`remove ${file}`, () => rmSync(file, { force: true }))
 }
@@ -88,7 +91,7 @@ export function makeDirectory(directory: string): void {
   attempt(`make ${directory}`, () => mkdirSync(directory, { recursive: true, mode: 0o700 }))
 }
 
-/** The same below our own; a link that somebody put there is replaced: what we write must not go elsewhere. */
+/** Makes such a directory below our own. A symbolic link in its place is replaced: our writes must not go elsewhere. */
 export function makeOwnDirectory(directory: string): void {
   const isLink = lstatSync(directory, { throwIfNoEntry: false })?.isSymbolicLink()
   if (isLink) attempt(`remove the link ${directory}`, () => unlinkSync(directory))
@@ -100,7 +103,7 @@ export function namesIn(directory: string): string[] {
   return list(directory, () => readdirSync(directory))
 }
 
-/** The same of the directories in it: links are none, wherever they lead. */
+/** The names of the directories in a directory. Symbolic links are left out, wherever they lead. */
 export function directoriesIn(directory: string): string[] {
   return list(directory, () => readdirSync(directory, { withFileTypes: true }))
     .filter(entry => entry.isDirectory())
@@ -116,7 +119,10 @@ function list<T>(directory: string, read: () => T[]): T[] {
   }
 }
 
-/** Runs a change to the state directory. @throws Temporary that names it when it fails (a full or read-only disk). */
+/**
+ * Runs a change to the state directory.
+ * @throws Temporary that names the change when it fails (a full or read-only disk)
+ */
 export function attempt<T>(what: string, change: () => T): T {
   try {
     return change()
@@ -127,4 +133,4 @@ export function attempt<T>(what: string, change: () => T): T {
   }
 }
 
-const gone = 'its directory is not there: mend the state directory if that goes on'
+const gone = 'its directory is missing: repair the state directory if this continues'

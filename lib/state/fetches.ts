@@ -1,4 +1,4 @@
-/** What this instance knows of its last fetches, in its state directory. */
+/** What this instance knows about its last fetches, in its state directory. */
 import { bootClock, bootId } from '../base/clock.ts'
 import type { Source } from '../definition/definition.ts'
 import type { InForce } from './definition.ts'
@@ -6,24 +6,24 @@ import { readFact, writeFact } from './facts.ts'
 import type { InstanceFiles } from './paths.ts'
 
 export interface FetchState {
-  /** Of the source that the rest is about. */
+  /** Hash of the source that the other fields are about. */
   readonly source: string
-  /** How often it failed in a row, and since when, boot-clock ms of `boot`. */
+  /** How many fetches failed in a row, and since when, boot-clock ms of `boot`. */
   readonly failures: number
   readonly failingSince: number
   readonly boot: string
-  /** Of the answer that is in force; null when none of this instance's is. */
+  /** Hash of the answer in force; null when no answer that this instance fetched is in force. */
   readonly answer: string | null
   readonly validator: string | null
-  /** Consul's index below partition/ when that was so: nobody has changed the set since. */
+  /** Consul's index below partition/ at that time. While it is the same, nobody has changed the set. */
   readonly index: string | null
-  /** The last change that a fetch made, and when, ISO; not there before the first. */
+  /** The last change that a fetch made, and its time, ISO; missing before the first. */
   readonly last?: { readonly at: string; readonly done: string }
-  /** What was left out of it; not there, or null, when nothing was. */
+  /** The ids of the answer that were left out, in words; missing or null when there are none. */
   readonly leftOut?: string | null
 }
 
-/** Of another source, or none, nothing is known. */
+/** For another source, or none, a state that knows nothing. */
 export function fetchState(files: InstanceFiles, source: string): FetchState {
   const fresh = { source, failures: 0, failingSince: 0, boot: bootId(), answer: null, validator: null, index: null }
   try {
@@ -31,35 +31,38 @@ export function fetchState(files: InstanceFiles, source: string): FetchState {
     if (found.source !== source) return fresh
     return found.boot === fresh.boot ? found : { ...found, failures: 0, boot: fresh.boot }
   } catch {
-    return fresh // a torn disk
+    return fresh // a damaged disk
   }
 }
 
-/** Written only when it says something else. */
+/** Written only when it differs from the file. */
 export function keepFetchState(files: InstanceFiles, state: FetchState): void {
   const text = JSON.stringify(state)
   if (readFact(files.source) !== text) writeFact(files.source, text)
 }
 
-/** Whether this instance ever put a set in force, whatever its source was. */
+/** Whether this instance ever put a fetched set in force, from any source. */
 export function everFetched(files: InstanceFiles): boolean {
   return /"answer":"/.test(readFact(files.source) ?? '')
 }
 
-/** While one is at work, or was killed at it, the guard starts no other for its time limit and this much, ms. */
+/** While a fetch runs, or was killed, the guard starts no other one for the fetch's time limit plus this, ms. */
 export const atWork = 15_000
 
-/** How often a source that is asked once is looked after all the same, ms: it may be another one, or nobody has it. */
+/**
+ * A source that is fetched only once is still checked this often, ms: the source may have changed, or nobody has the
+ * duty.
+ */
 export const seldom = 3_600_000
-/** At most so long after a failure such a source is asked again, ms. */
+/** The longest pause before such a source is tried again after a failure, ms. */
 export const longestRetry = 60_000
 
-/** By how much the next fetch is put off at most, ms. */
+/** The longest time by which the next fetch is put off, ms. */
 export function longestPause({ everyMs, retryMs, timeoutMs }: Source): number {
   return Math.max(everyMs ?? seldom, retryMs, timeoutMs + atWork)
 }
 
-/** The next fetch comes in so many ms; earlier when the definition changes. */
+/** Sets the next fetch to so many ms from now; a change of the definition makes it earlier. */
 export function putOff(files: InstanceFiles, { stamp }: Pick<InForce, 'stamp'>, ms: number): void {
   writeFact(files.sourceDue, `${Math.round(bootClock() + ms)} ${stamp}`)
 }

@@ -1,8 +1,9 @@
 /**
- * One handler at a time per instance. One that finds the lock taken leaves a mark and goes; the holder looks at the
- * mark before and after it lets go, and goes round again: no event is lost and no queue builds up.
+ * Only one handler at a time works for an instance. A handler that finds the lock taken leaves a mark and ends. The
+ * holder checks for the mark before and after it releases the lock, and then runs again: no event is lost and no queue
+ * builds up.
  *
- * The lock is proper-lockfile's directory, and in it stands its holder's name: see lock-directory.ts.
+ * The lock is a directory of proper-lockfile that holds its holder's name: see lock-directory.ts.
  */
 import lockfile from 'proper-lockfile'
 import { reason, Temporary } from '../base/errors.ts'
@@ -13,8 +14,8 @@ import { lockDirectory } from './lock-directory.ts'
 const day = 86_400_000
 
 /**
- * Runs `work` as the only handler of this instance, again for as long as others left their mark meanwhile.
- * @returns false when another handler is at it, which will see the mark
+ * Runs `work` as the only handler of this instance, and again while other handlers leave their mark.
+ * @returns false when another handler is running, which will see the mark
  */
 export async function asOnlyHandler(directory: string, work: () => Promise<void>): Promise<boolean> {
   const files = filesOf(directory)
@@ -29,7 +30,7 @@ export async function asOnlyHandler(directory: string, work: () => Promise<void>
     } finally {
       attempt(`unlock ${files.lock}`, release)
     }
-    // A mark that was left between the last look and the release is ours to see: its writer found us here.
+    // A mark left between the last check and the release is ours to handle: its writer found us holding the lock.
     release = readFact(files.mark) === null ? null : acquire(directory, files)
   }
   return true
@@ -42,15 +43,15 @@ function afterMark(directory: string, files: Files): (() => void) | null {
 
 function acquire(directory: string, files: Files): (() => void) | null {
   try {
-    // Synchronous: the other one would start Node's pool of threads for five calls.
+    // Synchronous: the asynchronous variant would start Node's thread pool for five calls.
     return lockfile.lockSync(directory, {
       lockfilePath: files.lock,
       realpath: false,
       fs: lockDirectory,
-      // Its age decides nothing: a step of the wall clock must neither free a living holder's lock nor keep a dead one's.
+      // Its age decides nothing: a step of the wall clock must neither free a live holder's lock nor keep a dead one's.
       stale: Number.POSITIVE_INFINITY,
       update: day,
-      onCompromised: () => {}, // someone removed the directory; the per-partition rules still hold
+      onCompromised: () => {}, // someone removed the directory; the rules for each partition still hold
     })
   } catch (error) {
     if ((error as { code?: string }).code === 'ELOCKED') return null

@@ -1,11 +1,11 @@
-/** Who handles an instance now, and the mark of one who found it handled; see handler-lock.ts. */
+/** Which handler works for an instance now, and the mark of a handler that found it busy; see handler-lock.ts. */
 import { existsSync } from 'node:fs'
 import { writeFact } from './facts.ts'
 import { holderOf } from './lock-directory.ts'
 import type { InstanceFiles } from './paths.ts'
 
-/** What one says who leaves it to another. */
-export const elsewhere = 'another handler is at it; it will look again'
+/** Printed when another handler is already running. */
+export const leftToOther = 'another handler is already running; it will look again'
 
 export interface Files {
   readonly lock: string
@@ -23,9 +23,9 @@ export function locksOf({ directory, leaseLock, worker, sourceLock, checksLock, 
 }
 
 /**
- * Leaves the mark with whoever handles the instance now. Mark first, look then: a holder lets go first and looks at the
- * mark then, so one of the two sees the other.
- * @returns false when nobody is at it
+ * Leaves the mark for the running handler. The mark is written before the lock is checked; the holder releases the lock
+ * before it checks for the mark. So at least one of the two sees the other.
+ * @returns false when no handler is running
  */
 export function leaveToHolder(directory: string): boolean {
   const files = filesOf(directory)
@@ -34,12 +34,12 @@ export function leaveToHolder(directory: string): boolean {
   return holderOf(files.lock) !== null
 }
 
-/** Another handler found this one at it. */
+/** Another handler has left its mark for the running one. */
 export function isMarked(directory: string): boolean {
   return existsSync(filesOf(directory).mark)
 }
 
-/** A handler left its mark and nobody alive is there to see it. */
+/** A handler left its mark, and no live handler is there to see it. */
 export function isMarkForgotten(directory: string): boolean {
   return isMarked(directory) && holderOf(filesOf(directory).lock) === null
 }

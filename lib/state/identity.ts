@@ -1,4 +1,4 @@
-/** Which instance a state directory is of, and which there are on this machine. */
+/** The instance that a state directory belongs to, and the instances on this machine. */
 
 import { decode } from '../base/names.ts'
 import { directoriesIn, namesIn, readFact } from './facts.ts'
@@ -10,7 +10,7 @@ export interface Identity {
   readonly boot: string
 }
 
-/** Whose state directory this is; null when it was never entered. */
+/** The owner of this state directory; null when it was never used. */
 export function identityOf(files: InstanceFiles): Identity | null {
   const text = readFact(files.identity)
   const [instance, service, boot] = text?.split('\n') ?? []
@@ -18,11 +18,11 @@ export function identityOf(files: InstanceFiles): Identity | null {
 }
 
 /**
- * The instances that have a state directory here. One that was put aside bears another name than its owner's.
- * @throws Temporary when that cannot be seen, such as for another user than the agent's
+ * The instances that have a state directory here. A directory that was put aside has another name than its owner.
+ * @throws Temporary when the directories cannot be read, for example as another user than the agent's
  */
 export function localInstances(root: string): string[] {
-  // To look for a file in a directory that may not be entered finds nothing, and is no error.
+  // In a directory that may not be entered, a test for a file finds nothing and reports no error; namesIn does.
   for (const name of directoriesIn(root)) if (decode(name) !== null) namesIn(`${root}/${name}`)
   return namesIn(root).flatMap(name => {
     const instance = decode(name)

@@ -1,15 +1,15 @@
 /**
- * `left`: the instance is leaving, `leaving <pid> <start time>` of the program that sees to it, or has left,
- * `<boot id> <boot-clock ms>`. Its watches stay in the agent until the next reload, so its handlers must know. Only a
- * guard that starts later undoes it: Consul runs it only when the service is registered anew. A leaver that died is no
- * leaver.
+ * The fact `left`: the instance is leaving, `leaving <pid> <start time>` of the program `leave`, or has left, `<boot
+ * id> <boot-clock ms>`. The agent keeps the instance's watches until its next reload, so handlers must know that it has
+ * left. Only a guard that starts later undoes it: Consul starts one only when the service is registered again. If
+ * `leave` dies, the instance is not leaving any more.
  */
 import { bootClock, bootId } from '../base/clock.ts'
 import { isAlive, parseProcess, processOf } from '../machine/identity.ts'
 import { readFact, removeFact, writeFact } from './facts.ts'
 import type { InstanceFiles } from './paths.ts'
 
-/** Whether handlers are to keep their hands off. */
+/** Whether handlers must do nothing. */
 export function hasLeft(files: InstanceFiles): boolean {
   const text = readFact(files.left)
   return text !== null && !isInterrupted(text)
@@ -27,19 +27,19 @@ function isInterrupted(text: string): boolean {
 
 /**
  * @param started when this guard started, boot-clock ms
- * @returns whether the instance is on its way out, is out, or takes part
+ * @returns whether the instance is leaving or has left; null when it takes part
  */
 export function staysOut(files: InstanceFiles, started: number): 'leaving' | 'left' | null {
   const text = readFact(files.left)
   if (text === null) return null
   if (text.startsWith('leaving ') && !isInterrupted(text)) return 'leaving'
   const [boot, at] = text.split(' ')
-  // One that lies ahead was written before the clock began anew: see isAheadOfClock in state/lease.ts.
+  // A time ahead of the clock was written before the clock restarted: see isAheadOfClock in state/lease.ts.
   if (boot === bootId() && Number(at) >= started && Number(at) <= bootClock()) return 'left'
   try {
     removeFact(files.left)
   } catch {
-    // On a read-only disk it stays. The guard has more to do than this, and tries again.
+    // On a read-only disk the fact stays. The guard has other work to do, and tries again.
   }
   return null
 }

@@ -1,4 +1,4 @@
-/** What this instance knows of the partitions it has a directory for, read from its state directory and from /proc. */
+/** The facts of the partitions that have a directory on this machine, from the state directory and from /proc. */
 import { existsSync } from 'node:fs'
 import { bootClock } from '../base/clock.ts'
 import { type Process, parseProcess, stateOf } from '../machine/identity.ts'
@@ -8,39 +8,39 @@ import { type InstanceFiles, localPartitions, type PartitionFiles, type WorkerFi
 import { saysFailing } from './worker-said.ts'
 
 export interface Local {
-  /** The acquisition that may run here; null when nothing may be started. */
+  /** The acquisition that may run here; null when no process may be started. */
   readonly acquisition: string | null
   /** The acquisition that is being given back. */
   readonly releasing: string | null
-  /** The lock's ModifyIndex once it is assumed; null before, and while that is in doubt. */
+  /** The lock's ModifyIndex once the lock is known to be ours; null before, and while that is in doubt. */
   readonly index: number | null
   readonly token: string | null
   /** When the lock was last known to be held, boot-clock ms. */
   readonly proof: number | null
-  /** The instance's lease does not count for it: see state/lease.ts. */
+  /** The instance's lease does not count for this partition: see state/lease.ts. */
   readonly pinned: boolean
-  /** Its lease lies ahead of the clock, so it is over: see state/lease.ts. */
+  /** The lease is ahead of the clock, so it is over: see state/lease.ts. */
   readonly aheadOfClock: boolean
-  /** Token, terms and lease are all written down. */
+  /** The token, the terms and the lease are all written. */
   readonly whole: boolean
-  /** The lease of the acquisition runs. */
+  /** The lease of the acquisition is not over. */
   readonly leaseRuns: boolean
-  /** A living shepherd, and whether it is held by a SIGSTOP. */
+  /** A live shepherd, and whether SIGSTOP holds it. */
   readonly shepherd: Process | null
   readonly stopped: boolean
-  /** The living process that the shepherd wrote down. */
+  /** The process that the shepherd wrote down, if it is alive. */
   readonly process: Process | null
-  /** The state directory of that shepherd: its own, or the worker's while it is handed to it. */
+  /** The state directory of its shepherd: its own, or the worker's while the partition is handed to the worker. */
   readonly home: string
-  /** The shepherd's sentence. */
+  /** The shepherd's sentence: see state/shepherd-status.ts. */
   readonly status: string | null
-  /** It is to be stopped and started again: see act/restart.ts. */
+  /** It must be stopped and started again: see act/restart.ts. */
   readonly restart: boolean
-  /** Why a check that wants it elsewhere cannot have it moved. */
+  /** Why it cannot be moved although a check demands it. */
   readonly stays: string | null
-  /** What it says while it is not ready, where that is asked: see lib/state/ready.ts. */
+  /** What it waits for while it is not ready, when the definition has `ready`: see lib/state/ready.ts. */
   readonly unready?: string
-  /** L and G of the acquisition in ms. */
+  /** L and G of the acquisition, ms. */
   readonly terms: Terms | null
 }
 
@@ -56,7 +56,7 @@ export function localFacts(files: InstanceFiles, t0: number | null, now: number)
     worker ??= workerNow(files.worker)
     return worker
   }
-  // Most definitions have none: then there is one fact less to look for in each directory.
+  // Most definitions have no worker: this test saves one file lookup per directory.
   const workerOnce = existsSync(files.worker.directory) ? once : null
   return new Map(localPartitions(files).map(id => [id, localOf(files.partition(id), t0, now, workerOnce)]))
 }
@@ -71,7 +71,8 @@ export function localOf(
   const terms = termsOf(files)
   const token = readUsual(files.token)
   const lease = partitionLease(files)
-  // To read all takes its time, and a handler may claim meanwhile: what it wrote is no garbage from the future.
+  // Reading all directories takes time, and a handler may claim meanwhile: its new lease must not count as ahead of
+  // the clock.
   const read = lease !== null && isAheadOfClock(lease, now) ? bootClock() : now
   const proof = lastProof(lease, t0, read)
   return {
@@ -107,19 +108,19 @@ function runnerNow(files: PartitionFiles, worker: () => WorkerNow): Runner {
 }
 
 interface WorkerNow extends Runner {
-  /** What it says of itself. */
+  /** What the worker says of itself. */
   readonly report: string | null
-  /** What it was told to have. */
+  /** The lines that the worker was told. */
   readonly assignment: ReadonlySet<string>
 }
 
-/** What it was not surely told is started as whatever has no shepherd: that tells it again. */
+/** A line that the worker may not have seen counts as not running; the plan then hands it over again. */
 function workerNow(files: WorkerFiles): WorkerNow {
   const told = existsSync(files.changed) ? '' : (readFact(files.assignment) ?? '')
   return { ...alone(files), report: readFact(files.report), assignment: new Set(told.split('\n')) }
 }
 
-/** Of a partition that is handed to the worker, whether or not it knows already. */
+/** For a partition that is handed to the worker, whether or not the worker knows it already. */
 function carried(handed: string, worker: WorkerNow): Runner {
   if (!worker.assignment.has(handed)) return { ...worker, shepherd: null }
   const failing = worker.status === 'running' ? saysFailing(worker.report, handed) : null
@@ -138,7 +139,7 @@ export interface Living {
   readonly process: Process | null
 }
 
-/** The shepherd and the process of a partition, as far as they live, and whether a SIGSTOP holds the shepherd. */
+/** The live shepherd and process of a partition, and whether SIGSTOP holds the shepherd. */
 export function livingProcesses(files: PartitionFiles): Living {
   const shepherd = living(readLine(files.shepherd)) ?? living(readLine(files.launched))
   const process = living(readLine(files.process))
@@ -159,17 +160,17 @@ function numberOf(text: string | null): number | null {
   return text !== null && /^\d+$/.test(text) ? Number(text) : null
 }
 
-/** The acquisition that is here, whether it may run or is being given back. */
+/** The acquisition of this partition here, whether it may run or is being given back. */
 export function acquisitionOf(local: Pick<Local, 'acquisition' | 'releasing'>): string | null {
   return local.acquisition ?? local.releasing
 }
 
-/** Its lock is held, and that is written down: something of it may run. */
+/** Its lock is held, and that is written down: its process may run. */
 export function isAssumed(local: Local): local is Local & { readonly acquisition: string; readonly index: number } {
   return local.acquisition !== null && local.index !== null
 }
 
-/** Something of this partition runs here, or an acquisition is written down. */
+/** A process of this partition runs here, or an acquisition is written down. */
 export function isActive(local: Local): boolean {
   return acquisitionOf(local) !== null || local.shepherd !== null || local.process !== null
 }

@@ -1,13 +1,15 @@
 /**
- * A lock directory that names its holder from the moment it is there, and that can be taken from a dead holder and from
- * nobody else, whoever is stopped or killed between two steps.
+ * A lock directory that names its holder from the moment it exists. It can be taken from a dead holder and from nobody
+ * else, even when programs are stopped or killed between any two steps.
  *
- * It is made elsewhere, with one file in it, `<pid>-<start time>`, and renamed to its place. The system call does so
- * only if nothing is there or an empty directory. A dead holder's file is removed by its name, which no other holder
- * ever has; what is left is empty, and the first to rename has it.
+ * The directory is made elsewhere, with one file in it, `<pid>-<start time>`, and renamed into place. The system call
+ * succeeds only when there is nothing or an empty directory. To take the lock from a dead holder, its file is removed
+ * by name; no other holder ever has that name. The directory is then empty, and the first program to rename its own
+ * gets the lock.
  *
- * In the file stands `<boot id> <program> <until>`: by when the program ends itself, boot-clock ms, or `-`. So a process
- * that only has the pid and the start time of a holder is none, as where a state directory outlived a boot.
+ * The file holds `<boot id> <program> <until>`: the time by which the program ends itself, boot-clock ms, or `-`. So a
+ * process that only has the same pid and start time as a holder does not count as one, for example when a state
+ * directory outlived a boot.
  */
 import {
   mkdirSync,
@@ -24,10 +26,10 @@ import { type Limit, ownLimit } from '../base/deadline.ts'
 import { isAlive, type Process, processOf, programOf } from '../machine/identity.ts'
 import { namesIn, readFact } from './facts.ts'
 
-/** A process that holds a lock, and by when it will have ended itself. */
+/** A process that holds a lock, and the time by which it will have ended itself. */
 export interface Holder extends Process, Limit {}
 
-/** Whose the lock is; null when it is nobody's. */
+/** The holder of the lock; null when it is free. */
 export function holderOf(directory: string): Holder | null {
   for (const name of namesIn(directory)) {
     const holder = holderNamed(directory, name)
@@ -36,7 +38,7 @@ export function holderOf(directory: string): Holder | null {
   return null
 }
 
-/** Null for what no living program of ours has written. */
+/** Null when no live program of ours wrote the name. */
 function holderNamed(directory: string, name: string): Holder | null {
   const [, pid, start] = /^([1-9]\d*)-(\d+)$/.exec(name) ?? []
   const holder = start === undefined ? null : { pid: Number(pid), start }
@@ -48,21 +50,21 @@ function holderNamed(directory: string, name: string): Holder | null {
   return { ...holder, program, until: /^\d+$/.test(until ?? '') ? Number(until) : null }
 }
 
-/** ms: of the programs that hold a lock, the longest deadline is that of leave. */
+/** The longest deadline of all programs that hold a lock, that of `leave`, ms. */
 const longestDeadline = 620_000
 
-/** Earlier versions wrote nothing into the file: then the command line tells whether it is a program of ours. */
+/** Earlier versions wrote an empty file: the command line tells whether the process is a program of ours. */
 function ofEarlierVersion(holder: Process): Holder | null {
   const program = programOf(holder)
   return program === null ? null : { ...holder, program, until: Number(holder.start) * 10 + longestDeadline }
 }
 
-/** Takes the lock away from a holder that will never run on. */
+/** Takes the lock away from a holder that will never run again. */
 export function takeFrom(directory: string, { pid, start }: Process): void {
   remove(() => unlinkSync(`${directory}/${pid}-${start}`))
 }
 
-/** What proper-lockfile makes and removes its directory with. */
+/** The file system functions with which proper-lockfile makes and removes its directory. */
 export const lockDirectory = { mkdirSync: take, rmdirSync: giveBack, statSync, utimesSync, realpathSync }
 
 /** @throws EEXIST when a living process holds it */
@@ -85,7 +87,7 @@ function take(directory: string): void {
   }
 }
 
-/** Whoever comes next may have it as soon as our name is gone. */
+/** The next program may take the lock as soon as our name is removed. */
 function giveBack(directory: string): void {
   remove(() => unlinkSync(`${directory}/${ownName()}`))
   remove(() => rmdirSync(directory))

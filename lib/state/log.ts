@@ -1,10 +1,10 @@
-/** The instance's log: one line, one fact, at most two files of one MiB. */
+/** The instance's log: one line per fact, at most two files of 1 MiB. */
 import { appendFileSync, renameSync, statSync } from 'node:fs'
 import { printable } from '../base/printable.ts'
 
 const most = 1024 * 1024
 
-/** Appends a line with the time. A log that cannot be written must not stop the work: stderr gets the reason once. */
+/** Appends a line with the time. A log that cannot be written must not stop the work: the reason goes to stderr. */
 export function appendLog(file: string, line: string): void {
   try {
     if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > most) renameSync(file, `${file}.1`)

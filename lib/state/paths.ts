@@ -1,28 +1,28 @@
-/** The state directory of one instance: where each fact stands, and whose it is. */
+/** The state directory of one instance: the file of each fact, and which instance it belongs to. */
 import { existsSync } from 'node:fs'
 import { decode, encode } from '../base/names.ts'
 import { directoriesIn } from './facts.ts'
 
-/** Where the files of one instance stand. Every path is absolute. */
+/** The files of one instance. Every path is absolute. */
 export interface InstanceFiles {
   readonly directory: string
   readonly identity: string
   readonly session: string
-  /** A session that came to live on a node of another name, and that name. */
+  /** A session that was created on a node of another name, and that name: see act/misplaced.ts. */
   readonly misplaced: string
-  /** When somebody else was last seen to take part under this name, and how often: see act/own-troubles.ts. */
+  /** When another program last took part under this instance's name, and how often: see act/own-troubles.ts. */
   readonly twin: string
   readonly lease: string
-  /** Whoever changes what the leases count from holds this lock: see state/lease-lock.ts. */
+  /** Held by a program while it changes from when leases count: see state/lease-lock.ts. */
   readonly leaseLock: string
   readonly definition: string
-  /** Digest of the definition whose partitions this instance wrote last. */
+  /** Digest of the definition whose partitions this instance last wrote. */
   readonly defined: string
-  /** Digest of the definition in which a document last found no command: see act/choose.ts. */
+  /** Digest of the definition in which a document last had no command: see act/choose.ts. */
   readonly chosen: string
-  /** What its definition would change, and nobody has applied: see act/proposal.ts. */
+  /** The change that its definition would make, and that nobody has applied: see act/proposal.ts. */
   readonly proposal: string
-  /** What tells whether it has to be weighed again. */
+  /** Tells whether that change must be computed again. */
   readonly proposed: string
   /** The last good settings. */
   readonly settings: string
@@ -34,66 +34,66 @@ export interface InstanceFiles {
   /** When the next takeover wait of this instance ends, boot-clock ms. */
   readonly due: string
   readonly looked: string
-  /** What the last look found, where that may stand for the next ones: see look/unchanged.ts. */
+  /** The result of the last look, when it may stand for the next ones: see look/unchanged.ts. */
   readonly rest: string
-  /** Who took part at the last look, one instance per line. */
+  /** The members at the last look, one instance per line. */
   readonly members: string
-  /** Consul's index up to which the guard has seen that all of them still do. */
+  /** Consul's index up to which the guard knows that these members are unchanged. */
   readonly memberIndex: string
   readonly left: string
   readonly report: string
-  /** Reactions that are still to be done, one file each: see lib/hooks/queue.ts. */
+  /** Reactions that are not done yet, one file each: see lib/hooks/queue.ts. */
   readonly events: string
-  /** What hooks were told of the instance last: see lib/hooks/instance.ts. */
+  /** The last state of the instance that hooks were told: see lib/hooks/instance.ts. */
   readonly told: string
-  /** When the next of them is due, boot-clock ms. */
+  /** When the next reaction is due, boot-clock ms. */
   readonly eventsDue: string
-  /** Until when a drain that a check asked for lasts, and when it began: `<boot id> <boot-clock ms> <boot-clock ms> <why>`. */
+  /** When a drain that a check asked for ends and began, and why: `<boot id> <boot-clock ms> <boot-clock ms> <why>`. */
   readonly drained: string
-  /** Why its worker takes nothing any more, for as long as it is drained for that. */
+  /** Why its worker takes no more partitions, while the instance is drained for that. */
   readonly closed: string
   /** When the set is fetched next, `<boot-clock ms> <stamp of the definition that this holds for>`. */
   readonly sourceDue: string
-  /** What the last fetch came to: see lib/state/fetches.ts. */
+  /** The outcome of the last fetch: see lib/state/fetches.ts. */
   readonly source: string
-  /** Where the fetch that is at work has its lock. */
+  /** The directory for the lock of a running fetch. */
   readonly sourceLock: string
-  /** Consul's index of the last change of a document that was passed on here. */
+  /** Consul's index of the last document change that was passed on here. */
   readonly documents: string
   /** When the next check of a partition is due, boot-clock ms. */
   readonly checksDue: string
-  /** Where the round of checks that is at work has its lock. */
+  /** The directory for the lock of a running round of checks. */
   readonly checksLock: string
   readonly log: string
-  /** Where the control groups of partitions are made, and why there: see process/containment/groups.ts. */
+  /** The parent of the partitions' control groups, and why that one: see process/containment/groups.ts. */
   readonly groups: string
   readonly partitions: string
-  /** Of the one process of a definition that says `"per": "instance"`. */
+  /** The files of the one process of a definition with `"per": "instance"`. */
   readonly worker: WorkerFiles
-  /** What a handler last saw on its stdin. */
+  /** The last stdin of a handler. */
   readonly seen: (handler: string) => string
   readonly partition: (id: string) => PartitionFiles
 }
 
-/** Where the facts of one partition stand. The shepherd reads and writes some of them: see process/shepherd/shepherd.sh. */
+/** The files of one partition. The shepherd reads and writes some of them: see process/shepherd/shepherd.sh. */
 export interface PartitionFiles {
   readonly directory: string
-  /** Random id of the acquisition, written before its transaction. Gone: nothing may be started. */
+  /** Random id of the acquisition, written before its transaction. Without this file nothing may be started. */
   readonly acquisition: string
   /** The id of an acquisition that is being given back. */
   readonly releasing: string
-  /** The lock's ModifyIndex, once the transaction is done. */
+  /** The lock's ModifyIndex, written once the transaction is done. */
   readonly index: string
   readonly token: string
   /** `<from> <own>`, see state/lease.ts */
   readonly lease: string
   /** `<L> <G>` of the acquisition, ms. */
   readonly terms: string
-  /** The shepherd that was started last, before it has written its own name: see machine/launch.sh. */
+  /** The shepherd that was started last, until it has written its own pid: see machine/launch.sh. */
   readonly launched: string
   readonly shepherd: string
   readonly process: string
-  /** The number that everything bears which comes from the process: see machine/marks.ts. */
+  /** The number that all descendants of the process carry: see machine/marks.ts. */
   readonly mark: string
   /** Path of its control group; missing when it has none. */
   readonly group: string
@@ -103,46 +103,46 @@ export interface PartitionFiles {
   readonly output: string
   /** Its document, one line of JSON; missing when it has none. */
   readonly document: string
-  /** The ModifyIndex of the key that it was read from. */
+  /** The ModifyIndex of the key that the document was read from. */
   readonly documentIndex: string
-  /** There as long as a restart that was asked for on this machine is not made; the text says why. */
+  /** Exists while a requested restart is not done; the text says why. */
   readonly restart: string
-  /** What Consul's agent was told of it: see lib/checks/catalog.ts. */
+  /** The registration that Consul's agent got: see lib/checks/catalog.ts. */
   readonly registered: string
   /** One directory per check: see lib/checks/state.ts. */
   readonly checks: string
-  /** What says that it is ready, where that is asked: see lib/state/ready.ts. */
+  /** Exists once the partition is ready, when the definition has `ready`: see lib/state/ready.ts. */
   readonly ready: string
-  /** Why a check that wants it elsewhere cannot have it moved; missing when nothing is the matter. */
+  /** Why the partition cannot be moved although a check demands it; missing otherwise. */
   readonly stays: string
-  /** What hooks were told of it last: see lib/hooks/lifecycle.ts. */
+  /** The last state of the partition that hooks were told: see lib/hooks/lifecycle.ts. */
   readonly told: string
-  /** Its line for the worker, from before it is handed over until the worker has stopped it, or is gone. */
+  /** Its line for the worker. Exists from before the hand-over until the worker has stopped it, or is gone. */
   readonly handed: string
-  /** The worker is to stop it. */
+  /** The worker must stop the partition. */
   readonly asked: string
 }
 
 /**
- * Where the facts of the worker stand: the one process that is told which partitions it has. It has a shepherd like any
- * process, so its directory has the facts of a partition, and lies beside theirs; no partition can have its name.
+ * The files of the worker: the one process that is told which partitions it has. It has a shepherd like any process, so
+ * its directory has the files of a partition, and is next to theirs; no partition can have its name.
  */
 export interface WorkerFiles extends PartitionFiles {
   /** The directory of its instance. */
   readonly instance: string
-  /** What it is to have, one line each: see base/worker-line.ts. */
+  /** The partitions that the worker must have, one line each: see base/worker-line.ts. */
   readonly assignment: string
-  /** There from before the assignment is replaced until the worker was told so. */
+  /** Exists from before the assignment is replaced until the worker was told so. */
   readonly changed: string
-  /** What was taken back and is not confirmed yet, one line each. */
+  /** Partitions taken back that the worker has not confirmed yet, one line each. */
   readonly stopping: string
-  /** What it has stopped, one line each: see state/worker-confirmations.ts. */
+  /** Partitions that the worker has stopped, one line each: see state/worker-confirmations.ts. */
   readonly confirmations: string
-  /** How many bytes of the confirmations were dealt with. */
+  /** How many bytes of the confirmations were processed. */
   readonly read: string
-  /** What the worker says of itself and of what it has: see state/worker-said.ts. */
+  /** What the worker says of itself and of its partitions: see state/worker-said.ts. */
   readonly report: string
-  /** Whoever changes any of these, but for the report, holds this lock. */
+  /** Held by a program while it changes any of these files except the report. */
   readonly lock: string
 }
 
@@ -199,7 +199,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
   }
 }
 
-/** @param directory the partition's */
+/** @param directory of the partition */
 export function partitionFiles(directory: string): PartitionFiles {
   const at = (name: string) => `${directory}/${name}`
   return {
@@ -248,23 +248,23 @@ function workerFiles(instance: string): WorkerFiles {
   }
 }
 
-/** Of the instance that a partition's files, or its worker's, belong to: the facts that lie above them. */
+/** The files of the instance that a partition or a worker belongs to. */
 export function instanceOf({ directory }: PartitionFiles): Pick<InstanceFiles, 'directory' | 'groups'> {
   const instance = directory.slice(0, directory.lastIndexOf('/partition/'))
   return { directory: instance, groups: `${instance}/groups` }
 }
 
-/** The worker beside a partition. */
+/** The worker of a partition's instance. */
 export function workerOf({ directory }: PartitionFiles): WorkerFiles {
   return workerFiles(directory.slice(0, directory.lastIndexOf('/partition/')))
 }
 
-/** The files of whoever has a shepherd for it: the worker while the partition is handed to it, or itself. */
+/** The files of the shepherd of a partition: the worker's while the partition is handed to it, otherwise its own. */
 export function runnerOf(files: PartitionFiles): PartitionFiles {
   return existsSync(files.handed) ? workerOf(files) : files
 }
 
-/** The partitions that this instance has a directory for. */
+/** The partitions that have a directory here. */
 export function localPartitions(files: InstanceFiles): string[] {
   return directoriesIn(files.partitions)
     .map(decode)

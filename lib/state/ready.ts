@@ -1,6 +1,6 @@
 /**
- * Whether a partition that runs is at work: where the definition says `ready`, it counts as running only once it says so,
- * by one of its checks or by itself. That changes what `status`, DNS and the report say, never who runs what.
+ * Whether a running partition is ready. When the definition has `ready`, a partition counts as running only once one of
+ * its checks or the process itself says so. This changes `status`, DNS and the report, never which instance runs what.
  */
 import { statSync } from 'node:fs'
 import type { Definition } from '../definition/definition.ts'
@@ -11,19 +11,19 @@ import { saysReady } from './worker-said.ts'
 
 type Asked = Pick<Definition, 'ready' | 'run'>
 
-/** The check that says so; null for none. */
+/** The check that makes a partition ready; null for none. */
 export function readyCheck({ ready }: Pick<Definition, 'ready'>): string | null {
   return ready?.startsWith('check:') ? ready.slice('check:'.length) : null
 }
 
-/** What is said of a partition that is not ready; null where nothing is asked. */
+/** The sentence on a partition that is not ready; null when the definition has no `ready`. */
 export function unreadyWords(definition: Pick<Definition, 'ready'>): string | null {
   if (definition.ready === undefined) return null
   const check = readyCheck(definition)
-  return `starting: waits for ${check === null ? 'its word that it is ready' : `check ${check}`}`
+  return `starting: waits for ${check === null ? 'its process to confirm that it is ready' : `check ${check}`}`
 }
 
-/** The same facts, and of each that is here and not ready, what it waits for. */
+/** The same facts; a partition that is here and not ready also says what it waits for. */
 export function withReadiness(
   files: InstanceFiles,
   local: ReadonlyMap<string, Local>,
@@ -50,12 +50,12 @@ function confirmationsOf(
   return ({ handed }) => saysReady(said, readFact(handed))
 }
 
-/** Its check has passed since the partition is here. */
+/** The check has passed since the partition is here. */
 export function isReadyByCheck(files: PartitionFiles, acquisition: string): boolean {
   return readFact(files.ready) === acquisition
 }
 
-/** The process has written the file; not the one before it, whose end is younger then. */
+/** The process has written the file. A file older than the exit of the previous process was written by that one. */
 function hasConfirmed(files: PartitionFiles): boolean {
   const at = writtenAt(files.ready)
   return at !== null && at > (writtenAt(files.exit) ?? 0)

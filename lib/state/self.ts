@@ -1,4 +1,4 @@
-/** This instance: who it is, and what its programs work with while they run. */
+/** This instance: its name, and what its programs need while they run. */
 import type { Consul } from '../consul/http.ts'
 import type { InstanceFiles } from './paths.ts'
 
@@ -13,9 +13,9 @@ export interface Self {
   readonly files: InstanceFiles
 }
 
-/** One run of one of its programs. */
+/** One run of one program of the instance. */
 export interface Run extends Self {
   readonly consul: Consul
-  /** One line to the instance's log. */
+  /** Writes one line to the instance's log. */
   readonly log: (line: string) => void
 }

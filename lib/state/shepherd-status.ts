@@ -1,14 +1,14 @@
 /**
- * The sentence in the fact `status`, read in this one place. A shepherd writes `starting`, `running`, `backing off: …`,
- * `crash-looping since …`, `finished: …`, `stopping: …`, `stopped, not swept` and `stopped: …`. Whoever launches it writes
- * `cannot start: …`, whoever finds no command for it `no command: …`, and whoever gives the lock back `not here: …`. A look adds
- * `failing: …` in the worker's words.
+ * The sentence in the fact `status`, parsed only here. A shepherd writes `starting`, `running`, `backing off: …`,
+ * `crash-looping since …`, `finished: …`, `stopping: …`, `stopped, not swept` and `stopped: …`. The program that
+ * launches a shepherd writes `cannot start: …`, or `no command: …` when there is no command for it. The program that
+ * gives the lock back writes `not here: …`. A look adds `failing: …` in the worker's words.
  */
 
-/** null while the shepherd is just writing the next one, and where nothing was ever started. */
+/** Null while the shepherd is writing the next sentence, and when nothing was ever started. */
 type Status = string | null
 
-/** How the status of a partition begins that has no command: it is not tried again at every look. */
+/** The first words of the status of a partition without a command: it is not tried again at every look. */
 export const noCommand = 'no command'
 
 export function isStarting(status: Status): boolean {
@@ -19,7 +19,7 @@ export function isRunning(status: Status): boolean {
   return begins(status, 'running')
 }
 
-/** There is a process, for all that the shepherd knows: also one that crashes again and again. */
+/** As far as the shepherd knows there is a process, even one that crashes repeatedly. */
 export function hasProcess(status: Status): boolean {
   return begins(status, 'running', 'crash-looping')
 }
@@ -28,12 +28,12 @@ export function isCrashLooping(status: Status): boolean {
   return begins(status, 'crash-looping')
 }
 
-/** It ended, and its definition does not start it again. */
+/** It ended, and its definition does not restart it. */
 export function isFinished(status: Status): boolean {
   return begins(status, 'finished')
 }
 
-/** Its document names none, see act/choose.ts. */
+/** Its document names no command, see act/choose.ts. */
 export function hasNoCommand(status: Status): boolean {
   return begins(status, noCommand)
 }
@@ -47,17 +47,17 @@ export function isFailing(status: Status): boolean {
   return begins(status, 'crash-looping', 'cannot start', noCommand, 'failing')
 }
 
-/** What anyone who looks at the lock would expect: it needs no words in the report. */
+/** The status that the lock alone lets one expect: the report need not mention it. */
 export function isOrdinary(status: Status): boolean {
   return begins(status, 'starting', 'running', 'stopping', 'stopped', 'not here')
 }
 
-/** The shepherd has ended all that it knows, and waits for the handler to look for strays. */
+/** The shepherd has ended all processes that it knows, and waits for the handler to look for strays. */
 export function isUnswept(status: Status): boolean {
   return status === 'stopped, not swept'
 }
 
-/** With one of these, as whole words. */
+/** Begins with one of these, as whole words. */
 function begins(status: Status, ...beginnings: readonly string[]): boolean {
   return status !== null && beginnings.some(one => status.startsWith(one) && !/\w/.test(status.charAt(one.length)))
 }

@@ -1,7 +1,7 @@
 /**
- * Handlers that hold a lock of the instance and will not let go: one that is stopped (SIGSTOP, a job that somebody
- * suspended), and one that is still there after its own deadline. While they hold it no other handler does anything, and
- * nothing else shows that. The guard ends them; they leave nothing half done that the next look does not find.
+ * Ends handlers that hold a lock of the instance and will not release it: a stopped one (SIGSTOP, a suspended job), and
+ * one that is still there after its own deadline. While they hold the lock no other handler works, and nothing else
+ * shows why. The guard ends them. What they leave half done the next look finds and completes.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock, seconds } from '../base/clock.ts'
@@ -12,22 +12,24 @@ import { locksOf } from './handler-mark.ts'
 import { type Holder, holderOf, takeFrom } from './lock-directory.ts'
 import type { InstanceFiles } from './paths.ts'
 
-/** One that is traced is stopped for a moment at a time: it counts as stopped when it is so each time it is looked at. */
+/**
+ * A traced process is stopped for moments: it counts as stopped only when it is stopped at every one of these looks.
+ */
 const looks = 8
 const between = 25
-/** What a program may take to end itself after its deadline, ms: its timer is late on a busy machine. */
+/** How long a program may take to end itself after its deadline, ms: timers are late on a busy machine. */
 const slack = 5000
-/** How long a killed one is waited for, ms. One that is stuck in the kernel never runs on. */
+/** How long to wait for a killed handler, ms. One that is stuck in the kernel never runs again. */
 const patience = 200
 
 export interface Outcome {
-  /** Some were ended: whatever they were to do is still to be done. */
+  /** Some were ended: their work is still to be done. */
   readonly ended: boolean
-  /** One clause each. */
+  /** One clause per handler. */
   readonly said: readonly string[]
 }
 
-/** Ends those that are stuck, once each. What may not be ended is only told of. */
+/** Ends stuck handlers, once each. One that may not be ended is only reported. */
 export async function endStuck(files: InstanceFiles): Promise<Outcome> {
   const said: string[] = []
   let ended = false
@@ -36,7 +38,7 @@ export async function endStuck(files: InstanceFiles): Promise<Outcome> {
     if (why === null || !isAlive(holder)) continue
     const who = `${holder.program} (pid ${holder.pid})`
     if (programOf(holder) === null) {
-      // By chance it has the pid and the start time of one that wrote its name before the clock began anew.
+      // The lock's name is from before the clock restarted, and this process has the same pid and start time by chance.
       if (lock !== null) takeFrom(lock, holder)
       continue
     }
@@ -53,7 +55,7 @@ export async function endStuck(files: InstanceFiles): Promise<Outcome> {
   return { ended, said }
 }
 
-/** With the lock that each holds. Who is leaving keeps all handlers off, with and without a lock. */
+/** The holders, each with its lock. A running `leave` keeps all handlers away, with or without a lock. */
 function holdersOf(files: InstanceFiles): (readonly [lock: string | null, holder: Holder])[] {
   const holders = locksOf(files).flatMap(lock => {
     const holder = holderOf(lock)

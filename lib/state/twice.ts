@@ -1,23 +1,23 @@
 /**
- * A fact that is renewed in place, so that it takes no new block and no inode: a full disk fails a write and a rename,
- * and not this. The file holds the same line twice, `LINE\nLINE\n`, and both are written by one write at offset 0; it is
- * never truncated. All lines of a file are equally long, so that only the digits change.
+ * A fact that is rewritten in place. That needs no new block and no inode, so it works on a full disk, where a new file
+ * and a rename fail. The file holds the same line twice, `LINE\nLINE\n`. One write at offset 0 writes both copies, and
+ * the file is never truncated. All lines of a file have the same length, so only digits change.
  *
- * A reader that reads while another writes may see bytes of both texts. It believes a line only when the two copies are
- * equal, and otherwise reads again. Where the text changes once in the middle of a read, one of the two copies is of one
- * text only, so that two equal ones are the older text or the newer one. It would have to change twice, in each copy at
- * fitting places, to make something else; a read takes microseconds, and writes are milliseconds apart. A file of one
- * line was written by an older release, which renamed it into place.
+ * A reader may see bytes of two texts while another process writes. It believes the line only when the two copies are
+ * equal, and otherwise reads again. When the text changes once during a read, at least one copy is of a single text, so
+ * equal copies hold the older or the newer text. Only two changes during one read, at matching places in both copies,
+ * could produce another text; a read takes microseconds, and writes are milliseconds apart. A file with one line was
+ * written by an older release, which renamed it into place.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { reason, Temporary } from '../base/errors.ts'
 import { attempt, remedy, writeFact } from './facts.ts'
 
-/** How often unequal copies are read: a write takes less than a microsecond. */
+/** How often the file is read while the copies differ: a write takes less than a microsecond. */
 const tries = 5
 
 /**
- * The line, without the spaces at its end; null when there is no such file, or it is not whole.
+ * The line without the spaces at its end; null when the file does not exist, or its copies differ.
  * @throws Temporary when it cannot be read
  */
 export function readTwice(file: string): string | null {
@@ -42,8 +42,8 @@ function textOf(file: string): string | null {
 }
 
 /**
- * Writes the line, in place if the file is there already.
- * @param line as long as every other line of this file
+ * Writes the line, in place when the file exists.
+ * @param line of the same length as every other line of this file
  * @throws Temporary when that fails
  */
 export function writeTwice(file: string, line: string): void {
@@ -52,12 +52,15 @@ export function writeTwice(file: string, line: string): void {
   try {
     writeFact(file, `${line}\n${line}`)
   } catch (error) {
-    // What an older release left is shorter, and its block has room for it.
+    // The file of an older release is shorter, and its block has room for the new text.
     if (!overwrite(file, text, size => size < text.length)) throw error
   }
 }
 
-/** Whether it can still be written in place: its last byte is always the same. @throws Temporary when it cannot */
+/**
+ * Tests that it can still be written in place, by writing its last byte, which never changes.
+ * @throws Temporary when it cannot
+ */
 export function mustBeRenewable(file: string): void {
   inPlace(file, (descriptor, size) => {
     if (size > 0) writeSync(descriptor, '\n', size - 1)
@@ -65,7 +68,7 @@ export function mustBeRenewable(file: string): void {
   })
 }
 
-/** @returns false when there is no such file, or its size is not the right one */
+/** @returns false when the file does not exist, or has another size */
 function overwrite(file: string, text: string, isRight: (size: number) => boolean): boolean {
   return inPlace(file, (descriptor, size) => {
     if (!isRight(size)) return false
@@ -86,7 +89,7 @@ function inPlace(file: string, write: (descriptor: number, size: number) => bool
   })
 }
 
-/** null when there is no such file. A link that somebody put there is none: what we write must not go elsewhere. */
+/** Null when the file does not exist. A symbolic link counts as missing: our writes must not go elsewhere. */
 function openForWriting(file: string): number | null {
   try {
     return openSync(file, constants.O_WRONLY | constants.O_NOFOLLOW)

@@ -1,17 +1,20 @@
-/** What the worker has stopped: it appends a line with the id and the token, best the line that it was given. Pure. */
+/**
+ * Partitions that the worker has stopped: it appends a line with the id and the token, best the line that it was
+ * given. Pure.
+ */
 import type { Handed } from '../base/worker-line.ts'
 
 export interface Confirmation {
   readonly id: string
   readonly token: string
-  /** As in the line that it was given; null when the worker left it out. */
+  /** From the line that it was given; null when the worker left it out. */
   readonly since: string | null
 }
 
 /**
- * The whole lines from a place in the file on; what follows the last newline is still being written.
- * @param from a number of bytes; of a file that has become shorter since, all counts
- * @returns them, and from where on to read next
+ * The complete lines from a position in the file on. Text after the last newline is still being written.
+ * @param from a number of bytes; when the file has become shorter since, all of it is read
+ * @returns the lines, and the position to read from next
  */
 export function linesFrom(bytes: Buffer, from: number): { lines: string[]; next: number } {
   const start = from <= bytes.length ? from : 0
@@ -34,7 +37,7 @@ export function parseConfirmation(line: string): Confirmation | null {
   }
 }
 
-/** Whether it is about this hand-over, and no earlier one. */
+/** Whether it confirms this hand-over, and not an earlier one of the same partition. */
 export function confirms({ id, token, since }: Confirmation, handed: Handed): boolean {
   return id === handed.id && token === handed.token && (since === null || since === handed.since)
 }

@@ -1,9 +1,9 @@
 /**
- * The worker runs many partitions by one lease: the shortest of theirs. Its shepherd, which knows that one only, stops the
- * worker as a whole when it is over, whatever else is dead or cut off.
+ * The worker runs many partitions under one lease: the shortest of theirs. Its shepherd knows only that lease, and
+ * stops the whole worker when it is over, whatever else is dead or cut off.
  *
- * So whoever shortens the lease of a partition that the worker may be running shortens the worker's first; what has become
- * longer is written down later, by the guard.
+ * So a program that shortens the lease of a partition which the worker may run must shorten the worker's lease first.
+ * The guard extends the worker's lease later.
  */
 import { existsSync } from 'node:fs'
 import { bootClock } from '../base/clock.ts'
@@ -12,14 +12,14 @@ import { directoriesIn } from './facts.ts'
 import { instanceLease, lastProof, never, type PartitionLease, partitionLease, writeLease } from './lease.ts'
 import { type PartitionFiles, partitionFiles, type WorkerFiles, workerOf } from './paths.ts'
 
-/** Writes the lease of a partition, and has the worker's follow while it is handed to it. */
+/** Writes the lease of a partition, and updates the worker's lease while the partition is handed to it. */
 export function writePartitionLease(files: PartitionFiles, lease: PartitionLease): void {
   writePartitionLeases([[files, lease]])
 }
 
 /**
- * The same for many of one instance. Whether one is handed to the worker is looked at under the worker's lock: otherwise it
- * could be handed over in between, by the lease that is shortened here.
+ * The same for many partitions of one instance. Whether a partition is handed to the worker is checked under the
+ * worker's lock: otherwise it could be handed over in between, with the lease that is shortened here.
  */
 export function writePartitionLeases(leases: readonly (readonly [PartitionFiles, PartitionLease])[]): void {
   const shorter = leases.filter(isShorter)
@@ -33,7 +33,8 @@ export function writePartitionLeases(leases: readonly (readonly [PartitionFiles,
   const worker = workerOf(shorter[0][0])
   if (!existsSync(worker.directory)) {
     write()
-    // Made meanwhile, the first ones are being handed over, perhaps by what stood there before.
+    // The worker's directory may just have been made: then partitions are being handed over, perhaps with their
+    // earlier leases.
     if (!existsSync(worker.directory)) return
   }
   exclusively(worker, () => {
@@ -43,38 +44,40 @@ export function writePartitionLeases(leases: readonly (readonly [PartitionFiles,
   })
 }
 
-/** Otherwise it ends no earlier than before, whatever else is written meanwhile. One that has none yet runs nowhere. */
+/**
+ * False when it ends no earlier than before, whatever is written meanwhile. A partition without a lease runs nowhere.
+ */
 function isShorter([files, { from, own }]: readonly [PartitionFiles, PartitionLease]): boolean {
   const before = partitionLease(files)
   return before === null ? existsSync(files.handed) : from > before.from || proofOf(own) < proofOf(before.own)
 }
 
-/** A time that never comes proves nothing: such a lease is over. */
+/** A time beyond any clock proves nothing: such a lease is over. */
 function proofOf(own: number): number {
   return own === never ? -1 : own
 }
 
-/** For who holds the worker's lock. A worker without a lease has none that runs. */
+/** Call it under the worker's lock. A worker without a lease does not run. */
 export function shorten(worker: WorkerFiles, leases: readonly (PartitionLease | null)[]): void {
   writeLease(worker, shortest(worker, [partitionLease(worker), ...leases]))
 }
 
-/** For who holds the worker's lock: the lease of all that is handed to the worker. */
+/** Call it under the worker's lock: sets the lease from all partitions that are handed to the worker. */
 export function measure(worker: WorkerFiles): void {
   const leases = handedTo(worker).map(partitionLease)
   if (leases.length > 0) writeLease(worker, shortest(worker, leases))
 }
 
 /**
- * The guard, after a check that began at `t0`: a lease that this check does not extend, because a lock is in doubt or newer
- * than the check, is extended as far as those of the partitions are.
+ * For the guard, after a check that began at `t0`. That check does not extend the worker's lease when a lock is in
+ * doubt or newer than the check; the lease is then extended as far as those of the partitions are.
  */
 export function lengthen(worker: WorkerFiles, t0: number): void {
   const lease = partitionLease(worker)
   if (lease !== null && lease.from > t0) exclusively(worker, () => measure(worker))
 }
 
-/** What the worker may be running. */
+/** The partitions that the worker may be running. */
 export function handedTo(worker: WorkerFiles): PartitionFiles[] {
   return partitionsBeside(worker).filter(({ handed }) => existsSync(handed))
 }
@@ -84,7 +87,7 @@ export function partitionsBeside({ instance }: WorkerFiles): PartitionFiles[] {
   return directoriesIn(root).map(name => partitionFiles(`${root}/${name}`))
 }
 
-/** It ends no later than any of them, whatever the instance's lease is extended to. */
+/** Ends no later than any of these leases, however far the instance's lease is extended. */
 function shortest({ instance }: WorkerFiles, leases: readonly (PartitionLease | null)[]): PartitionLease {
   const now = bootClock()
   const t0 = instanceLease({ lease: `${instance}/lease` }, now)

@@ -1,6 +1,7 @@
 /**
- * What the worker says of itself, in a file that it replaces: one line of JSON for each partition that fails or is ready, as it
- * was handed over, with `failing` or `ready`; and one with `closed` when it takes nothing any more. Pure.
+ * What the worker says of itself, in a file that it replaces. Each line is JSON. A partition that fails or is ready has
+ * its hand-over line with `failing` or `ready` added. A line with `closed` says that the worker takes no more
+ * partitions. Pure.
  */
 import { parseHanded } from '../base/worker-line.ts'
 import { confirms } from './worker-confirmations.ts'
@@ -15,13 +16,13 @@ interface Line {
 
 const longest = 200
 
-/** Why it takes nothing any more; null while it does. */
+/** Why the worker takes no more partitions; null while it does. */
 export function saysClosed(text: string | null): string | null {
   for (const value of valuesIn(text)) if (typeof value.closed === 'string') return oneLine(value.closed)
   return null
 }
 
-/** Why a partition is not handled, by the line it was handed over with; null when nothing is the matter. */
+/** Why a partition fails, by its hand-over line; null when it does not. */
 export function saysFailing(text: string | null, handed: string | null): string | null {
   return lineOf(text, handed)?.failing ?? null
 }
@@ -38,7 +39,7 @@ function lineOf(text: string | null, handed: string | null): Line | null {
 
 let last: { readonly text: string | null; readonly lines: ReadonlyMap<string, Line> } | null = null
 
-/** By id. Asked of each of thousands of partitions in turn. */
+/** The lines by partition id. Kept, because it is asked for thousands of partitions in turn. */
 function linesOf(text: string | null): ReadonlyMap<string, Line> {
   if (last?.text === text) return last.lines
   const lines = new Map(
@@ -52,7 +53,7 @@ function linesOf(text: string | null): ReadonlyMap<string, Line> {
   return lines
 }
 
-/** Garbage says nothing. */
+/** The values of the lines that are JSON objects; garbage is skipped. */
 function valuesIn(text: string | null): Record<string, unknown>[] {
   if (text === null || text === '') return []
   return text.split('\n').flatMap(line => {
@@ -65,7 +66,7 @@ function valuesIn(text: string | null): Record<string, unknown>[] {
   })
 }
 
-/** It is printed. */
+/** Made printable on one line. */
 function oneLine(text: string): string {
   return (
     text

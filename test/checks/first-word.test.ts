@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { expectFirstWord } from '../../lib/checks/first-word.ts'
+import { registerBeforeStart } from '../../lib/checks/first-word.ts'
 import { sayHow } from '../../lib/operate/say.ts'
 import { enter, processes, statusOf } from '../cluster/stage.ts'
 import { definition } from '../fixtures/cluster.ts'
@@ -52,9 +52,9 @@ describe('the first word of a process', () => {
     fake.script = () => ({})
     const files = stateOf(t)
     for (const id of ['0', '1']) partitionIn(files, id)
-    await expectFirstWord(contextOf(consul, files), reporting, ['0', '1'])
+    await registerBeforeStart(contextOf(consul, files), reporting, ['0', '1'])
     assert.equal(requests.length, 2)
-    await expectFirstWord(contextOf(consul, files), reporting, ['0', '1'])
+    await registerBeforeStart(contextOf(consul, files), reporting, ['0', '1'])
     assert.equal(requests.length, 2)
     assert.match(readFileSync(files.partition('0').registered, 'utf8'), /^false\n/)
   })
@@ -70,7 +70,7 @@ describe('the first word of a process', () => {
       for (const id of ids) partitionIn(files, id)
       fake.script = script
       const begun = performance.now()
-      await expectFirstWord(contextOf(fake.consul, files), reporting, ids)
+      await registerBeforeStart(contextOf(fake.consul, files), reporting, ids)
       const took = performance.now() - begun
       assert.ok(took < 1500, `it took ${took} ms`)
       assert.ok(fake.requests.length <= 8, 'it went on')

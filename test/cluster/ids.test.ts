@@ -28,7 +28,7 @@ test('odd partition ids run like any other, and can be removed and added', async
   await partitions('remove', 'a/b', '..')
   await until('two fewer', async () => (await count()) === odd.length + 1)
   await partitions('add', 'a/b')
-  await assert.rejects(partitions('add', '..'), /take no key that holds "\.\."; name otherwise: "\.\." \(such as /)
+  await assert.rejects(partitions('add', '..'), /take no key that holds "\.\."; use another name: "\.\." \(such as /)
   assert.match(await partitions('rename', 'x y', 'x-y'), /^renamed x y to x-y; now say x-y in the definition/)
   assert.match(await partitions('rename', 'z/../y', 'z'), /^renamed/)
   const { advice } = await settled(work, [agent])

@@ -111,12 +111,12 @@ describe('what is refused', () => {
     assert.deepEqual(told, ['k0', 'k2'])
   })
 
-  it('but carries no condition is a fault, not an endless loop', async t => {
+  it('an unconditional operation that is refused is an error, not an endless loop', async t => {
     const fake = await fakeConsul(t)
     fake.script = () => ({ status: 409, text: '{"Errors":[{"OpIndex":1,"What":"?"}]}' })
     await assert.rejects(
       transactInBatches(fake.consul, { items: ['k'], operations: one, extra: () => [bump], extraRoom: 1 }),
-      /carries no condition/,
+      /carry no condition/,
     )
     assert.equal(fake.requests.length, 1)
   })

@@ -57,7 +57,7 @@ test('a parameter of a script, and an option of another program, is no code', ()
 
 const command = ['sh', '-c', code]
 const check = { name: 'alive', command: ['x'], interval: '5s' }
-const words = 'has {partition} in what sh -c executes; use the variable "$WATCHBILL_PARTITION" there'
+const words = 'has {partition} in the code that sh -c executes; use the variable "$WATCHBILL_PARTITION" there'
 
 /** Where a definition holds commands. */
 const places: [object, string][] = [

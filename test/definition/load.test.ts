@@ -183,7 +183,7 @@ test('a definition is plain JSON', async () => {
 const name = 'give 1 to 64 of A-Z a-z 0-9 _ . - that begin with a letter or a digit'
 const range = 'give two numbers: the first and the last one, such as [0, 15]'
 const number = 'give a whole number of at least 0'
-const id = 'give 1 to 200 bytes, as they stand in a key, without control characters'
+const id = 'give 1 to 200 bytes, percent-encoded as in its key, without control characters'
 const either = 'give one of "range", "list", "count", "byHand", "file", "http", "command", "module"'
 const url = 'give an http:// or https:// URL without a user in it'
 const pointer = 'give a JSON pointer: empty, or names that each begin with "/"'
@@ -301,7 +301,7 @@ const refused: [object, string][] = [
   [{ run: { command: ['x'], per: 'node' } }, 'run.per: cannot be "node"; give one of partition, instance'],
   [
     { run: { command: ['x', '-p{partition}'], per: 'instance' } },
-    'run.command: names {partition} or {token}, which one process for all has none of; it reads them in $WATCHBILL_ASSIGNMENT',
+    'run.command: names {partition} or {token}, but one process for all partitions has neither; it reads them in the file $WATCHBILL_ASSIGNMENT',
   ],
   [{ run: { command: './consume --password x' } }, `run.command: cannot be a string; ${commands}`],
   [{ run: { command: [] } }, `run.command: cannot be an empty array; ${args}`],
@@ -325,7 +325,7 @@ const refused: [object, string][] = [
   ],
   [
     { run: { command: { choose: '/role', of: { a: ['sh', '-c', 'x {partition}'] } } } },
-    'run.command.of.a[2]: has {partition} in what sh -c executes; use the variable "$WATCHBILL_PARTITION" there',
+    'run.command.of.a[2]: has {partition} in the code that sh -c executes; use the variable "$WATCHBILL_PARTITION" there',
   ],
   [
     { run: { command: { choose: '/role', of: { a: ['x'] } }, per: 'instance' } },
@@ -336,13 +336,13 @@ const refused: [object, string][] = [
   [{ run: { command: ['x'], env: ['A=1'] } }, 'run.env: cannot be an array of 1; give an object of strings'],
   [{ run: { command: ['x'], env: { PIN: 1234 } } }, 'run.env.PIN: cannot be a number; give a string'],
   [{ run: { command: ['x'], env: { A: 'b\0' } } }, `run.env.A: ${broken}`],
-  [{ run: { command: ['x'], env: { '1A': '' } } }, `run.env.1A: is no name for a variable here; ${variable}`],
-  [{ run: { command: ['x'], env: { '1': '' } } }, `run.env.1: is no name for a variable here; ${variable}`],
-  [{ run: { command: ['x'], env: { 'A=B': '' } } }, `run.env["A=B"]: is no name for a variable here; ${variable}`],
-  [{ run: { command: ['x'], env: { '': '' } } }, `run.env[""]: is no name for a variable here; ${variable}`],
+  [{ run: { command: ['x'], env: { '1A': '' } } }, `run.env.1A: is not a valid variable name here; ${variable}`],
+  [{ run: { command: ['x'], env: { '1': '' } } }, `run.env.1: is not a valid variable name here; ${variable}`],
+  [{ run: { command: ['x'], env: { 'A=B': '' } } }, `run.env["A=B"]: is not a valid variable name here; ${variable}`],
+  [{ run: { command: ['x'], env: { '': '' } } }, `run.env[""]: is not a valid variable name here; ${variable}`],
   [
     { run: { command: ['x'], env: { WATCHBILL_TOKEN: '1' } } },
-    `run.env.WATCHBILL_TOKEN: is no name for a variable here; ${variable}`,
+    `run.env.WATCHBILL_TOKEN: is not a valid variable name here; ${variable}`,
   ],
   [
     { run: { command: ['x'], restart: 'sometimes' } },

@@ -7,9 +7,9 @@ import { faults } from './registry.ts'
 
 const root = join(import.meta.dirname, '../..')
 
-describe('each rule that the lab is to catch when it is broken', () => {
+describe('each rule whose break the lab must catch', () => {
   for (const { name, file, from, fault } of breaks) {
-    it(`stands once where it is said to, with its fault: ${name}`, () => {
+    it(`has its text once in its file, and a known fault: ${name}`, () => {
       assert.equal(readFileSync(join(root, file), 'utf8').split(from).length, 2, `${file} does not hold it once`)
       assert.ok(faults.some(one => one.name === fault))
     })

@@ -1,13 +1,13 @@
-/** The rules that the lab is to catch when they are broken, and the fault that each is there for. */
+/** Rules of safety to break on purpose, each with the fault by which the lab must catch the break. */
 export interface Break {
   readonly name: string
   readonly file: string
-  /** Text that stands in the file once, and what takes its place. */
+  /** Text that occurs once in the file, and its replacement. */
   readonly from: string
   readonly to: string
-  /** What it must not survive. */
+  /** The fault by which the lab must catch it. */
   readonly fault: string
-  /** How often to try at most: some need chance on their side. */
+  /** The most tries: some breaks show only by chance. */
   readonly times: number
 }
 

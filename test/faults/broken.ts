@@ -1,6 +1,6 @@
 /**
- * Breaks watchbill on purpose, one rule at a time, in a copy, and plays the fault that the rule is there for: the lab
- * must catch each.
+ * Breaks one rule of watchbill on purpose, in a copy, and plays the fault that the rule protects against. The lab must
+ * catch each break.
  *
  *   npm run test:broken [-- NAME…]
  *
@@ -18,7 +18,7 @@ const wanted = process.argv.slice(2)
 const unknown = wanted.find(name => !breaks.some(one => one.name === name))
 if (unknown !== undefined) {
   const names = breaks.map(({ name }) => `"${name}"`).join(', ')
-  console.error(`broken: permanent: cannot break "${unknown}": it is not known how; there are ${names}`)
+  console.error(`broken: permanent: cannot break "${unknown}": there is no such break; there are ${names}`)
   process.exit(100)
 }
 
@@ -38,7 +38,7 @@ async function catchAll(breaks: readonly Break[]): Promise<boolean> {
   return caught === breaks.length
 }
 
-/** The sentence about two owners; null when there was none. */
+/** The sentence about two owners; null when the lab saw none. */
 async function caughtHow({ file, from, to, fault, times }: Break): Promise<string | null> {
   const copy = join(root, '.cache', `broken-${process.pid}`)
   try {
@@ -63,7 +63,7 @@ async function caughtHow({ file, from, to, fault, times }: Break): Promise<strin
   }
 }
 
-/** Below the original, so that what is large need only be linked. */
+/** Made below the original, so that large directories can be linked. */
 async function copyTo(copy: string): Promise<void> {
   await mkdir(join(copy, '.cache'), { recursive: true })
   for (const part of ['lib', 'handlers', 'test', 'package.json', 'LICENSE']) {

@@ -3,12 +3,12 @@ import type { Fault } from './fault.ts'
 import { Random } from './random.ts'
 import type { Trial } from './trial.ts'
 
-/** The second fault of a pair begins at most so long after the first, ms. */
+/** The second fault of a pair begins at most this long after the first, ms. */
 const apart = 15_000
 
 /**
- * `count` trials: single faults, and pairs. What one leaves behind meets the next, so how long a partition is without an
- * owner is told and not judged.
+ * `count` trials: single faults, and pairs. In a pair the second fault meets what the first has left behind, so the
+ * time without an owner is reported but not judged.
  */
 export function campaign(seed: number, count: number, faults: readonly Fault[], hosts: readonly string[]): Trial[] {
   const random = new Random(seed)
@@ -18,7 +18,7 @@ export function campaign(seed: number, count: number, faults: readonly Fault[], 
   })
 }
 
-/** Each of the faults, `times` times. */
+/** Each fault, `times` times. */
 export function each(seed: number, times: number, faults: readonly Fault[], hosts: readonly string[]): Trial[] {
   const random = new Random(seed)
   return Array.from({ length: times }, () => faults.map(fault => single(random, [fault], hosts))).flat()
@@ -29,8 +29,8 @@ function single(random: Random, faults: readonly Fault[], hosts: readonly string
 }
 
 /**
- * Two on different hosts, for one cannot be brought about on a host that another has taken away; and one server at the
- * most, for without a majority nothing can be judged but that it stops.
+ * Two faults on different hosts, because a fault cannot be caused on a host that another has taken away. At most one of
+ * them hits a server: without a majority of servers nothing can be judged except that processes stop.
  */
 function pair(random: Random, faults: readonly Fault[], hosts: readonly string[]): Trial {
   const first = random.pick(faults)

@@ -1,6 +1,7 @@
 /**
- * Programs that try to get away, one kind for each partition (workers.ts), and those that cannot be ended (ptraced,
- * fuse-stuck): whoever looked after them is killed, and they are started again, handed over, or waited for. Never two.
+ * Programs that try to escape, one kind per partition (workers.ts), and programs that cannot be ended (ptraced,
+ * fuse-stuck). The shepherds that look after them are killed; the partitions are then restarted, handed over or waited
+ * for. There must never be two owners.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -14,14 +15,14 @@ import { line } from './table.ts'
 const hosts = ['a1', 'a2', 'a3']
 const escapes = faultsNamed(['shepherds-kill', 'shepherds-kill-drain', 'ptraced', 'fuse-stuck'])
 
-/** The best containment, and the least; `npm run test:faults` takes the options that lie between. */
+/** The strongest containment and the weakest; `npm run test:faults` has options for those in between. */
 const ways = [
   ['root, with control groups', {}],
   ['another user, without control groups', { asUser: true, noGroups: true }],
 ] as const
 
 for (const [name, way] of ways) {
-  test(`no program gets away: ${name}`, async t => {
+  test(`no program escapes: ${name}`, async t => {
     const say = (text: string) => t.diagnostic(text)
     const lack = await missing(say)
     if (lack !== null) return t.skip(`the fault lab cannot run here: ${lack}`)

@@ -1,12 +1,12 @@
-/** What should end no process: how many run through it. */
+/** Faults that should end no process: how many processes run through them. */
 import type { Fault } from './fault.ts'
 import { isWhole, type Played } from './play.ts'
 import { faultsNamed } from './registry.ts'
 
-/** The share of the processes that has to run through. */
+/** The share of the processes that must run through. */
 const bar = 0.95
 
-/** What ends all the same is judged together, in the end. */
+/** The share is judged over all trials together, at the end. */
 export const falseAlarms: readonly Fault[] = faultsNamed(['session-destroyed', 'server-cut', 'leader-cut']).map(
   fault => ({ ...fault, gap: 'takeover' }),
 )
@@ -15,7 +15,7 @@ export function ranThrough(played: readonly Played[]): { lines: string[]; ok: bo
   const kinds = Map.groupBy(played.filter(isWhole), ({ faultNames }) => faultNames.join(' + '))
   const lines = [...kinds].map(([name, outcomes]) => share(name, outcomes).line)
   const all = share('all', [...kinds.values()].flat())
-  return { lines: [...lines, `${all.line}; at least ${100 * bar} % are wanted`], ok: all.share >= bar }
+  return { lines: [...lines, `${all.line}; at least ${100 * bar} % must`], ok: all.share >= bar }
 }
 
 function share(name: string, outcomes: readonly { before: number; ranThrough: number }[]) {

@@ -1,4 +1,4 @@
-/** What a fault is. */
+/** The description of a fault. */
 import type { Agent } from '../lab/cluster.ts'
 import type { Host } from './hosts.ts'
 import type { Lab } from './lab.ts'
@@ -7,43 +7,46 @@ import type { Gap } from './verdict.ts'
 
 export interface Scene {
   readonly lab: Lab
-  /** Whom it hits. */
+  /** The agent that it hits. */
   readonly agent: Agent
   readonly host: Host
-  /** For whatever is left to chance, so that a seed replays it. */
+  /** Source of chance, which a seed repeats. */
   readonly random: Random
 }
 
-/** Undoes a fault. It is run once, and the cluster is then given time to settle. */
+/** Ends a fault. It is called once; then the cluster gets time to settle. */
 export type Heal = () => Promise<void>
 
 export interface Fault {
-  /** As `--only` takes it. */
+  /** The name for `--only`. */
   readonly name: string
-  /** Who is hit: an agent that runs the service, a server that follows, the leader. */
+  /** The agent that is hit: one that runs the service, a server that follows, or the leader. */
   readonly hits: 'client' | 'follower' | 'leader'
-  /** ms; or until the others run everything, but at most so many ms. */
+  /** For how many ms; or until the others run everything, but at most for so many ms. */
   readonly lasts: number | { readonly takenOverWithin: number }
   /**
-   * How long a partition may be without an owner: `none` no process ends; `clean` 2 s; `local` W + guard interval + 1 s;
-   * `takeover` the same from when the servers marked the loss; `any` is not judged.
+   * How long a partition may have no owner. `none`: no process may end. `clean`: 2 s. `local`: W + guard interval + 1
+   * s. `takeover`: the same, counted from when the servers marked the loss. `any`: not judged.
    */
   readonly gap: Gap
-  /** Not judged for an agent that is root and has no control groups. */
+  /** For an agent that is root and has no control groups, the time without an owner is not judged. */
   readonly anyGapForBareRoot?: true
-  /** L + G that the takeover wait goes by, ms, where it is not the lab's. */
+  /** The L + G that the takeover wait uses, ms, when it differs from the lab's. */
   readonly limit?: number
-  /** What runs on the host cannot be stopped meanwhile, and may beat 0.2 s after it. */
+  /** The processes of the host cannot be stopped during the fault, and may beat for 0.2 s after it. */
   readonly freezes?: true
-  /** How long it may then beat beside its successor, ms, where that is more than 0.2 s. */
+  /** How long such a process may beat beside its successor, ms, when that is more than 0.2 s. */
   readonly residual?: number
-  /** How often a partition may be started at most, by all hosts together, before the heal. */
+  /** The most starts of one partition before the heal, on all hosts together. */
   readonly starts?: number
-  /** The host can start nothing in time meanwhile, but may keep its session: then only it can run its partitions again. */
+  /**
+   * The host is too slow to start anything during the fault, but may keep its session: then only it can run its
+   * partitions again.
+   */
   readonly slows?: true
-  /** nftables, or a share of the CPU. */
+  /** What the lab's machine needs for it: nftables, or a controller of control groups. */
   readonly needs?: 'nft' | 'cpu' | 'pids'
-  /** What has to be so before it begins. */
+  /** Done before the fault begins. */
   readonly prepare?: (scene: Scene) => Promise<void>
   readonly inject: (scene: Scene) => Promise<Heal>
 }

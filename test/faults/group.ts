@@ -1,21 +1,21 @@
-/** A control group: all processes of one host, with those of the groups below it, to freeze, to starve, to list. */
+/** A control group with all processes of one host, to freeze, slow down or list them. */
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { until } from '../lab/until.ts'
 
 const root = '/sys/fs/cgroup'
-/** Where version 2 is mounted, alone or beside version 1. */
+/** The mount point of version 2, alone or besides version 1. */
 export const version2 = [root, join(root, 'unified')].find(path => existsSync(join(path, 'cgroup.controllers'))) ?? null
-/** The share of one CPU is counted in periods of so many µs. */
+/** The period, µs, for which the kernel limits the share of one CPU. */
 const period = 100_000
 
-/** The file that each controller is set by, in version 1 and in version 2. */
+/** The file that sets each controller, in version 1 and in version 2. */
 const controls = { cpu: ['cpu.cfs_quota_us', 'cpu.max'], pids: ['pids.max', 'pids.max'] } as const
 type Controller = keyof typeof controls
 
 export class Group {
   readonly #directory: string
-  /** Where each controller is set; null where the kernel offers none. */
+  /** Where each controller is set; null when the kernel does not offer it. */
   readonly #cpu: string | null
   readonly #pids: string | null
 
@@ -27,7 +27,7 @@ export class Group {
     this.#pids = this.#place('pids', name)
   }
 
-  /** Put before a command, this runs it, and whatever it starts, in the group. */
+  /** The start of a command line that runs the rest in the group. */
   get enter(): readonly string[] {
     const files = this.#directories.map(directory => join(directory, 'cgroup.procs'))
     return ['/bin/sh', '-c', `for f in ${files.join(' ')}; do echo $$ >"$f"; done; exec "$@"`, 'sh']
@@ -37,7 +37,7 @@ export class Group {
     return this.#subtree.flatMap(pidsIn)
   }
 
-  /** Lets a user make groups below this one, and move what stands in it there, as Delegate=yes of systemd does. */
+  /** Lets a user make groups below this one and move its processes there, as systemd's Delegate=yes does. */
   delegate(uid: number): void {
     const files = ['.', 'cgroup.procs', 'cgroup.subtree_control', 'cgroup.threads']
     for (const file of files) chownSync(join(this.#directory, file), uid, uid)
@@ -51,20 +51,20 @@ export class Group {
     await this.#freeze('0')
   }
 
-  /** SIGKILL for all, at one moment: nobody sees another die. */
+  /** Sends SIGKILL to all processes at the same moment: none sees another one die. */
   async kill(): Promise<void> {
     await this.freeze()
     for (const pid of this.pids) {
       try {
         process.kill(pid, 'SIGKILL')
       } catch {
-        // It is a zombie's, reaped meanwhile.
+        // The pid is of a zombie that was reaped meanwhile.
       }
     }
     await this.thaw()
   }
 
-  /** Leaves it a share of one CPU; null for as much as it likes. @returns false where the kernel offers no such thing */
+  /** Limits the group to a share of one CPU; null for no limit. @returns false when the kernel does not offer it */
   starve(share: number | null): boolean {
     if (this.#cpu === null) return false
     const quota = share === null ? null : Math.round(share * period)
@@ -74,14 +74,17 @@ export class Group {
     return true
   }
 
-  /** Every fork and every new thread fails with EAGAIN, until it may again. @returns false where the kernel offers no such thing */
+  /**
+   * While it may not fork, every fork and every new thread fails with EAGAIN.
+   * @returns false when the kernel does not offer it
+   */
   mayFork(may: boolean): boolean {
     if (this.#pids === null) return false
     writeFileSync(join(this.#pids, controls.pids[0]), may ? 'max' : '0')
     return true
   }
 
-  /** Once it is empty. */
+  /** Call it once the group is empty. */
   remove(): void {
     for (const directory of this.#directories) removeGroups(directory)
   }
@@ -94,7 +97,7 @@ export class Group {
     return [this.#directory, ...groupsBelow(this.#directory)]
   }
 
-  /** In version 1, a group of the same name, made here; in version 2, the group itself. */
+  /** In version 1, a group of the same name, created here; in version 2, the group itself. */
   #place(controller: Controller, name: string): string | null {
     const v1 = join(root, controller)
     const [known, offered] = controls[controller]
@@ -127,12 +130,12 @@ export function removeGroups(directory: string): void {
     try {
       rmdirSync(group)
     } catch {
-      // Something in it has yet to be reaped: an empty group more costs nothing.
+      // A process in it is not reaped yet: one empty group more costs nothing.
     }
   }
 }
 
-/** Every one after the one that it is in. */
+/** All groups below this one, each after its parent. */
 function groupsBelow(directory: string): string[] {
   try {
     const names = readdirSync(directory, { withFileTypes: true }).filter(entry => entry.isDirectory())

@@ -1,6 +1,6 @@
 /**
- * Hosts on this machine: each has a network and mounts of its own, kept by a process that ends with ours, an address on
- * a common bridge, a boot id, and a control group that knows every process of it.
+ * Hosts on this machine. Each has its own network and mounts, held by a process that ends with ours, an address on a
+ * common bridge, a boot id, and a control group with all its processes.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
@@ -13,14 +13,14 @@ import { until } from '../lab/until.ts'
 import { Group } from './group.ts'
 import { mark } from './sweep.ts'
 
-/** Every lab has a network of its own, so all may have the same addresses. */
+/** Each lab has its own network, so all labs may use the same addresses. */
 const network = '10.99.0'
 const ports = { http: 8500, server: 8300, serf_lan: 8301, serf_wan: -1, dns: -1 }
 export const rpcPort = ports.server
 
 const uptime = '/proc/uptime'
 
-/** A bridge in a network of its own, and the hosts that are plugged into it. */
+/** A bridge in its own network, and the hosts on it. */
 export class Lan {
   readonly hosts: Host[] = []
   readonly #folder: string
@@ -31,7 +31,7 @@ export class Lan {
     this.#bridge = bridge
   }
 
-  /** @param folder where the hosts keep what is theirs; a shared mount, see lab.ts */
+  /** @param folder for the hosts' own files; a shared mount, see lab.ts */
   static async start(folder: string): Promise<Lan> {
     const bridge = await keeper()
     await inside(bridge, 'ip link add bridge type bridge && ip link set bridge up && ip link set lo up')
@@ -54,7 +54,7 @@ export class Lan {
     return host
   }
 
-  /** Takes a host off the bridge: it sees its link up, and nobody answers. */
+  /** Takes a host off the bridge: its link stays up, but nobody answers. */
   async unplug({ name }: Host): Promise<void> {
     await inside(this.#bridge, `ip link set ${name} nomaster`)
   }
@@ -63,7 +63,7 @@ export class Lan {
     await inside(this.#bridge, `ip link set ${name} master bridge`)
   }
 
-  /** Once nothing runs on the hosts any more. */
+  /** Call it when nothing runs on the hosts any more. */
   close(): void {
     for (const host of this.hosts) host.close()
     this.#bridge.kill('SIGKILL')
@@ -94,18 +94,18 @@ export class Host {
     return { address: this.address, ports, socket: join(this.#folder, 'http.sock'), enter }
   }
 
-  /** Its control group, and the folder for its agent's socket. */
+  /** Gives a user its control group and the folder for its agent's socket. */
   giveTo(uid: number): void {
     this.group.delegate(uid)
     chownSync(this.#folder, uid, uid)
   }
 
-  /** A shell's line, on the host's network and among its mounts. @throws execa's error when it fails */
+  /** Runs a shell line on the host's network and mounts. @throws execa's error when it fails */
   async run(line: string): Promise<void> {
     await inside(this.#namespaces, line)
   }
 
-  /** From here on the host has another boot id than any other, and than before, and the machine's clock. */
+  /** Gives the host a new, unique boot id, and the machine's clock. */
   async newBoot(): Promise<void> {
     if (this.#clock !== null) await this.run(`umount ${uptime}`)
     this.#clock?.kill('SIGKILL')
@@ -117,8 +117,8 @@ export class Host {
   }
 
   /**
-   * From here on the boot clock that the host reads is so many seconds off, until the next boot. Timers stand where they
-   * stood, as after a suspend; and it may be back at the start, as in a time namespace.
+   * Shifts the boot clock that the host reads by so many seconds, until the next boot. Timers are not affected, as
+   * after a suspend. The clock may also begin at zero, as in a time namespace.
    */
   async shiftClock(seconds: number): Promise<void> {
     const file = join(this.#folder, 'uptime')
@@ -137,7 +137,7 @@ export class Host {
   }
 }
 
-/** A process that does nothing but keep a network and mounts of their own, and ends with this one. */
+/** A process that only holds a network and mounts, and ends with this one. */
 async function keeper(): Promise<ChildProcess> {
   const unshare = ['unshare', '--net', '--mount', '--propagation', 'slave', 'sleep', 'infinity']
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...unshare], { stdio: 'ignore', detached: true })

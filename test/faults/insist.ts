@@ -1,7 +1,7 @@
-/** Brings something about although another fault may be at work: there is no leader for a while, or it is just cut off. */
+/** Repeats an action until it succeeds, although another fault may be active: the leader may be missing or cut off. */
 import { until } from '../lab/until.ts'
 
-/** @throws Error with what went wrong last, when it does not succeed within half a minute */
+/** @throws Error with the last failure, when it does not succeed within half a minute */
 export async function insist(what: string, action: () => Promise<unknown>): Promise<void> {
   await until(what, () => action().then(() => true), { deadline: 30_000, every: 500 })
 }

@@ -1,4 +1,7 @@
-/** The fault lab: Consul on hosts of their own, one service whose workers beat and write to a store, and a witness. */
+/**
+ * The fault lab: Consul on separate hosts, one service whose workers beat and write to a store, and a witness of the
+ * locks.
+ */
 import { closeSync, existsSync, openSync, readSync, statSync, writeFileSync } from 'node:fs'
 import { chmod, chown, cp, mkdir, mkdtemp, readlink, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -23,23 +26,23 @@ export type Gossip = 'default' | 'tuned'
 export interface LabOptions {
   readonly clients: number
   readonly gossip: Gossip
-  /** The clients' agents run as an unprivileged user, to whom their host's control group is delegated. */
+  /** The clients' agents run as an unprivileged user, who is given their host's control group. */
   readonly asUser?: boolean
-  /** No partition gets a control group of its own. */
+  /** Partitions get no control groups. */
   readonly noGroups?: boolean
   readonly say: (line: string) => void
 }
 
-/** nobody: every Debian has it, and it owns nothing. */
+/** The user nobody: every Debian has it, and it owns no files. */
 const nobody = 65_534
 
-/** L and G in seconds: those of DESIGN for each gossip. */
+/** L and G in seconds, for Consul's default gossip and for consul.d/fast-failover.json: see docs/timing.md. */
 const terms = { default: { lease: 10, grace: 3 }, tuned: { lease: 7, grace: 2 } } as const
 const guardInterval = 2
 const stateSize = 'size=8m,nr_inodes=4096,mode=755'
-/** Bytes: the beats of two seconds take half of it. */
+/** How much of the end of the beats file is read, bytes: the beats of two seconds take half of it. */
 const tailSize = 64 * 1024
-/** Every server has a snapshot of its own soon, so that a restart restores one. */
+/** Every server soon makes a snapshot, so that a restart restores one. */
 const snapshots = { raft_snapshot_threshold: 20, raft_snapshot_interval: '5s' }
 
 const autopilot = '/v1/operator/autopilot/health'
@@ -55,7 +58,7 @@ export class Lab implements Stage {
   readonly cluster: Cluster
   readonly definition: DefinitionFile
   readonly witness: Witness
-  /** Its agents are root's, and their partitions have no control groups. */
+  /** The agents are root's, and partitions have no control groups. */
   readonly isBareRoot: boolean
   /** L and G, ms. */
   readonly lease: number
@@ -81,7 +84,7 @@ export class Lab implements Stage {
   static async start(options: LabOptions): Promise<Lab> {
     await sweep()
     const root = await mkdtemp(join(tmpdir(), `${mark}${process.pid}-`))
-    // Shared, so that what is mounted below it later is there on every host too.
+    // A shared mount: later mounts below it also appear on every host.
     await execa('mount', ['--bind', root, root])
     await execa('mount', ['--make-shared', root])
     await chmod(root, 0o711)
@@ -112,12 +115,12 @@ export class Lab implements Stage {
     return this.cluster.agents.filter(({ server }) => server)
   }
 
-  /** Those that run the service. */
+  /** The agents that run the service. */
   get clients(): Agent[] {
     return this.cluster.agents.filter(({ server }) => !server)
   }
 
-  /** As the beats name them. */
+  /** The partitions, as the beats name them. */
   get partitions(): string[] {
     return range(kinds.length).map(id => `${this.definition.name}/${id}`)
   }
@@ -145,37 +148,37 @@ export class Lab implements Stage {
     }
   }
 
-  /** Gives an agent another definition, or the usual one again. @param state another path of its state directory */
+  /** Gives an agent another definition; by default the usual one. @param state another path of its state directory */
   async redefine(agent: Agent, definition = this.definition, state = agent.state): Promise<void> {
     await configure(agent, definition, '--home', this.homeOf(agent), '--state', state)
     await agent.reload()
   }
 
-  /** Where a host's own release is. */
+  /** The host's own copy of the release. */
   homeOf({ folder }: Agent): string {
     return join(folder, 'home')
   }
 
-  /** The beats since the last call of `forget`. */
+  /** All beats since the last call of `forget`. */
   beats = async (): Promise<Beat[]> => {
     return parseBeats(this.#read(this.#offset, statSync(this.#file).size).toString())
   }
 
-  /** What was seen so far is judged. */
+  /** Drops the beats so far: they have been judged. */
   forget(): void {
-    // From the beginning of a line.
+    // From the start of a line.
     const { text, offset } = this.#tail()
     this.#offset = offset + text.lastIndexOf(10) + 1
     this.witness.clear()
   }
 
-  /** The partitions that have not beaten a moment ago. */
+  /** The partitions without a beat in the last moment. */
   idle(): string[] {
     const owned = this.#owners()
     return this.partitions.filter(partition => !owned.get(partition))
   }
 
-  /** The partitions that have beaten on an agent a moment ago, and nowhere else since. */
+  /** The partitions that have just beaten on an agent, and on no other since. */
   owned(agent: Agent): string[] {
     const owned = this.#owners()
     return this.partitions.filter(partition => owned.get(partition) === this.instance(agent))
@@ -187,7 +190,7 @@ export class Lab implements Stage {
     return owners(parseBeats(whole), bootClock())
   }
 
-  /** The end of the beats file, enough for a second or two. */
+  /** The end of the beats file, with the beats of the last second or two. */
   #tail(): { text: Buffer; offset: number } {
     const size = statSync(this.#file).size
     const offset = Math.max(0, size - tailSize)
@@ -206,7 +209,7 @@ export class Lab implements Stage {
     return instanceOf(agent, this.definition)
   }
 
-  /** Makes a path of ours the agents' user's. */
+  /** Gives one of our paths to the agents' user. */
   async give(path: string): Promise<void> {
     await chown(path, this.#uid, this.#uid)
   }
@@ -216,8 +219,8 @@ export class Lab implements Stage {
   }
 
   /**
-   * Waits until every client takes part, every partition beats, and one server may be lost. What stands in the state
-   * directories is not asked: on a full disk facts are missing of what runs.
+   * Waits until every client takes part, every partition beats, and one server may fail. The state directories are not
+   * asked: on a full disk they lack facts of running partitions.
    */
   async settled(deadline = 120_000): Promise<void> {
     const instances = this.clients.map(agent => this.instance(agent)).sort()
@@ -232,7 +235,7 @@ export class Lab implements Stage {
       },
       { deadline, every: 200 },
     )
-    // A server that comes back votes only after 10 s; another that is cut off before that takes the majority along.
+    // A server that returns votes only after 10 s. If another were cut off before that, the majority would be lost.
     await until(
       'all servers to vote',
       async see => see(await (await this.cluster.leader()).api<Autopilot>('GET', autopilot)).FailureTolerance === 1,
@@ -240,14 +243,14 @@ export class Lab implements Stage {
     )
   }
 
-  /** Waits until everything runs on others than this one. @returns false when that did not happen in time */
+  /** Waits until everything runs on other agents than this one. @returns false when it does not in time */
   async takenOver(victim: Agent, deadline: number): Promise<boolean> {
     const others = this.clients.filter(agent => agent !== victim)
     const all = () => everywhere(this, others).size === kinds.length
     return until('a takeover', all, { deadline, every: 100 }).catch(() => false)
   }
 
-  /** Undoes what a fault that was broken off may have left behind. */
+  /** Undoes what an interrupted fault may have left behind. */
   async mend(): Promise<void> {
     for (const host of this.lan.hosts) {
       await host.group.thaw()
@@ -282,13 +285,13 @@ export class Lab implements Stage {
       const options = `${stateSize},uid=${this.#uid},gid=${this.#uid}`
       await execa('mount', ['-t', 'tmpfs', '-o', options, 'watchbill-state', agent.state])
     }
-    // Makes the release; every host gets its own, to be broken.
+    // Makes the release. Every host gets its own copy, because faults break it.
     await configure(this.clients[0] as Agent, this.definition)
     await Promise.all(
       this.clients.map(async agent => {
         const own = this.homeOf(agent)
         await mkdir(own)
-        await execa('cp', ['-rs', `${home}/releases`, own]) // of links: the programs stay where they are
+        await execa('cp', ['-rs', `${home}/releases`, own]) // symbolic links: the files stay where they are
         await symlink(await readlink(`${home}/current`), `${own}/current`)
         await this.redefine(agent)
       }),

@@ -1,8 +1,8 @@
 /**
- * Every limit of the machine on every part of watchbill, each on a host of its own, which is cut off then: whoever is held
- * up must not keep anything running. The other hosts take over.
+ * Applies every limit of the machine to every part of watchbill, each part on its own host, which is then cut off. A
+ * part that is slowed down by the limit must not keep anything running. The other hosts take over.
  *
- * The limit is real where it is one of a process; else strace makes the system calls fail as the machine would.
+ * A limit of a process is set for real; for any other limit, strace makes system calls fail as the machine would.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -14,7 +14,7 @@ import { replaceProgram, shepherds } from './kinds/process.ts'
 import { isWhole, type Played } from './play.ts'
 import type { Trial } from './trial.ts'
 
-/** Takes `-p PID`, or a command. */
+/** A program that takes `-p PID`, or a command. */
 type Tool = readonly [string, ...string[]]
 
 const failing = (calls: string, error: string): Tool => {
@@ -32,13 +32,13 @@ const limits: Readonly<Record<string, Tool>> = {
   FSIZE: ['/usr/bin/prlimit', '--fsize=0:0'],
 }
 
-/** How long it is felt before the host is cut off, and how long that lasts, ms. */
+/** How long the limit lasts before the host is cut off, and how long the cut lasts, ms. */
 const felt = 8000
 const cut = 30_000
 
 const handlers = ['on-service', 'on-keyprefix', 'on-checks', 'reconcile']
 
-/** What each part is, and how a limit is put on it; the heal takes it off what is started anew. */
+/** The parts, and how a limit is applied to each; the heal frees later processes from it. */
 const parts: Readonly<Record<string, (scene: Scene, tool: Tool) => Promise<Heal>>> = {
   shepherd: async (scene, tool) => onAll(shepherds(scene), tool),
   guard: async (scene, tool) => under(scene, ['guard'], tool),
@@ -67,7 +67,7 @@ async function ended(child: ChildProcess): Promise<unknown> {
   return child.exitCode ?? new Promise(resolve => child.once('exit', resolve))
 }
 
-/** Each program becomes itself once more, under the limit. */
+/** Replaces each program by one that runs the original under the limit. */
 async function under(scene: Scene, programs: readonly string[], tool: Tool): Promise<Heal> {
   const heals = programs.map(name =>
     replaceProgram(scene, name, good => {
@@ -107,7 +107,7 @@ function limited(limit: string, part: string): Fault {
   }
 }
 
-/** So many hosts are hit at once, and one is left to take over. */
+/** One host for each part, and one to take over. */
 export const limitedHosts = Object.keys(parts).length + 1
 
 /** One trial for each limit. @param only these limits */
@@ -119,7 +119,7 @@ export function limitTrials(hosts: readonly string[], only: readonly string[] = 
   })
 }
 
-/** A row for each limit: how long each part's host had an owner beside it. */
+/** One row per limit: how long each part's host had an owner beside another one. */
 export function limitTable(played: readonly Played[]): { lines: string[]; ok: boolean } {
   const rows = played.filter(isWhole).map(({ faultNames, hosts, faults }) => {
     const cells = faultNames.map((name, at) => `${name.split(':')[1]} ${beside(faults, hosts[at] as string)} s`)

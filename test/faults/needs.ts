@@ -1,4 +1,4 @@
-/** What the lab needs of the machine. */
+/** The lab's requirements on the machine. */
 import { execa } from 'execa'
 import { version2 } from './group.ts'
 
@@ -14,10 +14,10 @@ const programs = {
   strace: 'strace',
 } as const
 
-/** What only some trials need. */
+/** Needed only by some trials. */
 const seldom: readonly Program[] = ['strace']
 
-/** What is missing, in one line; null when the lab can run. Whatever Debian has is installed where that is possible. */
+/** The missing requirement, in one line; null when the lab can run. Debian packages are installed when possible. */
 export async function missing(say: (line: string) => void, more: readonly Program[] = []): Promise<string | null> {
   if (process.getuid?.() !== 0) return 'it needs root'
   if (version2 === null) return 'it needs control groups of version 2, mounted below /sys/fs/cgroup'
@@ -26,7 +26,7 @@ export async function missing(say: (line: string) => void, more: readonly Progra
   const still = await absentPrograms(more)
   if (still.length > 0) return `it needs ${still.join(', ')}; install ${packagesOf(still).join(' ')}`
   const { failed } = await execa('unshare', ['--net', '--mount', 'true'], { reject: false })
-  return failed ? 'it needs to make network namespaces, which this machine does not let it' : null
+  return failed ? 'it needs to make network namespaces, which this machine does not allow' : null
 }
 
 export type Program = keyof typeof programs

@@ -1,4 +1,4 @@
-/** What the command line asks for. */
+/** The options of the command line. */
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -20,18 +20,18 @@ export interface Options {
   readonly json: boolean
   readonly keep: boolean
   readonly trials: readonly Trial[]
-  /** The first of them, played before. */
+  /** The first trials, when they were played before. */
   readonly before: readonly Played[]
-  /** Programs that only these need. */
+  /** Programs that only these trials need. */
   readonly needs: readonly Program[]
-  /** Said at first. */
+  /** Lines to print at the start. */
   readonly head: readonly string[]
   readonly note: (played: Played) => void
-  /** Said in the end, and whether it is as it should be. */
+  /** Lines to print at the end, and whether all is as it should be. */
   readonly summary: (played: readonly Played[]) => { lines: string[]; ok: boolean }
 }
 
-/** Reads the arguments; what is wrong with them ends the process with 100. */
+/** Parses the arguments; ends the process with 100 when they are wrong. */
 export function optionsFrom(argv: string[]): Options {
   try {
     return read(argv)
@@ -117,7 +117,7 @@ function resumed(file: string) {
   }
 }
 
-/** As the cluster numbers them. */
+/** The hosts' names, as the cluster numbers them. */
 function hostNames(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `a${i + 1}`)
 }

@@ -1,4 +1,4 @@
-/** Plays trials one after the other on one cluster, which is never reset, and tells how each went. */
+/** Plays trials one after the other on one cluster, without a reset in between, and reports each. */
 import { appendFileSync, readFileSync } from 'node:fs'
 import { reason } from '../../lib/base/errors.ts'
 import type { Lab } from './lab.ts'
@@ -6,7 +6,7 @@ import { type Outcome, run, type Trial } from './trial.ts'
 
 export type Played = (Outcome & { readonly trial: number }) | Broken
 
-/** A trial that could not be carried out: it counts as failed. */
+/** A trial that could not be played: it counts as failed. */
 export interface Broken {
   readonly trial: number
   readonly faultNames: readonly string[]
@@ -18,7 +18,7 @@ export function isWhole(played: Played): played is Outcome & { readonly trial: n
   return 'overlap' in played
 }
 
-/** @param told after each; @param from the first to play, where others have been played before */
+/** @param told called after each trial; @param from the first trial to play, when earlier ones were played before */
 export async function play(
   lab: Lab,
   trials: readonly Trial[],
@@ -32,12 +32,12 @@ export async function play(
       const faultNames = what.faults.map(({ name }) => name)
       told({ trial, faultNames, hosts: what.hosts, faults: [reason(error).split('\n')[0] as string] })
       await lab.mend()
-      await lab.settled() // what cannot settle cannot be judged any more
+      await lab.settled() // a cluster that does not settle cannot be judged
     }
   }
 }
 
-/** A campaign's progress: its own facts on the first line, then one line per trial that was played. */
+/** The progress of a campaign: its parameters on the first line, then one line per played trial. */
 export interface Progress {
   readonly seed: number
   readonly count: number

@@ -1,5 +1,5 @@
 #!/usr/bin/env perl
-# Holds a process as a debugger does that wants to see it end: SIGKILL alone does not end it.  ptrace.pl PID (x86-64)
+# Holds a process like a debugger that stops it at its exit: SIGKILL alone does not end it.  ptrace.pl PID (x86-64)
 use strict;
 use warnings;
 

@@ -22,7 +22,7 @@ export const faults: readonly Fault[] = [
   ...stuckFaults,
 ]
 
-/** What CI runs once. */
+/** The faults that CI runs once. */
 export const fewFaults: readonly string[] = [
   'host-cut',
   'agent-kill',
@@ -34,7 +34,7 @@ export const fewFaults: readonly string[] = [
   'guard-hung',
 ]
 
-/** @throws Error naming the one that there is not */
+/** @throws Error that names an unknown fault */
 export function faultsNamed(names: readonly string[]): Fault[] {
   return names.map(name => {
     const fault = faults.find(fault => fault.name === name)

@@ -9,7 +9,7 @@ import { begin, note, type Played } from './play.ts'
 
 const run = join(import.meta.dirname, 'run.ts')
 
-/** A campaign's progress, of which so many trials have been played. */
+/** The progress file of a campaign with so many played trials. */
 function progress(t: TestContext, played: number): string {
   const folder = mkdtempSync(join(tmpdir(), 'watchbill-progress-'))
   t.after(() => rmSync(folder, { recursive: true }))
@@ -28,7 +28,7 @@ describe('the arguments', () => {
     [['--resume', '/nowhere'], /ENOENT/],
   ]
   for (const [args, expected] of wrong) {
-    it(`${args.join(' ')} is refused, with 100`, async () => {
+    it(`${args.join(' ')} is refused with exit code 100`, async () => {
       const { exitCode, stderr } = await execa(process.execPath, [run, ...args], { reject: false })
       assert.equal(exitCode, 100)
       assert.match(stderr, /^test:faults: permanent: cannot read the arguments: /)
@@ -36,19 +36,19 @@ describe('the arguments', () => {
     })
   }
 
-  it('--only plays what it names, as often as --times says', () => {
+  it('--only plays the named faults, as often as --times says', () => {
     const { trials } = optionsFrom(['--only', 'host-cut,leave', '--times', '2'])
     const names = trials.map(({ faults }) => faults.map(({ name }) => name).join())
     assert.deepEqual(names, ['host-cut', 'leave', 'host-cut', 'leave'])
   })
 
-  it('--resume goes on where a campaign was interrupted, with its own seed and gossip', t => {
+  it('--resume continues an interrupted campaign, with its seed and gossip', t => {
     const { trials, before, gossip } = optionsFrom(['--resume', progress(t, 4)])
     assert.deepEqual([trials.length, before.length, gossip], [10, 4, 'default'])
     assert.deepEqual(trials, optionsFrom(['--resume', progress(t, 0)]).trials)
   })
 
-  it('--false-alarms wants 95 % of all processes to run through', () => {
+  it('--false-alarms requires that 95 % of all processes run through', () => {
     const { trials, clients, summary } = optionsFrom(['--false-alarms', '10'])
     assert.deepEqual([trials.length, clients], [30, 6])
     const played = (ranThrough: number) => [

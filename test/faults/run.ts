@@ -1,17 +1,17 @@
 /**
- * The fault lab: real agents on hosts of their own, and everything that may happen to them.
+ * The fault lab: real agents on separate hosts, and every fault that they must survive.
  *
  *   npm run test:faults                                    every fault once, alone
- *   npm run test:faults -- --only host-cut,leave           these
- *   npm run test:faults -- --times 3                       each so many times
+ *   npm run test:faults -- --only host-cut,leave           these faults
+ *   npm run test:faults -- --times 3                       each fault so many times
  *   npm run test:faults -- --ci                            the few that CI runs
- *   npm run test:faults -- --campaign 100 [--seed 7]       so many, single ones and pairs, in an order of chance
- *   npm run test:faults -- --resume FILE                   what is left of a campaign
- *   npm run test:faults -- --false-alarms [10]             how many processes run through what should not end them
- *   npm run test:faults -- --limits [--only EMFILE,FSIZE]  every limit on every part, a host each (Debian package strace)
+ *   npm run test:faults -- --campaign 100 [--seed 7]       so many trials, single faults and pairs, in random order
+ *   npm run test:faults -- --resume FILE                   the rest of a campaign
+ *   npm run test:faults -- --false-alarms [10]             how many processes run through faults that should end none
+ *   npm run test:faults -- --limits [--only EMFILE,FSIZE]  every limit on every part, one host each (needs strace)
  *
- * --as-user (agents, handlers and workers of an unprivileged user), --no-groups (no control groups for partitions),
- * --gossip default|tuned (tuned unless said), --json, --keep (the lab's folder; it is kept anyway when something fails).
+ * --as-user (agents, handlers and workers run as an unprivileged user), --no-groups (no control groups for partitions),
+ * --gossip default|tuned (tuned by default), --json, --keep (keeps the lab's folder; after a failure it is always kept).
  * Exits 0 when all passed, or when the machine cannot run it; 1 when one failed; 100 usage.
  */
 import { reason } from '../../lib/base/errors.ts'
@@ -47,7 +47,7 @@ async function judged(options: Options): Promise<boolean> {
     say(`the lab is in ${lab.root}`)
     say(heading())
     const told = (one: Played) => {
-      if (interrupted) return // what fails now says nothing of watchbill
+      if (interrupted) return // a failure after an interrupt says nothing about watchbill
       played.push(one)
       note(one)
       console.log(options.json ? JSON.stringify(one) : line(one))

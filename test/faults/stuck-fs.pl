@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
-# A FUSE file system that never answers: who asks it for a file is stuck in the kernel, also after SIGKILL, until this
-# program ends.  stuck-fs.pl MOUNTPOINT (x86-64)
+# A FUSE file system that never answers: a process that asks it for a file is stuck in the kernel, even after SIGKILL,
+# until this program ends.  stuck-fs.pl MOUNTPOINT (x86-64)
 use strict;
 use warnings;
 

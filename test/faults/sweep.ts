@@ -1,14 +1,14 @@
-/** What a lab that was killed hard left behind: its mounts and groups. Its processes have ended with it. */
+/** Removes the mounts and groups of labs that were killed. Their processes have ended with them. */
 import { existsSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { removeGroups, version2 } from './group.ts'
 
-/** The names of a lab's folder and of its groups begin so; the pid of the one that runs it follows. */
+/** The start of the names of a lab's folder and groups; the pid of the lab's process follows. */
 export const mark = 'watchbill-faults-'
 
-/** Unmounts, and removes the groups, of labs whose process is gone. Folders stay: they are evidence. */
+/** Unmounts the folders and removes the groups of labs whose process is gone. The folders stay, as evidence. */
 export async function sweep(groups = version2 as string): Promise<void> {
   for (const name of orphans(tmpdir())) {
     await execa('umount', ['--recursive', '--lazy', join(tmpdir(), name)], { reject: false })

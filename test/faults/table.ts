@@ -1,4 +1,4 @@
-/** A line per trial, for people. */
+/** One line per trial, for people. */
 import { isWhole, type Played } from './play.ts'
 
 const columns = [24, 8, 9, 9, 7, 9, 11, 9, 6]
@@ -15,7 +15,7 @@ export function heading(): string {
   return cells([...words, 'verdict'])
 }
 
-/** The trial in a line, and what was wrong with it in a line each. */
+/** The trial on one line, and one more line for each thing that was wrong. */
 export function line(played: Played): string {
   return [cells(row(played)), ...played.faults.map(fault => `    ${fault}`)].join('\n')
 }

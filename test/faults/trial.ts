@@ -1,4 +1,4 @@
-/** One trial: one fault or more, how long they last, the heal, the wait until everything runs again, the verdict. */
+/** One trial: one or more faults, their duration, the heal, the wait until everything runs again, and the verdict. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { bootClock } from '../../lib/base/clock.ts'
 import { reason } from '../../lib/base/errors.ts'
@@ -12,12 +12,12 @@ import { type Frozen, judge, mostResidual, type Verdict } from './verdict.ts'
 
 export interface Trial {
   readonly faults: readonly Fault[]
-  /** Whom each hits, by name; the leader and the followers are known only when it begins. */
+  /** The host that each fault hits; for the leader or a follower it is known only when the fault begins. */
   readonly hosts: readonly string[]
-  /** How long after the first one each begins, ms. */
+  /** How long after the first fault each begins, ms. */
   readonly delays: readonly number[]
   readonly seed: number
-  /** How long a partition may be without an owner is not judged. */
+  /** The time without an owner is not judged. */
   readonly anyGap?: true
 }
 
@@ -33,10 +33,10 @@ interface Hit {
   readonly healed: number
 }
 
-/** Before something is judged, everything has beaten in peace for so long, ms. */
+/** Before a fault, everything must have beaten undisturbed for this long, ms. */
 const peace = 500
 
-/** @throws Error when a fault could not be brought about, or healed */
+/** @throws Error when a fault could not be caused or healed */
 export async function run(lab: Lab, trial: Trial): Promise<Outcome> {
   await lab.settled()
   lab.forget()
@@ -66,7 +66,7 @@ export async function run(lab: Lab, trial: Trial): Promise<Outcome> {
   }
 }
 
-/** The results of all, once the last one has ended: nothing goes on behind the back of a failure. */
+/** The results of all, once the last one has ended: after a failure nothing goes on unnoticed. */
 async function all<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   const outcomes = await Promise.allSettled(promises)
   return outcomes.map(outcome => {
@@ -100,7 +100,7 @@ async function whom(lab: Lab, fault: Fault, trial: Trial, at: number): Promise<A
   return new Random(trial.seed).pick(lab.servers.filter(server => server !== leader))
 }
 
-/** The beats at a moment at which all was as it should be; if there was none, the last ones, and why, in a sentence. */
+/** The beats at a moment when everything was right. When there was none: the last beats, and why, in one sentence. */
 async function settle(lab: Lab): Promise<{ beats: Beat[]; unsettled: string[] }> {
   try {
     await lab.settled()

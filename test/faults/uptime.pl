@@ -1,6 +1,6 @@
 #!/usr/bin/env perl
-# A /proc/uptime that is so many seconds off:  uptime.pl FILE SECONDS
-# It is mounted over the real one, so the file stays and is written in place, without becoming shorter.
+# Writes a /proc/uptime that is so many seconds off:  uptime.pl FILE SECONDS
+# The file is mounted over the real one, so it is written in place and never becomes shorter.
 use strict;
 use warnings;
 use Time::HiRes qw(clock_gettime);

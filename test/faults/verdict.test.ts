@@ -34,13 +34,13 @@ function verdict(beats: Beat[], more: Partial<Incident> = {}, partitions = ['p']
   )
 }
 
-describe('what is judged of a fault', () => {
-  it('a takeover in time is fine', () => {
+describe('the verdict on a fault', () => {
+  it('accepts a takeover in time', () => {
     const seen = verdict([...a(0, 8000), ...b(15_000, 20_000)], lostAt(3000))
     assert.deepEqual([seen.faults, seen.overlap, seen.afterLoss, seen.longestGap], [[], 0, 12_000, 7000])
   })
 
-  it('two owners for 60 ms are not, on two hosts or on one', () => {
+  it('rejects two owners for 60 ms, on two hosts or on one', () => {
     for (const later of [b(4940, 9000), a(4940, 9000, { pid: 101 })]) {
       const seen = verdict([...a(0, 5000), ...later])
       assert.equal(seen.overlap, 60)
@@ -48,20 +48,20 @@ describe('what is judged of a fault', () => {
     }
   })
 
-  it('a lone beat beside another owner counts 50 ms', () => {
+  it('counts a single beat beside another owner as 50 ms', () => {
     const seen = verdict([...a(0, 9000), ...b(4000, 4000)])
     assert.equal(seen.overlap, 50)
     assert.equal(seen.faults.length > 0, true)
   })
 
-  it('a partition that is started again and again is not, where that is counted', () => {
+  it('rejects a partition that is started too often, when starts are counted', () => {
     const beats = [0, 3000, 6000].flatMap(from => a(from, from + 2500, { pid: 100 + from }))
     const judged = (most: number, until: number) => verdict(beats, { gap: 'any', starts: { most, until } }).faults
     assert.deepEqual(judged(2, 9000), ['p had 3 processes, one after the other: 2 are allowed'])
     assert.deepEqual([judged(3, 9000), judged(2, 5000)], [[], []])
   })
 
-  it('what was frozen may beat beside its successor as long as the fault says', () => {
+  it('lets a thawed process beat beside its successor for as long as the fault says', () => {
     const beats = [...a(0, 5000), ...b(20_000, 40_000), ...a(30_000, 31_000, { refused: true })]
     const frozen = [{ instance: 'a:x', from: 5010, to: 30_000 }]
     const judged = (residual: number) => verdict(beats, { gap: 'any', frozen, residual })
@@ -69,12 +69,12 @@ describe('what is judged of a fault', () => {
     assert.match(judged(500).faults.join(), /^thawed: p had two owners for 1000 ms/)
   })
 
-  it('a partition that nobody has in the end is not, nor one that never ran', () => {
+  it('rejects a partition without an owner at the end, and one that never ran', () => {
     const seen = verdict([...a(0, 5000), ...beating('b:x', 0, 9000, { partition: 'q' })], {}, ['p', 'q', 'r'])
     assert.deepEqual(seen.faults.slice(0, 2), ['p has no owner at the end', 'r has no owner at the end'])
   })
 
-  it('a token that goes back is not', () => {
+  it('rejects a token that goes back', () => {
     const { faults } = verdict([...b(0, 5000), ...a(5500, 9000)])
     assert.deepEqual(faults, ['p went back from token 8 to 7 at 5500, on a:x'])
   })
@@ -112,7 +112,7 @@ describe('a host that was frozen', () => {
   const frozen = { frozen: [{ instance: 'a:x', from: 2000, to: 42_000 }], ...lostAt(4000) }
   const successor = b(15_000, 50_000)
 
-  it('owned nothing meanwhile', () => {
+  it('does not count as an owner meanwhile', () => {
     const seen = verdict([...a(0, 2000), ...successor], frozen)
     assert.deepEqual([seen.faults, seen.longestGap, seen.afterLoss], [[], 13_000, 11_000])
   })
@@ -123,7 +123,7 @@ describe('a host that was frozen', () => {
     assert.match(seen(42_250).faults.join(), /^thawed: p had two owners for 250 ms/)
   })
 
-  it('must be killed then, not asked', () => {
+  it('must be killed after the thaw, not asked to stop', () => {
     const { faults } = verdict(
       [...a(0, 2000), ...a(42_000, 42_100, { stop: true, refused: true }), ...successor],
       frozen,
@@ -131,7 +131,7 @@ describe('a host that was frozen', () => {
     assert.deepEqual(faults, ['p: after the thaw a:x (pid 100) was asked to stop instead of being killed'])
   })
 
-  it('is no excuse for a process that began later, or for another host', () => {
+  it('does not excuse a process that began later, or one on another host', () => {
     const again = verdict([...a(0, 2000), ...a(43_000, 43_100, { pid: 101 }), ...successor], frozen)
     assert.equal(again.overlap, 100)
     const other = verdict([...a(0, 2000), ...successor, ...beating('c:x', 42_000, 42_100)], frozen)
@@ -157,8 +157,8 @@ describe('a write with an old token', () => {
   })
 })
 
-describe('how many run through', () => {
-  it('counts the processes that were there before and are there in the end', () => {
+describe('the number of processes that run through', () => {
+  it('counts the processes that exist both at the start and at the end', () => {
     const q = beating('b:x', 0, 9000, { partition: 'q' })
     const seen = verdict([...a(0, 5000), ...b(5500, 9000), ...q], {}, ['p', 'q'])
     assert.deepEqual([seen.before, seen.ranThrough], [2, 1])

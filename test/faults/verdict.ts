@@ -1,6 +1,6 @@
 /**
- * Judges one fault, or several at once, from the beats, and from when the servers marked the loss of a lock. Times are
- * boot-clock ms. What may be is the fault's to say: see fault.ts.
+ * Judges one fault, or several at once, from the beats and from when the servers marked the loss of a lock. Times are
+ * boot-clock ms. The fault itself says what it allows: see fault.ts.
  */
 import {
   type Beat,
@@ -15,33 +15,33 @@ import {
   wholeSpan,
 } from '../lab/beats.ts'
 
-/** How long a partition may be without an owner: see `limit`. */
+/** How long a partition may have no owner: see fault.ts. */
 export type Gap = 'none' | 'clean' | 'local' | 'takeover' | 'any'
 
-/** An instance whose processes could not run, and so could not be stopped, in that time. */
+/** A time in which the processes of an instance could not run, and so could not be stopped. */
 export interface Frozen extends Span {
   readonly instance: string
 }
 
 export interface Incident {
   readonly gap: Gap
-  /** When it began. */
+  /** When the fault began. */
   readonly from: number
   /** W + guard interval + 1 s of the terms in force, ms. */
   readonly limit: number
-  /** When a server was first seen to have taken a session off a lock, for each time that happened. */
+  /** By lock: each time when a server was first seen to have taken a session off it. */
   readonly losses: ReadonlyMap<string, readonly number[]>
   readonly frozen: readonly Frozen[]
   /** How long a thawed process may beat beside its successor, ms. */
   readonly residual: number
-  /** How many processes one partition may have at most, one after the other, and until when that is judged. */
+  /** The most processes of one partition one after the other, and until when that is judged. */
   readonly starts: { readonly most: number; readonly until: number } | null
-  /** Until when a host was too slow to start anything, though not too slow to keep its session; null when none was. */
+  /** Until when a host was too slow to start a process, but kept its session; null when none was. */
   readonly slowUntil: number | null
 }
 
 export interface Verdict {
-  /** Two owners, ms, all together. */
+  /** The total time with two owners, ms. */
   readonly overlap: number
   /** The longest time that a thawed process beat beside its successor, ms. */
   readonly residual: number
@@ -49,18 +49,18 @@ export interface Verdict {
   readonly stale: number
   readonly refused: number
   readonly longestGap: number
-  /** From the servers' mark to the successor's first beat, at most, ms; null when nothing was taken over. */
+  /** The longest time from the servers' mark to the successor's first beat, ms; null when nothing was taken over. */
   readonly afterLoss: number | null
-  /** How many processes there were at first, and how many of them ran all the time. */
+  /** The number of processes at the start, and how many of them ran all the time. */
   readonly before: number
   readonly ranThrough: number
   /** One sentence each; empty when all is as it should be. */
   readonly faults: readonly string[]
 }
 
-/** A hand-over, or a process that is started again where it was, ms. */
+/** The longest time for a hand-over, or for a restart on the same host, ms. */
 const cleanGap = 2000
-/** What a thawed process may beat before it is killed, ms, unless the fault says otherwise. */
+/** How long a thawed process may beat before it is killed, ms, unless the fault says otherwise. */
 export const mostResidual = 200
 
 export function judge(beats: Beat[], partitions: readonly string[], incident: Incident): Verdict {
@@ -106,7 +106,10 @@ export function judge(beats: Beat[], partitions: readonly string[], incident: In
   }
 }
 
-/** The beats of processes that were frozen and beat again: the two parts of such a process are judged apart. */
+/**
+ * The beats of processes after a freeze. The parts of such a process before and after the freeze are judged
+ * separately.
+ */
 function thawed(beats: Beat[], frozen: readonly Frozen[]): Set<Beat> {
   const begun = new Map<string, number>()
   for (const beat of beats) if (!begun.has(processOf(beat))) begun.set(processOf(beat), beat.at)
@@ -129,8 +132,8 @@ function isTakeover(gap: Idle): boolean {
 }
 
 /**
- * When the servers took the lock away whose loss the gap comes from: the last time before somebody had it again. When
- * they did not, the gap counts from its own beginning, or from when a host that was too slow for anything can work again.
+ * When the servers took the lock away whose loss caused the gap: the last time before a successor had it. When they did
+ * not, the gap counts from its own beginning, or from when a host that was too slow can start processes again.
  */
 function markOf(gap: Idle, { losses, from, slowUntil }: Incident): number {
   const marks = losses.get(gap.partition)?.filter(at => at >= from && at <= gap.to) ?? []
@@ -169,7 +172,7 @@ function tooOften(pieces: readonly Run[], { starts }: Incident): string[] {
   )
 }
 
-/** Accepted writes of a process that a later one had already succeeded: the token did not keep them out. */
+/** Accepted writes of a process after a write of its successor: the token did not keep them out. */
 export function staleWrites(beats: Beat[]): Beat[] {
   const order = new Map<string, number>()
   const latest = new Map<string, Beat>()

@@ -1,4 +1,4 @@
-/** Watches the locks on every server, and keeps when each was first seen to have lost its session. */
+/** Watches the locks on every server, and records when each was first seen to have lost its session. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { bootClock } from '../../lib/base/clock.ts'
 import { Consul } from '../../lib/consul/http.ts'
@@ -9,26 +9,29 @@ interface Key {
   readonly Session?: string
 }
 
-/** How long a server that does not answer is left alone, ms. */
+/** How long a server that does not answer is not asked again, ms. */
 const rest = 100
-/** How long a server may keep a question, ms. */
+/** How long a server may wait before it answers a blocking query, ms. */
 const patience = 5000
 
 export class Witness {
   readonly #prefix: string
-  /** `<lock> <session>` -> since when some server has it without that session, boot-clock ms; again after each time it had it. */
+  /**
+   * `<lock> <session>` -> when a server first showed the lock without that session, boot-clock ms; one time for each
+   * loss.
+   */
   readonly #lost = new Map<string, number[]>()
-  /** `<lock> <session>` that some server had anew since the last loss. */
+  /** `<lock> <session>` pairs that a server showed again since the last loss. */
   readonly #anew = new Set<string>()
   #over = false
 
-  /** @param prefix below which the locks are */
+  /** @param prefix of the locks' keys */
   constructor(servers: readonly Agent[], prefix: string) {
     this.#prefix = prefix
     for (const server of servers) void this.#watch(server)
   }
 
-  /** partition -> when it lost a session, in order. @param nameOf makes a partition of a key's last segment */
+  /** partition -> when it lost a session, in order. @param nameOf gives the partition for a key's last segment */
   losses(nameOf: (id: string) => string): Map<string, number[]> {
     const found = new Map<string, number[]>()
     for (const [what, times] of this.#lost) {
@@ -41,7 +44,7 @@ export class Witness {
     return found
   }
 
-  /** What was seen so far is forgotten. */
+  /** Forgets all losses so far. */
   clear(): void {
     this.#lost.clear()
     this.#anew.clear()
@@ -62,7 +65,7 @@ export class Witness {
         const now = sessions(answer.status === 200 ? (JSON.parse(answer.text) as Key[]) : [], this.#prefix)
         this.#compare(held, now)
         held = now
-        // A server that was restarted or restored counts anew.
+        // A restarted or restored server begins with lower indexes.
         index = Number(answer.index) >= Number(index) ? String(answer.index) : '0'
       } catch {
         index = '0'

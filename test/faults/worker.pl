@@ -1,16 +1,16 @@
 #!/usr/bin/env perl
-# The process of one partition in the fault lab: every 50 ms one write to a store that knows fencing tokens, and one
-# line about it in the beats file. A line is written under the store's lock, so the file has the order of the store:
+# The process of one partition in the fault lab. Every 50 ms it makes one write to a store that checks fencing tokens,
+# and writes one line about it to the beats file, under the store's lock, so that both have the same order. The lines:
 #   <boot clock, ms> <instance> <pid> <service>/<partition> <token>             tabs between; after SIGTERM and
 #   <boot clock, ms> <instance> <pid> <service>/<partition> <token> stop        when the store refuses an older token:
 #   <boot clock, ms> <instance> <pid> <service>/<partition> <token> refused
 #
 #   worker.pl BEATS STORE [stubborn] [child | grandchild] [title] [bare]
 #
-# With `child`, a second process beats too, under the pid of the first: both are this one's doing. A `grandchild` has left
-# the group, the session and its parent besides. `title`: they set their titles, which takes their environment out of
-# /proc. `bare`: the second one begins anew, without what watchbill put into its environment. A `stubborn` one does not
-# listen to SIGTERM. Perl, because a dozen shells that fork every 50 ms would starve the machine.
+# With `child`, a second process beats too, under the pid of the first, so that both count as one. A `grandchild` has
+# also left the group, the session and its parent. `title`: both set their titles, which removes their environment from
+# /proc. `bare`: the second process starts again without watchbill's part of the environment. A `stubborn` process
+# ignores SIGTERM. It is Perl, because a dozen shells that fork every 50 ms would starve the machine.
 use strict;
 use warnings;
 use Fcntl qw(:flock);
@@ -18,7 +18,7 @@ use IO::Handle;
 use POSIX qw(setsid _exit);
 use Time::HiRes qw(clock_gettime);
 
-# Under a perl that is set-uid nothing from outside is trusted until it went through a pattern.
+# A set-uid perl trusts no outside value until it went through a pattern.
 my ($beats, $store, @kinds) = map { /(.*)/s } @ARGV;
 my %is = map { $_ => 1 } @kinds;
 my ($instance, $token, $pid) = map { ($_ // '') =~ /(.*)/s } $ENV{WATCHBILL_INSTANCE}, $ENV{WATCHBILL_TOKEN}, $ENV{WORKER_PID} // $$;
@@ -29,7 +29,7 @@ my $boottime = 7; # CLOCK_BOOTTIME
 
 sub forked { my $child = fork; defined $child or die "cannot fork: $!"; !$child }
 
-# Of the grandchild's parents the one in between ends, so that it is nobody's child.
+# The process between the two ends, so that the grandchild has no parent among them.
 if (($is{child} || $is{grandchild}) && !$second) {
   if (forked) {
     if ($is{grandchild}) {
@@ -53,7 +53,7 @@ open my $highest, '+>>', "$store/" . ($partition =~ s/\W/-/gr) or die "cannot op
 $file->autoflush(1);
 $SIG{TERM} = $is{stubborn} ? 'IGNORE' : sub { $stop = 1 };
 
-# True when a token is older than another: number by number, with as many digits as they have.
+# True when a token is older than another: compared number by number, of any length.
 sub older {
   my @left = split /\D+/, shift;
   my @right = split /\D+/, shift;
@@ -81,7 +81,7 @@ sub write_to_store {
   flock $highest, LOCK_UN;
 }
 
-# It ends when its file is removed, so that no worker outlives its lab.
+# It also ends when its file is removed, so that no worker outlives its lab.
 while (!$stop && -e $beats) {
   write_to_store;
   select undef, undef, undef, 0.05;

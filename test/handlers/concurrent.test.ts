@@ -46,7 +46,7 @@ function assertDone(ended: readonly Ended[]): void {
 }
 
 function left(ended: readonly Ended[]): Ended[] {
-  return ended.filter(({ stdout }) => stdout.includes('another handler is at it'))
+  return ended.filter(({ stdout }) => stdout.includes('another handler is already running'))
 }
 
 /** Shepherds take a moment to start what a handler has left to them; no handler runs any more. */

@@ -95,7 +95,7 @@ async function recover(scenario: Scenario, n: number): Promise<string | null> {
 /** It did its work itself: nobody alive was there to do it. */
 function assertDone({ code, signal, stdout, stderr }: Ended): void {
   assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' })
-  assert.doesNotMatch(stdout, /another handler is at it/)
+  assert.doesNotMatch(stdout, /another handler is already running/)
 }
 
 function assertNothingTwice(instances: readonly Instance[]): void {

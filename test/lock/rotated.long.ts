@@ -57,7 +57,7 @@ describe('a token that is rotated', { concurrency: 2 }, () => {
       else rmSync(file)
       await remove(agent, old)
       if (order === 'after') {
-        await holder.said('cannot go on with what Consul refuses')
+        await holder.said('cannot read the token or certificates again')
         put(file, fresh)
       }
       const rotated = bootClock()

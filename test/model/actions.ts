@@ -1,9 +1,9 @@
-/** What can go wrong in a run, as data that fast-check makes and shrinks. */
+/** The faults of a run, as data that fast-check generates and shrinks. */
 import fc from 'fast-check'
 import { garbledAnswers, hostileWrites } from './garbled.ts'
 import type { Fault } from './program.ts'
 
-/** Which host and which partition, counted round; how long after the one before it, ms. */
+/** The host and the partition, by number modulo their count; the time after the previous action, ms. */
 interface Where {
   readonly host: number
   readonly partition: number
@@ -21,7 +21,7 @@ const fault = fc.record({
   at: fc.integer({ min: 1, max: 40 }),
 })
 
-/** Every kind of action, and what it needs to know. */
+/** Every kind of action, with its parameters. */
 const kinds = {
   cut: lasting,
   'agent killed': lasting,
@@ -69,7 +69,10 @@ const kinds = {
 export type Kind = keyof typeof kinds
 export type Action = Where & Details & { readonly do: Kind }
 
-/** Without what has a property of its own: it can bring about a wait of minutes, or needs keys that nobody wipes. */
+/**
+ * Without kinds that have a property of their own: one may cause a wait of minutes, the other needs keys that are
+ * never wiped.
+ */
 const ordinary = (Object.keys(kinds) as Kind[]).filter(kind => kind !== 'hostile write' && kind !== 'epoch raised')
 
 function actionOf(kind: Kind): fc.Arbitrary<Action> {
@@ -84,12 +87,12 @@ export function actionsOf(kinds: readonly Kind[]): fc.Arbitrary<Action[]> {
   return fc.array(fc.oneof(...kinds.map(actionOf)), { minLength: 1, maxLength: 8, size: 'max' })
 }
 
-/** All of these, one after the other, each on its host. */
+/** All of these actions in this order, each on its host. */
 export function actionsInOrder(kinds: readonly (readonly [kind: Kind, host: number])[]): fc.Arbitrary<Action[]> {
   return fc.tuple(...kinds.map(([kind, host]) => actionOf(kind).map(action => ({ ...action, host }))))
 }
 
-/** A few kinds of faults, many times: all kinds at once would seldom meet in the order that matters. */
+/** A few kinds of faults, repeated: with all kinds at once the order that matters would be rare. */
 export const anyActions: fc.Arbitrary<Action[]> = fc
   .uniqueArray(fc.constantFrom(...ordinary), { minLength: 1, maxLength: 5, size: 'max' })
   .chain(actionsOf)

@@ -1,15 +1,15 @@
 /**
- * The one process of an instance whose definition says `"per": "instance"`: what examples/one-process/worker.sh does, by the
- * same files. Each partition that it handles counts as a process of its own, so that the judge sees it.
+ * The one process of an instance whose definition says `"per": "instance"`. It does what examples/one-process/worker.sh
+ * does, with the same files. Each of its partitions counts as a separate process, so that the judge sees it.
  */
 import { encode } from '../../lib/base/names.ts'
 import { parseHanded } from '../../lib/base/worker-line.ts'
 import type { Host, Process, Run } from './host.ts'
 import type { Owner } from './world.ts'
 
-/** How long it may take to stop one of them, ms; beyond every grace period: it hangs. */
+/** How long stopping one partition may take, ms. The last one is longer than every grace period: the worker hangs. */
 const stopTimes = [0, 0, 10, 300, 1500, 1_000_000]
-/** What it may write besides, and must not be believed. */
+/** What the worker may write besides its confirmations; lib must ignore it. */
 const garbage = ['', '', 'garbage', '{"id":"0","tok', '{"id":"0"}']
 
 interface Handled {
@@ -25,9 +25,9 @@ export class Carrier implements Owner {
   readonly #shepherd: Process
   readonly #environment: string
   readonly #locks: string
-  /** By id. */
+  /** The partitions it handles, by id. */
   readonly #handled = new Map<string, Handled>()
-  /** What it has confirmed. */
+  /** The lines that it has confirmed. */
   readonly #past: string[] = []
   #looks = false
   #again = false
@@ -54,7 +54,7 @@ export class Carrier implements Owner {
     return this.host.processes.get(this.process.pid) === this.process
   }
 
-  /** Reads the assignment, and acts on it a little later; one look at a time. */
+  /** Reads the assignment, and acts on it a little later. Only one look at a time. */
   #look(within = 30): void {
     const { world, name } = this.host
     this.#again = this.#looks
@@ -102,7 +102,8 @@ export class Carrier implements Owner {
     })
     this.#handled.set(id, { line, process, stopping: false })
     const says = host.world.random(`says too much on ${host.name}`) < 0.1
-    if (says && this.#read().includes(line)) this.#append(line) // asked to stop it, that would be a lie
+    // If the worker were asked to stop this partition, the line would be a false confirmation.
+    if (says && this.#read().includes(line)) this.#append(line)
     host.world.say(`${host.name}: the worker runs ${id} (${acquisition}, token ${token}, pid ${process.pid})`)
   }
 
@@ -116,11 +117,11 @@ export class Carrier implements Owner {
       this.#handled.delete(id)
       world.say(`${name}: the worker has stopped ${id}`)
       this.#confirm(handled.line)
-      this.#look() // it may be wanted again
+      this.#look() // the partition may have been handed over again
     })
   }
 
-  /** Besides, it may write garbage, repeat itself, or confirm what nobody has asked for. */
+  /** Confirms a line. The worker may also write garbage, repeat itself, or confirm a line that nobody asked for. */
   #confirm(line: string): void {
     const { world, name } = this.host
     const unasked = this.#read().filter(one => [...this.#handled.values()].some(handled => handled.line === one))

@@ -1,6 +1,6 @@
 /**
- * Whole clusters in virtual time, with faults at every step. lib itself runs: roster, plan, act, guard and the rest, over
- * virtual machines and a model of Consul. A counterexample is printed as the sentences of what happened.
+ * Whole clusters in virtual time, with faults at every step. lib itself runs (roster, plan, act, guard and the rest) on
+ * virtual machines and a model of Consul. A counterexample is printed as sentences that say what happened.
  */
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
@@ -12,41 +12,41 @@ import { runs } from './runs.ts'
 const lib = await loadLib()
 
 describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
-  it('never has two owners of a partition, and ends with exactly one', async () => {
+  it('never has two owners of a partition, and ends with exactly one owner', async () => {
     await fc.assert(neverTwoOwners(lib), runs(100))
   })
 
-  it('never has two owners where one process has all partitions of an instance', async () => {
+  it('never has two owners when one process has all partitions of an instance', async () => {
     await fc.assert(neverTwoOwners(lib, undefined, { per: 'instance' }), runs(100))
   })
 
-  it('stops nobody because of answers that are garbled, late or lost', async () => {
+  it('stops no process because of answers that are garbled, late or lost', async () => {
     const kinds = ['answer garbled', 'answer late', 'answer lost', 'read held back', 'write held back'] as const
-    // Each may spoil a whole tick, 1.4 s, and the next comes 2 s later: three of them are longer than the lease.
+    // Each fault may spoil a whole tick of 1.4 s, and the next tick comes 2 s later: three in a row outlast the lease.
     await fc.assert(nobodyIsStopped(lib, kinds, 'partition', 2), runs(50))
   })
 
-  it('does nothing that a value in Consul chose', async () => {
+  it('executes nothing that a value in Consul chose', async () => {
     const kinds = ['hostile write', 'session destroyed', 'drained', 'drain over'] as const
-    // The longest wait that any value can bring about is 5 min.
+    // No value can cause a wait longer than 5 min.
     await fc.assert(neverTwoOwners(lib, actionsOf(kinds), { within: 320_000 }), runs(50))
   })
 
-  it('stops nobody because of a full disk', async () => {
+  it('stops no process because of a full disk', async () => {
     await fc.assert(nobodyIsStopped(lib, ['disk full']), runs(20))
   })
 
-  it('hands out no lower token, whatever becomes of the epoch', async () => {
+  it('never hands out a lower token, whatever happens to the epoch', async () => {
     const kinds = ['epoch raised', 'drained', 'drain over', 'state directory removed', 'session destroyed'] as const
     await fc.assert(neverTwoOwners(lib, actionsOf(kinds)), runs(50))
   })
 
-  it('takes no partition from the set because a definition lacks it', async () => {
+  it('removes no partition from the set because one definition lacks it', async () => {
     const kinds = ['definition shrunk', 'terms changed', 'drained', 'drain over', 'left', 'joined'] as const
     await fc.assert(neverTwoOwners(lib, actionsOf(kinds)), runs(30))
   })
 
-  it('stops nobody because of a false alarm', async () => {
+  it('stops no process because of a false alarm', async () => {
     await fc.assert(nobodyIsStopped(lib, ['session destroyed', 'strangers come']), runs(30))
   })
 
@@ -54,7 +54,7 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
     ['session destroyed', 'strangers come'],
     ['lock overwritten', 'lock deleted'],
   ] as const) {
-    it(`does not stop the process that has them all because of this: ${kinds.join(', ')}`, async () => {
+    it(`does not stop the one process for all partitions because of: ${kinds.join(', ')}`, async () => {
       await fc.assert(nobodyIsStopped(lib, kinds, 'instance'), runs(20))
     })
   }
@@ -64,7 +64,7 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
     await fc.assert(neverTwoOwners(lib, actionsOf(kinds)), runs(60))
   })
 
-  it('stops nobody because of what is written over its locks', async () => {
+  it('stops no process because its locks are overwritten or deleted', async () => {
     const kinds = ['lock overwritten', 'lock overwritten as clean', 'lock deleted'] as const
     await fc.assert(nobodyIsStopped(lib, kinds), runs(50))
   })

@@ -1,6 +1,6 @@
 /**
- * A model of Consul's HTTP API as far as watchbill speaks it, on top of the store: sessions that hang on checks, the
- * catalog's health, and which requests block.
+ * A model of the part of Consul's HTTP API that watchbill uses, on top of the store: sessions bound to checks, the
+ * catalog's health, and blocking queries.
  */
 import type { RawEntry } from '../../lib/consul/kv.ts'
 import type { Operation } from '../../lib/consul/operation.ts'
@@ -11,25 +11,28 @@ export interface Request {
   readonly method: string
   readonly path: string
   readonly body: string
-  /** Of a transaction; empty for everything else. */
+  /** The operations of a transaction; empty for any other request. */
   readonly operations: readonly Operation[]
-  /** The node of the agent that was asked. */
+  /** The node of the agent that gets the request. */
   readonly node?: string
 }
 
-/** `text` is JSON unless it is a string. Answers carry X-Consul-Index, Raft's unless said, or none. */
+/**
+ * `text` is JSON unless it is a string. A reply carries X-Consul-Index: `index`, or Raft's when left out; null for
+ * none.
+ */
 export interface Reply {
   readonly status?: number
   readonly text?: unknown
   readonly index?: number | null
   readonly headers?: Readonly<Record<string, string>>
-  /** The connection is closed instead. */
+  /** The connection is closed instead of a reply. */
   readonly cut?: true
 }
 
 export interface Service {
   readonly name: string
-  /** Of the guard's check. */
+  /** Status of the guard check. */
   status: 'passing' | 'critical'
 }
 
@@ -39,7 +42,7 @@ export interface Node {
   readonly services: Map<string, Service>
 }
 
-/** What a request over HTTP holds. */
+/** Parses an HTTP request. */
 export function requestOf(method: string, path: string, body: string, node?: string): Request {
   const operations = path.startsWith('/v1/txn')
     ? (JSON.parse(body) as { KV: Operation }[]).map(operation => operation.KV)
@@ -48,17 +51,17 @@ export function requestOf(method: string, path: string, body: string, node?: str
 }
 
 export class ConsulModel extends Store {
-  /** The version that the agents are of. */
+  /** The Consul version that the agents behave like. */
   behaves: Behaviour = behaviours['1.8.7']
-  /** Agents of another version, by their node: an agent answers itself what it refuses. */
+  /** Agents of another version, by node. What an agent refuses it refuses itself, whatever the servers' version. */
   readonly agents = new Map<string, Behaviour>()
   readonly nodes = new Map<string, Node>()
-  /** Makes the ids of sessions. */
+  /** Makes session ids. */
   nextId: () => string = () => crypto.randomUUID()
-  /** Told of sessions that were made or renewed. */
+  /** Called for sessions that were created or renewed. */
   onAlive: (id: string) => void = () => {}
 
-  /** By service: what was last answered of its health, and the index since which it is so. */
+  /** By service: the last answer about its health, and the index since which it is the same. */
   readonly #healthSeen = new Map<string, { words: string; index: number }>()
 
   answer(request: Request): Reply {
@@ -76,7 +79,7 @@ export class ConsulModel extends Store {
     return { ...this.behaves.fields, ...raw }
   }
 
-  /** How long to hold a request back, ms: 0 unless it is a blocking query and nothing has changed since its index. */
+  /** How long a request is held back, ms; 0 unless it is a blocking query and nothing has changed since its index. */
   blocksFor({ path }: Request): number {
     const [route, words, query] = partsOf(path)
     const index = Number(query.get('index') ?? 0)
@@ -84,14 +87,14 @@ export class ConsulModel extends Store {
     return Number.parseInt(query.get('wait') ?? '300000', 10)
   }
 
-  /** Whether the agent cuts the connection of a query before it has waited its time. */
+  /** Whether the agent cuts the connection of a blocking query before its wait is over. */
   cuts(request: Request): boolean {
     const [, , query] = partsOf(request.path)
     const wait = query.has('index') ? Number.parseInt(query.get('wait') ?? '300000', 10) : 0
     return (wait * 17) / 16 > this.#behaviour(request).longestQuery
   }
 
-  /** A check changes; what hangs on it goes. */
+  /** Changes a check, and ends the sessions that depend on it. */
   setGuard(node: string, id: string, status: Service['status']): void {
     const service = this.nodes.get(node)?.services.get(id)
     if (!service || service.status === status) return
@@ -99,7 +102,7 @@ export class ConsulModel extends Store {
     if (status === 'critical') this.destroyOf(node, `watchbill ${node}:${id}`)
   }
 
-  /** What gossip says of a node changes; what hangs on it goes. */
+  /** Changes what gossip says of a node, and ends the sessions that depend on it. */
   setSerf(node: string, status: Node['serfHealth']): void {
     const known = this.nodes.get(node)
     if (known) known.serfHealth = status
@@ -146,7 +149,7 @@ export class ConsulModel extends Store {
     return { index, text: query.has('keys') ? found.map(({ Key }) => Key) : found }
   }
 
-  /** What `/v1/internal/acl/authorize` answers. */
+  /** The answer of `/v1/internal/acl/authorize`. */
   #allowed(body: string): Reply {
     const questions: { Segment: string }[] = JSON.parse(body)
     if (questions.length > 64) return { status: 400, text: 'too many authorization requests' }
@@ -186,7 +189,7 @@ export class ConsulModel extends Store {
     return { text: { ID: id } }
   }
 
-  /** Its index moves with what is answered, and with nothing else. */
+  /** The index moves when the answer changes, and only then. */
   #healthReply(name: string): Reply {
     const text = this.#health(name)
     const words = JSON.stringify(text)

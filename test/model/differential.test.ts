@@ -1,6 +1,6 @@
 /**
- * The model is held against a real Consul: the same random requests get the same answers. Session ids and indexes have
- * other values there, but must be the same as, or higher than, the same ones.
+ * Compares the model with a real Consul: the same random requests must get the same answers. Session ids and indexes
+ * have other values there; they must be equal or ordered in the same way on both sides.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
@@ -18,9 +18,9 @@ let client: Client
 const names = ['k', 'k/a', 'k/ab', 'l']
 const name = fc.constantFrom(...names)
 const value = fc.constantFrom('1', '2', '')
-/** Which of the two sessions; the third is one that never was. */
+/** One of the two sessions; the third one never existed. */
 const session = fc.nat(2)
-/** A key's index as it is, as it was before its last change, or none. */
+/** The key's present index, the one before its last change, or none. */
 const index = fc.constantFrom('present', 'past', 'none' as const)
 
 type Index = 'present' | 'past' | 'none'
@@ -63,14 +63,14 @@ interface Answer {
   readonly text: unknown
 }
 
-/** One of the two Consuls, and what its session ids and indexes are called here. */
+/** One of the two Consuls, with the names that its session ids and indexes have in this test. */
 class Side {
   readonly ask: (method: 'GET' | 'PUT' | 'DELETE', path: string, body?: string) => Promise<Answer>
   readonly sessions = ['', '', '00000000-0000-0000-0000-000000000000']
-  /** Per key: the index of its last change, and of the one before. */
+  /** Per key: the index of its last change and of the change before. */
   readonly #indexes = new Map<string, { present: number; past: number }>()
   readonly #root: string
-  /** Every session id there ever was, in order. */
+  /** Every session id so far, in order of creation. */
   readonly #known: string[] = []
 
   constructor(root: string, ask: Side['ask']) {
@@ -124,7 +124,7 @@ class Side {
     }
   }
 
-  /** What is not the same on both sides by another name that is. */
+  /** Gives a value that differs between the two sides a name that is the same on both. */
   nameOf(found: unknown): unknown {
     const at = typeof found === 'string' ? this.#known.indexOf(found) : -1
     return at < 0 ? found : `session ${at}`
@@ -143,24 +143,24 @@ class Side {
   }
 }
 
-/** Indexes of the one -> of the other: the same order on both sides. */
+/** Maps the indexes of one side to those of the other, and checks that the order is the same. */
 class SameOrder {
   readonly #pairs = new Map<number, number>([[0, 0]])
 
   check(real: number, model: number): void {
     const known = this.#pairs.get(real)
-    if (known !== undefined) assert.equal(model, known, 'one index there is two here')
+    if (known !== undefined) assert.equal(model, known, 'one index there has two values here')
     for (const [a, b] of this.#pairs)
-      assert.equal(Math.sign(a - real), Math.sign(b - model), 'indexes in another order')
+      assert.equal(Math.sign(a - real), Math.sign(b - model), 'the indexes are in another order')
     this.#pairs.set(real, model)
   }
 }
 
-/** What an answer holds besides, and nobody of watchbill looks at. */
+/** Fields of answers that watchbill does not read. */
 const unread =
   /^(ConsistencyLevel|Index|KnownLeader|LastContact|Flags|Checks|NodeChecks|ServiceChecks|LockDelay|Behavior|TTL|Node)$/
 
-/** Everything but what has another value on each side. */
+/** The answer without values that differ between the two sides. */
 function compared({ status, hasIndex, text }: Answer, side: Side): unknown {
   const readable = JSON.stringify(text, (field, found: unknown) => {
     if (/^(Create|Modify)Index$|^What$/.test(field)) return undefined
@@ -169,7 +169,7 @@ function compared({ status, hasIndex, text }: Answer, side: Side): unknown {
   return { status, hasIndex, text: status >= 400 && status !== 409 ? '' : sorted(readable) }
 }
 
-/** The order in which sessions are listed is that of their ids. */
+/** Sessions are listed in the order of their ids. */
 function sorted(text: string | undefined): unknown {
   const value: unknown = text === undefined ? null : JSON.parse(text)
   const named = Array.isArray(value) && value.every(one => typeof one === 'object' && 'Name' in one)
@@ -194,7 +194,7 @@ describe('the model of Consul', { concurrency: 1 }, () => {
   })
   after(() => client?.destroy())
 
-  it('answers the same requests like a real one', async () => {
+  it('answers the same requests like a real Consul', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 25 }), async commands => {
         const root = `differential-${nth++}/`
@@ -226,7 +226,7 @@ describe('the model of Consul', { concurrency: 1 }, () => {
     )
   })
 
-  it('refuses one operation too many, and what else its version refuses, as a real one does', async () => {
+  it('refuses one operation too many, and the keys that its version refuses, as a real Consul does', async () => {
     const self = await askReal('GET', '/v1/agent/self')
     const model = new ConsulModel()
     model.behaves = behaviourOf((self.text as { Config: { Version: string } }).Config.Version)

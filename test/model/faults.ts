@@ -1,4 +1,4 @@
-/** Brings about what can go wrong in a run, and ends it. */
+/** Causes the faults of a run, and ends them. */
 import type { Action } from './actions.ts'
 import { type Fleet, keys } from './fleet.ts'
 import { garbledAnswers, hostileWrites } from './garbled.ts'
@@ -7,12 +7,12 @@ import type { Fate } from './network.ts'
 import type { Participant } from './participant.ts'
 import type { Backup } from './store.ts'
 
-/** Brings the actions about, one after the other. */
+/** Causes the actions one after the other. */
 export class Faults {
   readonly #fleet: Fleet
   #backup: Backup | null = null
   #epoch = 0
-  /** What is to be ended when all is to be well again. */
+  /** The ends of the lasting faults that are still active. */
   readonly #mend = new Set<() => void>()
 
   constructor(fleet: Fleet) {
@@ -28,7 +28,7 @@ export class Faults {
     if (done !== false) world.say(`--- ${participant.host.name}, ${partition}: ${sentence(action)}`)
   }
 
-  /** From here on nothing is wrong. */
+  /** Ends all faults. */
   allWell(): void {
     for (const mend of this.#mend) mend()
     this.#fleet.fates.length = 0
@@ -37,10 +37,13 @@ export class Faults {
       for (const process of host.processes.values()) process.stopped = false
     }
     this.#settings([])
-    this.#fleet.world.say('--- nothing is wrong any more')
+    this.#fleet.world.say('--- all faults are over')
   }
 
-  /** @returns false when there is nothing to do, or the action would be a second fault where only one is covered */
+  /**
+   * @returns false when there is nothing to do, or when it would be a second fault and watchbill only promises to
+   * survive one
+   */
   #bringAbout(action: Action, participant: Participant, partition: string): unknown {
     const { host, name } = participant
     const { consul, world } = this.#fleet
@@ -142,7 +145,7 @@ export class Faults {
     }
   }
 
-  /** @param set brings it about (true), and ends it (false) */
+  /** @param set starts the fault (true) and ends it (false) */
   #lasting(ms: number, set: (on: boolean) => void): unknown {
     const mend = () => {
       if (this.#mend.delete(mend)) set(false)
@@ -167,7 +170,7 @@ export class Faults {
     this.#fleet.gossip(host)
   }
 
-  /** The worst moment to lose a session: what has been read is not true any more when it comes, and nothing follows. */
+  /** The worst moment to lose a session: the answer is outdated when it arrives, and no further one follows. */
   #loseOnTheWay(host: Host, ms: number, request: string): unknown {
     const { world, consul } = this.#fleet
     const onServed = () => {
@@ -185,7 +188,10 @@ export class Faults {
     host.disk = disk
   }
 
-  /** What a reader sees in the middle of a write: here its first digits and the last ones of what stood there before. */
+  /**
+   * What a reader sees in the middle of a write: the first digits of the new text, then the last digits of the old
+   * one.
+   */
   #tear({ host, home }: Participant): unknown {
     const file = `${home}/lease`
     const [, copy = '', end] = host.files.exists(file) ? host.files.file(file).text.split('\n') : []
@@ -197,7 +203,7 @@ export class Faults {
   #write(how: number): unknown {
     const [key, value] = hostileWrites[how] ?? ['', '']
     const { consul, world } = this.#fleet
-    // One that is not there would be believed: whoever may write can make keys, and is trusted that far.
+    // A lock that does not exist would be created and believed: whoever may write keys is trusted that far.
     if (key.startsWith('lock/') && /^[01]$/.test(key.slice(5)) && !consul.keys.has(keys.root + key)) return false
     consul.put(keys.root + key, value)
     return consul.put(keys.revision, String(world.now))
@@ -208,7 +214,7 @@ export class Faults {
     return this.#fate(host, { instead: garbledAnswers[how] ?? {} }, () => left-- === 0)
   }
 
-  /** Where everything is wiped, only who has seen the longest leases knows of them. */
+  /** When everything is wiped, only an instance that has seen the longest leases knows them. */
   #knowTerms(): boolean {
     return this.#all('terms', text => {
       const [lease = 0, grace = 0] = text.split(' ').map(Number)
@@ -229,7 +235,7 @@ export class Faults {
     return true
   }
 
-  /** A shepherd that is dead or stopped is looked after by the guard: without one, only the token helps. */
+  /** The guard takes care of a shepherd that is dead or stopped. Without a guard only the fencing token helps. */
   #withGuard({ host, hungUntil, present, faults }: Participant): boolean {
     const stopped = [...host.processes.values()].some(({ kind, stopped }) => kind === 'program' && stopped)
     const works = !stopped && hungUntil <= this.#fleet.world.now && !faults.has('guard')
@@ -242,7 +248,7 @@ export class Faults {
     return !orphaned && !living.some(({ stopped }) => stopped)
   }
 
-  /** Whoever cannot be reached by its own files any more has only its shepherd. */
+  /** An instance whose state directory is removed is controlled only by its shepherds. */
   #removeState(participant: Participant): unknown {
     const { host, home } = participant
     if (!this.#withGuard(participant) || !this.#withoutGuard(host) || !host.files.exists(home)) return false
@@ -262,7 +268,10 @@ export class Faults {
     return consul.put(keys.revision, String(world.now))
   }
 
-  /** A lock that was handed over cleanly since is the one thing that a backup must not bring back: docs/by-hand.md says so. */
+  /**
+   * A backup must not bring back a lock that was handed over cleanly since: docs/by-hand.md says so, so that is
+   * avoided here.
+   */
   #restore(): unknown {
     const { consul } = this.#fleet
     const backup = this.#backup

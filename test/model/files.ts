@@ -1,4 +1,4 @@
-/** The files of a virtual machine, with the errors that Linux has. */
+/** The files of a virtual machine, with Linux's errors. */
 
 export interface File {
   text: string
@@ -22,7 +22,7 @@ export class Files {
     this.#clock = clock
   }
 
-  /** null when there is nothing. @throws ENOTDIR */
+  /** Null when there is no such file. @throws ENOTDIR */
   at(path: string): File | Directory | null {
     let found: File | Directory | undefined = this.#root
     for (const name of names(path)) {
@@ -84,7 +84,7 @@ export class Files {
     target.set(name, moved)
   }
 
-  /** @param recursive whatever is below goes too */
+  /** @param recursive also removes everything below it */
   remove(path: string, recursive: boolean): void {
     const found = this.at(path)
     if (found === null) throw failure('ENOENT', path)

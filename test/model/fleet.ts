@@ -18,7 +18,7 @@ export interface FleetOptions {
 
 export const keys = keysOf('svc')
 
-/** How long a cluster without faults may take until each partition has its one owner, ms. */
+/** How long a cluster without faults may take until each partition has exactly one owner, ms. */
 const settleWithin = 100_000
 
 export class Fleet {
@@ -29,7 +29,7 @@ export class Fleet {
   readonly participants: Participant[] = []
   readonly judge: Judge
   readonly options: FleetOptions
-  /** What becomes of the requests of a host: the first one that fits, once. */
+  /** What happens to requests of a host. Each entry applies once, to the first request that fits. */
   readonly fates: {
     readonly host: Host
     readonly fits: (path: string) => boolean
@@ -46,7 +46,7 @@ export class Fleet {
     this.consul.onAlive = id => this.#renewed.set(id, this.world.now)
     for (let n = 0; n < options.hosts; n++) {
       const host = new Host('abcdefgh'[n] as string, this.world)
-      // One process for all is what would be left in greatest numbers.
+      // The one process for all partitions would leave the most behind.
       if (options.per === 'instance') host.deathSignal = this.world.random(`setpriv on ${host.name}`) < 0.5
       this.hosts.push(host)
       const participant = new Participant(host, lib, this.consul, options.terms, options.per)
@@ -63,7 +63,7 @@ export class Fleet {
     await this.world.run(ms)
   }
 
-  /** Whoever is not there joins; waits until each partition has exactly one owner. @throws Violation */
+  /** Absent instances join; waits until each partition has exactly one owner. @throws Violation */
   async settle(within = settleWithin): Promise<void> {
     const end = this.world.now + within
     for (;;) {
@@ -75,7 +75,7 @@ export class Fleet {
     }
   }
 
-  /** What runs, by partition. */
+  /** The running processes, by partition. */
   running(): Map<string, { host: Host; run: Run }[]> {
     const found = new Map<string, { host: Host; run: Run }[]>()
     for (const host of this.hosts) {
@@ -90,7 +90,7 @@ export class Fleet {
     return this.consul.below(keys.partitions).flatMap(({ Key }) => decode(Key.slice(keys.partitions.length)) ?? [])
   }
 
-  /** Why the cluster is not as it should be when nothing is wrong; null when it is. */
+  /** Why the cluster is not as it should be without faults; null when it is. */
   unsettled(): string | null {
     const running = this.running()
     const members = this.participants.filter(({ present }) => present)
@@ -115,7 +115,7 @@ export class Fleet {
     return at < 0 ? {} : (this.fates.splice(at, 1)[0]?.fate ?? {})
   }
 
-  /** Watches: everyone hears of spec/ and of the others' health; each of its own wake key. */
+  /** Fires watches: every instance watches spec/ and the others' health, and its own wake key. */
   #spread(): void {
     const judged = this.consul.onWrite
     this.consul.onWrite = changed => {
@@ -127,7 +127,7 @@ export class Fleet {
     }
   }
 
-  /** Sessions that nobody renews go, between one and two times their time to live. */
+  /** Ends sessions that are not renewed, between one and two times their TTL. */
   #expire(): void {
     for (const id of [...this.consul.sessions.keys()]) {
       const late = this.world.now - (this.#renewed.get(id) ?? this.world.now)
@@ -136,7 +136,7 @@ export class Fleet {
     this.world.after(5000, null, () => this.#expire())
   }
 
-  /** The agent of a host is out of reach, or in reach again: the gossip finds out after a while, and all are told. */
+  /** The agent of a host becomes unreachable or reachable: gossip notices it after a while, and all are told. */
   gossip(host: Host): void {
     const away = host.cut || !host.agent || host.frozen
     const delay = away ? this.world.between('gossip', 4000, 6500) : this.world.between('gossip', 100, 1600)

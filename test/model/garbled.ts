@@ -1,4 +1,4 @@
-/** What may come back instead of Consul's answer, without being one; and what others may write below a service. */
+/** Replies that are not Consul's, and hostile values that others may write below a service. */
 import type { Reply } from './consul.ts'
 
 export const garbledAnswers: readonly Reply[] = [
@@ -34,7 +34,10 @@ const forged = {
   version: evil,
 }
 
-/** Keys below the service's own, and their values. A valid epoch is left out: whoever lowers it again lowers tokens. */
+/**
+ * Keys below the service's own, and their values. A valid epoch is not among them: a person who lowers it lowers the
+ * tokens.
+ */
 export const hostileWrites: readonly (readonly [key: string, value: string])[] = [
   ...[
     '..',

@@ -2,7 +2,7 @@
 import { Files, failure } from './files.ts'
 import type { World } from './world.ts'
 
-/** Of a partition's process: for whom it runs, and by what right. */
+/** For a partition's process: for whom it runs, and under which acquisition. */
 export interface Run {
   readonly directory: string
   readonly partition: string
@@ -23,7 +23,7 @@ export interface Process {
   readonly locks: string
   readonly run: Run | null
   stopped: boolean
-  /** Everything but SIGKILL, SIGSTOP and SIGCONT. */
+  /** Called for every signal except SIGKILL, SIGSTOP and SIGCONT. */
   readonly onSignal: (signal: string) => void
   readonly onEnd: () => void
 }
@@ -33,7 +33,7 @@ type Birth = Partial<Pick<Process, 'environment' | 'locks' | 'run' | 'onSignal' 
 }
 
 export const stateRoot = '/var/lib/watchbill'
-/** ms that a machine has been up when a run begins. */
+/** How long a machine has been up when a run begins, ms. */
 const upFor = 1_000_000
 
 export class Host {
@@ -44,16 +44,16 @@ export class Host {
   boot: string
   #bootedAt = -upFor
   #boots = 1
-  /** No packet comes in or goes out. */
+  /** The network is cut: no packet gets in or out. */
   cut = false
   /** The agent answers. */
   agent = true
   frozen = false
-  /** What is wrong with its disk, for every program and as long as it lasts. */
+  /** The fault of its disk, for every program, while it lasts. */
   disk: 'disk full' | 'disk read-only' | null = null
   thawedAt = Number.NEGATIVE_INFINITY
   atThaw: (() => void)[] = []
-  /** Its setpriv can tie a process's life to its parent's. */
+  /** Its setpriv can bind a process's life to its parent's (PR_SET_PDEATHSIG). */
   deathSignal = true
   readonly #lastStart = new Map<number, number>()
 
@@ -74,7 +74,7 @@ export class Host {
     return `${(Math.floor(this.clock / 10) / 100).toFixed(2)} 0.00\n`
   }
 
-  /** The lowest free pid: whoever remembers one without its start time soon means another process. */
+  /** Pids are reused at once: a program that remembers a pid without its start time soon means another process. */
   start(
     kind: Process['kind'],
     { leads = true, environment = '', locks = 'unlimited', run = null, group, onSignal, onEnd }: Birth = {},
@@ -114,7 +114,7 @@ export class Host {
     this.frozen = true
   }
 
-  /** What was to happen meanwhile happens now. Shepherds notice before their processes get to do anything. */
+  /** Events that were due meanwhile happen now. Shepherds notice before their processes get to run. */
   thaw(): void {
     this.frozen = false
     this.thawedAt = this.world.now
@@ -122,8 +122,8 @@ export class Host {
   }
 
   /**
-   * All processes are gone; the files are still there.
-   * @param boot the same one for a container that is started again: its clock begins anew all the same
+   * Ends all processes; the files stay.
+   * @param boot the same id for a restarted container; its clock starts again all the same
    */
   reboot(boot = `boot-${++this.#boots}-of-${this.name}`): void {
     for (const pid of [...this.processes.keys()]) this.end(pid)

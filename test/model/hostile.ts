@@ -1,4 +1,4 @@
-/** Hostile JSON: what is valid somewhere, with something else somewhere in it. */
+/** Hostile JSON: valid JSON with one value replaced by another. */
 import fc from 'fast-check'
 
 const odd: fc.Arbitrary<unknown> = fc.oneof(
@@ -70,7 +70,7 @@ function collect(value: unknown, places: [Record<string, unknown>, string][]): v
   }
 }
 
-/** What is no JSON, or JSON of quite another shape; and what is, cut off. */
+/** Text that is not JSON, JSON of another shape, and valid JSON that is cut off. */
 export function garbage(valid: unknown): fc.Arbitrary<string> {
   const text = JSON.stringify(valid)
   return fc.oneof(

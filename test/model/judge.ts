@@ -1,4 +1,4 @@
-/** What must hold at every moment of a run, whatever goes wrong in it. */
+/** The rules that must hold at every moment of a run, whatever faults it has. */
 
 import { decode, type Keys } from '../../lib/base/names.ts'
 import type { RawEntry } from '../../lib/consul/kv.ts'
@@ -14,13 +14,13 @@ interface Acquisition {
   readonly instance: string
   /** L + G, ms. */
   readonly bound: number
-  /** Since when its lock is not held any more; null while it is. */
+  /** When its lock was lost; null while it is held. */
   lostAt: number | null
 }
 
-/** What the clocks' steps and a shepherd's own reaction add to L + G, ms. */
+/** How much later than L + G a process may end because of the clock's steps and the shepherd's reaction time, ms. */
 const slack = 60
-/** What a process may still do after its machine's thaw, ms. */
+/** How long a process may go on after its machine's thaw, ms. */
 const afterThaw = 200
 
 export class Judge {
@@ -32,7 +32,7 @@ export class Judge {
   /** Partition -> the acquisition that holds its lock. */
   readonly #holders = new Map<string, Acquisition>()
   readonly #tokens = new Map<string, { token: number; acquisition: string }>()
-  /** Every process that ever ran, by its run. */
+  /** Every process that ever ran. */
   readonly runs = new Set<Run>()
 
   constructor(world: World, network: Network, hosts: readonly Host[], keys: Keys) {
@@ -100,7 +100,7 @@ export class Judge {
     if (!last || last.acquisition !== run.acquisition) this.#tokens.set(run.partition, run)
   }
 
-  /** A process is gone L + G after its lock was lost, and never runs without one. */
+  /** A process must be gone L + G after its lock was lost, and must never run without a lock. */
   #mayRun(host: Host, { kind }: Process, { partition, acquisition: id }: Run): void {
     const acquisition = this.#acquisitions.get(id)
     if (!acquisition) this.#world.forbid(`${host.name} runs ${partition} (${id}), whose lock it never had`)
@@ -113,7 +113,7 @@ export class Judge {
     }
   }
 
-  /** What one shepherd has started counts as one. */
+  /** All processes that one shepherd has started count as one. */
   #runsAlone(running: Map<string, { host: Host; run: Run }>, host: Host, run: Run): void {
     const other = running.get(run.partition)
     if (other && other.run.shepherd !== run.shepherd) {
@@ -123,7 +123,7 @@ export class Judge {
     running.set(run.partition, { host, run })
   }
 
-  /** What a program has written is its own, and no lock is deleted while its partition is in the set. */
+  /** A program writes only its own keys, and deletes no lock of a partition in the set. */
   #transaction(program: Program, body: string): void {
     const own = [this.#keys.spec, this.#keys.partitions, this.#keys.locks, `${this.#keys.root}wake/`]
     const instance = program.name.split(' ')[0] as string
@@ -134,7 +134,7 @@ export class Judge {
         this.#world.forbid(`${program.name} writes ${KV.Key}, which is not its own`)
       }
       if (/^delete/.test(KV.Verb) && KV.Key.startsWith(this.#keys.locks)) this.#lockDeleted(program, KV.Key)
-      // Nobody applies a definition here.
+      // Nobody applies a changed definition in these runs.
       if (/^delete/.test(KV.Verb) && KV.Key.startsWith(this.#keys.partitions))
         this.#world.forbid(`${program.name} removes ${KV.Key} from the set`)
     }
@@ -154,7 +154,7 @@ interface HeldValue {
   readonly grace: number
 }
 
-/** What a lock that is held says; null when it is free, or says nothing. */
+/** The acquisition in a held lock's value; null when the lock is free, or its value is garbled. */
 export function acquisitionIn(raw: RawEntry | undefined): HeldValue | null {
   if (!raw?.Session || !raw.Value) return null
   try {

@@ -1,15 +1,15 @@
 /**
- * Loads lib into the model: what it imports from the machine is replaced by stand-ins, and nothing else is changed,
- * unless a mutant is asked for. Each mutant, and lib as it is, is a graph of modules of its own.
+ * Loads lib into the model: its imports of the machine are replaced by stand-ins. Nothing else is changed, unless a
+ * mutant is requested. lib itself and each mutant have their own graph of modules.
  */
 import { registerHooks } from 'node:module'
 
 /** One rule of lib, broken on purpose. */
 export interface Mutation {
   readonly name: string
-  /** Below lib/. */
+  /** Path below lib/. */
   readonly file: string
-  /** What stands there, exactly once (or the mutant is out of date), and what instead. */
+  /** Text in the file, which must occur exactly once (otherwise the mutant is out of date), and its replacement. */
   readonly edits: readonly (readonly [from: string, to: string])[]
 }
 
@@ -28,7 +28,7 @@ const replaced: Record<string, string> = {
 const mutations = new Map<string, Mutation>()
 const applied = new Set<string>()
 
-/** The query of a module that belongs to the model; null for every other one. */
+/** The query of a module that belongs to the model; null for any other module. */
 function graphOf(url: string | undefined): string | null {
   return url?.startsWith(lib) ? (/\?graph=([\w-]+)$/.exec(url)?.[1] ?? null) : null
 }
@@ -58,7 +58,7 @@ function mutated(source: string, file: string, graph: string): string {
   return broken(source, mutation)
 }
 
-/** The source of a file with a mutation's edits. @throws Error when what they replace is not there exactly once */
+/** The source of a file with a mutation's edits. @throws Error when a text to replace does not occur exactly once */
 export function broken(source: string, { name, file, edits }: Mutation): string {
   return edits.reduce((text, [from, to]) => {
     const parts = text.split(from)
@@ -69,7 +69,7 @@ export function broken(source: string, { name, file, edits }: Mutation): string 
   }, source)
 }
 
-/** The machine's globals are the model's; what is loaded late is loaded at once, for a load takes real time. */
+/** Globals of the machine become the model's. Dynamic imports become static ones, because loading takes real time. */
 function adapted(source: string): string {
   let head = `import { process, setTimeout, clearTimeout, Date, performance } from '${standIn('globals')}';`
   let late = 0
@@ -81,7 +81,7 @@ function adapted(source: string): string {
   return head + body
 }
 
-/** What the model runs of lib. */
+/** The parts of lib that the model calls. */
 export interface Lib {
   readonly guard: typeof import('../../lib/guard/guard.ts').guard
   readonly reconcile: typeof import('../../lib/reconcile.ts').reconcile
@@ -90,7 +90,7 @@ export interface Lib {
   readonly instanceFiles: typeof import('../../lib/state/paths.ts').instanceFiles
 }
 
-/** @throws Error when what a mutation replaces is not there exactly once */
+/** @throws Error when a text that a mutation replaces does not occur exactly once */
 export async function loadLib(mutation?: Mutation): Promise<Lib> {
   const graph = mutation ? mutation.name.replace(/\W+/g, '-') : 'as-it-is'
   if (mutation) mutations.set(graph, mutation)

@@ -9,7 +9,7 @@ import { broken, loadLib, type Mutation } from './load.ts'
 import { actionsFor, mutants } from './mutants.ts'
 import { neverTwoOwners, nobodyIsStopped } from './properties.ts'
 
-/** Each shows within a few runs; more than so many, and it counts as missed. */
+/** Each mutant fails within a few runs. One that survives this many counts as missed. */
 const mostRuns = 150
 
 describe('the model catches', { concurrency: 1 }, async () => {
@@ -24,7 +24,7 @@ describe('the model catches', { concurrency: 1 }, async () => {
       const found = await tried(await loadLib(mutant), mostRuns)
       assert.ok(found.failed, `not within ${mostRuns} runs`)
       const without = await tried(sound, found.numRuns)
-      assert.ok(!without.failed, `what is not broken fails too: ${without.errorInstance}`)
+      assert.ok(!without.failed, `the unbroken lib fails too: ${without.errorInstance}`)
     })
   }
 })
@@ -35,7 +35,7 @@ const deaf: Mutation = {
   edits: [['  [ "$_now" -lt "$_until" ]\n', '  :\n']],
 }
 
-/** Whether a real process whose lease nobody renews is gone in time. */
+/** Whether a real process ends in time when its lease is not renewed. */
 async function endsWithItsLease(t: TestContext, script: string): Promise<boolean> {
   const partition = new Partition(t)
   const { lease, grace } = { lease: 400, grace: 300 }
@@ -59,7 +59,7 @@ describe('real processes catch', { concurrency: 1 }, () => {
 })
 
 describe('a mutant', () => {
-  it('that does not fit lib any more is an error, not a mutant that nobody catches', async () => {
+  it('is an error when lib does not hold its text any more, and does not count as missed', async () => {
     const stale: Mutation = { name: 'stale', file: 'plan/plan.ts', edits: [['what is not there', '']] }
     await assert.rejects(loadLib(stale), /out of date: lib\/plan\/plan.ts holds 0 of what is not there/)
     const twice: Mutation = { name: 'twice', file: 'plan/plan.ts', edits: [['readonly', '']] }

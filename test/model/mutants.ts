@@ -1,6 +1,6 @@
 /**
- * watchbill broken on purpose, one rule of DESIGN §5 at a time. Each has to be caught: a rule whose absence nobody
- * notices is no rule.
+ * The mutants: lib with one rule of safety broken on purpose, each named by the broken rule. The model must catch each
+ * of them: a rule that can be broken unnoticed is not tested.
  */
 import type fc from 'fast-check'
 import { type Action, actionsInOrder, actionsOf, type Kind } from './actions.ts'
@@ -8,15 +8,15 @@ import type { Mutation } from './load.ts'
 import type { Per } from './participant.ts'
 
 export interface Mutant extends Mutation {
-  /** With which it shows soon. */
+  /** A seed with which the model catches it soon. */
   readonly seed: number
-  /** The faults in which it shows. */
+  /** The faults with which the model catches it. */
   readonly faults: readonly Kind[]
-  /** They have to come in this order, each on its host. */
+  /** The faults must come in this order, each on its host. */
   readonly hosts?: readonly number[]
-  /** Where one process has all partitions of an instance. */
+  /** `instance`: one process for all partitions of an instance. */
   readonly per?: Per
-  /** It does nothing worse than to stop what should go on. */
+  /** The mutant only stops processes that should go on. */
   readonly stops?: true
 }
 
@@ -41,7 +41,7 @@ export const mutants: readonly Mutant[] = [
     hosts: [0, 0, 0, 0, 1],
   },
   {
-    name: 'released before the group is gone',
+    name: 'a lock is given back before its process is gone',
     file: 'process/shepherd/stop.ts',
     edits: [
       ['const quiet = left.filter(isQuiet)', 'const quiet = left'],
@@ -127,14 +127,14 @@ export const mutants: readonly Mutant[] = [
     faults: ['session destroyed', 'cut and session destroyed'],
   },
   {
-    name: 'any value is believed',
+    name: 'a lock value written without a lock is believed',
     file: 'keys/lock.ts',
     edits: [['entry.lockIndex >= 1 || entry.createIndex === entry.modifyIndex', 'true']],
     seed: 2,
     faults: ['lock overwritten as clean', 'cut and session destroyed'],
   },
   {
-    name: 'missing locks of a lost set made anew as clean ones',
+    name: 'the locks of a lost partition set are created again as clean',
     file: 'act/define.ts',
     edits: [['!(await othersAtWork(run, snapshot))', 'true']],
     seed: 4,
@@ -155,7 +155,7 @@ export const mutants: readonly Mutant[] = [
     faults: ['shepherd stopped', 'shepherd killed', 'cut'],
   },
   {
-    name: 'a release frees what was acquired since',
+    name: 'giving a lock back frees an acquisition made since',
     file: 'act/give-back.ts',
     edits: [["{ Verb: 'check-index', Key, Index: ending.index }", "{ Verb: 'get-tree', Key: 'nothing' }"]],
     seed: 6,
@@ -176,7 +176,7 @@ export const mutants: readonly Mutant[] = [
     hosts: [0, 0, 0],
   },
   {
-    name: 'a survivor taken for a newcomer',
+    name: 'an instance that survived a wipe counts as new',
     file: 'look/others-at-work.ts',
     edits: [['  if (others.some(({ holds }) => holds)) return true\n', '']],
     seed: 2,
@@ -192,7 +192,7 @@ export const mutants: readonly Mutant[] = [
     per: 'instance',
   },
   {
-    name: 'a worker that does not confirm keeps what it has',
+    name: 'a worker that does not confirm a stop goes on',
     file: 'process/worker/stop.ts',
     edits: [['bootClock() - begun >= grace', 'false']],
     seed: 1,
@@ -208,7 +208,7 @@ export const mutants: readonly Mutant[] = [
     per: 'instance',
   },
   {
-    name: 'a definition that removes partitions is applied by nobody',
+    name: 'a definition that removes partitions takes effect although nobody applied it',
     file: 'act/proposal.ts',
     edits: [['if (proposal?.applied) {', 'if (proposal) {']],
     seed: 1,
@@ -226,10 +226,10 @@ export const mutants: readonly Mutant[] = [
     per: 'instance',
   },
   {
-    name: 'what the worker said before it was asked counts',
+    name: 'a confirmation from before the request counts',
     file: 'process/worker/handed.ts',
     edits: [
-      ['  collect(worker, untold(worker)) // its answers to earlier requests\n', ''],
+      ['  collect(worker, untold(worker)) // answers to earlier requests\n', ''],
       ['  collect(worker, new Set(lines))\n', ''],
     ],
     seed: 4,
@@ -247,7 +247,7 @@ export const mutants: readonly Mutant[] = [
     per: 'instance',
   },
   {
-    name: 'a worker that lives counts as gone',
+    name: 'a live worker counts as gone',
     file: 'process/worker/stop.ts',
     edits: [['if (now !== null) return now !== carrier', 'if (now !== null) return true']],
     seed: 1,
@@ -277,7 +277,7 @@ export const mutants: readonly Mutant[] = [
     faults: ['lock made anew as clean', 'cut and session destroyed'],
   },
   {
-    name: 'the terms of who is gone are forgotten',
+    name: 'the terms of a lost holder are forgotten',
     file: 'keys/terms.ts',
     edits: [['longest([before, now])', 'now']],
     seed: 1,
@@ -296,7 +296,7 @@ export const mutants: readonly Mutant[] = [
     hosts: [0, 0, 0, 0, 1, 1],
   },
   {
-    name: 'a change that the index does not show',
+    name: 'a change of the cluster is missed by the test that skips a look',
     file: 'look/unchanged.ts',
     edits: [
       [
@@ -309,7 +309,7 @@ export const mutants: readonly Mutant[] = [
     hosts: [0, 1, 2, 0],
   },
   {
-    name: 'a takeover wait rests',
+    name: 'a takeover wait is skipped as if nothing were to be done',
     file: 'reconcile.ts',
     edits: [['coolDowns.size + free.size === 0', 'coolDowns.size === 0']],
     seed: 2,

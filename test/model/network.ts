@@ -1,4 +1,4 @@
-/** Between the programs and Consul: how long a request takes, what gets lost, and what comes back instead. */
+/** The network between the programs and Consul: latency, lost messages, and false answers. */
 import { type ConsulModel, type Reply, requestOf } from './consul.ts'
 import type { Host } from './host.ts'
 import type { Program } from './program.ts'
@@ -10,15 +10,15 @@ export interface Answer {
   readonly index: string | null
 }
 
-/** What becomes of one request. */
+/** What happens to one request. */
 export interface Fate {
-  /** Kept back by the servers for so long, as through an election: whoever sent it may be gone by then. */
+  /** How long the servers hold it back, as through an election, ms. The sender may be gone by then. */
   readonly heldBack?: number
-  /** ms that the answer takes; it never comes when it is null. */
+  /** How long the answer takes, ms; null: it never arrives. */
   readonly answerAfter?: number | null
-  /** Told when Consul has answered. */
+  /** Called when Consul has answered. */
   readonly onServed?: () => void
-  /** Consul never sees it; this comes back instead. */
+  /** Consul never gets the request; this reply comes instead. */
   readonly instead?: Reply
 }
 
@@ -31,9 +31,9 @@ export function networkOf(world: World): Network {
 export class Network {
   readonly #world: World
   readonly consul: ConsulModel
-  /** Asked for each request. */
+  /** Called for each request. */
   fate: (program: Program, path: string) => Fate = () => ({})
-  /** Told of each request that Consul has answered. */
+  /** Called for each request that Consul has answered. */
   onServed: (program: Program, path: string, body: string, reply: Reply) => void = () => {}
   readonly #waiting = new Set<() => void>()
 
@@ -63,11 +63,11 @@ export class Network {
       if (!host.cut || fate.heldBack !== undefined) this.#serve(program, method, path, body, answered)
     }
     if (fate.instead) answered(fate.instead)
-    // Not the program's own any more: it arrives whatever becomes of whoever sent it.
+    // The request does not depend on its sender any more: it arrives even when the sender is gone.
     else this.#world.after((fate.heldBack ?? 0) + this.#latency(host), null, arrive)
   }
 
-  /** Something has changed: those who wait look again. */
+  /** Something has changed: blocked queries are checked again. */
   wake(): void {
     for (const look of [...this.#waiting]) look()
   }
@@ -96,7 +96,7 @@ export class Network {
     }
   }
 
-  /** Mostly a few ms; now and then as long as a busy machine takes. */
+  /** Mostly a few ms; sometimes as long as on a busy machine. */
   #latency(host: Host): number {
     const slow = this.#world.random(`slow network of ${host.name}`) < 0.05
     return this.#world.between(`network of ${host.name}`, 1, slow ? 450 : 8)

@@ -1,4 +1,4 @@
-/** One instance on a virtual machine, as its Consul agent runs it: the guard at its interval, the handlers at events. */
+/** One instance on a virtual machine as its Consul agent runs it: the guard at its interval, handlers at events. */
 import type { ConsulModel } from './consul.ts'
 import type { Host } from './host.ts'
 import { stateRoot } from './host.ts'
@@ -18,7 +18,7 @@ export interface Terms {
 /** One process for each partition, or one for all of an instance. */
 export type Per = 'partition' | 'instance'
 
-/** The limits after which the programs end themselves, ms. */
+/** The deadlines at which the programs end themselves, ms. */
 const deadlines = { guard: 4400, other: 120_000 }
 
 export class Participant {
@@ -31,14 +31,14 @@ export class Participant {
   #per: Per
   /** It is registered with its agent. */
   present = false
-  /** The guard does not end before this time. */
+  /** The guard hangs until this time. */
   hungUntil = 0
-  /** What becomes of the next run of a program. */
+  /** The fault of a program's next run. */
   readonly faults = new Map<string, Fault>()
   #watch: 'idle' | 'due' | 'running' = 'idle'
   #again = false
   #status: 'passing' | 'critical' = 'passing'
-  /** Counts up with each registration, so that the guard of an earlier one stops. */
+  /** Incremented with each registration, so that the guard of an earlier registration stops. */
   #life = 0
 
   constructor(host: Host, lib: Lib, consul: ConsulModel, terms: Terms, per: Per) {
@@ -58,7 +58,7 @@ export class Participant {
     return this.#terms
   }
 
-  /** Of all it ever had, ms: its locks may still be held with them. */
+  /** The longest terms that it ever had, ms: its locks may still be held with them. */
   get longest(): Pick<Terms, 'lease' | 'grace'> {
     return this.#longest
   }
@@ -84,7 +84,7 @@ export class Participant {
     this.host.files.write(definitionFile, JSON.stringify(definition))
   }
 
-  /** Its configuration is there and the agent reloads. */
+  /** Its configuration is written, and the agent reloads. */
   register(): void {
     this.present = true
     this.#status = 'passing'
@@ -94,12 +94,12 @@ export class Participant {
     this.event(1000)
   }
 
-  /** From now on its guard does not end, for so many ms. */
+  /** Makes its guard hang for so many ms. */
   hang(ms: number): void {
     this.hungUntil = this.host.world.now + ms
   }
 
-  /** The agent tells the servers, when it can, what it knows. */
+  /** The agent reports its state to the servers, if it can reach them. */
   report(): void {
     const { cut, agent, name } = this.host
     if (!this.present || cut || !agent) return
@@ -109,7 +109,7 @@ export class Participant {
     this.#consul.setGuard(name, service, this.#status)
   }
 
-  /** A watch fires: a handler starts within so many ms, if none is at work already. */
+  /** A watch fires: a handler starts within so many ms, unless one is running. */
   event(within = 100): void {
     const { world, agent, cut } = this.host
     if (!this.present || !agent || cut) return
@@ -164,7 +164,7 @@ export class Participant {
     return { consul, instance: this.name, node, serviceId, service, definitionFile, files, log }
   }
 
-  /** Runs the guard, and again an interval after its end, as long as the agent is there. */
+  /** Runs the guard, and again one interval after it ended, while the agent is up. */
   #tick(life: number): void {
     if (!this.present || life !== this.#life) return
     const { world, agent, frozen } = this.host
@@ -174,7 +174,7 @@ export class Participant {
     else this.#guard().then(next)
   }
 
-  /** Consul kills a check at its time-out, which is L, and counts that as critical. */
+  /** Consul kills a check at its timeout, which is L, and treats it as critical. */
   #timedOut(next: () => void): void {
     this.#setStatus('critical')
     next()
@@ -194,7 +194,7 @@ export class Participant {
   }
 
   #setStatus(status: 'passing' | 'critical'): void {
-    if (!this.host.agent) return // whoever ran the guard does not listen any more
+    if (!this.host.agent) return // the agent that ran the guard is down
     this.#status = status
     this.report()
   }
@@ -206,7 +206,7 @@ export class Participant {
     const program = new Program(this.host, `${this.name} ${name}`, this.home, fault)
     const say = (line: string) => world.say(`${program.name}: ${line}`)
     world.after(deadline, program, () => this.host.end(program.process.pid))
-    // A stopped one does not end itself: Consul kills a check at its time-out.
+    // A stopped guard does not end itself: Consul kills a check at its timeout.
     if (name === 'guard')
       world.after(this.#terms.lease, this.#owner(), () => program.alive && this.host.end(program.process.pid))
     const outcome = await program.run(() => work(say))
@@ -214,7 +214,7 @@ export class Participant {
     return outcome
   }
 
-  /** What was expected to go wrong has one line; everything else is a bug. */
+  /** An expected failure has one line; any other error is a bug. */
   #failed(say: (line: string) => void, error: unknown): void {
     const { name, message, stack } = error as Error
     if (name !== 'Temporary' && name !== 'Permanent') this.host.world.forbid(`${this.name}: a bug: ${stack}`)

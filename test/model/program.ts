@@ -1,16 +1,19 @@
-/** A run of one of watchbill's programs on a virtual machine: who asks, when lib asks for a file, the time, a process. */
+/**
+ * A run of one of watchbill's programs on a virtual machine. When lib asks for a file, the time or a process, it knows
+ * who asks.
+ */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { failure } from './files.ts'
 import type { Host, Process } from './host.ts'
 import type { Owner } from './world.ts'
 
 /**
- * What becomes of a program at one of its effects, a full disk from then on: the writes, requests, signals and starts that
- * others can see. One that is stopped gets as far as it can without waiting for anything.
+ * The fault of a program at one of its effects. An effect is a write, request, signal or start, which others can see. A
+ * disk fault lasts from then on. A stopped program still gets as far as it can without waiting.
  */
 export type Fault = { readonly kind: 'killed' | 'stopped' | 'disk full' | 'disk read-only'; readonly at: number }
 
-/** Thrown where a program was killed: nothing it still does has an effect. */
+/** Thrown at the place where a program was killed: nothing that it does afterwards has an effect. */
 class Killed extends Error {
   override name = 'Killed'
 }
@@ -19,7 +22,7 @@ export class Program implements Owner {
   readonly host: Host
   /** `<node>:<service id> <program>` */
   readonly name: string
-  /** The directory that it may change. */
+  /** The only directory that it may change. */
   readonly home: string
   readonly process: Process
   readonly began: number
@@ -45,7 +48,7 @@ export class Program implements Owner {
     return this.process.stopped
   }
 
-  /** Runs it to its end. @returns null when it was killed */
+  /** Runs it to the end. @returns null when it was killed */
   async run<T>(work: () => Promise<T>): Promise<{ value: T } | { error: unknown } | null> {
     const killed = new Promise<null>(resolve => {
       this.#onKilled = () => resolve(null)
@@ -62,7 +65,7 @@ export class Program implements Owner {
     return wasKilled ? null : ended
   }
 
-  /** To be called before each effect. @throws Killed, or what a failing disk gives */
+  /** Call it before each effect. @throws Killed, or the error of a failing disk */
   effect(what: string, kind: 'takes room' | 'on disk' | 'elsewhere' = 'elsewhere'): void {
     this.mustLive()
     const due = this.#fault !== null && ++this.#effects >= this.#fault.at
@@ -91,7 +94,7 @@ export class Program implements Owner {
 
 const programs = new AsyncLocalStorage<Program>()
 
-/** The program that asks. @throws Error when none does: something of lib runs outside of the model */
+/** The program that runs now. @throws Error when there is none: then a part of lib runs outside the model */
 export function current(): Program {
   const program = programs.getStore()
   if (!program) throw new Error('no program of the model runs here')

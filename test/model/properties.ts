@@ -1,4 +1,4 @@
-/** The properties that hold for lib, and do not for a mutant of it. */
+/** Properties that hold for lib, and fail for its mutants. */
 import fc from 'fast-check'
 import { type Action, actionsOf, anyActions, type Kind } from './actions.ts'
 import { Faults } from './faults.ts'
@@ -21,8 +21,9 @@ const options = fc.record({
 })
 
 /**
- * Whatever goes wrong: never two owners, never longer than L + G after a loss, and in the end one owner each.
- * @param options.within how long the end may take once nothing is wrong any more, ms
+ * Whatever faults occur: a partition never has two owners, no process outlives its lost lock by more than L + G, and in
+ * the end each partition has one owner.
+ * @param options.within how long the cluster may take to settle after the last fault, ms
  */
 export function neverTwoOwners(
   lib: Lib,
@@ -41,7 +42,7 @@ export function neverTwoOwners(
   )
 }
 
-/** After these actions the same processes run as before. @param most so many of them in a row cost no lease */
+/** After these actions the same processes run as before. @param most so many of them in a row outlast no lease */
 export function nobodyIsStopped(lib: Lib, kinds: readonly Kind[], per: Per = 'partition', most = 3) {
   const few = actionsOf(kinds).map(actions => actions.slice(0, most))
   return fc.asyncProperty(options, few, (options, actions) =>
@@ -58,7 +59,7 @@ export function nobodyIsStopped(lib: Lib, kinds: readonly Kind[], per: Per = 'pa
   )
 }
 
-/** What happened is told with what was wrong. */
+/** Adds the sequence of events to the error. */
 async function told(fleet: Fleet, story: (fleet: Fleet) => Promise<void>): Promise<void> {
   try {
     await story(fleet)

@@ -1,4 +1,4 @@
-/** A partition that an older release took under an id which newer agents refuse, on the day that they come. */
+/** An older release has a partition with an id that newer agents refuse: what happens when the agents are upgraded. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Fleet, keys } from './fleet.ts'
@@ -9,7 +9,7 @@ const lib = await loadLib()
 const odd = 'tenant one'
 const plain = ['0', '1', '2', '3', '4', '5', '6']
 
-/** Three instances on older agents, with the set of an older release. */
+/** Three instances on older agents, with a partition set from an older release. */
 async function settled(seed: number, of = lib): Promise<Fleet> {
   const terms = { lease: 10_000, grace: 3000, interval: 2000 }
   const fleet = new Fleet(of, { seed, hosts: 3, partitions: plain, terms, per: 'partition' })
@@ -25,7 +25,10 @@ async function settled(seed: number, of = lib): Promise<Fleet> {
 
 const hostOf = (fleet: Fleet, partition: string) => fleet.running().get(partition)?.[0]?.host
 
-/** All agents are upgraded, one after the other. @returns whether the odd one runs, and which others were restarted */
+/**
+ * Upgrades all agents one after the other.
+ * @returns whether the partition with the refused id runs, and which others were restarted
+ */
 async function upgraded(seed: number, of = lib): Promise<{ runs: boolean; hurt: string[] }> {
   const fleet = await settled(seed, of)
   const runOf = (id: string) => fleet.running().get(id)?.[0]?.run
@@ -40,7 +43,7 @@ async function upgraded(seed: number, of = lib): Promise<{ runs: boolean; hurt: 
 
 describe('an id that newer agents refuse', { concurrency: 1 }, () => {
   const mutant: Mutation = {
-    name: 'it stands in the proof of others',
+    name: 'a refused key is in the same transaction as the proof of other locks',
     file: 'consul/refused-key.ts',
     edits: [
       ['(keyRefusal(keyOf(item)) === null ? taken : others)', '(keyRefusal(keyOf(item)) === "" ? others : taken)'],
@@ -52,11 +55,11 @@ describe('an id that newer agents refuse', { concurrency: 1 }, () => {
   })
 
   for (const seed of [1, 2, 3, 4, 5]) {
-    it(`is alone lost when all agents are upgraded, one after the other (seed ${seed})`, async () => {
+    it(`is the only partition lost when all agents are upgraded, one after the other (seed ${seed})`, async () => {
       assert.deepEqual(await upgraded(seed), { runs: false, hurt: [] })
     })
 
-    it(`costs nobody else a hand-over, or a takeover (seed ${seed})`, async () => {
+    it(`disturbs no hand-over and no takeover of another partition (seed ${seed})`, async () => {
       const fleet = await settled(seed)
       for (const { name } of fleet.hosts) fleet.consul.agents.set(name, behaviours['1.22.5'])
       const [gone] = fleet.hosts
@@ -70,7 +73,7 @@ describe('an id that newer agents refuse', { concurrency: 1 }, () => {
       for (const id of plain) assert.ok(hostOf(fleet, id), `${id} has an owner after a session was lost`)
     })
 
-    it(`runs on where the agent is an older one, with never two owners (seed ${seed})`, async () => {
+    it(`keeps running on an older agent, and never has two owners (seed ${seed})`, async () => {
       const fleet = await settled(seed)
       const holder = hostOf(fleet, odd)
       for (const host of fleet.hosts) if (host !== holder) fleet.consul.agents.set(host.name, behaviours['1.22.5'])

@@ -1,10 +1,10 @@
-/** How often a property is tried. */
+/** How many times a property is tested. */
 import type { Parameters } from 'fast-check'
 
 /**
- * WATCHBILL_RUNS is the number of runs of every property that asks here. WATCHBILL_SEED replays a
- * run whose seed was printed.
- * @param ordinary how many runs fit into `npm test`
+ * WATCHBILL_RUNS sets the number of runs of every property that uses this. WATCHBILL_SEED repeats a run with the seed
+ * that it printed.
+ * @param ordinary the number of runs that fits into `npm test`
  */
 export function runs<T>(ordinary: number): Parameters<T> {
   const { WATCHBILL_RUNS, WATCHBILL_SEED } = process.env

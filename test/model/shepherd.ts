@@ -1,6 +1,6 @@
 /**
- * The launcher and the shepherds of a virtual machine: what lib/machine/launch.sh and shepherd.sh do, by the same files
- * and the same rules. That the real ones do it is tested with real processes.
+ * The launcher and the shepherds of a virtual machine. They do what lib/machine/launch.sh and shepherd.sh do, by the
+ * same files and rules. Tests with real processes show that the scripts really do so.
  */
 import { Carrier } from './carrier.ts'
 import type { Host, Process, Run } from './host.ts'
@@ -21,12 +21,18 @@ export function launch(host: Host, argv: readonly string[], environment: Readonl
   }
 }
 
-/** The definition's, with a partition's name in it, and nothing else; without one for the worker of all. */
+/**
+ * Only the definition's command with the partition's name is allowed; for the worker of all partitions, the one
+ * without a name.
+ */
 function isOwnCommand([file, partition = '', ...more]: readonly string[], ofAll: boolean): boolean {
   return file === '/work' && (partition === '') === ofAll && more.length === 0
 }
 
-/** The longest that a process takes from its stop signal to its end; beyond every grace period: it ignores the signal. */
+/**
+ * The time from a process's stop signal to its end. The last one is longer than every grace period: it ignores the
+ * signal.
+ */
 const stopTimes = [0, 300, 1500, 1_000_000]
 
 class Shepherd implements Owner {
@@ -42,7 +48,7 @@ class Shepherd implements Owner {
   #worker: Process | null = null
   #asked = false
   #why = ''
-  /** End of the lease, boot clock. */
+  /** End of the lease, boot-clock ms. */
   #end = 0
   #deadline: number | null = null
   #fails = 0
@@ -133,14 +139,14 @@ class Shepherd implements Owner {
       `${host.name}: ${this.#partition} runs (${this.#acquisition}, token ${this.#token}, pid ${worker.pid})`,
     )
     if (host.world.random(`descendants on ${host.name}`) < 0.2) {
-      // A program that has cleared its environment, or written its title over it, keeps the limit.
+      // A program that has cleared its environment, or overwritten it with its title, keeps the limit.
       const bare = host.world.random(`titles on ${host.name}`) < 0.5
       host.start('descendant', { environment: bare ? '' : environment, locks, run, onSignal: () => {} })
     }
     return worker
   }
 
-  /** Looks at the lease when it is over, as it was known the last time. */
+  /** Reads the lease again when the last known one is over. */
   #watch(worker: Process): void {
     if (this.#worker !== worker || this.#deadline !== null) return
     if (this.#current()) this.#in(this.#end - this.#now() + 10, () => this.#watch(worker))
@@ -168,7 +174,7 @@ class Shepherd implements Owner {
     if (this.alive) this.#in(1, () => (this.#deadline === null ? this.#settle() : this.#putDown()))
   }
 
-  /** It ended by itself. */
+  /** The process ended by itself. */
   #settle(): void {
     this.#sweep()
     this.#put('process', '')
@@ -187,7 +193,7 @@ class Shepherd implements Owner {
 
   #putDown(): void {
     if (this.#worker)
-      this.host.end(this.#worker.pid) // and comes back here
+      this.host.end(this.#worker.pid) // which calls this method again
     else if (this.#has('releasing') && this.#now() < (this.#deadline ?? 0)) {
       this.#put('status', 'stopped, not swept')
       this.#in(1000, () => this.#finish())
@@ -225,7 +231,7 @@ class Shepherd implements Owner {
     return !this.#asked && now < until
   }
 
-  /** Boot clock, rounded up to the end of the tick. */
+  /** The boot clock, rounded up to the end of its tick. */
   #now(): number {
     return Math.floor(this.host.clock / 10) * 10 + 9
   }
@@ -238,7 +244,7 @@ class Shepherd implements Owner {
     return this.host.files.exists(path) ? this.host.files.file(path).text.trimEnd() : ''
   }
 
-  /** The words of a line that stands there twice, or once. */
+  /** The words of a line that the file holds twice or once. */
   #twice(path: string): string[] {
     const [line = '', copy = line] = this.#text(path).split('\n')
     return line.trimEnd() === copy.trimEnd() ? line.trimEnd().split(/ +/) : []
@@ -250,7 +256,7 @@ class Shepherd implements Owner {
 
   #put(fact: string, text: string): void {
     if (this.host.disk === 'disk read-only' || !this.host.files.exists(this.#directory)) return
-    // In place: a full disk takes the text, and leaves the file.
+    // Written in place: on a full disk the text is lost, and the file stays, empty.
     this.host.files.write(`${this.#directory}/${fact}`, this.host.disk === null ? `${text}\n` : '')
   }
 }

@@ -1,6 +1,6 @@
 /**
- * A model of Consul's key-value store: keys, indexes, sessions and transactions in memory, with the rules as they were
- * seen on Consul 1.8.7. differential.test.ts holds it against a real one.
+ * A model of Consul's key-value store: keys, indexes, sessions and transactions in memory, by the rules seen on Consul
+ * 1.8.7. differential.test.ts compares it with a real Consul.
  */
 import type { RawEntry } from '../../lib/consul/kv.ts'
 import type { Operation } from '../../lib/consul/operation.ts'
@@ -22,17 +22,17 @@ export interface Backup {
 }
 
 export class Store {
-  /** Raft's: every write has one of its own. */
+  /** Raft's index: every write gets a new one. */
   index = 10
   readonly keys = new Map<string, RawEntry>()
-  /** By id. */
+  /** Sessions by id. */
   readonly sessions = new Map<string, StoredSession>()
-  /** What the token may neither read nor write: lists leave it out, every operation on it is refused. */
+  /** Keys that the token may neither read nor write: lists omit them, and every operation on them is refused. */
   denied: (key: string) => boolean = () => false
-  /** Told after each write that changed something, with the keys that it changed. */
+  /** Called after each write with the keys that it changed. */
   onWrite: (changed: readonly string[]) => void = () => {}
   #changed: string[] = []
-  /** Keys that are gone -> the index at which they went. */
+  /** Deleted keys, with the index of the deletion. */
   readonly #gone = new Map<string, number>()
 
   session(id: string, node: string, name = ''): string {
@@ -57,7 +57,7 @@ export class Store {
     this.#write(() => this.#delete(key))
   }
 
-  /** Frees what the session holds, all at one index. */
+  /** Frees all locks of the session, at one index. */
   destroy(id: string): void {
     this.#write(() => {
       this.sessions.delete(id)
@@ -67,7 +67,7 @@ export class Store {
     })
   }
 
-  /** A key's value, as JSON; null when there is none. */
+  /** A key's value as JSON; null when there is none. */
   value(key: string): unknown {
     const raw = this.keys.get(key)
     return raw?.Value ? JSON.parse(Buffer.from(raw.Value, 'base64').toString()) : null
@@ -78,12 +78,12 @@ export class Store {
     return found.sort((a, b) => (a.Key < b.Key ? -1 : 1)).map(raw => this.entry({ ...raw }))
   }
 
-  /** An entry as it is answered. */
+  /** An entry as Consul's answer has it. */
   entry(raw: RawEntry): RawEntry {
     return raw
   }
 
-  /** Of the last change below a prefix; Raft's own where there never was anything. */
+  /** The index of the last change below a prefix; Raft's own when there never was a key. */
   indexBelow(prefix: string): number {
     const gone = [...this.#gone].filter(([key]) => key.startsWith(prefix)).map(([, index]) => index)
     const indexes = [...this.below(prefix).map(({ ModifyIndex }) => ModifyIndex), ...gone]
@@ -94,7 +94,7 @@ export class Store {
     return structuredClone({ keys: this.keys, sessions: this.sessions })
   }
 
-  /** Everything is as it was then, but Raft's index goes on. */
+  /** Restores a backup. Raft's index goes on. */
   restore({ keys, sessions }: Backup): void {
     this.#write(() => {
       this.#changed.push(...this.keys.keys(), ...keys.keys())
@@ -105,12 +105,13 @@ export class Store {
     })
   }
 
-  /** All of it happens, or none; then every operation that stood in the way is named. */
+  /** Does all operations or none; in the latter case it names every operation that was refused. */
   transact(operations: readonly Operation[]): TransactionOutcome {
     const before = [...this.keys].map(([key, raw]) => [key, { ...raw }] as const)
     const Errors: { OpIndex: number; What: string }[] = []
     const results: RawEntry[] = []
-    const reads = operations.every(({ Verb }) => /^(get$|get-|check-)/.test(Verb)) // such a one is no entry in Raft's log
+    // A read-only transaction is no entry in Raft's log.
+    const reads = operations.every(({ Verb }) => /^(get$|get-|check-)/.test(Verb))
     const carryOut = (change: () => void) => (reads ? change() : this.#write(change))
     carryOut(() => {
       for (const [OpIndex, operation] of operations.entries()) {
@@ -137,7 +138,7 @@ export class Store {
     return this.index
   }
 
-  /** The entries that it answers, or why it is refused. */
+  /** The entries of the answer, or why the operation is refused. */
   #operation(operation: Operation): RawEntry[] | string {
     const { Verb, Key, Index = 0, Session = '', Value } = operation
     if (Verb !== 'get-tree' && this.denied(Key)) return 'Permission denied'
@@ -168,7 +169,7 @@ export class Store {
         this.#set(Key, Value ?? null, raw?.Session, 0)
         return answered()
       case 'delete-cas':
-        // A key that is not there counts as deleted, whatever index is given.
+        // A missing key counts as deleted, whatever index is given.
         if (raw && raw.ModifyIndex !== Index) return 'index is stale'
         this.#delete(Key)
         return []
@@ -182,14 +183,14 @@ export class Store {
     const raw = this.keys.get(Key)
     if (!this.sessions.has(Session)) return 'invalid session'
     if (raw?.Session && raw.Session !== Session) return 'lock is already held'
-    // Taken again by the session that holds it, a lock keeps its LockIndex, be it 0.
+    // A session that locks its own lock again does not change LockIndex, even when that is 0.
     this.#set(Key, Value ?? null, Session, raw?.Session ? raw.LockIndex : (raw?.LockIndex ?? 0) + 1)
     return null
   }
 
   #set(Key: string, Value: string | null, Session: string | undefined, LockIndex: number): void {
     const before = this.keys.get(Key)
-    // What changes nothing is no change: the key keeps its index, and nobody who watches it is woken.
+    // A write that changes nothing does not count: the key keeps its index, and watches do not fire.
     if (before && same(before, { Value, Session, LockIndex })) return
     const CreateIndex = before?.CreateIndex ?? this.index
     const held = Session === undefined ? {} : { Session }

@@ -1,21 +1,21 @@
 /**
- * What newer versions of Consul do otherwise than 1.8.7, as far as it is read from their sources and changelogs: the
- * stand-ins behave like the one that they are told to be.
+ * How newer versions of Consul differ from 1.8.7, as read from their sources and changelogs. The stand-ins behave like
+ * the chosen version.
  */
 import { newestRefuses } from '../fixtures/key-rule.ts'
 
 export interface Behaviour {
-  /** How many operations a transaction takes. */
+  /** The most operations in a transaction. */
   readonly operations: number
-  /** Whether an operation on this key has the whole transaction refused, with 400. */
+  /** Whether an operation on this key makes the whole transaction fail, with 400. */
   readonly refusesOperation: (key: string) => boolean
-  /** The status with which `/v1/kv/<key>` is refused; null when it is not. */
+  /** The status that refuses `/v1/kv/<key>`; null when it is accepted. */
   readonly refusesUrl: (key: string) => number | null
   /** The body of a 403. */
   readonly denial: string
-  /** Fields that entries, sessions and services carry besides those that are used. */
+  /** Fields of entries, sessions and services that watchbill does not use. */
   readonly fields: Readonly<Record<string, unknown>>
-  /** The longest that a blocking query is kept before its connection is cut, ms. */
+  /** How long a blocking query may wait before its connection is cut, ms. */
   readonly longestQuery: number
   /** How long a connection may be idle before the agent closes it, ms. */
   readonly longestIdle: number
@@ -37,7 +37,7 @@ const named: Behaviour = {
   fields: { Partition: 'default', Namespace: 'default', PeerName: '', Locality: { Region: 'r' }, ExposedPort: 0 },
 }
 const checked: Behaviour = { ...named, refusesUrl: key => (newestRefuses(key) ? 500 : null) }
-/** With `http_config` come time-outs for connections, too. */
+/** Versions with timeouts for connections (`http_config`). */
 const timed: Behaviour = { ...checked, longestIdle: 120_000 }
 
 export const behaviours = {
@@ -51,13 +51,16 @@ export const behaviours = {
 
 export type Version = keyof typeof behaviours
 
-/** What a real one of this version, such as `v1.22.5+ent`, is expected to do: what the last one does that is read here. */
+/**
+ * The expected behaviour of a real version, such as `v1.22.5+ent`: that of the newest known version which is not
+ * newer.
+ */
 export function behaviourOf(version: string): Behaviour {
   const order = (text: string) => {
     const [major = 0, minor = 0, patch = 0] = (/(\d+)\.(\d+)\.?(\d*)/.exec(text) ?? []).slice(1).map(Number)
     return major * 1_000_000 + minor * 1000 + patch
   }
-  // A fault of one release alone is not that of the next.
+  // A bug of a single release does not apply to later ones.
   const general = (Object.keys(behaviours) as Version[]).filter(known => !alone.includes(known) || known === version)
   const known = general.filter(one => order(one) <= order(version)).at(-1) ?? '1.8.7'
   return behaviours[known]
@@ -65,7 +68,7 @@ export function behaviourOf(version: string): Behaviour {
 
 const alone: readonly Version[] = ['1.21.5', '1.22.4']
 
-/** What an agent that enforces its request limits answers, from 1.15 on. */
+/** The answers of an agent that enforces its request limits, from 1.15 on. */
 export const limited = {
   '429': { status: 429, text: 'rate limit reached, try again later' },
   '503': { status: 503, text: 'rate limit reached for operation that can only be performed by the leader' },

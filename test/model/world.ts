@@ -1,14 +1,14 @@
 /**
- * Virtual time, and what happens in it. One run is one sequence of events, the same for the same seed: nothing in it
- * knows the real clock.
+ * Virtual time and its events. A run is one sequence of events, the same for the same seed. Nothing in it reads the
+ * real clock.
  */
 import type { Host } from './host.ts'
 
-/** Whether something that was scheduled still happens, and where. */
+/** Decides whether and where a scheduled event still happens. */
 export interface Owner {
   readonly host: Host
   readonly alive: boolean
-  /** What happens to it waits until it is continued. */
+  /** Its events wait until it is continued. */
   readonly stopped?: boolean
 }
 
@@ -19,12 +19,12 @@ interface Event {
   readonly happen: () => void
 }
 
-/** What must never be, and was; the run ends with it. */
+/** A rule was broken; the run ends with this error. */
 export class Violation extends Error {
   override name = 'Violation'
 }
 
-/** How often a stopped one is looked at again, ms. */
+/** How often the events of a stopped process are tried again, ms. */
 const stoppedFor = 50
 
 export class World {
@@ -33,7 +33,7 @@ export class World {
   readonly #seed: number
   readonly #events: Event[] = []
   readonly #counts = new Map<string, number>()
-  /** What happened, one sentence each. */
+  /** The events so far, one sentence each. */
   readonly trace: string[] = []
   violation: Violation | null = null
   /** Called after each event. */
@@ -44,12 +44,12 @@ export class World {
     this.#seed = seed
   }
 
-  /** @param owner when it is dead by then, nothing happens; when its host is frozen, it happens at the thaw */
+  /** @param owner when it is dead by then, nothing happens; when its host is frozen, the event happens at the thaw */
   after(ms: number, owner: Owner | null, happen: () => void): void {
     this.#insert({ at: this.now + Math.max(0, ms), nth: this.#nth++, owner, happen })
   }
 
-  /** Lets everything happen that is due within `ms`. @throws Violation */
+  /** Runs all events that are due within `ms`. @throws Violation */
   async run(ms: number): Promise<void> {
     const end = this.now + ms
     for (let event = this.#events[0]; event !== undefined && event.at <= end; event = this.#events[0]) {
@@ -66,7 +66,7 @@ export class World {
     else if (owner?.stopped) this.after(stoppedFor, owner, happen)
     else {
       happen()
-      await new Promise(setImmediate) // every promise that hangs on it goes as far as it can
+      await new Promise(setImmediate) // every promise that depends on the event gets as far as it can
       this.check()
     }
   }
@@ -92,8 +92,8 @@ export class World {
   }
 
   /**
-   * A number in [0, 1). Each purpose has a sequence of its own, so that a fault that is taken out of a run changes what
-   * it touches, and no more.
+   * A number in [0, 1). Each purpose has its own sequence, so that removing a fault from a run changes nothing but what
+   * that fault affects.
    */
   random(purpose: string): number {
     const count = (this.#counts.get(purpose) ?? 0) + 1

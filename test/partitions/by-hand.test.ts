@@ -97,7 +97,7 @@ describe('what is changed by hand', () => {
     const add = (...added: string[]) => changeByHand(consul, keys, { ...none, added }, undefined)
     await assert.rejects(add('a', 'tenant one'), {
       name: 'Permanent',
-      message: /^cannot add 1 partitions: .* holds a space; name otherwise: "tenant one" \(such as tenant-one\)$/,
+      message: /^cannot add 1 partitions: .* holds a space; use another name: "tenant one" \(such as tenant-one\)$/,
     })
     assert.equal(memory.keys.size, 1, 'nothing was written')
     assert.deepEqual((await add('old one')).added, [])

@@ -86,10 +86,13 @@ describe('starting', () => {
     assert.deepEqual(shepherd, launched)
   })
 
-  it('says so where there is no way into the working directory', async test => {
+  it('says so when it cannot enter the working directory', async test => {
     const files = place(test)
     const start = held(files, '1', '1')
     await startShepherds(running({ command: ['true'], cwd: '/nowhere' }), [start])
-    await until('the status', () => readLine(start.files.status) === 'cannot start: there is no way into /nowhere')
+    await until(
+      'the status',
+      () => readLine(start.files.status) === 'cannot start: cannot enter the working directory /nowhere',
+    )
   })
 })

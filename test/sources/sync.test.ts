@@ -99,7 +99,7 @@ describe('a fetched set', () => {
     fake.memory.put(keys.partition('old one'), '{"from":"source"}')
     set('["x", "tenant one", "old one"]')
     const left =
-      /ids of the source are left out: .* holds a space; name otherwise: "tenant one" \(such as tenant-one\)$/
+      /ids of the source are left out: .* holds a space; use another name: "tenant one" \(such as tenant-one\)$/
     assert.match(await sync(a), /^fetched; added: x$/)
     assert.deepEqual(Object.keys(partitions(fake)), ['old%20one', 'x'])
     for (let round = 0; round < 3; round++) {

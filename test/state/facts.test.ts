@@ -59,7 +59,7 @@ describe('a fact', () => {
   it('in a directory that is gone says so, and asks nobody to make room', t => {
     const file = join(directory(t), 'none', 'fact')
     const message =
-      /^cannot write \S+: ENOENT: .*; its directory is not there: mend the state directory if that goes on$/
+      /^cannot write \S+: ENOENT: .*; its directory is missing: repair the state directory if this continues$/
     assert.throws(() => writeFact(file, 'x'), { name: 'Temporary', message })
     assert.equal(writeFactIfWanted(file, 'x'), false)
     assert.equal(writeFactIfWanted(join(directory(t), 'fact'), 'x'), true)

@@ -1,8 +1,8 @@
 /**
- * What belongs to a partition, said once: whoever is in its control group, or bears its mark, or is the process that its
- * shepherd wrote down, or is in that one's process group or session, and all their descendants. A partition is gone when
- * none of these lives. A program that leaves one of them is found by another: a control group can be left through
- * pam_systemd or a container runtime, a session by setsid, an environment by `env -i`.
+ * Defines which processes belong to a partition: those in its control group, those with its mark, the process that its
+ * shepherd wrote down, those in that process's group or session, and all their descendants. A partition is gone when
+ * none of them lives. A process that escapes one of these criteria is found by another: pam_systemd or a container
+ * runtime changes the control group, setsid the session, and `env -i` the environment.
  */
 
 import {
@@ -15,23 +15,23 @@ import {
   startOf,
   userOf,
 } from '../../machine/identity.ts'
-import { asMark, bornIn, locksLimit, pidsSince, type Since } from '../../machine/marks.ts'
+import { asMark, locksLimit, pidsSince, type Since, traitsInEnvironment } from '../../machine/marks.ts'
 import { readLine, readUsual } from '../../state/facts.ts'
 import type { PartitionFiles } from '../../state/paths.ts'
 import { killGroup, membersOfGroup } from './groups.ts'
 
-/** By what the processes of one partition, or of one locked command, are known. */
+/** The criteria for the processes of one partition, or of one locked command. */
 export interface Traits {
-  /** Names it in what is returned. */
+  /** Identifies the partition or command in the results. */
   readonly key: string
-  /** null for what a release without marks has started: it is known by its state directory in the environment. */
+  /** Null for processes started by a release without marks: they have the state directory in their environment. */
   readonly mark: string | null
   /** Path of its control group. */
   readonly group: string | null
   readonly recorded: Process | null
 }
 
-/** The living processes of each of these. Those of which nothing lives are not in it. */
+/** The live processes of each of these. A key without a live process is left out. */
 export function livingOf(all: readonly Traits[], since: Since | null = null): Map<string, Process[]> {
   return find(all, since).byKey
 }
@@ -44,15 +44,15 @@ function find(all: readonly Traits[], since: Since | null): Finding {
   return found
 }
 
-/** The same for partitions, by their directory. @param all also of the worker: it has the facts of a partition */
+/** The live processes of partitions, by directory. @param all may include the worker, which has the same facts */
 export function membersOf(all: readonly PartitionFiles[]): Map<string, Process[]> {
   return livingOf(all.map(traitsOf))
 }
 
 /**
- * SIGKILLs all that belongs to these. And whoever else has set the limit of one for himself: he may be one that nothing
- * else tells of, but nobody waits for his end.
- * @returns those of which something was found
+ * Sends SIGKILL to all processes of these partitions, and to processes of other users that only have their limit. Such
+ * a process may be an escaped one, so it is killed, but nobody waits for its end.
+ * @returns the partitions of which a process was found
  */
 export function killMembers(all: readonly PartitionFiles[]): PartitionFiles[] {
   for (const { group } of all) killGroup(group)
@@ -86,7 +86,7 @@ class Finding {
       else this.#byMark.set(mark, key)
       if (recorded !== null) {
         this.#byLeader.set(recorded.pid, traits)
-        // Also one that /proc hides.
+        // Also a process that /proc hides.
         if (isAlive(recorded)) this.#add(recorded, key)
       }
       if (group !== null) this.#grouped.add(key)
@@ -94,7 +94,7 @@ class Finding {
     }
   }
 
-  /** @returns the process, as far as it lives and belongs to nobody yet */
+  /** @returns the process, if it lives and belongs to nothing yet */
   look(pid: number): Relative | null {
     const relative = relativeOf(pid)
     if (relative === null || relative.isKernel || this.#keyOf.has(pid)) return relative
@@ -103,12 +103,12 @@ class Finding {
     return relative
   }
 
-  /** Those with a limit that its bearer may have copied, and nothing else that tells. */
+  /** Processes whose only trait is the limit, which they may have set themselves. */
   get doubtful(): Process[] {
     return this.#claimed.flatMap(([process]) => (this.#keyOf.has(process.pid) ? [] : [process]))
   }
 
-  /** Those with the limit that another user has: they belong where that user's processes are known to. */
+  /** Adds processes of another user that have the limit, where a process of that user is known to belong. */
   addDoubtful(): void {
     for (const [process, key, user] of this.#claimed) {
       const known = this.byKey.get(key) ?? []
@@ -129,8 +129,9 @@ class Finding {
   }
 
   /**
-   * Everybody can read the limit, and set his own to it. So it counts for this user and for root. For root also
-   * another user's counts, who may be the one that a program has become; but not where there is a control group.
+   * Everybody can read the limit and set the same one. So the limit counts only for processes of this user and of root.
+   * As root, it also counts for other users, because a program may have changed its user; but not where there is a
+   * control group.
    */
   #byTrustedLimit(relative: Relative): string | undefined {
     const key = this.#byLimit(relative.pid)
@@ -148,7 +149,7 @@ class Finding {
   }
 
   #byEnvironment(pid: number): string | undefined {
-    const { marks, directory } = bornIn(String(pid))
+    const { marks, directory } = traitsInEnvironment(String(pid))
     for (const mark of marks) {
       const key = this.#byMark.get(mark)
       if (key !== undefined) return key
@@ -157,8 +158,8 @@ class Finding {
   }
 
   /**
-   * The kernel gives a pid to no other process as long as a group or a session has its number: where another process
-   * has the pid of the leader, nobody of the leader's is left.
+   * The kernel does not reuse a pid while a group or session has that number. So when another process has the leader's
+   * pid, no member of the leader's group or session is left.
    */
   #byRelation({ pid, group, session }: Relative): string | undefined {
     for (const number of [group, session]) {
@@ -167,13 +168,13 @@ class Finding {
       const start = startOf(number)
       if (start !== null) {
         if (start === traits.recorded?.start) return traits.key
-        // The number may have gone to another leader since, who is gone too: then the mark tells.
+        // The number may have gone to another leader since, which is gone too: then only the mark decides.
       } else if (traits.mark === null || this.#bears(pid, traits.mark)) return traits.key
     }
   }
 
   #bears(pid: number, mark: string): boolean {
-    return locksLimit(String(pid)).includes(mark) || bornIn(String(pid)).marks.includes(mark)
+    return locksLimit(String(pid)).includes(mark) || traitsInEnvironment(String(pid)).marks.includes(mark)
   }
 
   #addPid(pid: number, key: string): void {
@@ -182,7 +183,7 @@ class Finding {
   }
 
   #add({ pid, start }: Process, key: string): void {
-    // Whoever looks is not what is looked for: an operator may act from inside a partition.
+    // This program itself is never a member: an operator may run it from inside a partition.
     if (this.#keyOf.has(pid) || pid === process.pid) return
     this.#keyOf.set(pid, key)
     this.byKey.set(key, [...(this.byKey.get(key) ?? []), { pid, start }])

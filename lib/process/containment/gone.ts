@@ -1,6 +1,6 @@
 /**
- * Work that lives outside of any process of ours (docker, podman, systemd-run) is gone when the definition's own command,
- * `stop.gone`, says so by exit 0. Any other exit, and no exit in time, is no proof of absence.
+ * Work outside our processes (docker, podman, systemd-run) is gone when the definition's command `stop.gone` exits 0.
+ * Any other exit status, or no exit in time, does not prove absence.
  */
 import { spawn } from 'node:child_process'
 import type { Definition } from '../../definition/definition.ts'
@@ -14,10 +14,10 @@ export interface Probe {
   readonly cwd: string
 }
 
-/** How long one answer may take, ms. */
+/** The time limit of one run of the command, ms. */
 const limit = 5000
 
-/** null where the definition has no such command: then the processes alone tell. */
+/** Null when the definition has no such command: then the processes alone decide. */
 export function probeOf(
   { instance, node }: Pick<Run, 'instance' | 'node'>,
   { name, run, stop }: Definition,
@@ -29,7 +29,7 @@ export function probeOf(
   return { command: expand(stop.gone, values), environment, cwd: run.cwd ?? '/' }
 }
 
-/** @throws never: one that cannot be run has not said so */
+/** @throws never: a command that cannot be run has not confirmed anything */
 export function saysGone({ command, environment, cwd }: Probe): Promise<boolean> {
   const [file = '', ...args] = command
   return new Promise(resolve => {
@@ -37,7 +37,7 @@ export function saysGone({ command, environment, cwd }: Probe): Promise<boolean>
       const child = spawn(file, args, { cwd, env: environment, stdio: 'ignore', timeout: limit, killSignal: 'SIGKILL' })
       child.on('error', () => resolve(false)).on('exit', code => resolve(code === 0))
     } catch {
-      resolve(false) // such as arguments that are too long
+      resolve(false) // for example, the arguments are too long
     }
   })
 }

@@ -1,10 +1,11 @@
 /**
- * A control group (version 2) for each partition, where the machine allows it. A process cannot leave it by forking, by
- * setsid or by clearing its environment, and `cgroup.kill` ends all of it at once, without a fork of ours.
+ * A control group (version 2) for each partition, where the machine allows it. A process cannot leave it by fork, by
+ * setsid or by clearing its environment, and `cgroup.kill` ends all of its processes at once, and we need not start a
+ * program for it.
  *
- * Groups are made below the agent's own group: as root on a machine without systemd, and with `Delegate=yes` in the
- * agent's unit. Elsewhere systemd is asked for a scope: see scope.ts. WATCHBILL_CGROUP in the agent's environment names
- * another directory, or says `off`.
+ * The groups are made below the agent's own group: as root on a machine without systemd, or with `Delegate=yes` in the
+ * agent's unit. Otherwise systemd is asked for a scope: see scope.ts. WATCHBILL_CGROUP in the agent's environment names
+ * another directory, or `off`.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
@@ -14,7 +15,7 @@ import { readFact, removeFact, writeFact } from '../../state/facts.ts'
 import type { PartitionFiles } from '../../state/paths.ts'
 import { type Home, nameBelow, type Place, usable } from './home.ts'
 
-/** Where version 2 is mounted, and this process's own group there; null where it is not mounted. */
+/** The mount point of version 2, and this process's own group there; null when it is not mounted. */
 export function ownGroup(): { readonly mount: string; readonly path: string } | null {
   const mount = mountPoint()
   const path = /^0::(\/.*)$/m.exec(read('/proc/self/cgroup') ?? '')?.[1]
@@ -30,9 +31,9 @@ function mountPoint(): string | null {
 }
 
 /**
- * Makes the group of a partition and writes its fact, before its shepherd is started. Where that fails, or without a
- * home, there is none, and the partition is known by its mark.
- * @param mark makes the name one that no file of the kernel's has, nor the group of another state directory
+ * Makes the group of a partition and writes its fact, before its shepherd is started. When that fails, or there is no
+ * home, the partition has no group, and its mark identifies it.
+ * @param mark makes the name unique among the kernel's files and the groups of other state directories
  */
 export function makeGroup({ directory }: Home, files: PartitionFiles, mark: string): void {
   const group = directory && `${directory}/${basename(files.directory)}.${mark}`
@@ -43,7 +44,7 @@ export function makeGroup({ directory }: Home, files: PartitionFiles, mark: stri
   if (readFact(files.group) !== group) writeFact(files.group, group)
 }
 
-/** Not with what is above it: below a scope that is gone, only systemd may make one. */
+/** Makes no parent directories: below a scope that is gone, only systemd may make a group. */
 function made(group: string): boolean {
   try {
     mkdirSync(group)
@@ -54,8 +55,8 @@ function made(group: string): boolean {
 }
 
 /**
- * The files that a shepherd writes its 0 to, to join the shepherds' group: none stands in a group that it kills, nor in
- * that of the agent's unit.
+ * The files to which a shepherd writes 0 to join the shepherds' group. A shepherd must not be in a group that it kills,
+ * nor in that of the agent's unit.
  */
 export async function joinFiles({ directory }: Home): Promise<string[]> {
   if (directory === null || !made(`${directory}/shepherds`)) return []
@@ -65,7 +66,7 @@ export async function joinFiles({ directory }: Home): Promise<string[]> {
   return [own, ...namedHierarchy(ownGroup()?.mount ?? '', dirname(directory))]
 }
 
-/** Pids in a group and below it. None when it is gone. @throws when the system cannot look */
+/** The pids in a group and below it; none when the group is gone. @throws when the system cannot look */
 export function membersOfGroup(group: string): number[] {
   const own = (read(`${group}/cgroup.procs`) ?? '').split('\n').map(Number)
   return [...own.filter(pid => pid > 0), ...groupsBelow(group).flatMap(membersOfGroup)]
@@ -81,18 +82,23 @@ function groupsBelow(group: string): string[] {
   }
 }
 
-/** SIGKILLs everybody in the group that a fact names. Before Linux 5.14 there is no `cgroup.kill`: then they are killed one by one. */
+/**
+ * Sends SIGKILL to all processes of the group that a fact names. Before Linux 5.14 there is no `cgroup.kill`: then one
+ * by one.
+ */
 export function killGroup(fact: string): void {
   const group = readFact(fact)
   if (group === null) return
   try {
     writeFileSync(`${group}/cgroup.kill`, '1')
   } catch {
-    // gone, or too old: whoever calls this kills the members too
+    // The group is gone, or the kernel too old: the caller also kills the members.
   }
 }
 
-/** Removes the group of a partition, with what its processes made below it. One that is not empty stays. */
+/**
+ * Removes the group of a partition and the groups that its processes made below it. A group that is not empty stays.
+ */
 export function removeGroup(files: PartitionFiles): void {
   const group = readFact(files.group)
   if (group === null) return
@@ -112,13 +118,13 @@ function removeTree(group: string): void {
     for (const below of groupsBelow(group)) removeTree(below)
     rmdirSync(group)
   } catch {
-    // gone already, or not ours to remove: an empty group costs nothing
+    // Already gone, or not ours to remove: an empty group costs nothing.
   }
 }
 
 /**
- * Where groups are made for this instance: found out once a boot, and kept in the fact `groups`. That there is none is
- * found out anew at each start, for the remedy may have come.
+ * Where this instance's groups are made. A success is kept in the fact `groups` for the rest of the boot. A failure is
+ * not kept: the next start tries again, because the cause may be gone.
  */
 export async function homeOf(files: Place): Promise<Home> {
   const known = readHome(files)
@@ -137,7 +143,7 @@ async function mayStay({ directory }: Home, files: Place): Promise<boolean> {
   return !(await isStopping(basename(dirname(directory))))
 }
 
-/** What was found out; null when that is to be done. */
+/** The home that the fact names; null when it must be found again. */
 export function readHome(files: Place): Home | null {
   const [boot, directory = '-', why = ''] = readFact(files.groups)?.split('\n') ?? []
   if (boot !== bootId()) return null
@@ -151,7 +157,7 @@ async function findHome(files: Place): Promise<Home> {
   const own = ownGroup()
   if (own === null) return { directory: null, why: 'there are no control groups of version 2' }
   if (wanted) {
-    made(wanted) // it goes with each boot
+    made(wanted) // a reboot removes it
     return usable(wanted, files, 'WATCHBILL_CGROUP names it')
   }
   if (!existsSync('/run/systemd/system')) return usable(`${own.mount}${own.path}`, files, "below the agent's own")

@@ -1,20 +1,20 @@
-/** A directory where the control groups of one instance are made, and whether it can be used for that. */
+/** The directory for the control groups of one instance, and whether it is usable. */
 import { existsSync, mkdirSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { InstanceFiles } from '../../state/paths.ts'
 
-/** What of an instance's files is needed. */
+/** The part of an instance's files that is needed here. */
 export type Place = Pick<InstanceFiles, 'directory' | 'groups'>
 
-/** Where the groups of one instance are made. */
+/** The place for the control groups of one instance. */
 export interface Home {
-  /** Their directory; null when there are none. */
+  /** The directory; null when there is none. */
   readonly directory: string | null
-  /** Why there are none, or whose the directory is, for people. */
+  /** For people: why there is none, or whose directory it is. */
   readonly why: string
 }
 
-/** @param parent the directory that may be changed; it is not made: it may be a scope that is gone */
+/** @param parent a directory that we may change. It is not created: it may be a scope that is gone. */
 export async function usable(parent: string, files: Pick<Place, 'directory'>, why: string): Promise<Home> {
   const directory = nameBelow(parent, files)
   try {
@@ -30,8 +30,8 @@ export const nameBelow = (parent: string, { directory }: Pick<Place, 'directory'
   `${parent}/watchbill.${basename(directory)}`
 
 /**
- * Tried, because modes do not tell: who moves a process must also be allowed to change the group that is above both its
- * old place and its new one.
+ * Found by trying, because file modes do not tell: to move a process one must also be allowed to change the common
+ * ancestor of its old group and its new one.
  */
 async function canJoin(group: string): Promise<boolean> {
   const { spawnSync } = await import('node:child_process')

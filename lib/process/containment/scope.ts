@@ -1,7 +1,7 @@
 /**
- * Control groups on a machine that systemd runs. systemd alone may make groups, but for a subtree that it has given
- * away. As root a scope is asked of it with `Delegate=yes`, one for each instance: it stands outside the agent's unit, so
- * that a restart of that unit ends nothing in it. Another user has a subtree only where the agent's unit says
+ * Control groups on a machine with systemd. Only systemd may make groups there, except in a subtree that it has
+ * delegated. As root, one scope per instance is requested with `Delegate=yes`. The scope is outside the agent's unit,
+ * so a restart of that unit ends no process in it. Another user has a subtree only when the agent's unit says
  * `Delegate=yes`: then systemd has given the unit's directory to that user.
  */
 import { spawn } from 'node:child_process'
@@ -13,7 +13,7 @@ import { type Home, usable } from './home.ts'
 
 type Place = Pick<InstanceFiles, 'directory'>
 
-/** How long systemd may take to make a scope, ms. */
+/** The time limit for making a scope, ms. */
 const patience = 3000
 
 export async function systemdHome(own: { mount: string; path: string }, files: Place): Promise<Home> {
@@ -25,8 +25,8 @@ export async function systemdHome(own: { mount: string; path: string }, files: P
 }
 
 /**
- * Whether systemd is ending what is in a scope, or has done so: whatever were started there would be killed with the
- * rest. It is not when systemd does not say so.
+ * Whether systemd is ending the processes of a scope, or has ended them: it would also kill any process started there
+ * now. False when systemd does not say so.
  */
 export function isStopping(scope: string): Promise<boolean> {
   return new Promise(resolve => {
@@ -41,8 +41,8 @@ export function isStopping(scope: string): Promise<boolean> {
 }
 
 /**
- * systemd removes a scope when its last process is gone. So its first one stays until this program ends, and by then the
- * shepherds are in it.
+ * systemd removes a scope when its last process ends. So the scope's first process stays until this program ends; by
+ * then the shepherds are in the scope.
  * @returns the path of its group; null when there is none
  */
 function newScope({ directory }: Place): Promise<string | null> {
@@ -67,7 +67,7 @@ function newScope({ directory }: Place): Promise<string | null> {
       said += text
       if (said.endsWith('\n\n')) finish(/^0::(\/.*)$/m.exec(said)?.[1] ?? null)
     })
-    // Not at `exit`: what it said may be read only after that.
+    // Not at `exit`: the output may be read only after that.
     child.on('error', () => finish(null)).on('close', () => finish(null))
     child.stdin.on('error', () => {})
     for (const part of [child, child.stdin, child.stdout]) (part as { unref?: () => void }).unref?.()
@@ -75,8 +75,8 @@ function newScope({ directory }: Place): Promise<string | null> {
 }
 
 /**
- * The files that a process writes its 0 to, to join the group of the shepherds. Where systemd still keeps its own list of
- * processes in a version 1 hierarchy beside version 2, also that of the scope there: it kills by either.
+ * The files to which a process writes 0 to join the shepherds' group. Where systemd keeps its own list of processes in
+ * a version 1 hierarchy besides version 2, the scope's file there is included, because systemd kills by either list.
  */
 export function namedHierarchy(mount: string, scope: string): string[] {
   const line = readFileSync('/proc/self/mountinfo', 'utf8')

@@ -24,23 +24,23 @@ export interface Start {
   /** L and G of the acquisition, in ms. */
   readonly lease: number
   readonly grace: number
-  /** What its document has chosen; left out for that of the definition. */
+  /** The command that the partition's document chose; left out for the definition's command. */
   readonly command?: readonly string[]
 }
 
 const shepherd = `${import.meta.dirname}/shepherd.sh`
 
-/** So many by one launcher: their arguments have to fit into a command line. */
+/** How many shepherds one launcher starts: their arguments must fit into a command line. */
 const atOnce = 32
 
-/** One shepherd: of a partition, or of the worker. */
+/** The shepherd of a partition or of the worker. */
 export interface Shepherd extends Pick<Start, 'files' | 'acquisition' | 'lease' | 'grace' | 'command'> {
-  /** What the placeholders stand for. */
+  /** The values of the placeholders. */
   readonly values: Readonly<Record<string, string>>
   readonly environment: Readonly<Record<string, string>>
 }
 
-/** @throws never for one that cannot be started: its status says so, and the next look tries again */
+/** @throws never: the status of a partition that cannot be started says so, and the next look tries again */
 export async function launchShepherds(definition: Definition, shepherds: readonly Shepherd[]): Promise<void> {
   const [first] = shepherds
   if (first === undefined) return
@@ -69,7 +69,7 @@ function prepare(files: PartitionFiles, home: Home): void {
   attempt(`open ${files.output}`, () => closeSync(openSync(files.output, 'a', 0o600)))
 }
 
-/** It stays as long as the directory: what bears it may outlive any one process. */
+/** The mark is kept as long as the directory: processes that carry it may outlive the one that is started. */
 function markOf({ mark }: PartitionFiles): string {
   const known = asMark(readFact(mark))
   if (known !== null) return known
@@ -88,7 +88,7 @@ function shepherdArguments(definition: Definition, shepherd: Shepherd): string[]
   ]
 }
 
-/** What the process of a partition has in its environment. */
+/** The environment of a partition's process. */
 export function environmentOf(definition: Definition, start: Start): Record<string, string> {
   return {
     ...commonEnvironment(definition, valuesOf(start)),
@@ -100,7 +100,7 @@ export function environmentOf(definition: Definition, start: Start): Record<stri
   }
 }
 
-/** For each check that the process reports by itself, the URL that passes it; none where Consul is a unix socket. */
+/** The URL that passes each check which the process reports itself; none when Consul is a unix socket. */
 function passUrls({ checks, id }: Definition, { partition }: Start): Record<string, string> {
   const own = checks.filter(({ ttlMs }) => ttlMs !== null)
   if (own.length === 0) return {}
@@ -114,7 +114,7 @@ function passUrls({ checks, id }: Definition, { partition }: Start): Record<stri
   )
 }
 
-/** What the placeholders of a definition stand for. */
+/** The values of a definition's placeholders. */
 export function valuesOf({ partition, token, version, node, instance, service }: Start): Record<string, string> {
   return { partition, token, version, node, instance, service }
 }

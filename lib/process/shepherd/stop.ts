@@ -1,4 +1,4 @@
-/** Stops shepherds, and knows when their partitions are gone: no shepherd, no process, nothing that carries their mark. */
+/** Stops shepherds, and tells when their partitions are gone: no shepherd, no process, and nothing with their mark. */
 import { existsSync, renameSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../../base/clock.ts'
@@ -17,32 +17,33 @@ export interface Stop {
   /** G of the acquisition, ms. */
   readonly grace: number
   readonly signal: NodeJS.Signals
-  /** What must say that it is gone; null when its processes tell. */
+  /** The command that must confirm that the work is gone; null when the processes alone decide. */
   readonly probe?: Probe | null
-  /** The acquisition stays: what runs is ended, and whoever holds it may start anew. */
+  /** The acquisition stays in force: the process is ended, and may be started again. */
   readonly keeps?: boolean
 }
 
-/** How often the stopping ones are looked at, ms. */
+/** How often stopping partitions are looked at, ms. */
 const poll = 25
 
-/** How long the first that is quiet waits for others, so that one sweep and one transaction do for many, ms. */
+/** How long the first quiet partition waits for others, so that they share one sweep and one transaction, ms. */
 const gather = 100
 
-/** What a shepherd gets beyond its grace period before it is killed, and what the kill gets, ms. */
+/** How long after its grace period a shepherd is killed, and how long the kill may take, ms. */
 const slack = 2000
 
 /**
- * From here on nothing may be started, unless the acquisition is kept: whoever starts it writes down that it does, and reads
- * the acquisition then, and we take the acquisition away first and look for that then. So one of us sees the other.
+ * From here on no process may be started, unless the acquisition is kept. A program that starts one first writes that
+ * down and then reads the acquisition. We first remove the acquisition and then look for what was written down. So at
+ * least one of the two sees the other.
  */
 export function takeAway({ keeps, files: { acquisition, releasing } }: Stop): void {
   if (!keeps && existsSync(acquisition)) attempt(`rename ${acquisition}`, () => renameSync(acquisition, releasing))
 }
 
 /**
- * Stops all of them at once, each by its own shepherd, after they were taken away.
- * @param onGone as in `stopAll`; @throws StopFailed likewise
+ * Stops all of them at once, each through its own shepherd, after `takeAway`.
+ * @param onGone as in `stopAll`; @throws StopFailed as well
  */
 export async function stopShepherds(
   stops: readonly Stop[],
@@ -71,11 +72,11 @@ export async function stopShepherds(
   }
 }
 
-/** Asks the command of each that has one, again and again, and keeps nobody waiting for another's answer. */
+/** Runs the `stop.gone` commands repeatedly. No partition waits for another's answer. */
 class Probes {
   readonly #answers = new Map<Stop, 'asked' | 'gone'>()
 
-  /** Whether the definition's own command has said so, or there is none. */
+  /** Whether the command has confirmed that the work is gone, or there is no command. */
   isGone(stop: Stop): boolean {
     const { probe } = stop
     if (!probe || this.#answers.get(stop) === 'gone') return true
@@ -87,7 +88,7 @@ class Probes {
   }
 }
 
-/** SIGKILL did not help, or the definition's own command does not say that it is gone. */
+/** SIGKILL did not help, or the `stop.gone` command does not confirm that the work is gone. */
 export class StopFailed extends Temporary {
   readonly partitions: readonly string[]
 
@@ -101,8 +102,8 @@ export class StopFailed extends Temporary {
 }
 
 /**
- * The partitions of which an error is told by a StopFailed; null for any other. By its shape: in a release, where the worker's
- * part is a file of its own, the class is there twice.
+ * The partitions that a StopFailed names; null for any other error. Tested by its property: a release has the class
+ * twice, because the worker's part is a separate file.
  */
 export function notStopped(error: unknown): readonly string[] | null {
   return error instanceof Error && 'partitions' in error ? (error as StopFailed).partitions : null
@@ -114,15 +115,16 @@ function begin(stop: Stop): void {
   else if (process) signal(process, stop.signal, true)
 }
 
-/** Its process is gone, and its shepherd too, or it has ended all that it knows and starts nothing any more. */
+/** The process is gone; and the shepherd is gone too, or has ended all processes that it knows and starts no more. */
 function isQuiet({ files }: Stop): boolean {
   const { shepherd, process } = livingProcesses(files)
   return process === null && (shepherd === null || isUnswept(readLine(files.status)))
 }
 
 /**
- * Looks for strays of all of them at once, which is dear, and kills them. A shepherd that waits for it ends.
- * @param swept of which nothing is left; grows
+ * Looks for stray processes of all of them in one sweep, because a sweep is expensive, and kills them. A shepherd that
+ * waits for the sweep then ends.
+ * @param swept partitions of which nothing is left; grows
  */
 function sweep(stops: readonly Stop[], swept: Set<Stop>): void {
   const left = new Set(killMembers(stops.map(({ files }) => files)))
@@ -138,7 +140,7 @@ function isGone({ files }: Stop): boolean {
   return livingProcesses(files).shepherd === null
 }
 
-/** The shepherd goes last: as long as it lives, nobody else starts one. */
+/** The shepherd is killed last: while it lives, no other shepherd starts. */
 function kill(stops: readonly Stop[]): void {
   if (stops.length === 0) return
   killMembers(stops.map(({ files }) => files))

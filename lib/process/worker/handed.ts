@@ -1,13 +1,13 @@
 /**
- * What the worker is told, step by step, so that whoever is killed between two of them leaves nothing that runs unseen.
- * Each of these is for who holds the worker's lock.
+ * The steps by which the worker is told what to run, so that a program killed between two steps leaves no process that
+ * is unaccounted for. Call all of this under the worker's lock.
  *
- * To hand a partition over: the worker's lease is shortened, `handed` is written, the assignment is replaced, the worker is
- * told. To take one back: `asked` is written, the assignment is replaced, its line is added to `stopping`, the worker is told;
- * when it has confirmed, `handed` goes. As long as `handed` is there, the worker may be running it: its lock is kept.
+ * To hand a partition over: shorten the worker's lease, write `handed`, replace the assignment, tell the worker. To
+ * take one back: write `asked`, replace the assignment, add its line to `stopping`, tell the worker; remove `handed`
+ * once the worker has confirmed. While `handed` exists the worker may be running the partition, and its lock is kept.
  *
- * `stopping` is for what came and went before the worker looked: it stands in no assignment that it could still read, so it
- * confirms what it does not have.
+ * `stopping` is for a partition that was handed over and taken back before the worker looked. The worker never reads it
+ * in an assignment, so it confirms a partition that it does not have.
  */
 import { existsSync, readFileSync, statSync, truncateSync } from 'node:fs'
 import { basename } from 'node:path'
@@ -22,12 +22,12 @@ import { confirms, linesFrom, parseConfirmation } from '../../state/worker-confi
 import { handedTo } from '../../state/worker-lease.ts'
 
 /**
- * Says that the assignment has changed. Who has no handler for this signal yet is not ended by it: it may come before
- * the program has got so far, and then the program reads the new assignment anyway.
+ * Tells the worker that the assignment has changed. A program without a handler for this signal is not ended by it: the
+ * signal may come before the program has set its handler, and then the program reads the new assignment anyway.
  */
-export const news = 'SIGWINCH'
+export const changeSignal = 'SIGWINCH'
 
-/** Confirmations that were dealt with are dropped once there are so many bytes of them. */
+/** Processed confirmations are removed once they take this many bytes. */
 const most = 64 * 1024
 
 export function handOver(worker: WorkerFiles, lines: ReadonlyMap<PartitionFiles, string>): void {
@@ -41,20 +41,24 @@ export function handOver(worker: WorkerFiles, lines: ReadonlyMap<PartitionFiles,
 
 /** @returns whether the worker has anything left */
 export function takeBack(worker: WorkerFiles, partitions: readonly PartitionFiles[]): boolean {
-  collect(worker, untold(worker)) // its answers to earlier requests
+  collect(worker, untold(worker)) // answers to earlier requests
   const handed = partitions.filter(files => existsSync(files.handed))
   for (const { asked } of handed) writeFact(asked, 'the worker is to stop it')
   const lines = handed.flatMap(files => readFact(files.handed) ?? [])
   const ids = new Set(lines.flatMap(line => parseHanded(line)?.id ?? []))
   const left = changedLines(readFact(worker.assignment), [], ids)
   writeAssignment(worker, left)
-  // What it said before it could know is no answer: it may have ended, and the next process have read the old assignment.
+  // A confirmation from before the request does not count: the process may have ended, and the next one read the old
+  // assignment.
   collect(worker, new Set(lines))
   writeStopping(worker, [...stoppingOf(worker), ...lines])
   return left.length > 0
 }
 
-/** Whoever took these back was killed before the worker was told, perhaps before it was made sure what had been said till then. */
+/**
+ * Lines taken back by a program that was killed before it told the worker, perhaps before it read the confirmations so
+ * far.
+ */
 function untold(worker: WorkerFiles): ReadonlySet<string> {
   if (!existsSync(worker.changed)) return new Set()
   return new Set(handedTo(worker).flatMap(files => readFact(files.handed) ?? []))
@@ -64,7 +68,7 @@ function stoppingOf(worker: WorkerFiles): string[] {
   return (readFact(worker.stopping) ?? '').split('\n')
 }
 
-/** Those of the lines that the worker is still to confirm. */
+/** The lines that the worker must still confirm. */
 function writeStopping(worker: WorkerFiles, lines: readonly string[]): void {
   const open = [...new Set(lines)].filter(line => isAsked(worker, line))
   if (open.length > 0) writeFact(worker.stopping, open.join('\n'))
@@ -77,28 +81,31 @@ function isAsked(worker: WorkerFiles, line: string): boolean {
   return files !== null && existsSync(files.asked) && readFact(files.handed) === line
 }
 
-/** For a worker that never had them. */
+/** For a worker that never had these partitions. */
 export function forgetAsked(worker: WorkerFiles, partitions: readonly PartitionFiles[]): void {
   for (const files of partitions) if (existsSync(files.asked)) forgetHanded(files)
   writeStopping(worker, stoppingOf(worker))
 }
 
-/** Replaces the file. From before that until the worker was told, `changed` is there. No lines: no file. */
+/**
+ * Replaces the file, or removes it when there are no lines. `changed` exists from before that until the worker was
+ * told.
+ */
 function writeAssignment(files: WorkerFiles, lines: readonly string[]): void {
   writeFact(files.changed, 'the worker is to be told')
   if (lines.length > 0) writeFact(files.assignment, lines.join('\n'))
   else removeFact(files.assignment)
 }
 
-/** Tells the worker, if there is a process to tell: one that is only starting may have read what was there before. */
+/** Tells the worker if it has a process. A process that is starting may have read the earlier assignment. */
 export function tellWorker(worker: WorkerFiles): void {
   const process = parseProcess(readLine(worker.process))
-  if (process !== null && signal(process, news)) removeFact(worker.changed)
+  if (process !== null && signal(process, changeSignal)) removeFact(worker.changed)
 }
 
 /**
- * Takes note of what the worker has stopped. What it was not asked for, and garbage, is logged and counts for nothing.
- * @param unasked lines that it cannot have known to be asked for
+ * Processes the worker's confirmations. Garbage, and lines that it was not asked for, are logged and ignored.
+ * @param unasked lines that it cannot yet know to be asked for
  */
 export function collect(worker: WorkerFiles, unasked: ReadonlySet<string> = new Set()): void {
   if (!existsSync(worker.confirmations)) return
@@ -107,7 +114,7 @@ export function collect(worker: WorkerFiles, unasked: ReadonlySet<string> = new 
   const { lines, next } = linesFrom(bytes, read)
   const assigned = lines.length > 0 ? (readFact(worker.assignment) ?? '').split('\n') : []
   const kept = new Set([...assigned, ...unasked])
-  const odd = lines.filter(line => !takeNote(worker, kept, line))
+  const odd = lines.filter(line => !acceptConfirmation(worker, kept, line))
   if (odd.length > 0)
     say(
       worker,
@@ -115,22 +122,22 @@ export function collect(worker: WorkerFiles, unasked: ReadonlySet<string> = new 
     )
   if (odd.length < lines.length) writeStopping(worker, stoppingOf(worker))
   if (next !== read) writeFact(worker.read, String(next))
-  if (next === bytes.length && next > most) startAnew(worker)
+  if (next === bytes.length && next > most) emptyConfirmations(worker)
 }
 
-/** The confirmation that is waited for must not be cut off while it is being written. */
-function startAnew(worker: WorkerFiles): void {
+/** Empties the file of confirmations, but never while a line that is waited for is being written. */
+function emptyConfirmations(worker: WorkerFiles): void {
   if (handedTo(worker).some(({ asked }) => existsSync(asked))) return
   attempt(`empty ${worker.confirmations}`, () => truncateSync(worker.confirmations))
   removeFact(worker.read)
 }
 
 /**
- * One that stands in the assignment is not confirmed by anything: whoever asked for it was killed before it was taken out,
- * and the next process may have it.
- * @returns whether it confirmed what was asked for
+ * A line in the current assignment cannot be confirmed: the program that asked for it was killed before it removed the
+ * line, and the next process may run that partition.
+ * @returns whether the line confirmed a partition that was asked for
  */
-function takeNote(worker: WorkerFiles, kept: ReadonlySet<string>, line: string): boolean {
+function acceptConfirmation(worker: WorkerFiles, kept: ReadonlySet<string>, line: string): boolean {
   const confirmation = parseConfirmation(line)
   const files = confirmation && filesOf(worker, confirmation.id)
   const own = files && readFact(files.handed)
@@ -150,13 +157,13 @@ function filesOf({ instance }: WorkerFiles, id: string): PartitionFiles | null {
   }
 }
 
-/** In this order: without `handed`, `asked` means nothing. */
+/** In this order, because `asked` means nothing without `handed`. */
 export function forgetHanded(files: PartitionFiles): void {
   removeFact(files.handed)
   removeFact(files.asked)
 }
 
-/** Whether there may be something to collect. */
+/** Whether there may be confirmations to process. */
 export function hasSaid(worker: WorkerFiles): boolean {
   const size = statSync(worker.confirmations, { throwIfNoEntry: false })?.size ?? 0
   return size !== Number(readFact(worker.read) ?? 0)

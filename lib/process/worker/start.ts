@@ -1,4 +1,4 @@
-/** Handing partitions to the worker, which is started with the first of them. */
+/** Hands partitions to the worker, and starts it with the first of them. */
 import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { randomId } from '../../base/clock.ts'
@@ -15,7 +15,7 @@ import { launchShepherds, type Start } from '../shepherd/start.ts'
 import { handOver, tellWorker } from './handed.ts'
 import { endWorker, stopHanded } from './stop.ts'
 
-/** How long a process that is being started may take until it can be told, ms; later, the next look tells it. */
+/** How long to wait for a process that is starting, ms. After that the next look tells it. */
 const patience = 200
 
 /** @throws Temporary when an earlier worker cannot be ended */
@@ -34,13 +34,19 @@ export async function handToWorker(definition: Definition, starts: readonly Star
   } else if (existsSync(worker.changed)) await tellLater(worker)
 }
 
-/** One that the worker was asked to stop is not given to it again before it has: its confirmation would be another's. */
+/**
+ * A partition that the worker must stop is not handed to it again before that is confirmed: the confirmation would be
+ * ambiguous.
+ */
 function finishStops(definition: Definition, starts: readonly Start[]): Promise<void> {
   const asked = starts.filter(({ files }) => existsSync(files.asked) && existsSync(files.handed))
   return takeFromWorker(definition, asked)
 }
 
-/** Their acquisitions stay. @throws Temporary when the worker neither gives them back nor can be ended */
+/**
+ * Takes partitions back; their acquisitions stay.
+ * @throws Temporary when the worker neither gives them back nor can be ended
+ */
 export async function takeFromWorker({ stop }: Definition, handed: readonly Start[]): Promise<void> {
   const stops = handed.map(({ partition, files, grace }) => ({
     partition,
@@ -52,7 +58,7 @@ export async function takeFromWorker({ stop }: Definition, handed: readonly Star
   await stopHanded(stops, async () => {})
 }
 
-/** It has to be gone when the shortest lease of what it runs is over, and the grace period of that. */
+/** The worker must be gone when the shortest lease of its partitions and that one's grace period are over. */
 function shortestTerms(starts: readonly Start[]): Terms {
   return {
     lease: Math.min(...starts.map(({ lease }) => lease)),
@@ -74,7 +80,7 @@ function addTo(worker: WorkerFiles, starts: readonly Start[]): null {
   return null
 }
 
-/** @returns the acquisition of the new worker: its shepherd starts it only as long as that is in force */
+/** @returns the acquisition of the new worker: its shepherd starts it only while that is in force */
 function begin(worker: WorkerFiles, starts: readonly Start[], { lease, grace }: Terms): string {
   const { releasing, exit, stopping, confirmations, read, report } = worker
   for (const fact of [releasing, exit, stopping, confirmations, read, report]) removeFact(fact)
@@ -86,7 +92,7 @@ function begin(worker: WorkerFiles, starts: readonly Start[], { lease, grace }: 
   return acquisition
 }
 
-/** Of those that may still be started; one that was handed over already keeps its line. */
+/** The lines of partitions that may still be started. A partition that was handed over before keeps its line. */
 function linesOf(starts: readonly Start[]): Map<PartitionFiles, string> {
   const current = starts.filter(({ files, acquisition }) => readFact(files.acquisition) === acquisition)
   return new Map(current.map(start => [start.files, earlierLine(start) ?? newLine(start)] as const))

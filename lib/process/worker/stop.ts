@@ -1,4 +1,4 @@
-/** Taking partitions back from the worker; and ending the worker as a whole when it does not give them back. */
+/** Takes partitions back from the worker, and ends the whole worker when it does not give them back. */
 import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../../base/clock.ts'
@@ -12,14 +12,14 @@ import { membersOf } from '../containment/containment.ts'
 import { notStopped, type Stop, StopFailed, stopShepherds, takeAway } from '../shepherd/stop.ts'
 import { collect, forgetAsked, forgetHanded, hasSaid, say, takeBack, tellWorker } from './handed.ts'
 
-/** How often the confirmations are looked at, ms. */
+/** How often the confirmations are read, ms. */
 const poll = 25
 
 /**
- * Has the worker stop all of these, at once. One is gone when the worker has confirmed it, or when the process that had it
- * is gone. If one of them is not gone within its grace period, the worker is ended as a whole.
- * @param onGone is told of those that are gone, as they go
- * @throws StopFailed of all that are left, when the worker cannot be ended
+ * Makes the worker stop all of these at once. A partition is gone when the worker has confirmed it, or when the process
+ * that had it is gone. If one is not gone within its grace period, the whole worker is ended.
+ * @param onGone called with the partitions that are gone, as they go
+ * @throws StopFailed with all that are left, when the worker cannot be ended
  */
 export async function stopHanded(
   stops: readonly Stop[],
@@ -40,19 +40,19 @@ export async function stopHanded(
     }
     const gone = left.filter(({ files }) => !existsSync(files.handed))
     left = left.filter(stop => !gone.includes(stop))
-    const useless = !useful && !existsSync(worker.assignment) // it has been given something else since, otherwise
-    // It ends with its last one, also when it has confirmed that before we looked.
+    const useless = !useful && !existsSync(worker.assignment) // otherwise it was given other partitions since
+    // The worker ends with its last partition, even when it confirmed that one before we looked.
     if (left.length === 0 && useless) await endWorker(worker, stops)
     if (gone.length > 0) await onGone(gone)
     if (left.length === 0) return
-    if (gone.length > 0) continue // giving back takes its time: more may have been confirmed meanwhile
+    if (gone.length > 0) continue // giving back takes time, and more may be confirmed by now
     const late = left.filter(({ grace }) => bootClock() - begun >= grace)
     if (late.length > 0) say(worker, `is stopped as a whole: it has not confirmed that it stopped ${names(late)}`)
     if (useless || late.length > 0 || livingProcesses(worker).shepherd === null) {
       await endWorker(worker, left).catch(error => {
         throw notStopped(error) ? new StopFailed(left) : error
       })
-      useful = true // whoever has started another one meanwhile, has done so for something else
+      useful = true // a worker that was started meanwhile has other partitions
     }
   }
 }
@@ -71,9 +71,9 @@ function ask(worker: WorkerFiles, stops: readonly Stop[]): boolean {
 }
 
 /**
- * Whether the process that may have read an older assignment is gone. Its shepherd starts another one only when nothing is
- * left of it, and what bears no mark yet has still to read the assignment.
- * @param carrier the first that was written down after the assignment was replaced
+ * Whether the process that may have read an older assignment is gone. Its shepherd starts another one only when nothing
+ * of the old one is left, and a process that carries no mark yet has not read the assignment yet.
+ * @param carrier the first process that was written down after the assignment was replaced
  */
 function isNewProcess(worker: WorkerFiles, carrier: string | null): boolean {
   const now = readLine(worker.process)
@@ -81,7 +81,7 @@ function isNewProcess(worker: WorkerFiles, carrier: string | null): boolean {
   return membersOf([worker]).size === 0
 }
 
-/** Ends the worker, with its shepherd, so that nothing is handed to it any more. @throws Temporary when that fails */
+/** Ends the worker and its shepherd, so that nothing is handed to it any more. @throws Temporary when that fails */
 export async function endWorker(worker: WorkerFiles, how: readonly Pick<Stop, 'grace' | 'signal'>[]): Promise<void> {
   const grace = Math.min(...how.map(({ grace }) => grace))
   const signal = how[0]?.signal ?? 'SIGTERM'
@@ -90,7 +90,7 @@ export async function endWorker(worker: WorkerFiles, how: readonly Pick<Stop, 'g
   await stopShepherds([stop], async () => {})
   exclusively(worker, () => {
     const living = livingProcesses(worker)
-    // Another handler has started a new one meanwhile, and has forgotten before what the old one had.
+    // Another handler has started a new worker meanwhile, and before that forgot what the old one had.
     if (existsSync(worker.acquisition) || living.shepherd !== null || living.process !== null) return
     const { assignment, changed, stopping, confirmations, read, report, launched, shepherd, process } = worker
     for (const fact of [assignment, changed, stopping, confirmations, read, report]) removeFact(fact)

@@ -1,4 +1,4 @@
-/** What happens to Consul's agent, and to the whole host. */
+/** Faults of Consul's agent, and of the whole host. */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -9,9 +9,9 @@ import type { Fault, Scene } from '../fault.ts'
 import { insist } from '../insist.ts'
 
 const takenOver = { takenOverWithin: 30_000 }
-/** Every reload starts all handlers: without a rest, a machine with two CPUs does nothing else. */
+/** The pause between reloads, ms. Every reload starts all handlers: without a pause two CPUs do nothing else. */
 const betweenReloads = 250
-/** Longer than any lease. */
+/** How long a host stays frozen, ms; longer than any lease. */
 const frozen = 40_000
 
 export function signal({ pid }: Agent, name: NodeJS.Signals): void {
@@ -22,7 +22,7 @@ export async function restart({ agent }: Scene): Promise<void> {
   if (agent.pid === null) await agent.start()
 }
 
-/** With the state directory that the boot before left, and the clock of the other hosts. */
+/** Reboots the host; the state directory stays, and the clock is that of the other hosts. */
 export async function reboot({ agent, host }: Scene): Promise<void> {
   await host.group.kill()
   await agent.stop('SIGKILL')
@@ -30,7 +30,7 @@ export async function reboot({ agent, host }: Scene): Promise<void> {
   await agent.start()
 }
 
-/** Raft restores its newest one when a server starts. */
+/** Whether a server has a snapshot: Raft restores the newest one when a server starts. */
 function hasSnapshot(folder: string): boolean {
   return readdirSync(join(folder, 'data/raft/snapshots')).some(name => !name.endsWith('.tmp'))
 }
@@ -57,7 +57,7 @@ export const agentFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'agent-term', // and it is gone for good
+    name: 'agent-term', // and it does not come back
     hits: 'client',
     lasts: takenOver,
     gap: 'takeover',
@@ -78,7 +78,7 @@ export const agentFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'consul-leave', // the agent leaves the cluster; nobody asked the service
+    name: 'consul-leave', // the agent leaves the cluster; the service was not told to leave
     hits: 'client',
     lasts: takenOver,
     gap: 'takeover',
@@ -101,7 +101,7 @@ export const agentFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'host-freeze', // every process of it
+    name: 'host-freeze', // all processes of the host
     hits: 'client',
     lasts: frozen,
     gap: 'takeover',

@@ -1,4 +1,4 @@
-/** What happens to the time that a host reads. */
+/** Faults of the clock that a host reads. */
 import { writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { bootClock } from '../../../lib/base/clock.ts'
@@ -8,18 +8,18 @@ import { reboot } from './agent.ts'
 import { destroySession, handOut, takeLongTerms } from './consul.ts'
 
 const hour = 3600
-/** What the guard, every 2 s, takes to come and to look. */
+/** How long the guard takes to come, every 2 s, and to look, ms. */
 const untilGuard = 3500
 
 export const clockFaults: readonly Fault[] = [
   {
-    name: 'suspended', // for an hour, in which others took everything over; the network comes back later than the rest
+    name: 'suspended', // for an hour, in which others take everything over; its network comes back last
     hits: 'client',
     lasts: { takenOverWithin: 15_000 },
     gap: 'any',
     freezes: true,
     residual: untilGuard,
-    // A shepherd's timer runs as long as the lease: what is left of a short one passes while others take over.
+    // A shepherd's timer runs as long as the lease. The rest of a short lease would be over before others take over.
     prepare: takeLongTerms,
     inject: async scene => {
       const { lab, agent, host } = scene
@@ -33,16 +33,16 @@ export const clockFaults: readonly Fault[] = [
         await host.group.thaw()
         await pause(15_000)
         await lab.lan.plug(host)
-        await reboot(scene) // with the clock of the others
+        await reboot(scene) // with the others' clock
         await lab.redefine(agent)
       }
     },
   },
   {
-    name: 'clock-anew', // a container begins anew: same boot id, same state directory, a boot clock that starts at zero
+    name: 'clock-anew', // a restarted container: same boot id and state directory, but a boot clock that starts at zero
     hits: 'client',
     lasts: 25_000,
-    gap: 'any', // the reboot in the end takes away what was stranded; so that is looked for before
+    gap: 'any', // the final reboot would remove stranded partitions, so the fault looks for them before
     inject: async scene => {
       const { lab, agent, host } = scene
       await agent.stop('SIGKILL')
@@ -57,7 +57,7 @@ export const clockFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'lease-ahead', // of the clock, for every process of the host
+    name: 'lease-ahead', // the lease is ahead of the clock, for every process of the host
     hits: 'client',
     lasts: 10_000,
     gap: 'local',

@@ -1,4 +1,4 @@
-/** What happens to keys, sessions, checks and definitions. */
+/** Faults of keys, sessions, checks and definitions. */
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { bootClock } from '../../../lib/base/clock.ts'
@@ -14,9 +14,9 @@ import { insist } from '../insist.ts'
 
 const takenOver = { takenOverWithin: 30_000 }
 const nothing: Heal = async () => {}
-/** How old a backup is when it is restored, ms. */
+/** The age of a backup when it is restored, ms. */
 const backupAge = 60_000
-/** In s: what one host's L and G are changed to. */
+/** The values, s, that one host's L and G are changed to. */
 const longer = { lease: 14, grace: 4 }
 const longest = { lease: 25, grace: 8 }
 
@@ -27,13 +27,13 @@ export async function drain({ lab, agent }: Scene, on: 'on' | 'off'): Promise<vo
   })
 }
 
-/** The key of a lock that the host holds. */
+/** The key of one lock that the host holds. */
 function someLock({ lab, agent, random }: Scene): string {
   const held = [...processes(agent, lab.definition).keys()]
   return `/v1/kv/${keysOf(lab.definition.name).lock(random.pick(held))}`
 }
 
-/** As what is given back: written under a lock, so that it is believed. By a server. */
+/** Makes locks look given back. They are written under a lock, so that they are believed, and through a server. */
 export async function handOut({ lab }: Scene, partitions: readonly string[]): Promise<void> {
   const leader = await lab.cluster.leader()
   const { ID } = await leader.api<{ ID: string }>('PUT', '/v1/session/create', { LockDelay: '0s', Checks: [] })
@@ -45,7 +45,7 @@ export async function handOut({ lab }: Scene, partitions: readonly string[]): Pr
   await leader.api('PUT', `/v1/session/destroy/${ID}`)
 }
 
-/** The longest L and G, of whatever the host has from here on: what a process was started with stays with it. */
+/** Restarts all processes of the host with the longest L and G: a process keeps the terms that it was started with. */
 export async function takeLongTerms(scene: Scene): Promise<void> {
   const { lab, agent } = scene
   const running = () => processes(agent, lab.definition).size
@@ -58,7 +58,7 @@ export async function takeLongTerms(scene: Scene): Promise<void> {
   await until('the host to have its share again', share, { deadline: 30_000 })
 }
 
-/** With the longest L and G, it is cut off; `then` is done without it. */
+/** Cuts a host off that has the longest L and G; `then` runs without it. */
 async function cutWithLongTerms(scene: Scene, then: (leader: Agent) => Promise<unknown>): Promise<Heal> {
   const { lab, agent, host } = scene
   await takeLongTerms(scene)
@@ -67,7 +67,7 @@ async function cutWithLongTerms(scene: Scene, then: (leader: Agent) => Promise<u
   return async () => {
     await lab.lan.plug(host)
     await lab.redefine(agent)
-    // What stays of an eviction: every later wait for a holder that nobody knows would be as long.
+    // An eviction leaves the terms in Consul: every later wait for an unknown holder would be as long.
     await insist('the terms to be forgotten', async () => {
       const leader = await lab.cluster.leader()
       await leader.api('DELETE', `/v1/kv/${keysOf(lab.definition.name).terms}`)
@@ -75,7 +75,7 @@ async function cutWithLongTerms(scene: Scene, then: (leader: Agent) => Promise<u
   }
 }
 
-/** By a server, which the host need not reach. */
+/** Through a server that the host need not reach. */
 export async function destroySession({ lab, agent }: Scene): Promise<void> {
   await insist('a session to be destroyed', async () => {
     const leader = await lab.cluster.leader()
@@ -119,7 +119,7 @@ export const consulFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'cut-and-destroyed', // the session ends the moment the host is cut off: nobody is sooner to take over
+    name: 'cut-and-destroyed', // the session ends when the host is cut off: others take over as early as possible
     hits: 'client',
     lasts: takenOver,
     gap: 'takeover',
@@ -131,7 +131,7 @@ export const consulFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'snapshot-restored', // of a backup since which every lock of a host has been handed over
+    name: 'snapshot-restored', // of a backup from before every lock of a host was handed over
     hits: 'client',
     lasts: 20_000,
     gap: 'takeover',
@@ -185,7 +185,7 @@ export const consulFaults: readonly Fault[] = [
       }),
   },
   {
-    name: 'terms-evicted', // and its locks are garbled, and it is evicted
+    name: 'terms-evicted', // as above; then its locks are garbled, and it is evicted
     hits: 'client',
     lasts: { takenOverWithin: 60_000 },
     gap: 'takeover',
@@ -202,7 +202,7 @@ export const consulFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'lock-recreated', // as clean, while its holder is cut off
+    name: 'lock-recreated', // as a clean lock, while its holder is cut off
     hits: 'client',
     lasts: takenOver,
     gap: 'takeover',
@@ -221,7 +221,7 @@ export const consulFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'renamed', // the service on one host, which then runs all of it beside the others
+    name: 'renamed', // the service is renamed on one host, which then runs all partitions beside the others
     hits: 'client',
     lasts: takenOver,
     gap: 'takeover',

@@ -1,4 +1,4 @@
-/** What happens to a command under `watchbill lock`. Its beats are those of the partition `lock/job`. */
+/** Faults of a command under `watchbill lock`. Its beats are those of the partition `lock/job`. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Process, processOf, signal as signalProcess } from '../../../lib/machine/identity.ts'
 import { pids, variable } from '../../handlers/support/processes.ts'
@@ -14,12 +14,12 @@ import { signal } from './agent.ts'
 const job = 'lock/job'
 
 export interface Contest {
-  /** Who has the lock, and who waits for it. */
+  /** The holder, then the waiters. */
   readonly lockers: readonly Locker[]
   readonly end: () => Promise<void>
 }
 
-/** On the host, and then, waiting for it, on another. */
+/** Starts one command under the lock on the host, and then one on another host, which waits for it. */
 export async function contest(scene: Scene): Promise<Contest> {
   const { lab, agent } = scene
   const other = lab.clients.findLast(client => client !== agent) as Agent
@@ -31,13 +31,13 @@ export async function contest(scene: Scene): Promise<Contest> {
   const end = async () => {
     for (const locker of lockers) locker.kill('SIGTERM')
     await Promise.all(lockers.map(({ ended }) => ended))
-    // What outlived its lock has been judged by its beats, and is in nobody's way from here on.
+    // Processes that outlived their lock are already judged by their beats; they must not disturb the next trial.
     for (const { name } of lab.clients) for (const one of under({ lab, name })) signalProcess(one, 'SIGKILL')
   }
   return { lockers, end }
 }
 
-/** The command on a host, by what stands in its environment alone. */
+/** The processes of the command on a host, found only by their environment. */
 function under({ lab, name }: { lab: Lab; name: string }): Process[] {
   const isIts = (pid: number) =>
     variable(pid, 'WATCHBILL_LAB') === lab.cluster.root && variable(pid, 'WATCHBILL_INSTANCE') === `${name}:lock`

@@ -1,10 +1,10 @@
-/** What the machine refuses. */
+/** Faults of the machine's limits. */
 import type { Fault } from '../fault.ts'
 import { restart } from './agent.ts'
 
 export const machineFaults: readonly Fault[] = [
   {
-    name: 'no-forks', // a full pids.max: no process, no thread more on the host
+    name: 'no-forks', // pids.max is reached: the host starts no more processes or threads
     hits: 'client',
     lasts: 45_000,
     gap: 'takeover',
@@ -14,7 +14,7 @@ export const machineFaults: readonly Fault[] = [
       group.mayFork(false)
       return async () => {
         group.mayFork(true)
-        await restart(scene) // it may have ended for want of a thread
+        await restart(scene) // the agent may have ended because it got no thread
       }
     },
   },

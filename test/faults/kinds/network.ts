@@ -1,10 +1,10 @@
-/** What happens to a host's network. */
+/** Faults of a host's network. */
 import type { Fault, Heal, Scene } from '../fault.ts'
 import { rpcPort } from '../hosts.ts'
 
-/** Detection, W, the guard's interval, and some. */
+/** Failure detection, W, the guard's interval, and a margin. */
 const takenOver = { takenOverWithin: 30_000 }
-/** Gossip goes on, so only the session's TTL of 30 s ends it, up to twice as late. */
+/** Gossip goes on, so only the session's TTL of 30 s ends it; Consul may be twice as late. */
 const takenOverByTtl = { takenOverWithin: 90_000 }
 
 const table = 'watchbill-fault'
@@ -39,7 +39,7 @@ export const networkFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'deaf', // it is heard, and hears nothing
+    name: 'deaf', // the host can send, but not receive
     hits: 'client',
     lasts: takenOver,
     gap: 'takeover',
@@ -47,7 +47,7 @@ export const networkFaults: readonly Fault[] = [
     inject: scene => filter(scene, 'drop', 'accept'),
   },
   {
-    name: 'mute', // it hears, and is not heard
+    name: 'mute', // the host can receive, but not send
     hits: 'client',
     lasts: takenOver,
     gap: 'takeover',
@@ -63,7 +63,7 @@ export const networkFaults: readonly Fault[] = [
     inject: scene => filter(scene, `tcp sport ${rpcPort} drop`, `tcp dport ${rpcPort} drop`),
   },
   {
-    name: 'packet-loss', // 30 % of what comes, and of what goes
+    name: 'packet-loss', // 30 % of all packets in each direction
     hits: 'client',
     lasts: 30_000,
     gap: 'takeover',

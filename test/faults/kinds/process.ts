@@ -1,4 +1,4 @@
-/** What happens to single processes: handlers, the guard, shepherds, workers. */
+/** Faults of single processes: handlers, the guard, shepherds, workers. */
 import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,13 +13,16 @@ import type { Fault, Heal, Scene } from '../fault.ts'
 import { drain } from './consul.ts'
 
 const takenOver = { takenOverWithin: 40_000 }
-/** A guard that exits with 1 is only a warning to Consul: the session's TTL of 30 s ends it, up to twice as late. */
+/**
+ * A guard that exits with 1 is only a warning to Consul, so the session's TTL of 30 s ends it; Consul may be twice as
+ * late.
+ */
 const takenOverByTtl = { takenOverWithin: 100_000 }
 /** How long a handler may live at most before it is killed, ms. */
 const handlersLive = 1000
 const nothing: Heal = async () => {}
 
-/** The living shepherds of a host. */
+/** The live shepherds of a host. */
 export function shepherds({ lab, agent }: Scene): Process[] {
   const files = lab.files(agent)
   return localPartitions(files).flatMap(id => parseProcess(readLine(files.partition(id).shepherd)) ?? [])
@@ -33,18 +36,24 @@ function killShepherds(scene: Scene): void {
   for (const shepherd of shepherds(scene)) signal(shepherd, 'SIGKILL')
 }
 
-/** Who holds a handler lock, by the name of its file alone: what stands in it names the host's boot, which is not the lab's. */
+/**
+ * The holder of a handler lock, by its file's name only: the file's text names the host's boot, which differs from the
+ * lab's.
+ */
 function handlerIn(lock: string): Process | null {
   return namesIn(lock).flatMap(name => parseProcess(name.replace('-', ' ')) ?? [])[0] ?? null
 }
 
-/** No partition of the host has a shepherd or a process any more, but for what left its group. */
+/** Kills every shepherd and process of the host's partitions, except processes that left their group. */
 function killAll(scene: Scene): void {
   killShepherds(scene)
   for (const worker of workers(scene)) signal(worker, 'SIGKILL', true)
 }
 
-/** For each partition of the host, until this is called. Who starts them bears nothing: to kill them is of no use. */
+/**
+ * Forges marks for each partition of the host, until the result is called. The starter has no mark, so killing marked
+ * processes does not stop it.
+ */
 function forgers({ lab, agent, host }: Scene): () => void {
   const on = join(lab.root, 'forged')
   writeFileSync(on, '')
@@ -59,25 +68,25 @@ function forgers({ lab, agent, host }: Scene): () => void {
   return () => rmSync(on)
 }
 
-/** Neither root nor whom the agents may run as. */
+/** A user that is neither root nor the one that agents may run as. */
 const stranger = '65533'
 
-/** Puts another program in the guard's place; null for none. */
+/** Replaces the guard by another program; null removes it. */
 function replaceGuard(scene: Scene, program: string | null): Heal {
   return replaceProgram(scene, 'guard', () => program)
 }
 
-/** Puts something else in the place of one of the host's programs. @param made what, from what stands there */
+/** Replaces one of the host's programs. @param made the new text, from the old one; null removes the program */
 export function replaceProgram({ lab, agent }: Scene, name: string, made: (good: string) => string | null): Heal {
   const file = join(lab.homeOf(agent), `current/${name}.cjs`)
   const text = made(readFileSync(file, 'utf8'))
   renameSync(file, `${file}.good`)
-  // A new file: this one's contents are a link to everybody's.
+  // Written as a new file: the old one is a link to the file of all hosts.
   if (text !== null) writeFileSync(file, text)
   return async () => renameSync(`${file}.good`, file)
 }
 
-/** Kills whatever handler starts on the host, at a moment of chance, as long as `on` says so. */
+/** Kills every handler that starts on the host at a random moment, while `on` returns true. */
 async function killHandlers({ host, random }: Scene, on: () => boolean): Promise<void> {
   const seen = new Set<number>()
   while (on()) {
@@ -100,7 +109,7 @@ function isHandler(pid: number): boolean {
 
 export const processFaults: readonly Fault[] = [
   {
-    name: 'handler-kill', // every handler of the host, while it has to give everything up and take it again
+    name: 'handler-kill', // kills every handler of the host, while the host gives everything up and takes it again
     hits: 'client',
     lasts: 8000,
     gap: 'local',
@@ -148,7 +157,7 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'shepherds-kill', // everywhere: whatever kind of program a partition has, it is among them
+    name: 'shepherds-kill', // on every host, so that every kind of program is affected
     hits: 'client',
     lasts: 8000,
     gap: 'local',
@@ -158,7 +167,7 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'shepherds-kill-drain', // and what they looked after is to be given back
+    name: 'shepherds-kill-drain', // and their partitions must be given back
     hits: 'client',
     lasts: 15_000,
     gap: 'local',
@@ -169,11 +178,12 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'mark-forged', // another user's processes bear what can be guessed or read of a mark, and fork on
+    name: 'mark-forged', // another user's processes carry what can be guessed or read of a mark, and keep forking
     hits: 'client',
     lasts: 10_000,
     gap: 'clean',
-    // Root counts whoever has a partition's limit: without a control group it may be what the program has become.
+    // An agent that is root counts every process with a partition's limit: without a control group, a program may have
+    // become that user.
     anyGapForBareRoot: true,
     inject: async scene => {
       const stop = forgers(scene)
@@ -185,7 +195,7 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'handler-stop', // by SIGSTOP, while it is the only handler; then there is work for it
+    name: 'handler-stop', // stopped by SIGSTOP while it is the only handler, and then there is work
     hits: 'client',
     lasts: 30_000,
     gap: 'local',
@@ -203,7 +213,7 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'handler-lock-foreign', // it names a process that lives and is no handler: a restored or a copied directory
+    name: 'handler-lock-foreign', // the lock names a live process that is no handler, as in a copied directory
     hits: 'client',
     lasts: 30_000,
     gap: 'local',
@@ -220,7 +230,7 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'shepherd-stop', // SIGSTOP, and SIGCONT after 40 s: the lease runs all the time
+    name: 'shepherd-stop', // SIGSTOP, and SIGCONT after 40 s, while the lease is renewed
     hits: 'client',
     lasts: 40_000,
     gap: 'none',
@@ -231,7 +241,7 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'shepherds-stop-cut', // and nobody but the guard can end what they look after
+    name: 'shepherds-stop-cut', // so that only the guard can end their processes
     hits: 'client',
     lasts: 40_000,
     gap: 'takeover',
@@ -257,7 +267,7 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'grandchild', // a worker is killed that has a process outside its group, which goes on
+    name: 'grandchild', // kills a worker whose second process, outside its group, goes on
     hits: 'client',
     lasts: 5000,
     gap: 'clean',

@@ -1,4 +1,4 @@
-/** What happens to the state directory. */
+/** Faults of the state directory. */
 import { execa } from 'execa'
 import { instanceFiles } from '../../../lib/state/paths.ts'
 import { processes } from '../../cluster/stage.ts'
@@ -8,7 +8,7 @@ import type { Fault, Scene } from '../fault.ts'
 import { insist } from '../insist.ts'
 import { reboot } from './agent.ts'
 
-/** The path is the same directory's by another name. */
+/** Makes the path of the state directory another name of the same directory. */
 async function respell({ lab, agent }: Scene, state: string): Promise<void> {
   await lab.redefine(agent, lab.definition, state)
   const runs = [...processes(agent, lab.definition).keys()]
@@ -45,14 +45,15 @@ export const stateFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'state-read-only', // they go elsewhere, once, and may come back
+    name: 'state-read-only', // partitions move to other hosts once, and may come back
     hits: 'client',
     lasts: 40_000,
     gap: 'takeover',
     starts: 2,
     inject: async ({ agent, host }) => {
       const { state } = agent
-      // What is open for writing forbids the plain remount; a second mount above it is enough for all that is opened now.
+      // Files open for writing prevent a plain remount. A read-only mount on top affects every file that is opened
+      // from now on.
       await host.run(`mount --bind ${state} ${state} && mount -o remount,bind,ro ${state}`)
       return () => host.run(`umount --lazy ${state}`)
     },
@@ -68,7 +69,7 @@ export const stateFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'state-copied', // another host's in the place of its own
+    name: 'state-copied', // replaced by a copy of another host's
     hits: 'client',
     lasts: 20_000,
     gap: 'takeover',
@@ -81,7 +82,7 @@ export const stateFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'state-respelled', // processes are started under one spelling of its path, and stopped under another
+    name: 'state-respelled', // processes are started under one path of the directory and stopped under another
     hits: 'client',
     lasts: 3000,
     gap: 'local',
@@ -95,7 +96,7 @@ export const stateFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'rebooted', // with the state directory that the boot before left
+    name: 'rebooted', // with the state directory of the previous boot
     hits: 'client',
     lasts: 20_000,
     gap: 'takeover',

@@ -1,6 +1,6 @@
 /**
- * A process that SIGKILL does not end. Its partition must be given to nobody until it is gone, and then to somebody; the
- * others of the host are handed over meanwhile.
+ * A process that SIGKILL does not end. No other host may get its partition until the process is gone; after that one
+ * must. The host's other partitions are handed over meanwhile.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, readFileSync } from 'node:fs'
@@ -17,7 +17,7 @@ import { version2 } from '../group.ts'
 import { drain } from './consul.ts'
 
 const folder = join(import.meta.dirname, '..')
-/** Longer than G and all the patience with a stop. */
+/** Longer than G and all timeouts of a stop, ms. */
 const stuckFor = 15_000
 
 function perl(script: string, ...args: string[]): ChildProcess {
@@ -28,7 +28,10 @@ function stateOf(pid: number): string {
   return /\) (\S)/.exec(readFileSync(`/proc/${pid}/stat`, 'latin1'))?.[1] ?? ''
 }
 
-/** Partitions whose locks a host holds. Whether others run what it gave back is theirs to say: they may be hit, too. */
+/**
+ * The partitions whose locks a host holds. Whether other hosts run what it gave back is not checked: they may be hit,
+ * too.
+ */
 async function keptBy({ lab, agent }: Scene): Promise<string[]> {
   const { locks } = keysOf(lab.definition.name)
   const leader = await lab.cluster.leader()
@@ -39,7 +42,10 @@ async function keptBy({ lab, agent }: Scene): Promise<string[]> {
   })
 }
 
-/** Drains the host on which one process of a partition cannot be ended until `free`. @throws Error when another has it before */
+/**
+ * Drains the host; one process of a partition cannot be ended until `free`.
+ * @throws Error when another host has it before that
+ */
 async function drainedWith(scene: Scene, id: string, stuck: Process, free: () => Promise<unknown>): Promise<Heal> {
   const { lab, agent } = scene
   const partition = `${lab.definition.name}/${id}`
@@ -61,7 +67,7 @@ async function drainedWith(scene: Scene, id: string, stuck: Process, free: () =>
 
 export const stuckFaults: readonly Fault[] = [
   {
-    name: 'ptraced', // a debugger holds it, and wants to see it end
+    name: 'ptraced', // a debugger holds it with PTRACE_O_TRACEEXIT
     hits: 'client',
     lasts: 10_000,
     gap: 'any',
@@ -74,7 +80,7 @@ export const stuckFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'fuse-stuck', // a child of it waits for a file system that does not answer
+    name: 'fuse-stuck', // its child waits for a file system that does not answer
     hits: 'client',
     lasts: 10_000,
     gap: 'any',
@@ -83,12 +89,12 @@ export const stuckFaults: readonly Fault[] = [
       const directory = join(lab.root, 'stuck')
       mkdirSync(directory, { recursive: true })
       const server = perl('stuck-fs.pl', directory)
-      // To look at the directory itself would be stuck, too.
+      // Not `stat` of the directory, which would be stuck, too.
       const isMounted = () => readFileSync('/proc/self/mountinfo', 'latin1').includes(` ${directory} `)
       await until('the file system', isMounted, { every: 10 })
       const [id, worker] = random.pick([...processes(agent, lab.definition)])
       const stuck = await joining(worker.pid, ['stat', join(directory, 'file')])
-      // It waits as anything does until a signal comes; from then on nothing ends it but an answer.
+      // The child waits interruptibly until a signal comes; from then on only an answer of the file system ends it.
       const asks = () => readFileSync(`/proc/${stuck.pid}/comm`, 'latin1') === 'stat\n' && stateOf(stuck.pid) === 'S'
       await until('it to ask', asks, { every: 10 })
       signal(stuck, 'SIGKILL')
@@ -101,7 +107,7 @@ export const stuckFaults: readonly Fault[] = [
   },
 ]
 
-/** A command with all that a process bears of its partition: environment, limits, control group, user. */
+/** Runs a command with every trait of a partition's process: environment, limits, control group, user. */
 async function joining(pid: number, command: readonly string[]): Promise<Process> {
   const own = readFileSync(`/proc/${pid}/cgroup`, 'latin1').match(/(?<=^0::).*/m)?.[0] ?? '/'
   const [limit = 'unlimited'] = /(?<=^Max file locks +)\S+/m.exec(readFileSync(`/proc/${pid}/limits`, 'latin1')) ?? []

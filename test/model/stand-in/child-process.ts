@@ -1,4 +1,4 @@
-/** node:child_process for the programs of the model: the one thing that is started is the launcher of shepherds. */
+/** node:child_process for the programs of the model. The only program that they start is the launcher of shepherds. */
 import { current } from '../program.ts'
 import { launch } from '../shepherd.ts'
 

@@ -1,4 +1,4 @@
-/** node:fs for the programs of the model. What changes something is an effect; /proc is the virtual machine's own. */
+/** node:fs for the programs of the model. Every change is an effect; /proc is that of the virtual machine. */
 import { failure } from '../files.ts'
 import { current } from '../program.ts'
 
@@ -8,12 +8,12 @@ function reading() {
   return program.host
 }
 
-/** Nothing outside of the instance's own state directory is ever changed. */
+/** A program may change only its instance's state directory. */
 function changing(what: string, path: string) {
   const program = current()
   program.effect(`${what} ${path}`, /^(remove|rename|overwrite)/.test(what) ? 'on disk' : 'takes room')
   const { host } = program
-  // A directory that is put aside keeps its name and gets something behind it.
+  // A directory that is put aside keeps its name, with a suffix.
   const inside = [`${program.home}/`, `${program.home}.`].some(start => `${path}/`.startsWith(start))
   if (!inside || path.includes('/..'))
     host.world.forbid(`${program.name} would ${what} ${path}, outside of its state directory`)
@@ -76,7 +76,7 @@ export function truncateSync(path: string): void {
 
 export const constants = { O_WRONLY: 1, O_NOFOLLOW: 0o400000, W_OK: 2 }
 
-/** What is left to be read through each descriptor, and where those lead that a file is overwritten through. */
+/** The unread bytes of each descriptor; for a file that is overwritten, its path. */
 const open = new Map<number, Buffer>()
 const written = new Map<number, string>()
 let lastDescriptor = 2
@@ -104,7 +104,7 @@ export function readSync(descriptor: number, into: Buffer, offset: number, lengt
   return read
 }
 
-/** In place: it takes no room. */
+/** Written in place, so it takes no room. */
 export function writeSync(descriptor: number, text: string, at: number): number {
   const path = written.get(descriptor) as string
   const files = changing('overwrite', path)
@@ -131,7 +131,7 @@ export function statSync(path: string, { throwIfNoEntry = true } = {}) {
   return { ino, size, blocks: Math.ceil(size / 512), mtimeMs: changed, ctimeMs: changed, isFile: () => true }
 }
 
-/** Of node:fs/promises. */
+/** From node:fs/promises. */
 export async function readFile(path: string): Promise<Buffer> {
   return Buffer.from(textOf(path))
 }
@@ -140,7 +140,7 @@ export async function stat(path: string) {
   return statSync(path)
 }
 
-export function lstatSync(): undefined {} // it has no links
+export function lstatSync(): undefined {} // the model has no symbolic links
 
 // Imported by lock-directory.ts for proper-lockfile, which has a stand-in of its own.
 export function utimesSync(): void {}
@@ -148,7 +148,7 @@ export function realpathSync(path: string): string {
   return path
 }
 
-// Imported for control groups, of which the model's machines have none.
+// Imported for control groups, which the model's machines do not have.
 export function accessSync(path: string): void {
   textOf(path)
 }

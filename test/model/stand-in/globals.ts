@@ -1,4 +1,4 @@
-/** The globals that know of the real machine, for the programs of the model. */
+/** Globals that would show the real machine, replaced for the programs of the model. */
 import { failure } from '../files.ts'
 import { current } from '../program.ts'
 

@@ -1,4 +1,4 @@
-/** Node's HTTP client for the programs of the model: a request goes to the model of Consul over a virtual network. */
+/** Node's HTTP client for the programs of the model: requests go over a virtual network to the model of Consul. */
 import { EventEmitter } from 'node:events'
 import { networkOf } from '../network.ts'
 import { current, type Program } from '../program.ts'
@@ -9,7 +9,7 @@ interface Options {
   readonly agent: Agent
 }
 
-/** What it still waits for fails when it is destroyed; what was sent is on its way all the same. */
+/** When it is destroyed its waiting requests fail; requests that were sent still arrive. */
 export class Agent {
   readonly program: Program = current()
   readonly open = new Set<ClientRequest>()

@@ -1,6 +1,6 @@
 /**
- * proper-lockfile for the programs of the model: it keeps what it has locked in the memory of the process, which all of
- * them share here. What it does to the lock directory is the same.
+ * proper-lockfile for the programs of the model. The real one keeps its locks in the memory of a process, which all
+ * programs of the model share. Its changes to the lock directory are the same.
  */
 interface Options {
   readonly lockfilePath: string
