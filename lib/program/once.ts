@@ -72,6 +72,6 @@ async function dry(run: Run): Promise<string[]> {
 async function removalOf(run: Run, snapshot: Snapshot, steps: readonly Step[]): Promise<string | null> {
   const own = snapshot.proposals.get(run.instance)
   if (!snapshot.defined || (own === undefined && steps.every(step => step.do !== 'define'))) return null
-  const { foreseen } = await import('../act/proposal.ts')
-  return foreseen(run, snapshot, own)
+  const { removalNotice } = await import('../act/proposal.ts')
+  return removalNotice(run, snapshot, own)
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { act } from '../../lib/act/act.ts'
-import { foreseen } from '../../lib/act/proposal.ts'
+import { removalNotice } from '../../lib/act/proposal.ts'
 import { keysOf } from '../../lib/base/names.ts'
 import type { Source } from '../../lib/definition/definition.ts'
 import { memberValue } from '../../lib/keys/member.ts'
@@ -431,8 +431,8 @@ it('what a dry run and configure say', async t => {
   a.partitions = range(0, 17)
   const expected =
     'the definition of svc removes 2 partitions (18, 19): nothing is changed until watchbill partitions svc apply'
-  assert.equal(await foreseen({ consul }, await a.snapshot()), expected)
+  assert.equal(await removalNotice({ consul }, await a.snapshot()), expected)
   a.partitions = range(0, 30)
-  assert.equal(await foreseen({ consul }, await a.snapshot()), null)
+  assert.equal(await removalNotice({ consul }, await a.snapshot()), null)
   assert.equal(readFact(a.files.defined), partitionsLine(twenty))
 })

@@ -1,6 +1,6 @@
 /** Says of definitions that they remove partitions in force: that is not done by saving a file. */
 
-import { foreseen } from '../../act/proposal.ts'
+import { removalNotice } from '../../act/proposal.ts'
 import { reason } from '../../base/errors.ts'
 import { keysOf } from '../../base/names.ts'
 import { Consul } from '../../consul/http.ts'
@@ -18,7 +18,7 @@ export async function removalLines(services: readonly Service[]): Promise<string
       const { name: service } = definition
       const keys = keysOf(service)
       const partitions = new Set(await readIds(consul, keys))
-      const line = await foreseen({ consul }, { service, keys, partitions, definition })
+      const line = await removalNotice({ consul }, { service, keys, partitions, definition })
       if (line !== null) lines.push(`REMOVES: ${line}`)
     }
   } catch (error) {
