@@ -225,7 +225,10 @@ describe('a source that is asked once', () => {
     set('["x", "y"]')
     const index = fake.memory.index
     for (let round = 0; round < 3; round++)
-      assert.equal(await sync(a), 'it was fetched once: it is asked again by sync')
+      assert.equal(
+        await sync(a),
+        'it was fetched once, and has no interval: watchbill partitions … sync fetches it again',
+      )
     assert.deepEqual([dueIn(a), fake.memory.index], [3600, index])
     const asked = askForSync(fake.consul, 'svc', { force: false }, 5000)
     await until('it to be asked for', () => fake.memory.keys.has(keys.sync))
@@ -240,7 +243,10 @@ describe('a source that is asked once', () => {
     await sync(a)
     fake.memory.destroy('session of a')
     set('["x", "y"]')
-    assert.equal(await sync(b), 'it was fetched once: it is asked again by sync')
+    assert.equal(
+      await sync(b),
+      'it was fetched once, and has no interval: watchbill partitions … sync fetches it again',
+    )
     const other = { ...JSON.parse(readFact(b.files.definition) ?? '') }
     other.definition.source.timeoutMs = 900
     writeFact(b.files.definition, JSON.stringify(other))
