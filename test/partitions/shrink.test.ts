@@ -251,7 +251,7 @@ describe('two machines with different definitions', () => {
     await assert.rejects(applied(), {
       name: 'Permanent',
       message:
-        /^cannot apply a definition: there are different ones: that of a:svc removes 16 .*; that of b:svc removes 10 .*; name an instance: watchbill partitions svc apply a:svc$/,
+        /^cannot apply a definition: several differ: that of a:svc removes 16 .*; that of b:svc removes 10 .*; name an instance: watchbill partitions svc apply a:svc$/,
     })
     await assert.rejects(
       applied('c:svc'),
@@ -349,7 +349,7 @@ describe('applying', () => {
       fake.memory.put(keys.proposal('a:svc'), `${text(keys.proposal('a:svc'))} `)
       return undefined
     }
-    await assert.rejects(applied(), /^Temporary: cannot apply it: the definition or the set is another one meanwhile/)
+    await assert.rejects(applied(), /^Temporary: cannot apply it: the definition or the set has changed meanwhile/)
     assert.deepEqual(await ids(), twenty)
   })
 
@@ -419,7 +419,8 @@ describe('applying', () => {
     assert.deepEqual(await ids(), twenty)
     await assert.rejects(apply(consul, 'svc', [], { limit: 0, dryRun: false }), {
       name: 'Temporary',
-      message: 'cannot wait longer: a:svc has not carried it out yet; it does once it works, see watchbill status svc',
+      message:
+        'cannot wait longer: a:svc has not carried it out yet; it does so as soon as it runs, see watchbill status svc',
     })
     await a.look()
     assert.deepEqual(await ids(), range(0, 18))

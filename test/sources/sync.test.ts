@@ -151,7 +151,7 @@ describe('a fetched set', () => {
     assert.equal(Object.keys(partitions(fake)).length, 4)
     assert.match(
       await apply(fake.consul, 'svc', [], { limit: 0, dryRun: true }),
-      /^would take what .* lacks 1 of the 2/,
+      /^would accept the answer .* lacks 1 of the 2/,
     )
     const said = apply(fake.consul, 'svc', [], { limit: 5000, dryRun: false })
     await until('it to be asked for', () => fake.memory.keys.has(keys.sync))
