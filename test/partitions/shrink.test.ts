@@ -364,7 +364,7 @@ describe('applying', () => {
     b.partitions = range(0, 21)
     await b.look()
     await a.look()
-    assert.match(String(await said), /another one meanwhile/)
+    assert.match(String(await said), /has changed meanwhile/)
     assert.deepEqual([await ids(), JSON.parse(text(keys.proposal('a:svc'))).removes], [range(0, 21), 18])
     assert.match(text(keys.proposal('a:svc')), /"since":"[^"]*"\}$/, 'and waits for another word')
   })
@@ -407,7 +407,7 @@ describe('applying', () => {
     assert.deepEqual(await ids(), twenty)
     a.partitions = twenty
     await a.look()
-    assert.match(String(await said), /another one meanwhile/)
+    assert.match(String(await said), /has changed meanwhile/)
   })
 
   it('says what it would do, and what waits for whom', async t => {
