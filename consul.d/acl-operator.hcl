@@ -2,7 +2,7 @@
 #
 #   sed 's/SERVICE/consumer/' consul.d/acl-operator.hcl | consul acl policy create -name watchbill-consumer-operator -rules -
 
-# The set, the settings, and what an evicted instance leaves behind.
+# The partition set, the settings, and the keys of an evicted instance.
 key_prefix "watchbill/SERVICE/" {
   policy = "write"
 }
@@ -17,7 +17,7 @@ node_prefix "" {
   policy = "write"
 }
 
-# evict ends the session of the dead.
+# evict destroys the session of a dead instance.
 session_prefix "" {
   policy = "write"
 }
@@ -30,7 +30,7 @@ agent_prefix "" {
 # evict takes a dead node out of the gossip.
 operator = "write"
 
-# leave takes the services of its partitions out; status tells how their checks are.
+# leave deregisters the services of its partitions; status shows their checks.
 service "SERVICE-partition" {
   policy = "write"
 }

@@ -1,10 +1,10 @@
-# What an instance needs: the token of the machines that run a service, for watchbill's programs and for the agent that
-# runs them. SERVICE stands for the service's name:
+# For the token of the machines that run a service: watchbill's programs use it, and the agent that runs them. SERVICE stands
+# for the service's name:
 #
 #   sed 's/SERVICE/consumer/' consul.d/acl-policy.hcl | consul acl policy create -name watchbill-consumer -rules -
 #   consul acl token create -policy-name watchbill-consumer
 #
-# acl-operator.hcl is for people who change things, acl-read-only.hcl for those who look. These files are policies, not
+# acl-operator.hcl is for people who change things, acl-read-only.hcl for people who only look. These files are policies, not
 # configuration: the agent must not read them.
 
 # Locks, members, the partition set, wake-ups, reports.
@@ -12,7 +12,7 @@ key_prefix "watchbill/SERVICE/" {
   policy = "write"
 }
 
-# The agent registers the instance and its guard check; `leave` takes it out.
+# The agent registers the instance and its guard check; `leave` deregisters it.
 service "SERVICE" {
   policy = "write"
 }
@@ -22,7 +22,7 @@ node_prefix "" {
   policy = "read"
 }
 
-# Its own session, and a look for those of earlier lives. With one token for each machine this can be
+# To create its own session, and to find older sessions of the same instance. With one token for each machine this can be
 # session_prefix "" { policy = "read" } and session "that machine's node name" { policy = "write" }.
 session_prefix "" {
   policy = "write"

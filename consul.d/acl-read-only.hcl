@@ -1,4 +1,4 @@
-# What somebody needs who only looks: status, owner, partitions list, doctor.
+# For people who only look: status, owner, partitions list, doctor.
 #
 #   sed 's/SERVICE/consumer/' consul.d/acl-read-only.hcl | consul acl policy create -name watchbill-consumer-read -rules -
 
@@ -20,7 +20,7 @@ agent_prefix "" {
   policy = "read"
 }
 
-# status tells how the checks of partitions are.
+# status shows the checks of partitions.
 service "SERVICE-partition" {
   policy = "read"
 }

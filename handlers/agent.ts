@@ -22,12 +22,16 @@ program({
   args: {
     server: { type: 'boolean', description: 'a server; otherwise a client' },
     bootstrap: { type: 'boolean', description: 'the first server of a new cluster' },
-    join: { type: 'string', description: 'a server to join, again and again until it answers; repeated, or a,b,c' },
-    'data-dir': { type: 'string', description: "Consul's data; made if missing", default: '/var/lib/consul' },
-    'consul-dir': { type: 'string', description: 'where configure writes; made if missing', default: '/etc/consul.d' },
+    join: { type: 'string', description: 'a server to join, tried until it answers; repeat it, or give a,b,c' },
+    'data-dir': { type: 'string', description: "Consul's data; created if missing", default: '/var/lib/consul' },
+    'consul-dir': {
+      type: 'string',
+      description: 'where configure writes; created if missing',
+      default: '/etc/consul.d',
+    },
     config: {
       type: 'string',
-      description: 'more of Consul’s configuration, a file or a directory; repeated, or a,b,c',
+      description: 'more Consul configuration, a file or a directory; repeat it, or give a,b,c',
     },
     node: { type: 'string', description: 'the node name (default: the host name)' },
     bind: { type: 'string', description: 'the address for the cluster' },
@@ -39,7 +43,7 @@ program({
     verify: {
       type: 'enum',
       options: [...verifies],
-      description: 'TLS: whose certificates count; those of servers by their names. Without a value: both',
+      description: 'TLS: which connections need a verified certificate (servers also by name). Without a value: both',
     },
     'encrypt-file': { type: 'string', description: 'a file with the gossip key (consul keygen)' },
     consul: { type: 'string', description: 'the program (default $CONSUL_BIN, or consul on PATH)' },

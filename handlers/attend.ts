@@ -1,10 +1,10 @@
 /**
  * Runs when:      the guard, or a handler, has seen that a check or a hook is due; or by hand
  * Reads:          the definition, the state directory, Consul's agent
- * May change:     the partitions' services and checks in the agent; runs check commands and hooks; what a check's
- *                 reaction says: restart, release, drain
+ * May change:     the partitions' services and checks in the agent; runs check commands, hooks and the reactions to checks:
+ *                 restart, release, drain
  * Never changes:  a lease; what another instance holds
- * Exits:          0 done, or nothing is due; 100 there is no definition; 111 the state directory is in the way
+ * Exits:          0 done, or nothing is due; 100 there is no definition; 111 the state directory cannot be used
  */
 import { attend } from '../lib/attend/attend.ts'
 import { duration } from '../lib/base/clock.ts'
@@ -18,7 +18,7 @@ program({
   about: 'Runs the checks and hooks of one instance that are due.',
   args: {
     ...instanceArgs,
-    window: { type: 'string', description: 'how long to stay for what is due soon', default: '2s' },
+    window: { type: 'string', description: 'how long to stay for checks and hooks that are due soon', default: '2s' },
   },
   deadline: 600_000,
   async run(args) {

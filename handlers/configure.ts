@@ -2,7 +2,7 @@
  * Runs when:      an operator sets a machine up for a service, changes a definition, or updates watchbill
  * Reads:          definitions, the agent's settings
  * May change:     watchbill-<id>.json in Consul's configuration directory; the releases below --home
- * Never changes:  what runs: the agent takes the files up at its next reload; anything in Consul, the definitions
+ * Never changes:  running processes (the agent reads the files at its next reload); anything in Consul; the definitions
  * Exits:          0 done, or nothing to do; 100 a definition is wrong, a directory may not be written to; 111 the agent
  *                 is away and --node is not given
  */
@@ -24,23 +24,26 @@ import { unitFits } from '../lib/setup/doctor/gather/machine.ts'
 
 program({
   name: 'configure',
-  about: 'Writes what Consul is to run for the services of this machine, and puts the programs in place.',
+  about: "Writes the agent's configuration for the services of this machine, and installs the programs that it runs.",
   args: {
     definition: { type: 'positional', description: 'a definition (default: all in WATCHBILL_CONFIG)', required: false },
     rest: { type: 'positional', description: 'more definitions', required: false },
     'consul-dir': { type: 'string', description: "Consul's configuration directory", default: '/etc/consul.d' },
     stdout: { type: 'boolean', description: 'print the configuration, and change nothing' },
-    node: { type: 'string', description: "this machine's Consul node name (default: the agent says it)" },
+    node: { type: 'string', description: "this machine's Consul node name (default: asked of the agent)" },
     state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
-    'http-addr': { type: 'string', description: 'where Consul is (default $CONSUL_HTTP_ADDR or 127.0.0.1:8500)' },
+    'http-addr': { type: 'string', description: "Consul's HTTP address (default $CONSUL_HTTP_ADDR or 127.0.0.1:8500)" },
     'token-file': { type: 'string', description: 'a file with the Consul token (default $CONSUL_HTTP_TOKEN_FILE)' },
-    home: { type: 'string', description: 'for releases (default $WATCHBILL_HOME or /usr/local/lib/watchbill)' },
+    home: {
+      type: 'string',
+      description: 'where releases are installed (default $WATCHBILL_HOME or /usr/local/lib/watchbill)',
+    },
     'node-binary': { type: 'string', description: 'include this Node in the release, or a path', default: 'include' },
-    'dry-run': { type: 'boolean', description: 'say what would be done' },
+    'dry-run': { type: 'boolean', description: 'print what would be done, and change nothing' },
     remove: { type: 'boolean', description: 'remove the files of these services again' },
     force: {
       type: 'boolean',
-      description: '--remove even where partitions are on this machine; take what looks like a misspelt placeholder',
+      description: '--remove even with partitions on this machine; accept what looks like a misspelt placeholder',
     },
     json: { type: 'boolean', description: 'print JSON' },
   },

@@ -1,5 +1,5 @@
 /**
- * Runs when:      somebody sets a machine up, has changed its agent, or wonders why something is as it is
+ * Runs when:      somebody sets a machine up, has changed its agent, or looks for the cause of a problem
  * Reads:          the agent, Consul, what configure wrote, the state directory, /proc, systemd
  * May change:     nothing
  * Never changes:  anything
@@ -13,7 +13,7 @@ import { gather } from '../lib/setup/doctor/gather.ts'
 
 program({
   name: 'doctor',
-  about: 'Checks the machine it runs on, and says what to do.',
+  about: 'Checks the settings of this machine and its agent, and says what to do.',
   args: {
     'consul-dir': { type: 'string', description: "Consul's configuration directory", default: '/etc/consul.d' },
     ...jsonArg,

@@ -1,8 +1,8 @@
 /**
  * Runs when:      an operator knows that an instance, or a whole node, will not come back
  * Reads:          Consul
- * May change:     the instances' registrations, sessions, and keys but their locks; a dead node's membership in Consul
- * Never changes:  a lock: each of the dead one's is taken over after its takeover wait
+ * May change:     the instances' registrations, sessions, and keys except locks; a dead node's membership in Consul
+ * Never changes:  a lock: others take over each lock of a dead instance after its takeover wait
  * Exits:          0 done
  */
 
@@ -19,10 +19,10 @@ program({
   args: {
     service: { type: 'positional', description: 'the Consul service name', required: false },
     instance: { type: 'positional', description: 'the instance, <node>:<service id>', required: false },
-    node: { type: 'string', description: 'instead: a node, with what it has of all services' },
+    node: { type: 'string', description: 'instead: a node, with all its instances of all services' },
     yes: { type: 'boolean', description: 'do not ask' },
-    force: { type: 'boolean', description: 'even one that lives: its session is destroyed' },
-    'dry-run': { type: 'boolean', description: 'say what would be done' },
+    force: { type: 'boolean', description: 'even if it lives: its session is destroyed' },
+    'dry-run': { type: 'boolean', description: 'print what would be done, and change nothing' },
     ...jsonArg,
     ...consulArgs,
   },

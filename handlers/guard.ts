@@ -1,8 +1,8 @@
 /**
  * Runs when:      Consul's agent runs it as the instance's script check, every guard interval
  * Reads:          Consul (a consistent read of this instance's locks), the state directory, /proc
- * May change:     the lease; kills what would outlive it; starts reconcile, attend, sync
- * Never changes:  anything in Consul but its session's time to live, and its member key to leaving when it cannot write
+ * May change:     the lease; kills processes that would outlive it; starts reconcile, attend, sync
+ * Never changes:  Consul, except that it renews its session, and marks its member key as leaving when no lease can be written
  * Exits:          0 passing: Consul answered, or the lease runs; 2 critical: the lease is over and nothing runs
  */
 import { duration } from '../lib/base/clock.ts'

@@ -2,8 +2,8 @@
  * Runs when:      an operator wants partitions stopped on purpose, from any agent
  * Reads:          Consul
  * May change:     spec/settings (and spec/revision with it)
- * Never changes:  a lock or a process: who runs them stops them and gives them back, and nobody takes them
- * Exits:          0 done, or nothing to do; 100 one of them is no partition, and then nothing is changed
+ * Never changes:  a lock or a process: the holders stop the partitions and give them back, and nobody takes them
+ * Exits:          0 done, or nothing to do; 100 an id is not a partition, and then nothing is changed
  */
 
 import { holdProgram } from '../lib/operate/hold.ts'

@@ -21,10 +21,10 @@ const limit = 600_000
 
 program({
   name: 'leave',
-  about: 'Stops what this machine runs of a service, hands it over, and takes the instance out of the cluster.',
+  about: "Stops this machine's partitions of a service, hands them over, and takes the instance out of the cluster.",
   args: {
     ...serviceArg,
-    instance: { type: 'string', description: 'which, when several of the service are on this machine' },
+    instance: { type: 'string', description: 'which instance, when the service has several on this machine' },
     state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
     'dry-run': { type: 'boolean', description: 'print the steps instead of acting' },
     ...jsonArg,
@@ -42,7 +42,7 @@ program({
         return
       }
       const released = await leave(run, limit)
-      await attend(run, 0) // its guard, which would see to the last hooks, runs no more
+      await attend(run, 0) // runs the last hooks: the guard, which would start them, is deregistered
       if (args.json) print(JSON.stringify({ instance, released }))
       else print(`${instance} left: ${released} partitions given back; a reload of the agent lets it in again`)
     } finally {
@@ -51,7 +51,7 @@ program({
   },
 })
 
-/** @throws Permanent when it is not clear which */
+/** The instance that is meant. @throws Permanent when the service has none here, or several and none is named */
 function oneInstance(root: string, service: string, wanted: string | undefined): string {
   const here = localInstances(root).filter(instance => identityOf(instanceFiles(root, instance))?.service === service)
   const found = wanted === undefined ? here : here.filter(instance => instance === wanted)

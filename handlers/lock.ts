@@ -3,7 +3,7 @@
  * Reads:          Consul
  * May change:     the keys of this lock, its own session; starts the command and stops what came from it
  * Never changes:  what another holder has; services and their partitions
- * Exits:          as the command does, 128+n for a signal; 1, or -E, not to be had in time; 111 lost, or it ran too long
+ * Exits:          as the command does, 128+n for a signal; 1, or -E, not taken in time; 111 lost, or the command ran too long
  */
 
 import { lock } from '../lib/lock/lock.ts'
@@ -18,25 +18,25 @@ program({
   args: {
     lock: { type: 'positional', description: 'the name of the lock: any characters', required: false },
     'no-wait': { type: 'boolean', description: 'exit 1 at once when somebody else holds it' },
-    wait: { type: 'string', description: 'exit 1 when it was not to be had within this time (default: for ever)' },
+    wait: { type: 'string', description: 'exit 1 when it cannot be taken within this time (default: wait for ever)' },
     'conflict-exit-code': {
       ...{ type: 'string', alias: 'E', default: '1' },
-      description: 'the exit status for that, to tell it from the command’s own 1',
+      description: 'the exit status for that instead of 1, which the command may use too',
     },
-    name: { type: 'string', description: 'who you are, for those who find it held: "nightly build 12"' },
-    shell: { type: 'boolean', description: 'the command is one word, a line for $SHELL (or /bin/sh)' },
-    'pass-stdin': { type: 'boolean', description: 'give the command our stdin, also when it is no terminal' },
+    name: { type: 'string', description: 'your name, shown to others while you hold it or wait: "nightly build 12"' },
+    shell: { type: 'boolean', description: 'run the command, given as one word, with $SHELL -c (or /bin/sh -c)' },
+    'pass-stdin': { type: 'boolean', description: 'give the command our stdin, even when that is not a terminal' },
     slots: { type: 'string', description: 'how many may hold it at a time', default: '1' },
     timeout: { type: 'string', description: 'stop the command when it runs longer, such as 5m' },
     lease: { type: 'string', description: 'how long the command may run on without Consul', default: '10s' },
     grace: { type: 'string', description: 'between SIGTERM and SIGKILL', default: '3s' },
-    list: { type: 'boolean', description: 'run nothing: say who holds the lock, or all locks, and who waits' },
+    list: { type: 'boolean', description: 'run nothing: print who holds the lock, or all locks, and who waits' },
     ...jsonArg,
-    verbose: { type: 'boolean', description: 'say on stderr what it waits for and does' },
+    verbose: { type: 'boolean', description: 'print on stderr what it waits for and does' },
     ...consulArgs,
   },
   command: true,
-  exits: "the command's status, 128+n for a signal; 1, or --conflict-exit-code, not to be had in time",
+  exits: "the command's status, 128+n for a signal; 1, or --conflict-exit-code, not taken in time",
   deadline: null,
   run: async (args, command) => {
     const warn = (line: string) => remark(`lock: ${line}`)

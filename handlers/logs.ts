@@ -1,9 +1,9 @@
 /**
  * Runs when:      an operator wants to read what the process of a partition printed, on the machine that runs it
- * Reads:          the state directory; Consul only to say where it runs when that is not here
+ * Reads:          the state directory; Consul only when the partition does not run here, to say where it runs
  * May change:     nothing
  * Never changes:  anything
- * Exits:          0; 100 nothing of it is on this machine: the line says where it runs
+ * Exits:          0; 100 the partition has no output on this machine: the line says where it runs
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
@@ -28,7 +28,7 @@ program({
     ...serviceArg,
     partition: { type: 'positional', description: 'the partition', required: true },
     follow: { type: 'boolean', alias: 'f', description: 'go on as it prints more' },
-    lines: { type: 'string', alias: 'n', description: 'only so many of the last lines' },
+    lines: { type: 'string', alias: 'n', description: 'only this many of the last lines' },
     state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
     ...consulArgs,
   },
@@ -49,13 +49,13 @@ program({
 
 type ConsulArgs = { readonly 'http-addr'?: string | undefined }
 
-/** @throws Permanent that says where it runs, or why nowhere */
+/** @throws Permanent that says where the partition runs, or why nowhere */
 async function elsewhere(args: ConsulArgs, service: string, partition: string): Promise<never> {
   const where = await withConsul(args, consul => whereIs(consul, service, partition))
   throw new Permanent(`cannot show the log of ${partition}: it has left no output on this machine; ${where}`)
 }
 
-/** What is here is shown also where Consul cannot be asked. */
+/** Where the partition runs now. Without Consul it names the command that tells: the output here is shown anyway. */
 function whereNow(args: ConsulArgs, service: string, partition: string): Promise<string> {
   const asked = withConsul(args, consul => whereIs(consul, service, partition))
   return asked.then(

@@ -16,7 +16,7 @@ function logChecks({ instance, files }: Self, _gone: readonly string[], come: re
   return true
 }
 
-/** The checks of partitions are no matter of who takes part: they are looked after, and their reactions fire. */
+/** Checks of partitions do not change who takes part, so no reconcile: start attend, which runs hooks and reactions. */
 async function attendNow(here: Self): Promise<string> {
   const [{ attendSoon }, { startDetached }] = await Promise.all([
     import('../lib/attend/attend.ts'),
@@ -24,7 +24,7 @@ async function attendNow(here: Self): Promise<string> {
   ])
   attendSoon(here)
   startDetached('attend', here)
-  return 'looks after its checks'
+  return 'started attend for its checks'
 }
 
 program({
@@ -34,7 +34,7 @@ program({
     ...watchArgs,
     watch: {
       type: 'string',
-      description: 'which checks: those of the instances (service) or of partitions',
+      description: 'which checks: of the instances (service) or of the partitions (partitions)',
       default: 'service',
     },
   },

@@ -25,7 +25,7 @@ program({
   run: args => onWatch({ handler: `on-keyprefix.${args.watch}`, digest: keyprefixDigest, onChange }, args),
 })
 
-/** That somebody wants the set fetched moves nothing: the guard's next tick sees to it. */
+/** A request to fetch the set needs no reconcile: the guard's next tick starts the fetch. */
 function onChange(here: Self, gone: readonly string[], come: readonly string[]): boolean {
   const isRequest = (line: string) => line.startsWith(`${keysOf(here.service).sync} `)
   if (come.some(isRequest)) removeFact(here.files.sourceDue)

@@ -11,7 +11,7 @@ import { handlerDeadline, onWatch, watchArgs } from '../lib/program/watch-handle
 import { readFact } from '../lib/state/facts.ts'
 import type { Self } from '../lib/state/self.ts'
 
-/** Healthy instances that only came: each says so in spec/joined when it takes part, and until then nobody has to look. */
+/** A look is not needed when healthy instances only came: each writes spec/joined when it takes part, which causes one. */
 function concerns({ instance, files }: Self, gone: readonly string[], come: readonly string[]): boolean {
   const members = readFact(files.members)
   if (members === null || gone.length > 0) return true

@@ -1,9 +1,9 @@
 /**
  * Runs when:      an operator wants to see or change the partition set, from any agent
- * Reads:          Consul; the document that is to be given to partitions
- * May change:     partition/, spec/, proposal/ and a new partition's lock; rename also the old one's lock, once nobody holds it
- * Never changes:  any other lock that is there
- * Exits:          0 done, or nothing to do; 1 a partition that was to be removed is none; 111 also when what was fetched is refused
+ * Reads:          Consul; a document for partitions
+ * May change:     partition/, spec/, proposal/ and a new partition's lock; rename also deletes the old lock, once it is free
+ * Never changes:  any other existing lock
+ * Exits:          0 done, or nothing to do; 1 an id to remove is not a partition; 111 also when a fetched set is refused
  */
 import { readFileSync } from 'node:fs'
 import { Permanent, reason } from '../lib/base/errors.ts'
@@ -32,14 +32,14 @@ program({
     },
     rest: { type: 'positional', description: 'the partitions; apply: whose definition', required: false },
     document: { type: 'string', description: 'add, set: a file with the JSON that their processes get; - for stdin' },
-    force: { type: 'boolean', description: 'sync: take what would be refused' },
-    wait: { type: 'string', description: 'rename, sync, apply: at most so long', default: '60s' },
-    'dry-run': { type: 'boolean', description: 'say what would change' },
+    force: { type: 'boolean', description: 'sync: accept an answer that would be refused' },
+    wait: { type: 'string', description: 'rename, sync, apply: how long to wait at most', default: '60s' },
+    'dry-run': { type: 'boolean', description: 'print what would change, and change nothing' },
     ...jsonArg,
     ...consulArgs,
   },
   deadline: 3_700_000,
-  exits: '0 done, or nothing to do; 1 remove: it is no partition',
+  exits: '0 done, or nothing to do; 1 remove: an id is not a partition',
   run: args =>
     withConsul(args, async consul => {
       const { service, action, document: file, 'dry-run': dryRun = false } = args
@@ -75,7 +75,7 @@ function say(lines: string | readonly string[], code: number = exit.done): numbe
   return code
 }
 
-/** @throws Permanent for what is no action, or no id, or does not go together */
+/** @throws Permanent for an unknown action, a bad id, or arguments that do not go together */
 function checkWords(action: string, ids: readonly string[], document: string | undefined, force: boolean): void {
   const wrong = (what: string) => new Permanent(`cannot read the arguments: ${what}`)
   if (!actions.includes(action))

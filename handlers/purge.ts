@@ -1,8 +1,8 @@
 /**
- * Runs when:      the last instance of a service is gone for good, and nothing is to be left of the service in Consul
+ * Runs when:      the last instance of a service is gone for good, and Consul should keep nothing of the service
  * Reads:          Consul
  * May change:     everything below watchbill/<service>/ is deleted: the set, documents, settings, locks
- * Never changes:  anything while an instance is there, a lock is held, or whoever had one may still run
+ * Never changes:  anything while an instance is there, a lock is held, or a process of an earlier holder may still run
  * Exits:          0 done; 100 it is not gone
  */
 
@@ -12,7 +12,7 @@ import { confirm, consulArgs, jsonArg, operatorDryRunArg, serviceArg, withServic
 
 program({
   name: 'purge',
-  about: 'Deletes what Consul holds of a service that no machine runs any more.',
+  about: "Deletes a service's keys in Consul, once no machine runs the service any more.",
   args: {
     ...serviceArg,
     yes: { type: 'boolean', description: 'do not ask' },

@@ -1,5 +1,5 @@
 /**
- * Runs when:      the guard has seen that something is to be done; or by hand
+ * Runs when:      the guard has seen that there is something to do; or by hand
  * Reads:          Consul, the state directory
  * May change:     this instance's locks and processes, the service's partition set, the state directory
  * Never changes:  what another instance holds

@@ -1,5 +1,5 @@
 /**
- * Runs when:      an operator wants the processes of partitions started anew, from any agent
+ * Runs when:      an operator wants the processes of partitions restarted, from any agent
  * Reads:          Consul
  * May change:     restart/<partition>, and the key that wakes its holder
  * Never changes:  a lock, a token, a process: the holder restarts its own, and keeps the lock
@@ -18,7 +18,11 @@ program({
   about: 'Stops the processes of partitions, wherever they run, and starts them anew there.',
   args: {
     ...partitionArgs,
-    wait: { type: 'string', description: 'at most so long; 0s for not at all', default: '60s' },
+    wait: {
+      type: 'string',
+      description: 'how long to wait until they have stopped, at most; 0s: do not wait',
+      default: '60s',
+    },
   },
   deadline: 3_700_000,
   run: args =>

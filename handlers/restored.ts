@@ -1,5 +1,5 @@
 /**
- * Runs when:      a Consul backup was restored, and the service is to run again; everything of it is stopped
+ * Runs when:      a Consul backup was restored while the service was stopped, and the service should run again
  * Reads:          Consul, the state directory if there is one
  * May change:     spec/settings: the epoch is raised, drains end (and spec/revision with it)
  * Never changes:  a lock or a process

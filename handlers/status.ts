@@ -3,8 +3,8 @@
  * Reads:          Consul
  * May change:     nothing
  * Never changes:  anything
- * Exits:          0; with --check 1 unless all is as it should be; with --wait 111 when the time is over: until then
- *                 Consul may be away, and the service unknown
+ * Exits:          0; with --check 1 unless all is well; with --wait 111 when the time is over before all is well: until
+ *                 then Consul may be away, and the service unknown
  */
 
 import { look, lookUntilWell } from '../lib/operate/status/look.ts'
@@ -19,11 +19,11 @@ program({
   args: {
     service: { type: 'positional', description: 'the Consul service name (default: all)', required: false },
     ...jsonArg,
-    wait: { type: 'string', description: 'wait so long, such as 30s, until Consul is up and all is as it should be' },
-    check: { type: 'boolean', description: 'one line, and exit 1 unless all is as it should be' },
+    wait: { type: 'string', description: 'wait up to this time, such as 30s, until Consul is up and all is well' },
+    check: { type: 'boolean', description: 'print one line, and exit 1 unless all is well' },
     ...consulArgs,
   },
-  exits: '0; 1 with --check when something is not as it should be',
+  exits: '0; 1 with --check when something is not well',
   deadline: 3_700_000,
   run: args =>
     withConsul(args, async consul => {
@@ -37,7 +37,7 @@ program({
     }),
 })
 
-/** Line by line, with an empty one in between. */
+/** All pages, with an empty line between them. */
 function pages(all: readonly Status[]): string[] {
   return all.flatMap((status, index) => (index === 0 ? page(status) : ['', ...page(status)]))
 }

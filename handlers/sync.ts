@@ -1,9 +1,9 @@
 /**
- * Runs when:      the guard has seen that the set is to be fetched, or somebody asked for it; or by hand
- * Reads:          where the definition says the partitions are; Consul, the state directory
- * May change:     duty/source; when it holds that: the partitions that are not there by hand, with their documents
- * Never changes:  a process, a lock that is there; anything, when what it fetched cannot be believed
- * Exits:          0 done, or another instance fetches; 111 Consul is away. A source that fails is told in `status`
+ * Runs when:      the guard has seen that a fetch is due, or somebody asked for one; or by hand
+ * Reads:          the source of the partitions, Consul, the state directory
+ * May change:     duty/source; while it holds that: the partitions that were not added by hand, and their documents
+ * Never changes:  a process, an existing lock; anything, when the fetched set cannot be believed
+ * Exits:          0 done, or another instance fetches; 111 Consul is away. `status` shows a source that fails
  */
 import { reason } from '../lib/base/errors.ts'
 import { print, program } from '../lib/program/frame.ts'
@@ -13,7 +13,7 @@ import { sync } from '../lib/sources/sync.ts'
 
 program({
   name: 'sync',
-  about: 'Fetches the partitions of a service from where its definition says, if it is this instance that does so.',
+  about: 'Fetches the partitions of a service from their source, if this instance has that duty.',
   args: { ...instanceArgs, ...afterArg },
   deadline: 600_000,
   async run(args) {

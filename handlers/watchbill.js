@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * watchbill <program> [arguments]: node handlers/<program>.ts, from wherever this package stands.
+ * watchbill <program> [arguments]: runs handlers/<program>.ts with Node, wherever this package is installed.
  *
  * Plain JavaScript that old Nodes can read, from 12.20 on: one before 22.19 runs the program with the Node that `npm ci`
  * brought, or says what is needed. This process becomes the program; below node_modules with lib/program/typescript.mjs, since
@@ -43,7 +43,7 @@ function help() {
   return `watchbill <program> [arguments]; each program has --help\n\n${lines.join('\n')}\n`
 }
 
-/** What the program says of itself: its `about`, read without running it. */
+/** The program's `about`, read without running it. */
 function about(name) {
   const text = readFileSync(join(handlers, `${name}.ts`), 'utf8')
   const found = /\babout:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|`((?:[^`\\]|\\.)*)`)/.exec(text)
@@ -59,7 +59,7 @@ function isInstalled() {
   return handlers.split(sep).includes('node_modules')
 }
 
-/** What brings a Node that is new enough. An installed package has no lock file: npm ci is for a checkout. */
+/** How to get a Node that is new enough. An installed package has no lock file, so npm ci only works in a checkout. */
 function remedy() {
   return isInstalled() ? 'npm install node@24 beside watchbill' : 'run npm ci'
 }
@@ -88,10 +88,10 @@ function installed(manifest, file) {
 
 function run(node, args) {
   if (process.execve) return process.execve(node, [node, ...args], process.env)
-  // The channel breaks when this process is killed: `lock` is to know.
+  // The channel closes when this process is killed: `lock` must notice that.
   const child = spawn(node, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
   const signals = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGINT', 'SIGQUIT']
-  // What is typed at a terminal reaches the program by itself.
+  // A signal typed at a terminal reaches the program by itself.
   const typed = signal => process.stdin.isTTY && (signal === 'SIGINT' || signal === 'SIGQUIT')
   for (const signal of signals) process.on(signal, () => typed(signal) || child.kill(signal))
   child.on('error', error => refuse(`${error.message}; ${remedy()}`, node))

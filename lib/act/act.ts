@@ -1,4 +1,4 @@
-/** Carries out a plan: stop → release and wake · claim → start. */
+/** Carries out the steps of a plan: stop → release and wake · claim → start. */
 import { reason } from '../base/errors.ts'
 import { transactInBatches } from '../consul/batch.ts'
 import { base64 } from '../consul/kv.ts'
@@ -18,8 +18,8 @@ import { restartAll } from './restart.ts'
 import { takeAndStart } from './take.ts'
 
 /**
- * @throws Temporary when Consul or the state directory fails midway: the next look finds what is left to do. What was
- * begun beside the failure is finished first.
+ * @throws Temporary when Consul or the state directory fails midway: the next look finds what is left to do. Steps that
+ * run at the same time as the failed one are finished first.
  */
 export async function act(run: Run, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
   const of = <Kind extends Step['do']>(...kinds: Kind[]) =>
@@ -37,22 +37,22 @@ export async function act(run: Run, snapshot: Snapshot, steps: readonly Step[]):
   const failed = branches.find(branch => branch.status === 'rejected')
   if (failed === undefined) return
   const left = notStopped(failed.reason)
-  if (left !== null) await tellOfStuck(run, snapshot, left, failed.reason)
+  if (left !== null) await reportStuck(run, snapshot, left, failed.reason)
   throw failed.reason
 }
 
-/** It is tried again every few seconds, and told once. */
-async function tellOfStuck(run: Run, { keys }: Snapshot, partitions: readonly string[], error: unknown) {
+/** Writes into the report which partitions do not stop. The stop is tried again every few seconds, the report written once. */
+async function reportStuck(run: Run, { keys }: Snapshot, partitions: readonly string[], error: unknown) {
   const { stuckRemarks } = await import('../process/stuck.ts')
   const remarks = stuckRemarks(run.files, run.node, partitions, reason(error))
   const said = parseReport(readFact(run.files.report))
   if (partitions.every(id => said[id] === remarks[id])) return
   await reportRemarks(run, keys, remarks).catch(failure =>
-    run.log(`cannot tell what does not stop: ${reason(failure)}`),
+    run.log(`cannot report the partitions that do not stop: ${reason(failure)}`),
   )
 }
 
-/** As long as the partition is in the set, and nobody was quicker. */
+/** Creates missing locks as unclean ones, only where the partition is still in the set and the lock is still missing. */
 async function remakeLocks(
   run: Run,
   { keys }: Snapshot,
@@ -68,7 +68,7 @@ async function remakeLocks(
   })
 }
 
-/** As long as the partition is out of the set: one that came back meanwhile keeps its lock, and has nothing to wait for. */
+/** Deletes locks, only while the partition is not in the set: one that was added again keeps its lock and need not wait. */
 async function deleteLocks(
   run: Run,
   snapshot: Snapshot,

@@ -1,4 +1,4 @@
-/** What a look, and what was done after it, has to say to hooks and checks. */
+/** After a look and its steps: tells the hooks, and has the checks run soon when something changed. */
 
 import { bootClock } from '../base/clock.ts'
 import { isRegistered } from '../checks/catalog.ts'
@@ -13,7 +13,7 @@ export async function afterLook(run: Run, snapshot: Snapshot, steps: readonly St
   if (session !== null) tellJoined(run, definition, session)
   if (definition.hooks.rebalanced) tellRebalanced(run, snapshot, steps)
   if (definition.hooks.lost) await tellLost(run, snapshot)
-  // What runs now is another set: it is to be registered, and its checks to be run; hooks are told of it there too.
+  // Other partitions run now: attend must register them, run their checks and tell hooks of them.
   if (steps.length > 0 && (isRegistered(definition) || Object.keys(definition.hooks).length > 0))
     writeFact(run.files.checksDue, String(bootClock()))
 }

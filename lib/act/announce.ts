@@ -1,4 +1,4 @@
-/** What is done before a partition is stopped to be handed over. None of it can keep it from being stopped. */
+/** What happens before a partition is stopped for a hand-over. A failure here never prevents the stop. */
 import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../base/clock.ts'
@@ -16,11 +16,11 @@ import { readFact } from '../state/facts.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
 import type { Run } from '../state/self.ts'
 
-/** How long the agent may take to forget them all, ms. */
+/** How long the agent may take to deregister all of them, ms. */
 const unregisterLimit = 1000
 const poll = 100
 
-/** Takes the partitions out of the catalog, so that nobody is sent to them, then runs their `releasing` hooks. */
+/** Removes the partitions from the catalog, so that clients do not find them any more, then runs their `releasing` hooks. */
 export async function announceRelease(run: Run, definition: Definition, partitions: readonly string[]): Promise<void> {
   if (partitions.length === 0) return
   if (isRegistered(definition)) {
@@ -33,14 +33,14 @@ export async function announceRelease(run: Run, definition: Definition, partitio
     try {
       return [{ partition, directory: tellReleasing(run, definition, partition) }]
     } catch (error) {
-      run.log(`releasing of ${partition}: the hook is lost: ${reason(error)}`)
+      run.log(`releasing of ${partition}: the hook will not run: ${reason(error)}`)
       return []
     }
   })
   if (definition.hooks.releasing) await untilTold(run, definition, told, end)
 }
 
-/** @returns where it waits */
+/** Puts the event into the queue. @returns its directory there */
 function tellReleasing(run: Run, definition: Definition, partition: string): string {
   inOrder(run.files, () => tellNext(run, definition, partition, { event: 'releasing' }))
   const { acquisition, releasing } = run.files.partition(partition)
@@ -48,8 +48,8 @@ function tellReleasing(run: Run, definition: Definition, partition: string): str
 }
 
 /**
- * Runs what waits of these partitions up to `releasing`, unless another program does so already. What does not come to its
- * turn in time is told later, in its order.
+ * Runs the waiting hooks of these partitions up to `releasing`, unless another program already does. A hook whose turn does
+ * not come in time runs later, in its order.
  */
 async function untilTold(
   run: Run,
@@ -69,7 +69,7 @@ async function untilTold(
   for (const { partition } of open()) run.log(`releasing of ${partition}: not told in time, it is stopped`)
 }
 
-/** The partitions that nothing is told of before `end`, because a hook has failed. */
+/** The partitions whose hooks do not run before `end`, because an earlier hook failed and is tried again later. */
 function putOffUntil({ files }: Run, end: number): ReadonlySet<string | null> {
   return new Set(waiting(files).flatMap(({ notBefore, event }) => (notBefore >= end ? [event.partition] : [])))
 }

@@ -1,6 +1,6 @@
 /**
- * `run.command.choose`: the document of a partition names its command. One that names none is not started, until its
- * document or the definition is another one; no other partition has to wait for that.
+ * `run.command.choose`: the document of a partition names its command. A partition whose document names no known command
+ * is not started until its document or the definition changes. The other partitions do not wait for that.
  */
 
 import { keysOf } from '../base/names.ts'
@@ -12,7 +12,7 @@ import { readFact, writeFact } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/paths.ts'
 import { noCommand } from '../state/shepherd-status.ts'
 
-/** Those that can be started, with their commands. Of the others the status says why. */
+/** The starts that have a command, with it. For the others the fact `status` says why there is none. */
 export function withCommands({ run }: Definition, starts: readonly Start[], log: (line: string) => void): Start[] {
   const { choose } = run
   if (choose === undefined) return [...starts]
@@ -41,10 +41,11 @@ function problemOf({ service, partition, files }: Start, { pointer, of }: Choice
   const document = documentOf(files)
   const found = pointedAt(document, pointer)
   const place = `${pointer || 'all'} of the document of ${partition} (${keysOf(service).partition(partition)})`
-  const what = document === undefined ? 'there is none' : found === undefined ? 'there is no such field' : wrong(found)
+  const what =
+    document === undefined ? 'there is no document' : found === undefined ? 'there is no such field' : wrong(found)
   return `${noCommand}: ${place}: ${what}; run.command.of has ${Object.keys(of).join(', ')}: correct the document, or the definition`
 }
 
 function wrong(found: unknown): string {
-  return typeof found === 'string' ? `it is ${shown(found)}` : `it is ${kind(found)}, and no name`
+  return typeof found === 'string' ? `it is ${shown(found)}` : `it is ${kind(found)}, not a name`
 }

@@ -1,4 +1,4 @@
-/** Claiming: one transaction says "as I read it, and now mine". */
+/** Claiming: one transaction checks that the lock is still as it was read, and takes it. */
 import { existsSync } from 'node:fs'
 import { bootClock, randomId } from '../base/clock.ts'
 import { Temporary } from '../base/errors.ts'
@@ -20,8 +20,8 @@ export type Claim = Extract<Step, { do: 'claim' }>
 
 /**
  * Takes locks, and calls `onHeld` after each transaction with the partitions that are now held. The id of each
- * acquisition stands in the state directory before its transaction is sent: whatever happens to us then, the next look
- * knows whose the lock is.
+ * acquisition is written to the state directory before its transaction is sent: even after a crash the next look knows
+ * whether the lock is ours.
  */
 export async function claimAll(
   run: Run,
@@ -36,11 +36,11 @@ export async function claimAll(
     operations: ({ partition, index, acquisition }) => {
       begun = bootClock() // the operations are made right before they are sent: the lease starts before its transaction
       const operations = lockOperations(run, snapshot, partition, index, acquisition, terms)
-      // A new process answers whoever asked for one.
+      // The claim starts a new process, which also answers a pending restart request.
       const asked = snapshot.restarts.has(partition)
       return asked ? [...operations, { Verb: 'delete', Key: snapshot.keys.restart(partition) }] : operations
     },
-    // The epoch may have been raised since the look: the token is above all of those before, whoever was quicker.
+    // The epoch may have been raised since the look: read it in the same transaction, so that the token exceeds all earlier ones.
     extra: () => [{ Verb: 'get-tree', Key: snapshot.keys.settings }],
     extraRoom: 1,
     onDone: async (done, entries) => {
@@ -59,13 +59,16 @@ export async function claimAll(
   for (const { partition } of [...refused, ...unusable]) removeFact(run.files.partition(partition).acquisition)
 }
 
-/** An acquisition whose outcome was never learnt keeps its id, so that it is known should it have succeeded. */
+/**
+ * Writes the acquisition id before the claim. An earlier claim whose outcome is unknown keeps its id: it may have succeeded,
+ * and then the next look must recognise it.
+ */
 function intend(run: Run, snapshot: Snapshot, partition: string): string {
   const files = run.files.partition(partition)
   const before = snapshot.local.get(partition)
   const pending = before?.index === null ? before.acquisition : null
   makeOwnDirectory(files.directory)
-  // Over, until the lock is held. Where there is none, nothing runs either; and each file written takes its time.
+  // The old lease must be over until the lock is held. Without a lease file nothing runs, and a write would cost time.
   if (existsSync(files.lease)) end(run, partition)
   for (const fact of [files.index, files.token, files.releasing, files.restart, files.status]) removeFact(fact)
   const acquisition = pending ?? randomId()
@@ -73,7 +76,7 @@ function intend(run: Run, snapshot: Snapshot, partition: string): string {
   return acquisition
 }
 
-/** In one, so that no check frees a lease of which it has seen the index and not the end. */
+/** Ends the lease and removes the index under one lock: a concurrent guard check must not see the index without the end. */
 function end(run: Run, partition: string): void {
   const files = run.files.partition(partition)
   changingLeases(run.files, () => {
@@ -82,7 +85,7 @@ function end(run: Run, partition: string): void {
   })
 }
 
-/** The two operations that take a lock, or take it again, exactly as it was read. */
+/** The two operations that take a lock, or take it back, only if it is still as it was read. */
 export function lockOperations(
   run: Run,
   snapshot: Snapshot,
@@ -106,7 +109,7 @@ export function lockOperations(
   ]
 }
 
-/** The ModifyIndex that a transaction left at a partition's lock. */
+/** The ModifyIndex that a partition's lock has after the transaction. */
 export function lockIndex(snapshot: Snapshot, partition: string, entries: Parameters<typeof lastEntry>[0]): number {
   const index = lastEntry(entries, snapshot.keys.lock(partition))?.modifyIndex
   if (index === undefined) {
@@ -124,8 +127,8 @@ export interface Held {
 }
 
 /**
- * Writes down that locks are held: from the guard's next check on, the instance's lease counts for them.
- * @param begun when their transaction did, boot-clock ms
+ * Writes to the state directory that locks are held. From the guard's next check on, the instance's lease covers them.
+ * @param begun when their transaction began, boot-clock ms
  */
 export function assume(run: Run, held: readonly Held[], begun: number): void {
   changingLeases(run.files, () => {

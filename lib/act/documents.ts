@@ -1,6 +1,6 @@
 /**
- * A partition's document on its way to its process: into a file before the process starts, and again when the key has
- * changed. spec/documents changes along with any document, so that nobody asks for them without a reason.
+ * Writes a partition's document into a file: before its process starts, and again when the key has changed. The key
+ * spec/documents changes with every document, so that an instance reads documents only when one has changed.
  */
 
 import type { Keys } from '../base/names.ts'
@@ -18,7 +18,7 @@ import type { Run } from '../state/self.ts'
 import { hasNoCommand } from '../state/shepherd-status.ts'
 import { askRestart } from './restart.ts'
 
-/** Writes the documents of partitions that are held here and do not run yet. @throws Temporary when they cannot be read */
+/** Writes the documents of partitions that are about to start. @throws Temporary when Consul cannot be read */
 export async function placeDocuments(
   { consul, files }: Pick<Run, 'consul' | 'files'>,
   keys: Keys,
@@ -34,9 +34,9 @@ export async function placeDocuments(
 }
 
 /**
- * Looks after what runs here when a document has changed anywhere: its own is replaced, and its process is told as the
- * definition says. Killed midway, it is told again.
- * @returns whether a restart was asked for, or a process can be started, which the next look does
+ * When any document has changed: replaces the changed documents of held partitions, and tells their processes as
+ * `onChange` says. A program killed midway does it again at the next look.
+ * @returns whether the next look has a process to restart or to start
  */
 export async function passOn(run: Run, snapshot: Snapshot): Promise<boolean> {
   const { files, consul } = run
@@ -63,7 +63,7 @@ export async function passOn(run: Run, snapshot: Snapshot): Promise<boolean> {
   return startable > 0 || (changed > 0 && definition.onChange === 'restart')
 }
 
-/** Those whose key is not as it was read last: 64 small checks in a request, however large the documents are. */
+/** The partitions whose key has changed since it was read: 64 small checks in a request, however large the documents are. */
 async function staleOf({ consul, files }: Run, keys: Keys, ids: readonly string[]): Promise<string[]> {
   const stale: string[] = []
   for (const kind of apart(ids, keys.partition)) {
@@ -73,7 +73,7 @@ async function staleOf({ consul, files }: Run, keys: Keys, ids: readonly string[
         consul,
         some.map(id => ({ Verb: 'check-index', Key: keys.partition(id), Index: knownIndex(files.partition(id)) })),
       )
-      const outcome = await unlessRefused(asked, null) // such a one is being stopped
+      const outcome = await unlessRefused(asked, null) // the agent refuses these keys: their partitions are being stopped
       if (outcome?.done === false) stale.push(...some.filter((_, position) => outcome.failed.has(position)))
     }
   }
@@ -94,7 +94,7 @@ async function readEntries(consul: Run['consul'], keys: Keys, ids: readonly stri
   )
 }
 
-/** One line of JSON; null when it has none. */
+/** The document as one line of JSON; null when the partition has none. */
 function documentIn(entry: Entry | undefined, keys: Keys): string | null {
   const document = entry && partitionFrom(entry, keys)?.document
   return document === undefined ? null : JSON.stringify(document)
@@ -106,7 +106,7 @@ function place(files: PartitionFiles, document: string | null, entry: Entry | un
   writeFact(files.documentIndex, String(entry?.modifyIndex ?? 0))
 }
 
-/** @returns whether its process is to be told. Until that is done, the index of the document is not known. */
+/** @returns whether the process must be told. Until it has been told, the fact `documentIndex` is missing. */
 function replace(files: PartitionFiles, document: string | null, entry: Entry): boolean {
   const before = readFact(files.document)
   const untold = readFact(files.documentIndex) === null
@@ -120,7 +120,7 @@ function replace(files: PartitionFiles, document: string | null, entry: Entry): 
   return true
 }
 
-/** It had no command, which another document may choose: see act/choose.ts. */
+/** Whether the partition had no command, so that the new document may name one: see act/choose.ts. */
 function mayChoose({ status }: PartitionFiles): boolean {
   if (!hasNoCommand(readFact(status))) return false
   removeFact(status)

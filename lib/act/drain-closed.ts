@@ -1,6 +1,6 @@
 /**
- * A worker that takes nothing any more, and lives on: its instance is drained, which gives everything back. It stays so until
- * `watchbill drain <service> <instance> off`: what it is given then is handed to a new process.
+ * A worker that takes nothing any more (it said `closed`) but lives on: drain its instance, which gives every partition
+ * back. `watchbill drain <service> <instance> off` ends the drain; a new process then gets the partitions.
  */
 
 import { keysOf } from '../base/names.ts'
@@ -11,7 +11,7 @@ import { readFact, writeFact } from '../state/facts.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import { saysClosed } from '../state/worker-said.ts'
 
-/** Why it is to be drained; null when it is not, or is already for all that is known here. */
+/** Why the instance must be drained; null when it need not be, or already is by the settings last seen here. */
 export function mustDrain(files: InstanceFiles, instance: string): string | null {
   const why = saysClosed(readFact(files.worker.report))
   if (why === null) return null

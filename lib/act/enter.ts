@@ -1,4 +1,4 @@
-/** Taking part: a session of this life, and the member key that it holds. */
+/** Taking part: a session made by this run of the instance, and the member key that the session holds. */
 
 import { bootClock } from '../base/clock.ts'
 import { Temporary } from '../base/errors.ts'
@@ -14,8 +14,8 @@ import { Misplaced } from './misplaced.ts'
 import { noteTwin } from './own-troubles.ts'
 
 /**
- * Makes sure of a session and takes the member key with it. Everyone is told: a new member changes the roster.
- * @throws Misplaced when this node has another name; Temporary when Consul refuses (the guard check is critical or not registered yet)
+ * Makes a session if there is none, takes the member key with it and wakes all instances: a new member changes the roster.
+ * @throws Misplaced when the node has another name; Temporary when Consul refuses (guard check critical or not registered yet)
  */
 export async function enter(run: Run, snapshot: Snapshot): Promise<void> {
   await mustNotBeMisplaced(run)
@@ -23,7 +23,7 @@ export async function enter(run: Run, snapshot: Snapshot): Promise<void> {
   const session = (await livingSession(run)) ?? (await newSession(run))
   const { keys, definition, digest, shared, local } = snapshot
   const holds = [...local.values()].some(isActive)
-  // What is not known here was written by somebody else: see Misplaced.
+  // A report that this state directory does not know was written under a wrong node name: see Misplaced.
   const stale = readFact(run.files.report) === null
   const outcome = await transact(run.consul, [
     {
@@ -41,8 +41,8 @@ export async function enter(run: Run, snapshot: Snapshot): Promise<void> {
 }
 
 /**
- * Another session holds this instance's member key, though this boot has had one of its own: two machines have one name. A
- * session of an earlier life is ended before a new one is made, so it is none of those.
+ * Another session holds this instance's member key, although this state directory has a session: two machines use one name.
+ * It is not an older session of our own: those are destroyed before a new one is made.
  */
 function isTwinSeen({ instance, files }: Run, { members }: Snapshot): boolean {
   const own = readFact(files.session)
@@ -56,7 +56,7 @@ async function livingSession({ consul, node, files }: Run): Promise<string | nul
   return session?.Node === node ? session.ID : null
 }
 
-/** No further session is made while the one that came to live elsewhere does: that would be one at every tick. */
+/** While the session that Consul made on another node name lives, make no further one: it would be one at every tick. */
 async function mustNotBeMisplaced({ consul, node, instance, files }: Run): Promise<void> {
   const [id, realNode = ''] = readFact(files.misplaced)?.split(/ (.*)/s) ?? []
   if (id === undefined) return
@@ -65,7 +65,7 @@ async function mustNotBeMisplaced({ consul, node, instance, files }: Run): Promi
   removeFact(files.misplaced)
 }
 
-/** A new life: what an older one still holds is freed first, and can then be taken back. */
+/** Destroys older sessions of this instance first: that frees their locks, which can then be taken back. */
 async function newSession(run: Run): Promise<string> {
   await destroyOlder(run, null)
   const session = await createSession(run.consul, run.instance, guardCheckId(run.serviceId))

@@ -1,4 +1,4 @@
-/** Giving locks back, always after everything of the partition is gone. */
+/** Gives locks back, always after every process of the partition is gone. */
 import { existsSync, rmSync } from 'node:fs'
 import { reason } from '../base/errors.ts'
 import type { Keys } from '../base/names.ts'
@@ -22,13 +22,14 @@ import type { Run } from '../state/self.ts'
 /** The steps that begin with a stop. */
 export type Ending = Extract<Step, { do: 'release' | 'disown' | 'stop' }>
 
-/** One key each for at most this many instances is bumped in a transaction. */
+/** The most wake keys that one transaction bumps. */
 const wakeRoom = 8
 
 /**
- * Stops the partitions of all these steps at once, and gives each lock back as soon as its partition is gone. A lost one
- * is not kept waiting by what is asked and announced of the others.
- * @throws Denied when the token may not give back: then only what must be stopped is, for the rest would run nowhere
+ * Stops the partitions of all these steps at once, and gives each lock back as soon as its partition is gone. Partitions
+ * with a lost lock are stopped at once; only the others wait for the permission check and the announcement.
+ * @throws Denied when the token may not give back. Then only partitions with a lost lock are stopped: the others could
+ * start nowhere else.
  */
 export async function endAll(run: Run, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
   const given = endings.filter(ending => ending.do !== 'stop')
@@ -42,7 +43,7 @@ export async function endAll(run: Run, snapshot: Snapshot, endings: readonly End
   for (const branch of branches) if (branch.status === 'rejected') throw branch.reason
 }
 
-/** Before anything is stopped: the catalog sends nobody here any more, and the `releasing` hooks run. */
+/** Before anything is stopped: deregisters the partitions from the catalog and runs their `releasing` hooks. */
 async function announce(run: Run, snapshot: Snapshot, given: readonly Ending[]): Promise<void> {
   const { definition } = snapshot
   if (!definition.register && definition.checks.length === 0 && !tellsOfPartitions(definition)) return
@@ -97,7 +98,7 @@ async function whileWaiting(
   return tellOfWaiting(run, keys, waiting)
 }
 
-/** Only a token can have lost a permission; who has none is not asked at each hand-over. */
+/** Checks the permissions of the token before anything is stopped. Without a token there is nothing to check. */
 async function mayGiveBack(run: Run, snapshot: Snapshot, given: readonly Ending[]): Promise<void> {
   const { consul } = run
   const { keys } = snapshot
@@ -128,8 +129,8 @@ async function giveBack(run: Run, snapshot: Snapshot, endings: readonly Ending[]
 }
 
 /**
- * Each holds only for the lock as it was read: a request that Consul kept back through an election must not free what
- * was acquired since.
+ * Each operation applies only to the lock as it was read: Consul may delay a request through a leader election, and the
+ * delayed request must not free a lock that was acquired since.
  */
 function operationsOf(run: Run, snapshot: Snapshot, ending: Exclude<Ending, { do: 'stop' }>): Operation[] {
   const Key = snapshot.keys.lock(ending.partition)
@@ -140,12 +141,12 @@ function operationsOf(run: Run, snapshot: Snapshot, ending: Exclude<Ending, { do
   const told = telling(run, snapshot, ending.partition)
   if (ending.removed) return [...removal(snapshot.keys, ending.partition, ending.index), ...told]
   const Value = base64(cleanValue(since, run.instance, ending.next, snapshot.settings.epoch))
-  // A value that is written without a lock would be believed by nobody.
+  // Nobody believes a value that is written without a lock, so take the free lock first.
   const lock = ending.held ? [] : [{ ...unlock, Verb: 'lock', Value } as const]
   return [check, ...lock, { ...unlock, Value }, ...told]
 }
 
-/** The next holder's hooks wait until ours have been told. */
+/** A key that makes the next holder's hooks wait until our hooks have run. */
 function telling(run: Run, { keys, definition }: Snapshot, partition: string): Operation[] {
   const token = tellsOfPartitions(definition) ? readFact(run.files.partition(partition).token) : null
   return token === null ? [] : [stillTelling(keys, run.instance, partition, token)]
@@ -154,11 +155,11 @@ function telling(run: Run, { keys, definition }: Snapshot, partition: string): O
 function wakes(run: Run, snapshot: Snapshot, endings: readonly Ending[]): Operation[] {
   const nexts = new Set(endings.flatMap(ending => (ending.do !== 'stop' && ending.next ? [ending.next] : [])))
   const value = base64(JSON.stringify({ from: run.instance, at: new Date().toISOString() }))
-  // More than fit are not lost: every guard looks at all locks at least every 10 s.
+  // Instances beyond `wakeRoom` lose only time: every guard looks at all locks at least every 10 s.
   return [...nexts].slice(0, wakeRoom).map(next => ({ Verb: 'set', Key: wakeKey(snapshot.keys)(next), Value: value }))
 }
 
-/** Of a partition that is gone, only how it ended and what it printed stay; of one out of the set, nothing. */
+/** Removes the partition's facts: how it ended and its output stay. Out of the set, the whole directory goes. */
 function forget(run: Run, snapshot: Snapshot, partition: string, why: string): void {
   const files = run.files.partition(partition)
   const forced = forcedWords(partition, files)

@@ -1,6 +1,6 @@
 /**
- * A lock that nobody has had yet says it is clean, for it was made with its partition in one transaction. One that was
- * made later, by hand, says so as well, although a process of its last holder may still run.
+ * A lock that nobody has taken yet says that it is clean, since one transaction created it together with its partition. A
+ * lock that was deleted and created again by hand says so too, although a process of its last holder may still run.
  */
 
 import { listed } from '../base/text.ts'
@@ -12,8 +12,8 @@ import type { Run } from '../state/self.ts'
 import type { Claim } from './claim.ts'
 
 /**
- * Leaves out the claims of locks that were made without their partition. From the next look on they count as seen held,
- * so that whoever takes them waits. Only whoever is about to claim asks, and only for locks that nobody has had yet.
+ * Leaves out the claims of locks that were created without their partition. From the next look on they count as seen held,
+ * so that a claim waits the takeover wait. Only an instance that is about to claim asks, and only for never-taken locks.
  */
 export async function withoutMadeAnew(
   { consul, files, log }: Run,
@@ -36,7 +36,7 @@ export async function withoutMadeAnew(
   writeFact(files.seenHeld, seenHeldText(doubted))
   const ids = anew.map(({ partition }) => partition)
   log(
-    `${listed(ids)}: not taken before the takeover wait, since the lock was made after its partition and may have had a holder`,
+    `${listed(ids)}: not taken before the takeover wait, since its lock key was created after its partition key and may have had a holder`,
   )
   return claims.filter(claim => !anew.includes(claim))
 }

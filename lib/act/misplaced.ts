@@ -1,9 +1,9 @@
-/** A node that was renamed after `configure`; apart, so that who only asks for it loads nothing else. */
+/** A node that was renamed after `configure`. A file of its own, so that its readers load nothing else. */
 import { Permanent } from '../base/errors.ts'
 
 /**
- * The agent has another node name than the one this instance is configured for. A session lives on the agent's own node,
- * so that it could never be taken for the instance's.
+ * The agent has another node name than the one this instance is configured for. Consul creates a session on the agent's own
+ * node, so that it could never count as this instance's session.
  */
 export class Misplaced extends Permanent {
   readonly realNode: string
@@ -15,7 +15,7 @@ export class Misplaced extends Permanent {
   }
 }
 
-/** The node's real name, if an error says so; null when it is about something else. By its shape: see `notStopped`. */
+/** The node's real name, if the error is a Misplaced; null otherwise. Known by its field, not its class: see `notStopped`. */
 export function realNodeIn(error: unknown): string | null {
   return error instanceof Error && 'realNode' in error ? String(error.realNode) : null
 }

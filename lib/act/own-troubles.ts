@@ -1,4 +1,4 @@
-/** What an instance says of itself that no other machine can see, for its report: each ends with the next step. */
+/** Problems of this instance that no other machine can see, for its report. Each sentence ends with the next step. */
 import { existsSync } from 'node:fs'
 import { bootClock, bootId } from '../base/clock.ts'
 import { shellWord } from '../base/printable.ts'
@@ -8,12 +8,12 @@ import type { InstanceFiles } from '../state/paths.ts'
 
 /** @param problem why the definition file, as it is now, is not in force; null when it is */
 export function ownTroubles(files: InstanceFiles, snapshot: Snapshot, problem: string | null): readonly string[] {
-  const definition = problem === null ? null : `${problem}; mend the file: it counts as soon as it is right`
+  const definition = problem === null ? null : `${problem}; correct the file: it takes effect as soon as it is valid`
   const found = [definition, drainWords(files, snapshot), twinWords(files, bootClock())]
   return found.filter(one => one !== null)
 }
 
-/** Of a drain that nobody asked for by hand. */
+/** Why this instance is drained, when a check or its worker caused the drain; null otherwise. */
 function drainWords(files: InstanceFiles, { settings, instance, service }: Snapshot): string | null {
   if (!settings.drained.includes(instance)) {
     if (existsSync(files.closed)) removeFact(files.closed)
@@ -26,10 +26,10 @@ function drainWords(files: InstanceFiles, { settings, instance, service }: Snaps
   return why === null ? null : `is drained: its worker takes nothing any more (${why}); to take part again: ${end}`
 }
 
-/** How long after it was last seen a twin is told of, and how soon it is to be seen again for the first time, ms. */
+/** A twin is reported once it was seen twice within this time, and until this long after it was last seen, ms. */
 const twinLasts = 60_000
 
-/** Somebody else takes part under this name. Seen once, it may have been this instance itself, before a disaster. */
+/** Notes that another session takes part under this name. Seen only once, it may be this instance's own, from before a restore. */
 export function noteTwin(files: InstanceFiles, now: number): void {
   const seen = twinSeen(files, now)
   writeFact(files.twin, `${bootId()} ${now} ${seen + 1}`)

@@ -1,7 +1,7 @@
 /**
- * A definition that lacks partitions in force changes nothing by itself: one file, saved on one machine, must not stop what
- * runs on all others. What it would change stands in proposal/<instance> until somebody applies it from any agent, or the
- * definition is another one.
+ * A definition that lacks partitions of the present set changes nothing by itself: one file, saved on one machine, must not
+ * stop what runs on all others. Its change is written to proposal/<instance>, until somebody applies it from any agent or
+ * the definition changes again.
  */
 
 import { createHash } from 'node:crypto'
@@ -18,22 +18,22 @@ import type { Snapshot } from '../look/snapshot.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import type { Run } from '../state/self.ts'
 
-/** A change that definitions of these instances would make. */
+/** A change that the definitions of these instances would make. */
 export interface Pending extends Omit<Proposal, 'instance' | 'index' | 'applied'> {
   readonly instances: readonly string[]
   readonly proposals: readonly Proposal[]
 }
 
-/** So many ids stand in the key. */
+/** The most ids that the key lists. */
 const mostShown = 100
 
-/** @param applied when somebody applied it, ISO; undefined for one that waits for that */
+/** @param applied when somebody applied it, ISO; undefined while it waits for that */
 export function proposalValue(proposal: Omit<Proposal, 'instance' | 'index' | 'applied'>, applied?: string): string {
   const { change, removes, removed, adds, added, since } = proposal
   return base64(JSON.stringify({ change, removes, removed, adds, added, since, applied }))
 }
 
-/** Pure: what waits to be applied, each change once. An instance that takes no part could not carry it out. */
+/** Pure: the changes that wait to be applied, each once. Only members count: an instance that is away cannot carry one out. */
 export function pendingIn({ proposals, members }: Pick<Cluster, 'proposals' | 'members'>): Pending[] {
   const found = new Map<string, Proposal[]>()
   for (const proposal of proposals.values()) {
@@ -65,23 +65,23 @@ export function changeWords({
   return `removes ${removes} ${removes === 1 ? 'partition' : 'partitions'} ${some(removes, removed)}${adding}`
 }
 
-/** What `status` says of each, and what to do. @param several there are others: it is to be named */
+/** What `status` says of a change, and what to do. @param several more than one change waits, so name the instance */
 export function pendingWords(service: string, { instances, ...pending }: Pending, several: boolean): string {
   const whose = `the definition of ${listed(instances)} ${changeWords(pending)}`
   const name = several ? ` ${shellWord(instances[0] ?? '')}` : ''
   return `${whose}, and nothing is changed: correct the definition, or watchbill partitions ${shellWord(service)} apply${name}`
 }
 
-/** What the definition of this instance may do to the set. */
+/** The change that the definition of this instance may make to the set. */
 export interface Weighed {
-  /** What is to be removed. */
+  /** The partitions to remove. */
   readonly removed: readonly string[]
-  /** The proposal that was applied; null where nothing is removed. */
+  /** The proposal that was applied; null when nothing is removed. */
   readonly applied: Proposal | null
 }
 
-/** What the set has and this definition lacks, but for what was added by hand. */
-export async function beyond(
+/** Partitions of the set that this definition lacks, except those that were added by hand. */
+export async function missingInDefinition(
   { consul }: Pick<Run, 'consul'>,
   { keys, partitions, definition }: Pick<Snapshot, 'keys' | 'partitions' | 'definition'>,
 ): Promise<string[]> {
@@ -93,17 +93,17 @@ export async function beyond(
 }
 
 /**
- * Whether the set may become the definition's. Where that removes partitions and nobody has applied it, it is proposed.
- * @returns null when nothing may be changed
+ * Decides whether the definition may change the set now. A change that removes partitions is proposed until it is applied.
+ * @returns null when nothing may be changed yet
  * @throws Temporary when Consul is away
  */
 export async function weigh(run: Run, snapshot: Snapshot): Promise<Weighed | null> {
-  const removed = await beyond(run, snapshot)
+  const removed = await missingInDefinition(run, snapshot)
   if (removed.length === 0) return { removed, applied: null }
   const change = changeTo(snapshot, removed)
   const proposal = snapshot.proposals.get(run.instance)
   if (proposal?.applied) {
-    const agreed = agreedOn(run, proposal, change)
+    const agreed = idsApplied(run, proposal, change)
     if (agreed !== null && removed.every(id => agreed.has(id))) return { removed, applied: proposal }
   }
   await propose(run, snapshot, change)
@@ -112,9 +112,13 @@ export async function weigh(run: Run, snapshot: Snapshot): Promise<Weighed | nul
 
 type Compared = Pick<Snapshot, 'service' | 'keys' | 'partitions' | 'definition'>
 
-/** For a dry run, and for `configure`: that a definition removes partitions; null when it does not, or that was applied. */
-export async function foreseen(run: Pick<Run, 'consul'>, snapshot: Compared, own?: Proposal): Promise<string | null> {
-  const removed = snapshot.definition.source === null ? await beyond(run, snapshot) : []
+/** For a dry run and for `configure`: says which partitions a definition would remove; null for none, or once applied. */
+export async function removalNotice(
+  run: Pick<Run, 'consul'>,
+  snapshot: Compared,
+  own?: Proposal,
+): Promise<string | null> {
+  const removed = snapshot.definition.source === null ? await missingInDefinition(run, snapshot) : []
   if (removed.length === 0) return null
   const change = changeTo(snapshot, removed)
   if (own?.applied && own.change === nameOf(change)) return null
@@ -135,7 +139,7 @@ function shownOf({ removed, added }: SetChange) {
   }
 }
 
-/** Whole, as it is to be applied. */
+/** The whole change, all ids sorted. */
 function changeTo(
   { keys, definition, partitions }: Pick<Snapshot, 'keys' | 'definition' | 'partitions'>,
   removed: readonly string[],
@@ -152,8 +156,8 @@ function nameOf(change: SetChange): string {
     .slice(0, 16)
 }
 
-/** What was shown to whoever applied it, and may be done in part already; null when this instance does not know it. */
-function agreedOn({ files }: Run, proposal: Proposal, now: SetChange): ReadonlySet<string> | null {
+/** The removals that the operator applied, some of which may be done already; null when this instance does not know them. */
+function idsApplied({ files }: Run, proposal: Proposal, now: SetChange): ReadonlySet<string> | null {
   if (nameOf(now) === proposal.change) return new Set(now.removed)
   try {
     const before = JSON.parse(readFact(files.proposal) ?? '') as SetChange
@@ -174,18 +178,18 @@ async function propose(run: Run, snapshot: Snapshot, change: SetChange): Promise
     const outcome = await transact(consul, [
       { Verb: 'cas', Key: keys.proposal(instance), Index: before?.index ?? 0, Value: proposalValue(proposal) },
     ])
-    if (!outcome.done) return // somebody has applied the one before, or removed it: the next look sees it
+    if (!outcome.done) return // somebody has applied or removed the earlier proposal: the next look sees it
     log(`its definition ${changeWords(proposal)}: ${untilApplied(service)}`)
   }
   writeFact(files.proposed, proposedLine(name, snapshot))
 }
 
-/** What must hold while a proposal is carried out. */
+/** The condition of every transaction that carries out a proposal: the applied proposal is still there. */
 export function isStillApplied(keys: Keys, { instance, index }: Proposal): Operation {
   return { Verb: 'check-index', Key: keys.proposal(instance), Index: index }
 }
 
-/** The definition removes nothing any more. */
+/** Deletes the proposal: the definition no longer removes anything, or its change is done. */
 export async function withdraw({ consul, files }: Run, { keys, proposals, instance }: Snapshot): Promise<void> {
   const proposal = proposals.get(instance)
   if (proposal !== undefined) {

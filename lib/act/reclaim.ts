@@ -1,4 +1,4 @@
-/** Taking one's own lock back while its lease runs: nobody can have had it in between, so the process goes on. */
+/** Takes back this instance's own locks while their leases run: nobody else can have held them, so the processes go on. */
 import { bootClock } from '../base/clock.ts'
 import { transactInBatches } from '../consul/batch.ts'
 import { fencingToken } from '../keys/settings.ts'
@@ -17,10 +17,10 @@ const pinnedAtOnce = 500
 export type Reclaim = Extract<Step, { do: 'reclaim' }>
 export type Adopt = Extract<Step, { do: 'adopt' }>
 
-/** What is refused is left as it is: its lease is pinned, and the next look decides. */
+/** A lock that Consul refuses stays as it is, with its lease pinned (no longer renewed). The next look decides. */
 export async function reclaimAll(run: Run, snapshot: Snapshot, reclaims: readonly Reclaim[]): Promise<void> {
   let begun = 0
-  // In portions: the guard waits for the lock no longer than half a second.
+  // In portions, because the guard waits for this lock no longer than half a second.
   for (let from = 0; from < reclaims.length; from += pinnedAtOnce)
     changingLeases(run.files, () => pin(run, snapshot, reclaims.slice(from, from + pinnedAtOnce)))
   await transactInBatches(run.consul, {
@@ -35,8 +35,8 @@ export async function reclaimAll(run: Run, snapshot: Snapshot, reclaims: readonl
         local.acquisition as string,
         local.terms as Terms,
       )
-      // A plain PUT has set LockIndex to 0, and the session that holds a key does not raise it by locking it again:
-      // nobody would believe the value (seen on 1.8.7).
+      // A plain PUT has set LockIndex to 0, and nobody believes such a value. A session that locks the key it already holds
+      // does not raise LockIndex (seen on 1.8.7), so unlock first.
       return held ? [check, { ...lock, Verb: 'unlock' }, lock] : [check, lock]
     },
     onDone: (done, entries) => {
@@ -51,8 +51,8 @@ export async function reclaimAll(run: Run, snapshot: Snapshot, reclaims: readonl
 type Terms = NonNullable<Local['terms']>
 
 /**
- * The lock's index is in doubt until the transaction is done: the guard must neither check the old one nor extend the
- * lease over what it did not check. All at once, for the worker's lease follows each time.
+ * Until the transaction is done, the lock's index is unknown: the guard must neither check the old index nor extend a lease
+ * that it did not check. All leases are written in one call, because each call also rewrites the worker's lease.
  */
 function pin({ files }: Run, { local }: Snapshot, reclaims: readonly Reclaim[]): void {
   const all = reclaims.map(({ partition }) => ({
@@ -63,7 +63,7 @@ function pin({ files }: Run, { local }: Snapshot, reclaims: readonly Reclaim[]):
   for (const { files } of all) removeFact(files.index)
 }
 
-/** The lock is held, as this look has seen, but whoever took it did not live to write all of that down. */
+/** The look found the lock held by our session, but the handler that took it died before it had written all facts. */
 export function adopt(run: Run, snapshot: Snapshot, { partition, index }: Adopt): void {
   const { definition, settings } = snapshot
   const own = { lease: definition.leaseMs, grace: definition.stop.graceMs }

@@ -17,26 +17,26 @@ import type { InstanceFiles, PartitionFiles } from '../state/paths.ts'
 import type { Run } from '../state/self.ts'
 import { lengthen, writePartitionLeases } from '../state/worker-lease.ts'
 
-/** The guard has no log of its own here: what it finds becomes the text of its check. */
+/** A Run without a log: what the guard finds becomes the output of its check. */
 export type Guarded = Omit<Run, 'log'>
 
 export interface Renewal {
   /** Partitions whose lock is still held exactly as it was acquired. */
   readonly proved: readonly string[]
-  /** Partitions whose lock is not: their lease is pinned to the last proof. */
+  /** Partitions whose lock is not: their lease counts from the last proof and is no longer renewed ("pinned"). */
   readonly lost: readonly string[]
-  /** Those of them whose keys this agent refuses: nothing can be done about their locks through it. */
+  /** Lost partitions whose keys this agent refuses: it can neither prove nor release their locks. */
   readonly unusable: readonly string[]
   /** The session lives on this node and holds the member key. */
   readonly member: boolean
-  /** The permission for want of which the session was not renewed; null when it was. */
+  /** The permission that was missing to renew the session; null when it was renewed. */
   readonly missing: string | null
   /** The node where the session lives instead; left out when it lives on this one. */
   readonly elsewhere?: string
 }
 
 /**
- * Checks all assumed locks, pins the lease of those that are lost, then extends the instance's.
+ * Checks all assumed locks, pins the leases of the lost ones, then extends the instance's lease.
  * @param local what this instance holds, read before `t0`'s requests are sent
  * @param t0 boot clock, ms: from before anything was read
  * @throws Temporary when Consul does not answer a consistent read, or a lease cannot be written; then nothing is extended
@@ -55,7 +55,7 @@ export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>,
     const extend = () => extendLease(files, t0, bootClock())
     if (over.length + again.length === 0) extend()
     else {
-      // In this order, and nobody in between: a lease that is not pinned must not be extended.
+      // Under one lock and in this order: a lost partition's lease must be pinned before the instance's lease is extended.
       changingLeases(files, () => {
         pinAndFree(files, over, again, t0)
         extend()
@@ -72,8 +72,8 @@ export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>,
 }
 
 /**
- * Without a lease that can be written, what runs here ends with the one it has. The others are told at once, so that they
- * neither count on this instance nor hand anything over to it. It takes part again as soon as the lease can be written.
+ * When the lease file cannot be written, the processes here end with their present lease. Tell the others at once, so that
+ * they neither count on this instance nor hand anything over to it. It takes part again once the lease can be written.
  */
 async function sayLeaving({ consul, service, instance }: Guarded, Session: string, member: string, why: string) {
   const value = fieldsIn(member)
@@ -85,8 +85,8 @@ async function sayLeaving({ consul, service, instance }: Guarded, Session: strin
 }
 
 /**
- * The session if it lives on this node. One that the token may not renew lives until its time is over: what it holds shows
- * in the locks.
+ * The session if it lives on this node. A session that the token may not renew lives until its TTL is over: the locks then
+ * show what it still holds.
  */
 async function ownSession({
   consul,
@@ -113,7 +113,7 @@ interface Assumed {
 
 /**
  * The first transaction also reads the member key, so that an instance without locks makes a consistent read too. Locks
- * whose keys newer agents refuse come last, in transactions of their own: they must not cost the proof of any other.
+ * whose keys newer agents refuse come last, in transactions of their own: a refused key fails its whole transaction.
  * @returns `member`: the value of the member key, null when the session does not hold it
  */
 async function proveAll(guarded: Guarded, session: string | null, assumed: readonly Assumed[]) {
@@ -144,7 +144,7 @@ async function prove(guarded: Guarded, session: string | null, assumed: readonly
       queue = queue.slice(batch.length)
       first = false
     } else {
-      // Those that failed are lost; the rest is proved by asking for it again.
+      // The locks whose checks failed are lost. Ask for the rest again: only a whole transaction proves them.
       const left = batch.filter((_, position) => !outcome.failed.has(position))
       if (left.length === batch.length)
         throw new Temporary('cannot prove the locks: Consul refused to read the member key')
@@ -155,8 +155,9 @@ async function prove(guarded: Guarded, session: string | null, assumed: readonly
 }
 
 /**
- * A check that was overtaken frees nothing: a later one may have found the lock lost, whose lease was pinned already. A lock
- * whose index is another by now was acquired since, or is in doubt: this check says nothing of it.
+ * Pins leases of lost locks, and lets proved ones count again. A guard check that a later one has overtaken frees nothing:
+ * the later one may have found the lock lost and pinned its lease. A lock whose index has changed since was acquired again
+ * or is being reclaimed: this check proves nothing about it.
  */
 function pinAndFree(files: InstanceFiles, over: readonly Assumed[], again: readonly Assumed[], t0: number): void {
   const isStill = ({ id, index }: Assumed) => readFact(files.partition(id).index) === String(index)
@@ -167,7 +168,7 @@ function pinAndFree(files: InstanceFiles, over: readonly Assumed[], again: reado
   writePartitionLeases(free.map(({ id }) => [files.partition(id), { from: t0, own: t0 }]))
 }
 
-/** The instance's lease must not count for this one any longer: its own ends L after the last proof. */
+/** The instance's lease must no longer cover this partition: its own lease ends L after the last proof. */
 function pinned(files: PartitionFiles, instance: number | null, now: number): [PartitionFiles, PartitionLease][] {
   const lease = partitionLease(files)
   const proof = lastProof(lease, instance, now)

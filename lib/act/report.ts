@@ -1,6 +1,6 @@
 /**
- * `report/<instance>`: what others cannot see of this instance's partitions, one sentence each; written only when it
- * changes, and removed when there is nothing to say.
+ * `report/<instance>`: what other machines cannot see of this instance's partitions, one sentence each. It is written only
+ * when it changes, and removed when it is empty.
  */
 
 import type { Keys } from '../base/names.ts'
@@ -15,7 +15,7 @@ import { unreadyWords } from '../state/ready.ts'
 import type { Run } from '../state/self.ts'
 
 /**
- * Pure: what there is to say. A wait keeps its first wording, so that the clock's jitter writes nothing.
+ * Pure: the report. A takeover wait keeps its first wording, so that jitter of the clock does not cause writes.
  * @param troubles of the whole instance
  */
 export function reportOf(
@@ -37,7 +37,7 @@ export function reportOf(
   for (const id of snapshot.unusable) report[id] = keyRefused(snapshot, id)
   for (const id of plan.queued) report[id] = queuedWords(snapshot.definition.startsAtOnce)
   const unready = unreadyWords(snapshot.definition)
-  // What is claimed now is not ready by the next look either.
+  // A partition that is claimed now will not be ready right after its start.
   if (unready !== null) for (const step of plan.steps) if (step.do === 'claim') report[step.partition] = unready
   for (const [id, left] of plan.waits) {
     const known = before[id]
@@ -53,7 +53,7 @@ function waiting(snapshot: Snapshot, id: string, until: number): string {
 }
 
 /**
- * Adds to the report why this instance can do nothing; the next one that is written without trouble lacks it again.
+ * Adds to the report why this instance can do nothing. The next report that is written without the problem omits it.
  * @returns false when the report says so already
  */
 export async function reportHindrance(run: Run, keys: Keys, why: string): Promise<boolean> {
@@ -62,14 +62,14 @@ export async function reportHindrance(run: Run, keys: Keys, why: string): Promis
   return true
 }
 
-/** Adds to the report, until the next one is written. */
+/** Adds remarks to the report; the next full report replaces them. */
 export async function reportRemarks({ consul, files, instance }: Run, keys: Keys, remarks: Report): Promise<void> {
   const report = JSON.stringify({ ...parseReport(readFact(files.report)), ...remarks })
   await transact(consul, [{ Verb: 'set', Key: keys.report(instance), Value: base64(report) }])
   writeFact(files.report, report)
 }
 
-/** Writes the report if it says something else than the last one. */
+/** Writes the report if it differs from the last one. */
 export async function writeReport(
   run: Run,
   snapshot: Snapshot,

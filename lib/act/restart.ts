@@ -1,8 +1,7 @@
 /**
- * Restarting a partition's process under the acquisition that it has: lock, lease and token stay. Whoever wants that on
- * this machine writes the fact `restart`; from elsewhere it is the key restart/<partition>. Both stand until everything
- * of the old process is gone, so that no handler's death loses them; and the new one is started by the next look, as
- * any process that is missing.
+ * Restarts a partition's process under its present acquisition: lock, lease and token stay. On this machine the request is
+ * the fact `restart`, from elsewhere the key restart/<partition>. Both stay until every old process is gone, so that no
+ * request is lost when a handler dies. The next look starts the new process, like any missing one.
  */
 import { transactInBatches } from '../consul/batch.ts'
 import type { Snapshot } from '../look/snapshot.ts'
@@ -16,7 +15,7 @@ import type { Run } from '../state/self.ts'
 
 export type Restart = Extract<Step, { do: 'restart' }>
 
-/** Asks, on the machine that holds it, for a restart at the next look. @param why one line, for people */
+/** Asks for a restart at the next look, on the machine that holds the partition. @param why one line, for people */
 export function askRestart(files: PartitionFiles, why: string): void {
   writeFact(files.restart, why)
 }
@@ -31,7 +30,7 @@ export async function restartAll(run: Run, snapshot: Snapshot, restarts: readonl
     return { partition, files: run.files.partition(partition), grace, signal: stop.signal, keeps: true, probe }
   })
   await stopAll(stops, async gone => {
-    // Before the request is answered: a finished one would not be started.
+    // Before the request is deleted: a process whose status still says finished would not be started again.
     for (const { partition, files } of gone) {
       const forced = forcedWords(partition, files)
       if (forced !== null) run.log(forced)
@@ -46,7 +45,7 @@ export async function restartAll(run: Run, snapshot: Snapshot, restarts: readonl
   })
 }
 
-/** A request that came meanwhile, and another's key, stay. */
+/** Deletes the requests as they were read: a request that was made meanwhile stays. */
 async function answer(run: Run, { keys }: Snapshot, restarts: readonly Restart[]): Promise<void> {
   await transactInBatches(run.consul, {
     items: restarts.filter(({ request }) => request !== null),

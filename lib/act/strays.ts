@@ -1,4 +1,4 @@
-/** What is left of earlier processes, before anything is started. */
+/** Ends the processes that earlier runs of a partition left behind, before it is started. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Definition } from '../definition/definition.ts'
 import type { Snapshot } from '../look/snapshot.ts'
@@ -11,8 +11,8 @@ import type { Run } from '../state/self.ts'
 const strayLimit = 2000
 
 /**
- * What is left of earlier processes of these partitions must be gone before any is started.
- * @returns the partitions of which something is left that SIGKILL does not end
+ * Kills what is left of earlier processes of these partitions, and waits until it is gone.
+ * @returns the partitions that must not be started: a process survived SIGKILL, or `stop.gone` does not say that it is gone
  */
 export async function killStrays(
   run: Run,
@@ -24,7 +24,7 @@ export async function killStrays(
   const all = new Map(idle.map(({ partition }) => [run.files.partition(partition), partition]))
   for (let waited = 0; killMembers([...all.keys()]).length > 0; waited += 25) {
     if (waited > strayLimit) {
-      const left = haunted(run, all)
+      const left = withSurvivors(run, all)
       return new Set([...left, ...(await leftOutside(run, snapshot.definition, [...all.values()]))])
     }
     await delay(25)
@@ -32,7 +32,7 @@ export async function killStrays(
   return leftOutside(run, snapshot.definition, [...all.values()])
 }
 
-/** Those of which the definition's own command does not say that nothing of them runs outside. */
+/** The partitions for which the definition's command `stop.gone` does not say that they are gone. */
 async function leftOutside(
   run: Run,
   definition: Definition,
@@ -45,12 +45,15 @@ async function leftOutside(
   return new Set(left)
 }
 
-function haunted(run: Run, all: ReadonlyMap<PartitionFiles, string>): ReadonlySet<string> {
+/** The partitions of which a process survived SIGKILL. */
+function withSurvivors(run: Run, all: ReadonlyMap<PartitionFiles, string>): ReadonlySet<string> {
   const members = membersOf([...all.keys()])
   const left = [...all].filter(([{ directory }]) => members.has(directory))
   for (const [{ directory }, partition] of left) {
     const pids = members.get(directory)?.map(({ pid }) => pid)
-    run.log(`cannot start ${partition}: what is left of an earlier process does not die; see ps ${pids?.join(' ')}`)
+    run.log(
+      `cannot start ${partition}: a process of an earlier run does not end after SIGKILL; see ps ${pids?.join(' ')}`,
+    )
   }
   return new Set(left.map(([, partition]) => partition))
 }

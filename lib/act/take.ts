@@ -31,7 +31,7 @@ export async function takeAndStart(
   let free = freeStarts(snapshot)
   const start = async (partitions: readonly string[]) => {
     const good = partitions.filter(partition => !bad.has(partition))
-    // The others keep their locks, and the next look finds them without a process.
+    // Partitions beyond `free` keep their locks; the next look finds them without a process and starts them.
     const starts = good.flatMap(partition => startOf(run, snapshot, partition) ?? []).slice(0, free)
     free -= starts.length
     if (snapshot.documentsIndex !== null) await placeDocuments(run, snapshot.keys, starts)
@@ -59,7 +59,7 @@ export async function takeAndStart(
   }
 }
 
-/** Before they are seen to be held: what is not ready must not count as running in between. */
+/** Reports the claims as not ready before the claim: otherwise they would count as running until the next report. */
 async function saySoonUnready(
   run: Run,
   { definition, keys }: Snapshot,
@@ -68,11 +68,13 @@ async function saySoonUnready(
   const unready = unreadyWords(definition)
   if (unready === null || claims.length === 0) return
   const remarks = Object.fromEntries(claims.map(({ partition }) => [partition, unready]))
-  // A report that cannot be written must not keep the work from starting.
-  await reportRemarks(run, keys, remarks).catch(error => run.log(`cannot report what is not ready: ${reason(error)}`))
+  // A failed report must not prevent the start.
+  await reportRemarks(run, keys, remarks).catch(error =>
+    run.log(`cannot report partitions as not ready: ${reason(error)}`),
+  )
 }
 
-/** Most definitions have one command for all. */
+/** Loads the code for `run.command.choose` only when it is used: most definitions have one command for all partitions. */
 async function withChosenCommands(run: Run, snapshot: Snapshot, starts: readonly Start[]) {
   if (snapshot.definition.run.choose === undefined || starts.length === 0) return starts
   const { withCommands } = await import('./choose.ts')
@@ -81,7 +83,7 @@ async function withChosenCommands(run: Run, snapshot: Snapshot, starts: readonly
   return able
 }
 
-/** Most definitions have no checks. */
+/** Loads the code for TTL checks only when there are any: most definitions have none. */
 async function beforeStart(run: Run, { definition }: Snapshot, starts: readonly Start[]): Promise<void> {
   if (starts.length === 0 || definition.checks.every(({ ttlMs }) => ttlMs === null)) return
   const { registerBeforeStart } = await import('../checks/first-word.ts')
@@ -92,17 +94,17 @@ async function beforeStart(run: Run, { definition }: Snapshot, starts: readonly 
   )
 }
 
-/** The worker's assignment is written anew each time, and read: not for each of thousands. */
+/** Each hand-over rewrites the worker's whole assignment, so hand over up to this many partitions at once. */
 const handedAtOnce = 500
 
-/** What starting it takes; null for one that has a shepherd, or is not held. */
+/** The data to start a partition; null if it has a shepherd, or its lock is not held. */
 function startOf(run: Run, snapshot: Snapshot, partition: string): Start | null {
   if (snapshot.local.get(partition)?.shepherd) return null
   const files = run.files.partition(partition)
   const acquisition = readFact(files.acquisition)
   const terms = readFact(files.terms)?.split(' ').map(Number)
   const token = readFact(files.token)
-  if (acquisition === null || token === null || terms?.length !== 2) return null // given up meanwhile: the next look decides
+  if (acquisition === null || token === null || terms?.length !== 2) return null // released meanwhile: the next look decides
   return {
     files,
     service: snapshot.service,

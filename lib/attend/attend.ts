@@ -1,4 +1,4 @@
-/** What runs here is looked after: its checks, and the hooks that wait. */
+/** Runs the due checks of this instance's partitions and the hooks that wait in the queue. */
 
 import { bootClock } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
@@ -14,28 +14,30 @@ import type { Run } from '../state/self.ts'
 import { endDrain, react } from './react.ts'
 import { tend } from './tend.ts'
 
+const done = 'checks and hooks are done'
+
 /**
  * @param window how long to stay for checks that are due soon, ms
- * @returns what there was to do, as a sentence
+ * @returns what was done, as a sentence
  */
 export async function attend(run: Run, window: number): Promise<string> {
   const definition = definitionInForce(run.files)?.definition
-  if (!definition) return 'nothing to look after: it never took part'
+  if (!definition) return 'nothing to do: this instance has never taken part'
   for (const directory of [run.files.events, run.files.checksLock]) makeDirectory(directory)
   const delivery = new Delivery(run, definition)
   if (isAnythingWaiting(run.files)) delivery.begin()
   else removeFact(run.files.eventsDue)
   try {
     await tryToEndDrain(run)
-    if (readFact(run.files.checksDue) === null) return 'looked after'
+    if (readFact(run.files.checksDue) === null) return done
     const round = () => tend(run, definition, window, () => delivery.begin())
-    return (await asOnlyHandler(run.files.checksLock, round)) ? 'looked after' : leftToOther
+    return (await asOnlyHandler(run.files.checksLock, round)) ? done : leftToOther
   } finally {
     await delivery.end()
   }
 }
 
-/** Without Consul the drain goes on until the next round; the checks do not wait for it. */
+/** If Consul is away, the drain goes on until the next round. The checks do not wait for it. */
 async function tryToEndDrain(run: Run): Promise<void> {
   try {
     if (await endDrain(run)) await reconcile(run)
@@ -44,7 +46,7 @@ async function tryToEndDrain(run: Run): Promise<void> {
   }
 }
 
-/** Hooks run beside the round of checks, and begin again when it brings new events. */
+/** Runs hooks at the same time as the round of checks, and again when the round brings new events. */
 class Delivery {
   readonly #work: () => Promise<unknown>
   #running: Promise<unknown> | null = null
@@ -67,14 +69,14 @@ class Delivery {
       })
   }
 
-  /** @throws what delivering threw */
+  /** Waits for the hooks. @throws the error of a failed delivery */
   async end(): Promise<void> {
     while (this.#running !== null) await this.#running
     if (this.#failure) throw this.#failure.error
   }
 }
 
-/** Has the next round of checks begin at once. */
+/** Makes the next round of checks due at once. */
 export function attendSoon({ files }: Pick<Run, 'files'>): void {
   writeFact(files.checksDue, String(bootClock()))
 }

@@ -1,4 +1,4 @@
-/** The built-in reactions to a check: each ends in a look at the cluster, which does the rest. */
+/** The built-in reactions to a check. Each writes what it wants, then runs a reconcile, which carries it out. */
 
 import { bootClock, bootId, seconds } from '../base/clock.ts'
 import { keysOf } from '../base/names.ts'
@@ -17,10 +17,11 @@ import type { Run } from '../state/self.ts'
 export async function react(run: Run, definition: Definition, event: Event, reaction: BuiltIn): Promise<string> {
   const { partition } = event
   const check = checkOf(definition, event)
-  if (partition === null || check === null) return "nothing to do: it is no partition's check any more"
-  // It has moved since, or was taken anew: what was wrong then is not wrong now.
+  if (partition === null || check === null) return 'nothing to do: the definition has no such check any more'
+  // The partition was acquired again since, here or elsewhere: the event is about an older process.
   const acquisition = readFact(run.files.partition(partition).acquisition)
-  if (acquisition === null || !event.id.startsWith(`${acquisition}.`)) return 'nothing to do: it is not here any more'
+  if (acquisition === null || !event.id.startsWith(`${acquisition}.`))
+    return 'nothing to do: the partition is not here any more'
   const why = `check ${check.id} of ${partition} was ${event.details.Status}`
   if (reaction === 'restart') return restart(run, partition, why)
   return reaction === 'drain' ? drain(run, check.coolDownMs, why) : release(run, partition, check, why)
@@ -63,7 +64,7 @@ async function drain(run: Run, coolDownMs: number, why: string): Promise<string>
   return `everything given up; nothing taken for ${seconds(coolDownMs)}`
 }
 
-/** When a drain of this instance's own is over, it takes part again. @returns whether it was */
+/** Ends this instance's drain when the drain was caused by a check and its time is over. @returns whether it ended one */
 export async function endDrain(run: Run): Promise<boolean> {
   if (!isDrainOver(readFact(run.files.drained), bootClock())) return false
   await changeSettings(run.consul, keysOf(run.service), settings => ({
@@ -74,7 +75,7 @@ export async function endDrain(run: Run): Promise<boolean> {
   return true
 }
 
-/** Another boot is a new beginning, and so is a clock that began anew: then its beginning lies ahead. */
+/** Also over after another boot, or after the boot clock was reset: then the drain began in the future. */
 function isDrainOver(text: string | null, now: number): boolean {
   const [boot, until, begun] = text?.split(' ') ?? []
   return boot !== undefined && (boot !== bootId() || now >= Number(until) || Number(begun) > now)

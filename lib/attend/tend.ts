@@ -1,6 +1,6 @@
 /**
- * One round of looking after what runs here: registers it, runs the checks that are due, tells Consul and the hooks.
- * Nothing in here can stop a process, and nothing of the lease waits for it.
+ * One round for the partitions that run here: registers them, runs the checks that are due, tells Consul and the hooks.
+ * Nothing in this file can stop a process or delay the lease.
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
@@ -26,14 +26,14 @@ import { type Local, localFacts } from '../state/local.ts'
 import { isReadyByCheck, readyCheck, withReadiness } from '../state/ready.ts'
 import type { Run } from '../state/self.ts'
 
-/** How often a round looks whether a command has ended, ms. */
+/** How often a round asks whether a check command has ended, ms. */
 const poll = 50
-/** A round comes at least so often, ms: what a watch did not tell is seen then. */
+/** The longest time between two rounds, ms: a round also sees changes that no watch reported. */
 const roundEvery = 10_000
 
 /**
  * @param window how long the round may take, ms: until the guard's next tick
- * @param onEvent is told as soon as there is an event for a hook
+ * @param onEvent called as soon as there is an event for a hook
  */
 export async function tend(run: Run, definition: Definition, window: number, onEvent: () => void): Promise<void> {
   const begun = bootClock()
@@ -42,7 +42,7 @@ export async function tend(run: Run, definition: Definition, window: number, onE
   tellLifecycle(run, definition, local)
   if (isAnythingWaiting(run.files)) onEvent()
   const start = () => startDue(run, definition, all, ({ check }) => Math.min(check.intervalMs, window) / 2)
-  await start() // before anything that a frozen agent would delay
+  await start() // before the requests to the agent: a frozen agent would delay the checks
   const consul = (await isUp(run, () => keepRegistered(run, definition, local, all))) ? run.consul : null
   if (consul) await isUp(run, () => readOwnReports(run, definition, all))
   for (;;) {
@@ -56,12 +56,12 @@ export async function tend(run: Run, definition: Definition, window: number, onE
     if (!soon || now >= begun + window || isMarked(run.files.checksLock)) break
     await delay(running > 0 ? poll : Math.max(poll, next - now))
   }
-  // Without anything in the catalog the guard says when there is something to tell.
+  // Without anything in the catalog no round is due by time: the guard starts one when there is something to tell.
   if (isRegistered(definition)) writeFact(run.files.checksDue, String(Math.min(nextDue(all), bootClock() + roundEvery)))
   else removeFact(run.files.checksDue)
 }
 
-/** Consul's agent may be away, or frozen: our own checks and their hooks go on. */
+/** Runs `work`, a request to the agent. If the agent is away or frozen, our own checks and hooks go on. */
 async function isUp(run: Run, work: () => Promise<void>): Promise<boolean> {
   try {
     await work()
@@ -72,7 +72,7 @@ async function isUp(run: Run, work: () => Promise<void>): Promise<boolean> {
   }
 }
 
-/** What processes said of themselves, and that they did not say anything in time. */
+/** Reads the TTL checks: what processes reported, and whether a TTL ran out. */
 async function readOwnReports(run: Run, definition: Definition, all: readonly Watched[]): Promise<void> {
   const own = all.filter(({ check }) => check.ttlMs !== null)
   if (own.length === 0) return
@@ -86,12 +86,15 @@ async function readOwnReports(run: Run, definition: Definition, all: readonly Wa
   }
 }
 
-/** It is critical from the beginning, so that its first word shows, and not yet for want of one. */
+/**
+ * Whether this is the readiness check and has not passed yet. It is registered as critical, so that its first pass is seen;
+ * until then critical does not mean that the process failed.
+ */
 function isUnheard({ files }: Run, definition: Definition, { partition, acquisition, check }: Watched): boolean {
   return check.id === readyCheck(definition) && !isReadyByCheck(files.partition(partition), acquisition)
 }
 
-/** The partition is ready, if that hangs on this check. */
+/** Marks the partition as ready, if this is its readiness check. */
 function notePassed(run: Run, definition: Definition, watched: Watched): void {
   const { partition, acquisition } = watched
   if (!isUnheard(run, definition, watched)) return
@@ -100,7 +103,7 @@ function notePassed(run: Run, definition: Definition, watched: Watched): void {
   startDetached('reconcile', run)
 }
 
-/** Keeps an event for each status that lasted. @returns how many reactions there are to do */
+/** Queues an event for each status that lasted long enough. @returns how many hooks and reactions were queued */
 function tellHooks(
   run: Run,
   definition: Definition,
@@ -117,7 +120,7 @@ function tellHooks(
     const Token = readFact(token)
     const details = { ...asConsulSays(run, definition, watched), PreviousStatus: change.previous, Token }
     const event = eventOf({ id, event: change.event, check: check.id, partition, details })
-    // Given back meanwhile: hooks are told so, and nothing of it after that.
+    // If the partition was released meanwhile, `released` is its last event: queue nothing after it.
     reactions += inOrder(run.files, () =>
       readFact(acquisition) === watched.acquisition ? enqueue(run.files, definition, event) : 0,
     )
@@ -127,7 +130,7 @@ function tellHooks(
   return reactions
 }
 
-/** The check in Consul's own field names. */
+/** The check with Consul's field names. */
 function asConsulSays({ node }: Run, { id, name }: Definition, { partition, check, state }: Watched) {
   return {
     Node: node,
@@ -142,7 +145,7 @@ function asConsulSays({ node }: Run, { id, name }: Definition, { partition, chec
   }
 }
 
-/** Reports what changed, and what would run out. */
+/** Reports statuses that changed, and repeats those whose TTL would run out. */
 async function tellConsul(consul: Consul, definition: Definition, all: readonly Watched[]): Promise<void> {
   for (const watched of all) {
     const { check, partition, state } = watched
@@ -156,7 +159,7 @@ async function tellConsul(consul: Consul, definition: Definition, all: readonly 
   }
 }
 
-/** When the next command is due, or a status will have lasted long enough, boot clock ms. */
+/** When the next command is due, or the next status will have lasted long enough to be told; boot clock, ms. */
 function nextDue(all: readonly Watched[]): number {
   return Math.min(
     ...all.flatMap(({ check, state }) => [

@@ -27,7 +27,7 @@ for (const [name, entry, target] of [
   writeFileSync(`${root}/dist/${name}.d.ts`, declarations(entry))
 }
 
-/** One file: what they import of each other, in `types.ts` beside the entry, is all in it. */
+/** The types of an entry as one file: the types that it imports from `types.ts` beside it are included. */
 function declarations(entry: string): string {
   const directory = mkdtempSync(join(tmpdir(), 'watchbill-types-'))
   try {

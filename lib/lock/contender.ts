@@ -1,4 +1,4 @@
-/** Who contends for a lock, what it holds once it has won, and its session. */
+/** A contender for a lock, the lock as it holds it, and the name and TTL of its session. */
 
 import type { LockKeys } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
@@ -12,7 +12,7 @@ export interface Held {
   readonly acquisition: string
   /** The fencing token. */
   readonly token: string
-  /** Boot clock, ms: from before a request that proved it held. */
+  /** Boot clock, ms: taken before the request that proved that the lock is held. */
   readonly proved: number
 }
 
@@ -20,21 +20,21 @@ export interface Contender {
   readonly consul: Consul
   readonly keys: LockKeys
   readonly order: Order
-  /** Who it is, for people: what others read in the lock's value. */
+  /** The contender's name for people: others read it in the lock's value. */
   readonly instance: string
-  /** Random, and known before the transaction. */
+  /** The random id of the acquisition, chosen before the transaction. */
   readonly acquisition: string
-  /** The first one ends the contest. */
+  /** The first signal ends the contest. */
   readonly signals: Signals
-  /** One line for who wants to know. */
+  /** Prints a line with --verbose. */
   readonly say: (line: string) => void
-  /** One line that is always told. */
+  /** Prints a line always. */
   readonly warn: (line: string) => void
   /** Called before the lock is tried, and again right before: its lease counts from then, boot-clock ms. */
   readonly onTry: (begun: number) => void
 }
 
-/** How a lock's sessions are named. Nobody has one who neither holds the lock nor is about to try it. */
+/** The name of a lock's sessions. Only a holder, or a contender that is about to try, has such a session. */
 export function lockSessionName(keys: LockKeys): string {
   return `watchbill lock ${keys.root}`
 }

@@ -1,4 +1,4 @@
-/** Taking a lock: looks, waits by blocking query, and tries. Whoever waits has no session of the lock's yet. */
+/** Takes a lock: looks, waits by blocking query, and tries. While it waits it has no session with the lock's name yet. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../base/clock.ts'
 import { Permanent, reason, Temporary } from '../base/errors.ts'
@@ -39,21 +39,21 @@ const longestQuery = 20_000
 
 const queryLimit = 30_000
 
-/** Those who wait come back spread over so many ms, and most of them find the lock taken without having tried it. */
+/** Waiters look again at random within this many ms: most of them then find the lock taken, and need not try. */
 const spread = 50
 
 const shortestPause = 100
 
 const longestPause = 5000
 
-/** How long a token that is refused may take to be replaced, ms: Consul's agents remember one for as long. */
+/** How long to try again after Consul refuses the token, ms: a replaced token may take this long to arrive, since agents cache tokens. */
 const rotation = 30_000
 
 export class Contest {
   readonly #contender: Contender
   readonly #ends: number | null
   #free: ReadonlyMap<string, FreeLock> = new Map()
-  /** Until it may be out of date; and the last one, for what is told. */
+  /** The look while it is up to date; and the last look, for messages. */
   #look: Look | null = null
   #seen: Look | null = null
   #memory = nothingSeen
@@ -64,7 +64,7 @@ export class Contest {
   /** Resolves when others no longer see it waiting. */
   gone: Promise<void> = Promise.resolve()
   #pause = 0
-  /** When Consul first refused, after it had let us look: boot-clock ms. */
+  /** When Consul first refused the token after it had accepted it, boot-clock ms. */
   #refused: number | null = null
 
   constructor(contender: Contender) {
@@ -75,8 +75,8 @@ export class Contest {
   }
 
   /**
-   * @returns null when the waiting is over, or somebody wants us to leave: then nothing of ours is left in Consul
-   * @throws Permanent; Temporary when the waiting is over and Consul never told who holds the lock
+   * @returns null when the wait is over, or a signal came; then nothing of ours is left in Consul
+   * @throws Permanent; Temporary when the wait is over and Consul never answered who holds the lock
    */
   async win(): Promise<Held | null> {
     const { signals } = this.#contender
@@ -92,17 +92,17 @@ export class Contest {
     } finally {
       this.#waiting?.close()
       this.gone = this.#shown.end()
-      if (won === null) await this.gone // who holds the lock does not wait for that
+      if (won === null) await this.gone // a holder does not wait for that
     }
   }
 
-  /** Why it was not taken. */
+  /** Why the lock was not taken. */
   get why(): string {
     const { name } = this.#contender.order
     return this.#seen === null ? `nobody knows who has ${shown(name)}` : holders(name, this.#seen)
   }
 
-  /** One look, and what follows from it. null is for another round. */
+  /** One look, and the step that follows from it. @returns null for another round */
   async #round(): Promise<Held | 'over' | null> {
     const begun = bootClock()
     if (this.#look === null) this.#see(await entriesBelow(this.#contender.consul, this.#contender.keys.root))
@@ -127,7 +127,7 @@ export class Contest {
     this.#refused = null
     const { look, memory } = recalled(lookFrom(this.#contender.keys, entries), this.#memory)
     this.#memory = memory
-    // Only now: what a blocking query tells became true at any time before it was answered.
+    // The clock is read after the answer: a blocking query's answer may have been true for any time before.
     this.#free = refreshFree(this.#free, freeSlots(look), bootClock())
     this.#look = this.#seen = look
     this.#index = index
@@ -138,19 +138,19 @@ export class Contest {
     if (next.do === 'make') mustBeNameable(order.name, keys)
     const operations =
       next.do === 'write' ? next.operations : make(keys, look, this.#remembering(order), await this.#isInUse())
-    await transact(consul, operations) // whoever was quicker has written the same
+    await transact(consul, operations) // if it fails, another contender has written the same
     this.#look = null
     return null
   }
 
-  /** By somebody's session, or because it was seen held before all of it was deleted. */
+  /** Whether the lock may be in use: a session bears its name, or we saw it held before its keys were deleted. */
   async #isInUse(): Promise<boolean> {
     const { consul, keys } = this.#contender
     if (this.#memory.seenHeld.size > 0) return true
     return (await allSessions(consul)).some(({ Name }) => Name === lockSessionName(keys))
   }
 
-  /** Whoever had it may have had it for longer than we want it. */
+  /** With the longest lease and grace seen: an earlier holder may have used longer ones than ours. */
   #remembering({ slots, terms }: Order): Wanted {
     return { slots, terms: longest([terms, this.#memory.terms]) }
   }
@@ -158,11 +158,11 @@ export class Contest {
   async #take(look: Look, { slot, index }: Extract<Next, { do: 'take' }>): Promise<Held | null> {
     const { consul, keys, order, onTry } = this.#contender
     const session = newSession(consul, lockSessionName(keys), sessionTtlFor(order.terms.lease))
-    onTry(bootClock()) // what that starts is ready when Consul has answered
+    onTry(bootClock()) // starts the shepherd, which is then ready when Consul has answered
     this.#session = await session
     const begun = bootClock()
     onTry(begun)
-    this.#look = null // should the answer be lost, the next look tells
+    this.#look = null // if the answer is lost, the next look shows the outcome
     const outcome = await transact(consul, [...coverTerms(keys, look, order), ...this.#lock(slot, index, look.epoch)])
     if (outcome.done) {
       const held = lastEntry(outcome.entries, keys.slot(slot))?.modifyIndex
@@ -190,7 +190,7 @@ export class Contest {
     return { session: this.#session as string, slot, acquisition: this.#contender.acquisition, token, proved }
   }
 
-  /** What a transaction whose answer was lost has done after all. */
+  /** The lock, if a transaction whose answer was lost did take it; otherwise destroys the session. */
   async #found(look: Look, begun: number): Promise<Held | null> {
     const [mine] = [...look.slots].filter(([, { session }]) => session === this.#session)
     if (mine) return this.#held(look, mine[0], mine[1].modifyIndex, begun)
@@ -204,14 +204,14 @@ export class Contest {
     await destroySession(this.#contender.consul, { ID: session })
   }
 
-  /** Until something changes, or a time has come, or we are to leave. */
+  /** Waits until something changes, a time has come, or a signal says to leave. */
   async #change(until: number | null): Promise<void> {
     const { consul, signals } = this.#contender
-    // One connection for each who waits: Consul allows a machine 200 in all, watches and guards included.
+    // One connection per waiter: Consul allows a machine 200 in all, watches and guards included.
     consul.close()
     this.#waiting ??= consul.another(queryLimit)
     const query = this.#query(this.#waiting)
-    query.catch(() => {}) // when something else was first
+    query.catch(() => {}) // for when another event won the race below
     const times = [until, this.#ends].filter(time => time !== null)
     const timer = new AbortController()
     const below = await Promise.race([query, time(Math.min(...times), timer.signal), signals.came])
@@ -225,23 +225,23 @@ export class Contest {
     if (free) await delay(Math.random() * spread)
   }
 
-  /** The first one is short: then others are shown that it waits. */
+  /** A blocking query. The first is short; after it, a session shows others that we wait. */
   async #query(consul: Consul): Promise<Below> {
     await this.#shown.show(consul)
-    // Closed meanwhile, it would be opened again by a query that nobody waits for.
+    // The connection was closed meanwhile: a query would open it again although nobody waits for its answer.
     if (this.#waiting !== consul) throw new Temporary('cannot wait: something else came first; it is looked again')
     const { due } = this.#shown
     const wait = due ? Math.min(due, longestQuery) : longestQuery
     return entriesBelow(consul, this.#contender.keys.root, this.#index, wait)
   }
 
-  /** A query that has not ended goes on at the other end of its connection. */
+  /** Closes the connection: otherwise Consul goes on with a query that nobody waits for. */
   #stopWaiting(): void {
     this.#waiting?.close()
     this.#waiting = null
   }
 
-  /** Consul that is away for a while is no error. @throws what is none of that */
+  /** While Consul is away, waits and tries again. @throws every other error */
   async #failed(error: unknown): Promise<'over' | null> {
     const { order, warn, signals } = this.#contender
     if (error instanceof RefusedKey) mustBeNameable(order.name, this.#contender.keys)
@@ -259,14 +259,14 @@ export class Contest {
     return null
   }
 
-  /** Consul refuses whoever it let in before: its token was replaced, and the new one may yet come. */
+  /** Consul refuses a token that it accepted before: it was replaced, and the new one may still have to arrive. */
   #mayPass(error: Error): boolean {
     if (!isRefusal(error) || this.#seen === null) return false
     this.#refused ??= bootClock()
     return bootClock() - this.#refused < rotation
   }
 
-  /** Gives back what may be ours. */
+  /** Unlocks every slot that our session holds, and destroys the session. */
   async #leave(): Promise<void> {
     const { consul, keys } = this.#contender
     if (this.#session === null) return
@@ -280,7 +280,7 @@ export class Contest {
   }
 }
 
-/** Resolves at a time on the boot clock. Node's timers end at 24 days: looking again then is no harm. */
+/** Resolves at a time on the boot clock, or after 24 days, the longest of Node's timers: the caller then looks again. */
 function time(at: number, signal: AbortSignal): Promise<null> {
   const rest = Math.min(Math.max(0, at - bootClock()), 2 ** 31 - 1)
   return delay(rest, null, { signal }).catch(() => null)

@@ -1,7 +1,7 @@
 /**
- * Keeping a lock: every 2 s its session is renewed, and a consistent read proves that it is still held. That extends the
- * lease, which counts from before the requests. A lock that was lost while the lease runs is taken back, since nobody can
- * have had it in between.
+ * Keeps a lock: every 2 s it renews the session, and a consistent read proves that the lock is still held. That extends the
+ * lease, which counts from before the requests. A lock that is lost while the lease runs is taken back, since nobody else
+ * can have held it in between.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../base/clock.ts'
@@ -22,18 +22,22 @@ export interface Keeper {
   readonly order: Order
   readonly instance: string
   readonly held: Held
-  /** Told of each proof: the lock was held at some time after this, boot-clock ms. */
+  /** Called at each proof: the lock was held at some time after `begun`, boot-clock ms. */
   readonly onProof: (begun: number) => void
   readonly leaseRuns: () => boolean
   readonly say: (line: string) => void
 }
 
-/** Time limit of one request, ms: several tries fit into a lease. */
+/** Time limit of one request, ms: a lease has time for several tries. */
 const proofLimit = 1500
-/** After a proof that failed, ms. */
+/** Pause after a failed proof, ms. */
 const sooner = 500
 
-/** Keeps it until `done`. @returns why it is lost, or null; `told` hears of each proof that fails, and '' of one that does not */
+/**
+ * Keeps the lock until `done`.
+ * @param told called with the reason after each failed proof, with '' after each good one
+ * @returns why the lock is lost, or null
+ */
 export async function keep(keeper: Keeper, done: AbortSignal, told: (why: string) => void): Promise<string | null> {
   keeper.consul.close() // one connection at a time
   const consul = keeper.consul.another(proofLimit)
@@ -61,7 +65,7 @@ export async function keep(keeper: Keeper, done: AbortSignal, told: (why: string
   }
 }
 
-/** @returns why it is lost; null when it is held. @throws Temporary when Consul does not tell */
+/** @returns why the lock is lost; null when it is held. @throws Temporary when Consul does not answer */
 async function prove(keeper: Keeper): Promise<string | null> {
   const { consul, keys, held, say } = keeper
   await renewSession(consul, held.session)
@@ -76,21 +80,21 @@ async function prove(keeper: Keeper): Promise<string | null> {
   return await reclaim(keeper, entry)
 }
 
-/** Somebody has put another value over it: without one, nobody knew how long to leave it alone. */
+/** Somebody has overwritten the value: write it again, since contenders read from it how long to wait. */
 async function rewrite(keeper: Keeper, { modifyIndex }: Entry): Promise<null> {
   const [check, lock] = lockAgain(keeper, modifyIndex)
-  // Unlocked in between, or the lock would stay unbelievable: its LockIndex is 0 (seen on 1.8.7).
+  // Unlock in between: otherwise its LockIndex stays 0, and nobody believes the value (seen on 1.8.7).
   await transact(keeper.consul, [check, { ...lock, Verb: 'unlock' }, lock])
   return null
 }
 
-/** The session is lost, or the key was deleted. Whoever wants it waits for longer than our lease can run. */
+/** Takes the lock back after the session was lost or the key deleted. Contenders wait longer than our lease can run. */
 async function reclaim(keeper: Keeper, entry: Entry | null): Promise<null> {
   const { consul, keys, order, held, leaseRuns } = keeper
   const before = held.session
   held.session = await newSession(consul, lockSessionName(keys), sessionTtlFor(order.terms.lease))
   const outcome = leaseRuns() ? await transact(consul, lockAgain(keeper, entry?.modifyIndex ?? null)) : null
-  await destroySession(consul, { ID: before }) // it lives on when only the key was deleted
+  await destroySession(consul, { ID: before }) // the old session still lives when only the key was deleted
   if (!outcome?.done) throw new Temporary('the lock was lost, and could not be taken back')
   return null
 }
@@ -111,7 +115,7 @@ function lockAgain({ keys, order, instance, held }: Keeper, index: number | null
   return [check, { Verb: 'lock', Key, Value: base64(value), Session: held.session }]
 }
 
-/** Gives it back: everything is gone. @returns whether it was still ours */
+/** Gives the lock back, once every process is gone. @returns whether it was still ours */
 export async function giveBack({ consul, keys, held, instance }: Keeper): Promise<boolean> {
   const Value = base64(cleanValue(new Date().toISOString(), instance, null, epochOf(held.token)))
   const outcome = await transact(consul, [{ Verb: 'unlock', Key: keys.slot(held.slot), Session: held.session, Value }])

@@ -21,18 +21,18 @@ export interface Listed {
 
 export interface Holder {
   readonly slot: number
-  /** `lost`: not given back; others leave it alone until its command is surely gone. */
+  /** `lost`: not given back. Contenders wait until its command is surely gone. */
   readonly state: 'held' | 'lost'
   /** null when its value does not tell. */
   readonly by: string | null
   readonly since: string | null
-  /** Of a lost one: within so many ms it can be taken over; null when nobody knows. */
+  /** For a lost lock: it can be taken over within this many ms; null when that is unknown. */
   readonly freeWithin?: number | null
 }
 
 /**
  * @param name only this lock
- * @returns `unseen`: whether the token may not see all sessions, so that some who wait may be left out
+ * @returns `unseen`: the token may not read all sessions, so that waiters may be missing from the list
  * @throws Denied when the token may not read the locks
  */
 export async function listLocks(
@@ -44,7 +44,7 @@ export async function listLocks(
     const sessions = await allSessions(consul)
     const ids = new Set(sessions.map(({ ID }) => ID))
     const unseen = entries.some(({ session }) => session !== null && !ids.has(session))
-    // Once more: it may have ended between the two answers.
+    // Ask once more: a session may have ended between the two answers.
     const names = sessions.map(({ Name }) => Name)
     if (!unseen || tries === 2) return { locks: listed(entries, names), unseen }
   }
@@ -53,7 +53,7 @@ export async function listLocks(
 export const unseenRemark =
   'the token may not see every session, so some who wait may be missing; it needs session_prefix "" read'
 
-/** Pure. In the order of their names; who waits longest stands first. */
+/** Pure. Locks in the order of their names, waiters with the longest wait first. */
 export function listed(entries: readonly Entry[], sessions: readonly string[]): readonly Listed[] {
   const waiters = Map.groupBy(
     sessions.flatMap(session => waiterFrom(session) ?? []).sort((a, b) => (a.since < b.since ? -1 : 1)),
@@ -80,7 +80,7 @@ function holder(slot: number, { session, clean, held }: Lock): Holder | null {
   return { ...who, state: 'lost', freeWithin: held && takeoverWait(held.lease, held.grace) }
 }
 
-/** For people. Without a name what nobody uses is left out: every lock that there ever was leaves its keys behind. */
+/** The list for people. Without a name, unused locks are left out: every lock that was ever used leaves its keys behind. */
 export function listLines(locks: readonly Listed[], name: string | null): string[] {
   const rows = locks.flatMap(lock => [
     ...lock.holders.map(holder => [shown(lock.name), stateOf(lock, holder), holder.by ?? '?', holder.since ?? '?']),

@@ -1,19 +1,19 @@
 #!/bin/sh
-# The shepherd of a command under `watchbill lock`: stops it, and whatever came from it, when the lease is over, when
+# The shepherd of a command under `watchbill lock`: stops the command and all its descendants when the lease is over, when
 # `lock` is gone, or when `lock` says so. It needs neither Consul nor Node. Unlike a partition's shepherd it is not the
-# command's parent, for the command keeps lock's terminal and process group, and what stops those must not stop us.
+# command's parent: the command keeps lock's terminal and process group, and a signal to those must not reach the shepherd.
 #
 #   lock-shepherd.sh GRACE MARK
 #
 # Reads   fd 0, a pipe from `lock`: `gone` says that nothing is left, any other line, or its end, says stop
 #         fd 3, a file without a name: `END PID START END`, the end of the lease (boot clock, ms) and the command (0 0 while
-#         there is none). END stands there twice, so that one that is half written is not believed.
-#         /proc/*/environ and /proc/*/limits: what came from the command has MARK there, see lib/machine/marks.ts
+#         there is none). END stands there twice, so that a half-written line is not believed.
+#         /proc/*/environ and /proc/*/limits: descendants of the command have MARK there, see lib/machine/marks.ts
 # Stops   SIGTERM; SIGKILL after GRACE ms, or GRACE after the end of the lease if that is earlier
-# Exits   0: there was nobody; 1: there was, and all are gone. Otherwise it could not go on, as when the system refuses to
-#         fork: as long as `lock` is there it is left to that; when it is gone, everything is killed, with builtins alone.
+# Exits   0: nothing was left to stop; 1: it stopped something, and all is gone. Any other status: it could not go on, as when
+#         the system refuses to fork. While `lock` lives, `lock` does the rest; otherwise builtins alone kill everything.
 #
-# It is read as a whole before it begins, so that it may be replaced meanwhile.
+# The shell reads the whole file before main begins, so that the file may be replaced while it runs.
 
 # Boot-clock ms.
 clock() {
@@ -35,7 +35,7 @@ current() {
   [ -z "$_asked" ] && [ "$_now" -lt "$_end" ]
 }
 
-# Sleeps, or until it is asked: the trap ends the sleep, whenever it comes.
+# Sleeps, at most until `lock` asks for a stop: the trap then kills the sleep.
 pause() {
   [ "$1" -gt 0 ] || set -- 1
   set -- "$1" $(($1 % 1000 + 1000))
@@ -51,14 +51,14 @@ asked() {
   [ -z "$_timer" ] || kill -s KILL "$_timer"
 }
 
-# `lock` has looked: there is nobody to look for.
+# `lock` has looked: nothing is left to stop.
 dismissed() {
   trap - EXIT
   [ -z "$_timer" ] || kill -s KILL "$_timer"
   exit 0
 }
 
-# In the background: waits for lock's word, or its end. Our parent may be gone by then, and its pid another's.
+# In the background: waits for a line from `lock`, or its end. Check the parent: it may be gone, and its pid reused.
 listen() {
   read -r _word <&4
   read -r _skip _skip _skip _parent _skip </proc/self/stat
@@ -66,7 +66,7 @@ listen() {
   [ "$_parent" != "$1" ] || kill -s "$_signal" "$1"
 }
 
-# What /proc says of a process: _state _threads _start. The name before the last `)` may hold anything.
+# Reads _state, _threads and _start of a process from /proc. Its name, before the last `)`, may hold any characters.
 look() {
   _stat=
   while read -r _line; do _stat=$_line; done <"/proc/$1/stat"
@@ -75,7 +75,7 @@ look() {
   _state=$1 _threads=${18} _start=${20}
 }
 
-# Zombies are gone, unless only the main thread ended.
+# A zombie counts as gone, unless only its main thread has ended.
 alive() {
   look "$1" && [ "$_start" = "$2" ] || return 1
   case $_state in [ZX]) [ "$_threads" -gt 1 ] ;; esac
@@ -87,8 +87,8 @@ add() {
   case " $_known " in *" $1:$_start "*) ;; *) _known="$_known $1:$_start" ;; esac
 }
 
-# Whether anybody is left. _known becomes the living of those known, and their descendants; then, if there is none,
-# whoever bears the mark.
+# Whether any process is left. _known becomes the known processes that live and their descendants; if there are none, the
+# processes with the mark.
 anyone() {
   _living=
   for _one in $_known; do alive "${_one%:*}" "${_one#*:}" && _living="$_living $_one"; done
@@ -98,7 +98,7 @@ anyone() {
   [ "$_known" ]
 }
 
-# Every thread has children of its own. They may have cleared their environment: the mark does not find those.
+# Every thread has its own list of children. A child may have cleared its environment: the mark does not find it.
 descendants() {
   while [ $# -gt 0 ]; do
     for _file in "/proc/$1/task/"*/children; do
@@ -113,7 +113,7 @@ descendants() {
 
 marked() {
   _marked=$(LC_ALL=C grep -lsF -e "$_id" /proc/[0-9]*/environ /proc/[0-9]*/limits 4<&-)
-  [ $? -le 2 ] || exit 3 # it could not be run, and so has not looked
+  [ $? -le 2 ] || exit 3 # grep could not be run, so it has not looked
   for _file in $_marked; do
     _one=${_file#/proc/} _one=${_one%/*}
     case $_file in */limits) trusted "$_one" || continue ;; esac
@@ -121,7 +121,7 @@ marked() {
   done
 }
 
-# Everybody can read the limit, and set his own to it: whose it counts for is said in lib/process/containment/containment.ts.
+# Any user can read the mark in a limit and set it for own processes: containment.ts in lib/process/containment/ says whose counts.
 trusted() {
   user $$ && _me=$_user && user "$1"
   case $_user in 0 | "$_me") ;; *) [ "$_me" = 0 ] ;; esac
@@ -132,9 +132,9 @@ user() {
   while read -r _key _user _rest && [ "$_key" != Uid: ]; do :; done <"/proc/$1/status"
 }
 
-# What is left to a shell that cannot fork, and is alone: builtins. It cannot wait, so it kills and looks again.
+# The last resort of a shell that cannot fork and whose `lock` is gone: builtins. It cannot sleep, so it kills and looks again.
 last() {
-  exec 0<&- # where there is no descriptor left, this is one to read with
+  exec 0<&- # when no descriptor is left, this frees one to read with
   read -r _skip _skip _skip _parent _skip </proc/$$/stat
   [ "$_parent" != "$PPID" ] || exit 3
   for _try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -159,8 +159,8 @@ send() {
   for _one in $_known; do alive "${_one%:*}" "${_one#*:}" && kill -s "$1" "${_one%:*}"; done
 }
 
-# A command that is suspended would not see the SIGTERM. Who is not gone is waited for: to say otherwise would let
-# another begin.
+# A suspended command gets the SIGTERM only after a SIGCONT. Wait until all processes are gone: to report that earlier would
+# let the next holder begin.
 stop() {
   _deadline=$(((_now < _end ? _now : _end) + _grace))
   [ "$_pid" = 0 ] || ! alive "$_pid" "$_born" || _known="$_pid:$_born"

@@ -1,4 +1,4 @@
-/** `watchbill lock`: takes the lock, runs the command, keeps the lock meanwhile, gives it back when everything is gone. */
+/** `watchbill lock`: takes the lock, runs the command, keeps the lock meanwhile, gives it back when every process is gone. */
 import { hostname, constants as os } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock, seconds } from '../base/clock.ts'
@@ -17,19 +17,19 @@ import { nameRefusal, shown } from './words.ts'
 export interface Voice {
   /** One line on stderr. */
   readonly warn: (line: string) => void
-  /** The same for who wants to know. */
+  /** The same, with --verbose only. */
   readonly say: (line: string) => void
 }
 
-/** A waiter that is told to leave has so long to give back what may be its own, ms. */
+/** How long a waiter may take after a signal to give back what it may hold, ms. */
 const leavingLimit = 1500
-/** Between two tries to give the lock back, and after the lease for how long, ms. */
+/** Pause between two tries to give the lock back, and how long to go on trying after the lease, ms. */
 const retryPause = 300
 const lastTries = 1000
 
 /**
- * @returns the command's exit status, 128+n for a signal; `order.conflict` when the lock was not to be had in time
- * @throws Temporary when the lock was lost and the command stopped, or it ran too long; Permanent when it cannot be run
+ * @returns the command's exit status, 128+n for a signal; `order.conflict` when the lock could not be taken in time
+ * @throws Temporary when the command was stopped, because the lock was lost or it ran too long; Permanent when it cannot be run
  */
 export async function lock(order: Order, consul: Consul, voice: Voice): Promise<number> {
   mustBeProgram(order.command[0])
@@ -72,13 +72,13 @@ export async function lock(order: Order, consul: Consul, voice: Voice): Promise<
   return outcome(order, ended)
 }
 
-/** Who it is, for people. */
+/** The holder's name for people. */
 function instanceOf({ label }: Order): string {
   const own = `${hostname()}:${process.pid}`
   return label === null ? own : `${label} (${own})`
 }
 
-/** Keeps the lock until everything is over, and sees to it that this comes. */
+/** Keeps the lock until every process has ended; stops the command when the lock is lost or the time is over. */
 async function whileKept(run: Run, keeper: Keeper): Promise<Ended> {
   const { timeout } = keeper.order
   const done = new AbortController()
@@ -100,7 +100,7 @@ async function whileKept(run: Run, keeper: Keeper): Promise<Ended> {
   return ended.stopped === null || trouble === '' ? ended : { ...ended, stopped: `${ended.stopped}: ${trouble}` }
 }
 
-/** While Consul is away it is tried again, until the lease is over. Then the session's end frees it, uncleanly. */
+/** Gives the lock back; while Consul is away, tries until the lease is over. After that the session's end frees it, unclean. */
 async function handBack(keeper: Keeper, { warn }: Voice): Promise<void> {
   for (const last = bootClock() + lastTries; ; await delay(retryPause)) {
     try {

@@ -1,9 +1,9 @@
-/** The file without a name through which the shepherd of a command knows the end of its lease. */
+/** The file without a name from which the shepherd of a command reads the end of its lease. */
 
 import { openSync, unlinkSync, writeSync } from 'node:fs'
 import { Temporary } from '../base/errors.ts'
 
-/** A file that only those know who were handed it: it leaves nothing behind, however we end. */
+/** An unlinked file, which only processes that inherit its descriptor can use. Nothing is left of it after any kind of exit. */
 export function unnamedFile(): number {
   const uuid = `${process.pid}-${Math.random().toString(36).slice(2)}`
   for (const folder of [process.env.XDG_RUNTIME_DIR, '/dev/shm', '/run', '/tmp']) {

@@ -1,14 +1,14 @@
-/** What `lock` is asked to do, from its arguments. */
+/** Reads the arguments of `lock`. */
 import { duration } from '../base/clock.ts'
 import { Permanent } from '../base/errors.ts'
 import { longestWait, takeoverWait } from '../keys/lock.ts'
 import type { Terms } from '../state/local.ts'
 
-/** How often a holder proves its lock, ms: twice within the shortest lease, with 1.5 s for a proof that is slow. */
+/** How often a holder proves its lock, ms. The shortest lease has time for two proofs, and 1.5 s for a slow one. */
 export const renewEvery = 2000
 const shortestLease = 2 * renewEvery + 1500
 
-/** With its spec, a lock's slots are made, and changed, in one transaction of at most 64 operations. */
+/** A lock's spec and slots are created and changed in one transaction of at most 64 operations. */
 export const mostSlots = 60
 const longestLabel = 200
 
@@ -18,15 +18,15 @@ export interface Order {
   readonly command: readonly [string, ...string[]]
   readonly terms: Terms
   readonly slots: number
-  /** How long to wait for the lock, ms; null without an end. */
+  /** How long to wait for the lock, ms; null for no limit. */
   readonly wait: number | null
-  /** How long the command may run, ms; null without an end. */
+  /** How long the command may run, ms; null for no limit. */
   readonly timeout: number | null
-  /** What others read beside the host and the pid of who holds it, or waits; null for nothing. */
+  /** Text that others see beside the host and pid of a holder or waiter; null for none. */
   readonly label: string | null
-  /** Whether the command has our stdin even where that is no terminal. */
+  /** Whether the command gets our stdin even when that is not a terminal. */
   readonly passStdin: boolean
-  /** The exit status when the lock was not to be had in time. */
+  /** The exit status when the lock could not be taken in time. */
   readonly conflict: number
 }
 
@@ -45,7 +45,7 @@ export interface Arguments {
   readonly grace: string
 }
 
-/** @param rest what follows the first `--`. @throws Permanent that names what is wrong */
+/** @param rest the words after the first `--`. @throws Permanent that names the wrong argument */
 export function orderFrom(args: Arguments, rest: readonly string[], env: NodeJS.ProcessEnv = process.env): Order {
   const [name, [program, ...words]] = nameAndCommand(args.lock, rest)
   if (program === undefined) throw wrong('there is no command; give it after --')
@@ -70,7 +70,7 @@ function shellCommand(line: string, more: readonly string[], { SHELL }: NodeJS.P
   return [SHELL || '/bin/sh', '-c', line]
 }
 
-/** It is written into the lock, and printed by others. */
+/** Checks --name, which is written into the lock and printed by others. */
 function labelFrom(text: string): string {
   const { length } = [...text]
   if (length > longestLabel) throw wrong(`--name has ${length} characters; use at most ${longestLabel}`)
@@ -83,14 +83,14 @@ function conflictFrom(text: string): number {
   throw wrong(`--conflict-exit-code ${text} is no number from 0 to 255`)
 }
 
-/** The lock that `--list` is about; null for all. @throws Permanent for a command */
+/** The lock that `--list` shows; null for all. @throws Permanent when a command is given */
 export function nameToList({ lock }: { readonly lock?: string | undefined }, rest: readonly string[]): string | null {
   const [name = null, ...more] = lock === undefined ? rest : [lock, ...rest]
   if (more.length > 0) throw wrong(`--list runs nothing, and "${more[0]}" is one argument too many`)
   return name
 }
 
-/** A name that begins with a dash stands behind the first `--`, and the command behind a second one. */
+/** A name that begins with a dash comes after the first `--`, and the command after a second one. */
 function nameAndCommand(name: string | undefined, rest: readonly string[]): [string, readonly string[]] {
   if (name !== undefined) return [name, rest]
   const [first, ...others] = rest

@@ -1,10 +1,10 @@
-/** The command's program: whether it is there, and how it is started so that it dies with us. */
+/** Checks that the command's program exists, and starts it so that it dies with `lock`. */
 import { readFileSync } from 'node:fs'
 import { Permanent } from '../base/errors.ts'
 import { isProgram } from '../machine/is-program.ts'
 import type { Mark } from './mark.ts'
 
-/** @throws Permanent when it cannot be run: better before the lock is taken than after */
+/** Called before the lock is taken. @throws Permanent when the program cannot be run */
 export function mustBeProgram(file: string): void {
   const places = file.includes('/') ? [file] : path().map(folder => `${folder || '.'}/${file}`)
   if (places.some(isProgram)) return
@@ -22,8 +22,9 @@ const setMark = {
 }
 
 /**
- * The arguments that become the command, under the limit that is its mark: dash sets it by -w, bash by -x. Where setpriv can see to that, the kernel kills it when `lock` dies, however
- * that happens; otherwise its shepherd does. (busybox has a setpriv that cannot; to try it would cost a start.)
+ * The arguments that run the command with its mark as a limit: dash sets it by -w, bash by -x. With setpriv --pdeathsig the
+ * kernel kills the command when `lock` dies in any way; otherwise the shepherd does. (busybox has a setpriv without that
+ * option; its file is searched for the option, because a try would cost the start of a process.)
  */
 export function becoming(command: readonly string[], { number, limit }: Mark): readonly string[] {
   const own = dyingWithUs(command)

@@ -1,4 +1,4 @@
-/** The command and its shepherd, from the start until nothing of them is left. */
+/** The command and its shepherd, from their start until no process of them is left. */
 import type { ChildProcess } from 'node:child_process'
 import { writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
@@ -22,23 +22,23 @@ export interface Ended {
   readonly failed: string | null
   /** Why it was stopped; null when it ended by itself. */
   readonly stopped: string | null
-  /** Nobody can see whether something of it is left: the lock must not be given back as clean. */
+  /** The system cannot show whether a process is left: the lock must not be given back as clean. */
   readonly unseen: boolean
 }
 
-/** Loaded when it is needed, which is while Consul makes the session. */
+/** Loaded late, while Consul creates the session. */
 const spawn = (...args: Parameters<typeof import('node:child_process').spawn>): ChildProcess =>
   process.getBuiltinModule('node:child_process').spawn(...args)
 
 const script = `${import.meta.dirname}/lock-shepherd.sh`
 
-/** What a shepherd that is held up gets beyond the time in which all has to be over, ms: W leaves a second. */
+/** How long a shepherd may be late before it is replaced, ms. The takeover wait leaves 1 s for that. */
 const slack = 300
 
-/** Between the end of a shepherd that somebody killed and the next one, ms. */
+/** Pause before a shepherd that somebody killed is replaced, ms. */
 const rest = 50
 
-/** After so long what the command has started is looked for the first time, ms; then at each renewal. */
+/** When to look for the command's descendants first, ms after its start; then at each renewal. */
 const soon = 200
 
 /** The shepherd's exit status when there was something to stop. */
@@ -46,7 +46,7 @@ const stoppedSome = 1
 
 const leaseOver = 'the lease is over'
 
-/** A lease that ended before anything was started, boot-clock ms: whoever reads it kills. */
+/** A lease end in the far past, boot-clock ms: a shepherd that reads it kills at once. */
 const timeIsOver = 1
 
 export class Run {
@@ -59,7 +59,7 @@ export class Run {
   readonly #grace: number
   readonly #note = unnamedFile()
   readonly #resolve: (ended: Ended) => void
-  /** What is left to signal where the system cannot look. */
+  /** Handles of processes, to signal them when /proc cannot be read. */
   readonly #handles = new Handles()
   #child: ChildProcess | null = null
   #process: Process | null = null
@@ -68,15 +68,15 @@ export class Run {
   #shepherd: ChildProcess | null = null
   #ended: Omit<Ended, 'stopped' | 'unseen'> | null = null
   #stopped: string | null = null
-  /** The command ended when its lease was over. */
+  /** The command ended after its lease was over. */
   #late = false
   #over = false
-  /** Why the system could not look, the last time it could not. */
+  /** Why the last look at /proc failed. */
   #blind = ''
   #force: NodeJS.Timeout | undefined
   #firstLook: NodeJS.Timeout | undefined
 
-  /** @param mark what everything bears that comes from the command: it stands in `environment` */
+  /** @param mark the mark of the command and its descendants, which is also in `environment` */
   constructor(
     { command, passStdin, terms }: Pick<Order, 'command' | 'passStdin' | 'terms'>,
     environment: NodeJS.ProcessEnv,
@@ -87,7 +87,7 @@ export class Run {
     this.over = promise
     this.#resolve = resolve
     this.#command = command
-    // A pipe or a file is likely what a loop around us reads, line by line. A terminal has its user's answers only.
+    // If stdin is a pipe or a file, a shell loop around `lock` may be reading it line by line: leave it alone.
     this.#stdin = passStdin || isatty(0) ? 'inherit' : 'ignore'
     this.#environment = environment
     this.#mark = mark
@@ -97,7 +97,7 @@ export class Run {
   /** The lease runs until `end`, boot-clock ms. The first time this starts the shepherd. */
   extend(end: number): void {
     this.#lease(end)
-    if (this.#child !== null) this.#left() // so that it is known later, when nobody can look
+    if (this.#child !== null) this.#left() // keeps handles for later, when /proc may not be readable
   }
 
   #lease(end: number): void {
@@ -111,7 +111,7 @@ export class Run {
     return bootClock() < this.#end
   }
 
-  /** Starts the command, once the lock is held. @throws never: how that failed is told at its end */
+  /** Starts the command, once the lock is held. @throws never: a failure becomes `failed` in `over` */
   start(more: NodeJS.ProcessEnv): void {
     const [file = '', ...args] = becoming(asCalled(this.#command), this.#mark)
     const forks = forksSoFar()
@@ -122,11 +122,11 @@ export class Run {
       })
       this.#child = child
       child.on('error', error => {
-        // It also says that a signal was refused, as by what runs under sudo: that is no end.
+        // Also emitted when a signal was refused, as by a command under sudo: then the command has not ended.
         if (child.pid === undefined) this.#finish({ code: null, signal: null, failed: reason(error) })
       })
       child.on('exit', (code, signal) => this.#finish({ code, signal, failed: null }))
-      // Should a fault of ours end `lock`, the command goes first: one with capabilities does not die with us.
+      // If a bug ends `lock`, kill the command first: one with capabilities does not die with `lock`.
       process.once('uncaughtExceptionMonitor', () => child.kill('SIGKILL'))
     } catch (error) {
       this.#finish({ code: null, signal: null, failed: reason(error) }) // such as arguments that are too long
@@ -142,16 +142,16 @@ export class Run {
     try {
       this.#process = processOf(pid)
     } catch {
-      // The system cannot look at anything: what the command is known by then is that it is our child.
+      // /proc cannot be read: the command is then known only as our child.
     }
   }
 
-  /** To the command alone. */
+  /** Sends a signal to the command alone. */
   signal(name: NodeJS.Signals): void {
     this.#child?.kill(name)
   }
 
-  /** Has everything stopped: SIGTERM, SIGKILL after the grace period. The first reason counts. */
+  /** Has every process stopped: SIGTERM, then SIGKILL after the grace period. The first reason counts. */
   stop(why: string): void {
     if (this.#stopped !== null || this.#ended !== null) return
     this.#stopped = why
@@ -171,15 +171,15 @@ export class Run {
   }
 
   /**
-   * Everything is over when the command has ended and nobody bears its mark. A shepherd that stops the command knows more:
-   * descendants without a mark; so it is waited for. And a shepherd there is until the end.
+   * The run is over when the command has ended and no process has its mark. A shepherd that is stopping the command also
+   * knows descendants without a mark, so wait for it. Until the end there is always a shepherd.
    */
   #settle(): void {
     if (this.#over) return
     const isStopping = this.#shepherd !== null && (this.#stopped !== null || !this.leaseRuns)
     const left = isStopping ? null : this.#left()
     const isGone = left?.length === 0
-    // Nothing more can be done where the system shows nothing and all time is over.
+    // If /proc cannot be read and all time is over, nothing more can be done.
     const unseen = !isStopping && left === null && this.#end === timeIsOver
     if (this.#ended !== null && (isGone || unseen)) {
       this.#over = true
@@ -198,7 +198,7 @@ export class Run {
   }
 
   #herd(): void {
-    // Nothing of the user's environment, and no mark: neither a token nor a sweep reaches it.
+    // Without the user's environment and the mark: the shepherd gets no token, and a kill by mark does not hit it.
     const env = { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin` }
     const shepherd = this.#spawned('/bin/sh', [script, String(this.#grace), this.#mark.number], {
       cwd: '/',
@@ -216,7 +216,7 @@ export class Run {
     if (this.#stopped !== null || this.#ended !== null) this.#ask()
   }
 
-  /** null when the system refuses in a way that Node throws for, such as having no memory to fork. */
+  /** null when spawn throws, as when there is no memory to fork. */
   #spawned(...args: Parameters<typeof spawn>): ChildProcess | null {
     try {
       return spawn(...args)
@@ -225,7 +225,7 @@ export class Run {
     }
   }
 
-  /** Its work is done, and its status says whether there was anything to stop; or somebody killed it. */
+  /** The shepherd has ended: its work is done, and its status says whether it stopped anything; or somebody killed it. */
   #herded(shepherd: ChildProcess, status: number | null): void {
     if (this.#shepherd !== shepherd) return
     this.#shepherd = null
@@ -238,14 +238,14 @@ export class Run {
     this.#shepherd?.stdin?.end(`${word}\n`)
   }
 
-  /** For who has just learnt that time has passed unnoticed, as while the machine was suspended. */
+  /** Called after a failed proof: time may have passed unnoticed, as while the machine was suspended. */
   check(): void {
     if (this.#child !== null && bootClock() > this.#end + this.#grace + slack) this.#forceAt(this.#end)
   }
 
   /**
-   * A shepherd that is held up is replaced by one that finds its time over. Where none can be started, as when the system
-   * refuses to fork, everything is stopped from here.
+   * Replaces a shepherd that is late by a new one, which finds that its time is over. If none can be started, as when the
+   * system refuses to fork, stops everything from here.
    */
   #forceAt(end: number): void {
     clearTimeout(this.#force)
@@ -272,7 +272,7 @@ export class Run {
     this.#force = setTimeout(() => this.#killAll(), rest)
   }
 
-  /** As long as the command has not ended its pid is nobody else's: it is signalled without a look at /proc. */
+  /** While the command has not ended, its pid cannot be reused: it is signalled without a look at /proc. */
   #signalAll(name: NodeJS.Signals): void {
     const command = this.#ended === null ? this.#child : null
     command?.kill(name)
@@ -281,11 +281,11 @@ export class Run {
         for (const process of this.#living()) if (process.pid !== command?.pid) signal(process, name)
       })
     } catch {
-      this.#handles.signal(name) // the system cannot look at anything: it is tried again until it can
+      this.#handles.signal(name) // /proc cannot be read: signal by handle, and try again until it can
     }
   }
 
-  /** What came from the command and lives; null when the system cannot look: `#blind` says why. @throws never */
+  /** The living command and descendants; null when /proc cannot be read: `#blind` says why. @throws never */
   #left(): readonly Process[] | null {
     try {
       const left = withSpare(() => this.#living())
@@ -297,7 +297,7 @@ export class Run {
     }
   }
 
-  /** All that came from the command and lives. @throws when the system cannot look */
+  /** The living command and descendants. @throws when /proc cannot be read */
   #living(): readonly Process[] {
     const traits = { key: '', mark: this.#mark.number, group: null, recorded: this.#process }
     return livingOf([traits], this.#since).get('') ?? []

@@ -1,4 +1,4 @@
-/** Signals to `lock`: while it waits the first one ends it; while the command runs they go to the command. */
+/** Signals to `lock`: while it waits, the first one ends it; while the command runs, they are passed to the command. */
 import { readFileSync } from 'node:fs'
 import { constants as os } from 'node:os'
 import { ignoredSignals } from '../machine/caller.ts'
@@ -18,7 +18,7 @@ export class Signals {
     const ignored = new Set(ignoredSignals())
     for (const signal of passed) {
       process.on(signal, () => {
-        if (ignored.has(os.signals[signal])) return // Node itself forgets that it is
+        if (ignored.has(os.signals[signal])) return // Node does not keep an ignored signal ignored
         if (this.#passOn) {
           if (!isTyped(signal)) this.#passOn(signal)
         } else {
@@ -29,15 +29,15 @@ export class Signals {
     }
   }
 
-  /** From now on they go there. */
+  /** From now on signals are passed to `passOn`. */
   passTo(passOn: (signal: NodeJS.Signals) => void): void {
     this.#passOn = passOn
   }
 }
 
 /**
- * What a terminal sends goes to its whole foreground group, the command included: a second one would be an order to
- * hurry.
+ * Whether a terminal sent the signal. It goes to the whole foreground group, the command included: passed on, it would
+ * arrive twice, and many programs take a second signal as an order to stop at once.
  */
 function isTyped(signal: NodeJS.Signals): boolean {
   if (signal !== 'SIGINT' && signal !== 'SIGQUIT' && signal !== 'SIGHUP') return false
@@ -47,8 +47,8 @@ function isTyped(signal: NodeJS.Signals): boolean {
 }
 
 /**
- * tsx and `watchbill` start a program as their child, with a channel that breaks when they end. Killed with -9 they
- * cannot tell us; and who kills them means us.
+ * tsx and `watchbill` start a program as their child, with a channel that closes when they end. When they are killed with
+ * -9 they cannot pass the signal on, although it was meant for this program.
  */
 export function onOrphaned(act: () => void): void {
   const parent = process.ppid

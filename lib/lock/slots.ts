@@ -1,7 +1,7 @@
 /**
- * Pure: what a contender does about a lock as it found it. The lock `<name>` is `spec` and one key per slot: `slot/<n>`
- * holds what a partition's lock does (lib/keys/lock.ts), `spec` how many there are. A slot that is missing while
- * there is a spec was deleted, so it may still be in use.
+ * Pure: the next step of a contender after a look at a lock. The lock `<name>` consists of the key `spec` and one key per
+ * slot: `slot/<n>` has the same value as a partition's lock (lib/keys/lock.ts), `spec` says how many slots there are. If a
+ * slot is missing while there is a spec, it was deleted and may still be in use.
  */
 
 import type { LockKeys } from '../base/names.ts'
@@ -14,7 +14,7 @@ import { doubtful, refreshSeenHeld, type SeenHeld, withDoubts } from '../look/se
 import type { Terms } from '../state/local.ts'
 import type { Order } from './order.ts'
 
-/** `lease` and `grace` are the longest that anybody took the lock with: how long one of whom nothing is known may live. */
+/** `lease` and `grace` are the longest that any holder used: how long an unknown holder's command may still run. */
 export interface Spec extends Terms {
   readonly slots: number
   /** Raised by hand after a backup was restored into new servers, so that fencing tokens go on growing. */
@@ -27,22 +27,22 @@ export interface Look {
   /** The spec's ModifyIndex; 0 when it is missing. */
   readonly specIndex: number
   readonly slots: ReadonlyMap<number, Lock>
-  /** The highest that the spec says, or a slot's last token had: it never falls. */
+  /** The highest epoch in the spec and in the slots: it never falls. */
   readonly epoch: number
 }
 
 /** What a contender remembers of its earlier looks. */
 export interface Memory {
   readonly seenHeld: SeenHeld
-  /** The longest that it saw anybody have. */
+  /** The longest lease and grace that it has seen. */
   readonly terms: Terms
 }
 
 export const nothingSeen: Memory = { seenHeld: new Map(), terms: { lease: 0, grace: 0 } }
 
 /**
- * A look as a contender takes it who looked before: a slot that it saw held, and that reappears as clean without having
- * been given back, is not clean; and what was deleted as a whole may still be in use.
+ * Corrects a look by what the contender saw before: a slot that was seen held, and was created again as clean without being
+ * given back, is not clean. A lock whose keys were all deleted may still be in use.
  */
 export function recalled(look: Look, before: Memory): { readonly look: Look; readonly memory: Memory } {
   const bySlot = new Map([...look.slots].map(([n, lock]) => [String(n), lock]))
@@ -59,7 +59,7 @@ export function recalled(look: Look, before: Memory): { readonly look: Look; rea
 
 export type Next =
   | { readonly do: 'write'; readonly operations: readonly Operation[] }
-  /** Nothing is there: whether it is new, or was deleted as a whole, is to be found out. */
+  /** There is no lock: find out whether it is new, or all its keys were deleted. */
   | { readonly do: 'make' }
   | { readonly do: 'take'; readonly slot: number; readonly index: number }
   /** Until another look is due, boot-clock ms; null when only a change can help. */
@@ -95,7 +95,7 @@ export function freeSlots({ slots }: Look): Map<string, number> {
   return new Map([...slots].flatMap(([n, lock]) => (lock.session === null ? [[String(n), lock.modifyIndex]] : [])))
 }
 
-/** @param free since when each free slot was seen so; @param now boot clock, ms */
+/** @param free since when each free slot has been seen free; @param now boot clock, ms */
 export function decide(
   keys: LockKeys,
   look: Look,
@@ -120,7 +120,7 @@ export function decide(
   return Number(due.at) <= now ? { do: 'take', slot: due.n, index: modifyIndex } : { do: 'wait', until: due.at }
 }
 
-/** From when a slot may be taken, boot-clock ms; null while it is held. */
+/** When a slot may be taken, boot-clock ms; null while it is held. */
 function dueAt(look: Look, wanted: Wanted, n: number, free: ReadonlyMap<string, FreeLock>): number | null {
   const lock = look.slots.get(n) as Lock
   if (lock.session !== null) return null
@@ -129,19 +129,19 @@ function dueAt(look: Look, wanted: Wanted, n: number, free: ReadonlyMap<string, 
   return since === undefined ? null : since + waitOf(lock, possibleTerms(look, wanted))
 }
 
-/** Of those who may have had a lock whose value does not say whose it was. */
+/** Lease and grace of possible holders, for a lock whose value does not name its holder. */
 function possibleTerms({ spec }: Look, { terms }: Wanted): Terms[] {
   return [terms, ...(spec ? [spec] : [])]
 }
 
-/** @param anyone whether somebody's session bears the lock's name. One that was never there is clean. */
+/** Creates the lock: clean when it has never existed. @param anyone whether the lock may be in use */
 export function make(keys: LockKeys, look: Look, wanted: Wanted, anyone: boolean): Operation[] {
   const clean = look.specIndex === 0 && look.slots.size === 0 && !anyone
   const missing = numbers(wanted.slots).filter(n => !look.slots.has(n))
   return [writeSpec(keys, look, wanted), ...missing.map(n => madeSlot(keys, n, clean))]
 }
 
-/** Another number of slots, while none is used. */
+/** Changes the number of slots, only while all are unused. */
 function resize(keys: LockKeys, look: Look, wanted: Wanted): Operation[] {
   const before = (look.spec as Spec).slots
   const kept = [...look.slots].map(([n, { modifyIndex }]): Operation => {
@@ -157,7 +157,7 @@ function madeSlot(keys: LockKeys, n: number, clean: boolean): Operation {
   return { Verb: 'cas', Key: keys.slot(n), Index: 0, Value: base64(value) }
 }
 
-/** What has to be written so that the spec's terms cover ours; nothing when they do. */
+/** The operation that raises the spec's lease and grace to ours; empty when they suffice. */
 export function coverTerms(keys: LockKeys, look: Look, wanted: Wanted): Operation[] {
   const { spec } = look
   const terms = spec !== null && spec.lease >= wanted.terms.lease && spec.grace >= wanted.terms.grace

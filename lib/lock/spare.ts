@@ -1,10 +1,10 @@
-/** A look at /proc where no descriptor is left: `lock` lends itself that of its stdin. */
+/** Reads /proc even when no file descriptor is left: closes `lock`'s stdin and uses its descriptor. */
 import { closeSync, openSync } from 'node:fs'
 
-/** The descriptor of our stdin, which nothing reads: the command has its own. null when it could not be had again. */
+/** The descriptor of our stdin, which `lock` does not read; the command has its own. null when it could not be reopened. */
 let spare: number | null = 0
 
-/** Calls `look`. Where no descriptor is left it is called once more, with stdin's to look with. */
+/** Calls `look`. If no descriptor is left, frees that of stdin and calls it once more. */
 export function withSpare<T>(look: () => T): T {
   try {
     return look()
@@ -20,7 +20,7 @@ export function withSpare<T>(look: () => T): T {
   }
 }
 
-/** Nobody else may have it meanwhile, such as a connection: it is needed for the next look. */
+/** Takes the descriptor again at once, before a connection gets it: the next look needs it. */
 function again(): number | null {
   try {
     return openSync('/dev/null', 'r')

@@ -1,31 +1,31 @@
 /**
- * Who waits for a lock is seen by others from a session that holds nothing: its name says for which lock, as whom, and
- * since when. It is written once the waiting takes a while, costs a short wait nothing, and ends by itself when its agent
- * dies, or when nobody renews it: a waiter that was killed is seen for up to a minute longer. Nothing depends on it.
+ * A waiter shows itself to others by a session that holds nothing: its name says who waits for which lock since when. The
+ * session is created only after a while, so that a short wait costs nothing. It ends by itself when its agent dies, or when
+ * nobody renews it: a killed waiter is shown for up to a minute longer. Nothing depends on it.
  */
 import { bootClock } from '../base/clock.ts'
 import type { LockKeys } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { destroySession, newSession, renewSession } from '../consul/session.ts'
 
-/** After how much waiting it is shown, ms. */
+/** How long a wait must last before it is shown, ms. */
 export const shownAfter = 1000
 /** Consul ends a session after up to twice its TTL. The longest query, with what Consul adds to it, is shorter. */
 const ttl = '30s'
-/** Not renewed more often, ms: whoever waits for a busy lock comes round at every hand-over. */
+/** The shortest time between two renewals, ms: a waiter for a busy lock comes here at every hand-over. */
 const renewEvery = 5000
-/** Time limit of the request that ends it, ms: nobody is to wait for it. */
+/** Time limit of the request that ends the session, ms: nobody should wait for it. */
 const endLimit = 1500
 
 export interface Waiter {
-  /** Of the lock's keys. */
+  /** The prefix of the lock's keys. */
   readonly root: string
   readonly by: string
   /** Wall clock, for people. */
   readonly since: string
 }
 
-/** No lock's session has such a name: those tell whether the lock may be in use. */
+/** Differs from the name of a holder's session, which shows that the lock may be in use. */
 export function waiterName({ root, by, since }: Waiter): string {
   return `watchbill waits for ${root} since ${since}: ${by}`
 }
@@ -48,12 +48,12 @@ export class Waiting {
     this.#name = waiterName({ root, by, since: new Date().toISOString() })
   }
 
-  /** ms until it is to be shown; null when it is. */
+  /** ms until the wait is to be shown; null when it is shown. */
   get due(): number | null {
     return this.#session === null ? Math.max(0, this.#from + shownAfter - bootClock()) : null
   }
 
-  /** Makes the session, or renews it. @throws never: who waits goes on unseen */
+  /** Creates the session, or renews it. @throws never: without it the wait goes on, only not shown */
   async show(consul: Consul): Promise<void> {
     const now = bootClock()
     if (now < this.#from + shownAfter || (this.#session !== null && now < this.#renewed + renewEvery)) return
@@ -62,11 +62,11 @@ export class Waiting {
       if (!lives) this.#session = await newSession(consul, this.#name, ttl)
       this.#renewed = now
     } catch {
-      // what follows on the same connection tells
+      // the next request on the same connection will report the error
     }
   }
 
-  /** Nobody waits any more. @throws never: the session ends by itself */
+  /** Destroys the session at the end of the wait. @throws never: otherwise it ends by itself */
   async end(): Promise<void> {
     const ID = this.#session
     if (ID === null) return

@@ -4,12 +4,12 @@ import { keyRefusal, type LockKeys, safeId } from '../base/names.ts'
 import { type Lock, takeoverWait } from '../keys/lock.ts'
 import type { Look } from './slots.ts'
 
-/** A name on one line, whatever it holds. */
+/** A name on one line, with control characters escaped. */
 export function shown(name: string): string {
   return /[\p{Cc}\p{Zl}\p{Zp}]/u.test(name) ? JSON.stringify(name) : name
 }
 
-/** Why no lock is to be called so; null when every version of Consul takes its keys. */
+/** Why a lock should not have this name; null when every version of Consul accepts its keys. */
 export function nameRefusal(name: string, keys: LockKeys): string | null {
   const why = keyRefusal(keys.spec)
   return (

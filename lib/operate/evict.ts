@@ -1,4 +1,4 @@
-/** Taking what is dead out of Consul for good. Its locks are never marked clean: each has its takeover wait. */
+/** Removes dead instances and nodes from Consul for good. Their locks are never marked clean: each keeps its takeover wait. */
 
 import { Permanent } from '../base/errors.ts'
 import type { Keys } from '../base/names.ts'
@@ -16,17 +16,17 @@ import type { Cluster } from '../look/cluster.ts'
 import { lookAtCluster } from '../look/snapshot.ts'
 import type { Terms } from '../state/local.ts'
 
-/** One instance, and the cluster as it was seen. */
+/** An instance to evict, and the look at its service. */
 export interface Evicted {
   readonly cluster: Cluster
   readonly instance: string
 }
 
 export interface Eviction {
-  /** What is evicted, in a word. */
+  /** The instance or node that was named. */
   readonly name: string
   readonly instances: readonly Evicted[]
-  /** A dead node that is to leave Consul's gossip and catalog too; null for none. */
+  /** A dead node to remove from Consul's gossip and catalog too; null for none. */
   readonly node: string | null
 }
 
@@ -42,7 +42,7 @@ export function instanceEviction(cluster: Cluster, instance: string, force: bool
   return { name: instance, instances: [{ cluster, instance }], node: dead ? node : null }
 }
 
-/** Every instance that a node has, of all services. @throws Permanent when Consul knows no such node, or as above */
+/** All instances on a node, of all services. @throws Permanent when Consul knows no such node, or it lives without `force` */
 export async function nodeEviction(consul: Consul, node: string, force: boolean): Promise<Eviction> {
   const state = await nodeState(consul, node)
   const clusters = await Promise.all((await knownServices(consul)).map(service => lookAtCluster(consul, service)))
@@ -56,7 +56,7 @@ export async function nodeEviction(consul: Consul, node: string, force: boolean)
   return { name: node, instances, node: state === 'alive' ? null : node }
 }
 
-/** Those that are registered, or hold their member key. */
+/** The instances that are registered or hold their member key. */
 function instancesIn({ registered, members }: Cluster): string[] {
   return [...new Set([...registered, ...members].map(({ instance }) => instance))].sort()
 }
@@ -72,13 +72,13 @@ function mustBeDead({ registered, members }: Cluster, instance: string): void {
   }
 }
 
-/** What it does, in a line. */
+/** The eviction in one line, for people. */
 export function evictionLine({ name, instances, node }: Eviction): string {
   const whose = listed(instances.map(({ instance, cluster }) => (instance === name ? cluster.service : instance)))
   return `${name} (${whose || 'no instance'})${node === null ? '' : `, and ${node} from Consul`}`
 }
 
-/** @throws Temporary when Consul fails midway: the same again finishes it */
+/** @throws Temporary when Consul fails midway: running it again finishes it */
 export async function evict(consul: Consul, { instances, node }: Eviction): Promise<void> {
   for (const { cluster, instance } of instances) await evictInstance(consul, cluster, instance)
   if (node !== null) await forceLeave(consul, node)
@@ -107,7 +107,7 @@ async function evictInstance(consul: Consul, cluster: Cluster, instance: string)
   ])
 }
 
-/** What it ran may live on for so long, and its member key goes: whoever waits for one of its locks must know. */
+/** The longest lease and grace of its acquisitions. Its member key is deleted, but contenders need them for the takeover wait. */
 async function termsOfEvicted(consul: Consul, { keys, locks }: Cluster, instance: string): Promise<Terms> {
   const members = await entriesAt(consul, [keys.member(instance)])
   const held = [...locks.values()].flatMap(({ held }) => (held?.instance === instance ? [held] : []))
@@ -122,8 +122,8 @@ async function forgetDrain(consul: Consul, keys: Keys, instance: string): Promis
 }
 
 /**
- * Out of Consul's gossip, where it would be tried for three days, and out of the catalog with all it has there. The list
- * of members goes on naming it as one that left: pruned from that, too, it could not come back for minutes (seen on 1.8.7).
+ * Removes a node from Consul's gossip, which would otherwise try to reach it for three days, and from the catalog. `consul
+ * members` still lists it as left: a node that is pruned from that list too cannot come back for minutes (seen on 1.8.7).
  */
 async function forceLeave(consul: Consul, node: string): Promise<void> {
   await consul.request('PUT', `/v1/agent/force-leave/${encodeURIComponent(node)}`)

@@ -1,4 +1,4 @@
-/** Partitions that people stop on purpose, and bring back. The instances themselves do it: they watch the settings. */
+/** Stops partitions on purpose (hold) and starts them again (unhold): writes the settings, which every instance watches. */
 
 import { byName, listed } from '../base/text.ts'
 import type { Consul } from '../consul/http.ts'
@@ -10,15 +10,15 @@ import { mustBePartitions, type PartitionArgs, withPartitions } from '../program
 export interface Hold {
   readonly service: string
   readonly partitions: readonly string[]
-  /** Held from now on, or not held any more. */
+  /** true to hold, false to unhold. */
   readonly held: boolean
   readonly dryRun: boolean
 }
 
 /**
- * One that is held and no longer in the set can be let go, too.
- * @returns those for which that is a change
- * @throws Permanent for what is no partition, and then nothing is changed; Temporary when Consul is away
+ * A held partition that is no longer in the set can be unheld too.
+ * @returns the partitions whose state changes
+ * @throws Permanent when an id is not a partition, and then nothing is changed; Temporary when Consul is away
  */
 export async function changeHeld(consul: Consul, { service, partitions, held, dryRun }: Hold): Promise<string[]> {
   const cluster = await lookAtCluster(consul, service)

@@ -1,4 +1,4 @@
-/** Leaving for good: stop, give everything back, take the name out of Consul. */
+/** Leaves for good: stops the processes, gives every lock back, removes the instance from Consul. */
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { act } from '../act/act.ts'
@@ -23,7 +23,7 @@ import type { Run } from '../state/self.ts'
 export interface Leaving {
   readonly steps: readonly Step[]
   readonly snapshot: Snapshot
-  /** The others know. */
+  /** The member key says leaving, so that the others know. */
   readonly announced: boolean
 }
 
@@ -33,13 +33,13 @@ export async function leavingSteps(run: Run, keep = true): Promise<Leaving> {
   const leaving = {
     ...snapshot,
     leaseRuns: false,
-    renewable: true, // its own locks are taken back only to be given back
+    renewable: true, // as if: it takes its own locks back only to release them
     members: snapshot.members.map(member =>
       member.instance === run.instance ? { ...member, absence: 'leaving' as const } : member,
     ),
   }
   const { steps } = plan(leaving, assign(leaving).placed)
-  // Without a session its own locks are taken back first: given back like that, nobody has to wait for them.
+  // Without a session, first take its own locks back: then they can be released cleanly, without a takeover wait.
   const wanted = [
     'release',
     'stop',
@@ -63,14 +63,14 @@ function busy(snapshot: Snapshot): boolean {
 }
 
 /**
- * Stops this instance's processes, releases its locks cleanly with those who are next told, and removes what it has in
- * Consul. @returns how many partitions it gave back
- * @throws Temporary when another handler does not let go, or Consul is away: run again
+ * Stops this instance's processes, releases its locks cleanly, wakes the next holders, and removes its keys, session and
+ * registration from Consul. @returns how many partitions it gave back
+ * @throws Temporary when another handler keeps running, or Consul is away: run it again
  */
 export async function leave(run: Run, deadline: number): Promise<number> {
   writeLeaving(run.files)
   let released = 0
-  const id = randomId() // another handler's mark has the work done again
+  const id = randomId() // a mark of another handler repeats the work: hooks recognise this leave by its id
   const end = performance.now() + deadline
   const work = async () => {
     for (;;) {
@@ -92,13 +92,13 @@ export async function leave(run: Run, deadline: number): Promise<number> {
     }
   }
   while (!(await asOnlyHandler(run.files.directory, work))) {
-    if (performance.now() > end) throw new Temporary('cannot leave: another handler is still at it; try again')
+    if (performance.now() > end) throw new Temporary('cannot leave: another handler is still running; try again')
     await delay(50)
   }
   return released
 }
 
-/** The others must not count on this instance while it hands over, or they would hand over to it meanwhile. */
+/** Tells the others that this instance leaves, so that none hands a partition over to it meanwhile. */
 async function announce(run: Run, { keys, definition, digest, shared }: Snapshot, session: string): Promise<void> {
   const value = base64(memberValue(run.node, definition, digest, { leaving: true, shared }))
   const lock = { Verb: 'lock', Key: keys.member(run.instance), Session: session, Value: value } as const

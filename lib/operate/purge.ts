@@ -1,4 +1,4 @@
-/** Taking a service out of Consul whose last instance is gone: its set, its settings, its locks. */
+/** Removes a service from Consul after its last instance is gone: its set, its settings, its locks. */
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock, seconds } from '../base/clock.ts'
@@ -12,39 +12,39 @@ import { waitOf } from '../keys/lock.ts'
 import type { Cluster } from '../look/cluster.ts'
 import { lookAtCluster } from '../look/snapshot.ts'
 
-/** A lock that was not given back, or is missing: who had it may run until its takeover wait is over. */
+/** A lock that was not given back, or is missing: its last holder may still run until the takeover wait is over. */
 interface Unclean {
   readonly partition: string
-  /** Of the lock; 0 where there is none. */
+  /** The lock's ModifyIndex; 0 when the key is missing. */
   readonly index: number
   /** ms */
   readonly wait: number
 }
 
-/** How often a lock that is waited for is looked at, ms. */
+/** How often to look at the locks while waiting, ms. */
 const poll = 1000
 
 /**
- * @param onWait is told, in a line, when there is something to wait for
+ * @param onWait called with a line when there is something to wait for
  * @returns how many keys were deleted
- * @throws Permanent while anything of the service may run, or could be started; Temporary when Consul is away, or somebody
- * came back meanwhile: what was deleted until then had nobody
+ * @throws Permanent while anything of the service runs or could be started; Temporary when Consul is away, or an instance
+ * came back meanwhile. No instance used the keys that were deleted until then.
  */
 export async function purge(consul: Consul, service: string, onWait: (line: string) => void): Promise<number> {
   const { keys, index } = await unattended(consul, service, onWait)
   const entries = await trees(consul, [keys.root])
-  // The last look is older than these entries: a lock that was taken since may not be deleted, though it was read.
+  // These entries are newer than the last look: do not delete a lock that was taken since that look.
   const isNew = ({ key, modifyIndex }: Entry) => key.startsWith(keys.locks) && modifyIndex > index
   if (entries.some(entry => entry.session !== null || isNew(entry)))
     throw new Temporary(
       `cannot purge ${service}: somebody came back meanwhile; see watchbill status ${service}, then again`,
     )
-  // The revision last: without it what is left looks like a set that was lost, and nobody stops anything for it.
+  // The revision comes last: keys that are left without it look like a set that was lost, for which nobody stops anything.
   const isRevision = ({ key }: Entry) => key === keys.revision
   const ordered = [...entries.filter(entry => !isRevision(entry)), ...entries.filter(isRevision)]
   const { done, refused, hindrance } = await transactInBatches(consul, {
     items: ordered,
-    // Only as it was read: a lock that somebody takes, or a key that somebody writes, stays.
+    // Only if unchanged: a lock that somebody takes, or a key that somebody writes, stays.
     operations: ({ key, modifyIndex }) => [{ Verb: 'delete-cas', Key: key, Index: modifyIndex }],
   })
   if (hindrance) throw hindrance
@@ -56,14 +56,14 @@ export async function purge(consul: Consul, service: string, onWait: (line: stri
   return done.length
 }
 
-/** What would be deleted, without waiting. @throws as `purge` */
+/** How many keys would be deleted; does not wait. @throws as `purge` */
 export async function purgeable(consul: Consul, service: string): Promise<number> {
   const cluster = await lookAtCluster(consul, service)
   mustBeGone(cluster)
   return (await trees(consul, [cluster.keys.root])).length
 }
 
-/** Waits until nobody who had one of the locks can run any more. @returns the last look */
+/** Waits until no process of an earlier holder can run any more. @returns the last look */
 async function unattended(consul: Consul, service: string, onWait: (line: string) => void): Promise<Cluster> {
   const since = new Map<string, number>()
   for (let told = false; ; await delay(poll)) {
@@ -84,7 +84,7 @@ async function unattended(consul: Consul, service: string, onWait: (line: string
   }
 }
 
-/** Pure. @throws Permanent that says what is there, and what to do */
+/** Pure. @throws Permanent that names what is still there and the next step */
 export function mustBeGone({ service, registered, members, locks }: Cluster): void {
   const refuse = (why: string, todo: string) => new Permanent(`cannot purge ${service}: ${why}; ${todo}`)
   const living = [...registered.filter(({ nodeAlive }) => nodeAlive), ...members].map(({ instance }) => instance)

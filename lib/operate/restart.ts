@@ -1,4 +1,7 @@
-/** Asking for a restart from any agent: a key that its holder answers, and is woken by. It says what, never how. */
+/**
+ * Asks for a restart from any agent: writes a key for the partition and wakes its holder, which deletes the key when it is
+ * done. The key names a partition and never holds a command.
+ */
 
 import { setTimeout as delay } from 'node:timers/promises'
 import { Permanent, Temporary } from '../base/errors.ts'
@@ -12,10 +15,10 @@ import type { Cluster } from '../look/cluster.ts'
 import { lookAtCluster } from '../look/snapshot.ts'
 import { mustBePartitions } from '../program/operator.ts'
 
-/** Who is to restart what: instance -> partitions. */
+/** Instance -> the partitions that it should restart. */
 export type Holders = ReadonlyMap<string, readonly string[]>
 
-/** @throws Permanent for what is no partition, and for those that nobody runs */
+/** @throws Permanent when an id is not a partition, or nobody runs it */
 export function holdersFor({ service, members, locks, partitions }: Cluster, named: readonly string[]): Holders {
   mustBePartitions('restart', service, partitions, named)
   const holders = Map.groupBy(named, id => members.find(({ session }) => session === locks.get(id)?.session)?.instance)
@@ -26,8 +29,8 @@ export function holdersFor({ service, members, locks, partitions }: Cluster, nam
 }
 
 /**
- * Asks each holder, as long as it is that. One that is asked twice before it gets to it restarts once.
- * @returns who was asked
+ * Asks each holder, only while it still holds the partition. Two requests before the restart cause one restart.
+ * @returns the holders that were asked
  * @throws Permanent as `holdersFor`; Temporary when Consul is away, or the partitions keep moving
  */
 export async function askForRestart(consul: Consul, service: string, named: readonly string[]): Promise<Holders> {

@@ -1,4 +1,7 @@
-/** After a Consul backup was restored: tokens must go on growing although Consul's indexes begin again, and work begins again. */
+/**
+ * After a Consul backup was restored: raises the epoch, since fencing tokens must keep growing although Consul's indexes start
+ * low again, and ends the drains, so that work begins again.
+ */
 
 import { Permanent, Temporary } from '../base/errors.ts'
 import type { Keys } from '../base/names.ts'
@@ -14,14 +17,14 @@ import { instanceFiles, localPartitions } from '../state/paths.ts'
 
 export interface Restored {
   readonly service: string
-  /** From now on. */
+  /** The new epoch. */
   readonly epoch: number
-  /** Instances that were drained until now. */
+  /** Instances whose drain was ended. */
   readonly undrained: readonly string[]
 }
 
 /**
- * What would be done. @param state the state directory: a backup may be older than the epoch that was in force
+ * What would be done. @param state the state directory, which may know a higher epoch than an old backup
  * @throws Permanent while anything runs, or when there is no higher epoch
  */
 export async function restoring(consul: Consul, service: string, state: string): Promise<Restored & { keys: Keys }> {
@@ -33,7 +36,7 @@ export async function restoring(consul: Consul, service: string, state: string):
   return { service, epoch, undrained: cluster.settings.drained, keys: cluster.keys }
 }
 
-/** Raises the epoch, ends the drains and has everybody look, in one transaction. @throws Temporary as well, then again */
+/** Raises the epoch, ends the drains and wakes everybody, in one transaction. @throws also Temporary: run it again */
 export async function restored(consul: Consul, service: string, state: string): Promise<Restored> {
   const { keys, epoch, undrained } = await restoring(consul, service, state)
   const change = (settings: Settings) => ({ ...settings, drained: [], epoch: Math.max(settings.epoch, epoch) })
@@ -59,7 +62,7 @@ export function takenEarly({ locks }: Pick<Cluster, 'locks'>, epoch: number): st
   return [...locks].flatMap(([id, lock]) => (lock.session !== null && lock.epoch < epoch ? [id] : []))
 }
 
-/** The highest epoch that instances of the service on this machine went by; 0 where none did. */
+/** The highest epoch that instances of the service used on this machine; 0 when there are none. */
 function epochHere(state: string, service: string): number {
   const own = localInstances(state).map(instance => instanceFiles(state, instance))
   const epochs = own.flatMap(files => {

@@ -1,4 +1,4 @@
-/** What `pass`, `warn` and `fail` share. */
+/** Shared by the programs `pass`, `warn` and `fail`, which set the status of a TTL check. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Permanent } from '../base/errors.ts'
 import { partsOf } from '../base/names.ts'
@@ -8,7 +8,7 @@ import { type ConsulArgs, callersPartition, consulArgs, withConsul } from '../pr
 
 export const sayArgs = {
   check: { type: 'positional', description: 'the id of the check', required: true },
-  note: { type: 'string', description: 'what to say with it; shown by Consul' },
+  note: { type: 'string', description: 'a note that Consul shows with the status' },
   partition: { type: 'string', description: 'the partition (default $WATCHBILL_PARTITION)' },
   instance: { type: 'string', description: 'the instance, <node>:<service id> (default $WATCHBILL_INSTANCE)' },
   ...consulArgs,
@@ -21,7 +21,7 @@ interface SayArgs extends ConsulArgs {
   readonly instance?: string | undefined
 }
 
-/** Said by a process itself, right after its start: so long the agent may not know the check yet, ms. */
+/** A process may report right after its start: how long the agent may take to know the check, ms. */
 const patience = 5000
 const pause = 200
 
@@ -29,7 +29,9 @@ const pause = 200
 export async function sayHow(verb: 'pass' | 'warn' | 'fail', args: SayArgs): Promise<void> {
   const { instance = callersPartition().instance, partition = callersPartition().partition } = args
   if (instance === '' || partition === '')
-    throw new Permanent(`cannot ${verb} ${args.check}: it is not clear whose; give --instance and --partition`)
+    throw new Permanent(
+      `cannot ${verb} ${args.check}: it is not clear which partition's check; give --instance and --partition`,
+    )
   const id = checkId(partsOf(instance).serviceId, partition, args.check)
   const note = args.note === undefined ? '' : `?note=${encodeURIComponent(args.note)}`
   const own = args.partition === undefined && args.instance === undefined

@@ -16,11 +16,11 @@ import type { Step } from './step.ts'
 export interface Plan {
   readonly steps: readonly Step[]
   readonly sentence: string
-  /** Takeover waits that this instance is to see the end of: partition -> ms until then. */
+  /** Takeover waits after which this instance claims the lock: partition -> ms that are left. */
   readonly waits: ReadonlyMap<string, number>
-  /** Partitions that are this instance's to have, and still another's. */
+  /** How many partitions are assigned to this instance while another still holds their locks. */
   readonly incoming: number
-  /** Partitions that are held and to be started, once others are up. */
+  /** Partitions whose lock is held and whose start waits for others, because of `starts.atOnce`. */
   readonly queued: readonly string[]
 }
 
@@ -30,7 +30,7 @@ export function plan(snapshot: Snapshot, assignment: Assignment): Plan {
   const steps: Step[] = []
   const waits = new Map<string, number>()
   if (mustEnter(snapshot)) {
-    // Without a lease that can be written it stays out, or goes on to hand over: whoever entered would leave again.
+    // While the lease file cannot be written, an instance that entered would leave again: it stays out.
     if (snapshot.renewable) steps.push({ do: 'enter' })
   } else if (mustDefine(snapshot)) steps.push({ do: 'define' })
   for (const id of everyId(snapshot)) {
@@ -50,7 +50,7 @@ export function plan(snapshot: Snapshot, assignment: Assignment): Plan {
   }
 }
 
-/** Those that may not be started yet, because enough others are on their way up. */
+/** Partitions that must not be started yet, because `starts.atOnce` others are still starting. */
 function startsLeftOut(snapshot: Snapshot, steps: readonly Step[]): ReadonlySet<string> {
   const starts = steps.flatMap(step => (step.do === 'start' ? [step.partition] : []))
   const free = starts.length > 0 ? freeStarts(snapshot) : 0
@@ -63,8 +63,8 @@ function incoming(snapshot: Snapshot, assignment: Assignment): number {
 }
 
 /**
- * No session of this life holds the member key, or what stands there is not the present definition, a leave that died, or
- * the version of the roster of another release: others compute what all keys say.
+ * Enter when no live session of ours holds the member key, or when that key still says leaving, names another definition
+ * or says another roster version. The others compute the roster from the member keys, so ours must be true.
  */
 function mustEnter(snapshot: Snapshot): boolean {
   const member = snapshot.members.find(({ instance }) => instance === snapshot.instance)
@@ -73,12 +73,12 @@ function mustEnter(snapshot: Snapshot): boolean {
 }
 
 /**
- * The definition's partitions are written by whoever is first, and again only by an instance whose own have changed. Where
- * they would remove some, that was proposed: it is looked at again once somebody has applied it, or the set is another one.
+ * The first instance writes its definition's partitions. Later only an instance whose own list has changed writes again. A
+ * change that removes partitions is proposed instead: look at it again once somebody applied it, or the set has changed.
  */
 function mustDefine(snapshot: Snapshot): boolean {
   const { definition, proposals, instance } = snapshot
-  // What comes from elsewhere is written by whoever fetches it.
+  // A set that comes from a source is written by the instance that fetches it: lib/sources/.
   if (!snapshot.defined && definition.source === null) return true
   const proposal = proposals.get(instance)
   if (snapshot.definedLast === partitionsLine(definition.partitions)) return proposal !== undefined
@@ -86,7 +86,7 @@ function mustDefine(snapshot: Snapshot): boolean {
   return snapshot.proposed !== proposedLine(proposal.change, snapshot)
 }
 
-/** One line that tells one list of partitions from another. */
+/** A list of partitions as one line, to compare it with another list. */
 export function partitionsLine(partitions: readonly string[]): string {
   return JSON.stringify(partitions)
 }
@@ -106,15 +106,15 @@ function decide(snapshot: Snapshot, assignment: Assignment, id: string): Step | 
 }
 
 /**
- * Its lock can be neither proved nor given back through this agent. It stays in the session, as one that was lost: nobody
- * takes it before the session ends.
+ * The agent refuses the key of its lock, so that the lock can be neither proved nor given back. It stays in the session:
+ * nobody can take it before the session ends.
  */
 function unusable(id: string, local: Local | null): Step | null {
   if (local === null || !isActive(local)) return null
   return { do: 'stop', partition: id, why: 'the agent refuses its key' }
 }
 
-/** Entering comes first. Until then only a lock that is seen in another instance's hands is given up. */
+/** Entering comes first. Until then, stop only a partition whose lock another member holds. */
 function withoutSession(snapshot: Snapshot, id: string, lock: Lock | null, local: Local | null): Step | null {
   if (local === null || !isActive(local) || lock === null || lock.session === null) return null
   const holder = snapshot.members.find(member => member.session === lock.session)
@@ -128,13 +128,14 @@ function mine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock
   const index = lock.modifyIndex
   const ours = known !== null && known === lock.held?.acquisition
   const unwritten = ours && local?.index === null
-  // Overwritten by someone while its lease runs: nobody can have had it meanwhile, so the value is written anew.
+  // Somebody overwrote the key while the lease runs. Nobody else can have held the lock, so write our value again.
   if (local?.acquisition != null && local.leaseRuns && local.index !== index && !unwritten) {
     return { do: 'reclaim', partition: id, index, held: true }
   }
-  // A restored backup, or another state directory: nobody knows who else may still run it.
+  // The session holds an acquisition that this state directory does not know: a Consul backup was restored, or another
+  // state directory made it. Another instance may still run the partition.
   if (!ours) return { do: 'disown', partition: id, index, next: nextHolder(snapshot, assignment, id) }
-  // Whatever runs by a clock that was another is stopped, and the partition claimed as a new acquisition.
+  // A lease ahead of the boot clock was counted by another clock: stop, then claim as a new acquisition.
   const over = local?.releasing != null || local?.aheadOfClock === true
   if (over || mustGiveUp(snapshot, assignment, id)) return release(snapshot, assignment, id, index, true)
   if (local?.index !== index || !local.whole) return { do: 'adopt', partition: id, index }
@@ -144,7 +145,7 @@ function mine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock
 }
 
 function mustStart({ chosen, digest }: Snapshot, { leaseRuns, shepherd, status }: Local): boolean {
-  // Another definition may have its command; another document clears the status: see act/choose.ts.
+  // The document names no known command (act/choose.ts). A changed definition may have it; a changed document clears the status.
   if (hasNoCommand(status) && chosen === digest) return false
   return leaseRuns && shepherd === null && !isFinished(status)
 }
@@ -152,12 +153,12 @@ function mustStart({ chosen, digest }: Snapshot, { leaseRuns, shepherd, status }
 function mustGiveUp(snapshot: Snapshot, assignment: Assignment, id: string): boolean {
   if (!snapshot.partitions.has(id)) return snapshot.defined
   if (assignment.get(id) === snapshot.instance) return false
-  // While the session lives, the guard check is not critical: an answer that says otherwise is older than the session.
+  // A live session means that the guard check is not critical: a health answer that says so is older than the session.
   const absence = snapshot.members.find(member => member.instance === snapshot.instance)?.absence
   return absence !== 'not registered' && absence !== 'not passing'
 }
 
-/** Who is to be woken when a lock is given back. */
+/** The instance to wake when the lock is given back. */
 function nextHolder(snapshot: Snapshot, assignment: Assignment, id: string): string | null {
   const assigned = assignment.get(id)
   return assigned === undefined || assigned === snapshot.instance ? null : assigned
@@ -168,7 +169,7 @@ function release(snapshot: Snapshot, assignment: Assignment, id: string, index: 
   return { do: 'release', partition: id, index, held, next, removed: !snapshot.partitions.has(id) && snapshot.defined }
 }
 
-/** Here is an acquisition, or something that runs, but the lock is not in this instance's session. */
+/** This machine has an acquisition or a process of the partition, but the session does not hold its lock. */
 function notMineAnyMore(
   snapshot: Snapshot,
   assignment: Assignment,
@@ -179,14 +180,14 @@ function notMineAnyMore(
   if (lock !== null && lock.session !== null) return { do: 'stop', partition: id, why: 'its lock is held by another' }
   const ours = lock?.held != null && lock.held.acquisition === acquisitionOf(local)
   // While the lease runs nobody else can have waited long enough to take it.
-  const wanted = snapshot.partitions.has(id) || !snapshot.defined // not even a set: someone has wiped everything
+  const wanted = snapshot.partitions.has(id) || !snapshot.defined // no set at all: somebody deleted all keys
   const untouched = ours || lock === null || isRemade(lock)
   if (local.leaseRuns && local.acquisition !== null && untouched && wanted) {
     return { do: 'reclaim', partition: id, index: lock?.modifyIndex ?? null, held: false }
   }
   if (ours && lock !== null) return afterOwn(snapshot, assignment, id, lock, local)
   if (local.index === null && local.shepherd === null && local.process === null) {
-    return notMine(snapshot, assignment, id, lock) // written down, but never taken
+    return notMine(snapshot, assignment, id, lock) // an acquisition was written down, but its transaction failed
   }
   return { do: 'stop', partition: id, why: 'its lock is lost' }
 }
@@ -205,10 +206,10 @@ function afterOwn(
   return claim(snapshot, id, lock, true)
 }
 
-/** Nothing of this partition is here. */
+/** This machine has neither an acquisition nor a process of the partition. */
 function notMine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock | null): Step | Wait | null {
   const isAssigned = snapshot.partitions.has(id) && assignment.get(id) === snapshot.instance
-  // The takeover wait counts from then on: of a missing key nobody can tell whether others had it in between.
+  // A missing key cannot show who held the lock meanwhile: make it again as unclean, and wait from then on.
   if (lock === null) return isAssigned ? { do: 'remake', partition: id } : null
   if (lock.session !== null) return null
   const left = lock.clean ? 0 : waitLeft(snapshot, id, lock)

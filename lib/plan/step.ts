@@ -6,17 +6,17 @@ export type Step =
   | { readonly do: 'enter' }
   /** Write the partition set of the definition. */
   | { readonly do: 'define' }
-  /** Take one's own lock back while its lease runs, or (`held`) write its value anew; the process goes on. */
+  /** Take back this instance's own lock while its lease runs. With `held`: write its value again. The process goes on. */
   | { readonly do: 'reclaim'; readonly partition: string; readonly index: number | null; readonly held: boolean }
-  /** Held already, but the transaction's outcome was never written down. */
+  /** The lock is held, but the outcome of its transaction was not written to the state directory. */
   | { readonly do: 'adopt'; readonly partition: string; readonly index: number }
   | { readonly do: 'claim'; readonly partition: string; readonly index: number; readonly takeover: boolean }
-  /** The lock of a partition is missing: make it again, as one of which nobody knows who had it. */
+  /** The lock key of a partition is missing: create it as unclean, since its last holder is unknown. */
   | { readonly do: 'remake'; readonly partition: string }
-  /** Stop what runs, if anything, and answer the request (`null`: it was asked for on this machine); `start` is next. */
+  /** Stop the process and delete the request (`null`: it was made on this machine). The next look plans the `start`. */
   | { readonly do: 'restart'; readonly partition: string; readonly request: number | null }
   | { readonly do: 'start'; readonly partition: string }
-  /** Stop, then give the lock back cleanly and wake the next; `held` when it is in this instance's session. */
+  /** Stop, then give the lock back cleanly and wake the next holder. `held`: this instance's session holds the lock. */
   | {
       readonly do: 'release'
       readonly partition: string
@@ -25,9 +25,9 @@ export type Step =
       readonly next: string | null
       readonly removed: boolean
     }
-  /** Found in this instance's session without its having taken it: give it back as unclean. */
+  /** This instance's session holds a lock that this instance did not take: give it back as unclean. */
   | { readonly do: 'disown'; readonly partition: string; readonly index: number; readonly next: string | null }
-  /** The lock is lost: stop what runs, and forget. */
+  /** The lock is lost: stop the process and remove the partition's facts. */
   | { readonly do: 'stop'; readonly partition: string; readonly why: string }
-  /** The lock of a partition that is no longer in the set. */
+  /** Delete the lock of a partition that is no longer in the set. */
   | { readonly do: 'delete'; readonly partition: string; readonly index: number }

@@ -1,4 +1,4 @@
-/** What every program shares: arguments, --help, a deadline, one error line, the exit code. Only the frame exits. */
+/** The frame of every program: arguments, --help, a deadline, one error line, the exit code. Only the frame exits. */
 import { writeSync } from 'node:fs'
 import { stripVTControlCharacters } from 'node:util'
 import type { ArgsDef, ParsedArgs } from 'citty'
@@ -7,7 +7,7 @@ import { limitRun } from '../base/deadline.ts'
 import { Permanent, reason, Temporary } from '../base/errors.ts'
 import { printable, printableLines } from '../base/printable.ts'
 
-/** Exit codes. 1 is only for the "no" of a question. */
+/** Exit codes. 1 only means that the answer to a question is no. */
 export const exit = { done: 0, no: 1, permanent: 100, temporary: 111 } as const
 
 export interface Program<Args extends ArgsDef> {
@@ -15,15 +15,15 @@ export interface Program<Args extends ArgsDef> {
   /** What it does, in one sentence. */
   readonly about: string
   readonly args: Args
-  /** The whole run's time limit in ms: a hung handler would block its watch for ever. null for none. */
+  /** Time limit of the whole run, ms: a hung handler would block its watch for ever. null for no limit. */
   readonly deadline: number | null
-  /** Words on how it exits, for --help. */
+  /** The exit codes as --help shows them. */
   readonly exits?: string
-  /** What happens instead of the usual line and exit 111 when the deadline passes. */
+  /** Called when the deadline passes, instead of the usual line and exit 111. @returns the exit code */
   readonly onDeadline?: () => number
-  /** Set when it runs a command: what follows the first `--` is that command, and is not read as arguments. */
+  /** Set for a program that runs a command: the words after the first `--` are that command, not arguments. */
   readonly command?: true
-  /** @returns the exit code; none means 0 */
+  /** @returns the exit code; undefined means 0 */
   readonly run: (args: ParsedArgs<Args>, command: readonly string[]) => Promise<number | undefined> | Promise<void>
 }
 
@@ -65,13 +65,13 @@ async function start<Args extends ArgsDef>(definition: Program<Args>, words: str
   return (await definition.run(args, command)) ?? exit.done
 }
 
-/** What may be options: behind a `--` stand only words, however they begin. */
+/** The words that may be options: after `--` a word is never an option, even if it begins with a dash. */
 function beforeDashes(argv: string[]): string[] {
   const dashes = argv.indexOf('--')
   return dashes < 0 ? argv : argv.slice(0, dashes)
 }
 
-/** citty lets unknown flags and spare words pass: a typing mistake must not run something else. */
+/** citty accepts unknown flags and extra words: refuse them, so that a typing mistake cannot run something else. */
 function readArguments<Args extends ArgsDef>(definition: Program<Args>, argv: string[]): ParsedArgs<Args> {
   const known: ArgsDef = { ...common, ...definition.args }
   let args: ParsedArgs<Args>
@@ -113,9 +113,9 @@ async function usage<Args extends ArgsDef>({ name, about, args, command, exits }
   return `${process.stdout.isTTY ? text : stripVTControlCharacters(text)}\n${codes}\n`
 }
 
-/** One line for what was expected to go wrong; a stack only for a bug. */
+/** Prints the error and exits: one line for an expected error, a stack only for a bug. */
 function end({ name }: { readonly name: string }, error: unknown): void {
-  // By name: the programs of a release are bundled, and a class may be there twice.
+  // By name, not instanceof: a release is bundled, and may hold the same class twice.
   const expected = error instanceof Error && (error.name === 'Permanent' || error.name === 'Temporary')
   const permanent = expected && error.name === 'Permanent'
   const text = expected ? reason(error) : `cannot go on: a bug: ${error instanceof Error ? error.stack : String(error)}`
@@ -125,26 +125,26 @@ function end({ name }: { readonly name: string }, error: unknown): void {
 }
 
 /**
- * Prints a line, or an array of them, on stdout. What others wrote into Consul must neither act on the terminal nor look
- * like a line of ours: whatever one of these holds, it stays one line.
+ * Prints a line, or an array of lines, on stdout. Text from Consul must not control the terminal or look like another line
+ * of ours, so control characters are escaped: one string is one line.
  */
 export function print(lines: string | readonly string[]): void {
   write(1, `${[lines].flat().map(printable).join('\n')}\n`)
 }
 
-/** Prints bytes as they are. @returns false when the reader went away: there is no use in more */
+/** Prints bytes as they are. @returns false when the reader of stdout has gone, so that no more need be printed */
 export function printBytes(bytes: Uint8Array): boolean {
   return write(1, bytes)
 }
 
-/** Says something on stderr that is no error. */
+/** Prints a line on stderr that is not an error. */
 export function remark(line: string): void {
   write(2, `${printable(line)}\n`)
 }
 
 /**
- * Writes without Node's streams, which cost a handler a tenth of its start; and everything is out when the process ends.
- * A reader that went away is no error; then it is false.
+ * Writes without Node's streams: they take a tenth of a handler's start time, and may lose output when the process exits.
+ * @returns false when the reader has gone, which is no error
  */
 function write(descriptor: 1 | 2, text: string | Uint8Array): boolean {
   for (let rest = typeof text === 'string' ? Buffer.from(text) : text; rest.length > 0; ) {
@@ -160,7 +160,7 @@ function write(descriptor: 1 | 2, text: string | Uint8Array): boolean {
   return true
 }
 
-/** Where `--debug` and DEBUG send every request and answer. */
+/** Prints a request or an answer on stderr, when `--debug` or DEBUG is set. */
 export function debugLine(line: string): void {
   if (process.env.DEBUG) write(2, `${printable(`debug: ${line}`)}\n`)
 }

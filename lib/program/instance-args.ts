@@ -10,8 +10,8 @@ export const instanceArgs = {
   service: { type: 'string', description: 'the Consul service name', required: true },
   definition: { type: 'string', description: 'the definition file', required: true },
   state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
-  'http-addr': { type: 'string', description: 'where Consul is (default $CONSUL_HTTP_ADDR or 127.0.0.1:8500)' },
-  variables: { type: 'string', description: 'what the definition takes from the environment: NAME=value,…' },
+  'http-addr': { type: 'string', description: "Consul's HTTP address (default $CONSUL_HTTP_ADDR or 127.0.0.1:8500)" },
+  variables: { type: 'string', description: 'environment variables that the definition uses: NAME=value,…' },
   'token-file': { type: 'string', description: 'a file with the Consul token (default $CONSUL_HTTP_TOKEN_FILE)' },
 } as const
 
@@ -19,15 +19,15 @@ export const dryRunArg = {
   'dry-run': { type: 'boolean', description: 'print the steps instead of acting' },
 } as const
 
-/** Of programs that the guard starts a little before they are due. */
+/** For programs that the guard starts a little before they are due. */
 export const afterArg = {
-  after: { type: 'string', description: 'wait so many ms first', default: '0' },
+  after: { type: 'string', description: 'wait this many ms first', default: '0' },
 } as const
 
-/** @throws Permanent for what is no number of ms */
+/** Waits the ms of `--after`. @throws Permanent when it is not a number of ms */
 export async function waitFirst(after: string): Promise<void> {
   if (!/^\d{1,5}$/.test(after)) throw new Permanent('cannot read the arguments: --after is not a number of ms')
-  // Loaded by every program, and needed by few.
+  // Loaded here: every program imports this file, and few wait.
   const { setTimeout } = process.getBuiltinModule('node:timers/promises')
   if (after !== '0') await setTimeout(Number(after))
 }
@@ -42,7 +42,7 @@ export interface InstanceArgs {
   readonly variables?: string | undefined
 }
 
-/** Whose program this is. Consul's own environment variables are set from the arguments that stand for them. */
+/** The instance that the program acts for. Also sets Consul's environment variables from the arguments. */
 export function thisInstance(args: InstanceArgs): Self {
   reachConsul(args['http-addr'], args['token-file'])
   if (args.variables) process.env.WATCHBILL_VARIABLES = args.variables
@@ -56,7 +56,7 @@ export function thisInstance(args: InstanceArgs): Self {
   }
 }
 
-/** What was given goes before what the environment holds: the agent's own token may be another. */
+/** Arguments win over the environment: the agent that started this program may have another token there. */
 export function reachConsul(address: string | undefined, tokenFile: string | undefined): void {
   if (address) process.env.CONSUL_HTTP_ADDR = address
   if (!tokenFile) return

@@ -1,4 +1,4 @@
-/** One reconcile as a program runs it: its Consul, its log, its dry run. */
+/** Runs one reconcile for a program: opens the connection to Consul and the log, or makes a dry run. */
 
 import { realNodeIn } from '../act/misplaced.ts'
 import { reportHindrance } from '../act/report.ts'
@@ -19,7 +19,7 @@ import { appendLog } from '../state/log.ts'
 import type { Run, Self } from '../state/self.ts'
 import { debugLine } from './frame.ts'
 
-/** What acting needs. The caller closes its Consul. */
+/** A Run for this instance. The caller closes its Consul. */
 export function runOf(program: string, here: Self): Run {
   return {
     ...here,
@@ -28,7 +28,7 @@ export function runOf(program: string, here: Self): Run {
   }
 }
 
-/** @returns the sentence that tells what was done; for a dry run the steps before it, one a line */
+/** @returns a sentence about what was done; for a dry run the steps, one a line, and then the sentence */
 export async function reconcileOnce(program: string, here: Self, dryRun: boolean): Promise<string | string[]> {
   const run = runOf(program, here)
   try {
@@ -44,20 +44,21 @@ export async function reconcileOnce(program: string, here: Self, dryRun: boolean
 }
 
 /**
- * A missing permission, or a node of another name, is told to the others, and logged once; until it is there again, a look every 10 s
- * will do. So is a definition that cannot be used by an instance which has never had a good one: it does not take part.
+ * Whether to log the error. Three errors are written into the report and logged only once; until they are gone, a look every
+ * 10 s is enough: a missing permission, a node with another name, and an unusable definition of an instance that has never
+ * had a usable one and so does not take part.
  */
 async function isNews(run: Run, error: unknown): Promise<boolean> {
   const realNode = realNodeIn(error)
   const isOut = error instanceof Error && error.name === 'Permanent' && definitionInForce(run.files) === null
   if (missingPermission(error) === null && realNode === null && !isOut) return true
-  // Under the name that the agent registered, for others know no other.
+  // Report under the name that the agent registered: other machines know only that name.
   const instance = realNode === null ? run.instance : instanceName(realNode, run.serviceId)
   try {
     rememberLooked(run.files)
     return await reportHindrance({ ...run, instance }, keysOf(run.service), reason(error))
   } catch {
-    return true // the report may be what is denied
+    return true // the token may not write the report either
   }
 }
 
@@ -68,10 +69,10 @@ async function dry(run: Run): Promise<string[]> {
   return [...steps.map(step => JSON.stringify(step)), removal, `${run.instance}: would do: ${sentence}`].flat()
 }
 
-/** That its definition removes partitions, which nobody has applied. */
+/** A line about partitions that the definition would remove and nobody has applied; null when there are none. */
 async function removalOf(run: Run, snapshot: Snapshot, steps: readonly Step[]): Promise<string | null> {
   const own = snapshot.proposals.get(run.instance)
   if (!snapshot.defined || (own === undefined && steps.every(step => step.do !== 'define'))) return null
-  const { foreseen } = await import('../act/proposal.ts')
-  return foreseen(run, snapshot, own)
+  const { removalNotice } = await import('../act/proposal.ts')
+  return removalNotice(run, snapshot, own)
 }

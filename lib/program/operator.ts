@@ -1,4 +1,4 @@
-/** What the programs for people share: where Consul is, and a connection that is closed at the end. */
+/** Shared by the programs for people: their arguments, and a connection to Consul that is closed at the end. */
 import { duration } from '../base/clock.ts'
 import { Permanent } from '../base/errors.ts'
 import { keysOf } from '../base/names.ts'
@@ -13,16 +13,18 @@ export const serviceArg = {
   service: { type: 'positional', description: 'the Consul service name', required: true },
 } as const
 
-export const operatorDryRunArg = { 'dry-run': { type: 'boolean', description: 'say what would be done' } } as const
+export const operatorDryRunArg = {
+  'dry-run': { type: 'boolean', description: 'print what would be done, and change nothing' },
+} as const
 
 export const jsonArg = { json: { type: 'boolean', description: 'print JSON' } } as const
 
 export const consulArgs = {
-  'http-addr': { type: 'string', description: 'where Consul is (default $CONSUL_HTTP_ADDR or 127.0.0.1:8500)' },
+  'http-addr': { type: 'string', description: "Consul's HTTP address (default $CONSUL_HTTP_ADDR or 127.0.0.1:8500)" },
   'token-file': { type: 'string', description: 'a file with the Consul token (default $CONSUL_HTTP_TOKEN_FILE)' },
 } as const
 
-/** The ms of `--wait`. @throws Permanent for what is no duration, or is longer than an hour */
+/** The ms of `--wait`. @throws Permanent when it is not a duration, or longer than an hour */
 export function waitLimit(wait: string): number {
   const limit = duration(wait)
   if (limit !== null && limit <= 3_600_000) return limit
@@ -31,13 +33,13 @@ export function waitLimit(wait: string): number {
   throw new Permanent(`cannot read the arguments: --wait ${wait} is ${why}`)
 }
 
-/** What `consulArgs` are read as. */
+/** The values of `consulArgs`. */
 export interface ConsulArgs {
   readonly 'http-addr'?: string | undefined
   readonly 'token-file'?: string | undefined
 }
 
-/** Runs `work` with a connection. */
+/** Runs `work` with a connection to Consul. */
 export async function withConsul<T>(args: ConsulArgs, work: (consul: Consul) => Promise<T>): Promise<T> {
   reachConsul(args['http-addr'], args['token-file'])
   const consul = new Consul({ debug: debugLine })
@@ -50,7 +52,7 @@ export async function withConsul<T>(args: ConsulArgs, work: (consul: Consul) => 
   }
 }
 
-/** Runs `work` with a connection. @throws Permanent as mustKnow does */
+/** Runs `work` with a connection to Consul. @throws Permanent as mustKnow does */
 export function withService<T>(
   args: ConsulArgs & { readonly service: string },
   work: (consul: Consul, service: string) => Promise<T>,
@@ -61,7 +63,7 @@ export function withService<T>(
   })
 }
 
-/** What the error comes from, as far as Consul tells. The error itself where nothing more can be loaded or asked. */
+/** The error with its cause, as far as Consul can tell; the error itself when nothing more can be loaded or asked. */
 async function withCause(consul: Consul, error: unknown): Promise<unknown> {
   try {
     const { explained } = await import('../consul/leader.ts')
@@ -71,7 +73,7 @@ async function withCause(consul: Consul, error: unknown): Promise<unknown> {
   }
 }
 
-/** @throws Permanent when watchbill keeps no such service: a typing mistake must not look like "nothing runs". */
+/** @throws Permanent when watchbill has no such service: a typing mistake must not look like "nothing runs". */
 export async function mustKnow(consul: Consul, service: string): Promise<void> {
   if ((await foldersBelow(consul, keysOf(service).root)).length > 0) return
   const services = await knownServices(consul)
@@ -79,7 +81,7 @@ export async function mustKnow(consul: Consul, service: string): Promise<void> {
   throw new Permanent(`cannot find the service ${service}: watchbill keeps no such service; ${there}`)
 }
 
-/** Asks on the terminal. @throws Permanent when the answer is not yes, or nobody is there to answer */
+/** Asks for confirmation on the terminal. @throws Permanent when the answer is not yes, or stdin is not a terminal */
 export async function confirm(act: string, question: string): Promise<void> {
   if (!process.stdin.isTTY) throw new Permanent('cannot ask: there is no terminal; say --yes')
   const { createInterface } = await import('node:readline/promises')
@@ -89,7 +91,7 @@ export async function confirm(act: string, question: string): Promise<void> {
   if (!/^y(es)?$/i.test(answer)) throw new Permanent(`cannot ${act}: not confirmed`)
 }
 
-/** Of the programs that do something to single partitions. */
+/** The arguments of programs that act on single partitions. */
 export const partitionArgs = {
   ...serviceArg,
   partition: { type: 'positional', description: 'the partition', required: true },
@@ -107,7 +109,7 @@ export interface PartitionArgs extends ConsulArgs {
   readonly json?: boolean | undefined
 }
 
-/** Runs `work` with a connection and the partitions that were named, each once. */
+/** Runs `work` with a connection and the named partitions, without duplicates. */
 export function withPartitions<T>(
   args: PartitionArgs,
   work: (consul: Consul, partitions: readonly string[], dryRun: boolean) => Promise<T>,
@@ -115,13 +117,13 @@ export function withPartitions<T>(
   return withService(args, consul => work(consul, [...new Set(args._.slice(1))], args['dry-run'] ?? false))
 }
 
-/** The partition whose process calls, as its environment says; empty where that does not. */
+/** The instance and the partition of the calling process, from its environment; '' when not set there. */
 export function callersPartition(): { readonly instance: string; readonly partition: string } {
   const { WATCHBILL_INSTANCE: instance = '', WATCHBILL_PARTITION: partition = '' } = process.env
   return { instance, partition }
 }
 
-/** @throws Permanent that names those which are none */
+/** @throws Permanent that names the ids which are not partitions */
 export function mustBePartitions(
   act: string,
   service: string,

@@ -1,7 +1,7 @@
-/** Reading stdin as a whole, without Node's streams, which cost a handler a tenth of its start. */
+/** Reads the whole of stdin without Node's streams, which take a tenth of a handler's start time. */
 import { fstatSync, readSync } from 'node:fs'
 
-/** What stands on stdin; '' for a terminal or /dev/null. It may be non-blocking: whoever shares it decides. */
+/** The text on stdin; '' for a terminal or /dev/null. Stdin may be non-blocking: any process that shares it can set that. */
 export function readStdin(): string {
   return fstatSync(0).isCharacterDevice() ? '' : readAll(0)
 }
@@ -17,7 +17,7 @@ export function readAll(descriptor: number): string {
   }
 }
 
-/** -1 while there is nothing yet. */
+/** @returns how many bytes were read, -1 when none are there yet */
 function readSome(descriptor: number, into: Buffer): number {
   try {
     return readSync(descriptor, into)

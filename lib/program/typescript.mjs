@@ -1,6 +1,6 @@
 /**
- * Loaded before a program that stands below node_modules, where Node itself refuses TypeScript: strips the types as Node
- * does elsewhere. Nothing is cached: a cache in /tmp could be another user's, and hold another user's code.
+ * Loaded before a program below node_modules, where Node itself refuses TypeScript: strips the types as Node does elsewhere.
+ * Nothing is cached: a cache in /tmp could belong to another user and hold that user's code.
  */
 import { readFileSync } from 'node:fs'
 import { registerHooks, stripTypeScriptTypes } from 'node:module'

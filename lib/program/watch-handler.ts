@@ -1,4 +1,4 @@
-/** What the watch handlers share: leave at once when nothing changed for this instance, otherwise reconcile. */
+/** Shared by the watch handlers: exit at once when nothing changed for this instance, otherwise reconcile. */
 
 import { makeDirectory, readFact, writeFact } from '../state/facts.ts'
 import { leaveToHolder, leftToOther } from '../state/handler-mark.ts'
@@ -13,13 +13,13 @@ export const watchArgs = { ...instanceArgs, ...dryRunArg } as const
 export const handlerDeadline = 120_000
 
 export interface Watch {
-  /** Names the file that keeps what it saw last. */
+  /** The handler's name, also of the file that keeps its last digest. */
   readonly handler: string
-  /** Boils stdin down to lines that can matter; thrown errors end the run before anything was done. */
+  /** Reduces stdin to the lines that can matter for this instance. An error ends the run before anything was done. */
   readonly digest: (text: string, here: Self) => string
-  /** Is told which lines have gone and which have come, before anything is done about it; false when that is nothing. */
+  /** Called first, with the lines of the digest that have gone and come. @returns false when that needs no reconcile */
   readonly onChange?: (here: Self, gone: readonly string[], come: readonly string[]) => boolean
-  /** What is done about a change instead of a reconcile; returns what it did. */
+  /** Runs instead of a reconcile. @returns what it did, as a sentence */
   readonly act?: (here: Self) => Promise<string>
 }
 
@@ -29,7 +29,7 @@ export async function onWatch(
 ): Promise<number> {
   const here = thisInstance(args)
   const text = readStdin()
-  const seen = text === '' ? null : digest(text, here).trimEnd() // run by hand without input: no reason to leave early
+  const seen = text === '' ? null : digest(text, here).trimEnd() // null: run by hand without input, so do not exit early
   const dryRun = args['dry-run'] ?? false
   const file = here.files.seen(handler)
   const before = readFact(file)
@@ -43,7 +43,7 @@ export async function onWatch(
     print(`${here.instance}: ${await act(here)}`)
     return exit.done
   }
-  // Of a burst of handlers only one needs what follows; the others would load it to find the lock taken.
+  // Of many handlers started at once only one needs to load the rest: the others would find the lock taken.
   if (!dryRun && leaveToHolder(here.files.directory)) print(`${here.instance}: ${leftToOther}`)
   else {
     const { reconcileOnce } = await import('./once.ts')

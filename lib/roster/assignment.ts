@@ -6,8 +6,8 @@ import { besideHeld } from './rules/held.ts'
 import { agreedVersion, versions } from './versions.ts'
 
 /**
- * Pure: every instance that sees the same cluster computes the same assignment, by the lowest version of the roster that
- * anybody says.
+ * Pure: every instance that sees the same cluster computes the same assignment. The roster version is the lowest one that
+ * any instance reports.
  */
 export function assign(
   cluster: Pick<Cluster, 'members' | 'rosters' | 'partitions' | 'locks' | 'settings' | 'coolDowns'>,
@@ -24,9 +24,10 @@ export function assign(
 }
 
 /**
- * Who has which partition. A held lock is its session's, whatever its value says; a free one still counts as its last
- * holder's, so that an instance that lost only its session gets its own back; a clean one as his whom it was given back
- * for, so that the roster stands still in the middle of a hand-over.
+ * Partition id -> the instance that holds it, or counts as its holder. A held lock belongs to the instance of its session,
+ * whatever the value says. A free unclean lock still counts as its last holder's: an instance that lost only its session
+ * gets its own locks back. A clean lock counts as the next holder's, whom the release named: the roster does not change in
+ * the middle of a hand-over.
  */
 export function holdersOf(cluster: Pick<Cluster, 'members' | 'locks'>): Map<string, string> {
   const bySession = new Map(cluster.members.map(member => [member.session, member.instance]))

@@ -1,10 +1,10 @@
-/** What the roster needs to know of a member. */
+/** The fields of a member that the roster uses. */
 
-/** One member, as its key in Consul says. */
+/** One member, from its key in Consul. */
 export interface RosterMember {
-  /** Its name; no two members share one. */
+  /** Its name: unique in the service. */
   readonly instance: string
-  /** Its share against the others': finite and above 0, which the definition's schema guarantees. */
+  /** Its share relative to the other members. Finite and above 0: the definition's schema guarantees that. */
   readonly weight: number
   /** The most it takes: a whole number, 0 or more; null when there is no such limit. */
   readonly maxPartitions: number | null

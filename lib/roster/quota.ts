@@ -1,12 +1,12 @@
-/** How many partitions each member is to have. Quotas are fractions, targets are whole numbers. */
+/** How many partitions each member should have. A quota may be a fraction, a target is a whole number. */
 import type { RosterMember } from './member.ts'
 
-/** Decimal weights such as 0.1 add up only nearly: a quota that close to a whole number is one. */
+/** Sums of decimal weights such as 0.1 have rounding errors: a quota this close to a whole number is that number. */
 const nearly = 1e-9
 
 /**
- * Each member's quota of `count` partitions: by weight, and never above its maxPartitions; what does not fit there is
- * shared by weight among the others. The sum is `count`, or less when all members together have no room for it.
+ * Each member's quota of `count` partitions: by weight, and never above its maxPartitions. Partitions above a member's
+ * maxPartitions are shared by weight among the others. The sum is `count`, or less when all members are full.
  */
 export function quotas(members: readonly RosterMember[], count: number): number[] {
   const full = new Set<RosterMember>()
@@ -17,23 +17,23 @@ export function quotas(members: readonly RosterMember[], count: number): number[
     const share = (member: RosterMember) => whole((left * member.weight) / weight)
     const filled = open.filter(member => cap(member) < share(member))
     if (filled.length === 0) return members.map(member => (full.has(member) ? cap(member) : share(member)))
-    // Who is full once stays full: taking it out only enlarges the shares of the others.
+    // A member that is full stays full: the next rounds only enlarge the shares.
     for (const member of filled) full.add(member)
   }
 }
 
 /**
- * The quotas in whole partitions: the floor, and one more for as many members as it takes to hand out everything.
- * Those who hold more than their floor come first, because then nothing has to move for it; next the larger fraction,
- * next, of those who do not, whoever is asked for most. `held` and `asked` count partitions. All arrays are in the members' order, which
- * settles what is left.
+ * The quotas as whole numbers: each member's floor, and one more for some members until every partition is counted. Who
+ * gets one more, in this order: members that hold more than their floor, because then nothing moves; the larger fraction;
+ * among members at or below their floor, the one that holds and is asked for most; the members' order.
+ * `held` and `asked` count partitions. All arrays are in the members' order.
  */
 export function targets(quota: readonly number[], held: readonly number[], asked: readonly number[]): number[] {
   const target = quota.map(Math.floor)
   const candidates = quota.flatMap((whole, at) => {
     const over = (held[at] as number) - (target[at] as number)
     const keeps = over > 0
-    // How far over does not count: in the middle of a hand-over it would change who gives up what.
+    // How far a member is over its floor does not count: that number changes during a hand-over, and so would the roster.
     const surplus = keeps ? 0 : over + (asked[at] as number)
     return whole % 1 === 0 ? [] : { at, keeps: Number(keeps), fraction: whole % 1, surplus }
   })

@@ -1,4 +1,4 @@
-/** The roster: which member is to have which partition. Pure: the same for everyone who looks at the same snapshot. */
+/** The roster: which member should have which partition. Pure: every instance with the same snapshot gets the same result. */
 
 import type { RosterMember } from './member.ts'
 import { quotas, targets } from './quota.ts'
@@ -8,21 +8,21 @@ import { ask, distinct, type Lists, present, surplus } from './sticky.ts'
 const nobody = -1
 
 /**
- * Partition id -> instance, for every partition that has one; one that fits nowhere (no members, or all at their
- * maxPartitions) is absent. The order of the members and of the partitions, and a partition given twice, change
- * nothing. Holders that are no members, and held partitions that are not in the list, do not count.
+ * Partition id -> instance. A partition that no member has room for is absent (there is no member, or all have their
+ * maxPartitions). The order of members and partitions changes nothing, nor does a partition that is given twice. Holders
+ * that are not members are ignored, and so are held partitions that are not in the list.
  *
- * Balanced: every load is its member's quota, rounded up or down. Sticky: as few partitions as that allows leave a
- * member that holds them, and those are its worst-scored. What nobody holds, or somebody gave up, goes to the
- * best-scored member with room; when more ask one member than it has room for, the worst-scored ask elsewhere. With no
- * holders at all that is rendezvous hashing, cut to the quotas.
+ * Balanced: every load is its member's quota, rounded up or down. Sticky: as few partitions move as balance allows, and
+ * each member gives up its worst-scored ones. A partition without a holder, or given up by its holder, goes to the
+ * best-scored member with room. When more partitions ask a member than it has room for, the worst-scored ones ask another
+ * member. Without any holders the result is rendezvous hashing, limited by the quotas.
  */
 export function roster(
   members: readonly RosterMember[],
   partitions: readonly string[],
   holders: ReadonlyMap<string, string>,
 ): Map<string, string> {
-  // From here on everything is numbered in the order of names: no result can depend on the order of the input.
+  // From here on members and partitions are numbers, in the order of names: the order of the input cannot matter.
   const crew = members.toSorted((a, b) => (a.instance < b.instance ? -1 : 1))
   const instances = crew.map(member => member.instance)
   const hashes = instances.map(hash)
@@ -33,7 +33,7 @@ export function roster(
   const room = targets(quotas(crew, ids.length), held.map(size), asking.map(size))
 
   const owner = new Int32Array(ids.length).fill(nobody)
-  // Each member takes of its list what it has room for; the rest is returned.
+  // Each member takes partitions from its list while it has room; the rest is returned.
   const take = (lists: Lists) =>
     lists.flatMap((list, member) => {
       const gone = surplus(list, ids, hashes[member] as number, room[member] as number)

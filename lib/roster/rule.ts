@@ -1,29 +1,29 @@
-/** What a rule of the roster is given, and what it returns. */
+/** The input and the result of a rule of the roster. */
 
 import type { RosterMember } from './member.ts'
 
 /** Partition id -> instance. */
 export type Assignment = ReadonlyMap<string, string>
 
-/** Each partition is in one of the two. */
+/** Each partition is in exactly one of the two maps. */
 export interface Placement {
   readonly placed: Assignment
-  /** Why nobody is to have it: partition id -> a constant of the rule that left it so. */
+  /** Why no member gets it: partition id -> a constant of the rule that decided it. */
   readonly unplaced: ReadonlyMap<string, string>
 }
 
 export interface RosterInput {
   readonly members: readonly RosterMember[]
-  /** Each once. */
+  /** Without duplicates. */
   readonly partitions: readonly string[]
   readonly holders: ReadonlyMap<string, string>
   /** Partition id -> the member that must not have it. */
   readonly avoided: ReadonlyMap<string, string>
 }
 
-/** What it computes never changes once it was released: a change is a new rule, in a new version (versions.ts). */
+/** A released rule never changes its results: another behaviour is a new rule, in a new roster version (versions.ts). */
 export interface Rule {
   readonly name: string
-  /** Pure: returns what the rules before it have placed, or another placement. The first is given an empty one. */
+  /** Pure: returns `before`, the result of the rules before it, or another placement. The first rule gets an empty one. */
   readonly place: (before: Placement, input: RosterInput) => Placement
 }

@@ -1,12 +1,12 @@
 /**
- * What members hold, are asked for and give up. Members and partitions are numbered in the order of their names, and
- * `Lists` has one list of partitions for each member.
+ * The partitions that each member holds, is asked for and gives up. Members and partitions are numbers, in the order of
+ * their names. `Lists` has one list of partitions for each member.
  */
 import { best, hash, score } from './rendezvous.ts'
 
 export type Lists = readonly (readonly number[])[]
 
-/** The partitions in the order of their names, each once. */
+/** The partitions sorted by name, without duplicates. */
 export function distinct(partitions: readonly string[]): string[] {
   const sorted = partitions.toSorted()
   let size = 0
@@ -19,7 +19,7 @@ export function distinct(partitions: readonly string[]): string[] {
   return sorted
 }
 
-/** The partitions each member holds at present, and those that no member holds. */
+/** The partitions that each member holds now, and (`pool`) those that no member holds. */
 export function present(
   ids: readonly string[],
   instances: readonly string[],
@@ -28,7 +28,7 @@ export function present(
   const held: number[][] = instances.map(() => [])
   const pool: number[] = []
   const listOf = new Map(instances.map((instance, member) => [instance, held[member] as number[]]))
-  // Holders mostly come sorted as well, from Consul: then the next is the one, and comparing is faster than looking up.
+  // Consul returns holders sorted too, so the next key is usually the right one: a comparison is faster than a lookup.
   const known = [...holders.keys()]
   const by = [...holders.values()]
   let next = 0
@@ -41,7 +41,7 @@ export function present(
   return { held, pool }
 }
 
-/** Each partition of the pool asks the best-scored of the members `open`. `hashes` are those of all members. */
+/** Each partition of the pool asks the member in `open` with the best score. `hashes` has the hash of every member. */
 export function ask(
   pool: readonly number[],
   ids: readonly string[],
@@ -55,8 +55,8 @@ export function ask(
 }
 
 /**
- * What a list gives up when its member, given by its hash, has room for so many: the worst-scored, and of equals the last
- * by name. The list and the result are in the order of names.
+ * The partitions of `list` that do not fit into `room`: the worst-scored ones, and among equals the last by name.
+ * `instance` is the hash of the member. List and result are in the order of names.
  */
 export function surplus(list: readonly number[], ids: readonly string[], instance: number, room: number): number[] {
   const over = list.length - room
@@ -77,7 +77,7 @@ export function surplus(list: readonly number[], ids: readonly string[], instanc
   return gone.reverse()
 }
 
-/** Reorders the numbers until none before `rank` is greater than the one there, and none after it less: Hoare's selection. */
+/** Hoare's quickselect: returns the number that stands at `rank` when sorted. Smaller ones end up before it, larger after. */
 function part(numbers: number[], rank: number): number {
   let low = 0
   let high = numbers.length - 1

@@ -1,6 +1,6 @@
 /**
- * The versions of the roster. Instances agree on who has what only while all compute the same, and machines are upgraded
- * one by one: so each version that was ever released stays here, and everyone computes the lowest that anybody says.
+ * The versions of the roster. All instances must compute the same roster, and machines are upgraded one by one. So every
+ * released version stays here, and every instance computes the lowest version that any instance reports.
  */
 
 import { rosterVersion } from '../keys/member.ts'
@@ -9,15 +9,15 @@ import { balance } from './rules/balance.ts'
 import { coolDown, coolDownOfVersion1 } from './rules/cool-down.ts'
 
 /**
- * The rules of each version, 1 first, in the order in which they are applied. What a version computes never changes once it
- * was released: a new version is put last here.
+ * The rules of each version, in the order in which they are applied; version 1 is the first entry. A released version never
+ * changes: add a new version at the end.
  */
 export const versions: readonly (readonly Rule[])[] = [
   [balance, coolDownOfVersion1],
   [balance, coolDown],
 ]
 
-/** The lowest that anybody says, and never one that this program does not know. @param said by everyone that counts */
+/** The lowest version reported, at most the highest that this program knows. @param said the versions reported by instances */
 export function agreedVersion(said: Iterable<number>, known = rosterVersion): number {
   return Math.min(known, ...said)
 }

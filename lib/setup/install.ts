@@ -1,16 +1,16 @@
-/** Files that other programs read while we change them: compared, written beside, renamed; a reader sees old or new. */
+/** Changes files that other programs may be reading: compares, writes a new file, renames it. A reader sees the old or the new. */
 import { closeSync, fchmodSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Permanent, reason, Temporary } from '../base/errors.ts'
 
-/** For Consul's user too: no secret. */
+/** Consul's user must be able to read it; it holds no secret. */
 const readable = 0o644
 
 export type Outcome = 'wrote' | 'removed' | 'unchanged'
 
 /**
- * Makes `file` hold `text`; a new one gets `mode`. With `dryRun` nothing is touched, and the answer is what would be done.
- * @throws Permanent when it may not be written here; Temporary when that failed for a reason that may pass.
+ * Writes `text` to `file`; a new file gets `mode`. With `dryRun` it changes nothing and returns what would be done.
+ * @throws Permanent when it may not be written here; Temporary when the write failed for a reason that may pass.
  */
 export function install(file: string, text: string, dryRun = false, mode = readable): Outcome {
   if (attempt('read', file, () => contents(file)) === text) return 'unchanged'
@@ -47,7 +47,7 @@ function replace(file: string, text: string, mode: number): void {
   }
 }
 
-/** With this mode, whatever our umask. */
+/** Sets this mode, whatever our umask is. */
 function writeWhole(file: string, text: string, mode: number): void {
   const descriptor = openSync(file, 'w', mode)
   try {

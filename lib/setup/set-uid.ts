@@ -1,4 +1,4 @@
-/** Commands that become another user: configure and doctor tell of them. */
+/** Finds commands that become another user, for configure and doctor. */
 import { statSync } from 'node:fs'
 import { commandsOf, type Definition } from '../definition/definition.ts'
 import { isProgram } from '../machine/is-program.ts'

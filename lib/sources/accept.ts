@@ -1,15 +1,15 @@
-/** Whether what was fetched may replace what is in force. Pure. */
+/** Decides whether a fetched set may replace the set in force. Pure. */
 import { definitionsLoss } from '../keys/duty.ts'
 import type { Answer } from './items.ts'
 
-/** A set up to this size may lose any number at once. */
+/** A set of at most this size may lose any number of partitions at once. */
 const small = 10
 
 /**
- * Why an answer is refused; null when it is taken.
+ * Why an answer is refused; null when it is accepted.
  * @param present the ids in force that came from the source, or from the definition before it
- * @param maxDrop which part of a larger set may be missing, 0 to 1
- * @param defined those of them that stood in the definition before it: none may be missing
+ * @param maxDrop which fraction of a larger set may be missing, 0 to 1
+ * @param defined the present ids that came from the definition before the source: none of them may be missing
  */
 export function refusal(
   { items, fault }: Answer,

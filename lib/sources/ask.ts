@@ -1,4 +1,4 @@
-/** Asking for a fetch from any agent: a key that everybody watches, and whoever has the duty answers. */
+/** Asks for a fetch from any agent: writes a key that every instance watches; the instance with the duty `source` answers. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { randomId } from '../base/clock.ts'
 import { Temporary } from '../base/errors.ts'
@@ -7,11 +7,11 @@ import type { Consul } from '../consul/http.ts'
 import { entriesAt, transact } from '../consul/kv.ts'
 import { type Duty, dutyFrom, type Request, requestFrom, requestValue } from '../keys/duty.ts'
 
-/** How long an instance gets to begin with its first fetch, ms. */
+/** How long an instance may take to begin its first fetch, ms. */
 const patience = 3000
 
 /**
- * @param want what would be refused otherwise
+ * @param want which refusals to override
  * @param limit how long to wait for the answer, ms
  * @returns what was changed, as a sentence
  * @throws Temporary with the reason when the set could not be fetched, or was refused, or nobody fetches or answers
@@ -35,12 +35,12 @@ export async function askForSync(
       throw new Temporary(answer.said)
     }
     const pending = requestFrom(at(keys.sync))?.id ?? null
-    // Another's request is answered first; one that nobody answers keeps nobody waiting.
+    // A request of somebody else is answered first. If it was answered already, replace it by ours.
     if (asked === null || (pending !== id && pending === answer?.request)) {
       await transact(consul, [{ Verb: 'set', Key: keys.sync, Value: requestValue({ id, ...want }) }])
       asked = id
     }
-    // Whoever fetches has the duty before it writes its first set: this one came from a definition, or by hand.
+    // An instance takes the duty before it writes a fetched set. No duty, but a set: it came from a definition, or by hand.
     if (at(keys.duty('source')) === null && at(keys.revision) !== null && performance.now() > begun + patience)
       throw new Temporary(
         `cannot fetch the partitions of ${service}: no instance has ever fetched them, its definition has no source; see "partitions" in the definition`,

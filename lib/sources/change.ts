@@ -1,16 +1,16 @@
-/** What has to be written so that a set in Consul becomes the one that was fetched. Pure. */
+/** The difference between the set in Consul and the fetched one, as changes to write. Pure. */
 import type { Item, Partition } from '../keys/partition-set.ts'
 
 export interface SetChange {
   readonly added: readonly Item[]
-  /** As they are to be, with the index of what they are now. */
+  /** The new documents, each with the index of the present key. */
   readonly changed: readonly Pick<Partition, 'id' | 'index' | 'document'>[]
   readonly removed: readonly Partition[]
 }
 
 /**
- * What was added by hand stays as it is, and so does what is not ours to read.
- * @param own those in force that the source may take away
+ * Partitions that were added by hand stay as they are, and so do those not in `own`.
+ * @param own the ids in force that the source may remove
  */
 export function changeOf(present: readonly Partition[], own: ReadonlySet<string>, items: readonly Item[]): SetChange {
   const there = new Map(present.map(partition => [partition.id, partition]))
@@ -27,15 +27,15 @@ export function changeOf(present: readonly Partition[], own: ReadonlySet<string>
 }
 
 /**
- * What a source may take away: what it brought, and, the first time, what stood in the definition before it. Later the
- * definition's are those of another one, to which the instances are changing over.
+ * The ids that a source may remove: those that it added, and, at its first answer, those of the definition before it. Later
+ * an id from a definition comes from a newer definition, to which the instances are being changed.
  */
 export function ownOf(present: readonly Partition[], first: boolean): Set<string> {
   const own = present.filter(({ from }) => from === 'source' || (first && from === 'definition'))
   return new Set(own.map(({ id }) => id))
 }
 
-/** By their JSON, which keeps the order of fields as the source gave it. */
+/** Compares the JSON, which keeps the order of fields as the source gave it. */
 function same(one: unknown, other: unknown): boolean {
   return JSON.stringify(one) === JSON.stringify(other)
 }

@@ -1,4 +1,4 @@
-/** What a source answered, as partitions: ids, each with its document if it has one. Pure. */
+/** Reads a source's answer as partitions: ids, each with its document if it has one. Pure. */
 
 import { reason } from '../base/errors.ts'
 import { parseExact, rawNumber } from '../base/exact-json.ts'
@@ -11,29 +11,29 @@ import { kind, shown } from '../definition/wording.ts'
 import type { Item } from '../keys/partition-set.ts'
 
 export interface Answer {
-  /** What can be partitions, each id once. */
+  /** The valid partitions, each id once. */
   readonly items: readonly Item[]
-  /** The first thing that is wrong with the others, with its place; null when nothing is. */
+  /** The first error among the other items, with its place; null when there is none. */
   readonly fault: string | null
 }
 
 type Shape = Pick<Source, 'format' | 'items' | 'id'>
 
-/** @throws Error when it is not what the definition says it is: with one line that says why */
+/** @throws Error with one line, when the text does not have the format that the definition says */
 export function itemsIn(text: string, shape: Shape): Answer {
   if (shape.format === 'lines') return sorted(linesOf(text))
   const { items, fault } = sorted(elementsOf(parsed(text), shape))
   return { items, fault: doubledField(text) ?? fault }
 }
 
-/** One that may be an item, and its place in words. */
+/** A candidate for an item, and its place in words. */
 interface Found {
   readonly place: string
   readonly id: unknown
   readonly document?: unknown
 }
 
-/** Empty lines, and blanks around an id, are nothing. */
+/** Ignores empty lines, and blanks around an id. */
 function linesOf(text: string): Found[] {
   const lines = text.split('\n').map((line, index) => ({ place: `line ${index + 1}`, id: line.trim() }))
   return lines.filter(({ id }) => id !== '')
@@ -53,7 +53,7 @@ function elementsOf(value: unknown, { items, id }: Shape): Found[] {
   const array = pointedAt(value, items)
   const where = items === '' ? 'it' : items
   if (array === undefined) throw new Error(`${where} is not there; it is ${kind(value)}`)
-  if (!Array.isArray(array)) throw new Error(`${where} is ${kind(array)}, and no array`)
+  if (!Array.isArray(array)) throw new Error(`${where} is ${kind(array)}, not an array`)
   return array.map((element, index) => {
     const place = `${items}/${index}`
     if (typeof element !== 'object' || element === null || rawNumber(element) !== null) return { place, id: element }
@@ -86,7 +86,7 @@ function problemOf(id: unknown, document: unknown, known: ReadonlyMap<string, It
 }
 
 function isId(id: string): boolean {
-  if (id.length > 200) return false // encoding one of megabytes would take seconds
+  if (id.length > 200) return false // encoding an id of megabytes would take seconds
   try {
     return encode(id) !== ''
   } catch {

@@ -1,4 +1,4 @@
-/** Writes a fetched set into Consul: what is new, what is another, and then what is gone. */
+/** Writes a fetched set into Consul: first the added partitions, then the changed ones, then the removals. */
 
 import type { Keys } from '../base/names.ts'
 import { listed } from '../base/text.ts'
@@ -15,8 +15,8 @@ import type { Run } from '../state/self.ts'
 import type { SetChange } from './change.ts'
 
 /**
- * @param defined somebody has written a set
- * @returns what was changed, as a sentence, null when that was nothing; and which ids were left out, null when none was
+ * @param defined whether a set has been written before
+ * @returns `done`: what was changed, as a sentence, or null; `leftOut`: which ids were left out, as a sentence, or null
  * @throws Temporary when Consul is away, or the duty was lost: the next round goes on
  */
 export async function putInForce(
@@ -44,8 +44,8 @@ export async function putInForce(
 }
 
 /**
- * There is no set. A service that is new has nothing that runs; otherwise somebody wiped everything, and the locks of what
- * runs must not be made anew as clean ones.
+ * Called when there is no set: is the service new? If something runs, somebody has deleted all keys, and the locks of running
+ * partitions must not be created again as clean ones.
  */
 async function isNew(run: Run): Promise<boolean> {
   const { snapshot } = await look(run)

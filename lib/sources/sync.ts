@@ -1,6 +1,6 @@
 /**
- * One round of a source: whoever holds the duty fetches the set, and puts it in force if it can be believed. Whatever goes
- * wrong, the last good set stays, and nobody stops anything.
+ * One round of a source: the instance that holds the duty fetches the set, and writes it into Consul if it can be believed.
+ * On any failure the last good set stays in force, and nothing is stopped.
  */
 
 import { createHash } from 'node:crypto'
@@ -29,10 +29,10 @@ import type { Fetched } from './fetch/kind.ts'
 import { type Answer, itemsIn } from './items.ts'
 import { putInForce } from './put-in-force.ts'
 
-/** When something else than the source was in the way, ms. */
+/** When to try again after a failure that was not the source's, ms. */
 const soon = 2000
 
-/** One that fetches: it has the duty. */
+/** An instance that fetches, because it has the duty. */
 interface Fetcher {
   readonly run: Run
   readonly inForce: InForce
@@ -45,7 +45,7 @@ interface Fetcher {
 
 /**
  * @returns what was done, as a sentence
- * @throws Temporary when Consul is away; what is wrong with the source is no error here, but told in Consul
+ * @throws Temporary when Consul is away. A failure of the source is not thrown but written into Consul.
  */
 export async function sync(run: Run): Promise<string> {
   const inForce = definitionInForce(run.files)
@@ -66,7 +66,7 @@ export async function sync(run: Run): Promise<string> {
   return alone ? done : leftToOther
 }
 
-/** What a round did, and in how many ms the next one is due. */
+/** What a round did, and after how many ms the next one is due. */
 interface Round {
   readonly done: string
   readonly next: number
@@ -86,7 +86,10 @@ async function oneRound(run: Run, inForce: InForce, source: Source): Promise<Rou
   const name = hash(JSON.stringify(source))
   const isTaken = source.everyMs === null && duty.taken === name && standing.defined
   if (isTaken && standing.request === null)
-    return { done: 'it was fetched once: it is asked again by sync', next: seldom }
+    return {
+      done: 'it was fetched once, and has no interval: watchbill partitions … sync fetches it again',
+      next: seldom,
+    }
   const state = fetchState(run.files, name)
   try {
     const { done, leftOut } = await fetchAndTake(fetcher, state)
@@ -103,7 +106,7 @@ async function oneRound(run: Run, inForce: InForce, source: Source): Promise<Rou
 }
 
 interface Taken {
-  /** What was changed; null when that was nothing. */
+  /** What was changed, as a sentence; null when nothing was. */
   readonly done: string | null
   /** New ids that were left out, in words; null when none were. */
   readonly leftOut: string | null
@@ -113,7 +116,7 @@ interface Taken {
 async function fetchAndTake(fetcher: Fetcher, state: FetchState): Promise<Taken & { readonly done: string }> {
   const { run, source, standing } = fetcher
   const index = await indexBelow(run.consul, keysOf(run.service).partitions)
-  // Nobody has changed the set since, and nobody wants more than what is new.
+  // Nobody has changed the set since our last fetch, and no request waits for an answer.
   const untouched = standing.request === null && standing.defined && state.answer !== null && state.index === index
   const fetched = await fetch(fetcher, untouched ? state.validator : null)
   if (fetched === null) {
@@ -125,7 +128,7 @@ async function fetchAndTake(fetcher: Fetcher, state: FetchState): Promise<Taken 
     untouched && answer === state.answer
       ? { done: null, leftOut: state.leftOut ?? null }
       : await take(fetcher, read(source, fetched.text), state.answer === null)
-  // What was written has changed the index: the next round looks once more at what is there.
+  // Our own write has changed the index, so store none: the next round compares the whole set again.
   const last = done === null ? {} : { last: { at: new Date().toISOString(), done } }
   const now = {
     ...state,
@@ -142,7 +145,7 @@ async function fetchAndTake(fetcher: Fetcher, state: FetchState): Promise<Taken 
   return { done: `fetched; ${done}`, leftOut }
 }
 
-/** Whoever asks for a fetch may find that the interval's was quicker: then that one's change is what is asked for. */
+/** If the regular fetch came before the requested one, answer the request with the change that the regular one made. */
 function unchanged({ standing }: Fetcher, { last }: FetchState): string {
   if (standing.request === null || last === undefined) return 'fetched; unchanged'
   return `fetched; unchanged since ${last.at} (${last.done})`
@@ -167,7 +170,7 @@ function read(source: Source, text: string): Answer {
   }
 }
 
-/** @param first nothing of this source was ever in force here. @returns what was changed; null when that was nothing */
+/** @param first whether this instance has never put an answer of this source in force */
 async function take({ run, source, session, standing }: Fetcher, answer: Answer, first: boolean): Promise<Taken> {
   const keys = keysOf(run.service)
   const present = await readPartitions(run.consul, keys)
@@ -183,7 +186,10 @@ async function take({ run, source, session, standing }: Fetcher, answer: Answer,
   return putInForce(run, keys, session, changeOf(present, own, answer.items), standing.defined)
 }
 
-/** Tried again, later each time; told when it has failed for long enough, or did answer and there is no use in asking again. */
+/**
+ * After a failure: sets the next try, later each time. Hooks and `status` are told at once when the answer was refused (asking
+ * again soon would not help), otherwise after `giveUpAfter` of failures.
+ */
 async function failed(fetcher: Fetcher, state: FetchState, { message, refused }: Unbelievable): Promise<Round> {
   const { run, inForce, source, standing, begun } = fetcher
   const { duty, index } = standing
@@ -196,18 +202,18 @@ async function failed(fetcher: Fetcher, state: FetchState, { message, refused }:
   if (told && before === null) tellSourceFailed(run, inForce.definition, String(index), message)
   if (source.onGiveUp === 'drain' && now - failingSince >= source.giveUpAfterMs) return gaveUp(fetcher, state, message)
   const since = (before && duty.since) ?? new Date().toISOString()
-  // At once, but the first one only: each other wording would be another write.
+  // `trying` is written at the first failure, and keeps its first reason: each new wording would be another write.
   const trying = duty.trying ?? { why: message, since: new Date().toISOString() }
   await report(fetcher, { ...duty, trying, ...(told && { problem: message, since }) }, false, message)
-  // Within an interval of this one's start: a source that hung is asked again as soon as one that refused.
+  // At the latest one interval after this round's start: a source that hung is asked again as soon as one that refused.
   const latest = Math.max(source.retryMs, (source.everyMs ?? longestRetry) - (bootClock() - begun))
   const next = refused ? intervalOf(source) : source.retryMs * 2 ** state.failures
   return { done: message, next: Math.min(next, latest) }
 }
 
 /**
- * For good: the others are told why, everything that this instance has is handed over, and another one fetches, until
- * somebody ends the drain.
+ * Gives up for good (`onGiveUp: "drain"`): tells the others why, drains this instance and leaves the duty to another one,
+ * until somebody ends the drain.
  */
 async function gaveUp(fetcher: Fetcher, state: FetchState, message: string): Promise<Round> {
   const { run, session, standing } = fetcher
@@ -230,7 +236,7 @@ async function isDrained({ consul, service, instance }: Run): Promise<boolean> {
   return settingsFrom(entry?.value ?? null, defaults).settings.drained.includes(instance)
 }
 
-/** Writes the duty when there is news in it, or a request to answer. */
+/** Writes the duty key when it changed, or when a request waits for an answer. */
 async function report({ run, session, standing }: Fetcher, duty: Duty, ok: boolean, said: string): Promise<void> {
   const { request } = standing
   const { problem, trying, taken } = standing.duty
@@ -240,14 +246,14 @@ async function report({ run, session, standing }: Fetcher, duty: Duty, ok: boole
   await updateDuty(run.consul, keysOf(run.service), session, { ...duty, answer })
 }
 
-/** Never later than the interval says; at random, so that many services do not ask at one moment. */
+/** At most the interval, shortened at random, so that many services do not ask at the same moment. */
 function intervalOf({ everyMs, jitterMs }: Source): number {
   return (everyMs ?? seldom) - Math.random() * jitterMs
 }
 
-/** What the source is to blame for. */
+/** A failure of the source, not of Consul. */
 class Unbelievable extends Error {
-  /** It did answer. */
+  /** The source answered, and the answer was refused. */
   readonly refused: boolean
 
   constructor({ message }: Error, refused = false) {

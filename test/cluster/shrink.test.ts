@@ -52,7 +52,7 @@ test('a definition that shrinks the set on one machine stops nothing until it is
       deadline: 30_000,
     })
     assert.equal((await statusOf(s1, 'work')).partitions.length, 12)
-    await assert.rejects(apply(s1), { exitCode: 100, stderr: /there are different ones: .*; name an instance/ })
+    await assert.rejects(apply(s1), { exitCode: 100, stderr: /several differ: .*; name an instance/ })
   })
 
   await t.test('it is applied from another agent, and the rest goes on', async () => {

@@ -129,7 +129,7 @@ test('status says from any agent which partition is how, and why', async t => {
       'no command: /role of the document of db (watchbill/roles/partition/db): it is "db"; ' +
         'run.command.of has web, worker: correct the document, or the definition',
     )
-    assert.match(of(status, 'none')?.why ?? '', /the document of none .*: there is none; /)
+    assert.match(of(status, 'none')?.why ?? '', /the document of none .*: there is no document; /)
     writeFileSync(file, '{"role":"web"}')
     await program('partitions', ['roles', 'add', 'db', '--document', file, '--http-addr', stranger.http])
     await seen('db to run', 'roles', all => of(all, 'db')?.state === 'running')

@@ -18,7 +18,7 @@ export interface AgentOptions {
   settings?: Settings
   /** Added to what the agent, and so every handler it runs, has in its environment. */
   env?: EnvironmentOption
-  /** What the lab itself needs where access is controlled; nothing that the agent runs gets it. */
+  /** The lab's own token when access is controlled; nothing that the agent runs gets it. */
   token?: string
   /** The user to run it as, when the lab is root's; its folder becomes that user's. */
   uid?: number
@@ -27,13 +27,13 @@ export interface AgentOptions {
   logLevel?: 'trace' | 'debug' | 'info' | 'warn' | 'err'
 }
 
-/** What an agent has to know of the lab it is in. */
+/** The lab's properties that an agent needs. */
 export interface Surroundings {
   root: string
   consul: string
   /** Consul's version, such as 1.8.7. */
   version: string
-  /** The name of the program that ties the agent's life to ours; null where there is none. */
+  /** The program that ends the agent when this process ends (setpriv); null when there is none. */
   setpriv: string | null
   settings: Settings
   agents: Agent[]
@@ -41,7 +41,7 @@ export interface Surroundings {
   place?: ((name: string) => Promise<Place>) | undefined
 }
 
-/** What Consul answered when it was not 2xx or 3xx. */
+/** An answer of Consul with a status from 400 on. */
 export class Refused extends Error {
   override name = 'Refused'
   readonly status: number
@@ -72,7 +72,7 @@ export class Agent {
   /** The addresses of its gossip and, on a server, of its RPC, which is what Consul names a leader by. */
   readonly serf: string
   readonly rpc: string
-  /** Counts from the next start on. */
+  /** Takes effect at the next start. */
   env: Environment
   readonly place: Place
   readonly #sockets: Dispatcher
@@ -106,7 +106,7 @@ export class Agent {
     return this.#process?.pid ?? null
   }
 
-  /** What setpriv is told to become the agent's user; empty when that is ours. */
+  /** setpriv's arguments to become the agent's user; empty when it is our own user. */
   get user(): readonly string[] {
     const { uid } = this.#options
     return uid === undefined ? [] : ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups']
@@ -193,7 +193,7 @@ export class Agent {
     const [file = '', ...args] = [...this.place.enter, ...tied]
     // The log is the agent's own descriptor: through a pipe of ours, a paused test would block the agent.
     const log = openSync(this.log, 'a')
-    // A session of its own, as under systemd: Ctrl-C is for the test, and what hits the agent's group does not hit us.
+    // A session of its own, as under systemd: Ctrl-C reaches only the test, and a signal to the agent's group does not reach us.
     const stdio: StdioOptions = ['ignore', log, log]
     const child = spawn(file, args, { cwd: this.folder, env: this.env, stdio, detached: true })
     closeSync(log)
@@ -202,7 +202,7 @@ export class Agent {
 
   #followed(child: ChildProcess): ChildProcess {
     running.add(child)
-    // A test that forgot its cluster ends all the same.
+    // Does not keep a test alive that forgot to close its cluster.
     child.unref()
     child.once('exit', () => {
       running.delete(child)
@@ -240,7 +240,7 @@ async function giveAway([root = '', ...folders]: readonly string[], uid: number)
   for (const folder of folders) await chown(folder, uid, uid)
 }
 
-/** Lays out where an agent is to run; nothing is started. */
+/** Creates the folder of an agent; starts nothing. */
 export async function makeAgent(name: string, options: AgentOptions, lab: Surroundings): Promise<Agent> {
   const place = await (lab.place?.(name) ?? loopback(options.dns ?? false))
   return new Agent(name, options, place, lab)
@@ -250,7 +250,7 @@ export function environmentOf(agent: Agent, option: EnvironmentOption = {}): Env
   return option instanceof Function ? option(agent) : option
 }
 
-/** The variable by which every process that came from a lab's agents is known. */
+/** The environment variable that identifies every process started by a lab's agents. */
 export const mark = 'WATCHBILL_LAB'
 
 /** Handlers get this Node, whatever the machine's own is. */

@@ -1,10 +1,10 @@
 /**
- * Judges from the workers' beats file alone who ran what, and when: it asks neither Consul nor watchbill. Times are
+ * Judges who ran which partition when, from the workers' heartbeats alone, without Consul or watchbill. Times are
  * boot-clock ms. A process owns its partition from its first to its last beat, also while it is frozen in between.
  */
 import { readFile } from 'node:fs/promises'
 
-/** How often a worker beats; what a lone beat counts. */
+/** The interval between two beats, ms; a single beat counts as this long. */
 export const beatMs = 50
 
 export interface Beat {
@@ -12,11 +12,11 @@ export interface Beat {
   instance: string
   pid: number
   partition: string
-  /** As the process was given it; '-' when it was given none. */
+  /** The fencing token that the process was given; '-' for none. */
   token: string
   /** The last beat of a process that was told to stop. */
   stop: boolean
-  /** A store that knows tokens refused what it would have written: see test/faults/worker.pl. */
+  /** A store that checks fencing tokens refused the write: see test/faults/worker.pl. */
   refused?: boolean
 }
 
@@ -41,7 +41,7 @@ export async function readBeats(file: string): Promise<Beat[]> {
 }
 
 /**
- * The beats in the order of the file. What follows the last newline is a line still being written, and left out.
+ * The beats in the order of the file. Text after the last newline is a line still being written, and is left out.
  * @throws Error for any other line that is no beat: evidence with holes proves nothing
  */
 export function parseBeats(text: string): Beat[] {
@@ -61,7 +61,7 @@ function parseBeat(line: string): Beat | null {
   return { at: Number(at), instance, pid: Number(pid), partition, token, stop: word === 'stop', ...refused }
 }
 
-/** Tells a process from all others. */
+/** A key that identifies a process. */
 export function processOf({ instance, pid, partition, token }: Beat): string {
   return [instance, pid, partition, token].join('\t')
 }
@@ -155,7 +155,7 @@ export function moves(beats: Beat[]): Move[] {
   })
 }
 
-/** For how long after its last beat a process that was not told to stop may be late, on a busy machine, ms. */
+/** How late the next beat of a running process may be on a busy machine, ms. */
 const late = 500
 
 /**
@@ -193,7 +193,7 @@ export function stepsBack(beats: Beat[]): StepBack[] {
   return [...found.values()]
 }
 
-/** By their numbers, aligned at the right: an index may have an epoch before it, and be beyond 2^53. */
+/** Compares tokens as numbers, aligned at the right: a token may have an epoch before the index, and exceed 2^53. */
 export function compareTokens(a: string, b: string): number {
   const [left, right] = [numbers(a), numbers(b)]
   const length = Math.max(left.length, right.length)
@@ -210,7 +210,7 @@ function numbers(token: string): bigint[] {
 
 /**
  * What is wrong with the beats, one sentence each; empty when every one of `partitions` is owned at the end, and only
- * those, none ever had two owners, and no token went back. Gaps are no fault: how long they may be is the test's to say.
+ * those, none ever had two owners, and no token went back. Gaps are not judged: each test has its own limit for them.
  */
 export function faults(beats: Beat[], partitions: string[]): string[] {
   return [...overlaps(beats).map(describeOverlap), ...disorder(beats, partitions)]

@@ -23,7 +23,7 @@ export interface ClusterOptions extends Omit<AgentOptions, 'server'> {
   servers?: number
   /** How many agents beside them, named a1, a2, …, or their names; 2 unless said. */
   clients?: number | string[]
-  /** For single agents, by name: what differs from the options for all. */
+  /** Options for single agents, by name, which override the options for all. */
   agents?: Record<string, AgentOptions>
   /** In which folder to make the lab's own; the system's temporary one unless said. */
   parent?: string
@@ -64,7 +64,7 @@ export class Cluster {
     const names = Array.isArray(clients) ? clients : numbered('a', clients)
     for (const name of numbered('s', servers)) await this.#make(name, { server: true })
     for (const name of names) await this.#make(name)
-    // All of them, or a failed start would leave others starting behind its back.
+    // Wait for all: after a failed start the others would otherwise go on starting.
     const outcomes = await Promise.allSettled(this.agents.map(agent => agent.start()))
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   }

@@ -1,6 +1,6 @@
 /**
  * Debian's Consul, fetched into a folder of the project: without root, without touching the system's apt or dpkg.
- * Version and checksum are pinned, so whatever the mirror serves, it is this very program that runs.
+ * Version and checksum are pinned, so that a mirror cannot serve another program.
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
@@ -56,7 +56,7 @@ export async function fetchConsul(fetch: Fetch): Promise<string> {
   )
 }
 
-/** Works in a folder of its own and renames it into place: two at once both succeed, and nobody sees half a tree. */
+/** Works in a folder of its own and renames it into place: two fetches at once both succeed, and nobody sees half a tree. */
 async function fetchInto(fetch: Fetch): Promise<void> {
   refuseOtherMachines()
   await mkdir(fetch.cache, { recursive: true })

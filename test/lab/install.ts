@@ -8,7 +8,7 @@ import type { Agent } from './agent.ts'
 const root = join(import.meta.dirname, '../..')
 const handlers = join(root, 'handlers')
 
-/** Where the labs keep their releases: one for all, since an unchanged release is found there again. */
+/** The folder for releases, shared by all labs: an unchanged release need not be built again. */
 export const home = join(root, '.cache/home')
 
 /** A definition as users write it. */

@@ -1,7 +1,6 @@
 /**
- * What a lab's agents left behind: handlers, shepherds and workers outlive their agent, as they should. They are known
- * by the lab's folder, which the lab's mark in their environment names, or their state directory, or an argument; no
- * process of anybody else does.
+ * Finds the processes that a lab's agents left behind: handlers, shepherds and workers outlive their agent on purpose. The
+ * lab's folder identifies them: the lab's mark in their environment names it, or their state directory, or an argument.
  */
 import { readdirSync, rmdirSync } from 'node:fs'
 import { glob, readdir, readFile } from 'node:fs/promises'
@@ -15,7 +14,7 @@ export async function marked(root: string): Promise<number[]> {
   return pids.filter((_, i) => ours[i])
 }
 
-/** Kills them, and looks again until there are none: one may have been starting another meanwhile. */
+/** Kills them, and looks again until there are none: one may have started another meanwhile. */
 export async function killMarked(root: string): Promise<void> {
   await until(`the processes of ${root} to be gone`, async see => {
     const pids = see(await marked(root))

@@ -11,12 +11,12 @@ export interface Ports {
 }
 
 export interface Place {
-  /** What the other agents reach it by. */
+  /** The address at which the other agents reach it. */
   readonly address: string
   readonly ports: Ports
-  /** The unix socket by which we reach its HTTP API where its loopback is not ours; null where it is. */
+  /** The unix socket for its HTTP API when it is on another network; null when it shares our loopback. */
   readonly socket: string | null
-  /** Put before a command, this runs it there and becomes it: the pid stays. */
+  /** Words to put before a command so that it runs there, with the same pid. */
   readonly enter: readonly string[]
 }
 

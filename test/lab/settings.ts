@@ -39,7 +39,7 @@ export function labSettings({ name, data, place, logLevel, expect, peers, versio
   }
 }
 
-/** Settings that the tests name as 1.8.7 does, as the version at hand does: newer ones have moved some, and drop the old. */
+/** Translates settings named as in 1.8.7 for the present version: newer versions have moved some, and dropped the old names. */
 export function asNamedBy(version: string, { ca_file, cert_file, key_file, ...settings }: Settings): Settings {
   const { verify_incoming, verify_outgoing, acl, ...rest } = settings
   const defaults = given({ ca_file, cert_file, key_file, verify_incoming, verify_outgoing })

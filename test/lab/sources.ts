@@ -91,7 +91,7 @@ function rewriteLine(line: string, suite: string): string {
   return `deb ${options.trim()}${options && ' '}${uris} ${suite} ${components}\n`
 }
 
-/** Going by the looks; a stranger that passes does no harm, for what is fetched has its checksum pinned. */
+/** Guesses by the URL's form; a wrong guess does no harm, since the checksum of the package is pinned. */
 function isMainArchive({ uris, suites, components, signedBy }: Source): boolean {
   const foreignKey = signedBy.startsWith('/') && !signedBy.includes('debian')
   const main = words(suites).some(name => releases.test(name)) && words(components).includes('main')

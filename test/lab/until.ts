@@ -11,7 +11,7 @@ export interface Patience {
 }
 
 type NotYet = false | null | undefined
-/** Passes its argument through, and keeps it for the message of a deadline that passes. */
+/** Returns its argument, and keeps it for the error message when the deadline passes. */
 export type See = <V>(value: V) => V
 export type Condition<T> = (see: See) => T | NotYet | Promise<T | NotYet>
 

@@ -3,7 +3,7 @@
 # (first argument, or BEATS). Fields are separated by tabs, for a partition's name may hold spaces:
 #   <boot clock, ms> <instance> <pid> <partition> <token>          and, as the last one after SIGTERM:
 #   <boot clock, ms> <instance> <pid> <partition> <token> stop
-# Whoever reads the file needs nothing else to see who ran what, and when. test/lab/beats.ts does.
+# The file alone shows which process ran which partition when: see test/lab/beats.ts.
 # Nothing but `sleep` forks. It ends when its file is removed, so that no worker outlives its lab.
 set -u
 file=${1:-${BEATS:?names the beats file}}

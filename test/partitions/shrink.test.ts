@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { act } from '../../lib/act/act.ts'
-import { foreseen } from '../../lib/act/proposal.ts'
+import { removalNotice } from '../../lib/act/proposal.ts'
 import { keysOf } from '../../lib/base/names.ts'
 import type { Source } from '../../lib/definition/definition.ts'
 import { memberValue } from '../../lib/keys/member.ts'
@@ -251,7 +251,7 @@ describe('two machines with different definitions', () => {
     await assert.rejects(applied(), {
       name: 'Permanent',
       message:
-        /^cannot apply a definition: there are different ones: that of a:svc removes 16 .*; that of b:svc removes 10 .*; name an instance: watchbill partitions svc apply a:svc$/,
+        /^cannot apply a definition: several differ: that of a:svc removes 16 .*; that of b:svc removes 10 .*; name an instance: watchbill partitions svc apply a:svc$/,
     })
     await assert.rejects(
       applied('c:svc'),
@@ -349,7 +349,7 @@ describe('applying', () => {
       fake.memory.put(keys.proposal('a:svc'), `${text(keys.proposal('a:svc'))} `)
       return undefined
     }
-    await assert.rejects(applied(), /^Temporary: cannot apply it: the definition or the set is another one meanwhile/)
+    await assert.rejects(applied(), /^Temporary: cannot apply it: the definition or the set has changed meanwhile/)
     assert.deepEqual(await ids(), twenty)
   })
 
@@ -364,7 +364,7 @@ describe('applying', () => {
     b.partitions = range(0, 21)
     await b.look()
     await a.look()
-    assert.match(String(await said), /another one meanwhile/)
+    assert.match(String(await said), /has changed meanwhile/)
     assert.deepEqual([await ids(), JSON.parse(text(keys.proposal('a:svc'))).removes], [range(0, 21), 18])
     assert.match(text(keys.proposal('a:svc')), /"since":"[^"]*"\}$/, 'and waits for another word')
   })
@@ -407,7 +407,7 @@ describe('applying', () => {
     assert.deepEqual(await ids(), twenty)
     a.partitions = twenty
     await a.look()
-    assert.match(String(await said), /another one meanwhile/)
+    assert.match(String(await said), /has changed meanwhile/)
   })
 
   it('says what it would do, and what waits for whom', async t => {
@@ -419,7 +419,8 @@ describe('applying', () => {
     assert.deepEqual(await ids(), twenty)
     await assert.rejects(apply(consul, 'svc', [], { limit: 0, dryRun: false }), {
       name: 'Temporary',
-      message: 'cannot wait longer: a:svc has not carried it out yet; it does once it works, see watchbill status svc',
+      message:
+        'cannot wait longer: a:svc has not carried it out yet; it does so as soon as it runs, see watchbill status svc',
     })
     await a.look()
     assert.deepEqual(await ids(), range(0, 18))
@@ -431,8 +432,8 @@ it('what a dry run and configure say', async t => {
   a.partitions = range(0, 17)
   const expected =
     'the definition of svc removes 2 partitions (18, 19): nothing is changed until watchbill partitions svc apply'
-  assert.equal(await foreseen({ consul }, await a.snapshot()), expected)
+  assert.equal(await removalNotice({ consul }, await a.snapshot()), expected)
   a.partitions = range(0, 30)
-  assert.equal(await foreseen({ consul }, await a.snapshot()), null)
+  assert.equal(await removalNotice({ consul }, await a.snapshot()), null)
   assert.equal(readFact(a.files.defined), partitionsLine(twenty))
 })

@@ -37,7 +37,7 @@ describe('a command that the document chooses', () => {
   for (const [what, document, why] of [
     ['an unknown name', '{"role":"db\\n"}', 'it is "db\\n"'],
     ['a name that every object has', '{"role":"toString"}', 'it is "toString"'],
-    ['no name', '{"role":7}', 'it is a number, and no name'],
+    ['no name', '{"role":7}', 'it is a number, not a name'],
     ['none', '{"rolle":"web"}', 'there is no such field'],
     ['an empty name', '{"role":""}', 'it is ""'],
   ] as const) {
@@ -50,6 +50,6 @@ describe('a command that the document chooses', () => {
   }
 
   it('is none where there is no document', t => {
-    assert.equal(chosen(t, null).status, `no command: ${place}: there is none; ${rest}`)
+    assert.equal(chosen(t, null).status, `no command: ${place}: there is no document; ${rest}`)
   })
 })

@@ -110,9 +110,9 @@ describe('a server', () => {
     ['answers 500', (_, response) => response.writeHead(500).end('[]'), /status 500/],
     ['answers 304 without being asked', (_, response) => response.writeHead(304).end(), /status 304/],
     [
-      'sends us elsewhere',
+      'redirects to another URL',
       (_, response) => response.writeHead(302, { location: '/x' }).end(),
-      /elsewhere, by status 302/,
+      /redirects to another URL \(status 302\)/,
     ],
     ['hangs up', request => request.socket.destroy(), /other side closed|ECONNRESET/],
     [

@@ -75,8 +75,8 @@ const unreadable: [string, object, RegExp][] = [
   ['', web, /^it is no JSON: line 1, column 1: expected a value, found the end of the file$/],
   ['[]', web, /^\/data is not there; it is an empty array$/],
   ['{"error": "no"}', web, /^\/data is not there; it is an object$/],
-  ['{"data": null}', web, /^\/data is null, and no array$/],
-  ['null', plain, /^it is null, and no array$/],
+  ['{"data": null}', web, /^\/data is null, not an array$/],
+  ['null', plain, /^it is null, not an array$/],
   [`[${'1,'.repeat(100_000)}1]`, plain, /^it holds 100001 partitions; at most 100000 are possible$/],
 ]
 for (const [text, shape, why] of unreadable) {

@@ -151,7 +151,7 @@ describe('a fetched set', () => {
     assert.equal(Object.keys(partitions(fake)).length, 4)
     assert.match(
       await apply(fake.consul, 'svc', [], { limit: 0, dryRun: true }),
-      /^would take what .* lacks 1 of the 2/,
+      /^would accept the answer .* lacks 1 of the 2/,
     )
     const said = apply(fake.consul, 'svc', [], { limit: 5000, dryRun: false })
     await until('it to be asked for', () => fake.memory.keys.has(keys.sync))
@@ -209,7 +209,7 @@ describe('a fetched set', () => {
     await sync(a)
     for (const { Key } of fake.memory.below(keys.root)) if (!Key.startsWith(keys.members)) fake.memory.keys.delete(Key)
     assert.equal(await sync(a), 'fetched; added: x')
-    assert.equal(text(fake, keys.lock('x')), null)
+    assert.equal((fake.memory.value(keys.lock('x')) as { clean: boolean }).clean, false)
   })
 })
 
@@ -225,7 +225,10 @@ describe('a source that is asked once', () => {
     set('["x", "y"]')
     const index = fake.memory.index
     for (let round = 0; round < 3; round++)
-      assert.equal(await sync(a), 'it was fetched once: it is asked again by sync')
+      assert.equal(
+        await sync(a),
+        'it was fetched once, and has no interval: watchbill partitions … sync fetches it again',
+      )
     assert.deepEqual([dueIn(a), fake.memory.index], [3600, index])
     const asked = askForSync(fake.consul, 'svc', { force: false }, 5000)
     await until('it to be asked for', () => fake.memory.keys.has(keys.sync))
@@ -240,7 +243,10 @@ describe('a source that is asked once', () => {
     await sync(a)
     fake.memory.destroy('session of a')
     set('["x", "y"]')
-    assert.equal(await sync(b), 'it was fetched once: it is asked again by sync')
+    assert.equal(
+      await sync(b),
+      'it was fetched once, and has no interval: watchbill partitions … sync fetches it again',
+    )
     const other = { ...JSON.parse(readFact(b.files.definition) ?? '') }
     other.definition.source.timeoutMs = 900
     writeFact(b.files.definition, JSON.stringify(other))

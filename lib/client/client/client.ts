@@ -1,6 +1,6 @@
 /**
- * `watchbill/client`: a Node program that adds and removes partitions itself, and asks who has one. Every call does what
- * `watchbill partitions` and `watchbill owner` do, through any agent. A call that failed may be made again as it is.
+ * `watchbill/client`: for a Node program that adds and removes partitions itself, or asks who has one. The calls do the same
+ * as `watchbill partitions` and `watchbill owner`, through any agent. A failed call may be repeated as it is.
  */
 
 import { Permanent, Temporary } from '../../base/errors.ts'
@@ -21,13 +21,13 @@ import type { Allocated, Deallocated, Options, Partition, Unwanted, Wanted } fro
 
 export type { Allocated, Deallocated, Options, Partition, Unwanted, Wanted } from './types.ts'
 
-/** As for what a source brings: it has to fit into one of Consul's keys. In bytes. */
+/** The largest document in bytes, as for sources: it must fit into one of Consul's keys. */
 const mostDocument = 256 * 1024
-/** Others may be changing the same partitions. */
+/** How often to try again when others change the same partitions. */
 const mostTries = 5
 
 /**
- * Sees to it that these partitions are there, each with its document.
+ * Makes sure that these partitions exist, each with its document.
  * @param service the Consul service name
  * @throws Error whose name is Permanent when it can never be done (no such service, a bad id, a document that is too large,
  * a missing permission), or Temporary when Consul is away: then call again
@@ -63,7 +63,7 @@ export async function allocate(
 }
 
 /**
- * Sees to it that these partitions are gone. Their processes are stopped as at any hand-over; that may take longer than this.
+ * Makes sure that these partitions are removed. Their processes are stopped as at any hand-over, maybe after this resolves.
  * @throws as `allocate`
  */
 export async function deallocate(
@@ -83,7 +83,7 @@ export async function deallocate(
       ...(others.length > 0 ? await removePartitions(consul, keys, idsOf(others)) : []),
       ...(asRead.length > 0 ? await removeUnchanged(consul, keys, asRead) : []),
     ]
-    // Somebody was quicker: has changed them, or removed them as well.
+    // Somebody else has changed or removed them first.
     const left = allowed.filter(({ id }) => !removed.includes(id))
     const now = left.length > 0 ? await found(consul, keys, left) : new Map()
     const [changed, gone] = parted(left, ({ id }) => now.has(id))
@@ -112,8 +112,8 @@ export function partitions(service: string, options: Options = {}): Promise<Part
 }
 
 /**
- * @throws Permanent for a service without a set: a typing mistake must not make another one, and where the set was lost from
- * Consul nobody knows what still runs, so that no lock may be made as a clean one
+ * @throws Permanent for a service without a set. A typing mistake must not create a new one; and if the set was lost from
+ * Consul, unknown processes may still run, so that no lock may be created as clean.
  */
 async function withService<T>(
   service: string,
@@ -140,13 +140,13 @@ async function found(
   return new Map((await partitionsAt(consul, keys, idsOf(items))).map(partition => [partition.id, partition]))
 }
 
-/** One that a definition or a source brought is not yet: they would take it away again. */
+/** Not yet true for a partition from a definition or a source: those would remove it again. */
 function isAsWanted(there: Found | undefined, { document }: Wanted): boolean {
   if (there?.from !== 'hand') return false
   return document === undefined || JSON.stringify(there.document) === JSON.stringify(document)
 }
 
-/** As it is to be: one without a document in the call keeps its own. */
+/** The partition as it should be. Without a document in the call it keeps its present one. */
 function changed({ id, index, document: before }: Found, document: unknown): Pick<Found, 'id' | 'index' | 'document'> {
   return { id, index, document: document === undefined ? before : document }
 }
@@ -155,7 +155,7 @@ function isMet(there: Found | undefined, { index }: Unwanted): boolean {
   return index === undefined || index === (there?.index ?? 0)
 }
 
-/** @throws Permanent for what can be no partition */
+/** @throws Permanent for a bad id or document */
 function mustFit({ id, document }: Wanted): void {
   encode(id)
   if (document === undefined) return
@@ -165,7 +165,7 @@ function mustFit({ id, document }: Wanted): void {
   throw new Permanent(`cannot use the document of ${id}: ${why}; have it name where the rest is`)
 }
 
-/** Its JSON; empty when there is none. */
+/** The document as JSON; '' when it cannot be written as JSON. */
 function textOf(document: unknown): string {
   try {
     return JSON.stringify(document) ?? ''

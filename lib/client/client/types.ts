@@ -1,58 +1,58 @@
-/** What a program gives to, and gets from, `watchbill/client`. */
+/** The types of `watchbill/client`. */
 
-/** A partition that is to be there. */
+/** A partition that should exist. */
 export interface Wanted {
   readonly id: string
   /**
-   * Any JSON, at most 256 KiB: its process finds it in the file that WATCHBILL_PAYLOAD names. Left out: none for a new
-   * partition, and the one that is there stays as it is.
+   * Any JSON, at most 256 KiB: the process finds it in the file that WATCHBILL_PAYLOAD names. When left out, a new partition
+   * gets none, and an existing one keeps its document.
    */
   readonly document?: unknown
   /**
-   * The condition: the `index` with which `partitions` returned it, or 0 for "only if it is not there". Left out: whatever
-   * is there.
+   * The condition: the `index` that `partitions` returned for it, or 0 for "only if it does not exist". When left out, there
+   * is no condition.
    */
   readonly index?: number
 }
 
-/** A partition that is to be gone; the condition as in `Wanted`. */
+/** A partition to remove; the condition as in `Wanted`. */
 export interface Unwanted {
   readonly id: string
   readonly index?: number
 }
 
-/** A partition that is there. */
+/** An existing partition. */
 export interface Partition {
   readonly id: string
-  /** Who brought it; what "hand" brought, as a program does, no definition and no source takes away. */
+  /** Who added it. "hand" means people or programs: no definition and no source removes it. */
   readonly from: 'definition' | 'source' | 'hand' | null
   /** Missing when it has none. */
   readonly document?: unknown
-  /** Another number after each change of it. */
+  /** Changes with each change of the partition. */
   readonly index: number
 }
 
 /** The ids, each in one of these. */
 export interface Allocated {
   readonly added: string[]
-  /** They were there, and have another document now, or are no longer a definition's or a source's. */
+  /** Existing ones that have a new document now, or no longer belong to a definition or a source. */
   readonly changed: string[]
-  /** They were there as they are wanted. */
+  /** Existing ones that were already as wanted. */
   readonly unchanged: string[]
-  /** Somebody else has changed, added or removed it since it was read: the condition does not hold. */
+  /** The condition does not hold: somebody else has changed, added or removed the partition since it was read. */
   readonly refused: string[]
 }
 
 /** The ids, each in one of these. */
 export interface Deallocated {
   readonly removed: string[]
-  /** They were not there. */
+  /** They did not exist. */
   readonly absent: string[]
   readonly refused: string[]
 }
 
 export interface Options {
-  /** Where Consul is, and the token: its own variables, such as CONSUL_HTTP_ADDR. `process.env` when left out. */
+  /** Consul's environment variables for address and token, such as CONSUL_HTTP_ADDR. `process.env` when left out. */
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Time limit of one request, ms; 5000 when left out. */
   readonly timeout?: number

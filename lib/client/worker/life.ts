@@ -1,4 +1,4 @@
-/** One resource, from when it is handed to this process until nothing of it is left. */
+/** One resource, from the time when this process gets it until it has been terminated. */
 import type { Limit } from './limit.ts'
 import type { Handler, Logger, Resource } from './types.ts'
 
@@ -6,14 +6,14 @@ export interface Surroundings {
   readonly handler: Handler
   readonly logger: Logger
   readonly limits: { readonly handle: Limit; readonly terminate: Limit }
-  /** Is told how it is with what was handed over with this line. */
+  /** Called with news of the resource that this line of the assignment handed over. */
   readonly say?: (line: string, word: Word) => void
 }
 
-/** `failing`: why, or null when that is over. `over`: nothing of it is left. */
+/** `failing`: the reason, or null when it no longer fails. `over`: it has been terminated. */
 export type Word = { readonly failing: string | null } | { readonly ready: true } | { readonly over: true }
 
-/** So many failures in a row are worth a word to everybody; a process counts as crash-looping then too. */
+/** After this many failures in a row `status` shows the reason; a process counts as crash-looping then too. */
 const mostFailures = 3
 
 /** How often it failed in a row. */
@@ -32,7 +32,7 @@ class Failures {
     if (this.#count >= mostFailures) this.#say(`cannot handle it: ${messageOf(error)}`)
   }
 
-  /** A call that lasts so long, ms, works. */
+  /** A call that lasts this long, ms, counts as working. */
   overAfter(long: number): void {
     if (this.#count > 0) this.#timer = setTimeout(() => this.over(), long).unref()
   }
@@ -50,7 +50,7 @@ function messageOf(error: unknown): string {
 
 export class Life {
   readonly resource: Resource
-  /** The line that it was handed over with, and that confirms its end. */
+  /** The line of the assignment that handed it over; the same line confirms its end. */
   readonly line: string
   readonly #token: string
   readonly #around: Surroundings
@@ -79,7 +79,7 @@ export class Life {
     while (!signal.aborted) {
       try {
         await limits.handle(() => {
-          if (signal.aborted) return null // it need not wait for its turn to find that out
+          if (signal.aborted) return null // aborted: it need not wait for its turn
           begun = performance.now()
           failures.overAfter(this.#retry.longest)
           this.#call = (async () => handler.handle(this.resource, { token: this.#token, signal, ready }))()
@@ -92,17 +92,17 @@ export class Life {
         failures.another(error)
         this.#say('cannot handle', error)
         await this.#ask(() => handler.failed?.(error, this.resource))
-        if (performance.now() - begun > this.#retry.longest) again = this.#backOff() // that one had worked
+        if (performance.now() - begun > this.#retry.longest) again = this.#backOff() // that call had worked
         await again(signal)
       }
     }
   }
 
-  /** Resolves when nothing of it is left. */
+  /** Resolves when it has been terminated. */
   async end(): Promise<void> {
     this.#controller.abort()
     if (this.#call === null) return
-    await this.#call.catch(() => {}) // that was told, or is what the signal brings about
+    await this.#call.catch(() => {}) // the error was reported, or comes from the abort
     const { handler, limits } = this.#around
     for (const again = this.#backOff(); ; await again()) {
       try {
@@ -120,7 +120,7 @@ export class Life {
     return { first, longest }
   }
 
-  /** Waits longer each time; less when the signal is aborted meanwhile. */
+  /** Waits longer each time, at most until the signal is aborted. */
   #backOff(): (signal?: AbortSignal) => Promise<void> {
     const { first, longest } = this.#retry
     let next = first
@@ -139,7 +139,7 @@ export class Life {
     }
   }
 
-  /** What the program says to that; undefined when it fails. */
+  /** Calls one of the program's error callbacks. @returns its result; undefined when it fails */
   async #ask<T>(question: () => T | Promise<T>): Promise<T | undefined> {
     try {
       return await question()

@@ -10,7 +10,7 @@ export function limit(most: number): Limit {
     try {
       return await work()
     } finally {
-      const next = waiting.shift() // the place goes on to the next, if there is one
+      const next = waiting.shift() // passes the place to the next one that waits
       if (next) next()
       else running--
     }

@@ -1,4 +1,4 @@
-/** All resources of this process: makes what is handled what the assignment says, one line each. */
+/** All resources of this process: handles exactly those in the assignment, which has one line for each. */
 import { parseHanded } from '../../base/worker-line.ts'
 import { Life, type Surroundings } from './life.ts'
 import type { Resource } from './types.ts'
@@ -6,17 +6,17 @@ import type { Resource } from './types.ts'
 export class Lives {
   readonly #around: Surroundings
   readonly #confirm: (line: string) => void
-  /** By id. One that ends stays until it is over. */
+  /** By id. A resource that is ending stays here until it is over. */
   readonly #lives = new Map<string, { readonly life: Life; ending: Promise<void> | null }>()
   /** By line. */
   #wanted = new Set<string>()
-  /** What was taken back, by line, and what of that was confirmed. */
+  /** The lines that were taken back, and those of them that were confirmed. */
   #asked = new Set<string>()
   #confirmed = new Set<string>()
-  /** Nothing is begun any more. */
+  /** Set when no resource may begin any more. */
   #closed = false
 
-  /** @param confirm is called with the line of each that is over */
+  /** @param confirm called with the line of each resource that is over */
   constructor(around: Surroundings, confirm: (line: string) => void) {
     this.#around = around
     this.#confirm = confirm
@@ -24,7 +24,7 @@ export class Lives {
 
   /**
    * @param text the whole assignment
-   * @param stopping what was taken back, read after that: of what came and went before this look, nothing else tells
+   * @param stopping the lines that were taken back, read after `text`: only they show a resource that came and went meanwhile
    */
   follow(text: string, stopping = ''): void {
     const lines = linesOf(text)
@@ -40,7 +40,7 @@ export class Lives {
     this.#answer()
   }
 
-  /** Confirms what is asked for, unless it is here, in whatever acquisition, or may yet begin when an earlier one has ended. */
+  /** Confirms the lines that were taken back, except ids that are here in any acquisition, or may begin after an earlier one. */
   #answer(): void {
     this.#confirmed = new Set([...this.#confirmed].filter(line => this.#asked.has(line)))
     for (const line of this.#asked) {
@@ -55,18 +55,18 @@ export class Lives {
     this.#confirm(line)
   }
 
-  /** What is handled, and not being given up. */
+  /** The resources that are handled and not being given up. */
   held(): Resource[] {
     return [...this.#lives.values()].filter(({ ending }) => ending === null).map(({ life }) => life.resource)
   }
 
-  /** Ends all of them; nothing is begun any more until the next `follow`. */
+  /** Ends all of them; no resource begins before the next `follow`. */
   async end(): Promise<void> {
     this.#wanted = new Set()
     await Promise.all([...this.#lives.values()].map(({ life }) => this.#end(life)))
   }
 
-  /** Ends all of them for good. What is over is confirmed as soon as it is asked for: nobody has taken it back yet. */
+  /** Ends all of them for good. They were not taken back yet: each end is confirmed as soon as that is asked for. */
   close(): Promise<void> {
     this.#closed = true
     return this.end()
@@ -74,7 +74,7 @@ export class Lives {
 
   #begin(line: string): void {
     const handed = parseHanded(line)
-    if (handed === null || this.#lives.has(handed.id)) return // the end of the earlier one looks again
+    if (handed === null || this.#lives.has(handed.id)) return // when the earlier one ends, it looks again
     const { token, ...resource } = handed
     this.#around.logger.info(`handles ${handed.id}, token ${token}`)
     this.#lives.set(handed.id, { life: new Life(this.#around, resource, token, line), ending: null })

@@ -1,9 +1,9 @@
-/** What this process says of itself: see state/worker-said.ts for who reads it. */
+/** Writes this process's own reports; state/worker-said.ts reads them. */
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { parseHanded } from '../../base/worker-line.ts'
 import type { Word } from './life.ts'
 
-/** News of many resources are written together, after so long, ms. */
+/** How long to collect news of resources before they are written together, ms. */
 const gather = 100
 
 export class Reported {
@@ -15,11 +15,11 @@ export class Reported {
   #closed: string | null = null
   #timer: NodeJS.Timeout | null = null
 
-  /** @param file undefined where watchbill is older; @param tellsReady whether anybody wants to know what is ready */
+  /** @param file undefined under an older watchbill; @param tellsReady whether the definition asks for readiness */
   constructor(file: string | undefined, tellsReady: boolean) {
     this.#file = file
     this.#tellsReady = tellsReady
-    if (file) rmSync(file, { force: true }) // the process before this one has said that
+    if (file) rmSync(file, { force: true }) // written by the process before this one
   }
 
   note(line: string, word: Word): void {
@@ -34,7 +34,7 @@ export class Reported {
     this.#timer ??= setTimeout(() => this.#write(), gather).unref()
   }
 
-  /** At once: the program may block right after it. */
+  /** Writes at once: the program may block right afterwards. */
   close(why: string): void {
     this.#closed = why
     this.#write()

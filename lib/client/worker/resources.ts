@@ -1,6 +1,6 @@
 /**
- * `watchbill/worker`: the one process of an instance (`"per": "instance"`) as a Node program. It follows the assignment,
- * calls the program's own functions for each resource, and confirms what is over.
+ * `watchbill/worker`: the single process of an instance (`"per": "instance"`) as a Node program. It follows the assignment,
+ * calls the program's functions for each resource, and confirms those that are over.
  */
 import { appendFileSync, readFileSync, statSync } from 'node:fs'
 import { limit } from './limit.ts'
@@ -10,12 +10,12 @@ import type { Handler, Resources } from './types.ts'
 
 export type { Handler, Held, Logger, Resource, Resources } from './types.ts'
 
-/** How often the file is looked at, ms, should a signal be lost. */
+/** How often to read the file, ms, in case a signal is lost. */
 const every = 1000
 
 /**
- * Handles whatever this instance is given from now on, until SIGTERM or SIGINT: then it terminates all, calls `stop`, and
- * ends the process.
+ * Handles the resources that this instance is given, until SIGTERM or SIGINT: then it terminates all, calls `stop`, and ends
+ * the process.
  * @throws Error when watchbill did not start this process with `"per": "instance"`
  */
 export function resources(handler: Handler): Resources {
@@ -25,7 +25,7 @@ export function resources(handler: Handler): Resources {
   const logger = handler.logger ?? console
   const most = handler.concurrency ?? Number.POSITIVE_INFINITY
   const limits = { handle: limit(most), terminate: limit(most) }
-  // At once, a whole line: the next line of code may never run.
+  // Written at once as a whole line: the program may end before any later code runs.
   const reported = new Reported(process.env.WATCHBILL_REPORT, process.env.WATCHBILL_READY !== undefined)
   const say = reported.note.bind(reported)
   const lives = new Lives({ handler, logger, limits, say }, line => appendFileSync(confirmations, `${line}\n`))
@@ -48,7 +48,7 @@ export function resources(handler: Handler): Resources {
   }
   const close = () => {
     if (closing === null) reported.close('its program has called close()')
-    timer.unref() // what is over is still confirmed as long as the process lives
+    timer.unref() // while the process lives, it still confirms resources that are over
     return finish(lives.close())
   }
   const end = async () => {
@@ -73,13 +73,13 @@ function given(name: string): string {
   throw new Error(`${name} is not set: watchbill sets it for the run.command of a definition with "per": "instance"`)
 }
 
-/** Tells one state of the file from another; empty when there is none. */
+/** A text that changes with the file; '' when there is none. */
 function stampOf(file: string): string {
   const stat = statSync(file, { throwIfNoEntry: false })
   return stat ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : ''
 }
 
-/** Empty when there is no file: of the assignment, then nothing is left to this process. */
+/** The file's text; '' when there is none. Without an assignment this process has no resources. */
 function textOf(file: string): string {
   try {
     return readFileSync(file, 'utf8')

@@ -1,25 +1,25 @@
-/** What a program gets from, and gives to, `watchbill/worker`. */
+/** The types of `watchbill/worker`. */
 
-/** One partition of the service, as this instance was given it. */
+/** One partition of the service that this instance was given. */
 export interface Resource {
   readonly id: string
   /** Path of the file that holds its document; null when it has none. */
   readonly document: string | null
-  /** Since when this instance has it, ISO 8601. */
+  /** When this instance acquired it, ISO 8601. */
   readonly since: string
 }
 
 export interface Held {
   /**
-   * The fencing token: it grows with every acquisition of the resource, whoever makes it. Pass it to what you write to, and
-   * have that refuse a lower one than it has seen.
+   * The fencing token: it grows with every acquisition of the resource by any instance. Pass it along with every write, and
+   * have the store refuse a lower token than it has seen.
    */
   readonly token: string
-  /** Aborted as soon as the resource is to be given up. */
+  /** Aborted as soon as the resource must be given up. */
   readonly signal: AbortSignal
   /**
-   * Says that the resource is at work, for a `handle` that goes on until the signal; one that returns or resolves says so by
-   * that. It counts where the definition has `"ready": "confirm"`.
+   * Reports that the resource is at work, for a `handle` that runs until the signal. A `handle` that returns or resolves
+   * reports it that way. Used only when the definition has `"ready": "confirm"`.
    */
   ready(): void
 }
@@ -31,33 +31,33 @@ export interface Logger {
 
 export interface Handler {
   /**
-   * Begins to handle a resource: returns, or resolves, once that is set up, and leaves it at work; or resolves only when the
-   * signal is aborted. One that fails is called again with back-off; others are not disturbed. After three failures in a row
-   * `watchbill status` says why, until one succeeds, or lasts longer than the longest back-off.
+   * Begins to handle a resource. It may return or resolve once the work is set up and goes on by itself, or resolve only when
+   * the signal is aborted. A call that fails is repeated with back-off, without disturbing other resources. After three
+   * failures in a row `watchbill status` shows the reason, until a call succeeds or lasts longer than the longest back-off.
    */
   handle(resource: Resource, held: Held): unknown
   /**
-   * Ends that. It is called once `handle` is over, whether or not that succeeded; when it has resolved, nothing of the resource
-   * may be at work any more, for another instance starts it then.
+   * Ends the work on a resource. It is called once `handle` is over, also after a failure. When it has resolved, no work on the
+   * resource may go on: another instance starts it then.
    */
   terminate?(resource: Resource): unknown
-  /** `handle` failed; it is called again. */
+  /** Called when `handle` failed; `handle` is then called again. */
   failed?(error: unknown, resource: Resource): unknown
   /**
-   * `terminate` failed.
-   * @returns true when the resource is given up all the same; otherwise `terminate` is called again with back-off, and the
-   * whole process is stopped when the grace period is over
+   * Called when `terminate` failed.
+   * @returns true to count the resource as terminated; otherwise `terminate` is called again with back-off, and the whole
+   * process is stopped when the grace period is over
    */
   terminateFailed?(error: unknown, resource: Resource): boolean | Promise<boolean>
-  /** The process ends: everything was terminated before. */
+  /** Called before the process ends, after every resource was terminated. */
   stop?(): unknown
-  /** Where it says what it does; the console unless given. */
+  /** For log lines; the console by default. */
   readonly logger?: Logger
-  /** How many calls of `handle`, and as many of `terminate`, may be under way at a time; any number unless given. */
+  /** How many calls of `handle`, and as many of `terminate`, may run at a time; no limit by default. */
   readonly concurrency?: number
   /**
-   * Back-off between two tries, ms: it doubles from `first` to `longest`, and begins again after a `handle` that lasted longer
-   * than that; 100 and 30,000 unless given.
+   * Back-off between two tries, ms: it doubles from `first` to `longest`, and starts at `first` again after a `handle` that
+   * lasted longer than `longest`. 100 and 30,000 by default.
    */
   readonly retry?: { readonly first?: number; readonly longest?: number }
 }
@@ -66,8 +66,8 @@ export interface Resources {
   /** The resources that are held now. */
   held(): Resource[]
   /**
-   * Terminates everything and calls `stop`, as SIGTERM does, but lets the process live. Its instance takes no resource any more
-   * from then on: it is drained, until `watchbill drain <service> <instance> off` hands what it is given to a new process.
+   * Terminates every resource and calls `stop`, as SIGTERM does, but lets the process live. From then on its instance is
+   * drained and takes no resource, until `watchbill drain <service> <instance> off`; then a new process gets the resources.
    */
   close(): Promise<void>
 }

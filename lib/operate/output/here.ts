@@ -1,4 +1,4 @@
-/** Where the output of a partition stands on this machine. */
+/** Finds the output file of a partition on this machine. */
 import { statSync } from 'node:fs'
 import { readFact } from '../../state/facts.ts'
 import { identityOf, localInstances } from '../../state/identity.ts'
@@ -7,13 +7,13 @@ import { instanceFiles, runnerOf } from '../../state/paths.ts'
 export interface OutputHere {
   readonly output: string
   readonly instance: string
-  /** It is this instance's to run now; otherwise the output is of earlier. */
+  /** Whether the instance holds the partition now; otherwise the output is from an earlier run. */
   readonly held: boolean
 }
 
 /**
- * Of the instance that has it, or else had it last; null when there is none on this machine.
- * @throws Temporary when that cannot be seen, such as for another user than the agent's
+ * The output of the instance that holds the partition, or else held it last; null when this machine has none.
+ * @throws Temporary when the state directory cannot be read, such as by another user than the agent's
  */
 export function outputHere(root: string, service: string, partition: string): OutputHere | null {
   const found = localInstances(root).flatMap(instance => {

@@ -1,16 +1,16 @@
-/** What a partition's process printed: `output.1`, which the guard put aside when it grew too long, then `output`. */
+/** Reads what a partition's process printed: first `output.1`, the older part that the guard moved there, then `output`. */
 import { reason, Temporary } from '../../base/errors.ts'
 import { type Part, partOf, tailOf, withoutHoles } from '../../base/tail.ts'
 import { remedy } from '../../state/facts.ts'
 
 const nothing: Part = { bytes: Buffer.alloc(0), size: 0 }
 const newline = 10
-/** How much of what was printed last is looked for again, bytes. */
+/** How many of the last bytes are compared to find the reader's place again. */
 const overlap = 256
-/** How much of a file is read at most: more than that is there only between two ticks, or is a hole, bytes. */
+/** The most bytes read of a file. It is longer only between two guard ticks, or because of a hole. */
 const mostRead = 16 * 1024 * 1024
 
-/** Where a reader is: `offset` bytes into `output`, and the last of them. */
+/** A reader's place: `offset` bytes into `output`, and the last bytes before it. */
 export interface Place {
   readonly offset: number
   readonly last: Buffer
@@ -21,7 +21,7 @@ export interface Printed {
   readonly place: Place
 }
 
-/** All there is, or its last lines. @throws Temporary when it cannot be read */
+/** The whole output, or its last lines. @throws Temporary when it cannot be read */
 export function printed(output: string, lines: number | null): Printed {
   const now = end(output)
   const bytes = withoutHoles(Buffer.concat([end(`${output}.1`).bytes, now.bytes]))
@@ -29,8 +29,8 @@ export function printed(output: string, lines: number | null): Printed {
 }
 
 /**
- * What came since. The guard puts the end of `output` aside as `output.1` and empties it, and the process goes on at its
- * beginning: then the rest of what was put aside comes first. That shows in other bytes where the last ones were.
+ * The output since `place`. When `output` grows too long, the guard copies its end to `output.1` and empties it, and the
+ * process goes on writing at its beginning. The bytes before the place then differ: read the rest of `output.1` first.
  * @throws Temporary when it cannot be read
  */
 export function printedSince(output: string, place: Place): Printed {
@@ -42,10 +42,10 @@ export function printedSince(output: string, place: Place): Printed {
   return { bytes: withoutHoles(Buffer.concat([rest, now.bytes])), place: placeAfter(now) }
 }
 
-/** What follows a place in what was put aside; all of it when the place is not there. */
+/** The part of `output.1` after a place; all of it when the place is not found there. */
 function after(aside: Buffer, { offset, last }: Place): Buffer {
   if (aside.subarray(offset - last.length, offset).equals(last)) return aside.subarray(offset)
-  const found = aside.indexOf(last) // its beginning was not kept
+  const found = aside.indexOf(last) // only the end of the file was kept
   return found < 0 ? aside : aside.subarray(found + last.length)
 }
 
@@ -60,7 +60,7 @@ function lastLines(bytes: Buffer, count: number): Buffer {
   let start = bytes.length
   for (let left = count; left > 0; left--) {
     if (start < 2) return bytes
-    start = bytes.lastIndexOf(newline, start - 2) + 1 // before this line's own
+    start = bytes.lastIndexOf(newline, start - 2) + 1 // the newline of the line before
     if (start === 0) return bytes
   }
   return bytes.subarray(start)
@@ -70,7 +70,7 @@ function end(file: string, from = 0): Part {
   return read(file, () => tailOf(file, mostRead, from))
 }
 
-/** One that is not there has nothing in it. */
+/** A missing file counts as empty. */
 function read(file: string, how: () => Part): Part {
   try {
     return how()

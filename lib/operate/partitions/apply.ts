@@ -1,6 +1,6 @@
 /**
- * Lets a definition remove partitions: marks its proposal as applied, as it was read, and waits until the instance whose
- * definition it is has carried it out.
+ * Lets a definition remove partitions: marks its proposal as applied, if it is still as it was read, and waits until the
+ * instance with that definition has carried it out.
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
@@ -25,9 +25,9 @@ export interface ApplyOptions {
 }
 
 /**
- * @param named the instance whose definition is meant; nobody needs be named where there is one change
- * @returns what was done, for the one who asked
- * @throws Permanent when it is not clear which is meant; Temporary when it is another one meanwhile, or is not carried out
+ * @param named the instance whose definition to apply; may be empty when only one change waits
+ * @returns what was done, as a sentence
+ * @throws Permanent when several changes wait and none is named; Temporary when the change was replaced, or is not done in time
  */
 export async function apply(
   consul: Consul,
@@ -64,7 +64,7 @@ export async function apply(
     }
     if (performance.now() > end)
       throw new Temporary(
-        `cannot wait longer: ${listed(pending.instances)} has not carried it out yet; it does once it works, see watchbill status ${shellWord(service)}`,
+        `cannot wait longer: ${listed(pending.instances)} has not carried it out yet; it does so as soon as it runs, see watchbill status ${shellWord(service)}`,
       )
     await delay(pause)
   }
@@ -72,7 +72,7 @@ export async function apply(
 
 function changed(service: string): Temporary {
   return new Temporary(
-    `cannot apply it: the definition or the set is another one meanwhile; see watchbill status ${shellWord(service)}, and try again`,
+    `cannot apply it: the definition or the set has changed meanwhile; see watchbill status ${shellWord(service)}, and try again`,
   )
 }
 
@@ -84,20 +84,20 @@ function chosen(service: string, all: readonly Pending[], named: readonly string
   if (name === undefined) {
     if (all.length === 1) return all[0] as Pending
     const next = `name an instance: watchbill partitions ${shellWord(service)} apply ${shellWord(all[0]?.instances[0] ?? '')}`
-    throw new Permanent(`cannot apply a definition: there are different ones: ${some}; ${next}`)
+    throw new Permanent(`cannot apply a definition: several differ: ${some}; ${next}`)
   }
   const found = all.find(({ instances }) => instances.includes(name))
   if (found) return found
   throw new Permanent(`cannot apply the definition of ${name}: it removes nothing; ${some}`)
 }
 
-/** A source whose first answer lacks what the definition before it had. */
+/** Applies a source's first answer that lacks partitions of the definition before it; null when there is no such answer. */
 async function ofSource(consul: Consul, service: string, { limit, dryRun }: ApplyOptions): Promise<string | null> {
   const { keys } = await lookAtCluster(consul, service)
   const [duty] = await entriesAt(consul, [keys.duty('source')])
   const { problem } = dutyFrom(duty?.value ?? null)
   if (!isDefinitionsLoss(problem)) return null
-  if (dryRun) return `would take what the source answered: ${problem}`
-  // It may answer otherwise by now: what is empty or garbled is refused as ever.
+  if (dryRun) return `would accept the answer of the source: ${problem}`
+  // The source is asked again and may answer differently: an empty or garbled answer is still refused.
   return askForSync(consul, service, { force: false, applied: true }, limit)
 }

@@ -1,4 +1,4 @@
-/** What people change of a set. It is from then on theirs: neither a definition nor a source takes it away. */
+/** Changes that people make to a set. Neither a definition nor a source removes a partition that was added by hand. */
 
 import { Permanent } from '../../base/errors.ts'
 import { parseExact } from '../../base/exact-json.ts'
@@ -23,11 +23,11 @@ export const handActions = ['add', 'remove', 'set'] as const
 export type HandAction = (typeof handActions)[number]
 
 export interface ByHand extends Change {
-  /** They were there, and get another document. */
+  /** Existing partitions that get a new document. */
   readonly changed: readonly string[]
 }
 
-/** Those of the partition set that an action on these ids can concern. */
+/** The existing partitions that an action on these ids can change. */
 export async function concernedBy(
   consul: Consul,
   keys: Keys,
@@ -39,8 +39,8 @@ export async function concernedBy(
 }
 
 /**
- * Pure: what an action on these ids changes.
- * @param before those that are there; @param document undefined for leaving documents as they are
+ * Pure: the changes that an action on these ids makes.
+ * @param before the existing ids; @param document undefined to leave documents as they are
  */
 export function byHand(
   action: HandAction,
@@ -61,14 +61,14 @@ export function byHand(
 }
 
 export interface HandChange extends ByHand {
-  /** Those that were to be removed and are no partitions. */
+  /** Ids to remove that are not partitions. */
   readonly unknown: readonly string[]
 }
 
 export interface HandOrder {
   readonly action: HandAction
   readonly ids: readonly string[]
-  /** Undefined for leaving documents as they are. */
+  /** Undefined to leave documents as they are. */
   readonly document: unknown
   readonly dryRun: boolean
 }
@@ -87,7 +87,7 @@ export async function actByHand(
   return { ...done, unknown: action === 'remove' ? [...new Set(ids)].filter(id => !before.includes(id)) : [] }
 }
 
-/** Pure: one line. @param documents whether one was given, so that it tells of those that were changed */
+/** Pure: the change in one line. @param documents whether a document was given, so that changed ones are listed */
 export function handWords(
   service: string,
   { added, removed, changed, unknown }: HandChange,
@@ -102,7 +102,7 @@ export function handWords(
   return words.join('; ')
 }
 
-/** @returns what was changed: others may have been quicker */
+/** @returns what was really changed: others may have changed some of it first */
 export async function changeByHand(
   consul: Consul,
   keys: Keys,

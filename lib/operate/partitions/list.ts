@@ -1,4 +1,4 @@
-/** The partition set as people read it, and as JSON. */
+/** The partition set as a table for people, or as JSON. */
 
 import { table } from '../../base/table.ts'
 import { byName } from '../../base/text.ts'

@@ -1,6 +1,6 @@
 /**
- * Gives a partition another id. It is held first, so that its process is stopped and its lock given back as at any other
- * hand-over; then one transaction removes it, with its lock, and makes the new one. At no moment are there both.
+ * Gives a partition another id. First it is held, so that its process is stopped and its lock given back. Then one
+ * transaction deletes it and its lock, and creates the new one: the two ids never exist at the same time.
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
@@ -28,12 +28,12 @@ interface Rename {
 const pause = 200
 
 export interface RenameOptions {
-  /** How long to wait for the old one to stop, ms. */
+  /** How long to wait for the old process to stop, ms. */
   readonly limit: number
   readonly dryRun: boolean
 }
 
-/** @param ids the two that were named. @returns what was done, for the one who asked */
+/** @param ids the old id and the new one. @returns what was done, as a sentence */
 export async function renamed(
   consul: Consul,
   service: string,
@@ -50,8 +50,8 @@ export async function renamed(
 }
 
 /**
- * Killed midway, the old one stays held, and the same again finishes it.
- * @param limit ms @returns whether the new one is held by hand, as the old one was before
+ * If it is killed midway, the old partition stays held, and running it again finishes it.
+ * @param limit ms @returns whether the new partition is held by hand, as the old one was before
  * @throws Permanent when it cannot be done; Temporary when the process does not stop in time, or Consul is away
  */
 async function rename(consul: Consul, { service, from, to }: Rename, limit: number): Promise<boolean> {
@@ -89,12 +89,12 @@ function mustBePossible(cluster: Cluster, from: string, to: string): void {
     throw new Temporary(`cannot rename ${from}: the lock of an earlier ${to} is still there; try again`)
 }
 
-/** For how long an unclean lock has been seen free: whoever lost it may still be running. */
+/** Measures how long an unclean lock has been free: the process of its last holder may still run. */
 class Unclean {
   #index: number | null = null
   #since = 0
 
-  /** Until nobody can run it any more, ms; 0 for now; null while it is held. */
+  /** How long the partition may still run somewhere, ms; 0 when it cannot; null while its lock is held. */
   left({ terms }: Cluster, lock: Lock | null): number | null {
     if (lock !== null && lock.session !== null) return null
     if (lock?.clean) return 0
@@ -122,7 +122,7 @@ async function exchange(
   const lock = locks.get(from)
   const outcome = await transact(consul, [
     { Verb: 'delete-cas', Key: old.key, Index: old.modifyIndex },
-    // As it was read, free: nobody has taken it since.
+    // Only if the lock is still free as it was read: nobody has taken it since.
     lock === undefined
       ? { Verb: 'check-not-exists', Key: keys.lock(from) }
       : { Verb: 'delete-cas', Key: keys.lock(from), Index: lock.modifyIndex },
@@ -134,7 +134,7 @@ async function exchange(
   return outcome.done
 }
 
-/** It is nobody's but the operator's, until the definition or the source says it too: neither takes it away. */
+/** `from: hand`, so that neither the definition nor the source removes it before they name the new id. */
 function made(keys: Keys, id: string, document: unknown): Operation[] {
   const value = JSON.stringify({ from: 'hand', document })
   const told = document === undefined ? [] : [{ ...revisionBump(keys), Key: keys.documents }]

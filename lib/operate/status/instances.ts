@@ -1,4 +1,4 @@
-/** How each instance of a service is: what it has, and what keeps it from looking or acting. Pure. */
+/** The status of each instance of a service: what it holds, and what keeps it from working. Pure. */
 
 import { byName } from '../../base/text.ts'
 import type { Member } from '../../keys/member.ts'
@@ -13,7 +13,7 @@ export interface InstanceStatus {
   readonly held: number
   readonly assigned: number
   readonly weight: number
-  /** What keeps it from looking or acting; empty when nothing does. */
+  /** What keeps it from working; empty when nothing does. */
   readonly why: string
 }
 
@@ -37,7 +37,7 @@ export function instanceStatuses(
   })
 }
 
-/** What it says of itself, and what Consul's checks say of it. In maintenance mode it is not passing on purpose. */
+/** Its own report, and the trouble that Consul's checks show. In maintenance mode checks fail on purpose, so ignore them. */
 function whyHindered(cluster: Cluster, told: string | undefined, instance: string): string {
   const { trouble, node = '', maintenance } = cluster.registered.find(one => one.instance === instance) ?? {}
   const own = told ?? cluster.hindrances.get(instance)
@@ -45,7 +45,7 @@ function whyHindered(cluster: Cluster, told: string | undefined, instance: strin
   return [checks, own].filter(Boolean).join('; ')
 }
 
-/** Registered, but it does not take part. */
+/** The state of an instance that is registered but not a member. */
 function stateOutside(cluster: Cluster, instance: string): InstanceStatus['state'] {
   return cluster.registered.find(candidate => candidate.instance === instance)?.passing ? 'joining' : 'not passing'
 }

@@ -1,4 +1,4 @@
-/** Looks for `status`: how services are, from an answer that is no older than what it tells of. */
+/** Looks at services for `status`, and looks again when an answer may be too old. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { reason, Temporary } from '../../base/errors.ts'
 import type { Consul } from '../../consul/http.ts'
@@ -9,14 +9,14 @@ import { checkLine } from './page.ts'
 import { readStatus, type Status } from './status.ts'
 
 /**
- * Servers that had no leader hold requests back until they have one, and answer at once then, before any guard could say that its
- * lease is over: a look that took `slow` ms, or came after a failed one, is made again after `settle`, in which every guard
- * speaks. (Seen on 1.8.7: "4 running", 11 s after the processes had ended.)
+ * Servers without a leader delay requests until they have one, and then answer at once, before any guard could report that
+ * its lease is over. So a look that took `slow` ms, or followed a failed one, is repeated after `settle` ms: by then every
+ * guard has reported. (Seen on 1.8.7: "4 running", 11 s after the processes had ended.)
  */
 export const usual = { slow: 2000, settle: 3000, every: 200 }
 export type Pace = typeof usual
 
-/** One service, or all there are. @throws Temporary, Permanent as `readStatus` */
+/** The status of one service, or of all. @throws Temporary, Permanent as `readStatus` */
 export async function look(consul: Consul, service: string | undefined, pace: Pace = usual): Promise<Status[]> {
   const begun = performance.now()
   const all = await lookOnce(consul, service)
@@ -30,7 +30,10 @@ async function lookOnce(consul: Consul, service: string | undefined): Promise<St
   return Promise.all(services.map(service => readStatus(consul, service)))
 }
 
-/** The first look at which Consul answers and all is well. @param wait a duration, such as 30s @throws Temporary that says what is not */
+/**
+ * Looks until Consul answers and every service is well.
+ * @param wait a duration, such as 30s @throws Temporary that says what is not well
+ */
 export async function lookUntilWell(
   consul: Consul,
   service: string | undefined,
@@ -45,13 +48,13 @@ export async function lookUntilWell(
     if (isWell && (believed || isNothing(all))) return all
     if (performance.now() > end)
       throw new Temporary(`cannot wait longer than ${wait}: ${whyNot(all)}; see watchbill status`)
-    // After a failure it is well only when it still is once every guard has spoken.
+    // After a failed look, believe "well" only if it is still so after every guard has reported.
     await delay(isWell ? pace.settle : pace.every)
     believed = Array.isArray(all)
   }
 }
 
-/** There is nothing that could have stopped. */
+/** There are no partitions, so nothing can have stopped. */
 function isNothing(all: readonly Status[]): boolean {
   return all.every(({ partitions }) => partitions.length === 0)
 }
@@ -62,7 +65,7 @@ function whyNot(all: readonly Status[] | string): string {
   return bad === undefined ? 'Consul has only just answered' : checkLine(bad)
 }
 
-/** Why there is nothing to see yet. @throws what waiting does not mend */
+/** Why the look failed, in words. @throws the error when waiting cannot help */
 async function failure(consul: Consul, error: unknown): Promise<string> {
   if (error instanceof Temporary) return reason(await explained(consul, error)).replace(/; is it up\?.*$/, '')
   throw error

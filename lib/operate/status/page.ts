@@ -1,19 +1,19 @@
-/** How `status` prints a service: the whole page, or the one line of `--check`. Pure. */
+/** Prints a service for `status`: the whole page, or the one line of `--check`. Pure. */
 
 import { table } from '../../base/table.ts'
 import { listed } from '../../base/text.ts'
 import { isGood, type PartitionStatus } from './partitions.ts'
 import type { Status } from './status.ts'
 
-/** How many reasons of partitions stand on the one line. */
+/** The most reasons of partitions on the one line. */
 const mostReasons = 3
 
-/** Everything that keeps the service from being as it should be, with its reasons and what to do, on one line. */
+/** All problems of the service with their reasons and next steps, on one line. */
 export function checkLine({ summary, problems, remark, partitions }: Status): string {
   return [summary, ...problems, ...reasons(partitions), ...(remark ? [remark] : [])].join('; ')
 }
 
-/** Partitions that have one reason are named together. */
+/** One text for each reason, with all partitions that have it. */
 function reasons(partitions: readonly PartitionStatus[]): string[] {
   const bad = partitions.filter(one => !isGood(one))
   const groups = [...Map.groupBy(bad, words)]
@@ -32,7 +32,7 @@ export function page({ summary, problems, remark, advice, source, instances, par
     ...[instance, state, String(held), String(assigned), String(weight)],
   ])
   const what = partitions.map(({ partition, instance, state, why, since, dns }) => [
-    // A crash loop has a time of its own: one is enough.
+    // The words for a crash loop already have a time.
     ...[partition, instance ?? '-', state],
     [since && state !== 'crash-looping' ? `since ${since}` : '', why, dns ?? ''].filter(Boolean).join('; '),
   ])

@@ -1,4 +1,4 @@
-/** How each partition of a service is, and why, in one line. Pure. */
+/** The state of each partition of a service, and the reason in one line. Pure. */
 
 import { seconds } from '../../base/clock.ts'
 import { shellWord } from '../../base/printable.ts'
@@ -34,7 +34,7 @@ export interface PartitionStatus {
   readonly why: string
   /** Wall clock of the acquisition; null when nobody holds it. */
   readonly since: string | null
-  /** By which name DNS finds its owner; null when it has no port. */
+  /** The DNS name of its owner; null when it has no port. */
   readonly dns: string | null
 }
 
@@ -42,7 +42,7 @@ type NoDns = Omit<PartitionStatus, 'dns'>
 
 type Words = Pick<PartitionStatus, 'state' | 'why'>
 
-/** What a partition is judged by. */
+/** The input for a partition's state. */
 export interface Seeing {
   readonly cluster: Cluster
   readonly roster: Placement
@@ -50,7 +50,7 @@ export interface Seeing {
   readonly sessions: ReadonlyMap<string, Session | null>
 }
 
-/** It is as it should be; a held one once nobody runs it any more. */
+/** Whether the partition is as it should be. A held one is so once nobody runs it any more. */
 export function isGood({ state, instance }: PartitionStatus): boolean {
   return state === 'running' || state === 'finished' || (state === 'held' && instance === null)
 }
@@ -71,7 +71,10 @@ function holderOf(cluster: Cluster, lock: Lock): string | null {
   return cluster.members.find(({ session }) => session === lock.session)?.instance ?? lock.held?.instance ?? null
 }
 
-/** An instance's own session, which has lost its member key or has not taken it yet, is none that anyone has to end. */
+/**
+ * The words for a lock that a foreign session holds; null when the session is the instance's own, even if it does not hold
+ * its member key (any more, or yet): nobody has to end such a session.
+ */
 function foreignWords({ sessions }: Seeing, { session, held }: Lock): Words | null {
   const info = session === null ? undefined : sessions.get(session)
   if (session === null || info === undefined) return null
@@ -108,7 +111,7 @@ function heldWords(
   return { state: 'failing', why: remark.replace(/^failing: /, '') }
 }
 
-/** Its holder is to have nothing, and nobody else can take it. */
+/** The holder must give the partition up, and no other member can take it. */
 function nowhereElse({ service }: Cluster, holder: Member, waits: string): Words {
   const { instance, absence } = holder
   if (absence === 'drained' || absence === 'in maintenance')
@@ -143,7 +146,7 @@ function whoDeletes({ members, service }: Cluster): string {
   return `no instance is there to delete its lock: watchbill purge ${shellWord(service)} does, where the service is gone for good`
 }
 
-/** Why nobody is to have it. @param why as the roster says */
+/** Why no member gets the partition. @param why the roster's reason */
 function unassigned(cluster: Cluster, why: string): Words {
   const { members, service, registered } = cluster
   if (members.length === 0) {
@@ -163,7 +166,7 @@ function unassigned(cluster: Cluster, why: string): Words {
   return { state: 'unassigned', why: `${why}${advice}${list && `; ${list}`}` }
 }
 
-/** What a partition says of itself counts where it runs, and of whom it runs on. */
+/** Adds the result of the partition's own checks: only while it runs, and only from the instance that runs it. */
 export function withChecks(service: string, status: NoDns, seen: Seen | undefined): NoDns {
   if (seen === undefined || seen.why === '' || seen.instance !== status.instance) return status
   if (status.state !== 'running') return status

@@ -1,4 +1,4 @@
-/** How a service is, by what any agent can see: each partition, each instance, and the reason in one line each. */
+/** The status of a service as any agent can see it: each partition and each instance, with a reason in one line. */
 
 import { type Pending, pendingIn, pendingWords } from '../../act/proposal.ts'
 import { decode } from '../../base/names.ts'
@@ -20,22 +20,22 @@ import { definitionsWords, foreignKeysWords, settingsWords, tryingWords, unwritt
 
 export interface Status {
   readonly service: string
-  /** What its definition calls it; null when it does not, or nobody takes part. */
+  /** The title from the definition; null when it has none, or nobody takes part. */
   readonly title: string | null
   readonly ok: boolean
   /** One sentence. */
   readonly summary: string
   /** All problems on one line; null when there is none. */
   readonly problem: string | null
-  /** What is wrong with the service, and no partition's own fault: each with its reason and what to do next. */
+  /** Problems of the whole service, not of single partitions, each with its reason and the next step. */
   readonly problems: readonly string[]
-  /** What is going wrong and may pass by itself; null when nothing is. */
+  /** A problem that may end by itself; null when there is none. */
   readonly remark: string | null
-  /** What is to be done before any agent is upgraded; null when nothing is. */
+  /** What to do before agents are upgraded; null for nothing. */
   readonly advice: string | null
-  /** Who fetches the set, and what is wrong with it; null where nobody ever did. */
+  /** The instance that fetches the set, and the problem with the source; null when no instance has ever fetched. */
   readonly source: Pick<Duty, 'by' | 'problem' | 'since'> | null
-  /** What definitions would remove, and nobody has applied. */
+  /** Removals by definitions that nobody has applied yet. */
   readonly pending: readonly Omit<Pending, 'proposals'>[]
   readonly instances: readonly InstanceStatus[]
   readonly partitions: readonly PartitionStatus[]
@@ -54,7 +54,7 @@ export async function readStatus(consul: Consul, service: string): Promise<Statu
   return statusOf(cluster, reports, seen, duty && dutyFrom(duty.value), await foreignSessions(consul, cluster))
 }
 
-/** Sessions that hold a lock and are no member's: there is seldom one. A token that may not see it learns no more of it. */
+/** Sessions that hold a lock and belong to no member, which is rare. null for one that the token may not read. */
 async function foreignSessions(consul: Consul, { locks, members }: Cluster): Promise<Map<string, Session | null>> {
   const known = new Set(members.map(({ session }) => session))
   const holders = [...locks.values()].flatMap(({ session }) => session ?? [])
@@ -69,8 +69,8 @@ async function foreignSessions(consul: Consul, { locks, members }: Cluster): Pro
 }
 
 /**
- * Pure. @param reports by instance; @param seen what the partitions' services in the catalog say; @param duty who fetches
- * @param sessions those that hold a lock and are no member's, null for one of which nothing is known
+ * Pure. @param reports by instance; @param seen the checks of the partitions' services in the catalog; @param duty who fetches
+ * @param sessions the sessions that hold a lock and belong to no member, null for one that cannot be read
  */
 export function statusOf(
   cluster: Cluster,
@@ -114,7 +114,7 @@ export function statusOf(
   }
 }
 
-/** Definitions may differ while they change: the first member's counts. */
+/** Definitions may differ while they are being changed: take the first member's title. */
 function titleOf({ members }: Cluster): string | null {
   return members.find(({ title }) => title !== undefined)?.title ?? null
 }

@@ -1,4 +1,4 @@
-/** The words of `status`: what is wrong, in one line that ends with the next step. Pure. */
+/** The sentences of `status`: each problem in one line that ends with the next step. Pure. */
 
 import { shellWord } from '../../base/printable.ts'
 import { listed } from '../../base/text.ts'
@@ -7,7 +7,7 @@ import type { Session } from '../../consul/session.ts'
 import type { Member } from '../../keys/member.ts'
 import type { Cluster } from '../../look/cluster.ts'
 
-/** Why an instance is not passing, said of the instance. */
+/** Why an instance is not passing; the caller puts the instance's name before it. */
 export function troubleWords({ check, output }: Trouble, node: string): string {
   const said = output && `: ${output}`
   if (check === 'node')
@@ -22,13 +22,13 @@ export function troubleWords({ check, output }: Trouble, node: string): string {
   return `is not passing: its guard says${said || ': nothing'}; see watchbill doctor on ${node}`
 }
 
-/** Of a lock that a session holds which is no member's. @param session null when it is not known */
+/** For a lock whose session belongs to no member. @param session null when the token may not read it */
 export function foreignLock(id: string, session: Session | null): string {
   const whose = session === null ? '' : ` ("${session.Name}" on ${session.Node})`
   return `its lock is held by session ${id}${whose}, which is no instance's, so nobody can take it; end that session: curl -X PUT http://127.0.0.1:8500/v1/session/destroy/${id}`
 }
 
-/** How a member comes to be one in full again; empty where nothing is to be done, or its own line says so. */
+/** The command that ends a member's absence; '' when there is none, or the instance's own line has it. */
 export function wayBack(service: string, { instance, node, absence }: Member): string {
   if (absence === 'drained') return `watchbill drain ${shellWord(service)} ${shellWord(instance)} off`
   if (absence === 'in maintenance') return `on ${node}: consul maint -disable`
@@ -44,7 +44,7 @@ export function absentWords(service: string, absent: readonly Member[]): string 
 
 const exits: Readonly<Record<string, string>> = { 126: 'command not executable', 127: 'command not found' }
 
-/** A shepherd's words: `since <epoch seconds>: exit 127`. */
+/** For a crash loop. @param told the shepherd's words, `since <epoch seconds>: exit 127` */
 export function crashWords(service: string, partition: string, holder: string | null, told: string): string {
   const [, epoch, how = told] = /^since (\d{1,12}): (.*)$/.exec(told) ?? []
   const since = epoch === undefined ? '' : `since ${new Date(Number(epoch) * 1000).toISOString().slice(0, 19)}Z: `
@@ -53,20 +53,20 @@ export function crashWords(service: string, partition: string, holder: string | 
   return `${since}${how}${gloss}; ${logsLine(service, partition, holder)}`
 }
 
-/** How to read what the process printed. */
+/** The command that prints the process's output. */
 export function logsLine(service: string, partition: string, holder: string | null): string {
   const where = holder === null ? '' : `on ${holder.slice(0, holder.lastIndexOf(':'))}: `
   return `${where}watchbill logs ${shellWord(service)} ${shellWord(partition)}`
 }
 
-/** What is wrong with the settings; null when nothing is. */
+/** The problem with the settings; null when there is none. */
 export function settingsWords({ keys, settings, settingsProblem }: Cluster): string | null {
   if (settingsProblem === null) return null
   const good = JSON.stringify({ drained: [], held: [], epoch: settings.epoch })
   return `${keys.settings} is garbled: ${settingsProblem}; each instance goes on with the last good ones; write it anew: consul kv put ${shellWord(keys.settings)} '${good}'`
 }
 
-/** Who has which definition, where they do not agree; null when they do. Weights and the like may differ. */
+/** Which members have which definition, when they differ; null when they agree. Weights and the like may differ. */
 export function definitionsWords(members: readonly Member[]): string | null {
   const known = members.filter(({ shared }) => shared !== '')
   const groups = [...Map.groupBy(known, ({ shared }) => shared).values()]
@@ -75,18 +75,18 @@ export function definitionsWords(members: readonly Member[]): string | null {
   return `the definitions differ: ${apart}; bring one to all of these machines, then watchbill configure and consul reload there`
 }
 
-/** Keys below partition/ that are no partition's; null when there are none. */
+/** Keys below partition/ that belong to no partition; null when there are none. */
 export function foreignKeysWords({ service, foreign }: Cluster): string | null {
   if (foreign.length === 0) return null
   return `${listed(foreign)} is no partition's key and does not count; delete it, and say watchbill partitions ${shellWord(service)} add <id>`
 }
 
-/** Of a source that fails, and is still tried: it says so itself. */
+/** For a source that fails and is still tried again. `why` ends with that. */
 export function tryingWords({ why, since }: { readonly why: string; readonly since: string }): string {
   return `the source fails since ${since}: ${why}`
 }
 
-/** Before there is a set. */
+/** For a service without a partition set. */
 export function unwrittenWords({ registered }: Cluster, name: string): string {
   const todo =
     registered.length === 0

@@ -1,9 +1,9 @@
-/** Who has what by weight and maxPartitions, with as few moves as that allows. */
+/** Places partitions by weight and maxPartitions, with as few moves as possible. */
 
 import { roster } from '../roster.ts'
 import type { Rule } from '../rule.ts'
 
-/** Why a partition is nobody's. */
+/** Reasons why a partition has no owner. */
 export const noMember = 'no member takes part'
 export const noRoom = 'every member has its maxPartitions'
 

@@ -1,4 +1,4 @@
-/** Partitions that one member must not have: it gave them up because of a check. */
+/** Keeps a partition away from the member that gave it up because of a failed check, for the time of its cool-down. */
 
 import type { RosterMember } from '../member.ts'
 import { hash, score } from '../rendezvous.ts'
@@ -9,7 +9,7 @@ export const coolDown: Rule = {
   place: ({ placed, unplaced }, { members, avoided }) => ({ placed: avoiding(placed, members, avoided), unplaced }),
 }
 
-/** As releases up to 0.1.0 compute it, for they compute nothing else. */
+/** The rule as releases up to 0.1.0 compute it. */
 export const coolDownOfVersion1: Rule = {
   name: 'cool-down of version 1',
   place: ({ placed, unplaced }, { members, avoided }) => ({
@@ -19,12 +19,12 @@ export const coolDownOfVersion1: Rule = {
 }
 
 /**
- * The assignment with each avoided partition elsewhere: at the least loaded of the others if that leaves the roster as
- * balanced as it was, otherwise in exchange for one of theirs, so that every load stays what it is. With nobody else to
- * have it, it stays. Pure, and independent of the order of its input; what nothing is avoided for comes back as it is.
+ * Moves each avoided partition to another member: to the least loaded one if the roster stays as balanced as before,
+ * otherwise in exchange for one of that member's partitions, so that no load changes. Without another member that may
+ * have it, the partition stays. Pure, and independent of the order of its input.
  * @param avoided partition id -> the member that must not have it
- * @param movesTwice also a partition that was given away in exchange for another is moved, once more, which can leave loads
- * that differ by 2
+ * @param movesTwice as version 1 does: also moves a partition that was already moved away in an exchange, after which loads
+ * can differ by 2
  */
 export function avoiding(
   placed: Assignment,
@@ -36,7 +36,7 @@ export function avoiding(
   if (misplaced.length === 0) return placed
   const assignment = new Map(placed)
   for (const [id, instance] of misplaced) {
-    if (assignment.get(id) !== instance && !movesTwice) continue // it was given away in exchange for another meanwhile
+    if (assignment.get(id) !== instance && !movesTwice) continue // an exchange has already moved it away
     const others = members.filter(member => member.instance !== instance)
     const loads = Map.groupBy(assignment.keys(), partition => assignment.get(partition) as string)
     const load = (member: string) => loads.get(member)?.length ?? 0
@@ -47,7 +47,7 @@ export function avoiding(
     if (!best) continue
     const { instance: next, weight, maxPartitions } = best.member
     const hasRoom = load(next) < (maxPartitions ?? Infinity)
-    // Afterwards the two must differ no more than whole partitions make them differ now.
+    // After the move the next member's load by weight must not exceed this member's load by weight before it.
     const isFair = (load(next) + 1) / weight <= load(instance) / own.weight
     const given = hasRoom && isFair ? null : exchange(loads.get(next) ?? [], instance, avoided)
     if (given === undefined && !hasRoom) continue
@@ -57,7 +57,7 @@ export function avoiding(
   return assignment
 }
 
-/** The partition that suits `instance` best of those that may go there; undefined when none may. */
+/** The partition of the list with the best score for `instance` that it may have; undefined when there is none. */
 function exchange(list: readonly string[], instance: string, avoided: ReadonlyMap<string, string>): string | undefined {
   const [best] = list
     .filter(id => avoided.get(id) !== instance)

@@ -1,14 +1,14 @@
-/** What people have stopped by hand (`watchbill hold`) is nobody's. */
+/** A partition that people stopped by hand (`watchbill hold`) has no owner. */
 
 import type { Placement } from '../rule.ts'
 
-/** Why a partition is nobody's. */
+/** The reason why such a partition has no owner. */
 export const heldByHand = 'stopped by hand'
 
 /**
- * A held partition keeps its place, so that nothing else moves when it goes and comes back; unless another needs it, with
- * all members at their maxPartitions.
- * @param place the placement of so many of the partitions, by all other rules
+ * A held partition keeps its place in the roster, so that no other partition moves when it is stopped or started again.
+ * Exception: all members have their maxPartitions and another partition needs the place.
+ * @param place places the given partitions by all other rules
  */
 export function besideHeld(
   partitions: readonly string[],

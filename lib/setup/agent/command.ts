@@ -1,10 +1,10 @@
-/** How `watchbill agent` runs Consul: its arguments, and the settings that it is given in a file. Pure. */
+/** Builds Consul's command line for `watchbill agent`, and the settings files that it reads. Pure. */
 
 import { Permanent } from '../../base/errors.ts'
 import { needs, wants } from '../configure/agent.ts'
 import { isAtLeast, type Version } from './consul-program.ts'
 
-/** What was asked for. Paths are absolute. */
+/** The arguments of `watchbill agent`. Paths are absolute. */
 export interface Wishes {
   readonly server: boolean
   readonly bootstrap: boolean
@@ -17,7 +17,7 @@ export interface Wishes {
   readonly tls: Tls
   /** The gossip key itself. */
   readonly encrypt: string | null
-  /** Consul's own configuration, in this order; watchbill's wants come before it, its needs after it. */
+  /** The user's Consul configuration, in this order. Settings that watchbill recommends come before it, required ones after. */
   readonly config: readonly { readonly path: string; readonly directory: boolean }[]
 }
 
@@ -25,20 +25,20 @@ export interface Tls {
   readonly ca: string | undefined
   readonly cert: string | undefined
   readonly key: string | undefined
-  /** Whose certificates are verified: of who comes, of the servers that it goes to, or of both. */
+  /** Which certificates are verified: of incoming connections, of the servers it connects to, or both. */
   readonly verify: Verify | undefined
 }
 
 export const verifies = ['incoming', 'outgoing', 'both'] as const
 export type Verify = (typeof verifies)[number]
 
-/** An older `--verify`, without a value, means both. */
+/** `--verify` without a value, as in older releases, means both. */
 export function withVerify(argv: readonly string[]): string[] {
   const isBare = (word: string, next = '-') => word === '--verify' && next.startsWith('-')
   return argv.map((word, n) => (isBare(word, argv[n + 1]) ? '--verify=both' : word))
 }
 
-/** @throws Permanent for wishes that contradict each other */
+/** @throws Permanent for arguments that contradict each other */
 export function check({ server, bootstrap, join, tls }: Wishes): void {
   const wrong = (why: string) => new Permanent(`cannot read the arguments: ${why}; see --help`)
   if (bootstrap && !server) throw wrong('--bootstrap is for a --server')
@@ -49,19 +49,18 @@ export function check({ server, bootstrap, join, tls }: Wishes): void {
     throw wrong(`--verify ${tls.verify} needs --ca-file, --cert-file and --key-file`)
 }
 
-/** Settings that are given in files. What comes later wins in Consul: what is only wanted may be set otherwise. */
+/** The settings files. In Consul the later file wins: the user's configuration can override recommended settings only. */
 export interface SettingsFiles {
   readonly wanted: string
   readonly needed: string
 }
 
 /**
- * The settings in the first of them. A server that is not up yet is tried again soon: by default Consul waits 30 s (seen
- * on 1.8.7).
+ * The recommended settings. A server that is not up yet is tried again soon: by default Consul waits 30 s (seen on 1.8.7).
  */
 export const wantedSettings: Readonly<Record<string, unknown>> = { ...wants, retry_interval: '2s' }
 
-/** Consul's arguments. None of them is a secret: everybody on the machine can read them. */
+/** Consul's arguments. They hold no secret, since every user of the machine can read them. */
 export function argumentsFor(wishes: Wishes, { wanted, needed }: SettingsFiles): string[] {
   const { server, bootstrap, join, dataDir, node, logLevel, bind, client, config } = wishes
   const given = Object.entries({ node, bind, client, 'log-level': logLevel })
@@ -78,12 +77,12 @@ export function argumentsFor(wishes: Wishes, { wanted, needed }: SettingsFiles):
   ]
 }
 
-/** What is no argument: what watchbill needs of every agent, TLS, and the gossip key. */
+/** The required settings file: what watchbill needs of every agent, TLS, and the gossip key. */
 export function settingsFor({ tls, encrypt }: Wishes, version: Version): Record<string, unknown> {
   return { ...needs, ...tlsSettings(tls, version), ...(encrypt === null ? {} : { encrypt }) }
 }
 
-/** Consul has moved its TLS settings in 1.12. */
+/** Consul moved its TLS settings in 1.12. */
 function tlsSettings({ ca, cert, key, verify }: Tls, version: Version): Record<string, unknown> {
   const files = { ca_file: ca, cert_file: cert, key_file: key }
   const verified = {
@@ -91,7 +90,7 @@ function tlsSettings({ ca, cert, key, verify }: Tls, version: Version): Record<s
     ...(verify === 'incoming' || verify === 'both' ? { verify_incoming: true } : {}),
     ...(verify === 'outgoing' || verify === 'both' ? { verify_outgoing: true } : {}),
   }
-  // Otherwise whoever has a client's certificate may be a server.
+  // Without it a machine with a client's certificate could act as a server.
   const servers = verify === 'outgoing' || verify === 'both' ? { verify_server_hostname: true } : {}
   if (Object.values(files).every(file => file === undefined)) return {}
   return isAtLeast(version, [1, 12])
@@ -104,7 +103,7 @@ export function shown(argv: readonly string[]): string {
   return argv.map(word => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)).join(' ')
 }
 
-/** Every value of an option, which may be given more than once, and hold several between commas. */
+/** Every value of an option that may be repeated, and may hold several values separated by commas. */
 export function allOf(option: string, argv: readonly string[]): string[] {
   const values = argv.flatMap((word, i) => {
     if (word === option) return argv[i + 1] ?? ''

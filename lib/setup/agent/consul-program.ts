@@ -1,10 +1,10 @@
-/** Which Consul runs, and its version. */
+/** Finds the Consul program to run, and its version. */
 import { execFileSync } from 'node:child_process'
 import { delimiter, join, resolve } from 'node:path'
 import { Permanent } from '../../base/errors.ts'
 import { isProgram } from '../../machine/is-program.ts'
 
-/** @param given `--consul` @throws Permanent when there is none, or it is no program */
+/** @param given `--consul` @throws Permanent when it is not a program, or none is found */
 export function consulProgram(given: string | undefined, env: NodeJS.ProcessEnv): string {
   if (given !== undefined && !isProgram(given))
     throw new Permanent(`cannot use --consul ${given}: it is not a program; give Consul's path`)
@@ -15,7 +15,7 @@ export function consulProgram(given: string | undefined, env: NodeJS.ProcessEnv)
 
 export type Version = readonly [major: number, minor: number]
 
-/** What `consul version` says. @throws Permanent when it is no Consul, or one before 1.7 */
+/** The version that `consul version` prints. @throws Permanent when it is not Consul, or older than 1.7 */
 export function versionOf(consul: string): Version {
   const [, major, minor] = /^Consul v(\d+)\.(\d+)\./m.exec(saidBy(consul)) ?? []
   const version: Version = [Number(major), Number(minor)]
@@ -33,11 +33,11 @@ function saidBy(consul: string): string {
   try {
     return execFileSync(consul, ['version'], { encoding: 'utf8', timeout: 20_000, stdio: ['ignore', 'pipe', 'ignore'] })
   } catch {
-    return '' // not a program that the machine can run, or not that one
+    return '' // the machine cannot run it, or it is not Consul
   }
 }
 
-/** CONSUL_BIN: a wrong one is refused, not passed over, or another Consul than was asked for would run. */
+/** The program in CONSUL_BIN. A wrong one is refused, not ignored: otherwise another Consul than the named one would run. */
 export function named({ CONSUL_BIN }: NodeJS.ProcessEnv): string | null {
   if (!CONSUL_BIN) return null
   if (isProgram(CONSUL_BIN)) return resolve(CONSUL_BIN)

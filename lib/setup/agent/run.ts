@@ -13,9 +13,9 @@ export interface Prepared {
 }
 
 /**
- * Makes the data directory, and writes the settings that are no arguments into it: Consul reads them again at each
- * reload. Only Consul's user can read them; Consul keeps the gossip key there itself.
- * @throws Permanent when there is no Consul, or something may not be made; Temporary when it cannot be now
+ * Creates the data directory and writes the settings files into it: Consul reads them again at each reload. Only Consul's
+ * user can read them; Consul itself stores the gossip key there.
+ * @throws Permanent when there is no Consul, or a file may not be written; Temporary when the write failed for another reason
  */
 export function prepare(wishes: Wishes, consul: string | undefined, dryRun: boolean): Prepared {
   const program = consulProgram(consul, process.env)
@@ -37,8 +37,8 @@ export function prepare(wishes: Wishes, consul: string | undefined, dryRun: bool
 }
 
 /**
- * Becomes Consul, with this pid: a supervisor sees Consul itself, and systemd its notification; as the first process of a
- * container, a tiny init with Consul below it. Does not return.
+ * Replaces this process by Consul, with the same pid, so that a supervisor watches Consul itself and systemd gets its
+ * notification. As the first process of a container it becomes a tiny init, with Consul as its child. Does not return.
  */
 export function become(argv: readonly [string, ...string[]]): never {
   if (!process.execve) throw new Permanent(`cannot become consul: Node ${process.version} cannot; use 22.19 or later`)
@@ -46,12 +46,12 @@ export function become(argv: readonly [string, ...string[]]): never {
   return process.execve(file, [file, ...args], callersEnvironment())
 }
 
-/** Whether a path is a directory. @throws Permanent when there is nothing */
+/** Whether a path is a directory. @throws Permanent when it does not exist */
 export function isDirectory(path: string): boolean {
   return attempt('read', path, () => statSync(path)).isDirectory()
 }
 
-/** The gossip key in a file. @throws Permanent when it is none; what stands there is never told */
+/** The gossip key in a file. @throws Permanent when it is not a key; the error never shows the file's content */
 export function gossipKey(file: string): string {
   const key = attempt('read', file, () => readFileSync(file, 'utf8')).trim()
   if (/^[A-Za-z0-9+/]+=*$/.test(key) && [16, 24, 32].includes(Buffer.from(key, 'base64').length)) return key

@@ -1,19 +1,19 @@
-/** What the running agent says of itself, and what it lacks. */
+/** Reads the running agent's settings, and finds those that it lacks. */
 import { Consul } from '../../consul/http.ts'
 import { debugLine } from '../../program/frame.ts'
 
 export interface Agent {
   readonly node: string
   readonly version: string
-  /** Its own settings by name; null where it does not tell. */
+  /** Its settings by name; null for one that it does not report. */
   readonly settings: Readonly<Record<Need, boolean | null>>
 }
 
 /**
  * The settings that an agent needs, and why.
- * - It runs what stands in its configuration files, and nothing that comes over HTTP.
- * - A graceful leave at a restart destroys the session, and the locks with it; a client's default is to leave, at SIGTERM
- *   and at SIGINT, by which Debian's unit stops it.
+ * - It runs script checks from its configuration files, and none that come over HTTP.
+ * - A graceful leave at a restart destroys the session, and the locks with it. By default a client leaves at SIGTERM, and
+ *   at SIGINT, with which Debian's unit stops it.
  */
 export const needs = {
   enable_local_script_checks: true,
@@ -23,19 +23,19 @@ export const needs = {
 export type Need = keyof typeof needs
 
 /**
- * What it is better off with. Consul allows a client 200 connections, and this machine is one client: its watches (four
- * of a definition), guards, handlers and waiting locks share them. The agent refuses the rest, guards included.
+ * Recommended settings. By default Consul allows a client 200 connections, and this machine counts as one client: its watches
+ * (four per definition), guards, handlers and waiting locks share them. The agent refuses further ones, guards included.
  */
 export const wants = { limits: { http_max_conns_per_client: 1000 } } as const
 
-/** `/v1/agent/self`, as far as it is used. Settings are named as in Consul's own code, which differs between versions. */
+/** The used part of `/v1/agent/self`. Settings have their names in Consul's code, which differ between versions. */
 export interface AgentSelf {
   readonly Config?: { readonly NodeName?: string; readonly Version?: string }
   readonly DebugConfig?: Readonly<Record<string, unknown>>
   readonly Stats?: Readonly<Record<string, Readonly<Record<string, string>> | undefined>>
 }
 
-/** The first of these settings that is a boolean; null when the agent tells none of them. */
+/** The first of these settings that is a boolean; null when the agent reports none of them. */
 export function told({ DebugConfig = {} }: AgentSelf, ...names: string[]): boolean | null {
   return names.map(name => DebugConfig[name]).find(value => typeof value === 'boolean') ?? null
 }
@@ -63,7 +63,7 @@ export function agentFrom(self: AgentSelf): Agent {
   }
 }
 
-/** The settings that the agent is known to have otherwise. */
+/** The required settings that the agent is known to have wrong. */
 export function lacking({ settings }: Agent): Need[] {
   const names = Object.keys(needs) as Need[]
   return names.filter(name => settings[name] !== null && settings[name] !== needs[name])

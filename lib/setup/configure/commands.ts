@@ -1,4 +1,4 @@
-/** What `configure` sees of a definition's commands before any of them runs: misspelt placeholders, programs that are not there. */
+/** Checks a definition's commands before any of them runs: misspelt placeholders, missing programs. */
 import { resolve } from 'node:path'
 import type { Definition } from '../../definition/definition.ts'
 import { placeholders } from '../../definition/expand.ts'
@@ -42,8 +42,8 @@ function ofCheck(check: Definition['checks'][number], place: string): Named[] {
 }
 
 /**
- * A word in braces that is all but a placeholder, as `<field>: <what>; <what to do>`; null when there is none. Braces that
- * look like none belong to the command.
+ * A word in braces that is almost a placeholder, as `<field>: <what>; <what to do>`; null when there is none. Other words in
+ * braces belong to the command.
  */
 export function misspelt(definition: Definition): string | null {
   const texts = [
@@ -62,7 +62,7 @@ export function misspelt(definition: Definition): string | null {
   return null
 }
 
-/** One slip of the fingers, two in a longer word: a letter too many or too few, another one, two the wrong way round. */
+/** Allows one typing mistake, two in a longer word: an extra, missing or wrong letter, or two letters swapped. */
 function isClose(word: string, meant: string): boolean {
   return slips(word, meant) <= (meant.length > 5 ? 2 : 1)
 }
@@ -89,7 +89,7 @@ export interface MissingProgram {
   readonly program: string
 }
 
-/** The programs of a definition that are not on this machine. @param path where those without a slash are looked for */
+/** The programs of a definition that this machine lacks. @param path where to look for names without a slash */
 export function missingPrograms(definition: Definition, path = process.env.PATH ?? ''): MissingProgram[] {
   return commandsIn(definition).flatMap(({ field, command: [name = ''] }) => {
     if (/\{\w+\}/.test(name)) return [] // known only once it runs

@@ -1,4 +1,4 @@
-/** What `configure` does, from definitions to the files that the agent reads. */
+/** The work of `configure`: from definitions to the files that the agent reads. */
 import { accessSync, constants } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { Permanent, reason, Temporary } from '../../base/errors.ts'
@@ -33,11 +33,11 @@ export interface Configured {
   readonly release: Release
   /** The agent, or why it was not asked. */
   readonly agent: Agent | string
-  /** Whether Consul was asked if it takes the files; null when they are as they were. */
+  /** Whether `consul validate` checked the files; null when they did not change. */
   readonly validated: boolean | null
-  /** Variables of our environment that the handlers would need in the agent's. */
+  /** Variables of our environment that the handlers need, so the agent's environment must have them too. */
   readonly environment: readonly string[]
-  /** What is to be named otherwise, a line for each service. */
+  /** Names that must be changed for newer agents, a line for each service. */
   readonly names: readonly string[]
   /** Definitions that remove partitions in force, a line each. */
   readonly removals: readonly string[]
@@ -53,7 +53,7 @@ export async function configure(services: readonly Service[], wanted: Wanted): P
   const plan = installAll(services, configs, directory, true)
   const validated = plan.some(({ outcome }) => outcome !== 'unchanged') ? await validates(configs) : null
   const release = await makeRelease({ home: homeOf(wanted), node: wanted.nodeBinary, dryRun })
-  // Last: what the files name is there before the agent reads them.
+  // Written last: the programs that the files name must exist before the agent reads the files.
   const changes = installAll(services, configs, directory, dryRun)
   return {
     changes,
@@ -71,7 +71,7 @@ async function validates(configs: readonly ConsulConfig[]): Promise<boolean> {
   return validate(asText(merged(configs)))
 }
 
-/** The text of one file that holds all the services; nothing is made or written. */
+/** The configuration of all services as one text; writes nothing. */
 export async function rendered(services: readonly Service[], wanted: Wanted): Promise<string> {
   const node = wanted.node || (await whichNode(wanted)).node
   return asText(merged(configsFor(services, node, wanted)))
@@ -92,14 +92,14 @@ function configsFor(services: readonly Service[], node: string, wanted: Wanted):
   )
 }
 
-/** Where releases go. One that configures itself stays where it is. */
+/** The directory for releases. A release that runs configure stays where it is. */
 function homeOf({ home, env }: Wanted): string {
   const own = ownRelease()
   const ownHome = own?.includes('/releases/') ? dirname(dirname(own)) : undefined
   return resolve(home || env.WATCHBILL_HOME || ownHome || '/usr/local/lib/watchbill')
 }
 
-/** This machine's node name is the agent's to say. @throws Temporary when it does not, and --node does not either */
+/** This machine's node name, from --node or the agent. @throws Temporary when there is no --node and the agent is away */
 async function whichNode(wanted: Wanted): Promise<{ node: string; agent: Agent | string }> {
   reachConsul(wanted.address, wanted.tokenFile)
   try {

@@ -1,4 +1,4 @@
-/** What Consul's agent is told of one instance: the service, its guard check, and the watches that run the handlers. */
+/** The agent's configuration for one instance: the service, its guard check, and the watches that run the handlers. */
 
 import { keysOf } from '../../base/names.ts'
 import { guardCheckId } from '../../consul/health.ts'
@@ -6,15 +6,15 @@ import type { Definition } from '../../definition/definition.ts'
 import { written } from '../../definition/variables.ts'
 import { partitionService } from '../../keys/service-ids.ts'
 
-/** Where everything is that the agent runs; every path is absolute. */
+/** The paths of everything that the agent runs, all absolute. */
 export interface Place {
   readonly instance: string
   readonly definitionFile: string
-  /** What runs the programs: a release's bin/run. */
+  /** The file that runs the programs: a release's bin/run. */
   readonly node: string
   /** The directory that holds <program>.cjs. */
   readonly programs: string
-  /** Arguments for every program, such as --state DIR: a handler gets the agent's environment, not ours. */
+  /** Arguments for every program, such as --state DIR: a handler has the agent's environment, not ours. */
   readonly more: readonly string[]
 }
 
@@ -66,7 +66,7 @@ export function consulConfig(definition: Definition, place: Place): ConsulConfig
   }
 }
 
-/** Only what a process reports by itself, or fails to, is news from Consul: our own commands are no news to us. */
+/** The watch on TTL checks, which processes report to Consul. Our own check commands need no watch: we run them ourselves. */
 function partitionWatches(
   { name, checks }: Definition,
   args: (program: string, ...own: string[]) => string[],
@@ -105,7 +105,7 @@ function command(program: string, { name, variables }: Definition, place: Place,
   ]
 }
 
-/** A duration that Consul and our own programs read alike. */
+/** A duration in a form that both Consul and our programs can read. */
 function text(ms: number): string {
   return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`
 }

@@ -1,4 +1,4 @@
-/** What the programs are told, since Consul runs them with the agent's environment and not with that of whoever configures. */
+/** Arguments for the programs: Consul runs them with the agent's environment, not with the one that configure runs in. */
 import { resolve } from 'node:path'
 import { addressFrom } from '../../consul/address.ts'
 import { defaultState } from '../../state/paths.ts'
@@ -13,7 +13,7 @@ export interface Given {
   readonly tokenFile?: string | undefined
 }
 
-/** Arguments for every program that the agent runs: what was given here, or differs in our environment from the default. */
+/** Arguments for every program that the agent runs: given to configure, or set in our environment and not the default. */
 export function passedOn(given: Given, env: Environment): string[] {
   const state = given.state || env.WATCHBILL_STATE
   const address = given.address || env.CONSUL_HTTP_ADDR
@@ -25,14 +25,14 @@ export function passedOn(given: Given, env: Environment): string[] {
   ]
 }
 
-/** Everybody can read the agent's arguments and files. @throws Permanent for an address with more than the origin */
+/** Every user can read the agent's arguments and files. @throws Permanent for an address with more than the origin */
 function originOf(address: string): string {
   const { origin } = addressFrom({ CONSUL_HTTP_ADDR: address })
-  // Without a scheme CONSUL_HTTP_SSL decides, which is the agent's.
+  // Without a scheme CONSUL_HTTP_SSL in the agent's environment decides.
   return /^https?:/.test(address) ? origin : address.replace(/\/$/, '')
 }
 
-/** What says here how to speak to Consul and has no argument: a token itself never stands in a file of Consul's. */
+/** Variables for the connection to Consul that have no argument. A token is never written into Consul's configuration. */
 const silent = [
   'CONSUL_HTTP_TOKEN',
   'CONSUL_HTTP_AUTH',
@@ -44,7 +44,7 @@ const silent = [
   'CONSUL_TLS_SERVER_NAME',
 ]
 
-/** The variables of our environment that the agent's would have to have too. */
+/** The variables of our environment that the agent's environment must have too. */
 export function notPassedOn(env: Environment): string[] {
   return silent.filter(name => env[name])
 }

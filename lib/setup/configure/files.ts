@@ -16,7 +16,7 @@ export interface Change {
   readonly outcome: Outcome
 }
 
-/** Writes each service's file, where it says something else. */
+/** Writes each service's file if its text has changed. */
 export function installAll(
   services: readonly Service[],
   configs: readonly ConsulConfig[],
@@ -29,7 +29,7 @@ export function installAll(
   )
 }
 
-/** @throws Permanent when an earlier run wrote a service whose id differs in capitals only: Consul takes the two for one */
+/** @throws Permanent when an earlier run wrote a service whose id differs only in capital letters: Consul takes the two for one */
 function mustBeAlone(id: string, definitionFile: string, directory: string): void {
   const own = `watchbill-${id}.json`
   const twin = readdirSync(directory).find(name => name !== own && name.toLowerCase() === own.toLowerCase())
@@ -61,7 +61,7 @@ function change(service: Service, directory: string, act: (file: string) => Outc
   return { file, service: name, id, outcome: act(file) }
 }
 
-/** Something may run, or a lock may be held, for this service id: on whatever node name, as the agent may be away. */
+/** Whether a process may run or a lock be held for this service id, under any node name: the agent may be away. */
 function hasPartitions(state: string, id: string): boolean {
   return localInstances(state)
     .filter(instance => partsOf(instance).serviceId === id)

@@ -1,6 +1,6 @@
-/** Says of definitions that they remove partitions in force: that is not done by saving a file. */
+/** Warns of definitions that would remove partitions of the present set: saving a file does not remove them. */
 
-import { foreseen } from '../../act/proposal.ts'
+import { removalNotice } from '../../act/proposal.ts'
 import { reason } from '../../base/errors.ts'
 import { keysOf } from '../../base/names.ts'
 import { Consul } from '../../consul/http.ts'
@@ -8,7 +8,7 @@ import { readIds } from '../../keys/partition-set.ts'
 import { debugLine } from '../../program/frame.ts'
 import type { Service } from './services.ts'
 
-/** A line for each. What cannot be read, as with a token for less, is said, and keeps nobody from configuring. */
+/** A line for each such definition. If Consul cannot be read, as with a weak token, a line says so, and configure goes on. */
 export async function removalLines(services: readonly Service[]): Promise<string[]> {
   const consul = new Consul({ debug: debugLine })
   const lines: string[] = []
@@ -18,7 +18,7 @@ export async function removalLines(services: readonly Service[]): Promise<string
       const { name: service } = definition
       const keys = keysOf(service)
       const partitions = new Set(await readIds(consul, keys))
-      const line = await foreseen({ consul }, { service, keys, partitions, definition })
+      const line = await removalNotice({ consul }, { service, keys, partitions, definition })
       if (line !== null) lines.push(`REMOVES: ${line}`)
     }
   } catch (error) {

@@ -1,4 +1,4 @@
-/** Which services this machine takes part in: one definition file each. */
+/** The services that this machine takes part in: one definition file each. */
 import { readdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Permanent } from '../../base/errors.ts'
@@ -15,8 +15,8 @@ export interface Service {
 }
 
 /**
- * The services of the files that are named, else of all in the directory.
- * @param force takes what looks like a misspelt placeholder
+ * The services of the named files, or else of all files in the directory.
+ * @param force accept words that look like misspelt placeholders
  * @throws Permanent when a file cannot be used, when there is none, or when two have one id, or names that differ in capitals only
  */
 export async function servicesFrom(files: readonly string[], directory: string, force = false): Promise<Service[]> {
@@ -34,7 +34,7 @@ export async function servicesFrom(files: readonly string[], directory: string, 
   return services
 }
 
-/** Consul does not tell capitals from small letters. Two instances of one service have one name. */
+/** Consul ignores the case of ids and names. Two instances of one service do have the same name. */
 function areOne(one: Definition, other: Definition, field: 'id' | 'name'): boolean {
   const [a, b] = [one[field], other[field]]
   return a.toLowerCase() === b.toLowerCase() && (field === 'id' || a !== b)

@@ -1,16 +1,16 @@
-/** Asks Consul itself whether it would take a configuration, before the agent meets it. */
+/** Asks `consul validate` whether Consul accepts a configuration, before the agent reads it. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { Permanent } from '../../base/errors.ts'
 
-/** `consul validate` refuses a part of a configuration: it wants to know where the data would be. */
+/** Required settings for `consul validate`, which refuses an incomplete configuration, such as one without data_dir. */
 const rest = { data_dir: '/nonexistent', bind_addr: '127.0.0.1', enable_local_script_checks: true }
 
 /**
  * @returns false when there is no consul on PATH to ask
- * @throws Permanent with what Consul says against it
+ * @throws Permanent with Consul's reason
  */
 export async function validate(config: string): Promise<boolean> {
   const folder = mkdtempSync(join(tmpdir(), 'watchbill-validate-'))

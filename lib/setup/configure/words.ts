@@ -1,4 +1,4 @@
-/** What configure says. */
+/** The lines that configure prints. */
 
 import { instanceName, keyRefusal, keysOf } from '../../base/names.ts'
 import type { Definition } from '../../definition/definition.ts'
@@ -22,7 +22,7 @@ export function releaseLine({ version, directory, built, switched }: Release, dr
   return `${dryRun ? 'would build' : 'built'} ${directory}`
 }
 
-/** What the agent needs, and what the running one lacks of it. @param unitFits its unit is known to let processes live */
+/** The required settings, and which of them the running agent lacks. @param unitFits its unit is known to let processes live */
 export function agentLines(agent: Agent | string, unitFits = false): string[] {
   const wanted = JSON.stringify(needs)
   const unit = unitFits
@@ -47,7 +47,7 @@ export function validatedLine(validated: boolean): string {
   return validated ? 'consul validate takes it' : 'not tried with consul validate: there is no consul on PATH'
 }
 
-/** Programs that are not there: configure may well come before them. */
+/** A line for each missing program. Not an error: configure may be run before they are installed. */
 export function missingLines(services: readonly { readonly definition: Definition }[]): string[] {
   return services.flatMap(({ definition }) =>
     missingPrograms(definition).map(
@@ -57,7 +57,7 @@ export function missingLines(services: readonly { readonly definition: Definitio
   )
 }
 
-/** A program that becomes another user can be ended by root, or through its control group, and by nobody else. */
+/** A warning about set-uid programs: only root, or a control group, can end a process that became another user. */
 export function setUidLines(services: readonly { readonly definition: Definition }[]): string[] {
   return services.flatMap(({ definition }) => {
     const program = setUidProgram(definition)
@@ -72,7 +72,7 @@ export function environmentLine(variables: readonly string[]): string[] {
   return [`the agent needs in its environment, for the handlers that it runs: ${variables.join(', ')}`]
 }
 
-/** What agents from Consul 1.22 on take no keys of. Whether a partition is there already, only Consul knows. */
+/** Names whose keys agents from Consul 1.22 on refuse. Only Consul knows whether such a partition exists already. */
 export function namesLines(services: readonly Service[], node: string): string[] {
   return services.flatMap(({ definition: { name, id, partitions } }) => {
     const keys = keysOf(name)
@@ -86,7 +86,7 @@ export function namesLines(services: readonly Service[], node: string): string[]
   })
 }
 
-/** What is left to do. */
+/** The next step. */
 export function nextLine(changes: readonly Change[], dryRun: boolean): string {
   if (changes.every(({ outcome }) => outcome === 'unchanged'))
     return 'next: nothing; or consul reload, if that was not done since they were written'

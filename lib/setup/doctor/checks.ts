@@ -1,4 +1,4 @@
-/** All checks, in the order in which they are told. Each is pure. */
+/** All checks, in the order in which they are printed. Each is pure. */
 import { accessControl } from './check/access.ts'
 import { leaveOnTerminate, skipLeaveOnInterrupt } from './check/agent-settings.ts'
 import { connections } from './check/connections.ts'

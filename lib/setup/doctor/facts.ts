@@ -1,10 +1,10 @@
 import type { MissingProgram } from '../configure/commands.ts'
 
-/** What the checks judge. A fact that cannot be had is null, or says why: a check then warns, and never passes for want of one. */
+/** The input of the checks. A fact that cannot be read is null, or says why: the check then warns, and never passes. */
 export interface Facts {
   readonly agent: AgentFacts | Unknown
   readonly unit: UnitFacts | Unknown
-  /** The user that the agent runs as; null when that cannot be seen. */
+  /** The user that the agent runs as; null when unknown. */
   readonly agentUid: number | null
   readonly installed: readonly Installed[]
   /** The most connections that one client has open to the agent's HTTP port; null when it is no port of this machine. */
@@ -25,7 +25,7 @@ export interface Unknown {
 export interface AgentFacts {
   readonly node: string
   readonly version: string
-  /** null where the agent does not tell. */
+  /** null when the agent does not report it. */
   readonly leaveOnTerminate: boolean | null
   readonly skipLeaveOnInterrupt: boolean | null
   readonly localScripts: boolean | null
@@ -37,7 +37,7 @@ export interface AgentFacts {
   readonly httpTimeouts: readonly { readonly name: string; readonly ms: number }[]
   /** `limits.request_limits` refuse what exceeds them. */
   readonly enforcesLimits: boolean
-  /** Its limits.http_max_conns_per_client; null where it does not tell. */
+  /** Its limits.http_max_conns_per_client; null when it does not report it. */
   readonly mostConnections: number | null
   /** Ids of the services that it has. */
   readonly services: readonly string[]
@@ -67,12 +67,12 @@ export interface Installed {
   readonly definitionProblem: string | null
   /** The file is what configure would write. */
   readonly current: boolean
-  /** What the file names and is not there. */
+  /** Files that the configuration names and that do not exist. */
   readonly missingPrograms: readonly string[]
   /** Commands of the definition whose program is not there, as far as this user's PATH tells. */
   readonly absent: readonly MissingProgram[]
   readonly state: StateFacts
-  /** Where the control groups of its partitions are made; null as long as it has started none. */
+  /** The directory of its partitions' control groups; null until it has started a partition. */
   readonly groups: { readonly directory: string | null; readonly why: string } | null
   /** The units of systemd in which its living shepherds stand. */
   readonly standIn: readonly string[]
@@ -96,7 +96,7 @@ export interface TokenFacts {
   readonly file: string | null
   readonly uid: number | null
   readonly mode: number
-  /** What it may not do and must; null when that is not known, with `problem`. */
+  /** The permissions that it needs and lacks; null when unknown, with `problem`. */
   readonly missing: readonly string[] | null
   readonly problem: string | null
 }
@@ -104,7 +104,7 @@ export interface TokenFacts {
 export interface ServiceFacts {
   readonly service: string
   readonly members: readonly { readonly instance: string; readonly digest: string }[]
-  /** Instance -> the version of the roster that it says. */
+  /** Instance -> the roster version in its member key. */
   readonly rosters: ReadonlyMap<string, number>
   /** Partitions whose keys newer agents refuse. */
   readonly refused: readonly string[]

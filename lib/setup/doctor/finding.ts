@@ -1,8 +1,8 @@
-/** What a check says. */
+/** The result of a check. */
 export interface Finding {
   readonly level: 'ok' | 'warn' | 'unsafe'
   readonly sentence: string
-  /** What to do about it; empty when nothing is to be done. */
+  /** What to do about it; empty for nothing. */
   readonly todo: string
 }
 
@@ -10,7 +10,7 @@ export function ok(sentence: string): Finding {
   return { level: 'ok', sentence, todo: '' }
 }
 
-/** It costs speed, or somebody's sleep; nothing runs twice because of it. */
+/** A problem of speed or of comfort: it cannot make a partition run twice. */
 export function warn(sentence: string, todo: string): Finding {
   return { level: 'warn', sentence, todo }
 }

@@ -1,4 +1,4 @@
-/** Everything that the checks judge, gathered on the machine it is run on. */
+/** Gathers the input of the checks on this machine. */
 
 import { reason } from '../../base/errors.ts'
 import { byName } from '../../base/text.ts'

@@ -18,7 +18,7 @@ export function programNames(): string[] {
 }
 
 /**
- * Bundles programs and whatever they load late.
+ * Bundles programs and the modules that they load late.
  * @param packages gets the directory of each package whose code is in a bundle
  * @returns the text of each file by its name, `<program>.cjs` or `<path.to.module>.cjs`; the same for the same sources,
  * wherever they lie
@@ -41,16 +41,16 @@ async function built(
   late: Set<string>,
   packages: Set<string>,
 ): Promise<[string, string][]> {
-  const { build } = await import('esbuild') // a release, which has none, need not bundle
+  const { build } = await import('esbuild') // loaded here: a release has no esbuild, and need not bundle
   const { outputFiles, warnings, metafile } = await build({ ...options, entryPoints, plugins: [parts(late)] })
-  // Such as an import.meta that CommonJS does not have: it would fail only when it runs.
+  // A warning, such as about import.meta in CommonJS, would otherwise become a failure when the program runs.
   if (warnings[0]) throw new Error(`${warnings[0].location?.file}: ${warnings[0].text}`)
   for (const { inputs } of Object.values(metafile.outputs))
     for (const input of Object.keys(inputs)) addPackage(packages, resolve(root, input))
   return outputFiles.map(({ path, text }) => [path.slice(1), text])
 }
 
-/** Of a file of ours there is none, also where this package is below node_modules itself. */
+/** The package of a file; none for our own files, also when this package is itself below node_modules. */
 function addPackage(packages: Set<string>, file: string): void {
   const own = file.startsWith(`${root}/node_modules/`) || !file.startsWith(`${root}/`)
   const directory = own ? /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] : undefined
@@ -69,12 +69,12 @@ const options = {
   absWorkingDir: root,
   external: ['esbuild'],
   define: { 'import.meta.dirname': '__dirname' },
-  // Otherwise `import()` stays, and loads Node's whole machinery for ES modules in order to load a CommonJS file.
+  // Otherwise `import()` stays in the bundle, and Node loads all of its ES module code to load a CommonJS file.
   supported: { 'dynamic-import': false },
   logLevel: 'silent',
 } as const satisfies BuildOptions
 
-/** Makes a file of its own of each module that is loaded late: adds its path to `late`, and has it loaded from there. */
+/** Gives each module that is loaded late a file of its own: adds its path to `late`, and loads it from there. */
 function parts(late: Set<string>): Plugin {
   return {
     name: 'parts',
@@ -89,7 +89,7 @@ function parts(late: Set<string>): Plugin {
   }
 }
 
-/** From the whole path, since two modules may share a basename: lib/definition/load.ts is lib.definition.load. */
+/** A name from the whole path, since two modules may have the same basename: lib/definition/load.ts is lib.definition.load. */
 function partName(file: string): string {
   return file
     .slice(root.length + 1)

@@ -1,6 +1,6 @@
 # Read by bin/run and watchbill before they become Node: Node raises the soft limit of open files to the hard one, and
-# ends on a NODE_OPTIONS that does not fit. What the caller had set goes into WATCHBILL_CALLER_*, and what a program
-# starts gets it back: see lib/machine/caller.ts. Nothing here forks: the guard comes this way every 2 s.
+# exits when NODE_OPTIONS does not fit. The caller's values go into WATCHBILL_CALLER_*, and the processes that a program
+# starts get them back: see lib/machine/caller.ts. Nothing here forks, because the guard starts this way every 2 s.
 unset WATCHBILL_CALLER_NOFILE WATCHBILL_CALLER_IGNORED
 while read -r _a _b _c _soft _hard _rest; do
   case "$_a $_b $_c" in 'Max open files')

@@ -1,4 +1,4 @@
-/** What a release is made of, as text: bundled from the sources, or read from the release that runs here. */
+/** The files of a release as text: bundled from the sources, or read from the release that runs here. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
@@ -34,7 +34,7 @@ function isExecutable(file: string): boolean {
   return file === 'watchbill' || file === 'bin/run' || file.endsWith('.sh')
 }
 
-/** What the programs run or load that is not bundled. */
+/** Files that the programs run or load and that are not bundled. */
 const beside = [
   'lib/setup/release/keep.cjs',
   'lib/setup/release/caller.sh',

@@ -14,7 +14,7 @@ const { Script } = require('node:vm')
 
 const program = basename(__filename, '.cjs')
 const loaded = new Map()
-/** Each file's kept code: where it stands, and what to take it from. See keep.cjs. */
+/** Each file's compiled code: its path, and the script to take it from. See keep.cjs. */
 const scripts = new Map()
 module.exports = scripts
 

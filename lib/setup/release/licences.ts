@@ -1,8 +1,8 @@
-/** The licence texts of what a release carries: of the packages whose code is in its bundles, and of its Node. */
+/** The licence texts that a release must hold: of the packages in its bundles, and of its Node. */
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname } from 'node:path'
 
-/** Node's in a release: beside its own, which is watchbill's. */
+/** The file for Node's licence in a release. LICENSE is watchbill's own. */
 export const nodeLicenceFile = 'LICENSE.node'
 
 /**

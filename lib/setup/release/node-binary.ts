@@ -16,7 +16,7 @@ import { pipeline } from 'node:stream/promises'
 import { Permanent } from '../../base/errors.ts'
 
 export interface NodeBinary {
-  /** Its absolute path when it stays where it is; null when it becomes part of the release. */
+  /** Its absolute path when it stays outside the release; null when it becomes part of it. */
   readonly outside: string | null
   readonly source: string
   readonly size: number
@@ -38,7 +38,7 @@ async function sumOf(file: string): Promise<string> {
   return hash.digest('hex')
 }
 
-/** Its version, architecture included: what its compiled code hangs on. */
+/** Its version with the architecture: compiled code fits only both. */
 async function versionOf(file: string): Promise<string> {
   const { execa } = await import('execa')
   const program = 'process.stdout.write(process.version + " " + process.arch)'
@@ -72,7 +72,7 @@ export function placeNode({ outside, source, identity }: NodeBinary, release: st
   chmodSync(target, 0o755)
 }
 
-/** What a release's package.json says of its Node. */
+/** The Node of a release, from its package.json. */
 function nodeOf(release: string): unknown {
   try {
     return JSON.parse(readFileSync(`${release}/package.json`, 'utf8')).node
@@ -81,7 +81,7 @@ function nodeOf(release: string): unknown {
   }
 }
 
-/** Other file systems, and files of others, are not linked to. */
+/** Makes no hard link to another file system, nor to a file of another user. */
 function link(from: string, to: string): boolean {
   try {
     const { uid, mode } = statSync(from)

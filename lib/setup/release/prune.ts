@@ -1,4 +1,4 @@
-/** Old releases go, but not under anybody's feet. */
+/** Removes old releases, except those that a running process uses. */
 import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
 import { goneOrHidden } from '../../machine/identity.ts'
 
@@ -15,12 +15,12 @@ export function prune(home: string, current: string): void {
   const old = releases
     .slice(kept)
     .filter(name => name !== current && !running.some(line => line.includes(`/releases/${name}/`)))
-  // What a builder that was killed left behind.
+  // Left behind by a build that was killed.
   const torn = names.filter(name => name.startsWith('.') && age(name) > hour)
   for (const name of [...old, ...torn]) rmSync(`${root}/${name}`, { recursive: true, force: true })
 }
 
-/** What every process was started with: shepherds, and the handlers that run now. */
+/** The command lines and programs of all processes, such as shepherds and running handlers. */
 function commandLines(): string[] {
   return readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))
@@ -30,7 +30,7 @@ function commandLines(): string[] {
     )
 }
 
-/** A process may end while it is looked at. @throws when the system cannot look: what runs must not be taken for old */
+/** A process may end while it is read. @throws when /proc cannot be read: a release in use must not be removed */
 function read(look: () => string): string {
   try {
     return look()

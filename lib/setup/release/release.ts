@@ -26,14 +26,14 @@ import { prune } from './prune.ts'
 import { switchTo } from './switch.ts'
 
 export interface Release {
-  /** `<package version>-<hash of the contents>`: what bears this name never changes. */
+  /** `<package version>-<hash of the contents>`: the release with this name never changes. */
   readonly version: string
   readonly directory: string
-  /** It was not there, or not whole. */
+  /** Whether it was built, since it was missing or incomplete. */
   readonly built: boolean
-  /** `current` named another one, or none. */
+  /** Whether `current` named another release before, or none. */
   readonly switched: boolean
-  /** What Consul is to run the programs with, and their directory, through `current`. */
+  /** The file that Consul runs the programs with, and their directory, both through `current`. */
   readonly node: string
   readonly programs: string
 }
@@ -46,7 +46,7 @@ export interface ReleaseOptions {
   readonly dryRun: boolean
 }
 
-/** Makes a release of what is running here and puts it in force. @throws Permanent, Temporary */
+/** Builds a release of the code that runs here, and makes it the current one. @throws Permanent, Temporary */
 export async function makeRelease({ home, node: choice, dryRun }: ReleaseOptions): Promise<Release> {
   const node = await chosenNode(choice)
   const contents = await contentsHere(node)
@@ -56,20 +56,20 @@ export async function makeRelease({ home, node: choice, dryRun }: ReleaseOptions
   const programs = `${home}/current`
   const facts = { version, directory, built, programs, node: `${programs}/bin/run` }
   if (dryRun) return { ...facts, switched: false }
-  process.umask(0o022) // Consul's user reads what root's 077 would hide
+  process.umask(0o022) // Consul's user must be able to read the files, which root's umask 077 would prevent
   if (built) attempt('make', directory, () => build(home, directory, contents, node))
   await warmOnce(directory)
   return { ...facts, switched: attempt('switch', programs, () => inForce(home, version)) }
 }
 
-/** 8 hexadecimal digits of everything that is in it. */
+/** A hash of the contents, 8 hexadecimal digits. */
 function hash({ files }: Contents): string {
   const sum = createHash('sha256')
   for (const [name, text] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) sum.update(`\0${name}\0${text}`)
   return sum.digest('hex').slice(0, 8)
 }
 
-/** A machine that lost its power may have kept names without contents. */
+/** Whether the release is complete: after a power loss, files may exist without their contents. */
 function isWhole(directory: string, { files }: Contents, { size }: NodeBinary): boolean {
   try {
     if (statSync(`${directory}/bin/node`).size !== size) return false
@@ -79,7 +79,7 @@ function isWhole(directory: string, { files }: Contents, { size }: NodeBinary): 
   }
 }
 
-/** Built beside, then renamed: nobody meets half a release, and of two builders at once one comes second. */
+/** Builds in another directory, then renames it: nobody sees half a release, and two builds at once do no harm. */
 function build(home: string, directory: string, contents: Contents, node: NodeBinary): void {
   const fresh = `${dirname(directory)}/.${process.pid}.new`
   rmSync(fresh, { recursive: true, force: true })
@@ -102,7 +102,7 @@ function write(directory: string, { files, executable }: Contents): void {
   }
 }
 
-/** Without compiled code everything runs as well, only slower: nothing fails for want of it. */
+/** Compiled code only makes programs start faster, so a failure here is not an error. */
 async function warmOnce(directory: string): Promise<void> {
   const done = `${directory}/cache/done`
   if (existsSync(done)) return

@@ -1,6 +1,6 @@
 /**
- * Just enough of a Consul for a rehearsal of the programs: it knows no keys but those it is given, has every session that
- * it is asked for, and finds every lock as whoever asks expects it. No partition is claimed there, so none is started.
+ * A minimal Consul for a rehearsal of the programs: it has only the keys that it is given and every session that it is asked
+ * for, and answers every check of a lock as expected. No partition is claimed there, so none is started.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -13,11 +13,11 @@ export interface StandIn {
 }
 
 export interface Props {
-  /** What /v1/health/service answers. */
+  /** The answer to /v1/health/service. */
   readonly service: unknown
   /** The one that holds the locks, and its node. */
   readonly session: { readonly ID: string; readonly Node: string }
-  /** What stands below a prefix. */
+  /** The entries below each prefix. */
   readonly keys: { readonly [prefix: string]: unknown }
 }
 
@@ -52,7 +52,7 @@ function answerTo(url: string, sent: unknown, { service, session, keys }: Props)
   return []
 }
 
-/** A lock is as whoever asks expects it. */
+/** Answers a transaction as if every lock were as the request expects. */
 function results(sent: unknown, session: string): unknown[] {
   const operations = (sent as { KV: { Verb: string; Key: string; Index?: number } }[]).map(({ KV }) => KV)
   return operations

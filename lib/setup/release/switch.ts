@@ -11,7 +11,7 @@ export function currentVersion(home: string): string | null {
   }
 }
 
-/** Puts a version in force, at one blow. @returns whether it was not before */
+/** Makes a version the current one, by one rename. @returns whether another one was current before */
 export function switchTo(home: string, version: string): boolean {
   if (currentVersion(home) === version) return false
   const fresh = `${home}/current.${process.pid}.new`

@@ -1,6 +1,6 @@
 /**
- * Rehearses what Consul runs, and `lock`, so that the code that is compiled on the way can be kept: see keep.cjs. It plays
- * against a stand-in, with a state directory of its own. What else people run is started too seldom to be worth it.
+ * Runs the programs that Consul runs, and `lock`, once for rehearsal, so that keep.cjs can store the code that V8 compiles.
+ * They talk to a stand-in for Consul and have a state directory of their own. Other programs are started too seldom.
  */
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -38,7 +38,7 @@ const lock = [
 ]
 const key = { Key: keysOf(name).revision, Value: 'MQ==', CreateIndex: 1, ModifyIndex: 1, LockIndex: 0 }
 
-/** What each watch brings, and what the handler makes of it. */
+/** The input of each watch, and the digest that its handler computes. */
 const watches = [
   { program: 'on-service', as: 'on-service', input: service, digest: serviceDigest, more: [] },
   {
@@ -57,7 +57,7 @@ const watches = [
   },
 ]
 
-/** Keeps the compiled code of a release's programs. */
+/** Stores the compiled code of a release's programs. */
 export async function warm(release: string): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'watchbill-rehearsal-'))
   const keys = { [lockKeys.root]: lock }
@@ -66,7 +66,7 @@ export async function warm(release: string): Promise<void> {
     run(release, [`${release}/${program}.cjs`, ...args], JSON.stringify(input))
   try {
     const args = stage(folder, consul.address)
-    // First as they end most often, at once; then to the end, for the parts that they load late.
+    // First a run that exits at once, as most do; then a full run, for the parts that are loaded late.
     for (const { program, input, more } of watches) await play(program, [...args, ...more], input)
     for (const { program, more } of watches) await play(program, [...args, ...more], [])
     for (const program of ['guard', 'reconcile']) await play(program, args)
@@ -90,7 +90,7 @@ function stage(folder: string, address: string): string[] {
   return [...whose, '--state', `${folder}/state`, '--http-addr', address]
 }
 
-/** No process has such a number: nobody is signalled. */
+/** No process has such a pid, so that nothing is signalled. */
 const nobody = '4194305 1'
 
 function hold(files: InstanceFiles, id: string): void {
@@ -102,7 +102,7 @@ function hold(files: InstanceFiles, id: string): void {
   for (const [file, fact] of Object.entries({ ...facts, ...local })) writeFact(file, fact)
 }
 
-/** How it ends does not matter. */
+/** The exit code does not matter. */
 function run(release: string, args: readonly string[], input: string): Promise<void> {
   return new Promise(resolve => {
     const options = { env: { PATH: process.env.PATH ?? '' }, cwd: '/', timeout: 10_000 }

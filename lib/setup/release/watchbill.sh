@@ -1,6 +1,6 @@
 #!/bin/sh
 # watchbill <program> [arguments]: runs a program of this release, with its Node.
-# Only a link to this file has to be followed; forks would be a fifth of the time that `lock` takes.
+# Follows a symbolic link to this file without forking: forks would take a fifth of `lock`'s start time.
 here=${0%/*}
 [ ! -L "$0" ] || here=$(dirname -- "$(readlink -f -- "$0")")
 case ${1-} in '' | -h | --help)
@@ -17,7 +17,7 @@ if [ ! -e "$known" ]; then
   exit 100
 fi
 . "$here/lib/caller.sh"
-# Node also forgets which signals the caller ignores, as nohup does: these two start what is to ignore them too.
+# Node also resets the signals that the caller ignores, as under nohup. The two programs below start commands that must ignore them too.
 case $program in lock | agent)
   while read -r _name _value; do
     case $_name in SigIgn:) export WATCHBILL_CALLER_IGNORED="$_value" && break ;; esac

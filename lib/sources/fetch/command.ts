@@ -1,4 +1,4 @@
-/** A set that a program prints, or a module returns. Either runs in a process of its own, which timeout(1) ends. */
+/** Fetches a set that a program prints or a module returns. Both run in a process of their own, which timeout(1) ends. */
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { asCalled } from '../../machine/caller.ts'
@@ -9,16 +9,16 @@ const runner = join(import.meta.dirname, 'run-module.mjs')
 export const fetchCommand: Fetch<'command'> = ({ command }, fetching) => outputOf(command, { descriptor: 1 }, fetching)
 
 /**
- * What the module prints is not what it answers with: that comes on a descriptor of its own. Its configuration comes on
- * stdin, since arguments are for all to see.
+ * The module's answer comes on descriptor 3, so that the module may print on stdout. Its configuration goes to stdin, since
+ * every user can see arguments.
  */
 export const fetchModule: Fetch<'module'> = ({ path, config = {} }, fetching) =>
   outputOf([process.execPath, runner, path], { descriptor: 3, input: JSON.stringify(config) }, fetching)
 
 interface Pipes {
-  /** Where the answer comes. */
+  /** The descriptor that the answer comes on. */
   readonly descriptor: 1 | 3
-  /** What it finds on stdin; nothing when it is left out. */
+  /** Its stdin; /dev/null when left out. */
   readonly input?: string
 }
 
@@ -27,7 +27,7 @@ async function outputOf(
   { descriptor, input }: Pipes,
   { cwd, environment, limit }: Fetching & { readonly limit: number },
 ): Promise<Fetched> {
-  // timeout(1) stays when this program is killed, and ends the whole process group.
+  // timeout(1) lives on when this program is killed, and ends the whole process group.
   const [file, ...args] = asCalled(['timeout', '-k', '1', String(limit / 1000), ...command])
   const result = await execa(file, args, {
     cwd,
@@ -51,7 +51,7 @@ interface End {
   readonly originalMessage?: string | undefined
 }
 
-/** 124 is timeout(1)'s own; 137 when SIGTERM was not enough. */
+/** Why it failed. timeout(1) exits 124, or 137 when SIGTERM was not enough. */
 function how({ exitCode, signal, stderr, originalMessage }: End, limit: number): string {
   if (exitCode === 124 || exitCode === 137) return late(limit)
   if (exitCode !== undefined) return `exit ${exitCode}: ${lastLine(stderr)}`

@@ -1,16 +1,16 @@
-/** Fetches a set from where its definition says, within its time limit. */
+/** Fetches a set from the source that the definition names, within its time limit. */
 
 import { reason, Temporary } from '../../base/errors.ts'
 import type { Source, SourceFrom } from '../../definition/definition.ts'
 import { fileShown } from '../../definition/wording.ts'
 import { type Fetched, type Fetching, late } from './kind.ts'
 
-/** What a fetcher gets beyond its limit to end by itself, ms. */
+/** How long a fetcher may exceed its limit, to end by itself, ms. */
 const slack = 2000
 
 /**
  * @returns null when nothing has changed since `validator`
- * @throws Temporary with one line that names the source, never a secret of its
+ * @throws Temporary with one line that names the source and holds no secret
  */
 export async function fetchSource({ from, timeoutMs }: Source, fetching: Fetching): Promise<Fetched | null> {
   const late = new AbortController()
@@ -27,7 +27,7 @@ export async function fetchSource({ from, timeoutMs }: Source, fetching: Fetchin
   }
 }
 
-/** The one line of every set that cannot be had. @param next what to do */
+/** The error line for every failed fetch. @param next what to do next */
 export function unfetched(from: SourceFrom, why: unknown, next = 'mend it: it is tried again'): Temporary {
   return new Temporary(`cannot fetch the partitions from ${placeOf(from)}: ${reason(why)}; ${next}`)
 }
@@ -52,7 +52,7 @@ function noEnd(limit: number, signal: AbortSignal): Promise<never> {
   })
 }
 
-/** Without the query of a URL, and the arguments of a program: a secret may stand there. */
+/** The source in words, without the query of a URL and the arguments of a program: they may hold a secret. */
 function placeOf(from: SourceFrom): string {
   if (from.kind === 'command') return fileShown(from.command[0] as string)
   if (from.kind !== 'http') return fileShown(from.path)

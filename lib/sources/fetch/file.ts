@@ -1,4 +1,4 @@
-/** A set that stands in a file. Whoever writes it renames it into place: half a list of lines looks like a whole one. */
+/** Fetches a set from a file. The file must be renamed into place: half a list of lines looks like a whole one. */
 import { readFile, stat } from 'node:fs/promises'
 import { type Fetch, mostBytes, textFrom } from './kind.ts'
 

@@ -1,4 +1,4 @@
-/** A set that a server answers with. undici rather than Node's fetch: a certificate authority of the user's own. */
+/** Fetches a set over HTTP. Uses undici, since Node's fetch cannot take a certificate authority of the user's own. */
 import { readFile } from 'node:fs/promises'
 import { Agent, type Dispatcher, request } from 'undici'
 import type { SourceFrom } from '../../definition/definition.ts'
@@ -23,7 +23,7 @@ export const fetchHttp: Fetch<'http'> = async (from, { validator, limit }) => {
   }
 }
 
-/** Of a name with several addresses, none of which answers, Node gives a code and no words. */
+/** When no address of a host name answers, Node's error has a code and an empty message: use the code. */
 function spoken(error: unknown): unknown {
   const { message, code } = error as NodeJS.ErrnoException
   return message === '' && code !== undefined ? new Error(code) : error
@@ -42,7 +42,7 @@ async function headersOf({ headers }: From): Promise<Record<string, string>> {
   return Object.fromEntries(await Promise.all(values))
 }
 
-/** What a server says of its answer, to be asked whether it still holds. */
+/** Headers of an answer that are sent with the next request, so that the server can answer 304: nothing changed. */
 interface Marks {
   readonly etag: string | null
   readonly modified: string | null
@@ -59,7 +59,7 @@ function conditions({ method }: From, validator: string | null): Record<string, 
 
 async function read({ method }: From, { statusCode, headers, body }: Answer): Promise<Fetched> {
   if (statusCode >= 300 && statusCode < 400 && headers.location !== undefined) {
-    throw new Error(`it is elsewhere, by status ${statusCode}; give the URL that it names`)
+    throw new Error(`it redirects to another URL (status ${statusCode}); give that URL in the definition`)
   }
   if (statusCode !== 200) throw new Error(`it answered with status ${statusCode}`)
   const chunks: Buffer[] = []
@@ -67,7 +67,7 @@ async function read({ method }: From, { statusCode, headers, body }: Answer): Pr
   for await (const chunk of body as AsyncIterable<Buffer>) {
     chunks.push(chunk)
     size += chunk.length
-    if (size > mostBytes) break // and textFrom says so
+    if (size > mostBytes) break // textFrom throws for it
   }
   const marks: Marks = { etag: one(headers.etag), modified: one(headers['last-modified']) }
   const has = method === 'GET' && (marks.etag ?? marks.modified) !== null

@@ -1,17 +1,17 @@
-/** What the kinds of source share: what a fetcher is given, what it returns, and the limits of an answer. */
+/** Shared by all kinds of source: the input of a fetcher, its result, and the limits of an answer. */
 import { seconds } from '../../base/clock.ts'
 import type { SourceFrom } from '../../definition/definition.ts'
 
 export interface Fetched {
   readonly text: string
-  /** What tells this answer from the next one, for `Fetching.validator`; null when the source has no such thing. */
+  /** Identifies this version of the answer (ETag, mtime), for the next `Fetching.validator`; null when there is none. */
   readonly validator: string | null
 }
 
 export interface Fetching {
-  /** Of the last answer; null for fetching it whatever it is. */
+  /** The validator of the last answer; null to fetch in any case. */
   readonly validator: string | null
-  /** Of a program or a module. */
+  /** For a program or a module. */
   readonly cwd: string
   readonly environment: Readonly<Record<string, string>>
 }
@@ -22,7 +22,7 @@ export type Fetch<Kind extends SourceFrom['kind']> = (
   fetching: Fetching & { readonly limit: number },
 ) => Promise<Fetched | null>
 
-/** Of an answer, bytes. */
+/** The largest answer, bytes. */
 export const mostBytes = 64 * 1024 * 1024
 
 /** @param limit ms */

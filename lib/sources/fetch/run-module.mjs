@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url'
 try {
   const text = JSON.stringify(await answerOf(process.argv[2], JSON.parse(readFileSync(0, 'utf8'))))
   if (text === undefined) throw new Error('fetch returned nothing')
-  // What the module may still have open, such as a connection, keeps nobody waiting.
+  // Exit at once: a connection that the module left open would keep the process alive.
   new Socket({ fd: 3 }).end(text, () => process.exit(0))
 } catch (error) {
   process.stderr.write(`${String(error?.message ?? error)}\n`, () => process.exit(1))

@@ -2,11 +2,11 @@ import type { Facts } from '../facts.ts'
 import { type Finding, ok, unsafe, warn } from '../finding.ts'
 
 const setting = 'limits.http_max_conns_per_client'
-/** Of the limit: more than so much is near it, since each guard and each handler needs another one. */
+/** The fraction of the limit from which to warn: each guard and each handler needs a further connection. */
 const near = 0.9
 const half = 0.5
 
-/** The agent closes each connection that is one too many, a guard's too: then no lease is renewed. */
+/** The agent closes each connection above its limit, also a guard's: then no lease is renewed. */
 export function connections({ agent, connections, installed }: Facts): Finding {
   if ('unknown' in agent || agent.mostConnections === null) {
     return warn(`${setting} is not known`, 'set it to 1000, as consul.d/watchbill.json does')

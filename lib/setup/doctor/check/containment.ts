@@ -1,7 +1,7 @@
 import type { Facts, Installed } from '../facts.ts'
 import { type Finding, ok, warn } from '../finding.ts'
 
-/** By what the processes of each instance's partitions are known and ended. */
+/** How the processes of each instance's partitions are identified and ended. */
 export function containment({ installed, agentUid }: Facts): Finding[] {
   return installed.flatMap(one => (one.problem === null && one.groups ? judge(one, one.groups, agentUid) : []))
 }

@@ -1,7 +1,7 @@
 import type { Facts, Installed } from '../facts.ts'
 import { type Finding, ok, unsafe, warn } from '../finding.ts'
 
-/** Whether what configure wrote is there, is as it would write it now, and is what the agent runs. */
+/** Whether configure's files exist, are what configure would write now, and are what the agent runs. */
 export function installations(facts: Facts): Finding[] {
   if (facts.installed.length === 0) {
     return [warn(`${facts.consulDir} holds no watchbill-*.json`, 'run configure, or give --consul-dir')]

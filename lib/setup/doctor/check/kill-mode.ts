@@ -1,7 +1,7 @@
 import type { Facts, Installed } from '../facts.ts'
 import { type Finding, ok, unsafe, warn } from '../finding.ts'
 
-/** systemd kills everything that a unit ever started when it stops, unless told otherwise. */
+/** When a unit stops, systemd kills every process that the unit has started, unless KillMode says otherwise. */
 export function killMode({ unit, agentUid, installed }: Facts): Finding {
   const todo = 'set KillMode=process in the [Service] of its unit, run systemctl daemon-reload'
   if ('unknown' in unit) return warn(`the agent's unit is not known: ${unit.unknown}`, `if it has one, ${todo}`)
@@ -24,7 +24,7 @@ export function killMode({ unit, agentUid, installed }: Facts): Finding {
   return unsafe(`${has}: a restart of the agent kills every process`, todo)
 }
 
-/** In a scope that systemd was asked for: see process/containment/scope.ts. */
+/** Whether the process is in a scope that watchbill asked systemd for: see process/containment/scope.ts. */
 function isOutside({ groups }: Installed, unit: string): boolean {
   return typeof groups?.directory === 'string' && !groups.directory.includes(`/${unit}/`)
 }

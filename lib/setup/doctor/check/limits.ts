@@ -5,7 +5,7 @@ import { type Finding, warn } from '../finding.ts'
 /** A watch waits up to 5 min for a change, and Consul adds a sixteenth. */
 const longestWatch = 330_000
 
-/** What an operator may have set that cuts or refuses requests. Nothing is said where nothing does. */
+/** Agent settings that cut or refuse requests. Prints nothing when there are none. */
 export function limits({ agent }: Facts): Finding[] {
   if ('unknown' in agent) return []
   const short = agent.httpTimeouts.filter(({ ms }) => ms > 0 && ms < longestWatch)

@@ -4,7 +4,7 @@ import type { Facts } from '../facts.ts'
 import { type Finding, unsafe, warn } from '../finding.ts'
 import { checksKeys } from './version.ts'
 
-/** What agents from Consul 1.22 on take no keys of. Nothing is said where there is none. */
+/** Names whose keys agents from Consul 1.22 on refuse. Prints nothing when there are none. */
 export function names({ agent, installed, services }: Facts): Finding[] {
   const now = !('unknown' in agent) && checksKeys(agent.version)
   const partitions = services.flatMap(found => {

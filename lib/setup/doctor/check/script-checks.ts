@@ -1,7 +1,7 @@
 import type { Facts } from '../facts.ts'
 import { type Finding, ok, unsafe, warn } from '../finding.ts'
 
-/** The guard is a script check of a configuration file; what comes over HTTP is a known hole for remote execution. */
+/** The guard is a script check in a configuration file. Script checks over HTTP are a known hole for remote execution. */
 export function scriptChecks({ agent }: Facts): Finding {
   if ('unknown' in agent || (agent.localScripts === null && agent.remoteScripts === null)) {
     return warn('whether script checks are enabled is not known', 'set enable_local_script_checks to true')

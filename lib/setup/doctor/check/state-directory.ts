@@ -2,11 +2,11 @@ import type { Facts, StateFacts } from '../facts.ts'
 import { type Finding, ok, unsafe, warn } from '../finding.ts'
 
 const mebibyte = 1024 * 1024
-/** Below that, facts may not be written: leases are renewed in place, and nothing else works. */
+/** With less free space, writing facts may fail: leases are still renewed, in place, and nothing else works. */
 const least = 16 * mebibyte
 const comfortable = 200 * mebibyte
 
-/** Each state directory once, however many instances have theirs in it. */
+/** Checks each state directory once, even when several instances use it. */
 export function stateDirectories({ installed, agentUid }: Facts): Finding[] {
   const states = new Map(
     installed.filter(({ problem }) => problem === null).map(({ state }) => [state.directory, state]),

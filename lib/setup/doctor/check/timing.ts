@@ -2,7 +2,7 @@ import { seconds } from '../../../base/clock.ts'
 import type { AgentFacts, Facts } from '../facts.ts'
 import { type Finding, ok, unsafe, warn } from '../finding.ts'
 
-/** What a client may wait for another server beyond the time that the gossip takes to miss the old one, ms. */
+/** How long a client may take to find another server, after gossip has noticed that the old one is gone, ms. */
 const search = 4000
 
 /**

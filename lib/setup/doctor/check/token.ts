@@ -1,7 +1,7 @@
 import type { Facts, Installed } from '../facts.ts'
 import { type Finding, ok, unsafe, warn } from '../finding.ts'
 
-/** The token of each instance: who can read it, and whether it may do what must be done. */
+/** The token of each instance: who can read its file, and whether it has the permissions that it needs. */
 export function tokens({ agent, agentUid, installed }: Facts): Finding[] {
   const controlled = !('unknown' in agent) && agent.acl?.enabled === true
   const usable = installed.filter(({ problem }) => problem === null)

@@ -1,7 +1,7 @@
 import type { Facts } from '../facts.ts'
 import { type Finding, ok, unsafe, warn } from '../finding.ts'
 
-/** Releases of Consul with a fault that is felt here, from their changelogs and issues; none of them was run. */
+/** Releases of Consul with a fault that affects watchbill, from their changelogs and issues; none of them was run. */
 const faulty: Readonly<Record<string, readonly [what: string, todo: string]>> = {
   '1.12.1': ['a client gives up a waiting query of a single key after 7 s', 'use 1.12.2 or later'],
   '1.14.0': ['a waiting query can fail at its end, and its watch then pauses', 'use 1.14.2 or later'],
@@ -22,13 +22,13 @@ export function versionOf(text: string): [major: number, minor: number, patch: n
   return [major, minor, patch]
 }
 
-/** The agent takes no keys that hold a space or `..` once they are percent-decoded: see `keyRefusal` in names.ts. */
+/** Whether the agent refuses keys that hold a space or `..` after percent-decoding: see `keyRefusal` in names.ts. */
 export function checksKeys(version: string): boolean {
   const [major, minor] = versionOf(version)
   return major > 1 || (major === 1 && minor >= 22)
 }
 
-/** Transactions with check-not-exists, and the handlers' environment, are as this program knows them since 1.7. */
+/** 1.7 is the oldest version whose transactions (check-not-exists) and handlers' environment this program knows. */
 export function consulVersion({ agent }: Facts): Finding {
   if ('unknown' in agent)
     return warn(`Consul's version is not known: ${agent.unknown}`, 'start the agent, or see --http-addr')

@@ -9,7 +9,7 @@ export function versions({ services }: Facts): Finding[] {
   })
 }
 
-/** They also differ where a machine is given another weight on purpose, so nothing is wrong with that by itself. */
+/** Definitions may differ on purpose, as in a machine's weight, so this only warns. */
 function definitions({ service, members }: ServiceFacts): Finding {
   const groups = Map.groupBy(members, ({ digest }) => digest)
   if (groups.size <= 1) return ok(`the ${members.length} members of ${service} have one definition`)

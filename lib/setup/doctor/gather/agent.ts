@@ -1,4 +1,4 @@
-/** What the agent says of itself. */
+/** Reads the agent's settings from the agent. */
 import { duration } from '../../../base/clock.ts'
 import { reason } from '../../../base/errors.ts'
 import type { Consul } from '../../../consul/http.ts'

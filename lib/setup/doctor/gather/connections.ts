@@ -1,4 +1,4 @@
-/** Connections to the agent's HTTP port, as this machine's kernel has them. */
+/** Counts connections to the agent's HTTP port, from this machine's kernel. */
 import { readFileSync } from 'node:fs'
 import type { Address } from '../../../consul/address.ts'
 
@@ -7,7 +7,7 @@ export function openConnections({ origin, socketPath }: Address): number | null 
   return socketPath === null ? connectionsTo(Number(new URL(origin).port)) : null
 }
 
-/** The most that one client has open to a port of this machine: that is what Consul limits. */
+/** The most connections that one client has open to a port of this machine: Consul limits them per client. */
 export function connectionsTo(port: number): number {
   const counts = new Map<string, number>()
   for (const client of ['tcp', 'tcp6'].flatMap(name => clientsOf(table(name), port))) {

@@ -1,4 +1,4 @@
-/** What configure has put into Consul's directory, and whether it still fits. */
+/** Reads configure's files in Consul's directory, and compares them with what configure would write now. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { duration } from '../../../base/clock.ts'
@@ -65,7 +65,7 @@ async function factsOf(file: string, text: string, config: ConsulConfig, speak: 
   const check = (service.checks ?? [])[0]
   const options = optionsIn(args)
   const instance = options.instance ?? ''
-  // What it takes from the environment is what configure found there, and wrote down.
+  // The definition's environment variables have the values that configure found and wrote into the file.
   const variables = variablesHere(process.env, options.variables ?? '')
   const definition = await loadDefinition(options.definition ?? '', variables).catch(reason)
   return {
@@ -104,7 +104,7 @@ function optionsIn(args: readonly string[]): Record<string, string> {
   return Object.fromEntries(pairs)
 }
 
-/** What configure would write now, with the place and the options that it was written with. */
+/** The text that configure would write now, with the paths and options of the existing file. */
 function again(definition: Definition, args: readonly string[]): string {
   const { instance = '', definition: definitionFile = '' } = optionsIn(args)
   const programs = dirname(args[1] ?? '')
@@ -116,7 +116,7 @@ function again(definition: Definition, args: readonly string[]): string {
   return asText(consulConfig(definition, { ...place, more }))
 }
 
-/** What it names, and what those start themselves. */
+/** The programs that the file names, and those that they start themselves. */
 function programsIn({ services, watches }: ConsulConfig): string[] {
   const commands = [...services.flatMap(({ checks }) => checks ?? []), ...(watches ?? [])].map(({ args }) => args)
   const named = commands.flatMap(([node = '', program = '']) => [node, program])

@@ -1,4 +1,4 @@
-/** The agent's process and its unit: found by who listens where Consul is spoken to. */
+/** Finds the agent's process, which listens on Consul's HTTP address, and its systemd unit. */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { execa } from 'execa'
 import { type Address, addressFrom } from '../../../consul/address.ts'
@@ -60,7 +60,7 @@ export function userOf(pid: number): number | null {
   return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? null
 }
 
-/** The agent's variables that say how to speak to Consul: its handlers inherit them. null when they may not be seen. */
+/** The agent's environment variables for the connection to Consul, which its handlers inherit; null when not readable. */
 export function consulEnvironment(pid: number): Record<string, string> | null {
   const text = read(`/proc/${pid}/environ`)
   if (text === '') return null
@@ -74,7 +74,7 @@ export async function unitFacts(pid: number | null): Promise<UnitFacts | Unknown
   return { name, killMode: name === null ? null : await killModeOf(name) }
 }
 
-/** Whether the agent that is spoken to from here is known to be in no unit whose restart ends what it has started. */
+/** Whether the agent is known to be outside of any unit whose restart would kill the processes that it has started. */
 export async function unitFits(): Promise<boolean> {
   const pid = agentPid(addressFrom(process.env))
   if (pid === null) return false
@@ -89,7 +89,7 @@ export function unitIn(cgroup: string): string | null {
   return parts.findLast(part => part.endsWith('.service')) ?? null
 }
 
-/** Of version 2, where that is mounted: by it systemd kills. */
+/** The control group of version 2, where that is mounted: systemd kills by it. */
 export function unitsOf(pids: readonly number[]): string[] {
   const groups = pids.map(pid => read(`/proc/${pid}/cgroup`))
   return [...new Set(groups.flatMap(text => unitIn(/^0::.*$/m.exec(text)?.[0] ?? text) ?? []))]

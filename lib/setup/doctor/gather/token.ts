@@ -1,4 +1,4 @@
-/** The token that an instance's programs use: who can read it, and what it may. */
+/** The token that an instance's programs use: who can read its file, and which permissions it has. */
 import { statSync } from 'node:fs'
 import { reason } from '../../../base/errors.ts'
 import { keysOf, partsOf } from '../../../base/names.ts'
@@ -44,7 +44,7 @@ async function missing(env: Speak, service: string, instance: string): Promise<s
   }
 }
 
-/** What consul.d/acl-policy.hcl gives. */
+/** The permissions that consul.d/acl-policy.hcl gives. */
 function needed(service: string, instance: string): Question[] {
   const { partitions, locks, members, spec, reports, tellings, root } = keysOf(service)
   const { node } = partsOf(instance)
