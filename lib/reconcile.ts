@@ -13,7 +13,7 @@ import { look } from './look/look.ts'
 import { endRest, rememberLooked } from './look/looked.ts'
 import { seenHeldText } from './look/seen-held.ts'
 import type { Snapshot } from './look/snapshot.ts'
-import { changeLine, writeRest } from './look/unchanged.ts'
+import { changeLine, keysIndex, writeRest } from './look/unchanged.ts'
 import { type Plan, plan } from './plan/plan.ts'
 import type { Step } from './plan/step.ts'
 import { assign } from './roster/assignment.ts'
@@ -48,7 +48,7 @@ export async function reconcile(run: Run): Promise<string | null> {
     if (existsSync(run.files.worker.report)) await drainIfClosed(run)
     endRest(run.files)
     for (let looks = 0; looks < mostLooks; looks++) {
-      const line = await changeLine(run.consul, run.service)
+      const before = await keysIndex(run.consul, run.service)
       const seen = await look(run)
       const { snapshot } = seen
       const { placed } = assign(snapshot)
@@ -63,8 +63,7 @@ export async function reconcile(run: Run): Promise<string | null> {
       await writeReport(run, snapshot, next, ownTroubles(run.files, snapshot, seen.definitionProblem))
       if (steps.length === 0 && !restarts) {
         if (next.incoming > 0 && (await awaitRelease(run, snapshot, until))) continue
-        if (problem === null && mayRest(snapshot, next))
-          writeRest(run.files, { line, looked: snapshot.now, local: snapshot.local })
+        if (problem === null && mayRest(snapshot, next)) rest(run, before, snapshot)
         return
       }
       done = done === null ? next.sentence : `${done}; ${next.sentence}`
@@ -138,6 +137,11 @@ async function tellHooks(run: Run, snapshot: Snapshot, steps: readonly Step[]): 
 async function awaitRelease(run: Run, snapshot: Snapshot, until: number): Promise<boolean> {
   const { released } = await import('./act/incoming.ts')
   return released(run, snapshot, until)
+}
+
+/** @param before the index of the keys, from before the look */
+function rest(run: Run, before: string, { healthIndex, local, now }: Snapshot): void {
+  writeRest(run.files, { line: changeLine(run.consul, before, healthIndex), looked: now, local })
 }
 
 /** The next look need not be made before something has changed: time alone brings nothing about. */

@@ -4,9 +4,10 @@ import { existsSync, rmSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import { bootClock, bootId } from '../lib/base/clock.ts'
 import { Consul } from '../lib/consul/http.ts'
+import { healthIndex } from '../lib/consul/instances.ts'
 import type { Source } from '../lib/definition/definition.ts'
 import { guard } from '../lib/guard/guard.ts'
-import { changeLine, writeRest } from '../lib/look/unchanged.ts'
+import { changeLine, keysIndex, writeRest } from '../lib/look/unchanged.ts'
 import { isAlive, type Process, processOf } from '../lib/machine/identity.ts'
 import { enterState } from '../lib/state/boot.ts'
 import { stampOf } from '../lib/state/definition.ts'
@@ -222,7 +223,8 @@ describe('a guard whose last look is old', () => {
     })
     const same = new Consul()
     t.after(() => same.close())
-    writeRest(files, { line: await changeLine(same, 'svc'), looked, local: localFacts(files, null, looked) })
+    const line = changeLine(same, await keysIndex(same, 'svc'), await healthIndex(same, 'svc'))
+    writeRest(files, { line, looked, local: localFacts(files, null, looked) })
     change(memory, files, fake)
     const here = { instance: me, node: 'a', service: 'svc', serviceId: 'svc', definitionFile, files }
     return { ...(await guard(here, interval)), files }

@@ -6,6 +6,11 @@ import type { Consul } from './http.ts'
 
 /** @throws Temporary when the answer is not Consul's: such an answer must not look like an empty cluster */
 export async function registeredInstances(consul: Consul, service: string): Promise<Registered[]> {
+  return (await registeredNow(consul, service)).registered
+}
+
+/** The same, with the index of their last change: see `healthIndex`. */
+export async function registeredNow(consul: Consul, service: string) {
   const path = `/v1/health/service/${encodeURIComponent(service)}?consistent`
   const answer = await consul.request('GET', path)
   if (answer.index === null) {
@@ -13,7 +18,7 @@ export async function registeredInstances(consul: Consul, service: string): Prom
   }
   const services = parse(path, answer.text)
   try {
-    return registeredFrom(services, service)
+    return { registered: registeredFrom(services, service), index: answer.index }
   } catch (error) {
     throw new Temporary(`cannot read the instances of ${service}: ${reason(error)}; it is tried again`)
   }

@@ -14,6 +14,8 @@ export interface Cluster {
   readonly service: string
   readonly keys: Keys
   readonly registered: readonly Registered[]
+  /** Consul's index of their last change. */
+  readonly healthIndex: string
   readonly members: readonly Member[]
   /** Which version of the roster everyone says: instance -> version. All compute the lowest. */
   readonly rosters: ReadonlyMap<string, number>

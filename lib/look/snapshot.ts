@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { bootClock, bootId } from '../base/clock.ts'
 import { decode, keyRefusal, keysOf } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
-import { registeredInstances } from '../consul/instances.ts'
+import { registeredNow } from '../consul/instances.ts'
 import { entriesAt, keysBelow, takesKeys, trees } from '../consul/kv.ts'
 import type { Definition } from '../definition/definition.ts'
 import { coolDowns } from '../keys/cool-down.ts'
@@ -80,7 +80,7 @@ export async function lookAtCluster(
   ])
   // After the locks: a partition that comes in between lacks its lock for this look, and no lock lacks its partition.
   const ids = await keysBelow(consul, keys.partitions)
-  const registered = await registeredInstances(consul, service)
+  const { registered, index: healthIndex } = await registeredNow(consul, service)
   const below = (prefix: string) => entries.filter(({ key }) => key.startsWith(prefix))
   const locks = new Map(
     below(keys.locks).flatMap(entry => {
@@ -97,6 +97,7 @@ export async function lookAtCluster(
     service,
     keys,
     registered,
+    healthIndex,
     members: membersFrom(below(keys.members), keys.members, registered, settings),
     rosters: rostersFrom(below(keys.members), keys.members, registered),
     hindrances: hindrancesFrom(below(keys.members), keys.members),

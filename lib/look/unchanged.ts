@@ -23,12 +23,16 @@ const longest = 300_000
 const spread = 60_000
 
 /**
- * One line: equal lines say that nothing has changed between the two. All keys of the service have one index, those that
- * no look reads among them: there are few of those, and nobody writes them while nothing happens.
+ * Of the keys of the service, before a look. All have one index, also those that no look reads: there are few of those,
+ * and nobody writes them while nothing happens.
  */
-export async function changeLine(consul: Consul, service: string): Promise<string> {
-  const keys = await indexOf(consul, keysOf(service).root)
-  return [whoAsks(consul), keys, await healthIndex(consul, service)].join(' ')
+export function keysIndex(consul: Consul, service: string): Promise<string> {
+  return indexOf(consul, keysOf(service).root)
+}
+
+/** Equal lines say that nothing has changed between the two. @param keys, health the indexes */
+export function changeLine(consul: Consul, keys: string, health: string): string {
+  return [whoAsks(consul), keys, health].join(' ')
 }
 
 /** Another token, or another Consul, may show something else. Neither can be learnt from this. */
@@ -58,8 +62,8 @@ export function mayRest(files: InstanceFiles, local: ReadonlyMap<string, Local>,
 
 /** @throws Temporary when Consul does not answer */
 export async function isUnchanged(consul: Consul, service: string, files: InstanceFiles): Promise<boolean> {
-  const rest = readFact(files.rest)
-  return rest?.split(' ').slice(3).join(' ') === (await changeLine(consul, service))
+  const line = changeLine(consul, await keysIndex(consul, service), await healthIndex(consul, service))
+  return readFact(files.rest)?.split(' ').slice(3).join(' ') === line
 }
 
 /** What a plan depends on of this machine. A proof that grows changes nothing. */

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Consul } from '../../lib/consul/http.ts'
-import { changeLine } from '../../lib/look/unchanged.ts'
+import { healthIndex, registeredNow } from '../../lib/consul/instances.ts'
+import { changeLine, keysIndex } from '../../lib/look/unchanged.ts'
 import { sharedCluster } from '../lab/in-tests.ts'
 
 describe('the line of what may have changed', { concurrency: 1 }, () => {
@@ -29,7 +30,9 @@ describe('the line of what may have changed', { concurrency: 1 }, () => {
   async function line(env?: Record<string, string>): Promise<string> {
     const consul = consulOf(env)
     try {
-      return await changeLine(consul, 'svc')
+      const health = await healthIndex(consul, 'svc')
+      assert.equal((await registeredNow(consul, 'svc')).index, health)
+      return changeLine(consul, await keysIndex(consul, 'svc'), health)
     } finally {
       consul.close()
     }
