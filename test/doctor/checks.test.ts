@@ -78,7 +78,7 @@ describe('what is wrong', () => {
       'partitions that a newer agent takes no keys of',
       refusedAre('tenant one', '..'),
       'warn',
-      /no keys of 2 partitions of svc, "tenant one" the first: they stop.*before any agent.*rename 'tenant one' tenant-one/,
+      /no keys of 2 partitions of svc, "tenant one" the first: they stop.*before any Consul agent.*rename 'tenant one' tenant-one/,
     ],
     [
       'partitions that this agent takes no keys of',

@@ -90,7 +90,7 @@ export const mutants: readonly Mutant[] = [
         'if (answer.index === null) return []; if (answer.status === 1) throw new Temporary(`cannot list',
       ],
     ],
-    seed: 2,
+    seed: 5,
     faults: ['answer garbled'],
     stops: true,
   },
@@ -302,12 +302,5 @@ export const mutants: readonly Mutant[] = [
     seed: 4,
     faults: ['program fails', 'program fails', 'program fails', 'partition added'],
     hosts: [0, 1, 2, 0],
-  },
-  {
-    name: 'a takeover wait is skipped as if nothing were to be done',
-    file: 'reconcile.ts',
-    edits: [['coolDowns.size + free.size === 0', 'coolDowns.size === 0']],
-    seed: 2,
-    faults: ['lock deleted', 'cut and session destroyed', 'host rebooted'],
   },
 ]

@@ -42,6 +42,7 @@ async function upgraded(seed: number, of = lib): Promise<{ runs: boolean; hurt: 
 }
 
 describe('an id that newer agents refuse', { concurrency: 1 }, () => {
+  const seeds = [1, 2, 3, 4, 5]
   const mutant: Mutation = {
     name: 'a refused key is in the same transaction as the proof of other locks',
     file: 'consul/refused-key.ts',
@@ -50,11 +51,13 @@ describe('an id that newer agents refuse', { concurrency: 1 }, () => {
     ],
   }
   it(`costs others their lease when the rule is broken: ${mutant.name}`, async () => {
-    const { hurt } = await upgraded(1, await loadLib(mutant))
+    const broken = await loadLib(mutant)
+    const hurt = []
+    for (const seed of seeds) hurt.push(...(await upgraded(seed, broken)).hurt)
     assert.notDeepEqual(hurt, [])
   })
 
-  for (const seed of [1, 2, 3, 4, 5]) {
+  for (const seed of seeds) {
     it(`is the only partition lost when all agents are upgraded, one after the other (seed ${seed})`, async () => {
       assert.deepEqual(await upgraded(seed), { runs: false, hurt: [] })
     })
