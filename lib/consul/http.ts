@@ -166,17 +166,16 @@ export class Consul {
       sent.on('response', response => {
         const { statusCode: status = 0, headers } = response
         const index = headers['x-consul-index']
-        const chunks: Buffer[] = []
-        let size = 0
-        response.on('data', (chunk: Buffer) => {
-          chunks.push(chunk)
-          size += chunk.length
-          if (size > mostBytes) fail('an answer of more than 256 MiB')
+        let text = ''
+        response.setEncoding('utf8') // as it comes: of a large answer there are never bytes and text at once
+        response.on('data', (chunk: string) => {
+          text += chunk
+          if (text.length > mostBytes) fail('an answer of more than 256 MiB')
         })
         response.on('error', error => fail(reason(error)))
         response.on('end', () => {
           clearTimeout(timer)
-          resolve({ status, index: typeof index === 'string' ? index : null, text: Buffer.concat(chunks).toString() })
+          resolve({ status, index: typeof index === 'string' ? index : null, text })
         })
       })
       sent.end(body)

@@ -43,7 +43,7 @@ export function base64(text: string): string {
 export function entryOf(raw: RawEntry): Entry {
   const { Key, Value, Session, CreateIndex, ModifyIndex, LockIndex } = (raw ?? {}) as Partial<RawEntry>
   const texts = typeof Key === 'string' && isTextOrNothing(Value) && isTextOrNothing(Session)
-  if (!texts || ![CreateIndex, ModifyIndex, LockIndex].every(index => typeof index === 'number')) {
+  if (!texts || !isNumber(CreateIndex) || !isNumber(ModifyIndex) || !isNumber(LockIndex)) {
     throw new Temporary(`cannot read Consul's answer: it holds something that is not a key; it is tried again`)
   }
   return {
@@ -54,6 +54,10 @@ export function entryOf(raw: RawEntry): Entry {
     modifyIndex: raw.ModifyIndex,
     lockIndex: raw.LockIndex,
   }
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === 'number'
 }
 
 function isTextOrNothing(value: unknown): boolean {
@@ -165,9 +169,25 @@ export async function trees(consul: Consul, prefixes: readonly string[]): Promis
     prefixes.map(prefix => ({ Verb: 'get-tree', Key: prefix })),
   )
   if (!outcome.done) throw new Temporary(`cannot read ${prefixes.join(', ')}: Consul refused; it is tried again`)
-  const bare = prefixes.filter(prefix => !outcome.entries.some(({ key }) => key.startsWith(prefix)))
+  const below = apartBelow(outcome.entries, prefixes)
+  const bare = prefixes.filter((_, place) => below[place]?.length === 0)
   if (bare.length > 0) await mustBeReadable(consul, bare.map(unwritten))
   return outcome.entries
+}
+
+/** The entries below each of these prefixes, of which none is part of another. One pass: they come in order. */
+export function apartBelow(entries: readonly Entry[], prefixes: readonly string[]): Entry[][] {
+  const below: Entry[][] = prefixes.map(() => [])
+  let place = 0
+  for (const entry of entries) {
+    if (!isBelow(entry, prefixes[place])) place = prefixes.findIndex(prefix => isBelow(entry, prefix))
+    below[place]?.push(entry)
+  }
+  return below
+}
+
+function isBelow({ key }: Entry, prefix: string | undefined): boolean {
+  return prefix !== undefined && key.startsWith(prefix)
 }
 
 /**
@@ -285,7 +305,14 @@ async function send(consul: Consul, route: string, operations: readonly Operatio
   if (typeof outcome !== 'object' || !(outcome?.Results === null || Array.isArray(outcome?.Results))) {
     throw new Temporary(`cannot complete a transaction: the answer is not Consul's; it is tried again`)
   }
-  return { done: true, entries: (outcome.Results ?? []).map(result => entryOf(result?.KV)) }
+  return { done: true, entries: entriesIn(outcome.Results ?? []) }
+}
+
+/** In the same array: of a large answer there need not be two forms at once. */
+function entriesIn(results: (Entry | { KV: RawEntry })[]): Entry[] {
+  for (const [place, result] of results.entries())
+    results[place] = entryOf((result as { KV: RawEntry } | null)?.KV as RawEntry)
+  return results as Entry[]
 }
 
 /** Why each operation was refused; none when the answer does not say so of operations that there are. */

@@ -31,11 +31,14 @@ export async function clearUp(consul: Consul, cluster: Cluster, own: Expected): 
 
 /** Pure: a partition has a lock, a lock has a partition, and an acquisition has both. */
 export function lackingKeys({ keys, partitions, locks }: Cluster, own: Expected): string[] {
-  const ids = new Set([...partitions, ...locks.keys(), ...own.partitions])
-  return [...ids].flatMap(id => [
-    ...(partitions.has(id) ? [] : [keys.partition(id)]),
-    ...(locks.has(id) ? [] : [keys.lock(id)]),
-  ])
+  const unpaired = [...partitions].filter(id => !locks.has(id))
+  const left = [...locks.keys()].filter(id => !partitions.has(id))
+  const forgotten = own.partitions.filter(id => !partitions.has(id) && !locks.has(id))
+  return [
+    ...unpaired.map(keys.lock),
+    ...left.map(keys.partition),
+    ...[...new Set(forgotten)].flatMap(id => [keys.partition(id), keys.lock(id)]),
+  ]
 }
 
 /** Pure: a session hangs on the registered check of its instance, so whoever holds a member key is registered. */
