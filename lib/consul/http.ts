@@ -21,7 +21,11 @@ export interface Request {
   readonly on?: string
   /** Whether it does no harm when Consul does it twice; a GET unless said. */
   readonly repeatable?: boolean
+  /** Begins anew with every answer: is given its text so far, as it comes, and gives back what is left to be read. */
+  readonly reader?: () => (text: string) => string
 }
+
+type Content = { readonly body: string | undefined; readonly reader: Request['reader'] | undefined }
 
 type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
 
@@ -73,8 +77,8 @@ export class Consul {
    * @throws Temporary when Consul does not answer in time, or with a status that is not in `ok`; Permanent for 403.
    */
   async request(method: Method, path: string, request: Request = {}): Promise<Answer> {
-    const { body, ok = [200], on, repeatable = method === 'GET' } = request
-    const answer = await this.#sendTwice(method, path, body, repeatable)
+    const { body, ok = [200], on, repeatable = method === 'GET', reader } = request
+    const answer = await this.#sendTwice(method, path, { body, reader }, repeatable)
     this.#debug?.(this.#hidden(`${method} ${path} ${body ?? ''} -> ${answer.status} ${answer.text.slice(0, 2000)}`))
     if (ok.includes(answer.status)) return answer
     if (isHttpToTls(answer.status, answer.text)) throw this.#unreached(speaksTls(this.#address))
@@ -103,18 +107,18 @@ export class Consul {
    * Once more with another token: what is refused was not done. What was cut off may have been: it is sent again only
    * where that does no harm. A lock taken twice would be refused the second time, and seem to be another's.
    */
-  async #sendTwice(method: Method, path: string, body: string | undefined, repeatable: boolean): Promise<Answer> {
+  async #sendTwice(method: Method, path: string, content: Content, repeatable: boolean): Promise<Answer> {
     const begun = performance.now()
     let limit = this.#limit
     try {
-      const answer = await this.#send(method, path, body, limit)
+      const answer = await this.#send(method, path, content, limit)
       if (answer.status !== 403 || !this.#reread()) return answer
     } catch (error) {
       if (secureModule(this.#address)) this.#reread()
       if (!(error instanceof ClosedAtReuse && repeatable)) throw error
       limit -= performance.now() - begun
     }
-    return this.#send(method, path, body, limit)
+    return this.#send(method, path, content, limit)
   }
 
   /**
@@ -137,7 +141,7 @@ export class Consul {
     return token !== this.#address.token
   }
 
-  #send(method: Method, path: string, body: string | undefined, limit: number): Promise<Answer> {
+  #send(method: Method, path: string, { body, reader }: Content, limit: number): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const { hostname, port } = new URL(this.#address.origin)
       const socketPath = this.#address.socketPath ?? undefined
@@ -166,11 +170,14 @@ export class Consul {
       sent.on('response', response => {
         const { statusCode: status = 0, headers } = response
         const index = headers['x-consul-index']
-        let text = ''
+        const read = reader?.()
+        let [text, size] = ['', 0]
         response.setEncoding('utf8') // as it comes: of a large answer there are never bytes and text at once
         response.on('data', (chunk: string) => {
           text += chunk
-          if (text.length > mostBytes) fail('an answer of more than 256 MiB')
+          size += chunk.length
+          if (size > mostBytes) fail('an answer of more than 256 MiB')
+          else if (read) text = read(text)
         })
         response.on('error', error => fail(reason(error)))
         response.on('end', () => {

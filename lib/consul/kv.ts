@@ -5,6 +5,7 @@ import type { Answer, Consul } from './http.ts'
 import type { Operation } from './operation.ts'
 import { Denied, permissionForOperation } from './permission.ts'
 import { apart, RefusedKey, refusable, unlessRefused } from './refused-key.ts'
+import { Results } from './results.ts'
 
 /** One key as Consul holds it. `value` is decoded text; null when the key has none. */
 export interface Entry {
@@ -285,7 +286,12 @@ async function send(consul: Consul, route: string, operations: readonly Operatio
   const refused = refusable(operations.map(({ Key }) => Key))
   const ok = [200, 409, ...(refused === undefined ? [] : [400])]
   const repeatable = operations.every(({ Verb }) => reads.has(Verb))
-  const answer = await consul.request('PUT', route, { body, ok, repeatable })
+  let results = new Results()
+  const reader = () => {
+    results = new Results()
+    return (text: string) => results.read(text)
+  }
+  const answer = await consul.request('PUT', route, { body, ok, repeatable, reader })
   // Consul does not say which key it was (read from the source of 1.22.5).
   if (answer.status === 400) throw new RefusedKey(refused as string)
   const outcome = parse<RawOutcome>(route, answer.text)
@@ -305,14 +311,11 @@ async function send(consul: Consul, route: string, operations: readonly Operatio
   if (typeof outcome !== 'object' || !(outcome?.Results === null || Array.isArray(outcome?.Results))) {
     throw new Temporary(`cannot complete a transaction: the answer is not Consul's; it is tried again`)
   }
-  return { done: true, entries: entriesIn(outcome.Results ?? []) }
+  return { done: true, entries: [...results.entries, ...(outcome.Results ?? []).map(entryIn)] }
 }
 
-/** In the same array: of a large answer there need not be two forms at once. */
-function entriesIn(results: (Entry | { KV: RawEntry })[]): Entry[] {
-  for (const [place, result] of results.entries())
-    results[place] = entryOf((result as { KV: RawEntry } | null)?.KV as RawEntry)
-  return results as Entry[]
+function entryIn(result: { readonly KV: RawEntry } | null): Entry {
+  return entryOf(result?.KV as RawEntry)
 }
 
 /** Why each operation was refused; none when the answer does not say so of operations that there are. */

@@ -51,7 +51,7 @@ export function drawn(all: readonly Figures[]): string {
   const parts = panels.map((panel, n) => {
     return `<g transform="translate(${(n % 2) * width} ${Math.floor(n / 2) * height})">${panelOf(panel, all)}</g>`
   })
-  const style = '<rect width="100%" height="100%" fill="#fff"/>'
+  const style = '<title>What a cluster of many costs</title><rect width="100%" height="100%" fill="#fff"/>'
   return `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="sans-serif" font-size="10">${style}\n${parts.join('\n')}\n</svg>\n`
 }
 
