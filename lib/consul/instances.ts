@@ -5,9 +5,9 @@ import { type Registered, registeredFrom } from './health.ts'
 import type { Consul } from './http.ts'
 
 /** @throws Temporary when the answer is not Consul's: one that looks empty must not empty the cluster */
-export async function registeredInstances(consul: Consul, service: string): Promise<Registered[]> {
+export async function registeredInstances(consul: Consul, service: string, large = false): Promise<Registered[]> {
   const path = `/v1/health/service/${encodeURIComponent(service)}?consistent`
-  const answer = await consul.request('GET', path)
+  const answer = await consul.request('GET', path, { large })
   if (answer.index === null) {
     throw new Temporary(`cannot read the instances of ${service}: the answer is not Consul's; it is tried again`)
   }

@@ -69,10 +69,10 @@ function isTextOrNothing(value: unknown): boolean {
  * Asks for a key, or for what is below it.
  * @throws RefusedKey when the agent takes no such key: 1.22 answers 500 to it, with this reason, others 400
  */
-async function get(consul: Consul, key: string, query: string): Promise<Answer> {
+async function get(consul: Consul, key: string, query: string, large = false): Promise<Answer> {
   const path = `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}?${query}`
-  if (refusable([key]) === undefined) return consul.request('GET', path, { ok: [200, 404] })
-  const answer = await consul.request('GET', path, { ok: [200, 400, 404, 500] })
+  if (refusable([key]) === undefined) return consul.request('GET', path, { ok: [200, 404], large })
+  const answer = await consul.request('GET', path, { ok: [200, 400, 404, 500], large })
   if (answer.status === 400 || (answer.status === 500 && /invalid key/i.test(answer.text))) throw new RefusedKey(key)
   if (answer.status === 500) throw new Temporary(`cannot GET ${path}: Consul answered 500; it is tried again`)
   return answer
@@ -82,12 +82,12 @@ async function get(consul: Consul, key: string, query: string): Promise<Answer> 
  * The names of the keys below a prefix, without their values, by a consistent read.
  * Only a 404 that carries Consul's index means "none": anything else that looks empty is a failure.
  */
-export function keysBelow(consul: Consul, prefix: string): Promise<string[]> {
-  return listBelow(consul, prefix, '')
+export function keysBelow(consul: Consul, prefix: string, large = false): Promise<string[]> {
+  return listBelow(consul, prefix, '', large)
 }
 
-async function listBelow(consul: Consul, prefix: string, how: string): Promise<string[]> {
-  const answer = await get(consul, prefix, `keys&consistent${how}`)
+async function listBelow(consul: Consul, prefix: string, how: string, large = false): Promise<string[]> {
+  const answer = await get(consul, prefix, `keys&consistent${how}`, large)
   if (answer.index === null) throw new Temporary(`cannot list ${prefix}: the answer is not Consul's; it is tried again`)
   if (answer.status === 404) {
     await mustBeReadable(consul, [unwritten(prefix)])
@@ -156,18 +156,20 @@ export function transact(consul: Consul, operations: readonly Operation[]): Prom
 }
 
 /** A read-only transaction, answered by the leader after it has made sure that it is one. */
-export function look(consul: Consul, operations: readonly Operation[]): Promise<Outcome> {
-  return send(consul, '/v1/txn?consistent', operations)
+export function look(consul: Consul, operations: readonly Operation[], large = false): Promise<Outcome> {
+  return send(consul, '/v1/txn?consistent', operations, large)
 }
 
 /**
  * Everything below some prefixes, read at one index. A prefix that holds nothing adds nothing.
+ * @param large it may come compressed
  * @throws Denied when the token may not read below one of them
  */
-export async function trees(consul: Consul, prefixes: readonly string[]): Promise<readonly Entry[]> {
+export async function trees(consul: Consul, prefixes: readonly string[], large = false): Promise<readonly Entry[]> {
   const outcome = await look(
     consul,
     prefixes.map(prefix => ({ Verb: 'get-tree', Key: prefix })),
+    large,
   )
   if (!outcome.done) throw new Temporary(`cannot read ${prefixes.join(', ')}: Consul refused; it is tried again`)
   const below = apartBelow(outcome.entries, prefixes)
@@ -281,7 +283,7 @@ const reads: ReadonlySet<Operation['Verb']> = new Set([
   ...(['get', 'get-tree', 'check-index', 'check-session', 'check-not-exists'] as const),
 ])
 
-async function send(consul: Consul, route: string, operations: readonly Operation[]): Promise<Outcome> {
+async function send(consul: Consul, route: string, operations: readonly Operation[], large = false): Promise<Outcome> {
   const body = JSON.stringify(operations.map(operation => ({ KV: operation })))
   const refused = refusable(operations.map(({ Key }) => Key))
   const ok = [200, 409, ...(refused === undefined ? [] : [400])]
@@ -291,7 +293,7 @@ async function send(consul: Consul, route: string, operations: readonly Operatio
     results = new Results()
     return (text: string) => results.read(text)
   }
-  const answer = await consul.request('PUT', route, { body, ok, repeatable, reader })
+  const answer = await consul.request('PUT', route, { body, ok, repeatable, reader, large })
   // Consul does not say which key it was (read from the source of 1.22.5).
   if (answer.status === 400) throw new RefusedKey(refused as string)
   const outcome = parse<RawOutcome>(route, answer.text)
