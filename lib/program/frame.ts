@@ -124,12 +124,21 @@ function end({ name }: { readonly name: string }, error: unknown): void {
   process.exit(permanent ? exit.permanent : exit.temporary)
 }
 
+/** So many lines are written at a time: of a large service there are a hundred thousand. */
+const atOnce = 1000
+
 /**
  * Prints a line, or an array of them, on stdout. What others wrote into Consul must neither act on the terminal nor look
  * like a line of ours: whatever one of these holds, it stays one line.
  */
 export function print(lines: string | readonly string[]): void {
-  write(1, `${[lines].flat().map(printable).join('\n')}\n`)
+  const all = [lines].flat()
+  let from = 0
+  do {
+    const some = all.slice(from, from + atOnce).map(printable)
+    if (!write(1, `${some.join('\n')}\n`)) return
+    from += atOnce
+  } while (from < all.length)
 }
 
 /** Prints bytes as they are. @returns false when the reader went away: there is no use in more */
