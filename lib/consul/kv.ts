@@ -1,22 +1,14 @@
 /** Consul's key-value store: reads, and transactions of at most 64 operations. */
 import { Temporary } from '../base/errors.ts'
 import { parse } from '../base/json.ts'
+import { type Entry, entryOf, type RawEntry } from './entry.ts'
 import type { Answer, Consul } from './http.ts'
 import type { Operation } from './operation.ts'
 import { Denied, permissionForOperation } from './permission.ts'
 import { apart, RefusedKey, refusable, unlessRefused } from './refused-key.ts'
 import { Results } from './results.ts'
 
-/** One key as Consul holds it. `value` is decoded text; null when the key has none. */
-export interface Entry {
-  readonly key: string
-  readonly value: string | null
-  /** The session that holds the key; null when it is free. */
-  readonly session: string | null
-  readonly createIndex: number
-  readonly modifyIndex: number
-  readonly lockIndex: number
-}
+export { type Entry, entryOf, type RawEntry } from './entry.ts'
 
 /** Consul takes 64 operations in a transaction; one more is answered 413 (seen on 1.8.7). */
 export const transactionLimit = 64
@@ -26,43 +18,8 @@ export type Outcome =
   /** Nothing was written; `failed` holds the positions of the operations that stood in the way. */
   | { readonly done: false; readonly failed: ReadonlySet<number> }
 
-/** The same as Consul's API has it; the value is base64. */
-export interface RawEntry {
-  Key: string
-  Value: string | null
-  Session?: string
-  CreateIndex: number
-  ModifyIndex: number
-  LockIndex: number
-}
-
 export function base64(text: string): string {
   return Buffer.from(text).toString('base64')
-}
-
-/** @throws Temporary when it is not what Consul says of a key */
-export function entryOf(raw: RawEntry): Entry {
-  const { Key, Value, Session, CreateIndex, ModifyIndex, LockIndex } = (raw ?? {}) as Partial<RawEntry>
-  const texts = typeof Key === 'string' && isTextOrNothing(Value) && isTextOrNothing(Session)
-  if (!texts || !isNumber(CreateIndex) || !isNumber(ModifyIndex) || !isNumber(LockIndex)) {
-    throw new Temporary(`cannot read Consul's answer: it holds something that is not a key; it is tried again`)
-  }
-  return {
-    key: raw.Key,
-    value: raw.Value ? Buffer.from(raw.Value, 'base64').toString() : null,
-    session: raw.Session || null,
-    createIndex: raw.CreateIndex,
-    modifyIndex: raw.ModifyIndex,
-    lockIndex: raw.LockIndex,
-  }
-}
-
-function isNumber(value: unknown): boolean {
-  return typeof value === 'number'
-}
-
-function isTextOrNothing(value: unknown): boolean {
-  return value === null || value === undefined || typeof value === 'string'
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The results of a large transaction, read while they come: as text, as JSON and as entries at once they are many times as large. */
-import { type Entry, entryOf, type RawEntry } from './kv.ts'
+import { type Entry, entryOf, type RawEntry } from './entry.ts'
 
 const head = '{"Results":['
 /** What stands between two results, and nowhere inside of a string: there, its quotes would be escaped. */
