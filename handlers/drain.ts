@@ -9,7 +9,7 @@ import { Permanent } from '../lib/base/errors.ts'
 import { keysOf } from '../lib/base/names.ts'
 import { byName } from '../lib/base/text.ts'
 import { changeSettings, type Settings } from '../lib/keys/settings.ts'
-import { lookAtCluster } from '../lib/look/snapshot.ts'
+import { lookAtInstances } from '../lib/look/part.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { consulArgs, jsonArg, operatorDryRunArg, serviceArg, withService } from '../lib/program/operator.ts'
 
@@ -30,7 +30,7 @@ program({
     if (args.switch !== 'on' && args.switch !== 'off') throw new Permanent(`cannot read the arguments: say on or off`)
     const [on, dryRun] = [args.switch === 'on', args['dry-run'] ?? false]
     await withService(args, async (consul, service) => {
-      const { members, registered, settings } = await lookAtCluster(consul, service)
+      const { members, registered, settings } = await lookAtInstances(consul, service)
       const instances = new Set([...members, ...registered].map(one => one.instance))
       if (on && !instances.has(instance)) {
         const there = [...instances].sort(byName).join(', ') || 'none'

@@ -7,7 +7,7 @@
  */
 import { Permanent } from '../lib/base/errors.ts'
 import { shellWord } from '../lib/base/printable.ts'
-import { readStatus } from '../lib/operate/status/status.ts'
+import { plainOwner } from '../lib/look/part.ts'
 import { exit, print, program } from '../lib/program/frame.ts'
 import { consulArgs, jsonArg, serviceArg, withService } from '../lib/program/operator.ts'
 
@@ -24,6 +24,12 @@ program({
   deadline: 30_000,
   run: args =>
     withService(args, async (consul, service) => {
+      const owner = args.json ? null : await plainOwner(consul, service, args.partition)
+      if (owner !== null) {
+        print(owner)
+        return exit.done
+      }
+      const { readStatus } = await import('../lib/operate/status/status.ts')
       const { partitions } = await readStatus(consul, service)
       const found = partitions.find(({ partition }) => partition === args.partition)
       if (!found)

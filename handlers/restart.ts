@@ -8,7 +8,7 @@
 
 import { keysOf } from '../lib/base/names.ts'
 import { listed } from '../lib/base/text.ts'
-import { lookAtCluster } from '../lib/look/snapshot.ts'
+import { lookAtSome } from '../lib/look/part.ts'
 import { askForRestart, holdersFor, restarted } from '../lib/operate/restart.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { partitionArgs, waitLimit, withPartitions } from '../lib/program/operator.ts'
@@ -31,7 +31,7 @@ program({
       const limit = waitLimit(args.wait)
       const dryRun = args['dry-run'] ?? false
       const asked = dryRun
-        ? holdersFor(await lookAtCluster(consul, service), partitions)
+        ? holdersFor(await lookAtSome(consul, service, partitions), partitions)
         : await askForRestart(consul, service, partitions)
       const wait = !dryRun && limit > 0
       if (wait) await restarted(consul, keysOf(service), partitions, limit)

@@ -119,6 +119,22 @@ describe('any text', () => {
     )
   })
 
+  it('is written in the same way on its own and beside what is not plain', () => {
+    const words = fc.string({
+      unit: fc.constantFrom('a', 'Z', '0', '_', '-', ':', '.', '%', '/', ' '),
+      minLength: 1,
+      maxLength: 9,
+    })
+    fc.assert(
+      fc.property(words, id => encode(id) === encode(`${id}ü`).slice(0, -1) && decode(encode(id)) === id),
+      { numRuns: 2000 },
+    )
+    fc.assert(
+      fc.property(words, name => decode(name) === (decode(`${name}ü`)?.slice(0, -1) ?? null)),
+      { numRuns: 2000 },
+    )
+  })
+
   it('makes one segment of a key and one file name: no slash, no blank, no shell character, no leading dot', () => {
     fc.assert(
       fc.property(text, id => {

@@ -6,6 +6,8 @@ import { Permanent } from './errors.ts'
 const longest = 200
 // Letters and digits of any script, and characters that are harmless both in a key and in a file name.
 const raw = /[\p{L}\p{N}_.:-]/u
+/** What is written as it is, and needs no look at each character. */
+const plain = /^[\w:-][\w.:-]*$/
 
 function percent(character: string): string {
   return Array.from(Buffer.from(character), byte => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
@@ -18,6 +20,7 @@ function percent(character: string): string {
  * bytes encoded.
  */
 export function encode(id: string): string {
+  if (id.length <= longest && plain.test(id)) return id
   if (!id.isWellFormed() || /\p{Cc}/u.test(id)) {
     throw new Permanent(`cannot use the id ${JSON.stringify(id)}: it holds control characters or broken Unicode`)
   }
@@ -42,6 +45,7 @@ function segment(what: string, id: string): string {
  * our prefix, and not a partition.
  */
 export function decode(encoded: string): string | null {
+  if (encoded.length <= longest && plain.test(encoded)) return encoded
   try {
     const id = decodeURIComponent(encoded)
     return encode(id) === encoded ? id : null
@@ -56,6 +60,7 @@ export function decode(encoded: string): string | null {
  * percent-decoded key: `tenant%20one` and `%2E.` are refused, `a%2Fb` is not (read from the sources of 1.23.0-dev).
  */
 export function keyRefusal(key: string): string | null {
+  if (plainKey.test(key) && !key.includes('..')) return null
   if (key.startsWith('/')) return 'a leading slash'
   if (/^[\s\u0085]|[\s\u0085]$/.test(key)) return 'a space'
   if (key.split('/').includes('..')) return '".."'
@@ -64,6 +69,9 @@ export function keyRefusal(key: string): string | null {
   if (/[\s\u0085]/.test(decoded)) return 'a space'
   return decoded.includes('..') ? '".."' : null
 }
+
+/** Without anything that the rule is about, but for the dots. */
+const plainKey = /^[\w.:-][\w.:/-]*$/
 
 /** Decodes as Go does: a text with one invalid percent escape is not decoded at all. */
 function percentDecoded(key: string): string {

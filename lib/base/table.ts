@@ -7,7 +7,7 @@ import { printable } from './printable.ts'
  */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const all = [head, ...rows.map(row => row.map(printable))]
-  const widths = head.map((_, column) => Math.max(...all.map(row => width(row[column] ?? ''))))
+  const widths = head.map((_, column) => all.reduce((widest, row) => Math.max(widest, width(row[column] ?? '')), 0))
   return all.map(row =>
     row
       .map((cell, column) => pad(cell, widths[column] as number))
@@ -17,7 +17,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 
 function width(text: string): number {
-  return [...text].length
+  return /^[ -~]*$/.test(text) ? text.length : [...text].length
 }
 
 function pad(text: string, to: number): string {

@@ -1,8 +1,5 @@
-/**
- * One connection to Consul's HTTP API. Every request has a time limit: a request to an unreachable agent hangs for 30
- * s.
- */
-import { Agent, type ClientRequest, request } from 'node:http'
+/** One connection to Consul's HTTP API. Every request has a time limit: a cut-off agent hangs for half a minute. */
+import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { reason, Temporary } from '../base/errors.ts'
 import { parse } from '../base/json.ts'
 import { type Address, addressFrom } from './address.ts'
@@ -24,7 +21,13 @@ export interface Request {
   readonly on?: string
   /** Whether the request may safely be done twice; true for a GET by default. */
   readonly repeatable?: boolean
+  /** The answer is large: it may come compressed, which a small one is not worth. */
+  readonly large?: boolean
+  /** Begins anew with every answer: is given its text so far, as it comes, and gives back what is left to be read. */
+  readonly reader?: () => (text: string) => string
 }
+
+type Content = { readonly [Part in 'body' | 'reader' | 'large']: Request[Part] | undefined }
 
 type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
 
@@ -78,8 +81,8 @@ export class Consul {
    * @throws Temporary when Consul does not answer in time, or with a status that is not in `ok`; Permanent for 403.
    */
   async request(method: Method, path: string, request: Request = {}): Promise<Answer> {
-    const { body, ok = [200], on, repeatable = method === 'GET' } = request
-    const answer = await this.#sendTwice(method, path, body, repeatable)
+    const { body, ok = [200], on, repeatable = method === 'GET', reader, large } = request
+    const answer = await this.#sendTwice(method, path, { body, reader, large }, repeatable)
     this.#debug?.(this.#hidden(`${method} ${path} ${body ?? ''} -> ${answer.status} ${answer.text.slice(0, 2000)}`))
     if (ok.includes(answer.status)) return answer
     if (isHttpToTls(answer.status, answer.text)) throw this.#unreached(speaksTls(this.#address))
@@ -109,18 +112,18 @@ export class Consul {
    * request. It may have carried out a request whose connection was cut: that one is sent again only when it is
    * repeatable. A lock acquired twice would be refused the second time, and seem to be held by another.
    */
-  async #sendTwice(method: Method, path: string, body: string | undefined, repeatable: boolean): Promise<Answer> {
+  async #sendTwice(method: Method, path: string, content: Content, repeatable: boolean): Promise<Answer> {
     const begun = performance.now()
     let limit = this.#limit
     try {
-      const answer = await this.#send(method, path, body, limit)
+      const answer = await this.#send(method, path, content, limit)
       if (answer.status !== 403 || !this.#reread()) return answer
     } catch (error) {
       if (secureModule(this.#address)) this.#reread()
       if (!(error instanceof ClosedAtReuse && repeatable)) throw error
       limit -= performance.now() - begun
     }
-    return this.#send(method, path, body, limit)
+    return this.#send(method, path, content, limit)
   }
 
   /**
@@ -143,12 +146,12 @@ export class Consul {
     return token !== this.#address.token
   }
 
-  #send(method: Method, path: string, body: string | undefined, limit: number): Promise<Answer> {
+  #send(method: Method, path: string, { body, reader, large }: Content, limit: number): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const { hostname, port } = new URL(this.#address.origin)
       const socketPath = this.#address.socketPath ?? undefined
       const host = hostname.replace(/^\[|\]$/g, '') // an IPv6 address
-      const options = { method, path, host, port, socketPath, headers: this.#headers(), agent: this.#agent }
+      const options = { method, path, host, port, socketPath, headers: this.#headers(large), agent: this.#agent }
       const refuse = (what: Unreachable, Kind = Temporary) => reject(this.#unreached(what, Kind))
       let sent: ClientRequest
       try {
@@ -172,26 +175,33 @@ export class Consul {
       sent.on('response', response => {
         const { statusCode: status = 0, headers } = response
         const index = headers['x-consul-index']
-        const chunks: Buffer[] = []
-        let size = 0
-        response.on('data', (chunk: Buffer) => {
-          chunks.push(chunk)
+        const read = reader?.()
+        let [text, size] = ['', 0]
+        const content = headers['content-encoding'] === 'gzip' ? unzipped(response) : response
+        content.setEncoding('utf8') // as it comes: of a large answer there are never bytes and text at once
+        content.on('data', (chunk: string) => {
+          text += chunk
           size += chunk.length
           if (size > mostBytes) fail('an answer of more than 256 MiB')
+          else if (read) text = read(text)
         })
-        response.on('error', error => fail(reason(error)))
-        response.on('end', () => {
+        for (const stream of new Set([response, content])) stream.on('error', error => fail(reason(error)))
+        content.on('end', () => {
           clearTimeout(timer)
-          resolve({ status, index: typeof index === 'string' ? index : null, text: Buffer.concat(chunks).toString() })
+          resolve({ status, index: typeof index === 'string' ? index : null, text })
         })
       })
       sent.end(body)
     })
   }
 
-  #headers(): Record<string, string> {
+  #headers(large = false): Record<string, string> {
     const { token, auth } = this.#address
-    return { ...(token !== null && { 'x-consul-token': token }), ...(auth !== null && { authorization: auth }) }
+    return {
+      ...(large && { 'accept-encoding': 'gzip' }),
+      ...(token !== null && { 'x-consul-token': token }),
+      ...(auth !== null && { authorization: auth }),
+    }
   }
 
   #unreached({ why, todo }: Unreachable, Kind = Temporary): Temporary {
@@ -214,6 +224,10 @@ export class Consul {
  */
 function secureModule({ origin }: Address) {
   return origin.startsWith('https:') ? process.getBuiltinModule('node:https') : null
+}
+
+function unzipped(response: IncomingMessage) {
+  return response.pipe(process.getBuiltinModule('node:zlib').createGunzip())
 }
 
 /** @param idle Node closes a connection that is idle for longer; it does not limit the time of a request */

@@ -9,10 +9,10 @@ export async function registeredInstances(consul: Consul, service: string): Prom
   return (await registeredNow(consul, service)).registered
 }
 
-/** The same, with the index of their last change: see `healthIndex`. */
-export async function registeredNow(consul: Consul, service: string) {
+/** The same, with the index of their last change: see `healthIndex`. @param large the answer is */
+export async function registeredNow(consul: Consul, service: string, large = false) {
   const path = `/v1/health/service/${encodeURIComponent(service)}?consistent`
-  const answer = await consul.request('GET', path)
+  const answer = await consul.request('GET', path, { large })
   if (answer.index === null) {
     throw new Temporary(`cannot read the instances of ${service}: the answer is not Consul's; it is tried again`)
   }

@@ -1,21 +1,14 @@
 /** Consul's key-value store: reads, and transactions of at most 64 operations. */
 import { Temporary } from '../base/errors.ts'
 import { parse } from '../base/json.ts'
+import { type Entry, entryOf, type RawEntry } from './entry.ts'
 import type { Answer, Consul } from './http.ts'
 import type { Operation } from './operation.ts'
 import { Denied, permissionForOperation } from './permission.ts'
 import { apart, RefusedKey, refusable, unlessRefused } from './refused-key.ts'
+import { Results } from './results.ts'
 
-/** One key as Consul holds it. `value` is decoded text; null when the key has none. */
-export interface Entry {
-  readonly key: string
-  readonly value: string | null
-  /** The session that holds the key; null when it is free. */
-  readonly session: string | null
-  readonly createIndex: number
-  readonly modifyIndex: number
-  readonly lockIndex: number
-}
+export { type Entry, entryOf, type RawEntry } from './entry.ts'
 
 /** Consul takes 64 operations in a transaction; one more is answered 413 (seen on 1.8.7). */
 export const transactionLimit = 64
@@ -25,49 +18,18 @@ export type Outcome =
   /** Nothing was written; `failed` holds the positions of the operations that stood in the way. */
   | { readonly done: false; readonly failed: ReadonlySet<number> }
 
-/** An entry in the form of Consul's API; the value is base64. */
-export interface RawEntry {
-  Key: string
-  Value: string | null
-  Session?: string
-  CreateIndex: number
-  ModifyIndex: number
-  LockIndex: number
-}
-
 export function base64(text: string): string {
   return Buffer.from(text).toString('base64')
-}
-
-/** @throws Temporary when it does not have the form of Consul's entries */
-export function entryOf(raw: RawEntry): Entry {
-  const { Key, Value, Session, CreateIndex, ModifyIndex, LockIndex } = (raw ?? {}) as Partial<RawEntry>
-  const texts = typeof Key === 'string' && isTextOrNothing(Value) && isTextOrNothing(Session)
-  if (!texts || ![CreateIndex, ModifyIndex, LockIndex].every(index => typeof index === 'number')) {
-    throw new Temporary(`cannot read Consul's answer: it holds something that is not a key; it is tried again`)
-  }
-  return {
-    key: raw.Key,
-    value: raw.Value ? Buffer.from(raw.Value, 'base64').toString() : null,
-    session: raw.Session || null,
-    createIndex: raw.CreateIndex,
-    modifyIndex: raw.ModifyIndex,
-    lockIndex: raw.LockIndex,
-  }
-}
-
-function isTextOrNothing(value: unknown): boolean {
-  return value === null || value === undefined || typeof value === 'string'
 }
 
 /**
  * Reads a key, or everything below it.
  * @throws RefusedKey when the agent refuses the key: 1.22 answers 500 with this reason, other versions 400
  */
-async function get(consul: Consul, key: string, query: string): Promise<Answer> {
+async function get(consul: Consul, key: string, query: string, large = false): Promise<Answer> {
   const path = `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}?${query}`
-  if (refusable([key]) === undefined) return consul.request('GET', path, { ok: [200, 404] })
-  const answer = await consul.request('GET', path, { ok: [200, 400, 404, 500] })
+  if (refusable([key]) === undefined) return consul.request('GET', path, { ok: [200, 404], large })
+  const answer = await consul.request('GET', path, { ok: [200, 400, 404, 500], large })
   if (answer.status === 400 || (answer.status === 500 && /invalid key/i.test(answer.text))) throw new RefusedKey(key)
   if (answer.status === 500) throw new Temporary(`cannot GET ${path}: Consul answered 500; it is tried again`)
   return answer
@@ -77,12 +39,12 @@ async function get(consul: Consul, key: string, query: string): Promise<Answer> 
  * The names of the keys below a prefix, without their values, by a consistent read.
  * Only a 404 that carries Consul's index means "none": any other answer that looks empty is a failure.
  */
-export function keysBelow(consul: Consul, prefix: string): Promise<string[]> {
-  return listBelow(consul, prefix, '')
+export function keysBelow(consul: Consul, prefix: string, large = false): Promise<string[]> {
+  return listBelow(consul, prefix, '', large)
 }
 
-async function listBelow(consul: Consul, prefix: string, how: string): Promise<string[]> {
-  const answer = await get(consul, prefix, `keys&consistent${how}`)
+async function listBelow(consul: Consul, prefix: string, how: string, large = false): Promise<string[]> {
+  const answer = await get(consul, prefix, `keys&consistent${how}`, large)
   if (answer.index === null) throw new Temporary(`cannot list ${prefix}: the answer is not Consul's; it is tried again`)
   if (answer.status === 404) {
     await mustBeReadable(consul, [unwritten(prefix)])
@@ -151,23 +113,41 @@ export function transact(consul: Consul, operations: readonly Operation[]): Prom
 }
 
 /** A read-only transaction. The leader confirms its leadership before it answers. */
-export function look(consul: Consul, operations: readonly Operation[]): Promise<Outcome> {
-  return send(consul, '/v1/txn?consistent', operations)
+export function look(consul: Consul, operations: readonly Operation[], large = false): Promise<Outcome> {
+  return send(consul, '/v1/txn?consistent', operations, large)
 }
 
 /**
  * Everything below some prefixes, read at one index. A prefix that holds nothing adds nothing.
+ * @param large it may come compressed
  * @throws Denied when the token may not read below one of them
  */
-export async function trees(consul: Consul, prefixes: readonly string[]): Promise<readonly Entry[]> {
+export async function trees(consul: Consul, prefixes: readonly string[], large = false): Promise<readonly Entry[]> {
   const outcome = await look(
     consul,
     prefixes.map(prefix => ({ Verb: 'get-tree', Key: prefix })),
+    large,
   )
   if (!outcome.done) throw new Temporary(`cannot read ${prefixes.join(', ')}: Consul refused; it is tried again`)
-  const bare = prefixes.filter(prefix => !outcome.entries.some(({ key }) => key.startsWith(prefix)))
+  const below = apartBelow(outcome.entries, prefixes)
+  const bare = prefixes.filter((_, place) => below[place]?.length === 0)
   if (bare.length > 0) await mustBeReadable(consul, bare.map(unwritten))
   return outcome.entries
+}
+
+/** The entries below each of these prefixes, of which none is part of another. One pass: they come in order. */
+export function apartBelow(entries: readonly Entry[], prefixes: readonly string[]): Entry[][] {
+  const below: Entry[][] = prefixes.map(() => [])
+  let place = 0
+  for (const entry of entries) {
+    if (!isBelow(entry, prefixes[place])) place = prefixes.findIndex(prefix => isBelow(entry, prefix))
+    below[place]?.push(entry)
+  }
+  return below
+}
+
+function isBelow({ key }: Entry, prefix: string | undefined): boolean {
+  return prefix !== undefined && key.startsWith(prefix)
 }
 
 /**
@@ -260,12 +240,17 @@ const reads: ReadonlySet<Operation['Verb']> = new Set([
   ...(['get', 'get-tree', 'check-index', 'check-session', 'check-not-exists'] as const),
 ])
 
-async function send(consul: Consul, route: string, operations: readonly Operation[]): Promise<Outcome> {
+async function send(consul: Consul, route: string, operations: readonly Operation[], large = false): Promise<Outcome> {
   const body = JSON.stringify(operations.map(operation => ({ KV: operation })))
   const refused = refusable(operations.map(({ Key }) => Key))
   const ok = [200, 409, ...(refused === undefined ? [] : [400])]
   const repeatable = operations.every(({ Verb }) => reads.has(Verb))
-  const answer = await consul.request('PUT', route, { body, ok, repeatable })
+  let results = new Results()
+  const reader = () => {
+    results = new Results()
+    return (text: string) => results.read(text)
+  }
+  const answer = await consul.request('PUT', route, { body, ok, repeatable, reader, large })
   // Consul does not say which key it was (read from the source of 1.22.5).
   if (answer.status === 400) throw new RefusedKey(refused as string)
   const outcome = parse<RawOutcome>(route, answer.text)
@@ -285,7 +270,11 @@ async function send(consul: Consul, route: string, operations: readonly Operatio
   if (typeof outcome !== 'object' || !(outcome?.Results === null || Array.isArray(outcome?.Results))) {
     throw new Temporary(`cannot complete a transaction: the answer is not Consul's; it is tried again`)
   }
-  return { done: true, entries: (outcome.Results ?? []).map(result => entryOf(result?.KV)) }
+  return { done: true, entries: [...results.entries, ...(outcome.Results ?? []).map(entryIn)] }
+}
+
+function entryIn(result: { readonly KV: RawEntry } | null): Entry {
+  return entryOf(result?.KV as RawEntry)
 }
 
 /** Why each operation was refused; none unless the answer names operations that were sent. */

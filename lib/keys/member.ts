@@ -72,10 +72,11 @@ export function membersFrom(
   registered: readonly Registered[],
   settings: Settings,
 ): Member[] {
+  const known = byInstance(registered)
   return entries.flatMap(entry => {
     const instance = decode(entry.key.slice(prefix.length))
     if (instance === null || entry.session === null) return []
-    const health = registered.find(candidate => candidate.instance === instance)
+    const health = known.get(instance)
     const absence = fieldsIn(entry.value).leaving === true ? 'leaving' : absenceOf(instance, health, settings)
     return [{ ...memberIn(entry.value), instance, session: entry.session, absence }]
   })
@@ -118,13 +119,19 @@ export function lostFrom(
   prefix: string,
   registered: readonly Registered[],
 ): Map<string, number> {
+  const passing = new Set(registered.flatMap(one => (one.passing ? one.instance : [])))
   return new Map(
     entries.flatMap(({ key, session, modifyIndex }) => {
       const instance = decode(key.slice(prefix.length))
-      const passing = registered.some(candidate => candidate.instance === instance && candidate.passing)
-      return instance === null || session !== null || passing ? [] : [[instance, modifyIndex] as const]
+      const isLost = instance !== null && session === null && !passing.has(instance)
+      return isLost ? [[instance, modifyIndex] as const] : []
     }),
   )
+}
+
+/** The first of each name. */
+function byInstance(registered: readonly Registered[]): Map<string, Registered> {
+  return new Map(registered.toReversed().map(one => [one.instance, one]))
 }
 
 function absenceOf(instance: string, health: Registered | undefined, settings: Settings): Absence {

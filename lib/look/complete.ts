@@ -15,8 +15,11 @@ export interface Expected {
   readonly instances: readonly string[]
 }
 
+/** What of a look tells of more than it shows. */
+type Shown = Pick<Cluster, 'service' | 'keys' | 'registered' | 'members' | 'partitions' | 'locks'>
+
 /** @throws Denied when something is missing from the look because the token may not read it */
-export async function clearUp(consul: Consul, cluster: Cluster, own: Expected): Promise<void> {
+export async function clearUp(consul: Consul, cluster: Shown, own: Expected): Promise<void> {
   const keys = lackingKeys(cluster, own)
   if (keys.length > 0) await mustBeReadable(consul, keys)
   const { service, registered } = cluster
@@ -30,16 +33,22 @@ export async function clearUp(consul: Consul, cluster: Cluster, own: Expected): 
 }
 
 /** Pure: a partition has a lock, a lock has a partition, and an acquisition has both. */
-export function lackingKeys({ keys, partitions, locks }: Cluster, own: Expected): string[] {
-  const ids = new Set([...partitions, ...locks.keys(), ...own.partitions])
-  return [...ids].flatMap(id => [
-    ...(partitions.has(id) ? [] : [keys.partition(id)]),
-    ...(locks.has(id) ? [] : [keys.lock(id)]),
-  ])
+export function lackingKeys({ keys, partitions, locks }: Shown, own: Expected): string[] {
+  const unpaired = [...partitions].filter(id => !locks.has(id))
+  const left = [...locks.keys()].filter(id => !partitions.has(id))
+  const forgotten = own.partitions.filter(id => !partitions.has(id) && !locks.has(id))
+  return [
+    ...unpaired.map(keys.lock),
+    ...left.map(keys.partition),
+    ...[...new Set(forgotten)].flatMap(id => [keys.partition(id), keys.lock(id)]),
+  ]
 }
 
 /** Pure: a session hangs on the registered check of its instance, so whoever holds a member key is registered. */
-export function lackingInstances({ members, registered }: Cluster, own: Expected): string[] {
+export function lackingInstances(
+  { members, registered }: Pick<Shown, 'members' | 'registered'>,
+  own: Expected,
+): string[] {
   const known = new Set(registered.map(({ instance }) => instance))
   const expected = new Set([...members.map(({ instance }) => instance), ...own.instances])
   return [...expected].filter(instance => !known.has(instance))

@@ -4,10 +4,10 @@
  */
 import { existsSync } from 'node:fs'
 import { bootClock, bootId } from '../base/clock.ts'
-import { decode, keyRefusal, keysOf } from '../base/names.ts'
+import { decode, type Keys, keyRefusal, keysOf } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { registeredNow } from '../consul/instances.ts'
-import { entriesAt, keysBelow, takesKeys, trees } from '../consul/kv.ts'
+import { apartBelow, type Entry, entriesAt, keysBelow, takesKeys, trees } from '../consul/kv.ts'
 import type { Definition } from '../definition/definition.ts'
 import { coolDowns } from '../keys/cool-down.ts'
 import { type Lock, lockFrom } from '../keys/lock.ts'
@@ -61,6 +61,7 @@ export interface Snapshot extends Cluster {
  * Reads the cluster: the locks, the members and the settings at one index, the ids without their documents.
  * @param lastGood settings to go on with when those in Consul are garbled
  * @param own what the asking instance knows must be there
+ * @param large there are many keys: what is read comes compressed
  * @throws Temporary when any part cannot be read: half a look is none; Denied when the token may not read all of it
  */
 export async function lookAtCluster(
@@ -68,71 +69,83 @@ export async function lookAtCluster(
   service: string,
   lastGood: Settings = defaults,
   own: Expected = { partitions: [], instances: [] },
+  large = false,
 ): Promise<Cluster> {
   const keys = keysOf(service)
-  const entries = await trees(consul, [
-    keys.locks,
-    keys.members,
-    keys.spec,
-    keys.restarts,
-    keys.coolDowns,
-    keys.proposals,
-  ])
+  const prefixes = [keys.locks, keys.members, keys.spec, keys.restarts, keys.coolDowns, keys.proposals]
+  const entries = await trees(consul, prefixes, large)
   // After the locks: a partition that comes in between lacks its lock for this look, and no lock lacks its partition.
-  const ids = await keysBelow(consul, keys.partitions)
-  const { registered, index: healthIndex } = await registeredNow(consul, service)
-  const below = (prefix: string) => entries.filter(({ key }) => key.startsWith(prefix))
-  const locks = new Map(
-    below(keys.locks).flatMap(entry => {
-      const id = decode(entry.key.slice(keys.locks.length))
-      return id === null ? [] : [[id, lockFrom(entry)] as const]
-    }),
-  )
-  const text = entries.find(({ key }) => key === keys.settings)?.value ?? null
-  const revision = entries.find(({ key }) => key === keys.revision)
+  const ids = await keysBelow(consul, keys.partitions, large)
+  const { registered, index: healthIndex } = await registeredNow(consul, service, large)
+  const below = apartBelow(entries, prefixes)
+  const [lockEntries = [], memberEntries = [], spec = [], restarts = [], coolingDown = [], proposals = []] = below
+  const locks = byId(lockEntries, keys.locks, lockFrom)
+  const at = (wanted: string) => spec.find(({ key }) => key === wanted)
+  const text = at(keys.settings)?.value ?? null
+  const revision = at(keys.revision)
   const epochSeen = [...locks.values()].reduce((highest, { epoch }) => Math.max(highest, epoch), 0)
   const { settings, problem, fallen } = settingsFrom(text, lastGood, epochSeen)
-  const left = termsLeft(entries.find(({ key }) => key === keys.terms)?.value ?? null)
+  const left = termsLeft(at(keys.terms)?.value ?? null)
+  const { partitions, foreign } = partitionsFrom(ids, keys)
   const cluster: Cluster = {
     service,
     keys,
     registered,
     healthIndex,
-    members: membersFrom(below(keys.members), keys.members, registered, settings),
-    rosters: rostersFrom(below(keys.members), keys.members, registered),
-    hindrances: hindrancesFrom(below(keys.members), keys.members),
-    lost: lostFrom(below(keys.members), keys.members, registered),
-    terms: [...below(keys.members).map(({ value }) => memberIn(value)), ...left],
-    partitions: new Set(ids.flatMap(key => decode(key.slice(keys.partitions.length)) ?? [])),
-    foreign: ids.filter(key => decode(key.slice(keys.partitions.length)) === null),
+    members: membersFrom(memberEntries, keys.members, registered, settings),
+    rosters: rostersFrom(memberEntries, keys.members, registered),
+    hindrances: hindrancesFrom(memberEntries, keys.members),
+    lost: lostFrom(memberEntries, keys.members, registered),
+    terms: [...memberEntries.map(({ value }) => memberIn(value)), ...left],
+    partitions,
+    foreign,
     locks,
     unusable: new Set(),
-    restarts: new Map(
-      below(keys.restarts).flatMap(({ key, modifyIndex }) => {
-        const id = decode(key.slice(keys.restarts.length))
-        return id === null ? [] : [[id, modifyIndex] as const]
-      }),
-    ),
-    documentsIndex: entries.find(({ key }) => key === keys.documents)?.modifyIndex ?? null,
+    restarts: byId(restarts, keys.restarts, ({ modifyIndex }) => modifyIndex),
+    documentsIndex: at(keys.documents)?.modifyIndex ?? null,
     settings,
-    coolDowns: coolDowns(below(keys.coolDowns), keys.coolDowns, Date.now()),
+    coolDowns: coolDowns(coolingDown, keys.coolDowns, Date.now()),
     settingsProblem: problem,
     fallenEpoch: fallen,
     defined: revision !== undefined,
     revision: revision?.modifyIndex ?? 0,
-    proposals: proposalsFrom(below(keys.proposals), keys),
+    proposals: proposalsFrom(proposals, keys),
     index: entries.reduce((highest, { modifyIndex }) => Math.max(highest, modifyIndex), 0),
   }
   await clearUp(consul, cluster, own)
   return { ...cluster, unusable: await unusableIn(consul, cluster, own) }
 }
 
+/** What stands in the keys below a prefix, by the ids in their names; a foreign key's name holds none. */
+function byId<T>(entries: readonly Entry[], prefix: string, read: (entry: Entry) => T): Map<string, T> {
+  const found = new Map<string, T>()
+  for (const entry of entries) {
+    const id = decode(entry.key.slice(prefix.length))
+    if (id !== null) found.set(id, read(entry))
+  }
+  return found
+}
+
+function partitionsFrom(names: readonly string[], keys: Keys): Pick<Cluster, 'foreign'> & { partitions: Set<string> } {
+  const partitions = new Set<string>()
+  const foreign: string[] = []
+  for (const key of names) {
+    const id = decode(key.slice(keys.partitions.length))
+    if (id === null) foreign.push(key)
+    else partitions.add(id)
+  }
+  return { partitions, foreign }
+}
+
 /** A service without such ids asks nothing. */
 async function unusableIn(consul: Consul, { keys, partitions, locks }: Cluster, own: Expected): Promise<Set<string>> {
-  const ids = new Set([...partitions, ...locks.keys(), ...own.partitions])
-  const doubtful = [...ids].filter(id => keyRefusal(keys.lock(id)) !== null)
-  return new Set((await takesKeys(consul, doubtful.map(keys.lock))) ? [] : doubtful)
+  const isDoubtful = (id: string) => keyRefusal(keys.lock(id)) !== null
+  const doubtful = new Set([partitions, locks.keys(), own.partitions].flatMap(ids => [...ids].filter(isDoubtful)))
+  return (await takesKeys(consul, [...doubtful].map(keys.lock))) ? new Set() : doubtful
 }
+
+/** From so many held locks on, a look is worth being compressed: what undoes it takes a Node 2 to 4 ms to load. */
+const many = 1000
 
 /** The cluster and this instance's own facts. */
 export async function takeSnapshot(
@@ -145,8 +158,9 @@ export async function takeSnapshot(
   const now = bootClock()
   const here = localPartitions(files).filter(id => existsSync(files.partition(id).acquisition))
   const expected = { partitions: here, instances: [instance] }
-  const seen = await lookAtCluster(consul, definition.name, lastGood, expected)
-  const { cluster, seenHeld } = await doubted(consul, seen, readSeenHeld(files.seenHeld))
+  const before = readSeenHeld(files.seenHeld)
+  const seen = await lookAtCluster(consul, definition.name, lastGood, expected, before.size >= many)
+  const { cluster, seenHeld } = await doubted(consul, seen, before)
   const own = { lease: definition.leaseMs, grace: definition.stop.graceMs }
   const longestTerms = rememberedTerms(readTerms(files.terms), cluster, own)
   const session = readFact(files.session)

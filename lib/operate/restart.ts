@@ -11,15 +11,14 @@ import { listed } from '../base/text.ts'
 import { transactInBatches } from '../consul/batch.ts'
 import type { Consul } from '../consul/http.ts'
 import { base64, keysBelow } from '../consul/kv.ts'
-import type { Cluster } from '../look/cluster.ts'
-import { lookAtCluster } from '../look/snapshot.ts'
+import { lookAtSome, type Some } from '../look/part.ts'
 import { mustBePartitions } from '../program/operator.ts'
 
 /** Instance -> the partitions that it should restart. */
 export type Holders = ReadonlyMap<string, readonly string[]>
 
 /** @throws Permanent when an id is not a partition, or nobody runs it */
-export function holdersFor({ service, members, locks, partitions }: Cluster, named: readonly string[]): Holders {
+export function holdersFor({ service, members, locks, partitions }: Some, named: readonly string[]): Holders {
   mustBePartitions('restart', service, partitions, named)
   const holders = Map.groupBy(named, id => members.find(({ session }) => session === locks.get(id)?.session)?.instance)
   const idle = holders.get(undefined)
@@ -37,7 +36,7 @@ export async function askForRestart(consul: Consul, service: string, named: read
   const asked = new Map<string, readonly string[]>()
   let left = named
   for (let attempt = 0; attempt < 5 && left.length > 0; attempt++) {
-    const cluster = await lookAtCluster(consul, service)
+    const cluster = await lookAtSome(consul, service, left)
     const refused: string[] = []
     for (const [instance, ids] of holdersFor(cluster, left)) {
       const batched = await ask(consul, cluster, instance, ids)
@@ -51,7 +50,7 @@ export async function askForRestart(consul: Consul, service: string, named: read
   return asked
 }
 
-function ask(consul: Consul, { keys, locks }: Cluster, instance: string, ids: readonly string[]) {
+function ask(consul: Consul, { keys, locks }: Some, instance: string, ids: readonly string[]) {
   const value = base64(JSON.stringify({ at: new Date().toISOString() }))
   return transactInBatches(consul, {
     items: ids,

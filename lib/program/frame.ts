@@ -124,12 +124,21 @@ function end({ name }: { readonly name: string }, error: unknown): void {
   process.exit(permanent ? exit.permanent : exit.temporary)
 }
 
+/** So many lines are written at a time: of a large service there are a hundred thousand. */
+const atOnce = 1000
+
 /**
  * Prints a line, or an array of lines, on stdout. Text from Consul must not control the terminal or look like another line
  * of ours, so control characters are escaped: one string is one line.
  */
 export function print(lines: string | readonly string[]): void {
-  write(1, `${[lines].flat().map(printable).join('\n')}\n`)
+  const all = [lines].flat()
+  let from = 0
+  do {
+    const some = all.slice(from, from + atOnce).map(printable)
+    if (!write(1, `${some.join('\n')}\n`)) return
+    from += atOnce
+  } while (from < all.length)
 }
 
 /** Prints bytes as they are. @returns false when the reader of stdout has gone, so that no more need be printed */

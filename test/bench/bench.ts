@@ -142,7 +142,7 @@ const stopwatch = `
   echo "$from $to" >&3
   exit $status`
 
-async function measure({ name, argv, input, env }: Command): Promise<{ wall: number; cpu: number }> {
+export async function measure({ name, argv, input, env }: Command): Promise<{ wall: number; cpu: number }> {
   const child = spawn('bash', ['-c', stopwatch, 'bash', ...argv], {
     env: plainEnv(env),
     stdio: ['pipe', 'ignore', 'pipe', 'pipe'],

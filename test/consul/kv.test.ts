@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { Temporary } from '../../lib/base/errors.ts'
 import {
+  apartBelow,
   base64,
   entriesAt,
   entryOf,
@@ -282,6 +283,17 @@ describe('trees', () => {
     for (const key of ['a/1', 'b/1']) memory.put(key, key)
     await trees(consul, ['a/', 'b/'])
     assert.equal(requests.length, 1)
+  })
+
+  it('come apart by their prefixes, in whatever order; what is below none is left out', () => {
+    const entries = ['b/1', 'a/1', 'a', 'c/1', 'b/2', 'a/2'].map(Key =>
+      entryOf({ Key, Value: null, CreateIndex: 1, ModifyIndex: 1, LockIndex: 0 }),
+    )
+    const below = apartBelow(entries, ['a/', 'nothing/', 'b/'])
+    assert.deepEqual(
+      below.map(some => some.map(({ key }) => key)),
+      [['a/1', 'a/2'], [], ['b/1', 'b/2']],
+    )
   })
 
   it('are not known when Consul refuses', async t => {

@@ -1,6 +1,7 @@
 /** The status of each instance of a service: what it holds, and what keeps it from working. Pure. */
 
 import { byName } from '../../base/text.ts'
+import type { Registered } from '../../consul/health.ts'
 import type { Member } from '../../keys/member.ts'
 import { everything, type Report } from '../../keys/report.ts'
 import type { Cluster } from '../../look/cluster.ts'
@@ -23,29 +24,43 @@ export function instanceStatuses(
   reports: ReadonlyMap<string, Report>,
 ): InstanceStatus[] {
   const names = new Set([...cluster.members, ...cluster.registered].map(({ instance }) => instance))
-  const holders = [...cluster.locks.values()].filter(({ session }) => session !== null)
+  const members = new Map(cluster.members.toReversed().map(member => [member.instance, member]))
+  const registered = new Map(cluster.registered.toReversed().map(one => [one.instance, one]))
+  const held = counted([...cluster.locks.values()].map(({ session }) => session))
+  const assigned = counted(assignment.values())
   return [...names].sort(byName).map(instance => {
-    const member: Member | undefined = cluster.members.find(candidate => candidate.instance === instance)
+    const member: Member | undefined = members.get(instance)
     return {
       instance,
-      state: member ? (member.absence ?? 'member') : stateOutside(cluster, instance),
-      held: member ? holders.filter(({ session }) => session === member.session).length : 0,
-      assigned: [...assignment.values()].filter(assigned => assigned === instance).length,
+      state: member ? (member.absence ?? 'member') : stateOutside(registered.get(instance)),
+      held: member ? (held.get(member.session) ?? 0) : 0,
+      assigned: assigned.get(instance) ?? 0,
       weight: member?.weight ?? 0,
-      why: whyHindered(cluster, reports.get(instance)?.[everything], instance),
+      why: whyHindered(cluster, registered.get(instance), reports.get(instance)?.[everything], instance),
     }
   })
 }
 
-/** Its own report, and the trouble that Consul's checks show. In maintenance mode checks fail on purpose, so ignore them. */
-function whyHindered(cluster: Cluster, told: string | undefined, instance: string): string {
-  const { trouble, node = '', maintenance } = cluster.registered.find(one => one.instance === instance) ?? {}
-  const own = told ?? cluster.hindrances.get(instance)
-  const checks = trouble && !maintenance && !cluster.hindrances.has(instance) ? troubleWords(trouble, node) : null
+function counted<Value>(values: Iterable<Value>): Map<Value, number> {
+  const counts = new Map<Value, number>()
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return counts
+}
+
+/** Its own report, and the trouble that Consul's checks show. In maintenance mode checks fail on purpose: ignored. */
+function whyHindered(
+  { hindrances }: Cluster,
+  registered: Registered | undefined,
+  told: string | undefined,
+  instance: string,
+): string {
+  const { trouble, node = '', maintenance } = registered ?? {}
+  const own = told ?? hindrances.get(instance)
+  const checks = trouble && !maintenance && !hindrances.has(instance) ? troubleWords(trouble, node) : null
   return [checks, own].filter(Boolean).join('; ')
 }
 
 /** The state of an instance that is registered but not a member. */
-function stateOutside(cluster: Cluster, instance: string): InstanceStatus['state'] {
-  return cluster.registered.find(candidate => candidate.instance === instance)?.passing ? 'joining' : 'not passing'
+function stateOutside(registered: Registered | undefined): InstanceStatus['state'] {
+  return registered?.passing ? 'joining' : 'not passing'
 }

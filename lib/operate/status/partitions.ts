@@ -48,6 +48,21 @@ export interface Seeing {
   readonly roster: Placement
   readonly reports: ReadonlyMap<string, Report>
   readonly sessions: ReadonlyMap<string, Session | null>
+  readonly members: Members
+}
+
+/** Those of the cluster, found without a search: there are as many searches as partitions. */
+export interface Members {
+  readonly bySession: ReadonlyMap<string, Member>
+  readonly absent: ReadonlyMap<string, Member>
+}
+
+export function membersOf({ members }: Cluster): Members {
+  const first = members.toReversed() // of a name that comes twice
+  return {
+    bySession: new Map(first.map(member => [member.session, member])),
+    absent: new Map(first.filter(({ absence }) => absence !== null).map(member => [member.instance, member])),
+  }
 }
 
 /** Whether the partition is as it should be. A held one is so once nobody runs it any more. */
@@ -56,19 +71,19 @@ export function isGood({ state, instance }: PartitionStatus): boolean {
 }
 
 export function partitionStatus(seeing: Seeing, id: string): NoDns {
-  const { cluster, roster, reports } = seeing
+  const { cluster, roster, reports, members } = seeing
   const lock = cluster.locks.get(id) ?? null
-  const holder = lock?.session ? holderOf(cluster, lock) : null
+  const holder = lock?.session ? holderOf(members, lock) : null
   const words = cluster.unusable.has(id)
     ? ({ state: 'failing', why: keyRefused(cluster, id) } as const)
     : lock?.session
-      ? (foreignWords(seeing, lock) ?? heldWords(cluster, roster, reports, id, holder))
+      ? (foreignWords(seeing, lock) ?? heldWords(seeing, id, holder))
       : freeWords(cluster, roster, reports, id, lock)
   return { partition: id, instance: holder, ...words, since: lock?.session ? (lock.held?.since ?? null) : null }
 }
 
-function holderOf(cluster: Cluster, lock: Lock): string | null {
-  return cluster.members.find(({ session }) => session === lock.session)?.instance ?? lock.held?.instance ?? null
+function holderOf({ bySession }: Members, { session, held }: Lock): string | null {
+  return bySession.get(session ?? '')?.instance ?? held?.instance ?? null
 }
 
 /**
@@ -82,19 +97,13 @@ function foreignWords({ sessions }: Seeing, { session, held }: Lock): Words | nu
   return { state: 'failing', why: foreignLock(session, info) }
 }
 
-function heldWords(
-  cluster: Cluster,
-  roster: Placement,
-  reports: ReadonlyMap<string, Report>,
-  id: string,
-  holder: string | null,
-): Words {
+function heldWords({ cluster, roster, reports, members }: Seeing, id: string, holder: string | null): Words {
   const remark = holder === null ? undefined : reports.get(holder)?.[id]
   const waits = remark?.startsWith('waits') ? `; ${remark}` : ''
   if (!cluster.partitions.has(id)) return { state: 'removed', why: `no longer in the set; being stopped${waits}` }
   if (cluster.settings.held.includes(id)) return { state: 'held', why: `being stopped, by hand${waits}` }
   const next = roster.placed.get(id)
-  const absent = cluster.members.find(({ instance, absence }) => instance === holder && absence !== null)
+  const absent = members.absent.get(holder ?? '')
   if (next === undefined && absent) return nowhereElse(cluster, absent, waits)
   if (next !== holder)
     return { state: 'moving', why: `to ${next ?? 'nobody'}${absent ? `: ${holder} is ${absent.absence}` : ''}${waits}` }

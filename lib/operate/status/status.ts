@@ -15,7 +15,7 @@ import type { Cluster } from '../../look/cluster.ts'
 import { lookAtCluster } from '../../look/snapshot.ts'
 import { assign } from '../../roster/assignment.ts'
 import { type InstanceStatus, instanceStatuses } from './instances.ts'
-import { isGood, type PartitionStatus, partitionStatus, withChecks } from './partitions.ts'
+import { isGood, membersOf, type PartitionStatus, partitionStatus, withChecks } from './partitions.ts'
 import { definitionsWords, foreignKeysWords, settingsWords, tryingWords, unwrittenWords } from './words.ts'
 
 export interface Status {
@@ -81,8 +81,9 @@ export function statusOf(
 ): Status {
   const roster = assign(cluster)
   const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
+  const seeing = { cluster, roster, reports, sessions, members: membersOf(cluster) }
   const partitions = ids.map(id => {
-    const status = partitionStatus({ cluster, roster, reports, sessions }, id)
+    const status = partitionStatus(seeing, id)
     return { ...withChecks(cluster.service, status, seen.get(id)), dns: seen.get(id)?.dns ?? null }
   })
   const good = partitions.filter(isGood).length

@@ -35,9 +35,9 @@ export class ClientRequest extends EventEmitter {
       if (answer instanceof Error) return this.fail(answer)
       if (!agent.open.delete(this)) return
       const headers = answer.index === null ? {} : { 'x-consul-index': answer.index }
-      const response = Object.assign(new EventEmitter(), { statusCode: answer.status, headers })
+      const response = Object.assign(new EventEmitter(), { statusCode: answer.status, headers, setEncoding() {} })
       this.emit('response', response)
-      response.emit('data', Buffer.from(answer.text))
+      response.emit('data', answer.text)
       response.emit('end')
     })
   }
