@@ -4,7 +4,7 @@
  * doubt, something has changed.
  */
 import { bootId } from '../base/clock.ts'
-import { digest, half } from '../base/digest.ts'
+import { digest } from '../base/digest.ts'
 import { keysOf } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { healthIndex } from '../consul/instances.ts'
@@ -37,7 +37,7 @@ export function changeLine(consul: Consul, keys: string, health: string): string
 
 /** Another token, or another Consul, may show something else. Neither can be learnt from this. */
 function whoAsks({ address: { origin, socketPath, token, auth } }: Consul): string {
-  return half(JSON.stringify([bootId(), origin, socketPath, token, auth]))
+  return digest(JSON.stringify([bootId(), origin, socketPath, token, auth]))
 }
 
 /** What a look has found that may rest: nothing to do, and nothing that time alone brings. */
@@ -66,8 +66,13 @@ export async function isUnchanged(consul: Consul, service: string, files: Instan
   return readFact(files.rest)?.split(' ').slice(3).join(' ') === line
 }
 
-/** What a plan depends on of this machine. A proof that grows changes nothing. */
+/** The local facts that a plan depends on. A proof that grows changes nothing. */
 function localLine(local: ReadonlyMap<string, Local>): string {
-  const facts = [...local].map(([id, { proof: _proof, terms: _terms, ...one }]) => [id, one])
-  return digest(JSON.stringify(facts))
+  return digest([...local].map(([id, one]) => [id, ...factsOf(one)].join(' ')).join('\n'))
+}
+
+function factsOf(one: Local): unknown[] {
+  const { acquisition, releasing, index, shepherd, process, status, unready, stays } = one
+  const states = [one.pinned, one.aheadOfClock, one.whole, one.leaseRuns, one.stopped, one.restart].map(Number)
+  return [acquisition, releasing, index, shepherd?.pid, process?.pid, status, unready, stays, states.join('')]
 }
