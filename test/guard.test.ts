@@ -16,7 +16,7 @@ import { extendLease, writeLease } from '../lib/state/lease.ts'
 import { localFacts } from '../lib/state/local.ts'
 import type { InstanceFiles, PartitionFiles } from '../lib/state/paths.ts'
 import { definition, me, sessionOf, snapshotOf } from './fixtures/cluster.ts'
-import { type FakeConsul, fakeConsul } from './fixtures/consul.ts'
+import { type FakeConsul, fakeConsul, type Reply } from './fixtures/consul.ts'
 import { partitionIn, stateOf } from './fixtures/state.ts'
 import { until } from './lab/until.ts'
 import type { ConsulModel } from './model/consul.ts'
@@ -26,7 +26,13 @@ const { keys } = snapshotOf()
 const interval = 2000
 
 /** An instance with one process, whose shepherd is dead, and whose lock was last proved `ago` ms ago. */
-async function unwatched(t: TestContext, ago: number, held: boolean, meanwhile = (_: PartitionFiles) => {}) {
+async function unwatched(
+  t: TestContext,
+  ago: number,
+  held: boolean,
+  meanwhile: (partition: PartitionFiles) => Reply | undefined = () => undefined,
+  before: (partition: PartitionFiles) => void = () => {},
+) {
   const fake = await fakeConsul(t)
   const { consul, memory } = fake
   const files = stateOf(t)
@@ -54,10 +60,8 @@ async function unwatched(t: TestContext, ago: number, held: boolean, meanwhile =
   t.after(() => {
     delete globalThis.process.env.CONSUL_HTTP_ADDR
   })
-  fake.script = () => {
-    meanwhile(partition)
-    return undefined
-  }
+  fake.script = () => meanwhile(partition)
+  before(partition)
   await guard(here, interval)
   return process
 }
@@ -82,10 +86,23 @@ describe('the guard, of a process that no shepherd looks after', () => {
     const claimed = (partition: PartitionFiles) => {
       writeFact(partition.shepherd, `${pid} ${start}`)
       writeLease(partition, { from: bootClock(), own: bootClock() })
+      return undefined
     }
     const kill = t.mock.method(process, 'kill')
     await unwatched(t, 10_500, false, claimed)
     assert.equal(kill.mock.callCount(), 0)
+  })
+
+  it('kills it when its shepherd dies while the tick waits for Consul, which does not answer', async t => {
+    const shepherd = spawn('sleep', ['60'], { stdio: 'ignore' })
+    t.after(() => shepherd.kill('SIGKILL'))
+    const known = await until('the shepherd to start', () => processOf(shepherd.pid as number))
+    const dies = () => {
+      shepherd.kill('SIGKILL')
+      return { status: 500, text: 'no leader' }
+    }
+    const before = ({ shepherd }: PartitionFiles) => writeFact(shepherd, `${known.pid} ${known.start}`)
+    await gone(await unwatched(t, 10_500, true, dies, before))
   })
 
   it('leaves it alone while its lock is held', async t => {

@@ -51,10 +51,11 @@ export async function guard(here: Self, interval: number): Promise<Tick> {
   enterState(here.files, here.instance, here.service)
   const stuck = await endStuckHandlers(here)
   const t0 = bootClock()
-  const local = localFacts(here.files, instanceLease(here.files, t0), t0)
+  const local = factsAt(here.files, t0)
   const renewal = await tryToRenew(here, local, t0, interval)
   capOutputs(outputsOf(here.files, local), line => appendLog(here.files.log, `${here.instance} guard: ${line}`))
-  const unrenewed = typeof renewal === 'string' ? local : unproved(local, renewal)
+  // Without an answer much time has passed: a shepherd may have died since.
+  const unrenewed = typeof renewal === 'string' ? factsAt(here.files, bootClock()) : unproved(local, renewal)
   killWhatWouldOutlive(here.files, unrenewed, nextTick(interval))
   const verdict = typeof renewal === 'string' ? unanswered(here, local, renewal) : null
   if (verdict !== null) endRest(here.files) // it may be another cluster that answers next
@@ -68,6 +69,10 @@ export async function guard(here: Self, interval: number): Promise<Tick> {
     mustAttend,
     syncAfter: renewal.member ? syncAfter(here.files, interval) : null,
   }
+}
+
+function factsAt(files: InstanceFiles, now: number): Map<string, Local> {
+  return localFacts(files, instanceLease(files, now), now)
 }
 
 /** What would keep all others from working, without anybody's noticing. @returns what is to be said of it */
