@@ -242,7 +242,7 @@ export const mutants: readonly Mutant[] = [
     edits: [
       ['id === handed.id && token === handed.token && (since === null || since === handed.since)', 'id === handed.id'],
     ],
-    seed: 1,
+    seed: 24,
     faults: ['drained', 'drain over', 'partition added', 'partition removed'],
     per: 'instance',
   },
