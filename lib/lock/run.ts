@@ -14,6 +14,7 @@ import { unnamedFile } from './note.ts'
 import type { Order } from './order.ts'
 import { becoming } from './program.ts'
 import { withSpare } from './spare.ts'
+import { lookSurely } from './sure-look.ts'
 
 export interface Ended {
   readonly code: number | null
@@ -73,6 +74,8 @@ export class Run {
   #over = false
   /** Why the last look at /proc failed. */
   #blind = ''
+  /** The last look missed nobody. */
+  #sure = false
   #force: NodeJS.Timeout | undefined
   #firstLook: NodeJS.Timeout | undefined
 
@@ -185,7 +188,8 @@ export class Run {
       this.#over = true
       clearTimeout(this.#force)
       clearTimeout(this.#firstLook)
-      this.#ask(unseen ? 'stop' : 'gone')
+      // Where the look was not sure, the shepherd looks once more and kills what it finds.
+      this.#ask(unseen || !this.#sure ? 'stop' : 'gone')
       const words = unseen ? `${leaseOver}, and what is left cannot be seen: ${this.#blind}` : this.#stopped
       this.#resolve({ ...this.#ended, stopped: words, unseen })
     } else if (this.#shepherd === null) setTimeout(() => this.#shepherd ?? this.#herd(), rest)
@@ -288,9 +292,10 @@ export class Run {
   /** The living command and descendants; null when /proc cannot be read: `#blind` says why. @throws never */
   #left(): readonly Process[] | null {
     try {
-      const left = withSpare(() => this.#living())
-      this.#handles.keep(left)
-      return left
+      const { living, sure } = withSpare(() => lookSurely(() => this.#living()))
+      this.#sure = sure
+      this.#handles.keep(living)
+      return living
     } catch (error) {
       this.#blind = reason(error)
       return null
