@@ -44,9 +44,9 @@ export async function reconcile(run: Run): Promise<string | null> {
   const until = bootClock() + patience
   const alone = await asOnlyHandler(run.files.directory, async () => {
     if (hasLeft(run.files)) return
+    endRest(run.files)
     await renewFirst(run)
     if (existsSync(run.files.worker.report)) await drainIfClosed(run)
-    endRest(run.files)
     for (let looks = 0; looks < mostLooks; looks++) {
       const before = await keysIndex(run.consul, run.service)
       const seen = await look(run)
@@ -59,11 +59,11 @@ export async function reconcile(run: Run): Promise<string | null> {
       if (snapshot.fallenEpoch !== null) await raiseEpoch(run, snapshot)
       if (steps.length > 0) await carryOut(run, snapshot, steps)
       const restarts = snapshot.documentsIndex !== null && (await passOnDocuments(run, snapshot))
-      if (wantsEvents(snapshot)) await tellHooks(run, snapshot, steps)
+      const areTold = !wantsEvents(snapshot) || (await tellHooks(run, snapshot, steps))
       await writeReport(run, snapshot, next, ownTroubles(run.files, snapshot, seen.definitionProblem))
       if (steps.length === 0 && !restarts) {
         if (next.incoming > 0 && (await awaitRelease(run, snapshot, until))) continue
-        if (problem === null && mayRest(snapshot, next)) rest(run, before, snapshot)
+        if (problem === null && areTold && mayRest(snapshot, next)) rest(run, before, snapshot)
         return
       }
       done = done === null ? next.sentence : `${done}; ${next.sentence}`
@@ -128,10 +128,16 @@ function wantsEvents({ definition: { hooks, register, checks } }: Snapshot): boo
   return register !== null || checks.length > 0 || Object.keys(hooks).length > 0
 }
 
-/** What goes wrong with hooks must not keep anybody from working. */
-async function tellHooks(run: Run, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
+/** A failure of the hooks must not keep anybody from working. @returns whether all was told */
+async function tellHooks(run: Run, snapshot: Snapshot, steps: readonly Step[]): Promise<boolean> {
   const { afterLook } = await import('./act/after-look.ts')
-  await afterLook(run, snapshot, steps).catch(error => run.log(`hooks: ${reason(error)}`))
+  try {
+    await afterLook(run, snapshot, steps)
+    return true
+  } catch (error) {
+    run.log(`hooks: ${reason(error)}`)
+    return false
+  }
 }
 
 async function awaitRelease(run: Run, snapshot: Snapshot, until: number): Promise<boolean> {
@@ -145,8 +151,9 @@ function rest(run: Run, before: string, { healthIndex, local, now }: Snapshot): 
 }
 
 /** The next look need not be made before something has changed: time alone brings nothing about. */
-function mayRest({ coolDowns, free, leaseRuns }: Snapshot, { incoming, queued }: Plan): boolean {
-  return incoming === 0 && queued.length === 0 && coolDowns.size + free.size === 0 && leaseRuns
+function mayRest({ coolDowns, free, leaseRuns, fallenEpoch }: Snapshot, { incoming, queued }: Plan): boolean {
+  const isCalm = incoming === 0 && queued.length === 0 && coolDowns.size + free.size === 0
+  return isCalm && leaseRuns && fallenEpoch === null
 }
 
 /** Before anything is done: since when locks are free, the settings if they are good, and the log line. */

@@ -30,7 +30,7 @@ async function unwatched(
   t: TestContext,
   ago: number,
   held: boolean,
-  meanwhile: (partition: PartitionFiles) => Reply | undefined = () => undefined,
+  meanwhile: (partition: PartitionFiles) => Reply | undefined | Promise<Reply> = () => undefined,
   before: (partition: PartitionFiles) => void = () => {},
 ) {
   const fake = await fakeConsul(t)
@@ -97,8 +97,9 @@ describe('the guard, of a process that no shepherd looks after', () => {
     const shepherd = spawn('sleep', ['60'], { stdio: 'ignore' })
     t.after(() => shepherd.kill('SIGKILL'))
     const known = await until('the shepherd to start', () => processOf(shepherd.pid as number))
-    const dies = () => {
+    const dies = async () => {
       shepherd.kill('SIGKILL')
+      await gone(known)
       return { status: 500, text: 'no leader' }
     }
     const before = ({ shepherd }: PartitionFiles) => writeFact(shepherd, `${known.pid} ${known.start}`)

@@ -247,8 +247,9 @@ async function send(consul: Consul, route: string, operations: readonly Operatio
   const repeatable = operations.every(({ Verb }) => reads.has(Verb))
   let results = new Results()
   const reader = () => {
-    results = new Results()
-    return (text: string) => results.read(text)
+    const own = new Results() // an answer that was cut off may still come in pieces while the next one is read
+    results = own
+    return (text: string) => own.read(text)
   }
   const answer = await consul.request('PUT', route, { body, ok, repeatable, reader, large })
   // Consul does not say which key it was (read from the source of 1.22.5).
