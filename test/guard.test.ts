@@ -232,6 +232,8 @@ describe('a guard whose last look is old', () => {
     const stamp = stampOf(definitionFile)
     writeFact(files.definition, JSON.stringify({ file: definitionFile, definition, digest: 'x', stamp }))
     memory.lock(keys.member(me), memory.session(sessionOf(me), 'a'), '{}')
+    const services = new Map([['svc', { name: 'svc', status: 'passing' as const }]])
+    memory.nodes.set('a', { serfHealth: 'passing', services })
     writeFact(files.session, sessionOf(me))
     const looked = bootClock() - age
     writeFact(files.looked, `${bootId()} ${bootClock() - 15_000}`)
@@ -241,7 +243,11 @@ describe('a guard whose last look is old', () => {
     })
     const same = new Consul()
     t.after(() => same.close())
-    const line = changeLine(same, await keysIndex(same, 'svc'), await healthIndex(same, 'svc'))
+    const line = changeLine(
+      same,
+      await keysIndex(same, 'svc'),
+      String(await healthIndex(same, 'svc', { node: 'a', serviceId: 'svc' })),
+    )
     writeRest(files, { line, looked, local: localFacts(files, null, looked) })
     change(memory, files, fake)
     const here = { instance: me, node: 'a', service: 'svc', serviceId: 'svc', definitionFile, files }
@@ -262,6 +268,10 @@ describe('a guard whose last look is old', () => {
     'the last look, which is garbled': (_, files) => writeFact(files.rest, 'garbled'),
     'the last look, of another boot': (_, files) =>
       writeFact(files.rest, (readFact(files.rest) as string).replace(/^\S+/, 'another')),
+    'its own registration': memory => memory.nodes.clear(),
+    'a permission': memory => {
+      memory.denied = key => key.startsWith(keys.partitions)
+    },
     'what is here': (_, files) => writeFact(partitionIn(files, '0').status, 'failed'),
   }
   for (const [what, change] of Object.entries(changes)) {

@@ -24,19 +24,32 @@ export async function registeredNow(consul: Consul, service: string, large = fal
   }
 }
 
+/** One instance, as the catalog names it. */
+export interface Registration {
+  readonly node: string
+  readonly serviceId: string
+}
+
 /**
  * The index of the last change of a service: of its registrations or their health. Changes of other services do not
- * change it (seen on 1.8.7). The filter matches no instance, so that the answer is only two bytes.
+ * change it (seen on 1.8.7). Only one instance is asked for, so that the answer is small.
+ * @returns null when that one is not shown: it is gone, or the token may no longer read it
  * @throws Temporary when the answer is not Consul's
  */
-export async function healthIndex(consul: Consul, service: string): Promise<string> {
-  const nobody = encodeURIComponent('Service.ID == ""')
-  const path = `/v1/health/service/${encodeURIComponent(service)}?consistent&filter=${nobody}`
-  const { index } = await consul.request('GET', path)
+export async function healthIndex(
+  consul: Consul,
+  service: string,
+  { node, serviceId }: Registration,
+): Promise<string | null> {
+  if (/["\\`]/.test(node + serviceId)) return null // a filter could not name it
+  const own = encodeURIComponent(`Node.Node == "${node}" and Service.ID == "${serviceId}"`)
+  const path = `/v1/health/service/${encodeURIComponent(service)}?consistent&filter=${own}`
+  const { index, text } = await consul.request('GET', path)
   if (index === null) {
     throw new Temporary(`cannot read the instances of ${service}: the answer is not Consul's; it is tried again`)
   }
-  return index
+  const shown = parse<unknown>(path, text)
+  return Array.isArray(shown) && shown.length > 0 ? index : null
 }
 
 /** Whether Consul's gossip finds a node alive; null when the catalog has no such node. @throws Temporary as above */

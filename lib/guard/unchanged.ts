@@ -10,15 +10,16 @@ import type { Self } from '../state/self.ts'
 /** False also when none is due. @throws Temporary when Consul does not answer, or nothing can be written */
 export async function mayLeaveOutLook(
   consul: Consul,
-  { service, files }: Self,
+  self: Self,
   local: ReadonlyMap<string, Local>,
   interval: number,
 ): Promise<boolean> {
+  const { files } = self
   const now = bootClock()
   if (!isLookDue(files, now, interval)) return false
   const { isUnchanged, mayRest } = await import('../look/unchanged.ts') // most ticks come before that
   const facts = withReadiness(files, local, definitionInForce(files)?.definition)
-  if (!mayRest(files, facts, now) || !(await isUnchanged(consul, service, files))) return false
+  if (!mayRest(files, facts, now) || !(await isUnchanged(consul, self))) return false
   rememberLooked(files, now)
   return true
 }

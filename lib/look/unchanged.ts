@@ -8,10 +8,11 @@ import { digest } from '../base/digest.ts'
 import { keysOf } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { healthIndex } from '../consul/instances.ts'
-import { indexOf } from '../consul/kv.ts'
+import { indexOf, mustBeReadable, unwritten } from '../consul/kv.ts'
 import { readFact, writeFact } from '../state/facts.ts'
 import type { Local } from '../state/local.ts'
 import type { InstanceFiles } from '../state/paths.ts'
+import type { Self } from '../state/self.ts'
 
 /**
  * So old the last look may be, ms. It bounds what no index shows: a permission that was taken away; a deletion whose
@@ -60,10 +61,15 @@ export function mayRest(files: InstanceFiles, local: ReadonlyMap<string, Local>,
   return boot === bootId() && age >= 0 && age < longest - (Number(looked) % spread) && here === localLine(local)
 }
 
-/** @throws Temporary when Consul does not answer */
-export async function isUnchanged(consul: Consul, service: string, files: InstanceFiles): Promise<boolean> {
-  const line = changeLine(consul, await keysIndex(consul, service), await healthIndex(consul, service))
-  return readFact(files.rest)?.split(' ').slice(3).join(' ') === line
+/** @throws Temporary when Consul does not answer; Denied when the token may no longer read what a look reads */
+export async function isUnchanged(consul: Consul, self: Self): Promise<boolean> {
+  const { locks, members, spec, restarts, coolDowns, proposals, partitions } = keysOf(self.service)
+  // No index tells of a permission that is taken away.
+  await mustBeReadable(consul, [locks, members, spec, restarts, coolDowns, proposals, partitions].map(unwritten))
+  const health = await healthIndex(consul, self.service, self)
+  if (health === null) return false
+  const line = changeLine(consul, await keysIndex(consul, self.service), health)
+  return readFact(self.files.rest)?.split(' ').slice(3).join(' ') === line
 }
 
 /** The local facts that a plan depends on. A proof that grows changes nothing. */

@@ -30,9 +30,9 @@ describe('the line of what may have changed', { concurrency: 1 }, () => {
   async function line(env?: Record<string, string>): Promise<string> {
     const consul = consulOf(env)
     try {
-      const health = await healthIndex(consul, 'svc')
-      assert.equal((await registeredNow(consul, 'svc')).index, health)
-      return changeLine(consul, await keysIndex(consul, 'svc'), health)
+      const health = await healthIndex(consul, 'svc', { node: 'n1', serviceId: 'svc' })
+      if (health !== null) assert.equal((await registeredNow(consul, 'svc')).index, health)
+      return changeLine(consul, await keysIndex(consul, 'svc'), String(health))
     } finally {
       consul.close()
     }
