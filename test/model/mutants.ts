@@ -179,7 +179,7 @@ export const mutants: readonly Mutant[] = [
     name: 'an instance that survived a wipe counts as new',
     file: 'look/others-at-work.ts',
     edits: [['  if (others.some(({ holds }) => holds)) return true\n', '']],
-    seed: 2,
+    seed: 5,
     faults: ['everything wiped', 'state directory removed'],
     hosts: [0, 1],
   },
