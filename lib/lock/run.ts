@@ -5,16 +5,12 @@ import { isatty } from 'node:tty'
 import { bootClock, keepClock } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
 import { asCalled } from '../machine/caller.ts'
-import { Handles } from '../machine/handles.ts'
-import { type Process, processOf, signal } from '../machine/identity.ts'
-import { forksSoFar, type Since } from '../machine/marks.ts'
-import { livingOf } from '../process/containment/containment.ts'
+import { forksSoFar } from '../machine/marks.ts'
+import { Descendants } from './descendants.ts'
 import type { Mark } from './mark.ts'
 import { unnamedFile } from './note.ts'
 import type { Order } from './order.ts'
 import { becoming } from './program.ts'
-import { withSpare } from './spare.ts'
-import { lookSurely } from './sure-look.ts'
 
 export interface Ended {
   readonly code: number | null
@@ -42,7 +38,8 @@ const rest = 50
 /** When to look for the command's descendants first, ms after its start; then at each renewal. */
 const soon = 200
 
-/** The shepherd's exit status when there was something to stop. */
+/** The shepherd's exit status when there was nothing to stop, and when there was: in both nothing is left. */
+const stoppedNone = 0
 const stoppedSome = 1
 
 const leaseOver = 'the lease is over'
@@ -60,11 +57,8 @@ export class Run {
   readonly #grace: number
   readonly #note = unnamedFile()
   readonly #resolve: (ended: Ended) => void
-  /** Handles of processes, to signal them when /proc cannot be read. */
-  readonly #handles = new Handles()
+  readonly #descendants: Descendants
   #child: ChildProcess | null = null
-  #process: Process | null = null
-  #since: Since | null = null
   #end = 0
   #shepherd: ChildProcess | null = null
   #ended: Omit<Ended, 'stopped' | 'unseen'> | null = null
@@ -72,10 +66,8 @@ export class Run {
   /** The command ended after its lease was over. */
   #late = false
   #over = false
-  /** Why the last look at /proc failed. */
-  #blind = ''
-  /** The last look missed nobody. */
-  #sure = false
+  /** A shepherd has looked for what the command left, after its end, and has found or left nothing. */
+  #swept = false
   #force: NodeJS.Timeout | undefined
   #firstLook: NodeJS.Timeout | undefined
 
@@ -94,13 +86,14 @@ export class Run {
     this.#stdin = passStdin || isatty(0) ? 'inherit' : 'ignore'
     this.#environment = environment
     this.#mark = mark
+    this.#descendants = new Descendants(mark)
     this.#grace = terms.grace
   }
 
   /** The lease runs until `end`, boot-clock ms. The first time this starts the shepherd. */
   extend(end: number): void {
     this.#lease(end)
-    if (this.#child !== null) this.#left() // keeps handles for later, when /proc may not be readable
+    if (this.#child !== null) this.#descendants.left() // keeps handles for later, when /proc may not be readable
   }
 
   #lease(end: number): void {
@@ -135,18 +128,9 @@ export class Run {
       this.#finish({ code: null, signal: null, failed: reason(error) }) // such as arguments that are too long
     }
     const { pid } = this.#child ?? {}
-    if (pid !== undefined) this.#know(pid, forks)
+    if (pid !== undefined) this.#descendants.begin(pid, forks)
     this.#lease(this.#end)
-    this.#firstLook = setTimeout(() => this.#left(), soon)
-  }
-
-  #know(pid: number, forks: number): void {
-    this.#since = { pid, forks }
-    try {
-      this.#process = processOf(pid)
-    } catch {
-      // /proc cannot be read: the command is then known only as our child.
-    }
+    this.#firstLook = setTimeout(() => this.#descendants.left(), soon)
   }
 
   /** Sends a signal to the command alone. */
@@ -180,24 +164,24 @@ export class Run {
   #settle(): void {
     if (this.#over) return
     const isStopping = this.#shepherd !== null && (this.#stopped !== null || !this.leaseRuns)
-    const left = isStopping ? null : this.#left()
-    const isGone = left?.length === 0
+    const left = isStopping ? null : this.#descendants.left()
+    // Where processes fork all the time no look of ours is sure: then the shepherd has to have looked, too.
+    const isGone = left?.length === 0 && (this.#descendants.isSure || this.#swept)
     // If /proc cannot be read and all time is over, nothing more can be done.
     const unseen = !isStopping && left === null && this.#end === timeIsOver
     if (this.#ended !== null && (isGone || unseen)) {
       this.#over = true
       clearTimeout(this.#force)
       clearTimeout(this.#firstLook)
-      // Where the look was not sure, the shepherd looks once more and kills what it finds.
-      this.#ask(unseen || !this.#sure ? 'stop' : 'gone')
-      const words = unseen ? `${leaseOver}, and what is left cannot be seen: ${this.#blind}` : this.#stopped
+      this.#ask(unseen ? 'stop' : 'gone')
+      const words = unseen ? `${leaseOver}, and what is left cannot be seen: ${this.#descendants.blind}` : this.#stopped
       this.#resolve({ ...this.#ended, stopped: words, unseen })
     } else if (this.#shepherd === null) setTimeout(() => this.#shepherd ?? this.#herd(), rest)
     else if (this.#ended !== null) this.#ask()
   }
 
   #write(): void {
-    const { pid, start } = this.#process ?? { pid: 0, start: 0 }
+    const { pid, start } = this.#descendants.command ?? { pid: 0, start: 0 }
     writeSync(this.#note, `${this.#end} ${pid} ${start} ${this.#end}`.padEnd(100).concat('\n'), 0)
   }
 
@@ -234,6 +218,7 @@ export class Run {
     if (this.#shepherd !== shepherd) return
     this.#shepherd = null
     if (this.#child === null && this.#ended === null) return // the command was not started yet
+    if (this.#ended !== null && (status === stoppedNone || status === stoppedSome)) this.#swept = true
     if (status === stoppedSome && (this.#ended === null || this.#late)) this.#stopped ??= leaseOver
     this.#settle()
   }
@@ -280,31 +265,6 @@ export class Run {
   #signalAll(name: NodeJS.Signals): void {
     const command = this.#ended === null ? this.#child : null
     command?.kill(name)
-    try {
-      withSpare(() => {
-        for (const process of this.#living()) if (process.pid !== command?.pid) signal(process, name)
-      })
-    } catch {
-      this.#handles.signal(name) // /proc cannot be read: signal by handle, and try again until it can
-    }
-  }
-
-  /** The living command and descendants; null when /proc cannot be read: `#blind` says why. @throws never */
-  #left(): readonly Process[] | null {
-    try {
-      const { living, sure } = withSpare(() => lookSurely(() => this.#living()))
-      this.#sure = sure
-      this.#handles.keep(living)
-      return living
-    } catch (error) {
-      this.#blind = reason(error)
-      return null
-    }
-  }
-
-  /** The living command and descendants. @throws when /proc cannot be read */
-  #living(): readonly Process[] {
-    const traits = { key: '', mark: this.#mark.number, group: null, recorded: this.#process }
-    return livingOf([traits], this.#since).get('') ?? []
+    this.#descendants.signal(name, command?.pid)
   }
 }

@@ -8,9 +8,11 @@ import { bootClock } from '../../lib/base/clock.ts'
 import { environmentFor, newMark } from '../../lib/lock/mark.ts'
 import { Run } from '../../lib/lock/run.ts'
 import { directory } from '../fixtures/state.ts'
+import { parentOf, pids } from '../handlers/support/processes.ts'
 import { until } from '../lab/until.ts'
 
 const read = fs.readFileSync
+const childrenOf = (pid: number) => pids().filter(child => parentOf(child) === pid)
 
 function see(how: unknown): void {
   fs.readFileSync = how as typeof read
@@ -53,6 +55,20 @@ it('what cannot be looked at is not taken for gone when the command has ended', 
   await until('the shepherd to have ended it', () => pid() > 0 && !lives())
   see(read)
   assert.deepEqual(await atTheEnd, { unseen: false, lives: false })
+})
+
+it('a look during which something was forked is not the end before the shepherd has looked, too', async t => {
+  const run = runFor(60_000, ['/bin/true'])
+  let forks = 0
+  t.after(() => see(read))
+  see((path: unknown, ...more: unknown[]) =>
+    path === '/proc/stat' ? `cpu\nprocesses ${++forks}\n` : (read as (...args: unknown[]) => unknown)(path, ...more),
+  )
+  const [shepherd] = childrenOf(process.pid)
+  assert.ok(shepherd)
+  run.start({})
+  const { unseen } = await run.over
+  assert.deepEqual([unseen, childrenOf(process.pid).includes(shepherd)], [false, false])
 })
 
 it('who can look at nothing until all time is over says so', async t => {
