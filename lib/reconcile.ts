@@ -1,7 +1,7 @@
 /** One handler's whole run: look → assign → plan → act, again until there is nothing left to do. */
 
 import { existsSync } from 'node:fs'
-import { ownTroubles } from './act/own-troubles.ts'
+import { ownTroubles, twinSeen } from './act/own-troubles.ts'
 import { renew } from './act/renew.ts'
 import { writeReport } from './act/report.ts'
 import { bootClock, bootId } from './base/clock.ts'
@@ -63,7 +63,7 @@ export async function reconcile(run: Run): Promise<string | null> {
       await writeReport(run, snapshot, next, ownTroubles(run.files, snapshot, seen.definitionProblem))
       if (steps.length === 0 && !restarts) {
         if (next.incoming > 0 && (await awaitRelease(run, snapshot, until))) continue
-        if (problem === null && areTold && mayRest(snapshot, next)) rest(run, before, snapshot)
+        if (problem === null && areTold && mayRest(run, snapshot, next)) rest(run, before, snapshot)
         return
       }
       done = done === null ? next.sentence : `${done}; ${next.sentence}`
@@ -145,15 +145,17 @@ async function awaitRelease(run: Run, snapshot: Snapshot, until: number): Promis
   return released(run, snapshot, until)
 }
 
-/** @param before the index of the keys, from before the look */
-function rest(run: Run, before: string, { healthIndex, local, now }: Snapshot): void {
+/** @param before the index of the keys, from before the look; null when Consul did not tell it */
+function rest(run: Run, before: string | null, { healthIndex, local, now }: Snapshot): void {
+  if (before === null) return
   writeRest(run.files, { line: changeLine(run.consul, before, healthIndex), looked: now, local })
 }
 
-/** The next look need not be made before something has changed: time alone brings nothing about. */
-function mayRest({ coolDowns, free, leaseRuns, fallenEpoch }: Snapshot, { incoming, queued }: Plan): boolean {
+/** Whether the next look can wait until something has changed: nothing is left to do, and nothing ends by time alone. */
+function mayRest({ files }: Run, snapshot: Snapshot, { incoming, queued }: Plan): boolean {
+  const { coolDowns, free, leaseRuns, fallenEpoch, now } = snapshot
   const isCalm = incoming === 0 && queued.length === 0 && coolDowns.size + free.size === 0
-  return isCalm && leaseRuns && fallenEpoch === null
+  return isCalm && leaseRuns && fallenEpoch === null && twinSeen(files, now) === 0
 }
 
 /** Before anything is done: since when locks are free, the settings if they are good, and the log line. */

@@ -16,7 +16,7 @@ import { extendLease, writeLease } from '../lib/state/lease.ts'
 import { localFacts } from '../lib/state/local.ts'
 import type { InstanceFiles, PartitionFiles } from '../lib/state/paths.ts'
 import { definition, me, sessionOf, snapshotOf } from './fixtures/cluster.ts'
-import { type FakeConsul, fakeConsul, type Reply } from './fixtures/consul.ts'
+import { type FakeConsul, fakeConsul, type Reply, type Request } from './fixtures/consul.ts'
 import { partitionIn, stateOf } from './fixtures/state.ts'
 import { until } from './lab/until.ts'
 import type { ConsulModel } from './model/consul.ts'
@@ -245,7 +245,7 @@ describe('a guard whose last look is old', () => {
     t.after(() => same.close())
     const line = changeLine(
       same,
-      await keysIndex(same, 'svc'),
+      String(await keysIndex(same, 'svc')),
       String(await healthIndex(same, 'svc', { node: 'a', serviceId: 'svc' })),
     )
     writeRest(files, { line, looked, local: localFacts(files, null, looked) })
@@ -282,6 +282,33 @@ describe('a guard whose last look is old', () => {
 
   it('starts another after five minutes, whatever the indexes say', async t => {
     assert.equal((await ticked(t, () => {}, 299_999)).reconcileAfter, 0)
+  })
+
+  describe('in a cluster of 300', () => {
+    /** The guard has seen that all of them take part. */
+    const many = (memory: ConsulModel, files: InstanceFiles) => {
+      writeFact(files.members, Array.from({ length: 300 }, (_, n) => `n${n}:svc`).join('\n'))
+      writeFact(files.memberIndex, String(memory.indexBelow(keys.members.slice(0, -1))))
+    }
+    const isQuestion = ({ path }: Request) => path.includes('separator=/&consistent')
+
+    it('asks Consul for no index yet', async t => {
+      let requests: readonly Request[] = []
+      const { reconcileAfter } = await ticked(t, (memory, files, fake) => {
+        many(memory, files)
+        fake.requests.length = 0
+        requests = fake.requests
+      })
+      assert.deepEqual([reconcileAfter, requests.filter(isQuestion)], [null, []])
+    })
+
+    it('starts another after a change of what is here all the same', async t => {
+      const { reconcileAfter } = await ticked(t, (memory, files) => {
+        many(memory, files)
+        writeFact(partitionIn(files, '0').status, 'failed')
+      })
+      assert.equal(reconcileAfter, 0)
+    })
   })
 
   it('no longer trusts it once Consul has not answered', async t => {

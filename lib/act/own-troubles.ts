@@ -35,7 +35,8 @@ export function noteTwin(files: InstanceFiles, now: number): void {
   writeFact(files.twin, `${bootId()} ${now} ${seen + 1}`)
 }
 
-function twinSeen(files: InstanceFiles, now: number): number {
+/** How often a twin was seen lately. */
+export function twinSeen(files: InstanceFiles, now: number): number {
   const [boot, at, times] = readFact(files.twin)?.split(' ') ?? []
   const age = now - Number(at)
   return boot === bootId() && age >= 0 && age < twinLasts ? Number(times) : 0

@@ -1,7 +1,7 @@
 /** A look that is due may be left out where nothing has changed since the last one. */
 import { bootClock } from '../base/clock.ts'
 import type { Consul } from '../consul/http.ts'
-import { isLookDue, rememberLooked } from '../look/looked.ts'
+import { isLookDue, isQuestionDue, rememberLooked } from '../look/looked.ts'
 import { definitionInForce } from '../state/definition.ts'
 import type { Local } from '../state/local.ts'
 import { withReadiness } from '../state/ready.ts'
@@ -19,7 +19,9 @@ export async function mayLeaveOutLook(
   if (!isLookDue(files, now, interval)) return false
   const { isUnchanged, mayRest } = await import('../look/unchanged.ts') // most ticks come before that
   const facts = withReadiness(files, local, definitionInForce(files)?.definition)
-  if (!mayRest(files, facts, now) || !(await isUnchanged(consul, self))) return false
+  if (!mayRest(files, facts, now)) return false
+  if (!isQuestionDue(files, now, interval)) return true
+  if (!(await isUnchanged(consul, self))) return false
   rememberLooked(files, now)
   return true
 }

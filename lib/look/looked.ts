@@ -1,17 +1,16 @@
 /** When this instance last looked at the cluster, and when it must look again. */
-import { existsSync } from 'node:fs'
 import { bootClock, bootId } from '../base/clock.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 
-/** How often, ms. Where the last look may stand for the next one, only the indexes are asked then: see unchanged.ts. */
+/** How often a look is due, ms. Where the last one may stand for it, only the indexes are asked: see unchanged.ts. */
 const every = 10_000
 
-/** For each member so much more seldom, ms: to give the index of a prefix the server walks all of its keys. */
+/** How much longer each member makes the pause between two questions for the indexes, ms: the server walks all keys for one. */
 const forEachMember = 100
 
-/** How seldom at the most, ms. */
-const seldom = 300_000
+/** The longest such pause, ms. */
+const longestPause = 300_000
 
 /** It has looked, or learnt that nothing has changed: the guard sees to it that it looks again. */
 export function rememberLooked(files: InstanceFiles, at = bootClock()): void {
@@ -23,16 +22,24 @@ export function endRest(files: InstanceFiles): void {
   try {
     removeFact(files.rest)
   } catch {
-    // A read-only disk must not cost the guard its word.
+    // A read-only disk must not make the guard fail.
   }
 }
 
-/** @param before the next of these is asked, ms */
-export function isLookDue(files: InstanceFiles, now: number, before: number): boolean {
-  const [boot, looked] = readFact(files.looked)?.split(' ') ?? []
-  const age = now - Number(looked) // below 0 when the clock began anew
-  const pause = existsSync(files.rest) ? Math.min(seldom, Math.max(every, membersIn(files) * forEachMember)) : every
-  return boot !== bootId() || !(age >= 0 && age < pause - before)
+/** @param interval the time until this is asked again, ms */
+export function isLookDue(files: InstanceFiles, now: number, interval: number): boolean {
+  return isOlder(files, now, every - interval)
+}
+
+/** Whether the indexes are to be asked, where a look is due and the last one may stand for it. */
+export function isQuestionDue(files: InstanceFiles, now: number, interval: number): boolean {
+  return isOlder(files, now, Math.min(longestPause, Math.max(every, membersIn(files) * forEachMember)) - interval)
+}
+
+function isOlder({ looked }: InstanceFiles, now: number, pause: number): boolean {
+  const [boot, at] = readFact(looked)?.split(' ') ?? []
+  const age = now - Number(at) // below 0 when the clock began anew
+  return boot !== bootId() || !(age >= 0 && age < pause)
 }
 
 function membersIn({ members }: InstanceFiles): number {

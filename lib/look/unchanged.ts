@@ -1,6 +1,6 @@
 /**
  * Whether a look would show anything that the last one did not. Consul's index of the service's keys, and of its health,
- * is asked before a look, and again instead of the next ones: a hundred bytes each, however many keys there are. When in
+ * is asked before a look, and again instead of the next ones: the answers are small, however many keys there are. When in
  * doubt, something has changed.
  */
 import { bootId } from '../base/clock.ts'
@@ -15,20 +15,25 @@ import type { InstanceFiles } from '../state/paths.ts'
 import type { Self } from '../state/self.ts'
 
 /**
- * So old the last look may be, ms. It bounds what no index shows: a permission that was taken away; a deletion whose
- * tombstone was reaped since (after 15 min); a restored snapshot that came to the same numbers.
+ * The greatest age of a look that stands for the next one, ms. It limits how long a change is missed that no index shows: a
+ * deletion whose tombstone was reaped since (after 15 min), or a restored snapshot that came to the same numbers.
  */
 const longest = 300_000
 
-/** Looks that were made at once are not made at once again, ms. */
+/** Instances that looked at the same moment look again at different ones, within this time, ms. */
 const spread = 60_000
 
 /**
- * Of the keys of the service, before a look. All have one index, also those that no look reads: there are few of those,
- * and nobody writes them while nothing happens.
+ * The index of all keys of the service. It also changes with keys that no look reads: there are few of those, and nobody
+ * writes them while nothing happens.
+ * @returns null when Consul does not tell it: that must keep nobody from looking
  */
-export function keysIndex(consul: Consul, service: string): Promise<string> {
-  return indexOf(consul, keysOf(service).root)
+export async function keysIndex(consul: Consul, service: string): Promise<string | null> {
+  try {
+    return await indexOf(consul, keysOf(service).root)
+  } catch {
+    return null // such as for a token that may list only single folders; a Consul that is away fails the look itself
+  }
 }
 
 /** Equal lines say that nothing has changed between the two. @param keys, health the indexes */
@@ -36,14 +41,14 @@ export function changeLine(consul: Consul, keys: string, health: string): string
   return [whoAsks(consul), keys, health].join(' ')
 }
 
-/** Another token, or another Consul, may show something else. Neither can be learnt from this. */
+/** Another token, or another Consul, may show something else. The digest reveals neither. */
 function whoAsks({ address: { origin, socketPath, token, auth } }: Consul): string {
   return digest(JSON.stringify([bootId(), origin, socketPath, token, auth]))
 }
 
-/** What a look has found that may rest: nothing to do, and nothing that time alone brings. */
+/** The record of a look that may stand for the next ones: it found nothing to do, and nothing that falls due later. */
 export interface Rest {
-  /** As it was before the look. */
+  /** The line of what may have changed, from before the look. */
   readonly line: string
   /** When the look began, boot clock, ms. */
   readonly looked: number
@@ -67,8 +72,9 @@ export async function isUnchanged(consul: Consul, self: Self): Promise<boolean> 
   // No index tells of a permission that is taken away.
   await mustBeReadable(consul, [locks, members, spec, restarts, coolDowns, proposals, partitions].map(unwritten))
   const health = await healthIndex(consul, self.service, self)
-  if (health === null) return false
-  const line = changeLine(consul, await keysIndex(consul, self.service), health)
+  const keys = await keysIndex(consul, self.service)
+  if (health === null || keys === null) return false
+  const line = changeLine(consul, keys, health)
   return readFact(self.files.rest)?.split(' ').slice(3).join(' ') === line
 }
 

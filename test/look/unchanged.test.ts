@@ -32,7 +32,7 @@ describe('the line of what may have changed', { concurrency: 1 }, () => {
     try {
       const health = await healthIndex(consul, 'svc', { node: 'n1', serviceId: 'svc' })
       if (health !== null) assert.equal((await registeredNow(consul, 'svc')).index, health)
-      return changeLine(consul, await keysIndex(consul, 'svc'), String(health))
+      return changeLine(consul, String(await keysIndex(consul, 'svc')), String(health))
     } finally {
       consul.close()
     }
