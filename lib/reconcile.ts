@@ -26,15 +26,15 @@ import { hasLeft } from './state/left.ts'
 import { localFacts } from './state/local.ts'
 import type { Run } from './state/self.ts'
 
-/** After so many looks in one go the guard's next tick is soon enough. */
+/** The most looks of one run; the rest is left to the guard's next tick. */
 const mostLooks = 12
-/** How long a run waits for what others hand over, ms: a stop within its grace period is seldom longer. */
+/** How long a run waits for hand-overs by other instances, ms: a stop seldom takes longer. */
 const patience = 2000
 
 /**
  * @returns the sentence of what was done; null when another handler is at it and will see our mark
- * @throws Temporary when a look or a step fails; Permanent when the definition or the settings are wrong: after the
- * work was done with the last good ones
+ * @throws Temporary when a look or a step fails; Permanent when the definition or the settings are wrong, but only after
+ * the work was done by the last good ones
  */
 export async function reconcile(run: Run): Promise<string | null> {
   if (hasLeft(run.files)) return 'it has left; reload the agent to let it in again'
@@ -75,9 +75,8 @@ export async function reconcile(run: Run): Promise<string | null> {
 }
 
 /**
- * Nothing is claimed while the lease does not run. A newcomer need not wait for its guard's first tick, which Consul
- * starts up to an interval late: the same check is made here. Whether the guard works shows in the session, which Consul
- * refuses while the guard's check is critical.
+ * Nothing is claimed while the lease does not run. Consul starts a newcomer's first guard up to an interval late, so the same
+ * proof is made here. The session shows whether the guard works: Consul refuses one while the guard's check is critical.
  */
 async function renewFirst(run: Run): Promise<void> {
   const now = bootClock()
@@ -86,13 +85,13 @@ async function renewFirst(run: Run): Promise<void> {
   if (t0 === null || t0 + lease <= now) await renew(run, localFacts(run.files, t0, now), now)
 }
 
-/** What cannot be written in the settings keeps nobody from stopping, or from taking his own locks back. */
+/** A drain that cannot be written must not keep this instance from stopping processes or reclaiming its own locks. */
 async function drainIfClosed(run: Run): Promise<void> {
   const { drainClosed } = await import('./act/drain-closed.ts')
   await drainClosed(run).catch(error => run.log(`cannot drain for its worker, which has closed: ${reason(error)}`))
 }
 
-/** Whoever saw a higher one puts it back; what is in the way of that is in nobody else's. */
+/** An instance that saw a higher epoch puts it back. A failure of that must not stop other work. */
 async function raiseEpoch(run: Run, { keys, settings: { epoch }, fallenEpoch }: Snapshot): Promise<void> {
   const said = `the epoch in ${keys.settings} fell from ${epoch} to ${fallenEpoch}`
   try {
@@ -102,7 +101,7 @@ async function raiseEpoch(run: Run, { keys, settings: { epoch }, fallenEpoch }: 
   }
 }
 
-/** What was started is registered and its hooks run at once, not only after the guard's next tick. */
+/** Registers started processes and runs their hooks at once, instead of after the guard's next tick. */
 async function attendAfterwards(run: Run): Promise<void> {
   if (readFact(run.files.checksDue) === null && readFact(run.files.eventsDue) === null) return
   const { startDetached } = await import('./process/beside.ts')
@@ -110,8 +109,8 @@ async function attendAfterwards(run: Run): Promise<void> {
 }
 
 /**
- * Most runs find nothing to do: what acting needs is loaded when there is something. A lock that was never its own goes
- * first, and is looked at at once: the takeover wait counts from there, and must not begin after a slow stop.
+ * Loaded late, since most runs find nothing to do. Disowned locks go first and alone: the takeover wait of others counts from
+ * there, and must not begin only after a slow stop.
  */
 async function carryOut(run: Run, snapshot: Snapshot, steps: readonly Step[]): Promise<void> {
   const { act } = await import('./act/act.ts')
@@ -158,7 +157,7 @@ function mayRest({ files }: Run, snapshot: Snapshot, { incoming, queued }: Plan)
   return isCalm && leaseRuns && fallenEpoch === null && twinSeen(files, now) === 0
 }
 
-/** Before anything is done: since when locks are free, the settings if they are good, and the log line. */
+/** Writes down what the look found, before anything is done: free locks and since when, good settings, the log line. */
 function rememberLook(run: Run, snapshot: Snapshot, { steps, waits, sentence }: Plan): void {
   const known = readFree(run.files, bootId(), snapshot.now)
   if (steps.length > 0 || [...waits.keys()].some(id => !known.has(id))) run.log(sentence)

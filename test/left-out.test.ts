@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { clearUp, lackingInstances, lackingKeys } from '../lib/look/complete.ts'
+import { lackingInstances, lackingKeys, mustBeComplete } from '../lib/look/complete.ts'
 import { clusterOf, locks, me, memberOne, other, registeredOne } from './fixtures/cluster.ts'
 import { fakeConsul } from './fixtures/consul.ts'
 
@@ -42,7 +42,7 @@ describe('instances that should be registered', () => {
 describe('what a look lacks', () => {
   it('costs no request when nothing is', async t => {
     const { consul, requests } = await fakeConsul(t)
-    await clearUp(consul, whole, { partitions: ['0'], instances: [me] })
+    await mustBeComplete(consul, whole, { partitions: ['0'], instances: [me] })
     assert.deepEqual(requests, [])
   })
 
@@ -57,20 +57,23 @@ describe('what a look lacks', () => {
     it(`because the token may not see ${what} is a refusal`, async t => {
       const { consul, memory } = await fakeConsul(t)
       memory.denied = key => key === denied
-      await assert.rejects(clearUp(consul, bare, { partitions: ['0'], instances: [] }), { name: 'Permanent', missing })
+      await assert.rejects(mustBeComplete(consul, bare, { partitions: ['0'], instances: [] }), {
+        name: 'Permanent',
+        missing,
+      })
     })
   }
 
   it('because it is not there is no error', async t => {
     const { consul } = await fakeConsul(t)
-    await clearUp(consul, bare, { partitions: ['0'], instances: [] })
+    await mustBeComplete(consul, bare, { partitions: ['0'], instances: [] })
   })
 
   it('where access is not controlled is no error', async t => {
     const fake = await fakeConsul(t)
     fake.script = ({ path }) =>
       path.endsWith('/authorize') ? { status: 401, text: 'ACL support disabled', index: null } : undefined
-    await clearUp(fake.consul, bare, nothing)
+    await mustBeComplete(fake.consul, bare, nothing)
   })
 
   it('is not known when Consul does not say', async t => {
@@ -82,7 +85,7 @@ describe('what a look lacks', () => {
       { status: 404, text: '' },
     ]) {
       fake.script = ({ path }) => (path.endsWith('/authorize') ? reply : undefined)
-      await assert.rejects(clearUp(fake.consul, bare, nothing), { name: 'Temporary' })
+      await assert.rejects(mustBeComplete(fake.consul, bare, nothing), { name: 'Temporary' })
     }
   })
 })

@@ -1,4 +1,4 @@
-/** One key, as Consul's API has it and as it is read here. */
+/** One key, in the form of Consul's API and as the programs use it. */
 import { Temporary } from '../base/errors.ts'
 
 /** One key as Consul holds it. `value` is decoded text; null when the key has none. */
@@ -12,7 +12,7 @@ export interface Entry {
   readonly lockIndex: number
 }
 
-/** The same as Consul's API has it; the value is base64. */
+/** An entry in the form of Consul's API; the value is base64. */
 export interface RawEntry {
   Key: string
   Value: string | null
@@ -22,7 +22,7 @@ export interface RawEntry {
   LockIndex: number
 }
 
-/** @throws Temporary when it is not what Consul says of a key */
+/** @throws Temporary when it does not have the form of Consul's entries */
 export function entryOf(raw: RawEntry): Entry {
   const { Key, Value, Session, CreateIndex, ModifyIndex, LockIndex } = (raw ?? {}) as Partial<RawEntry>
   const texts = typeof Key === 'string' && isTextOrNothing(Value) && isTextOrNothing(Session)

@@ -1,22 +1,22 @@
-/** The results of a large transaction, read while they come: as text, as JSON and as entries at once they are many times as large. */
+/** Reads the results of a large transaction while they arrive. As text, JSON and entries at once they would need several times the memory. */
 import { type Entry, entryOf, type RawEntry } from './entry.ts'
 
 const head = '{"Results":['
-/** What stands between two results, and nowhere inside of a string: there, its quotes would be escaped. */
+/** The text between two results. It cannot occur inside a JSON string, where its quotes would be escaped. */
 const between = '}},{"KV":{"'
 
 export class Results {
   readonly entries: Entry[] = []
-  /** What is no answer of this shape is left as it is, for whoever reads the whole to refuse. */
+  /** The answer has another shape: it is left whole, and the caller refuses it. */
   #isStrange = false
   readonly #piece: number
 
-  /** @param piece so many characters are parsed at a time */
+  /** @param piece how many characters are parsed at a time, at least */
   constructor(piece = 1 << 20) {
     this.#piece = piece
   }
 
-  /** @returns what of the text is not read yet, as an answer of its own */
+  /** @returns the part of the text that is not read yet, as a complete answer by itself */
   read(text: string): string {
     if (text.length < this.#piece || this.#isStrange) return text
     const cut = text.lastIndexOf(between)

@@ -1,4 +1,4 @@
-/** What the guard has seen that hooks and checks are to know. */
+/** Passes on what the guard has seen to hooks and checks. */
 
 import { bootClock } from '../base/clock.ts'
 import { isRegistered } from '../checks/catalog.ts'

@@ -1,14 +1,14 @@
 /**
- * Keeps what processes print from filling the disk: what is too long is copied aside, and the process goes on at the
- * beginning of its file. The guard does this after the lease was extended, and it must end soon all the same.
+ * Keeps the output of processes from filling the disk: the end of a long output is copied aside, and its file is emptied. The
+ * guard does this after it has extended the lease, and only for a short time.
  */
 import { rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { reason } from '../base/errors.ts'
 import { tailOf, withoutHoles } from '../base/tail.ts'
 
-/** What a process may print before its output is put aside, and how much of it is kept then, bytes. */
+/** How long an output may be before it is put aside, and how much of it is kept then, bytes. */
 export const mostOutput = 1024 * 1024
-/** After so many ms the rest is left to the next call. */
+/** After this time the other outputs are left to the next call, ms. */
 const longEnough = 200
 
 /**
@@ -29,8 +29,8 @@ export function capOutputs(outputs: readonly string[], say: (line: string) => vo
 }
 
 /**
- * What a file takes of the disk, bytes. One whose writer has an offset of its own is long again as soon as it was
- * emptied, and takes little: it is put aside once as much was written into it. (Some file systems tell no blocks.)
+ * The disk space of a file, bytes. A file whose writer keeps its own offset is long again at its next write, but sparse: it is
+ * put aside again only when as much was written to it. (Some file systems report no blocks.)
  */
 function roomOf(output: string): number {
   try {
@@ -41,7 +41,7 @@ function roomOf(output: string): number {
   }
 }
 
-/** Whatever goes wrong, such as a full disk: the room is given back. */
+/** Empties the file also when its end cannot be kept, as on a full disk. */
 function putAside(output: string): void {
   try {
     const kept = withoutHoles(tailOf(output, mostOutput).bytes)

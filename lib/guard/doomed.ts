@@ -1,4 +1,4 @@
-/** Kills what would live past lease + G because nobody else ends it. */
+/** Kills processes that would outlive lease + G because nobody else ends them. */
 import type { Renewal } from '../act/renew.ts'
 import { bootClock } from '../base/clock.ts'
 import { signal } from '../machine/identity.ts'
@@ -7,26 +7,26 @@ import { instanceLease } from '../state/lease.ts'
 import { acquisitionOf, type Local, localFacts } from '../state/local.ts'
 import type { InstanceFiles, PartitionFiles } from '../state/paths.ts'
 
-/** What a shepherd may be late with its SIGKILL on a busy machine, ms. The takeover wait leaves a second. */
+/** How late a shepherd's SIGKILL may be on a busy machine, ms. The takeover wait leaves a second for it. */
 const lateness = 500
 
-/** What is here without a lease that was just proved: a handler may yet take it back, or stop it, or be too late. */
+/** The partitions here whose lock was not just proved. A handler may still take one back or stop it, or be too late. */
 export function unproved(local: ReadonlyMap<string, Local>, { proved }: Renewal): ReadonlyMap<string, Local> {
   const held = new Set(proved)
   const mayRun = (one: Local) => acquisitionOf(one) !== null || one.process !== null
   return new Map([...local].filter(([id, one]) => (!held.has(id) || one.aheadOfClock) && mayRun(one)))
 }
 
-/** Boot clock, ms; 0 where nothing was ever proved. */
+/** The end of the lease, boot clock, ms; 0 when the lock was never proved. */
 export function leaseEnd({ proof, terms }: Local): number {
   return proof === null || terms === null ? 0 : proof + terms.lease
 }
 
 /**
- * Kills what would live past lease + G before the next tick because nobody else ends it: the processes of a shepherd
- * that is dead or stopped. And whatever lives past it already, whoever its shepherd is: its timers may have stood still
- * while the machine was suspended. What a handler has started since this tick looked is none of these, so they are looked
- * for first, and then once more whether nobody looks after them.
+ * Kills the processes of a dead or stopped shepherd that would live past lease + G before the next tick. Also kills every
+ * process that lives past it already, whatever its shepherd does: timers stand still while a machine is suspended. A handler
+ * may have started processes since this tick looked. They must not be killed, so the facts are read once more after the
+ * search for processes.
  */
 export function killWhatWouldOutlive(files: InstanceFiles, local: ReadonlyMap<string, Local>, next: number): void {
   const now = bootClock()

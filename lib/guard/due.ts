@@ -1,4 +1,4 @@
-/** What is to be started after a tick, and when. */
+/** Which programs to start after a tick, and when. */
 import { existsSync } from 'node:fs'
 import type { Renewal } from '../act/renew.ts'
 import { bootClock, bootId } from '../base/clock.ts'
@@ -15,12 +15,12 @@ import { withReadiness } from '../state/ready.ts'
 import type { Self } from '../state/self.ts'
 import { hasNoCommand, isFinished } from '../state/shepherd-status.ts'
 
-/** By so much checks and hooks are put off at most, ms: see hooks/queue.ts. */
+/** The longest time by which checks and hooks are put off, ms: see hooks/queue.ts. */
 const mostPutOff = 300_000
 
-/** A renewal, and what was asked after it. */
+/** A renewal, and the answers to the questions after it. */
 export interface Answered extends Renewal {
-  /** A member's session is gone, and nothing else tells of it. */
+  /** A member's session is gone, which no watch reports. */
   readonly vanished: boolean
   /** A look is due, and would show what the last one did. */
   readonly unchanged: boolean
@@ -35,7 +35,7 @@ export function syncAfter(files: InstanceFiles, interval: number): number | null
   return left < interval ? left : null
 }
 
-/** How long it is to a time that was put off by at most `most` ms. One that lies further ahead is another clock's: it is due. */
+/** The time left until `at`, ms. A time more than `most` ahead was written by another clock: it is due now. */
 function leftOf(at: number, most: number): number {
   const left = at - bootClock()
   return left > 0 && left <= most ? left : 0
@@ -76,7 +76,7 @@ async function hasWorkerClosed({ files, instance }: Self): Promise<boolean> {
   return mustDrain(files, instance) !== null
 }
 
-/** While something is waited for, a look at every tick; the one that ends the wait comes when it ends. */
+/** During a takeover wait there is a look at every tick, and one exactly at the end of the wait. */
 function untilDue(files: InstanceFiles, now: number, interval: number): number {
   const left = Number(readFact(files.due) ?? 0) - now
   return left > 0 && left < interval ? left : 0

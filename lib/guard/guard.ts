@@ -1,6 +1,6 @@
 /**
- * The tick: renews the lease, looks after what is local, and starts a reconcile when there is something to do. It says
- * how things are in Consul's check language.
+ * One tick of the guard: renews the lease, kills processes that would outlive it, and starts a reconcile when there is
+ * something to do. Its verdict is in Consul's check language.
  */
 import { existsSync } from 'node:fs'
 import { type Renewal, renew } from '../act/renew.ts'
@@ -30,7 +30,7 @@ import { sentenceOf, unanswered, type Verdict } from './verdict.ts'
 export const requestLimit = 1000
 export const answerLimit = 1400
 
-/** What a Node may take to start on a busy machine, ms. */
+/** How long Node may take to start on a busy machine, ms. */
 const startUp = 500
 
 /** A tick's verdict, and what is to be started after it. */
@@ -75,7 +75,7 @@ function factsAt(files: InstanceFiles, now: number): Map<string, Local> {
   return localFacts(files, instanceLease(files, now), now)
 }
 
-/** What would keep all others from working, without anybody's noticing. @returns what is to be said of it */
+/** Ends handlers that are stopped or stuck: one would keep all others from working, unnoticed. @returns what to say about it */
 async function endStuckHandlers({ instance, files }: Self): Promise<Outcome> {
   if (!locksOf(files).some(existsSync) && !existsSync(files.left)) return { ended: false, said: [] }
   const { endStuck } = await import('../state/stuck.ts') // most ticks find no handler at work
@@ -85,7 +85,7 @@ async function endStuckHandlers({ instance, files }: Self): Promise<Outcome> {
 }
 
 /**
- * Checks and hooks must not cost the session: what goes wrong with them is the next tick's to mend.
+ * A failure of checks or hooks must not cost the session: the next tick tries again.
  * @param verdict null when Consul answered
  * @returns whether any of them are due
  */
@@ -121,10 +121,10 @@ async function tryToRenew(
     timer = setTimeout(resolve, answerLimit, `no answer within ${answerLimit} ms`)
   })
   try {
-    consul = new Consul({ limit: requestLimit }) // a token file that cannot be read just now must not cost the session
+    consul = new Consul({ limit: requestLimit }) // inside of try: an unreadable token file must not cost the session
     const renewal = await Promise.race([renew({ ...here, consul }, local, t0), late])
     if (typeof renewal === 'string') return renewal
-    // The lease is extended: what is asked now may fail, or come too late.
+    // The lease is extended: these questions may fail, or be answered too late.
     const vanished = hasVanished(consul, here.service, here.files).catch(() => false)
     const unchanged = mayLeaveOutLook(consul, here, local, interval).catch(() => false)
     const inTime = async (asked: Promise<boolean>) => (await Promise.race([asked, late])) === true
@@ -141,7 +141,7 @@ function outputsOf(files: InstanceFiles, local: ReadonlyMap<string, Local>): str
   return [...[...local.keys()].map(files.partition), files.worker].map(({ output }) => output)
 }
 
-/** Until when the next tick has surely spoken: Consul counts the interval from the end of this one. Boot clock, ms. */
+/** The latest end of the next tick, boot clock, ms. Consul counts the interval from the end of this one. */
 function nextTick(interval: number): number {
   return bootClock() + interval + answerLimit + startUp
 }

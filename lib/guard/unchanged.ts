@@ -1,4 +1,4 @@
-/** A look that is due may be left out where nothing has changed since the last one. */
+/** Whether a look that is due can be left out, because nothing has changed since the last one. */
 import { bootClock } from '../base/clock.ts'
 import type { Consul } from '../consul/http.ts'
 import { isLookDue, isQuestionDue, rememberLooked } from '../look/looked.ts'
@@ -7,7 +7,7 @@ import type { Local } from '../state/local.ts'
 import { withReadiness } from '../state/ready.ts'
 import type { Self } from '../state/self.ts'
 
-/** False also when none is due. @throws Temporary when Consul does not answer, or nothing can be written */
+/** False also when no look is due. @throws Temporary when Consul does not answer, or nothing can be written */
 export async function mayLeaveOutLook(
   consul: Consul,
   self: Self,
@@ -17,7 +17,7 @@ export async function mayLeaveOutLook(
   const { files } = self
   const now = bootClock()
   if (!isLookDue(files, now, interval)) return false
-  const { isUnchanged, mayRest } = await import('../look/unchanged.ts') // most ticks come before that
+  const { isUnchanged, mayRest } = await import('../look/unchanged.ts') // most ticks have no look due
   const facts = withReadiness(files, local, definitionInForce(files)?.definition)
   if (!mayRest(files, facts, now)) return false
   if (!isQuestionDue(files, now, interval)) return true

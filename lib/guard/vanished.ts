@@ -1,6 +1,6 @@
 /**
- * Members whose session ended while their host gossips on: no watch tells of that, since nobody's health changes. It
- * happens where an agent cannot reach the servers, or its guard does not run, and the session's time to live is over.
+ * Finds members whose session ended while gossip still sees their host. No watch fires then, since no health changes. It
+ * happens when an agent cannot reach the servers, or its guard does not run, until the session's TTL is over.
  */
 
 import { decode, keysOf } from '../base/names.ts'

@@ -22,8 +22,9 @@ export function sentenceOf({ node }: Self, { proved, lost, unusable, missing, el
 }
 
 /**
- * Without an answer: passing while the lease runs (a check that changes freezes a cut-off agent's checks for half a
- * minute, seen on 1.8.7) or while anything is still dying; critical once it is over and everything is seen dead.
+ * The verdict when Consul did not answer. Passing while the lease runs, or while a process is still dying: a check that
+ * changes its state freezes the checks of a cut-off agent for half a minute (seen on 1.8.7). Critical once the lease is over
+ * and no process is left.
  */
 export function unanswered(here: Self, local: ReadonlyMap<string, Local>, why: string): Verdict {
   const now = bootClock()

@@ -1,15 +1,14 @@
 /**
- * What a look lacks although something says that it should be there. Consul leaves out of a list what the token may not
- * read, and a partition that is left out would look like one that was removed: its process would be stopped. So each
- * contradiction is cleared up by asking outright. There is seldom one: while a partition is being removed, or an instance
- * leaves.
+ * Makes sure that a look is complete. Consul silently omits keys that the token may not read, and an omitted partition would
+ * look like a removed one: its process would be stopped. So each key that another key implies and that is missing is asked
+ * for outright. That is seldom needed: while a partition is being removed, or an instance leaves.
  */
 
 import type { Consul } from '../consul/http.ts'
 import { mustBeReadable } from '../consul/kv.ts'
 import type { Cluster } from './cluster.ts'
 
-/** What whoever looks knows by itself: partitions of which it has an acquisition, and its own name. */
+/** What the looking instance knows by itself: its own name, and the partitions that it has an acquisition of. */
 export interface Expected {
   readonly partitions: readonly string[]
   readonly instances: readonly string[]
@@ -18,8 +17,8 @@ export interface Expected {
 /** What of a look tells of more than it shows. */
 type Shown = Pick<Cluster, 'service' | 'keys' | 'registered' | 'members' | 'partitions' | 'locks'>
 
-/** @throws Denied when something is missing from the look because the token may not read it */
-export async function clearUp(consul: Consul, cluster: Shown, own: Expected): Promise<void> {
+/** @throws Denied when the look lacks something because the token may not read it */
+export async function mustBeComplete(consul: Consul, cluster: Shown, own: Expected): Promise<void> {
   const keys = lackingKeys(cluster, own)
   if (keys.length > 0) await mustBeReadable(consul, keys)
   const { service, registered } = cluster

@@ -13,7 +13,7 @@ export interface FreeLock {
   readonly since: number
 }
 
-/** A record that nobody refreshed for so long is void: the lock may have been taken and freed meanwhile. */
+/** A record that was not refreshed for this long is void, ms: the lock may have been taken and freed meanwhile. */
 const voidAfter = 10_000
 
 /** The records as they stand; none when they were not refreshed in time. */
@@ -32,7 +32,7 @@ export function readFree(files: InstanceFiles, boot: string, now: number): Map<s
   )
 }
 
-/** The records after a look at `now`: a lock that is free at another index than before starts anew. */
+/** The records after a look at `now`. A lock that is free at another index than before starts a new wait. */
 export function refreshFree(
   before: ReadonlyMap<string, FreeLock>,
   free: ReadonlyMap<string, number>,

@@ -1,12 +1,12 @@
-/** Whether others still run what stands in no set. */
+/** Whether other instances may still run partitions although the set was deleted. */
 import { sessionName, sessionsOn } from '../consul/session.ts'
 import type { Run } from '../state/self.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /**
- * There is no set, and yet an instance has a session without a member key, or came back with what it ran, or its node is
- * lost: someone may have wiped everything below watchbill/, and what ran then still runs. Its locks must not be made
- * anew as clean ones.
+ * True when there is no set, and yet another instance has a session without a member key, or came back with running
+ * partitions, or its node is lost. Then somebody may have deleted everything below watchbill/ while processes went on: their
+ * locks must not be made again as clean.
  */
 export async function othersAtWork(run: Run, snapshot: Snapshot): Promise<boolean> {
   const others = snapshot.members.filter(({ instance }) => instance !== snapshot.instance)

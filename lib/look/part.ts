@@ -1,4 +1,4 @@
-/** Parts of a look, for programs that people run and that need no more: they cost the same however many partitions there are. */
+/** Parts of a look, for operators' programs that need no more. They cost the same however many partitions there are. */
 import { encode, keysOf } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { registeredInstances } from '../consul/instances.ts'
@@ -7,12 +7,12 @@ import { lockFrom } from '../keys/lock.ts'
 import { membersFrom } from '../keys/member.ts'
 import { defaults, settingsFrom } from '../keys/settings.ts'
 import type { Cluster } from './cluster.ts'
-import { clearUp } from './complete.ts'
+import { mustBeComplete } from './complete.ts'
 
 export type Instances = Pick<Cluster, 'service' | 'keys' | 'registered' | 'members' | 'settings'>
 export type Some = Pick<Cluster, 'service' | 'keys' | 'members' | 'partitions' | 'locks'>
 
-/** Who takes part, and the settings. @throws Temporary, Denied as `lookAtCluster` */
+/** The members and the settings. @throws Temporary, Denied as `lookAtCluster` */
 export async function lookAtInstances(consul: Consul, service: string): Promise<Instances> {
   const keys = keysOf(service)
   const prefixes = [keys.members, keys.spec]
@@ -21,11 +21,11 @@ export async function lookAtInstances(consul: Consul, service: string): Promise<
   const { settings } = settingsFrom(spec.find(({ key }) => key === keys.settings)?.value ?? null, defaults)
   const members = membersFrom(entries, keys.members, registered, settings)
   const found = { service, keys, registered, members, settings }
-  await clearUp(consul, { ...found, partitions: new Set(), locks: new Map() }, { partitions: [], instances: [] })
+  await mustBeComplete(consul, { ...found, partitions: new Set(), locks: new Map() }, { partitions: [], instances: [] })
   return found
 }
 
-/** These partitions, as far as they are there, and who may hold them. @throws Temporary, Denied as `lookAtCluster` */
+/** Those of these partitions that exist, their locks, and the members. @throws Temporary, Denied as `lookAtCluster` */
 export async function lookAtSome(consul: Consul, service: string, ids: readonly string[]): Promise<Some> {
   const keys = keysOf(service)
   const possible = ids.filter(isId)
@@ -41,13 +41,14 @@ export async function lookAtSome(consul: Consul, service: string, ids: readonly 
       return entry ? [[id, lockFrom(entry)] as const] : []
     }),
   )
-  // After the locks: whoever holds one took its member key before.
+  // Read after the locks: an instance takes its member key before any lock.
   const entries = await trees(consul, [keys.members])
   return { service, keys, partitions, locks, members: membersFrom(entries, keys.members, [], defaults) }
 }
 
 /**
- * Who has a partition, where its lock and the member key that it names agree. @returns null where only a whole look tells
+ * The owner of a partition, when its lock and the member key named there agree.
+ * @returns null when only a whole look can tell
  * @throws Temporary, Denied as `lookAtCluster`
  */
 export async function plainOwner(consul: Consul, service: string, id: string): Promise<string | null> {
@@ -60,7 +61,7 @@ export async function plainOwner(consul: Consul, service: string, id: string): P
   return member?.session === entry.session ? instance : null
 }
 
-/** Others have no key. */
+/** Any other text is the id of no partition, and cannot be a part of a key. */
 function isId(text: string): boolean {
   try {
     return encode(text) !== ''

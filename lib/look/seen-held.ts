@@ -1,7 +1,7 @@
 /**
  * Locks that this instance last saw held, or lost by their holder: `<CreateIndex> <key>` per line. A lock is clean when it was
- * given back, or made together with its partition. One that was deleted and made again by hand says it is clean, too,
- * while its holder's process may still run: what was seen held and reappears without a hand-over is not clean.
+ * given back, or made together with its partition. A lock that was deleted and made again by hand says that it is clean,
+ * too, while its holder's process may still run. So a lock that was seen held and reappears without a hand-over is not clean.
  */
 import { decode, encode } from '../base/names.ts'
 import type { Lock } from '../keys/lock.ts'
@@ -45,7 +45,7 @@ export function isExplained(seen: number | undefined, { createIndex }: Lock, par
   return seen !== wiped && seen !== createIndex && partition === createIndex
 }
 
-/** The locks as this instance takes them: those in doubt are not clean. */
+/** The locks as this instance treats them: doubtful ones are not clean. */
 export function withDoubts<Id>(locks: ReadonlyMap<Id, Lock>, doubts: ReadonlySet<Id>): ReadonlyMap<Id, Lock> {
   if (doubts.size === 0) return locks
   return new Map([...locks].map(([id, lock]) => [id, doubts.has(id) ? { ...lock, clean: false, next: null } : lock]))

@@ -22,7 +22,7 @@ import { type InstanceFiles, localPartitions } from '../state/paths.ts'
 import { withReadiness } from '../state/ready.ts'
 import { mustBeRenewable } from '../state/twice.ts'
 import type { Cluster } from './cluster.ts'
-import { clearUp, type Expected } from './complete.ts'
+import { type Expected, mustBeComplete } from './complete.ts'
 import { type FreeLock, readFree, refreshFree } from './free.ts'
 import { doubtful, isExplained, readSeenHeld, refreshSeenHeld, type SeenHeld, withDoubts } from './seen-held.ts'
 
@@ -112,11 +112,11 @@ export async function lookAtCluster(
     proposals: proposalsFrom(proposals, keys),
     index: entries.reduce((highest, { modifyIndex }) => Math.max(highest, modifyIndex), 0),
   }
-  await clearUp(consul, cluster, own)
+  await mustBeComplete(consul, cluster, own)
   return { ...cluster, unusable: await unusableIn(consul, cluster, own) }
 }
 
-/** What stands in the keys below a prefix, by the ids in their names; a foreign key's name holds none. */
+/** The keys below a prefix, read, by the id in each name. A foreign key is left out: its name holds no id. */
 function byId<T>(entries: readonly Entry[], prefix: string, read: (entry: Entry) => T): Map<string, T> {
   const found = new Map<string, T>()
   for (const entry of entries) {
@@ -137,14 +137,14 @@ function partitionsFrom(names: readonly string[], keys: Keys): Pick<Cluster, 'fo
   return { partitions, foreign }
 }
 
-/** A service without such ids asks nothing. */
+/** Partitions whose keys this agent refuses. Most services have no doubtful id, and then Consul is not asked. */
 async function unusableIn(consul: Consul, { keys, partitions, locks }: Cluster, own: Expected): Promise<Set<string>> {
   const isDoubtful = (id: string) => keyRefusal(keys.lock(id)) !== null
   const doubtful = new Set([partitions, locks.keys(), own.partitions].flatMap(ids => [...ids].filter(isDoubtful)))
   return (await takesKeys(consul, [...doubtful].map(keys.lock))) ? new Set() : doubtful
 }
 
-/** From so many held locks on, a look is worth being compressed: what undoes it takes a Node 2 to 4 ms to load. */
+/** The number of held locks from which a look is read compressed. For fewer, loading zlib (2 to 4 ms) costs more than it saves. */
 const many = 1000
 
 /** The cluster and this instance's own facts. */
@@ -189,7 +189,7 @@ export async function takeSnapshot(
   })
 }
 
-/** There is seldom a lock in doubt: only then the partitions' keys are asked for. */
+/** A lock is seldom in doubt. Only then its partition's key is read. */
 async function doubted(consul: Consul, cluster: Cluster, before: SeenHeld) {
   const { keys, partitions, defined } = cluster
   const ids = doubtful(before, cluster.locks)
@@ -216,6 +216,6 @@ function isRenewable({ lease }: InstanceFiles): boolean {
 function unattended(cluster: Cluster): Map<string, number> {
   const found = new Map<string, number>()
   for (const [id, lock] of cluster.locks) if (lock.session === null && !lock.clean) found.set(id, lock.modifyIndex)
-  for (const id of cluster.unusable) found.delete(id) // nobody waits for it through this agent
+  for (const id of cluster.unusable) found.delete(id) // this agent can never claim it
   return found
 }

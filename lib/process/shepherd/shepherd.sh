@@ -6,21 +6,21 @@
 #
 # DIR is the partition's state directory, LEASE and GRACE are ms; stdout and stderr are the partition's output.
 # Reads   DIR/acquisition, DIR/lease (`from own`), and the instance's lease (`boot-id t0`) two directories above;
-#         DIR/mark, a number that everything bears which comes from the process (see machine/marks.ts), and DIR/group, the path of
-#         its control group; without that fact there is none.
+#         DIR/mark, the number that marks the process and its descendants (see machine/marks.ts); DIR/group, the path of its
+#         control group, missing when there is none.
 # Writes  DIR/shepherd and DIR/process (`pid start-time`; empty when there is none), restarts (a number),
 #         exit    `exit 1 after 2 s at T`, `exit 143 (signal 15) after …`: the shell cannot tell 143 from a signal;
 #                 `exit 137 (signal 9), SIGKILL after the grace period, after …` when it did not stop in time
 #         status  `starting`, `running` (since `process` was written), `backing off: exit 1`, `finished: exit 0`,
 #                 `crash-looping since T: exit 1`, `stopping: WHY`, `stopped, not swept`, `stopped: WHY`;
 #                 WHY: asked, the lease is over, the acquisition is void
-#         One line each, T in epoch seconds, in place: a text without its newline is not written yet. A full disk costs
-#         the facts, never the process.
-# Exits   0: stopped, finished, or another shepherd is at work here. Where it cannot fork, or read its clock, it cannot keep
-#         a lease: then it kills everything at once, with builtins alone.
+#         One line each, T in epoch seconds, written in place: a text without a newline is half written. A full disk costs the
+#         facts, never the process.
+# Exits   0: stopped, finished, or another shepherd is at work here. A shepherd that cannot fork, or read the clock, cannot keep
+#         a lease: it then kills everything at once, with builtins alone.
 #
-# POSIX sh, and no fork where a builtin will do, for hundreds of shepherds share a machine. Variables start with an
-# underscore: what the process's environment brings along is exported, and must reach the process as it came.
+# POSIX sh, and no fork where a builtin is enough: hundreds of shepherds share a machine. Variables start with an underscore,
+# so that they never overwrite a variable of the process's environment.
 
 prepare() {
   # dash takes the word `[` for a pattern, and a page of memory to expand it.
@@ -33,14 +33,14 @@ prepare() {
   exec 9>>"$_dir/exclusive"
   flock -n 9 || exit 0
   exec 2>/dev/null
-  # What is seldom needed stays text: parsed, it takes five times the memory. It is read at once, so that this file may
-  # be replaced while we run; and first, so that the memory it takes to read serves again.
+  # Functions that are seldom needed stay text: parsed, they would take five times the memory. They are read now, so that
+  # this file may be replaced while the shepherd runs; and first, so that the memory for reading is used again.
   _seldom=$(sed '1,/^exit 0$/d; s/^ *//; /^#/d; /^$/d' "$0" 9>&-)
   read -r _boot </proc/sys/kernel/random/boot_id
   read -r _home <"$_dir/group"
   [ "$_home" ] && [ -w "$_home/cgroup.procs" ] || _home=''
-  # Whoever started this has written it. Without a number that stands nowhere by chance nothing is started: it is what
-  # is looked for, and an empty one stands everywhere.
+  # The starter has written the mark. Nothing is started without a long number: processes are searched by it, and an empty
+  # mark would match every process.
   read -r _mark <"$_dir/mark" || _mark=''
   case $_mark in *[!0-9]* | ????????????????????*) exit 0 ;; 1???????????????*) ;; *) exit 0 ;; esac
 }
@@ -52,7 +52,7 @@ unset -f prepare
 clock() {
   _now=''
   read -r _now _rest </proc/uptime
-  [ "$_now" ] || exit # and so to its last act
+  [ "$_now" ] || exit # the EXIT trap then kills everything
   _now=$((${_now%.*} * 1000 + 1${_now#*.}9 - 1000))
 }
 
@@ -92,7 +92,7 @@ current() {
   [ "$_now" -lt "$_until" ]
 }
 
-# What /proc says of a process: _state _group _threads _start. The name before the last `)` may hold anything.
+# Reads _state, _group, _threads and _start of a process from /proc. Its name, before the last `)`, may hold any characters.
 look() {
   _stat=
   while read -r _line; do _stat=$_line; done <"/proc/$1/stat"
