@@ -9,6 +9,7 @@
 
 import { keysOf } from '../lib/base/names.ts'
 import { keyprefixDigest } from '../lib/consul/watch.ts'
+import { isCrowd } from '../lib/look/looked.ts'
 import { program } from '../lib/program/frame.ts'
 import { handlerDeadline, onWatch, watchArgs } from '../lib/program/watch-handler.ts'
 import { removeFact } from '../lib/state/facts.ts'
@@ -25,10 +26,18 @@ program({
   run: args => onWatch({ handler: `on-keyprefix.${args.watch}`, digest: keyprefixDigest, onChange }, args),
 })
 
-/** A request to fetch the set needs no reconcile: the guard's next tick starts the fetch. */
+/**
+ * A request to fetch the set needs no reconcile: the guard's next tick starts the fetch. Nor does a new member where there are
+ * many, since it takes by itself what nobody has: each of the others looks when its next look is due, not all at once.
+ */
 function onChange(here: Self, gone: readonly string[], come: readonly string[]): boolean {
-  const isRequest = (line: string) => line.startsWith(`${keysOf(here.service).sync} `)
-  if (come.some(isRequest)) removeFact(here.files.sourceDue)
+  const { sync, joined } = keysOf(here.service)
+  if (come.some(line => isOf(sync, line))) removeFact(here.files.sourceDue)
   const lines = [...gone, ...come]
-  return lines.length === 0 || !lines.every(isRequest)
+  const canWait = (line: string) => isOf(sync, line) || (isOf(joined, line) && isCrowd(here.files))
+  return lines.length === 0 || !lines.every(canWait)
+}
+
+function isOf(key: string, line: string): boolean {
+  return line.startsWith(`${key} `)
 }

@@ -10,7 +10,7 @@ import { restoreEpoch } from './keys/settings.ts'
 import { termsText } from './keys/terms.ts'
 import { readFree, writeFree } from './look/free.ts'
 import { look } from './look/look.ts'
-import { endRest, rememberLooked } from './look/looked.ts'
+import { endRest, isCrowd, rememberLooked } from './look/looked.ts'
 import { seenHeldText } from './look/seen-held.ts'
 import type { Snapshot } from './look/snapshot.ts'
 import { changeLine, keysIndex, writeRest } from './look/unchanged.ts'
@@ -67,6 +67,7 @@ export async function reconcile(run: Run): Promise<string | null> {
         return
       }
       done = done === null ? next.sentence : `${done}; ${next.sentence}`
+      if (!restarts && isCrowd(run.files) && hasOnlyGiven(next)) return
     }
   })
   if (done !== null) await attendAfterwards(run)
@@ -137,6 +138,11 @@ async function tellHooks(run: Run, snapshot: Snapshot, steps: readonly Step[]): 
     run.log(`hooks: ${reason(error)}`)
     return false
   }
+}
+
+/** What was given away is followed up by whoever takes it. Where there are many, this instance sees that at its next look. */
+function hasOnlyGiven({ steps, incoming }: Plan): boolean {
+  return incoming === 0 && steps.length > 0 && steps.every(step => step.do === 'release')
 }
 
 async function awaitRelease(run: Run, snapshot: Snapshot, until: number): Promise<boolean> {

@@ -178,7 +178,7 @@ describe('the keys of a service', () => {
     assert.equal(keys.partition('..'), 'watchbill/web%20shop/partition/%2E.')
     assert.equal(keys.member('a:web'), 'watchbill/web%20shop/member/a:web')
     assert.equal(keys.report('a:web'), 'watchbill/web%20shop/report/a:web')
-    for (const key of [keys.revision, keys.settings, keys.joined]) assert.ok(key.startsWith(keys.spec))
+    for (const key of [keys.revision, keys.settings, keys.joined, keys.look]) assert.ok(key.startsWith(keys.spec))
   })
 
   it('end the prefix of a wake-up, so that a-1 does not wake a-10', () => {

@@ -114,6 +114,7 @@ export function keysOf(service: string) {
     settings: `${root}spec/settings`,
     terms: `${root}spec/terms`,
     joined: `${root}spec/joined`,
+    look: `${root}spec/look`,
     documents: `${root}spec/documents`,
     sync: `${root}spec/sync`,
     locks: `${root}lock/`,

@@ -76,7 +76,7 @@ export async function beginCoolDown(
     const value = base64(coolDownValue({ instance, until: now + coolDownMs, why, moves: [...recent, now] }))
     const outcome = await transact(consul, [
       { Verb: 'cas', Key: key, Index: entry?.modifyIndex ?? 0, Value: value },
-      { Verb: 'set', Key: keys.joined, Value: base64(JSON.stringify({ instance, gives: partition })) },
+      { Verb: 'set', Key: keys.look, Value: base64(JSON.stringify({ instance, gives: partition })) },
     ])
     if (outcome.done) return true
   }

@@ -103,7 +103,7 @@ async function evictInstance(consul: Consul, cluster: Cluster, instance: string)
   )
   await forgetDrain(consul, keys, instance)
   await transact(consul, [
-    { Verb: 'set', Key: keys.joined, Value: base64(JSON.stringify({ evicted: instance, service })) },
+    { Verb: 'set', Key: keys.look, Value: base64(JSON.stringify({ evicted: instance, service })) },
   ])
 }
 
