@@ -88,6 +88,27 @@ describe('the line of what may have changed', { concurrency: 1 }, () => {
     assert.equal(await line(), before)
   })
 
+  it('is another after a snapshot was restored, and comes back to none that it had before', async () => {
+    const snapshot = async (method: string, body?: ArrayBuffer) => {
+      const answer = await fetch(`${http()}/v1/snapshot`, { method, body })
+      assert.ok(answer.ok, await answer.clone().text())
+      return answer.arrayBuffer()
+    }
+    await put('kv/watchbill/svc/lock/0')
+    const saved = await snapshot('GET')
+    const seen = [await line()]
+    for (const value of ['y', 'z']) {
+      await put('kv/watchbill/svc/lock/0', value)
+      seen.push(await line())
+    }
+    await snapshot('PUT', saved)
+    assert.ok(!seen.slice(1).includes(await line()))
+    for (const value of ['1', '2', '3']) {
+      await put('kv/watchbill/svc/lock/0', value)
+      assert.ok(!seen.includes(await line()))
+    }
+  })
+
   it('is another with another token, which it does not show', async () => {
     const tokens = ['secret-one', 'secret-two']
     const lines = await Promise.all([line(), ...tokens.map(token => line({ CONSUL_HTTP_TOKEN: token }))])
