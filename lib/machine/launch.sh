@@ -7,6 +7,8 @@
 # JOIN holds the paths of cgroup.procs files, one per line: the launcher, and so the shepherds, move to those groups.
 # The shepherds get this environment. NAMES are the variables that differ between them: the values for the first shepherd
 # are in _0_NAME, for the second in _1_NAME, and so on. They are not arguments, which everyone on the machine can read.
+# _clock in the environment is the path of a pipe. The shepherds get it as descriptor 8, and the kernel sends them URG when
+# something is written to it, and when its last writer is gone.
 # Writes  DIR/launched, `pid start-time`. The output of a shepherd and of its process goes to DIR/output.
 set -f
 _how=$1 _join=$2 _shepherd=$3 _cwd=$4 _count=$5 _names=$6
@@ -22,6 +24,20 @@ IFS=$_ifs
 # Restores the soft limit of open files, which Node raises.
 [ -z "${_soft-}" ] || ulimit -Sn "$_soft"
 unset _soft
+
+# Opens the pipe, and asks the kernel for the signal: F_SETSIG, URG; F_SETOWN; F_SETFL, O_ASYNC. The owner is this process
+# group, in which all shepherds stay: one perl for each would be expensive. The pipe is opened for reading only, because a
+# listener that could write would hide the end of the clock. A shell would wait there for a writer, so descriptor 7 is one for
+# a moment. PATH is the PATH of the processes.
+listen() {
+  _tools=/usr/bin:/bin
+  [ -p "$_clock" ] || { PATH=$_tools mkdir -p -m 700 "${_clock%/*}" && PATH=$_tools mkfifo -m 600 "$_clock"; }
+  [ -p "$_clock" ] && command exec 7<>"$_clock" && command exec 8</proc/self/fd/7 7>&- &&
+    PATH=$_tools perl -e 'exit !(fcntl(STDIN, 10, 23) && fcntl(STDIN, 8, -getpgrp) && fcntl(STDIN, 4, 020000))' <&8 ||
+    exec 7>&- 8<&-
+}
+[ -z "${_clock-}" ] || listen 2>/dev/null
+unset _clock _tools
 
 # A shell exports a variable that it got from its environment, but not one that was unset and set again.
 _i=0

@@ -16,6 +16,8 @@ interface Manner {
   readonly how?: 'exec' | 'fork'
   /** Files of control groups that the scripts join: see process/containment/groups.ts. */
   readonly join?: readonly string[]
+  /** A pipe that they listen to: see launch.sh. */
+  readonly clock?: string
 }
 
 /** @returns null once the launcher has started all of them, otherwise why it could not be started */
@@ -23,7 +25,7 @@ export function launchAll(
   script: string,
   cwd: string,
   launches: readonly Launch[],
-  { how = 'exec', join = [] }: Manner = {},
+  { how = 'exec', join = [], clock = '' }: Manner = {},
 ): Promise<string | null> {
   const environments = launches.map(({ environment }) => environment)
   const names = differing(environments)
@@ -34,7 +36,7 @@ export function launchAll(
     // They inherit no file: Consul waits until every process that holds a handler's stdout or stderr has closed it.
     spawn('/bin/sh', [launcher, how, join.join('\n'), script, cwd, String(launches.length), names.join(' '), ...argv], {
       cwd: '/',
-      env: Object.fromEntries([...common, ...indexed, ['_soft', callersLimit() ?? '']]),
+      env: Object.fromEntries([...common, ...indexed, ['_soft', callersLimit() ?? ''], ['_clock', clock]]),
       detached: true,
       stdio: 'ignore',
     })

@@ -67,12 +67,24 @@ export interface InstanceFiles {
   readonly log: string
   /** The parent of the partitions' control groups, and why that one: see process/containment/groups.ts. */
   readonly groups: string
+  readonly clock: ClockFiles
   readonly partitions: string
   /** The files of the one process of a definition with `"per": "instance"`. */
   readonly worker: WorkerFiles
   /** The last stdin of a handler. */
   readonly seen: (handler: string) => string
   readonly partition: (id: string) => PartitionFiles
+}
+
+/** The files of the clock that watches the leases for the instance's shepherds: see process/shepherd/clock.sh. */
+export interface ClockFiles {
+  readonly directory: string
+  /** Only the clock holds it open for writing, so that its readers learn of the clock's end. */
+  readonly pipe: string
+  /** `<pid> <start time> <when it looks next> <lease>`, boot-clock ms. */
+  readonly promise: string
+  /** The clock that was started last, `<pid> <start time>`. */
+  readonly launched: string
 }
 
 /** The files of one partition. The shepherd reads and writes some of them: see process/shepherd/shepherd.sh. */
@@ -192,11 +204,18 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     checksLock: at('checks'),
     log: at('log'),
     groups: at('groups'),
+    clock: clockFiles(directory),
     partitions: at('partition'),
     worker: workerFiles(directory),
     seen: handler => at(`seen.${handler}`),
     partition: id => partitionFiles(`${at('partition')}/${encode(id)}`),
   }
+}
+
+function clockFiles(instance: string): ClockFiles {
+  const directory = `${instance}/clock`
+  const at = (name: string) => `${directory}/${name}`
+  return { directory, pipe: at('pipe'), promise: at('promise'), launched: at('launched') }
 }
 
 /** @param directory of the partition */
@@ -249,9 +268,9 @@ function workerFiles(instance: string): WorkerFiles {
 }
 
 /** The files of the instance that a partition or a worker belongs to. */
-export function instanceOf({ directory }: PartitionFiles): Pick<InstanceFiles, 'directory' | 'groups'> {
+export function instanceOf({ directory }: PartitionFiles): Pick<InstanceFiles, 'directory' | 'groups' | 'clock'> {
   const instance = directory.slice(0, directory.lastIndexOf('/partition/'))
-  return { directory: instance, groups: `${instance}/groups` }
+  return { directory: instance, groups: `${instance}/groups`, clock: clockFiles(instance) }
 }
 
 /** The worker of a partition's instance. */

@@ -26,6 +26,7 @@ describe('the tarball', () => {
       'handlers/guard.ts',
       'lib/guard/guard.ts',
       'lib/process/shepherd/shepherd.sh',
+      'lib/process/shepherd/clock.sh',
       'LICENSE',
       'README.md',
     ])

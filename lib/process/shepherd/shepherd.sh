@@ -16,6 +16,8 @@
 #                 WHY: asked, the lease is over, the acquisition is void
 #         One line each, T in epoch seconds, written in place: a text without a newline is half written. A full disk costs the
 #         facts, never the process.
+# Holds   DIR/exclusive locked as descriptor 9. Descriptor 8, if the launcher opened it, is the pipe of the instance's clock
+#         (clock.sh). While that clock watches the lease, the shepherd has no timer of its own.
 # Exits   0: stopped, finished, or another shepherd is at work here. A shepherd that cannot fork, or read the clock, cannot keep
 #         a lease: it then kills everything at once, with builtins alone.
 #
@@ -28,7 +30,7 @@ prepare() {
   # Only an exec takes a mark out of /proc/PID/environ.
   [ -z "${WATCHBILL_DIR+set}${WATCHBILL_MARK+set}" ] || { unset WATCHBILL_DIR WATCHBILL_MARK && exec /bin/sh "$0" "$@"; }
   _dir=$1 _acquisition=$2 _lease=$3 _grace=$4 _policy=$5 _signal=${6#SIG} _n=$7
-  _news='' _timer='' _asked='' _looping='' _fails=0 _delay=100 _restarts=0 _end=0 _pid='' _others='' _home='' _mark=''
+  _news='' _timer='' _waits='' _asked='' _looping='' _fails=0 _delay=100 _restarts=0 _end=0 _pid='' _others='' _home='' _mark=''
   _path=${PATH-/usr/bin:/bin} PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
   exec 9>>"$_dir/exclusive"
   flock -n 9 || exit 0
@@ -42,6 +44,9 @@ prepare() {
   # The starter has written the mark. Nothing is started without a long number: processes are searched by it, and an empty
   # mark would match every process.
   read -r _mark <"$_dir/mark" || _mark=''
+  # Only of dash's `wait` is it known that `await` loses no signal.
+  _clock=${_dir%/*/*}/clock
+  [ "/proc/$$/fd/8" -ef "$_clock/pipe" ] && [ "/proc/$$/exe" -ef /bin/dash ] || _clock=''
   case $_mark in *[!0-9]* | ????????????????????*) exit 0 ;; 1???????????????*) ;; *) exit 0 ;; esac
 }
 
@@ -72,16 +77,17 @@ lease() {
   false
 }
 
-# Whether the process may run; if not, _why. Sets _now, and _end to the end of the lease.
+# Whether the process may run; if not, _why. Sets _now, _end to the end of the lease, and _renewed when the guard's proof
+# counts for it.
 current() {
-  _until=0
+  _until=0 _renewed=''
   lease "$_dir/lease" && _from=$_first _own=$_second || _own=''
   lease "${_dir%/*/*}/lease" && _id=$_first _t0=$_second || _id=''
   clock # after both: a lease that is written at this very moment must not lie ahead, and seem to be none
   past "$_own" && _until=$((_own + _lease))
   # What the guard renewed counts only within this boot, and from when this acquisition was made.
   [ "$_own" ] && [ "$_id" = "$_boot" ] && past "$_from" && past "$_t0" && [ "$_t0" -ge "$_from" ] &&
-    [ $((_t0 + _lease)) -gt "$_until" ] && _until=$((_t0 + _lease))
+    [ $((_t0 + _lease)) -gt "$_until" ] && _until=$((_t0 + _lease)) && _renewed=1
   # Read last: a lease that belongs to the next acquisition is never taken for ours.
   _why='the acquisition is void'
   read -r _line <"$_dir/acquisition" && [ "$_line" = "$_acquisition" ] || return
@@ -125,6 +131,22 @@ news() {
     kill -s KILL "$_timer"
 }
 
+# Whether the instance's clock looks at this lease before it is over, and is missed at once should it die: it lives and
+# holds the pipe that we listen to. An acquisition's own lease it knows nothing of, nor of one shorter than it says.
+covered() {
+  [ "$_clock" ] && [ "$_renewed" ] && [ -z "$_looping" ] && read -r _by _skip _tick _least <"$_clock/promise" &&
+    [ "$_tick" -gt "$_now" ] && [ "$_tick" -le "$_end" ] && [ "$_least" -le "$_lease" ] &&
+    [ "/proc/$_by/fd/6" -ef "/proc/$$/fd/8" ]
+}
+
+# Waits for news, or the end of the process, without a timer. A signal may come just before the `wait`: then the trap
+# leaves this function, and only this one, with `return`.
+await() {
+  _waits=1
+  [ "$_news" ] || wait "$_pid"
+  _waits=
+}
+
 # Whether the process is there, as cheaply as can be: its state and parent follow its name. A zombie may yet have other
 # threads. (bash keeps what it was not asked to read of a /proc file, and gives it to the next read: read to the end.)
 running() {
@@ -149,7 +171,7 @@ run() {
   while _news='' && running; do
     current || return
     [ -z "$_looping" ] || seldom calm
-    pause $((_end - _now + 10))
+    if covered; then await; else pause $((_end - _now + 10)); fi
   done
 }
 
@@ -160,11 +182,14 @@ seldom() {
 }
 
 main() {
+  # First the word, then the way out of `await`: another signal may come between any two of these.
+  _heard='_news=1; [ -z "$_waits" ] || { _waits=; return; }; news'
   # In dash and in POSIX a trapped CHLD cuts `wait` short. bash 5.2 loses exit codes that way, but can wait for whichever
   # child ends first.
-  if [ "${BASH_VERSINFO-}" ]; then set +o posix && _wait='wait -n'; else trap news CHLD && _wait='wait "$_timer"'; fi
-  # Handlers, not '': what is ignored stays ignored in the process.
-  trap '_asked=1; news' TERM
+  if [ "${BASH_VERSINFO-}" ]; then set +o posix && _wait='wait -n'; else trap "$_heard" CHLD && _wait='wait "$_timer"'; fi
+  # Handlers, not '': what is ignored stays ignored in the process. URG comes from the clock, and from the kernel at its end.
+  trap "$_heard" URG
+  trap "_asked=1; $_heard" TERM
   trap : HUP INT XFSZ
   # A shell that cannot fork exits. It forks for each timer, so from there on nothing would end the process in time.
   trap 'seldom last' EXIT
@@ -220,7 +245,7 @@ become() {
   ulimit -w "$_mark" || ulimit -x "$_mark" # the limit on file locks: dash's name for it, and bash's
   [ -z "$_home" ] || printf 0 >"$_home/cgroup.procs"
   exec setsid $_env PATH="$_path" /bin/sh -c \
-    '[ "$PPID" = "$1" ] || exit; shift; exec 9>&-; exec "$@"' watchbill $$ "$@" 2>&1
+    '[ "$PPID" = "$1" ] || exit; shift; exec 8<&- 9>&-; exec "$@"' watchbill $$ "$@" 2>&1
 }
 
 # Zombies are gone (kill -0 would find them, and a container's pid 1 may never reap), unless only the main thread ended.

@@ -44,20 +44,28 @@ export interface Shepherd extends Pick<Start, 'files' | 'acquisition' | 'lease' 
 export async function launchShepherds(definition: Definition, shepherds: readonly Shepherd[]): Promise<void> {
   const [first] = shepherds
   if (first === undefined) return
-  const home = await homeOf(instanceOf(first.files))
+  const instance = instanceOf(first.files)
+  const home = await homeOf(instance)
+  // The one process of a worker needs no clock beside it.
+  const clock = definition.run.per === 'partition' ? instance.clock.pipe : ''
   for (let from = 0; from < shepherds.length; from += atOnce) {
-    await launchBelow(home, definition, shepherds.slice(from, from + atOnce))
+    await launchBelow(home, clock, definition, shepherds.slice(from, from + atOnce))
   }
 }
 
-async function launchBelow(home: Home, definition: Definition, shepherds: readonly Shepherd[]): Promise<void> {
+async function launchBelow(
+  home: Home,
+  clock: string,
+  definition: Definition,
+  shepherds: readonly Shepherd[],
+): Promise<void> {
   for (const { files } of shepherds) prepare(files, home)
   const items = shepherds.map(shepherd => ({
     directory: shepherd.files.directory,
     environment: shepherd.environment,
     args: shepherdArguments(definition, shepherd),
   }))
-  const problem = await launchAll(shepherd, definition.run.cwd ?? '/', items, { join: await joinFiles(home) })
+  const problem = await launchAll(shepherd, definition.run.cwd ?? '/', items, { join: await joinFiles(home), clock })
   if (problem !== null) for (const { files } of shepherds) writeFact(files.status, `cannot start: ${problem}`)
 }
 

@@ -41,6 +41,7 @@ const beside = [
   'lib/machine/init.sh',
   'lib/machine/launch.sh',
   'lib/process/shepherd/shepherd.sh',
+  'lib/process/shepherd/clock.sh',
   'lib/lock/lock-shepherd.sh',
   'lib/checks/check.sh',
   'lib/hooks/hook.sh',
