@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import { bootClock, bootId } from '../lib/base/clock.ts'
 import { Consul } from '../lib/consul/http.ts'
@@ -8,7 +8,7 @@ import { healthIndex } from '../lib/consul/instances.ts'
 import type { Source } from '../lib/definition/definition.ts'
 import { guard } from '../lib/guard/guard.ts'
 import { changeLine, keysIndex, writeRest } from '../lib/look/unchanged.ts'
-import { isAlive, type Process, processOf } from '../lib/machine/identity.ts'
+import { isAlive, isStopped, type Process, processOf } from '../lib/machine/identity.ts'
 import { enterState } from '../lib/state/boot.ts'
 import { stampOf } from '../lib/state/definition.ts'
 import { readFact, writeFact } from '../lib/state/facts.ts'
@@ -31,7 +31,7 @@ async function unwatched(
   ago: number,
   held: boolean,
   meanwhile: (partition: PartitionFiles) => Reply | undefined | Promise<Reply> = () => undefined,
-  before: (partition: PartitionFiles) => void = () => {},
+  before: (partition: PartitionFiles, instance: InstanceFiles) => void = () => {},
 ) {
   const fake = await fakeConsul(t)
   const { consul, memory } = fake
@@ -61,7 +61,7 @@ async function unwatched(
     delete globalThis.process.env.CONSUL_HTTP_ADDR
   })
   fake.script = () => meanwhile(partition)
-  before(partition)
+  before(partition, files)
   await guard(here, interval)
   return process
 }
@@ -69,6 +69,51 @@ async function unwatched(
 function gone(process: Process): Promise<true> {
   return until('the process to end', () => !isAlive(process))
 }
+
+describe('the guard, of a process whose shepherd counts on a clock', () => {
+  const { pid, start } = processOf(process.pid) as Process
+
+  /** The shepherd lives, and has no timer. @param tick what the clock has promised, from now on, ms */
+  function counting(clock: Process, tick: number) {
+    return ({ shepherd }: PartitionFiles, files: InstanceFiles) => {
+      writeFact(shepherd, `${pid} ${start}`)
+      mkdirSync(files.clock.directory)
+      writeFact(files.clock.promise, `${clock.pid} ${clock.start} ${bootClock() + tick} 10000`)
+    }
+  }
+
+  async function stoppedClock(t: TestContext): Promise<Process> {
+    const child = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' })
+    t.after(() => child.kill('SIGKILL'))
+    child.kill('SIGSTOP')
+    const clock = await until('a clock', () => processOf(child.pid as number))
+    await until('it to be stopped', () => isStopped(clock))
+    return clock
+  }
+
+  it('kills it before lease + G when the clock is stopped, and ends the clock', async t => {
+    const clock = await stoppedClock(t)
+    await gone(await unwatched(t, 10_500, false, undefined, counting(clock, 5000)))
+    await gone(clock)
+  })
+
+  it('ends a stopped clock, so that each shepherd has a timer, while there is time', async t => {
+    const clock = await stoppedClock(t)
+    const worker = await unwatched(t, 1000, true, undefined, counting(clock, 5000))
+    await gone(clock)
+    assert.ok(isAlive(worker))
+  })
+
+  it('kills it before lease + G when the clock is late', async t => {
+    await gone(await unwatched(t, 10_500, false, undefined, counting({ pid, start }, -700)))
+  })
+
+  it('leaves it to its shepherd when the clock is not', async t => {
+    const kill = t.mock.method(process, 'kill')
+    await unwatched(t, 10_500, false, undefined, counting({ pid, start }, 500))
+    assert.equal(kill.mock.callCount(), 0)
+  })
+})
 
 describe('the guard, of a process that no shepherd looks after', () => {
   it('kills it before lease + G when its lock is lost, although Consul answers', async t => {

@@ -3,6 +3,7 @@ import type { Renewal } from '../act/renew.ts'
 import { bootClock } from '../base/clock.ts'
 import { signal } from '../machine/identity.ts'
 import { membersOf } from '../process/containment/containment.ts'
+import { stateOfClock } from '../state/clock.ts'
 import { instanceLease } from '../state/lease.ts'
 import { acquisitionOf, type Local, localFacts } from '../state/local.ts'
 import type { InstanceFiles, PartitionFiles } from '../state/paths.ts'
@@ -23,18 +24,22 @@ export function leaseEnd({ proof, terms }: Local): number {
 }
 
 /**
- * Kills the processes of a dead or stopped shepherd that would live past lease + G before the next tick. Also kills every
- * process that lives past it already, whatever its shepherd does: timers stand still while a machine is suspended. A handler
+ * Kills the processes of a dead or stopped shepherd that would live past lease + G before the next tick. All shepherds count
+ * as stopped while the clock that should wake them is stopped, or late. Also kills every process that lives past it already, whatever its shepherd does: timers stand still while a machine is suspended. A handler
  * may have started processes since this tick looked. They must not be killed, so the facts are read once more after the
  * search for processes.
  */
 export function killWhatWouldOutlive(files: InstanceFiles, local: ReadonlyMap<string, Local>, next: number): void {
   const now = bootClock()
+  const isTimeless = ['stopped', 'held up'].includes(stateOfClock(files.clock, now))
   const isDoomed = (one: Local | undefined): one is Local => {
     if (one === undefined) return false
     const end = leaseEnd(one) + (one.terms?.grace ?? 0)
     // Without a proof the shepherd decides: it reads the lease itself.
-    return (leaseEnd(one) > 0 && end + lateness < now) || ((one.shepherd === null || one.stopped) && end < next)
+    return (
+      (leaseEnd(one) > 0 && end + lateness < now) ||
+      ((one.shepherd === null || one.stopped || isTimeless) && end < next)
+    )
   }
   const doomed = [...local].filter(([, one]) => isDoomed(one))
   if (doomed.length === 0) return

@@ -22,6 +22,7 @@ import type { Outcome } from '../state/stuck.ts'
 import { capOutputs } from './cap-output.ts'
 import { killWhatWouldOutlive, unproved } from './doomed.ts'
 import { type Answered, isAttentionDue, reconcileAfter, syncAfter } from './due.ts'
+import { tendClock } from './tend-clock.ts'
 import { mayLeaveOutLook } from './unchanged.ts'
 import { hasVanished } from './vanished.ts'
 import { sentenceOf, unanswered, type Verdict } from './verdict.ts'
@@ -57,6 +58,7 @@ export async function guard(here: Self, interval: number): Promise<Tick> {
   // Without an answer much time has passed: a shepherd may have died since.
   const unrenewed = typeof renewal === 'string' ? factsAt(here.files, bootClock()) : unproved(local, renewal)
   killWhatWouldOutlive(here.files, unrenewed, nextTick(interval))
+  await tendClock(here, local, typeof renewal !== 'string')
   const verdict = typeof renewal === 'string' ? unanswered(here, local, renewal) : null
   if (verdict !== null) endRest(here.files) // it may be another cluster that answers next
   const mustAttend = await tellHooks(here, local, verdict, interval)

@@ -14,6 +14,7 @@ import { plan } from '../plan/plan.ts'
 import type { Step } from '../plan/step.ts'
 import { removeHome } from '../process/containment/groups.ts'
 import { assign } from '../roster/assignment.ts'
+import { endClock } from '../state/clock.ts'
 import { removeFact, writeFact } from '../state/facts.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
 import { writeLeaving } from '../state/left.ts'
@@ -107,6 +108,7 @@ async function announce(run: Run, { keys, definition, digest, shared }: Snapshot
 }
 
 async function goodbye(run: Run, { keys }: Snapshot): Promise<void> {
+  endClock(run.files.clock) // it is in the group that is removed below
   for (const session of await sessionsOn(run.consul, run.node)) {
     if (session.Name === sessionName(run.instance)) await destroySession(run.consul, session)
   }

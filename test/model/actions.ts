@@ -42,6 +42,8 @@ const kinds = {
   'cut and session destroyed': {},
   'shepherd killed': {},
   'shepherd stopped': {},
+  'clock killed': {},
+  'clock stopped': {},
   'worker killed': {},
   'host rebooted': {},
   'clock begins anew': {},

@@ -92,6 +92,10 @@ export class Faults {
         return this.#withGuard(participant) && this.#hit(host, 'shepherd', 'SIGKILL')
       case 'shepherd stopped':
         return this.#withGuard(participant) && this.#hit(host, 'shepherd', 'SIGSTOP')
+      case 'clock killed':
+        return this.#hit(host, 'clock', 'SIGKILL')
+      case 'clock stopped':
+        return this.#withGuard(participant) && this.#hit(host, 'clock', 'SIGSTOP')
       case 'worker killed':
         return this.#hit(host, 'worker', 'SIGKILL')
       case 'host rebooted':
@@ -255,8 +259,9 @@ export class Faults {
     return host.files.remove(home, true)
   }
 
-  #hit(host: Host, kind: 'shepherd' | 'worker', signal: string): unknown {
+  #hit(host: Host, kind: 'shepherd' | 'clock' | 'worker', signal: string): unknown {
     const known = ({ environment }: Process) =>
+      kind === 'clock' ||
       host.files.exists(`${environment.replace(/^.*(WATCHBILL_DIR=|shepherd of )/s, '').split('\0')[0]}/acquisition`)
     const target = [...host.processes.values()].find(process => process.kind === kind && known(process))
     return target !== undefined && host.signal(target.pid, signal)

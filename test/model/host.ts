@@ -15,7 +15,7 @@ export interface Process {
   readonly pid: number
   /** Clock ticks since boot, of 10 ms. */
   readonly start: number
-  readonly kind: 'program' | 'shepherd' | 'carrier' | 'worker' | 'descendant' | 'stranger'
+  readonly kind: 'program' | 'shepherd' | 'clock' | 'carrier' | 'worker' | 'descendant' | 'stranger'
   /** The pid of the leader of its process group. */
   readonly group: number
   readonly environment: string

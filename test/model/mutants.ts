@@ -155,6 +155,17 @@ export const mutants: readonly Mutant[] = [
     faults: ['shepherd stopped', 'shepherd killed', 'cut'],
   },
   {
+    name: 'a stopped clock taken for none',
+    file: 'state/clock.ts',
+    edits: [
+      ["  if (states.includes('stopped')) return 'stopped'\n", ''],
+      ['fewestShepherds = 3', 'fewestShepherds = 1'], // in the model few have three
+    ],
+    seed: 1,
+    faults: ['clock stopped', 'cut and session destroyed'],
+    hosts: [0, 0],
+  },
+  {
     name: 'giving a lock back frees an acquisition made since',
     file: 'act/give-back.ts',
     edits: [["{ Verb: 'check-index', Key, Index: ending.index }", "{ Verb: 'get-tree', Key: 'nothing' }"]],

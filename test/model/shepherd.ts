@@ -3,6 +3,7 @@
  * same files and rules. Tests with real processes show that the scripts really do so.
  */
 import { Carrier } from './carrier.ts'
+import { Clock, isCovered } from './clock.ts'
 import type { Host, Process, Run } from './host.ts'
 import type { Owner } from './world.ts'
 
@@ -11,13 +12,17 @@ export function launch(host: Host, argv: readonly string[], environment: Readonl
   for (let at = 0, nth = 0; at < argv.length; nth++) {
     const [directory = '', count] = argv.slice(at, at + 2)
     const own = argv.slice(at + 2, at + 2 + Number(count))
+    at += 2 + Number(count)
+    if (directory.endsWith('/clock')) {
+      new Clock(host, own)
+      continue
+    }
     const command = own.slice(7)
     if (!isOwnCommand(command, directory.endsWith('/.worker')))
       host.world.forbid(`${host.name} would run ${JSON.stringify(command)}`)
     const variable = (name: string) => environment[`_${nth}_${name}`] ?? environment[name] ?? ''
     const { pid, start } = new Shepherd(host, own, variable).process
     if (host.files.exists(directory)) host.files.write(`${directory}/launched`, `${pid} ${start}\n`)
-    at += 2 + Number(count)
   }
 }
 
@@ -52,6 +57,10 @@ class Shepherd implements Owner {
   #end = 0
   #deadline: number | null = null
   #fails = 0
+  /** The guard's proof counts for it. */
+  #renewed = false
+  /** Counts up with each look, so that an earlier timer is none any more. */
+  #looks = 0
 
   constructor(
     host: Host,
@@ -68,7 +77,10 @@ class Shepherd implements Owner {
     this.#token = Number(variable('WATCHBILL_TOKEN'))
     const mine = `shepherd of ${directory}`
     const taken = [...host.processes.values()].some(({ environment }) => environment === mine)
-    const onSignal = (name: string) => name === 'SIGTERM' && this.#ask()
+    const onSignal = (name: string) => {
+      if (name === 'SIGTERM') this.#ask()
+      if (name === 'SIGURG') this.#in(1, () => this.#worker && this.#watch(this.#worker))
+    }
     this.process = host.start('shepherd', {
       leads: false,
       environment: taken ? '' : mine,
@@ -149,8 +161,16 @@ class Shepherd implements Owner {
   /** Reads the lease again when the last known one is over. */
   #watch(worker: Process): void {
     if (this.#worker !== worker || this.#deadline !== null) return
-    if (this.#current()) this.#in(this.#end - this.#now() + 10, () => this.#watch(worker))
-    else this.#stop()
+    const look = ++this.#looks
+    if (!this.#current()) this.#stop()
+    else if (!this.#isCovered())
+      this.#in(this.#end - this.#now() + 10, () => this.#looks === look && this.#watch(worker))
+  }
+
+  /** Whether it needs no timer. */
+  #isCovered(): boolean {
+    const promise = this.#text(`${this.#instance}/clock/promise`)
+    return this.#renewed && isCovered(this.host, promise, this.#lease, this.#end, this.#now())
   }
 
   #ask(): void {
@@ -218,12 +238,13 @@ class Shepherd implements Owner {
   /** Whether the process may run; see shepherd.sh. */
   #current(): boolean {
     const [from = '', own = ''] = this.#twice(`${this.#directory}/lease`)
-    const [boot, t0 = ''] = this.#twice(`${this.#directory.split('/').slice(0, -2).join('/')}/lease`)
+    const [boot, t0 = ''] = this.#twice(`${this.#instance}/lease`)
     const now = this.#now()
     const past = (text: string) => /^(0|[1-9]\d{0,13})$/.test(text) && Number(text) <= now
     let until = past(own) ? Number(own) + this.#lease : 0
     const counts = own !== '' && boot === this.host.boot && past(from) && past(t0) && Number(t0) >= Number(from)
-    if (counts) until = Math.max(until, Number(t0) + this.#lease)
+    this.#renewed = counts && Number(t0) + this.#lease > until
+    if (this.#renewed) until = Number(t0) + this.#lease
     this.#why = 'the acquisition is void'
     if (this.#read('acquisition') !== this.#acquisition) return false
     if (until > 0) this.#end = until
@@ -234,6 +255,10 @@ class Shepherd implements Owner {
   /** The boot clock, rounded up to the end of its tick. */
   #now(): number {
     return Math.floor(this.host.clock / 10) * 10 + 9
+  }
+
+  get #instance(): string {
+    return this.#directory.split('/').slice(0, -2).join('/')
   }
 
   #read(fact: string): string {
