@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Process, parseProcess, processOf, signal } from '../../../lib/machine/identity.ts'
-import { namesIn, readLine } from '../../../lib/state/facts.ts'
+import { isAlive, type Process, parseProcess, processOf, signal } from '../../../lib/machine/identity.ts'
+import { namesIn, readFact, readLine } from '../../../lib/state/facts.ts'
 import { localPartitions } from '../../../lib/state/paths.ts'
 import { processes } from '../../cluster/stage.ts'
 import type { Agent } from '../../lab/cluster.ts'
@@ -34,6 +34,42 @@ function workers({ lab, agent }: Scene): Process[] {
 
 function killShepherds(scene: Scene): void {
   for (const shepherd of shepherds(scene)) signal(shepherd, 'SIGKILL')
+}
+
+/** The clock of a host's instance. @throws Error when it has none */
+function clockOf({ lab, agent }: Scene): Process {
+  const clock = parseProcess(readFact(lab.files(agent).clock.promise)?.split(' ', 2).join(' ') ?? null)
+  if (clock === null || !isAlive(clock)) throw new Error('the host has no clock')
+  return clock
+}
+
+/** Waits until no shepherd of the host has a timer: its process is then its only child. */
+async function untilClocked({ lab, agent, ...scene }: Scene): Promise<void> {
+  const others = ({ pid }: Process) => {
+    const own = new Set([...processes(agent, lab.definition).values()].map(process => process.pid))
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number)
+    return children.filter(child => !own.has(child))
+  }
+  const scened = { lab, agent, ...scene }
+  const goesByIt = () => clockOf(scened) && shepherds(scened).every(shepherd => others(shepherd).length === 0)
+  await until('all shepherds to go by a clock', () => attempted(goesByIt), { deadline: 60_000, every: 100 })
+}
+
+function attempted(condition: () => boolean): boolean {
+  try {
+    return condition()
+  } catch {
+    return false // there is none yet, or one of them ended
+  }
+}
+
+/** Starts a clock as the guard does. The guard itself starts none while Consul does not answer. */
+function startClock({ lab, agent, host }: Scene): void {
+  const { directory, pipe } = lab.files(agent).clock
+  const lib = join(lab.homeOf(agent), 'current/lib')
+  const args = ['exec', '', `${lib}/clock.sh`, '/', '1', '', directory, '2', directory, String(lab.lease)]
+  const [file = '', ...enter] = [...host.place.enter, '/bin/sh', `${lib}/launch.sh`, ...args]
+  spawn(file, enter, { stdio: 'ignore', detached: true, env: { ...process.env, _clock: pipe } })
 }
 
 /**
@@ -254,6 +290,65 @@ export const processFaults: readonly Fault[] = [
         for (const shepherd of stopped) signal(shepherd, 'SIGCONT')
         await lab.lan.plug(host)
       }
+    },
+  },
+  {
+    name: 'clock-kill', // each shepherd looks after itself then
+    hits: 'client',
+    lasts: 15_000,
+    gap: 'none',
+    prepare: untilClocked,
+    inject: async scene => {
+      signal(clockOf(scene), 'SIGKILL')
+      return nothing
+    },
+  },
+  {
+    name: 'clock-kill-cut', // in the middle of the last lease
+    hits: 'client',
+    lasts: 40_000,
+    gap: 'takeover',
+    prepare: untilClocked,
+    inject: async scene => {
+      const { lab, host } = scene
+      await lab.lan.unplug(host)
+      await pause(scene.random.below(lab.lease))
+      signal(clockOf(scene), 'SIGKILL')
+      return () => lab.lan.plug(host)
+    },
+  },
+  {
+    name: 'clock-stop-cut', // and nobody but the guard can end what counts on it
+    hits: 'client',
+    lasts: 40_000,
+    gap: 'takeover',
+    prepare: untilClocked,
+    inject: async scene => {
+      const { lab, host } = scene
+      const clock = clockOf(scene)
+      signal(clock, 'SIGSTOP')
+      await lab.lan.unplug(host)
+      return async () => {
+        signal(clock, 'SIGCONT')
+        await lab.lan.plug(host)
+      }
+    },
+  },
+  {
+    name: 'clock-anew-cut', // killed, and another one started, while the last lease runs
+    hits: 'client',
+    lasts: 40_000,
+    gap: 'takeover',
+    prepare: untilClocked,
+    inject: async scene => {
+      const { lab, host } = scene
+      const clock = clockOf(scene)
+      await lab.lan.unplug(host)
+      await pause(scene.random.below(lab.lease / 2))
+      signal(clock, 'SIGKILL')
+      await until('it to be gone', () => !isAlive(clock), { every: 5 })
+      startClock(scene)
+      return () => lab.lan.plug(host)
     },
   },
   {
