@@ -1,10 +1,12 @@
 /** 500 partitions of `sleep` on one instance: how fast they start, and what they cost when nothing happens. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock, bootId } from '../../lib/base/clock.ts'
 import { parseProcess } from '../../lib/machine/identity.ts'
-import { readLine, writeFact } from '../../lib/state/facts.ts'
-import { instanceFiles, localPartitions } from '../../lib/state/paths.ts'
+import { endClock } from '../../lib/state/clock.ts'
+import { readFact, readLine, writeFact } from '../../lib/state/facts.ts'
+import { type InstanceFiles, instanceFiles, localPartitions } from '../../lib/state/paths.ts'
 import { processes, settled } from '../cluster/stage.ts'
 import { type Agent, startCluster } from '../lab/cluster.ts'
 import { configure, guardCommand, home, instanceOf } from '../lab/install.ts'
@@ -50,15 +52,27 @@ const bench: Bench = async progress => {
       },
       { deadline: quietSeconds * 2000, every: 50 },
     )
-    const memory = pss(shepherds) / count
-    progress(`what the shepherds cost: ${quietSeconds} s without the agent`)
-    const cores = await coresOf(shepherds, agent)
+    const files = filesOf(agent)
+    await until('all to go by the clock', () => shepherds.every(pid => timersOf(pid).length === 0), {
+      ...{ deadline: 60_000, every: 500 },
+    })
+    const memory = (pss(shepherds) + pss([clockOf(files)])) / count
+    progress(`what the shepherds cost: ${quietSeconds} s without the agent, and as many without the clock`)
+    const cores = await coresOf(shepherds, agent, async measured => {
+      const clocked = await measured()
+      endClock(files.clock)
+      await until('all to have a timer', () => shepherds.every(pid => timersOf(pid).length > 0), { deadline: 60_000 })
+      const timers = await measured()
+      return { clocked, timers, memory: pss(shepherds) / count }
+    })
     return [
       told('first started, from the reload on', (first - begun) / 1000, 's'),
       atMost(10, 'all started, from the reload on', (all - begun) / 1000, 's'),
       atMost(0.3, "the guard's tick, median", (tick?.wallMedian ?? Number.NaN) / 1000, 's'),
-      atMost(0.1, 'cores of all shepherds, idle', cores),
-      atMost(256, 'PSS of a shepherd and its timer, mean', memory, 'KiB'),
+      atMost(0.005, 'cores of all shepherds and their clock, idle', cores.clocked),
+      told('the same with a timer each', cores.timers),
+      atMost(160, 'PSS of a shepherd and its part of the clock, mean', memory, 'KiB'),
+      told('PSS of a shepherd and a timer of its own, mean', cores.memory, 'KiB'),
       exactly(0, 'node processes between events, median', median(node)),
     ]
   } finally {
@@ -68,8 +82,14 @@ const bench: Bench = async progress => {
 
 export default bench
 
+const filesOf = (agent: Agent) => instanceFiles(agent.state, instanceOf(agent, definition))
+
+function clockOf(files: InstanceFiles): number {
+  return Number(readFact(files.clock.promise)?.split(' ')[0])
+}
+
 function shepherdsOf(agent: Agent): number[] {
-  const files = instanceFiles(agent.state, instanceOf(agent, definition))
+  const files = filesOf(agent)
   return localPartitions(files).flatMap(id => parseProcess(readLine(files.partition(id).shepherd))?.pid ?? [])
 }
 
@@ -84,28 +104,34 @@ function timersOf(pid: number): number[] {
 }
 
 /**
- * The CPU of the shepherds and their timers, by a cgroup of their own: their counters in /proc go in steps of 10 ms,
- * which a timer never reaches. Consul is stopped, and the lease renewed by hand.
+ * The CPU of the shepherds, their clock and their timers, by a cgroup of their own: their counters in /proc go in steps of
+ * 10 ms, which a timer never reaches. Consul is stopped, and the lease renewed by hand.
+ * @param use what measures: cores in the quiet time that then begins
  */
-async function coresOf(shepherds: readonly number[], agent: Agent): Promise<number> {
-  const files = instanceFiles(agent.state, instanceOf(agent, definition))
+async function coresOf<T>(
+  shepherds: readonly number[],
+  agent: Agent,
+  use: (measured: () => Promise<number>) => Promise<T>,
+): Promise<T> {
+  const files = filesOf(agent)
   const { pid } = agent
   if (pid === null) throw new Error('the agent is gone')
-  const group = cgroupOf(shepherds)
+  const group = cgroupOf([...shepherds, clockOf(files)])
   process.kill(pid, 'SIGSTOP')
-  const [from, before] = [bootClock(), group.cpuSeconds()]
-  await until(
-    'the time to pass',
-    () => {
-      writeFact(files.lease, `${bootId()} ${bootClock()}`)
-      return bootClock() - from > quietSeconds * 1000
-    },
-    { deadline: quietSeconds * 2000, every: 2000 },
-  )
-  const cores = (group.cpuSeconds() - before) / ((bootClock() - from) / 1000)
-  process.kill(pid, 'SIGCONT')
-  group.dissolve()
-  return cores
+  const renew = () => writeFact(files.lease, `${bootId()} ${bootClock()}`)
+  renew()
+  const renewing = setInterval(renew, 2000)
+  try {
+    return await use(async () => {
+      const [from, before] = [bootClock(), group.cpuSeconds()]
+      await delay(quietSeconds * 1000)
+      return (group.cpuSeconds() - before) / ((bootClock() - from) / 1000)
+    })
+  } finally {
+    clearInterval(renewing)
+    process.kill(pid, 'SIGCONT')
+    group.dissolve()
+  }
 }
 
 /** Empty for a timer that has just ended. */
