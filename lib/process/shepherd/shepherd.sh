@@ -44,7 +44,7 @@ prepare() {
   # The starter has written the mark. Nothing is started without a long number: processes are searched by it, and an empty
   # mark would match every process.
   read -r _mark <"$_dir/mark" || _mark=''
-  # Only of dash's `wait` is it known that `await` loses no signal.
+  # Only dash is known to lose no signal in `await`.
   _clock=${_dir%/*/*}/clock
   [ "/proc/$$/fd/8" -ef "$_clock/pipe" ] && [ "/proc/$$/exe" -ef /bin/dash ] || _clock=''
   case $_mark in *[!0-9]* | ????????????????????*) exit 0 ;; 1???????????????*) ;; *) exit 0 ;; esac
@@ -131,16 +131,16 @@ news() {
     kill -s KILL "$_timer"
 }
 
-# Whether the instance's clock looks at this lease before it is over, and is missed at once should it die: it lives and
-# holds the pipe that we listen to. An acquisition's own lease it knows nothing of, nor of one shorter than it says.
+# Whether the instance's clock looks at this lease before it is over. It must live and hold the pipe that this shepherd listens
+# to: then its end is signalled. It does not watch an acquisition's own lease, nor one shorter than it promises.
 covered() {
   [ "$_clock" ] && [ "$_renewed" ] && [ -z "$_looping" ] && read -r _by _skip _tick _least <"$_clock/promise" &&
     [ "$_tick" -gt "$_now" ] && [ "$_tick" -le "$_end" ] && [ "$_least" -le "$_lease" ] &&
     [ "/proc/$_by/fd/6" -ef "/proc/$$/fd/8" ]
 }
 
-# Waits for news, or the end of the process, without a timer. A signal may come just before the `wait`: then the trap
-# leaves this function, and only this one, with `return`.
+# Waits for news, or the end of the process, without a timer. A signal may come just before the `wait`: its trap then leaves
+# this function, and only this one, with `return`.
 await() {
   _waits=1
   [ "$_news" ] || wait "$_pid"
@@ -182,12 +182,13 @@ seldom() {
 }
 
 main() {
-  # First the word, then the way out of `await`: another signal may come between any two of these.
-  _heard='_news=1; [ -z "$_waits" ] || { _waits=; return; }; news'
+  # `_news` is set first, because another signal may come between any two of these commands. `return` leaves `await`, with 0:
+  # the last status in `run` says whether the process ended by itself.
+  _heard='_news=1; [ -z "$_waits" ] || { _waits=; return 0; }; news'
   # In dash and in POSIX a trapped CHLD cuts `wait` short. bash 5.2 loses exit codes that way, but can wait for whichever
   # child ends first.
   if [ "${BASH_VERSINFO-}" ]; then set +o posix && _wait='wait -n'; else trap "$_heard" CHLD && _wait='wait "$_timer"'; fi
-  # Handlers, not '': what is ignored stays ignored in the process. URG comes from the clock, and from the kernel at its end.
+  # Handlers, not '': what is ignored stays ignored in the process. URG: the clock looked, or has ended.
   trap "$_heard" URG
   trap "_asked=1; $_heard" TERM
   trap : HUP INT XFSZ
