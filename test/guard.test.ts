@@ -82,11 +82,15 @@ describe('the guard, of a process whose shepherd counts on a clock', () => {
     }
   }
 
-  async function stoppedClock(t: TestContext): Promise<Process> {
+  async function runningClock(t: TestContext): Promise<Process> {
     const child = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' })
     t.after(() => child.kill('SIGKILL'))
-    child.kill('SIGSTOP')
-    const clock = await until('a clock', () => processOf(child.pid as number))
+    return until('a clock', () => processOf(child.pid as number))
+  }
+
+  async function stoppedClock(t: TestContext): Promise<Process> {
+    const clock = await runningClock(t)
+    process.kill(clock.pid, 'SIGSTOP')
     await until('it to be stopped', () => isStopped(clock))
     return clock
   }
@@ -106,6 +110,43 @@ describe('the guard, of a process whose shepherd counts on a clock', () => {
 
   it('kills it before lease + G when the clock is late', async t => {
     await gone(await unwatched(t, 10_500, false, undefined, counting({ pid, start }, -700)))
+  })
+
+  it('kills it before lease + G when nobody can read what the clock has promised', async t => {
+    const unreadable = ({ shepherd }: PartitionFiles, { clock }: InstanceFiles) => {
+      writeFact(shepherd, `${pid} ${start}`)
+      mkdirSync(clock.promise, { recursive: true })
+    }
+    await gone(await unwatched(t, 10_500, false, undefined, unreadable))
+  })
+
+  it('ends a clock before a lease ends that is not renewed, whatever its state', async t => {
+    const clock = await runningClock(t)
+    const worker = await unwatched(t, 8000, false, undefined, counting(clock, 1900))
+    await gone(clock)
+    assert.ok(isAlive(worker))
+  })
+
+  it('leaves a clock alone while there is time', async t => {
+    const clock = await runningClock(t)
+    await unwatched(t, 1000, false, undefined, counting(clock, 8900))
+    assert.ok(isAlive(clock))
+  })
+
+  it('ends a clock that hangs', async t => {
+    const clock = await runningClock(t)
+    await unwatched(t, 1000, true, undefined, counting(clock, -3000))
+    await gone(clock)
+  })
+
+  it('says that it looks after a clock, as a guard that knows of none cannot', async t => {
+    const clock = await runningClock(t)
+    let files: InstanceFiles | undefined
+    await unwatched(t, 1000, true, undefined, (partition, instance) => {
+      files = instance
+      counting(clock, 8900)(partition, instance)
+    })
+    assert.ok(bootClock() - Number(readFact(files?.clock.tended ?? '')) < 5000)
   })
 
   it('leaves it to its shepherd when the clock is not', async t => {

@@ -3,7 +3,7 @@ import type { Renewal } from '../act/renew.ts'
 import { bootClock } from '../base/clock.ts'
 import { signal } from '../machine/identity.ts'
 import { membersOf } from '../process/containment/containment.ts'
-import { stateOfClock } from '../state/clock.ts'
+import { mayWakeNobody } from '../state/clock.ts'
 import { instanceLease } from '../state/lease.ts'
 import { acquisitionOf, type Local, localFacts } from '../state/local.ts'
 import type { InstanceFiles, PartitionFiles } from '../state/paths.ts'
@@ -25,13 +25,13 @@ export function leaseEnd({ proof, terms }: Local): number {
 
 /**
  * Kills the processes of a dead or stopped shepherd that would live past lease + G before the next tick. All shepherds count
- * as stopped while the clock that should wake them is stopped, or late. Also kills every process that lives past it already, whatever its shepherd does: timers stand still while a machine is suspended. A handler
- * may have started processes since this tick looked. They must not be killed, so the facts are read once more after the
- * search for processes.
+ * as stopped while their clock is stopped or late. Also kills every process that lives past it already, whatever its shepherd
+ * does: timers stand still while a machine is suspended. A handler may have started processes since this tick looked. They
+ * must not be killed, so the facts are read once more after the search for processes.
  */
 export function killWhatWouldOutlive(files: InstanceFiles, local: ReadonlyMap<string, Local>, next: number): void {
   const now = bootClock()
-  const isTimeless = ['stopped', 'held up'].includes(stateOfClock(files.clock, now))
+  const isTimeless = mayWakeNobody(files.clock, now)
   const isDoomed = (one: Local | undefined): one is Local => {
     if (one === undefined) return false
     const end = leaseEnd(one) + (one.terms?.grace ?? 0)

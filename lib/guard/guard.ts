@@ -58,7 +58,8 @@ export async function guard(here: Self, interval: number): Promise<Tick> {
   // Without an answer much time has passed: a shepherd may have died since.
   const unrenewed = typeof renewal === 'string' ? factsAt(here.files, bootClock()) : unproved(local, renewal)
   killWhatWouldOutlive(here.files, unrenewed, nextTick(interval))
-  await tendClock(here, local, typeof renewal !== 'string')
+  const answered = typeof renewal !== 'string'
+  await tendClock(here, { local, unrenewed, answered, next: nextTick(interval) })
   const verdict = typeof renewal === 'string' ? unanswered(here, local, renewal) : null
   if (verdict !== null) endRest(here.files) // it may be another cluster that answers next
   const mustAttend = await tellHooks(here, local, verdict, interval)

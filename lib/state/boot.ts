@@ -36,6 +36,9 @@ function forgetBoot(files: InstanceFiles): void {
     files.rest,
     files.left,
     files.sourceDue,
+    files.clock.promise,
+    files.clock.launched,
+    files.clock.tended,
   ])
     removeFact(fact)
   for (const id of localPartitions(files)) {

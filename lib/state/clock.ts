@@ -1,45 +1,74 @@
-/** The clock that the shepherds of an instance go by, from outside: see process/shepherd/clock.sh. */
+/** The clock of an instance's shepherds, as other programs see it: see process/shepherd/clock.sh. */
+import { existsSync, truncateSync } from 'node:fs'
 import { bootId } from '../base/clock.ts'
 import { parseProcess, signal, stateOf } from '../machine/identity.ts'
-import { readFact, readLine } from './facts.ts'
+import { attempt, readFact, readLine, writeFact } from './facts.ts'
 import type { ClockFiles } from './paths.ts'
 
-/** For fewer it costs more than a timer for each. */
+/** For fewer shepherds a clock costs more than a timer for each. */
 export const fewestShepherds = 3
 
-/** How late it may be on a busy machine, ms. */
+/** How late a clock may be on a busy machine, ms. */
 const lateness = 500
 
+/** How often a machine is tried again on which no clock could be had, ms. */
+const retryAfter = 600_000
+
+/** How often `tended` is written, ms. The clock ends when it is 60 s old. */
+const tendEvery = 20_000
+
 /**
- * - `stopped`: by SIGSTOP or a debugger;
- * - `held up`: late, or it has promised nothing. In both, shepherds may not see that their lease is over.
- * - `useless`: on this kernel nobody would hear of its end.
+ * - `none`: there is none, or it has ended;
+ * - `useless`: here nothing would tell the shepherds of its end, as without perl;
+ * - `late`: it did not look when it should have, or has promised nothing yet;
+ * - `stopped`: by SIGSTOP or a debugger. Like a late one it may not wake the shepherds when their lease is over.
  */
-export type ClockState = 'none' | 'useless' | 'runs' | 'stopped' | 'held up'
+export interface ClockNow {
+  readonly state: 'none' | 'useless' | 'runs' | 'late' | 'stopped'
+  /** When it looks at the leases next, boot clock, ms; NaN when it has promised nothing. */
+  readonly tick: number
+  /** The shortest lease that it goes by, ms. */
+  readonly lease: number
+}
 
-/** @param now boot clock, ms */
-export function stateOfClock(files: ClockFiles, now: number): ClockState {
+/** @param now boot clock, ms @throws Temporary when its facts cannot be read */
+export function clockNow(files: ClockFiles, now: number): ClockNow {
   const promise = readFact(files.promise)
-  if (promise === null) return 'none' // the most usual: few partitions
-  if (promise === `none ${bootId()}`) return 'useless'
+  const of = (state: ClockNow['state'], tick = Number.NaN, lease = Number.NaN) => ({ state, tick, lease })
+  if (promise === null) return of('none') // the usual case: few partitions
+  const [pid, boot, tick, lease] = promise.split(' ')
+  if (pid === 'none') return of(boot === bootId() && now - Number(tick) < retryAfter ? 'useless' : 'none')
   const states = processesOf(promise, files).map(stateOf)
-  if (states.includes('stopped')) return 'stopped'
-  if (!states.includes('running')) return 'none'
-  const tick = Number(promise.split(' ')[2])
-  return now <= tick + lateness ? 'runs' : 'held up' // also when it is no number
+  if (states.includes('stopped')) return of('stopped', Number(tick), Number(lease))
+  if (!states.includes('running')) return of('none')
+  return of(now <= Number(tick) + lateness ? 'runs' : 'late', Number(tick), Number(lease))
 }
 
-/** The shortest lease that it goes by, ms; NaN when that is not known. */
-export function leaseOfClock({ promise }: ClockFiles): number {
-  return Number(readFact(promise)?.split(' ')[3])
+/** Whether the shepherds may not be woken when their lease is over. Also when that cannot be found out. */
+export function mayWakeNobody(files: ClockFiles, now: number): boolean {
+  try {
+    return ['stopped', 'late'].includes(clockNow(files, now).state)
+  } catch {
+    return true
+  }
 }
 
-/** Each of its shepherds then has a timer of its own at once. */
+/**
+ * Kills the clock and voids its promise, so that no shepherd counts on it. The kernel wakes the shepherds when the clock
+ * is gone, and each sets a timer of its own.
+ */
 export function endClock(files: ClockFiles): void {
   for (const process of processesOf(readFact(files.promise) ?? '', files)) signal(process, 'SIGKILL')
+  if (existsSync(files.promise)) attempt(`empty ${files.promise}`, () => truncateSync(files.promise))
 }
 
-/** As it says itself; and as its launcher says, where a full disk has kept the first. */
+/** Says that a guard looks after the clock. The guard of an older release does not, and the clock then ends by itself. */
+export function tend(files: ClockFiles, now: number): void {
+  const age = now - Number(readFact(files.tended) ?? Number.NaN)
+  if (!(age >= 0 && age < tendEvery)) writeFact(files.tended, String(now))
+}
+
+/** The process that the promise names, and the one that was launched last: its promise may not be written. */
 function processesOf(promise: string, { launched }: ClockFiles) {
   const said = promise.split(' ', 2).join(' ')
   return [said, readLine(launched)].flatMap(text => parseProcess(text) ?? [])

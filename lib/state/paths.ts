@@ -85,6 +85,8 @@ export interface ClockFiles {
   readonly promise: string
   /** The clock that was started last, `<pid> <start time>`. */
   readonly launched: string
+  /** When a guard last looked after it, boot-clock ms. */
+  readonly tended: string
 }
 
 /** The files of one partition. The shepherd reads and writes some of them: see process/shepherd/shepherd.sh. */
@@ -215,7 +217,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
 function clockFiles(instance: string): ClockFiles {
   const directory = `${instance}/clock`
   const at = (name: string) => `${directory}/${name}`
-  return { directory, pipe: at('pipe'), promise: at('promise'), launched: at('launched') }
+  return { directory, pipe: at('pipe'), promise: at('promise'), launched: at('launched'), tended: at('tended') }
 }
 
 /** @param directory of the partition */

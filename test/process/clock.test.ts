@@ -1,9 +1,11 @@
 /** The one clock of an instance: whoever goes by it has no timer, and ends with its lease whatever becomes of the clock. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import {
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -13,110 +15,19 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { bootClock, bootId } from '../../lib/base/clock.ts'
-import { isAlive, type Process, parseProcess, signal } from '../../lib/machine/identity.ts'
+import { bootClock } from '../../lib/base/clock.ts'
+import { tendClock } from '../../lib/guard/tend-clock.ts'
+import { isAlive, parseProcess, signal } from '../../lib/machine/identity.ts'
 import { startClock } from '../../lib/process/shepherd/clock.ts'
-import { startShepherds } from '../../lib/process/start.ts'
-import { endClock, stateOfClock } from '../../lib/state/clock.ts'
+import { clockNow, endClock } from '../../lib/state/clock.ts'
 import { readFact, readLine, writeFact } from '../../lib/state/facts.ts'
 import { instanceLease, never, writeLease } from '../../lib/state/lease.ts'
-import type { InstanceFiles, PartitionFiles } from '../../lib/state/paths.ts'
-import { definition } from '../fixtures/cluster.ts'
-import { partitionIn, stateOf } from '../fixtures/state.ts'
-import { killMarked } from '../lab/marked.ts'
+import { localFacts } from '../../lib/state/local.ts'
+import type { PartitionFiles } from '../../lib/state/paths.ts'
+import { me } from '../fixtures/cluster.ts'
 import { until } from '../lab/until.ts'
-import { children, Partition, proc, shepherdFile } from './partition.ts'
-
-const lease = 2000
-const ids = ['0', '1', '2']
-const every = { every: 10, deadline: 10_000 }
-
-/** Partitions that run, whose shepherds go by a clock, and whose lease is renewed until `renewals` are ended. */
-class Instance {
-  readonly files: InstanceFiles
-  readonly partitions: readonly PartitionFiles[]
-  #renewals: ChildProcess | null = null
-
-  constructor(t: TestContext) {
-    this.files = stateOf(t)
-    this.partitions = ids.map(id => partitionIn(this.files, id))
-    t.after(async () => {
-      this.#renewals?.kill('SIGKILL')
-      await killMarked(this.files.directory)
-    })
-  }
-
-  static async running(t: TestContext): Promise<Instance> {
-    const instance = new Instance(t)
-    await instance.start()
-    await instance.clocked()
-    return instance
-  }
-
-  async start(own = lease): Promise<void> {
-    this.renew()
-    const starts = this.partitions.map((files, n) => this.#held(files, ids[n] as string, own))
-    const run = { ...definition.run, command: ['/bin/sleep', '1000'], env: { PATH: '/nowhere' }, cwd: null }
-    await startShepherds({ ...definition, run }, starts)
-    await until('all to run', () => this.partitions.every(({ status }) => readLine(status) === 'running'), every)
-  }
-
-  async clocked(): Promise<void> {
-    await startClock(this.files, lease)
-    await this.goByIt()
-  }
-
-  async goByIt(): Promise<void> {
-    await until('all to have no timer', () => this.partitions.every(one => timerOf(one) === null), every)
-  }
-
-  get clock(): Process {
-    return parseProcess(readFact(this.files.clock.promise)?.split(' ', 2).join(' ') ?? null) ?? assert.fail('no clock')
-  }
-
-  /** Renews the lease every 100 ms, in a process of its own. */
-  renew(): void {
-    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is for the shell
-    const line = 'while read -r up rest </proc/uptime; do echo "$1 ${up%.*}${up#*.}0" >l; mv l lease; sleep 0.1; done'
-    const cwd = this.files.directory
-    this.#renewals = spawn('sh', ['-c', line, 'sh', bootId()], { cwd, stdio: 'ignore' })
-  }
-
-  /** @returns when the lease is over */
-  async cutOff(): Promise<number> {
-    const renewals = this.#renewals
-    renewals?.kill('SIGKILL')
-    await until('the renewals to end', () => renewals?.signalCode, every)
-    return (instanceLease(this.files, bootClock()) ?? Number.NaN) + lease
-  }
-
-  /** When each process was gone, from the end of the lease on, ms. */
-  async lateness(end: number): Promise<number[]> {
-    const processes = this.partitions.map(workerOf)
-    return Promise.all(processes.map(async one => (await until('its end', () => gone(one), { every: 2 })) - end))
-  }
-
-  #held(files: PartitionFiles, partition: string, own: number) {
-    writeFact(files.acquisition, `acquisition of ${partition}`)
-    writeLease(files, { from: 0, own: bootClock() })
-    return {
-      ...{ files, service: 'svc', instance: 'a:svc', node: 'a', partition, version: '', token: '1' },
-      ...{ acquisition: `acquisition of ${partition}`, lease: own, grace: 400 },
-    }
-  }
-}
-
-const shepherdOf = ({ shepherd }: PartitionFiles) => parseProcess(readLine(shepherd)) ?? assert.fail('no shepherd')
-const workerOf = ({ process }: PartitionFiles) => parseProcess(readLine(process)) ?? assert.fail('no process')
-const gone = (process: Process) => !isAlive(process) && bootClock()
-
-const isSleep = (pid: number) => proc(pid, 'comm') === 'sleep\n'
-
-/** The child of a shepherd that is not its process. */
-function timerOf(files: PartitionFiles): number | null {
-  const { pid } = workerOf(files)
-  return children(shepherdOf(files).pid).find(child => child !== pid) ?? null
-}
+import { every, gone, Instance, isSleep, lease, timerOf, workerOf } from './clocked.ts'
+import { children, Partition, shepherdFile } from './partition.ts'
 
 function assertInTime(late: readonly number[]): void {
   // The boot clock goes in steps of 10 ms; the rest is what a busy machine takes.
@@ -124,6 +35,25 @@ function assertInTime(late: readonly number[]): void {
     late.every(ms => ms >= -30 && ms < 1500),
     late.join(),
   )
+}
+
+/** An instance whose clock waits for a timer that is stopped. */
+async function hung(t: TestContext): Promise<Instance> {
+  const instance = await Instance.running(t)
+  const { clock } = instance
+  const sleeper = () => children(clock.pid).find(isSleep)
+  await until(
+    'its timer to be stopped',
+    () => {
+      const pid = sleeper()
+      if (pid === undefined) return false
+      process.kill(pid, 'SIGSTOP')
+      t.after(() => process.kill(pid, 'SIGKILL'))
+      return sleeper() === pid
+    },
+    every,
+  )
+  return instance
 }
 
 describe('an instance with a clock', { concurrency: 8 }, () => {
@@ -141,7 +71,7 @@ describe('an instance with a clock', { concurrency: 8 }, () => {
     const instance = await Instance.running(t)
     const late = await instance.lateness(await instance.cutOff())
     assertInTime(late)
-    await until('the clock to end', () => stateOfClock(instance.files.clock, bootClock()) === 'none', every)
+    await until('the clock to end', () => clockNow(instance.files.clock, bootClock()).state === 'none', every)
   })
 
   for (const name of ['SIGKILL', 'SIGTERM'] as const) {
@@ -160,6 +90,70 @@ describe('an instance with a clock', { concurrency: 8 }, () => {
     const end = await instance.cutOff()
     signal(instance.clock, 'SIGKILL')
     assertInTime(await instance.lateness(end))
+  })
+
+  for (const [what, isOpen] of [
+    ['', false],
+    [', although somebody else has the pipe open', true],
+  ] as const) {
+    it(`ends with its lease when the clock hangs, because the guard ends the clock before${what}`, async t => {
+      const instance = await hung(t)
+      const { files } = instance
+      if (isOpen) {
+        const held = openSync(files.clock.pipe, 'r+')
+        t.after(() => closeSync(held))
+      }
+      const end = await instance.cutOff()
+      const now = bootClock()
+      const local = localFacts(files, instanceLease(files, now), now)
+      const self = { instance: me, node: 'a', service: 'svc', serviceId: 'svc', definitionFile: '/nowhere', files }
+      await tendClock(self, { local, unrenewed: local, answered: false, next: now + 3900 })
+      assertInTime(await instance.lateness(end))
+    })
+  }
+
+  it('writes down how a process ended, starts it again, and counts on the clock again', async t => {
+    const instance = await Instance.running(t)
+    const [one] = instance.partitions as [PartitionFiles]
+    const before = workerOf(one)
+    signal(before, 'SIGTERM')
+    await until(
+      'another one',
+      see => see(readLine(one.status)) === 'running' && see(workerOf(one).pid) !== before.pid,
+      every,
+    )
+    assert.match(readLine(one.exit) ?? '', /^exit 143 \(signal 15\) after/)
+    await instance.goByIt()
+  })
+
+  it('has a timer for each when no guard looks after the clock any more, as after a return to an older release', async t => {
+    const { files, partitions } = await Instance.running(t)
+    writeFact(files.clock.tended, String(bootClock() - 61_000))
+    await until('each to have a timer', () => partitions.every(one => timerOf(one) !== null), every)
+    await until('the clock to end', () => clockNow(files.clock, bootClock()).state === 'none', every)
+    assert.ok(partitions.map(workerOf).every(isAlive))
+  })
+
+  it('has a timer for each when the directory of the clock was replaced, and leaves the new one alone', async t => {
+    const instance = await Instance.running(t)
+    const { files, partitions, clock } = instance
+    renameSync(files.clock.directory, `${files.directory}/aside`)
+    mkdirSync(files.clock.directory)
+    execFileSync('mkfifo', [files.clock.pipe])
+    await until('each to have a timer', () => partitions.every(one => timerOf(one) !== null), every)
+    await until('the clock to end', () => !isAlive(clock), every)
+    assert.deepEqual(readdirSync(files.clock.directory), ['pipe'])
+  })
+
+  it('reads what a killed clock has left in the pipe: some kernels signal only the first line', async t => {
+    const instance = await Instance.running(t)
+    const { pipe } = instance.files.clock
+    writeFileSync(pipe, '\n\n')
+    signal(instance.clock, 'SIGKILL')
+    await until('each to have a timer', () => instance.partitions.every(one => timerOf(one) !== null), every)
+    await instance.clocked()
+    const { stdout } = spawnSync('dd', [`if=${pipe}`, 'iflag=nonblock', 'bs=1', 'count=1'])
+    assert.equal(stdout.toString(), '')
   })
 
   it('ends with its lease when the clock can open nothing any more', async t => {
@@ -201,14 +195,14 @@ describe('an instance with a clock', { concurrency: 8 }, () => {
 
   it('counts a clock that is stopped, or late, as one that may wake nobody', async t => {
     const { files, clock } = await Instance.running(t)
-    assert.equal(stateOfClock(files.clock, bootClock()), 'runs')
-    assert.equal(stateOfClock(files.clock, bootClock() + lease + 1000), 'held up')
+    assert.equal(clockNow(files.clock, bootClock()).state, 'runs')
+    assert.equal(clockNow(files.clock, bootClock() + lease + 1000).state, 'late')
     signal(clock, 'SIGSTOP')
-    await until('it to be stopped', () => stateOfClock(files.clock, bootClock()) === 'stopped', every)
+    await until('it to be stopped', () => clockNow(files.clock, bootClock()).state === 'stopped', every)
     writeFileSync(files.clock.promise, '') // as on a full disk
-    assert.equal(stateOfClock(files.clock, bootClock()), 'stopped')
+    assert.equal(clockNow(files.clock, bootClock()).state, 'stopped')
     endClock(files.clock)
-    await until('it to be gone', () => stateOfClock(files.clock, bootClock()) === 'none', every)
+    await until('it to be gone', () => clockNow(files.clock, bootClock()).state === 'none', every)
   })
 
   it('has one clock, whoever starts another', async t => {

@@ -70,6 +70,8 @@ function used(t: TestContext): InstanceFiles {
     partition.terms,
   ])
     writeFact(fact, 'x')
+  makeDirectory(files.clock.directory)
+  for (const fact of [files.clock.promise, files.clock.launched]) writeFact(fact, 'x')
   return files
 }
 
@@ -109,6 +111,7 @@ describe('entering a state directory', () => {
       const partition = files.partition('0')
       assert.deepEqual(there([session, lease, free, due, looked, left]), Array(6).fill(false))
       assert.deepEqual(there([partition.lease, partition.shepherd, partition.process]), [false, false, false])
+      assert.deepEqual(there([files.clock.promise, files.clock.launched]), [false, false])
       assert.deepEqual(
         there([settings, defined, partition.acquisition, partition.index, partition.terms]),
         Array(5).fill(true),
