@@ -44,6 +44,7 @@ const kinds = {
   'shepherd stopped': {},
   'clock killed': {},
   'clock stopped': {},
+  'clock hung': {},
   'worker killed': {},
   'host rebooted': {},
   'clock begins anew': {},

@@ -1,11 +1,11 @@
 /**
- * The clock of an instance on a virtual machine: what lib/process/shepherd/clock.sh does, by the same files and the same
- * rules; but it wakes every shepherd at each tick. That the real one does it is tested with real processes.
+ * The clock of an instance on a virtual machine. It does what lib/process/shepherd/clock.sh does, with the same files and
+ * rules, but it wakes every shepherd at each tick. Tests with real processes show that the script really does so.
  */
 import type { Host, Process } from './host.ts'
 import type { Owner } from './world.ts'
 
-/** How much later than it promised it looks, and a shepherd with a timer too, ms. */
+/** How late it looks, as a shepherd with a timer does, ms. */
 const late = 10
 
 export class Clock implements Owner {
@@ -38,6 +38,7 @@ export class Clock implements Owner {
   }
 
   #tick(): void {
+    if (this.process.hung) return
     const { host } = this
     const [boot, t0] = this.#words(`${this.#directory.replace(/\/clock$/, '')}/lease`)
     const tick = Number(t0) + this.#lease
@@ -64,7 +65,7 @@ export class Clock implements Owner {
   }
 }
 
-/** Whether a clock sees to a lease that the instance's has extended: see shepherd.sh. @param now boot clock, ms */
+/** Whether a clock watches a lease that the instance's lease extends: see shepherd.sh. @param now boot clock, ms */
 export function isCovered(host: Host, promise: string, lease: number, end: number, now: number): boolean {
   const [pid, start, tick, least] = promise.split(' ').map(Number)
   const clock = host.processes.get(pid as number)

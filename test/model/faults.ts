@@ -96,6 +96,8 @@ export class Faults {
         return this.#hit(host, 'clock', 'SIGKILL')
       case 'clock stopped':
         return this.#withGuard(participant) && this.#hit(host, 'clock', 'SIGSTOP')
+      case 'clock hung':
+        return this.#withGuard(participant) && this.#hangClock(host)
       case 'worker killed':
         return this.#hit(host, 'worker', 'SIGKILL')
       case 'host rebooted':
@@ -246,10 +248,16 @@ export class Faults {
     return present && host.agent && !host.frozen && works
   }
 
+  #hangClock(host: Host): unknown {
+    const clock = [...host.processes.values()].find(({ kind }) => kind === 'clock')
+    if (clock) clock.hung = true
+    return clock !== undefined
+  }
+
   #withoutGuard(host: Host): boolean {
     const living = [...host.processes.values()]
     const orphaned = living.some(({ run }) => run !== null && !living.includes(run.shepherd))
-    return !orphaned && !living.some(({ stopped }) => stopped)
+    return !orphaned && !living.some(({ stopped, hung }) => stopped || hung)
   }
 
   /** An instance whose state directory is removed is controlled only by its shepherds. */

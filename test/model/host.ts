@@ -23,6 +23,8 @@ export interface Process {
   readonly locks: string
   readonly run: Run | null
   stopped: boolean
+  /** It waits for something that never comes. Only the clock looks at it. */
+  hung?: true
   /** Called for every signal except SIGKILL, SIGSTOP and SIGCONT. */
   readonly onSignal: (signal: string) => void
   readonly onEnd: () => void

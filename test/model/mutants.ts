@@ -155,14 +155,27 @@ export const mutants: readonly Mutant[] = [
     faults: ['shepherd stopped', 'shepherd killed', 'cut'],
   },
   {
-    name: 'a stopped clock taken for none',
+    name: 'a stopped clock is neither ended nor counted like stopped shepherds',
     file: 'state/clock.ts',
     edits: [
-      ["  if (states.includes('stopped')) return 'stopped'\n", ''],
-      ['fewestShepherds = 3', 'fewestShepherds = 1'], // in the model few have three
+      ["  if (states.includes('stopped')) return of('stopped', Number(tick), Number(lease))\n", ''],
+      ["signal(process, 'SIGKILL')\n", 'void [process, signal]\n'],
+      ['if (existsSync(files.promise)) attempt', 'if (false) attempt'],
+      ['fewestShepherds = 3', 'fewestShepherds = 1'], // few instances of the model have three
     ],
     seed: 1,
     faults: ['clock stopped', 'cut and session destroyed'],
+    hosts: [0, 0],
+  },
+  {
+    name: 'a clock that may hang is left to end the last lease',
+    file: 'guard/tend-clock.ts',
+    edits: [
+      ['isDue || isUnfit(', 'isUnfit('],
+      ['>= fewestShepherds', '>= 1 + 0 * fewestShepherds'],
+    ],
+    seed: 1,
+    faults: ['clock hung', 'cut and session destroyed'],
     hosts: [0, 0],
   },
   {

@@ -19,7 +19,7 @@ import { bootClock } from '../../lib/base/clock.ts'
 import { tendClock } from '../../lib/guard/tend-clock.ts'
 import { isAlive, parseProcess, signal } from '../../lib/machine/identity.ts'
 import { startClock } from '../../lib/process/shepherd/clock.ts'
-import { clockNow, endClock } from '../../lib/state/clock.ts'
+import { clockNow, endClock, tend } from '../../lib/state/clock.ts'
 import { readFact, readLine, writeFact } from '../../lib/state/facts.ts'
 import { instanceLease, never, writeLease } from '../../lib/state/lease.ts'
 import { localFacts } from '../../lib/state/local.ts'
@@ -140,9 +140,10 @@ describe('an instance with a clock', { concurrency: 8 }, () => {
     renameSync(files.clock.directory, `${files.directory}/aside`)
     mkdirSync(files.clock.directory)
     execFileSync('mkfifo', [files.clock.pipe])
+    tend(files.clock, bootClock())
     await until('each to have a timer', () => partitions.every(one => timerOf(one) !== null), every)
     await until('the clock to end', () => !isAlive(clock), every)
-    assert.deepEqual(readdirSync(files.clock.directory), ['pipe'])
+    assert.deepEqual(readdirSync(files.clock.directory).sort(), ['pipe', 'tended'])
   })
 
   it('reads what a killed clock has left in the pipe: some kernels signal only the first line', async t => {

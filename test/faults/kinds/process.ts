@@ -47,15 +47,25 @@ function clockOf({ lab, agent }: Scene): Process {
 async function untilClocked({ lab, agent, ...scene }: Scene): Promise<void> {
   const others = ({ pid }: Process) => {
     const own = new Set([...processes(agent, lab.definition).values()].map(process => process.pid))
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number)
-    return children.filter(child => !own.has(child))
+    return childrenOf(pid).filter(child => !own.has(child))
   }
   const scened = { lab, agent, ...scene }
   const goesByIt = () => clockOf(scened) && shepherds(scened).every(shepherd => others(shepherd).length === 0)
   await until('all shepherds to go by a clock', () => attempted(goesByIt), { deadline: 60_000, every: 100 })
 }
 
-function attempted(condition: () => boolean): boolean {
+function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number)
+}
+
+/** @returns the child of this process, stopped; null when it has none, or another one by then */
+function stopOnlyChild(pid: number): Process | null {
+  const child = processOf(childrenOf(pid)[0] ?? 0)
+  if (child === null || !signal(child, 'SIGSTOP')) return null
+  return childrenOf(pid).includes(child.pid) ? child : null
+}
+
+function attempted<T>(condition: () => T): T | false {
   try {
     return condition()
   } catch {
@@ -293,7 +303,7 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'clock-kill', // each shepherd looks after itself then
+    name: 'clock-kill', // each shepherd then has a timer of its own
     hits: 'client',
     lasts: 15_000,
     gap: 'none',
@@ -304,7 +314,7 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'clock-kill-cut', // in the middle of the last lease
+    name: 'clock-kill-cut', // during the last lease
     hits: 'client',
     lasts: 40_000,
     gap: 'takeover',
@@ -318,7 +328,7 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'clock-stop-cut', // and nobody but the guard can end what counts on it
+    name: 'clock-stop-cut', // so that only the guard can end their processes
     hits: 'client',
     lasts: 40_000,
     gap: 'takeover',
@@ -335,7 +345,24 @@ export const processFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'clock-anew-cut', // killed, and another one started, while the last lease runs
+    name: 'clock-hang-cut', // its own timer is stopped, which does not show before the lease is over
+    hits: 'client',
+    lasts: 40_000,
+    gap: 'takeover',
+    prepare: untilClocked,
+    inject: async scene => {
+      const { lab, host } = scene
+      const { pid } = clockOf(scene)
+      const timer = await until('the timer to be stopped', () => attempted(() => stopOnlyChild(pid)), { every: 5 })
+      await lab.lan.unplug(host)
+      return async () => {
+        signal(timer, 'SIGKILL')
+        await lab.lan.plug(host)
+      }
+    },
+  },
+  {
+    name: 'clock-anew-cut', // killed, and a second one started, during the last lease
     hits: 'client',
     lasts: 40_000,
     gap: 'takeover',
