@@ -102,8 +102,8 @@ describe('docs/reference.md', () => {
 
   test('names every file', () => {
     const files = instanceFiles('/root', 'n:s')
-    const { worker, seen, partition, ...own } = files
-    const paths = [own, partition('7'), worker].flatMap(one => Object.values(one)) as string[]
+    const { worker, clock, seen, partition, ...own } = files
+    const paths = [own, clock, partition('7'), worker].flatMap(one => Object.values(one)) as string[]
     const names = new Set(paths.filter(path => path !== files.directory).map(path => path.split('/').at(-1) as string))
     const shown = new Set(named.flatMap(name => name.replace(/\/$/, '').split('/')))
     const above = ['partition', '7', '.worker', 'n:s'] // directories, which the tables are of

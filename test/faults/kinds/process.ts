@@ -321,9 +321,10 @@ export const processFaults: readonly Fault[] = [
     prepare: untilClocked,
     inject: async scene => {
       const { lab, host } = scene
+      const clock = clockOf(scene)
       await lab.lan.unplug(host)
-      await pause(scene.random.below(lab.lease))
-      signal(clockOf(scene), 'SIGKILL')
+      await pause(scene.random.below(lab.lease / 2)) // later on the guard ends it
+      signal(clock, 'SIGKILL')
       return () => lab.lan.plug(host)
     },
   },
