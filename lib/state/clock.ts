@@ -14,7 +14,7 @@ const lateness = 500
 /** How often a machine is tried again on which no clock could be had, ms. */
 const retryAfter = 600_000
 
-/** How often `tended` is written, ms. The clock ends when it is 60 s old. */
+/** How often `tended` is written, ms. The clock ends when it is a minute and a lease old. */
 const tendEvery = 20_000
 
 /**

@@ -128,7 +128,7 @@ describe('an instance with a clock', { concurrency: 8 }, () => {
 
   it('has a timer for each when no guard looks after the clock any more, as after a return to an older release', async t => {
     const { files, partitions } = await Instance.running(t)
-    writeFact(files.clock.tended, String(bootClock() - 61_000))
+    writeFact(files.clock.tended, String(bootClock() - 60_000 - lease))
     await until('each to have a timer', () => partitions.every(one => timerOf(one) !== null), every)
     await until('the clock to end', () => clockNow(files.clock, bootClock()).state === 'none', every)
     assert.ok(partitions.map(workerOf).every(isAlive))

@@ -29,9 +29,9 @@ eval "$(sed -n '/^clock() {$/,/^}$/p; /^past() {$/,/^}$/p; /^lease() {$/,/^}$/p'
 
 # Tests what leases depend on: this process must get URG for a line in the pipe, and for the end of the pipe's last writer. Lines
 # that a killed clock left there are read first, because some kernels signal only the first line. Three times, because a launcher
-# has the pipe open for a moment.
+# has the pipe open for a moment. And only shepherds that dash runs count on a clock.
 heard() {
-  [ "/proc/$$/fd/8" -ef "$_dir/pipe" ] || return
+  [ "/proc/$$/fd/8" -ef "$_dir/pipe" ] && [ "/proc/$$/exe" -ef /bin/dash ] || return
   trap '_heard=$_heard.' URG
   for _try in 1 2 3; do
     while read -r _skip <&8; do :; done
@@ -54,7 +54,8 @@ renewed() {
   past "$_proof" && _tick=$((_proof + _lease)) && [ "$_now" -lt "$_tick" ]
 }
 
-tended() { read -r _seen <"$_dir/tended" && past "$_seen" && [ $((_now - _seen)) -lt 60000 ]; }
+# A guard writes it at least every 20 s and one interval of its own, which is less than half of a lease.
+tended() { read -r _seen <"$_dir/tended" && past "$_seen" && [ $((_now - _seen)) -lt $((60000 + _lease)) ]; }
 
 mine() { [ "/proc/$$/fd/6" -ef "$_dir/pipe" ]; }
 
