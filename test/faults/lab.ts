@@ -2,7 +2,7 @@
  * The fault lab: Consul on separate hosts, one service whose workers beat and write to a store, and a witness of the
  * locks.
  */
-import { closeSync, existsSync, openSync, readSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, lstatSync, openSync, readSync, statSync, writeFileSync } from 'node:fs'
 import { chmod, chown, cp, mkdir, mkdtemp, readlink, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -268,7 +268,8 @@ export class Lab implements Stage {
     for (const { group } of this.lan.hosts) await group.kill().catch(() => {})
     await killMarked(this.cluster.root)
     for (const { state } of this.clients) {
-      if (keep && existsSync(state)) await cp(state, `${state}.kept`, { recursive: true })
+      const filter = (path: string) => !lstatSync(path).isFIFO() // `cp` refuses the clock's pipe
+      if (keep && existsSync(state)) await cp(state, `${state}.kept`, { recursive: true, filter })
     }
     this.lan.close()
     await execa('umount', ['--recursive', '--lazy', this.root])
