@@ -1,8 +1,8 @@
 /** The processes that come from the command: finds and signals them by the command's mark in /proc, whatever /proc can show. */
 import { reason } from '../base/errors.ts'
+import { AlreadyThere } from '../machine/already-there.ts'
 import { Handles } from '../machine/handles.ts'
 import { type Process, processOf, signal } from '../machine/identity.ts'
-import { forksSoFar, type Since } from '../machine/marks.ts'
 import { livingOf } from '../process/containment/containment.ts'
 import type { Mark } from './mark.ts'
 import { withSpare } from './spare.ts'
@@ -18,15 +18,19 @@ export class Descendants {
   readonly #mark: Mark
   /** Handles of processes, to signal them when /proc cannot be read. */
   readonly #handles = new Handles()
-  #since: Since | null = null
+  readonly #older = new AlreadyThere()
 
   constructor(mark: Mark) {
     this.#mark = mark
   }
 
-  /** @param pid of the command @param forks how many were ever forked on this machine before it */
-  begin(pid: number, forks = forksSoFar()): void {
-    this.#since = { pid, forks }
+  /** Called before the command is started: looks leave out whoever is there already. @throws never */
+  prepare(): void {
+    this.#older.remember()
+  }
+
+  /** @param pid of the command */
+  begin(pid: number): void {
     try {
       this.command = processOf(pid)
     } catch {
@@ -61,6 +65,6 @@ export class Descendants {
   /** @throws when /proc cannot be read */
   #living(): readonly Process[] {
     const traits = { key: '', mark: this.#mark.number, group: null, recorded: this.command }
-    return livingOf([traits], this.#since).get('') ?? []
+    return livingOf([traits], this.#older).get('') ?? []
   }
 }

@@ -33,6 +33,14 @@ export function becoming(command: readonly string[], { number, limit }: Mark): r
 
 function dyingWithUs(command: readonly string[]): readonly string[] {
   const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find(isProgram)
-  const able = setpriv !== undefined && readFileSync(setpriv).includes('--pdeathsig')
-  return able ? [setpriv, '--pdeathsig', 'KILL', '--', ...command] : command
+  return setpriv !== undefined && isAble(setpriv) ? [setpriv, '--pdeathsig', 'KILL', '--', ...command] : command
+}
+
+/** When the file cannot be read, the shepherd alone kills the command. */
+function isAble(setpriv: string): boolean {
+  try {
+    return readFileSync(setpriv).includes('--pdeathsig')
+  } catch {
+    return false
+  }
 }

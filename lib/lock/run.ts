@@ -5,7 +5,6 @@ import { isatty } from 'node:tty'
 import { bootClock, keepClock } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
 import { asCalled } from '../machine/caller.ts'
-import { forksSoFar } from '../machine/marks.ts'
 import { Descendants } from './descendants.ts'
 import type { Mark } from './mark.ts'
 import { unnamedFile } from './note.ts'
@@ -58,6 +57,8 @@ export class Run {
   readonly #note = unnamedFile()
   readonly #resolve: (ended: Ended) => void
   readonly #descendants: Descendants
+  /** The program and arguments that become the command; null until they are prepared. */
+  #words: readonly string[] | null = null
   #child: ChildProcess | null = null
   #end = 0
   #shepherd: ChildProcess | null = null
@@ -93,7 +94,15 @@ export class Run {
   /** The lease runs until `end`, boot-clock ms. The first time this starts the shepherd. */
   extend(end: number): void {
     this.#lease(end)
-    if (this.#child !== null) this.#descendants.left() // keeps handles for later, when /proc may not be readable
+    if (this.#child === null) this.#prepare()
+    else this.#descendants.left() // keeps handles for later, when /proc may not be readable
+  }
+
+  /** Does what need not wait for the lock, once: the first lease begins while Consul creates the session. */
+  #prepare(): void {
+    if (this.#words !== null) return
+    this.#words = becoming(asCalled(this.#command), this.#mark)
+    this.#descendants.prepare()
   }
 
   #lease(end: number): void {
@@ -109,8 +118,8 @@ export class Run {
 
   /** Starts the command, once the lock is held. @throws never: a failure becomes `failed` in `over` */
   start(more: NodeJS.ProcessEnv): void {
-    const [file = '', ...args] = becoming(asCalled(this.#command), this.#mark)
-    const forks = forksSoFar()
+    this.#prepare()
+    const [file = '', ...args] = this.#words ?? []
     try {
       const child = spawn(file, args, {
         env: { ...this.#environment, ...more },
@@ -128,7 +137,7 @@ export class Run {
       this.#finish({ code: null, signal: null, failed: reason(error) }) // such as arguments that are too long
     }
     const { pid } = this.#child ?? {}
-    if (pid !== undefined) this.#descendants.begin(pid, forks)
+    if (pid !== undefined) this.#descendants.begin(pid)
     this.#lease(this.#end)
     this.#firstLook = setTimeout(() => this.#descendants.left(), soon)
   }

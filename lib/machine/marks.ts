@@ -134,40 +134,15 @@ function variableIn(environment: Buffer, name: string): string | null {
   return null
 }
 
-/** A process, and how many processes this machine had started before it. */
-export interface Since {
-  readonly pid: number
-  readonly forks: number
-}
-
+/** How many processes were ever started on this machine, without the forks that failed. */
 export function forksSoFar(): number {
   return Number(/^processes (\d+)/m.exec(readFileSync('/proc/stat', 'latin1'))?.[1])
 }
 
-/**
- * The lowest pid that a process started after `since` can have. The kernel counts pids up, skips those in use, and
- * starts again from the bottom at kernel.pid_max; then the answer is 0.
- * @param now processes started since boot, tasks that exist, and kernel.pid_max
- */
-export function lowestPid(since: Since, now: { forks: number; tasks: number; most: number }): number {
-  const highest = since.pid + (now.forks - since.forks) + 2 * now.tasks
-  return highest < now.most ? since.pid : 0 // also when one of them is NaN
-}
-
-function lowestNow(since: Since): number {
-  const tasks = Number(/\/(\d+) /.exec(readFileSync('/proc/loadavg', 'latin1'))?.[1])
-  const most = Number(readFileSync('/proc/sys/kernel/pid_max', 'latin1'))
-  return lowestPid(since, { forks: forksSoFar(), tasks, most })
-}
-
-/**
- * The pids of this machine.
- * @param since only processes started after it: looking at all of some hundred takes as long as Node's start
- */
-export function pidsSince(since: Since | null): number[] {
-  const lowest = since === null ? 0 : lowestNow(since)
+/** The pids of this machine. @throws when they cannot be listed */
+export function allPids(): number[] {
   return readdirSync('/proc').flatMap(name => {
     const pid = Number(name)
-    return pid >= lowest && pid > 0 ? [pid] : []
+    return pid > 0 ? [pid] : []
   })
 }

@@ -5,8 +5,9 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, it, type TestContext } from 'node:test'
+import { AlreadyThere } from '../../lib/machine/already-there.ts'
 import { processOf, startOf as processStart } from '../../lib/machine/identity.ts'
-import { forksSoFar, lowestPid, randomMark } from '../../lib/machine/marks.ts'
+import { randomMark } from '../../lib/machine/marks.ts'
 import { killMembers, livingOf, membersOf } from '../../lib/process/containment/containment.ts'
 import { ownGroup } from '../../lib/process/containment/groups.ts'
 import { type PartitionFiles, partitionFiles } from '../../lib/state/paths.ts'
@@ -205,24 +206,14 @@ function removed(path: string): boolean {
 describe('what comes from one command', () => {
   it('is found among the processes that were started after it, by any of its marks', async test => {
     const mark = randomMark()
-    const forks = forksSoFar()
+    const there = new AlreadyThere()
+    there.remember()
     const first = await start(test, { WATCHBILL_ACQUISITIONS: `17 ${mark}`, B: 'x'.repeat(100_000) })
     const second = await start(test, { MARK: mark })
     await start(test, { WATCHBILL_ACQUISITIONS: randomMark() })
-    for (const since of [null, { pid: first, forks }]) {
-      const living = livingOf([{ key: 'it', mark, group: null, recorded: null }], since).get('it') ?? []
+    for (const older of [null, there, new AlreadyThere()]) {
+      const living = livingOf([{ key: 'it', mark, group: null, recorded: null }], older).get('it') ?? []
       assert.deepEqual(living.map(({ pid }) => pid).sort(), [first, second].sort())
     }
   })
-
-  const since = { pid: 1000, forks: 50_000 }
-  const cases: [string, { forks: number; tasks: number; most: number }, number][] = [
-    ['pids have gone up since', { forks: 51_000, tasks: 500, most: 32_768 }, 1000],
-    ['they may have begun anew', { forks: 81_000, tasks: 500, most: 32_768 }, 0],
-    ['they may have begun anew, over those in use', { forks: 50_001, tasks: 16_000, most: 32_768 }, 0],
-    ['the kernel does not tell', { forks: Number.NaN, tasks: 500, most: 32_768 }, 0],
-  ]
-  for (const [what, now, lowest] of cases) {
-    it(`is looked for from ${lowest} on when ${what}`, () => assert.equal(lowestPid(since, now), lowest))
-  }
 })

@@ -5,6 +5,7 @@
  * runtime changes the control group, setsid the session, and `env -i` the environment.
  */
 
+import type { AlreadyThere } from '../../machine/already-there.ts'
 import {
   isAlive,
   type Process,
@@ -15,7 +16,7 @@ import {
   startOf,
   userOf,
 } from '../../machine/identity.ts'
-import { asMark, locksLimit, pidsSince, type Since, traitsInEnvironment } from '../../machine/marks.ts'
+import { allPids, asMark, locksLimit, traitsInEnvironment } from '../../machine/marks.ts'
 import { readLine, readUsual } from '../../state/facts.ts'
 import type { PartitionFiles } from '../../state/paths.ts'
 import { killGroup, membersOfGroup } from './groups.ts'
@@ -31,14 +32,20 @@ export interface Traits {
   readonly recorded: Process | null
 }
 
-/** The live processes of each of these. A key without a live process is left out. */
-export function livingOf(all: readonly Traits[], since: Since | null = null): Map<string, Process[]> {
-  return find(all, since).byKey
+/**
+ * The live processes of each of these. A key without a live process is left out.
+ * @param older processes that were there before the first of these: they are not read
+ */
+export function livingOf(
+  all: readonly Traits[],
+  older: Pick<AlreadyThere, 'has'> | null = null,
+): Map<string, Process[]> {
+  return find(all, older).byKey
 }
 
-function find(all: readonly Traits[], since: Since | null): Finding {
+function find(all: readonly Traits[], older: Pick<AlreadyThere, 'has'> | null): Finding {
   const found = new Finding(all)
-  const relatives = pidsSince(since).flatMap(pid => found.look(pid) ?? [])
+  const relatives = allPids().flatMap(pid => (older?.has(pid) ? [] : (found.look(pid) ?? [])))
   found.addDoubtful()
   found.addDescendants(relatives)
   return found
