@@ -39,13 +39,13 @@ const sooner = 500
  * @returns why the lock is lost, or null
  */
 export async function keep(keeper: Keeper, done: AbortSignal, told: (why: string) => void): Promise<string | null> {
-  keeper.consul.close() // one connection at a time
   const consul = keeper.consul.another(proofLimit)
   let pause = renewEvery
   try {
     for (;;) {
       await delay(pause, null, { signal: done }).catch(() => {})
       if (done.aborted) return null
+      keeper.consul.close() // One connection at a time. A short command's lock is given back on the one that took it.
       const begun = bootClock()
       try {
         const lost = await prove({ ...keeper, consul })

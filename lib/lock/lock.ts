@@ -67,8 +67,11 @@ export async function lock(order: Order, consul: Consul, voice: Voice): Promise<
   signals.passTo(signal => run.signal(signal))
   voice.say(`${shown(order.name)} is held, token ${held.token}`)
   run.start({ WATCHBILL_TOKEN: held.token })
-  const ended = await whileKept(run, keeper)
-  await Promise.all([ended.unseen ? null : handBack(keeper, voice), contest.gone])
+  const done = new AbortController()
+  const ended = await whileKept(run, keeper, done.signal)
+  const back = ended.unseen ? null : handBack(keeper, voice)
+  done.abort('the command has ended') // with a reason: Node would make an error with its stack
+  await Promise.all([back, contest.gone])
   return outcome(order, ended)
 }
 
@@ -79,11 +82,10 @@ function instanceOf({ label }: Order): string {
 }
 
 /** Keeps the lock until every process has ended; stops the command when the lock is lost or the time is over. */
-async function whileKept(run: Run, keeper: Keeper): Promise<Ended> {
+async function whileKept(run: Run, keeper: Keeper, done: AbortSignal): Promise<Ended> {
   const { timeout } = keeper.order
-  const done = new AbortController()
   let trouble = ''
-  const kept = keep(keeper, done.signal, why => {
+  const kept = keep(keeper, done, why => {
     trouble = why
     run.check()
   })
@@ -96,7 +98,6 @@ async function whileKept(run: Run, keeper: Keeper): Promise<Ended> {
   onOrphaned(() => run.stop('the program that started this one is gone'))
   const ended = await run.over
   clearTimeout(timer)
-  done.abort()
   return ended.stopped === null || trouble === '' ? ended : { ...ended, stopped: `${ended.stopped}: ${trouble}` }
 }
 

@@ -182,7 +182,8 @@ export class Run {
       this.#over = true
       clearTimeout(this.#force)
       clearTimeout(this.#firstLook)
-      this.#ask(unseen ? 'stop' : 'gone')
+      if (unseen) this.#ask()
+      else setImmediate(() => this.#ask('gone')) // after the request that gives the lock back
       const words = unseen ? `${leaseOver}, and what is left cannot be seen: ${this.#descendants.blind}` : this.#stopped
       this.#resolve({ ...this.#ended, stopped: words, unseen })
     } else if (this.#shepherd === null) setTimeout(() => this.#shepherd ?? this.#herd(), rest)

@@ -6,6 +6,7 @@ import type { Look } from './slots.ts'
 
 /** A name on one line, with control characters escaped. */
 export function shown(name: string): string {
+  if (/^[ -~]*$/.test(name)) return name // the other expression takes a while to compile
   return /[\p{Cc}\p{Zl}\p{Zp}]/u.test(name) ? JSON.stringify(name) : name
 }
 
