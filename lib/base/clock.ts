@@ -22,6 +22,12 @@ function readFrom(file: number): string {
   return buffer.toString('latin1', 0, readSync(file, buffer, 0, buffer.length, 0))
 }
 
+/** Milliseconds on a clock that nobody sets, to measure how long something takes. performance.now() would load a module first, 0.7 ms. */
+export function steadyClock(): number {
+  const [whole, nanoseconds] = process.hrtime()
+  return whole * 1000 + nanoseconds / 1e6
+}
+
 /** The kernel's random id of this boot. */
 export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()

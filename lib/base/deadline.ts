@@ -2,7 +2,7 @@
  * Which program this process is, and by when it ends itself. lib/program/frame.ts sets both. The program writes them
  * into the locks that it takes, so that the guard recognises a program that hangs.
  */
-import { bootClock } from './clock.ts'
+import { bootClock, steadyClock } from './clock.ts'
 
 export interface Limit {
   readonly program: string
@@ -16,10 +16,10 @@ const key = Symbol.for('watchbill.limit')
 
 /** @param deadline ms from now; null for none */
 export function limitRun(program: string, deadline: number | null): void {
-  place[key] = { program, end: deadline === null ? null : performance.now() + deadline }
+  place[key] = { program, end: deadline === null ? null : steadyClock() + deadline }
 }
 
 export function ownLimit(): Limit {
   const { program, end } = place[key] ?? { program: '-', end: null }
-  return { program, until: end === null ? null : Math.round(bootClock() + end - performance.now()) }
+  return { program, until: end === null ? null : Math.round(bootClock() + end - steadyClock()) }
 }

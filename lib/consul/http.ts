@@ -1,5 +1,6 @@
 /** One connection to Consul's HTTP API. Every request has a time limit: a cut-off agent hangs for half a minute. */
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { steadyClock } from '../base/clock.ts'
 import { reason, Temporary } from '../base/errors.ts'
 import { parse } from '../base/json.ts'
 import { type Address, addressFrom } from './address.ts'
@@ -27,7 +28,13 @@ export interface Request {
   readonly reader?: () => (text: string) => string
 }
 
-type Content = { readonly [Part in 'body' | 'reader' | 'large']: Request[Part] | undefined }
+type Content = { readonly [Part in 'body' | 'reader' | 'large']: Request[Part] | undefined } & {
+  /** Resolves without an answer, once the request is sent. */
+  readonly unanswered?: true
+}
+
+const noContent: Content = { body: undefined, reader: undefined, large: undefined }
+const noAnswer: Answer = { status: 0, text: '', index: null }
 
 type Method = 'GET' | 'PUT' | 'POST' | 'DELETE'
 
@@ -97,6 +104,15 @@ export class Consul {
     return parse(path, (await this.request(method, path, request)).text)
   }
 
+  /**
+   * Sends a request and waits only until the system has taken all of it. Consul carries it out, unless its agent ends just
+   * now, or refuses it.
+   */
+  async tell(method: Method, path: string): Promise<void> {
+    this.#debug?.(this.#hidden(`${method} ${path} -> nobody waits for the answer`))
+    await this.#send(method, path, { ...noContent, unanswered: true }, this.#limit)
+  }
+
   /** Another connection to the same Consul, with a time limit of its own. The caller closes it. */
   another(limit: number): Consul {
     return new Consul({ ...this.#options, limit }, this.#address)
@@ -113,7 +129,7 @@ export class Consul {
    * repeatable. A lock acquired twice would be refused the second time, and seem to be held by another.
    */
   async #sendTwice(method: Method, path: string, content: Content, repeatable: boolean): Promise<Answer> {
-    const begun = performance.now()
+    const begun = steadyClock()
     let limit = this.#limit
     try {
       const answer = await this.#send(method, path, content, limit)
@@ -121,7 +137,7 @@ export class Consul {
     } catch (error) {
       if (secureModule(this.#address)) this.#reread()
       if (!(error instanceof ClosedAtReuse && repeatable)) throw error
-      limit -= performance.now() - begun
+      limit -= steadyClock() - begun
     }
     return this.#send(method, path, content, limit)
   }
@@ -146,7 +162,7 @@ export class Consul {
     return token !== this.#address.token
   }
 
-  #send(method: Method, path: string, { body, reader, large }: Content, limit: number): Promise<Answer> {
+  #send(method: Method, path: string, { body, reader, large, unanswered }: Content, limit: number): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const { hostname, port } = new URL(this.#address.origin)
       const socketPath = this.#address.socketPath ?? undefined
@@ -172,6 +188,12 @@ export class Consul {
         if (!closed || !sent.reusedSocket) return failFor(unreachable(error, this.#address))
         failFor({ why: `${reason(error)}, and ${unknownFate}`, todo: lookFirst }, ClosedAtReuse)
       })
+      if (unanswered) {
+        sent.on('finish', () => {
+          clearTimeout(timer)
+          resolve(noAnswer)
+        })
+      }
       sent.on('response', response => {
         const { statusCode: status = 0, headers } = response
         const index = headers['x-consul-index']

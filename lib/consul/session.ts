@@ -85,8 +85,16 @@ export async function destroySession(
   consul: Consul,
   { ID, Node }: Pick<Session, 'ID'> & Partial<Session>,
 ): Promise<void> {
-  const path = `/v1/session/destroy/${encodeURIComponent(ID)}`
-  await consul.request('PUT', path, { repeatable: true, ...(Node && { on: Node }) })
+  await consul.request('PUT', destroyPath(ID), { repeatable: true, ...(Node && { on: Node }) })
+}
+
+/** Destroys a session that holds nothing, and does not wait for the answer. If it does not arrive, the session's TTL ends it. */
+export function tellToDestroy(consul: Consul, id: string): Promise<void> {
+  return consul.tell('PUT', destroyPath(id)).catch(() => {})
+}
+
+function destroyPath(id: string): string {
+  return `/v1/session/destroy/${encodeURIComponent(id)}`
 }
 
 /** All sessions on a node. @throws Denied when the token may not see them: Consul then answers with an empty list */

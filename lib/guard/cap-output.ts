@@ -3,6 +3,7 @@
  * guard does this after it has extended the lease, and only for a short time.
  */
 import { rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { steadyClock } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
 import { tailOf, withoutHoles } from '../base/tail.ts'
 
@@ -16,7 +17,7 @@ const longEnough = 200
  * @param say one line for each that cannot be put aside
  */
 export function capOutputs(outputs: readonly string[], say: (line: string) => void): void {
-  const begun = performance.now()
+  const begun = steadyClock()
   const long = outputs.map(output => ({ output, room: roomOf(output) })).filter(({ room }) => room > mostOutput)
   for (const { output } of long.sort((a, b) => b.room - a.room)) {
     try {
@@ -24,7 +25,7 @@ export function capOutputs(outputs: readonly string[], say: (line: string) => vo
     } catch (error) {
       say(`cannot put ${output} aside: ${reason(error)}`)
     }
-    if (performance.now() - begun > longEnough) return
+    if (steadyClock() - begun > longEnough) return
   }
 }
 

@@ -6,7 +6,7 @@ import { Permanent, reason, Temporary } from '../base/errors.ts'
 import { lockKeysOf } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { Contest } from './contest.ts'
-import { giveBack, type Keeper, keep } from './keep.ts'
+import { Ending, giveBack, type Keeper, keep } from './keep.ts'
 import { environmentFor, newMark, randomId } from './mark.ts'
 import type { Order } from './order.ts'
 import { mustBeProgram } from './program.ts'
@@ -39,8 +39,10 @@ export async function lock(order: Order, consul: Consul, voice: Voice): Promise<
   const instance = instanceOf(order)
   const extend = (begun: number) => run.extend(begun + order.terms.lease)
   const contest = new Contest({ consul, keys, order, instance, acquisition: id, signals, ...voice, onTry: extend })
+  const won = contest.win()
+  setImmediate(() => run.prepare()) // while Consul answers
   const left = signals.came.then(() => delay(leavingLimit, null))
-  const held = await Promise.race([contest.win(), left])
+  const held = await Promise.race([won, left])
   const refusal = nameRefusal(order.name, keys)
   if (refusal !== null && held !== null) voice.warn(`${shown(order.name)}: before Consul is upgraded: ${refusal}`)
   if (held === null) {
@@ -67,10 +69,10 @@ export async function lock(order: Order, consul: Consul, voice: Voice): Promise<
   signals.passTo(signal => run.signal(signal))
   voice.say(`${shown(order.name)} is held, token ${held.token}`)
   run.start({ WATCHBILL_TOKEN: held.token })
-  const done = new AbortController()
-  const ended = await whileKept(run, keeper, done.signal)
+  const ending = new Ending()
+  const ended = await whileKept(run, keeper, ending)
   const back = ended.unseen ? null : handBack(keeper, voice)
-  done.abort('the command has ended') // with a reason: Node would make an error with its stack
+  ending.over()
   await Promise.all([back, contest.gone])
   return outcome(order, ended)
 }
@@ -82,10 +84,10 @@ function instanceOf({ label }: Order): string {
 }
 
 /** Keeps the lock until every process has ended; stops the command when the lock is lost or the time is over. */
-async function whileKept(run: Run, keeper: Keeper, done: AbortSignal): Promise<Ended> {
+async function whileKept(run: Run, keeper: Keeper, ending: Ending): Promise<Ended> {
   const { timeout } = keeper.order
   let trouble = ''
-  const kept = keep(keeper, done, why => {
+  const kept = keep(keeper, ending, why => {
     trouble = why
     run.check()
   })

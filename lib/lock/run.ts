@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
-import { bootClock, keepClock } from '../base/clock.ts'
+import { bootClock, keepClock, steadyClock } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
 import { asCalled } from '../machine/caller.ts'
 import { Descendants } from './descendants.ts'
@@ -22,7 +22,7 @@ export interface Ended {
   readonly unseen: boolean
 }
 
-/** Loaded late, while Consul creates the session. */
+/** Loaded late, while Consul answers. */
 const spawn = (...args: Parameters<typeof import('node:child_process').spawn>): ChildProcess =>
   process.getBuiltinModule('node:child_process').spawn(...args)
 
@@ -36,6 +36,9 @@ const rest = 50
 
 /** When to look for the command's descendants first, ms after its start; then at each renewal. */
 const soon = 200
+
+/** For how long a preparation is good, ms: what started meanwhile is read at each look. */
+const stale = 5000
 
 /** The shepherd's exit status when there was nothing to stop, and when there was: in both nothing is left. */
 const stoppedNone = 0
@@ -57,8 +60,9 @@ export class Run {
   readonly #note = unnamedFile()
   readonly #resolve: (ended: Ended) => void
   readonly #descendants: Descendants
-  /** The program and arguments that become the command; null until they are prepared. */
-  #words: readonly string[] | null = null
+  /** The program and arguments that become the command, once they are prepared. */
+  #words: readonly string[] = []
+  #prepared = Number.NEGATIVE_INFINITY
   #child: ChildProcess | null = null
   #end = 0
   #shepherd: ChildProcess | null = null
@@ -94,13 +98,15 @@ export class Run {
   /** The lease runs until `end`, boot-clock ms. The first time this starts the shepherd. */
   extend(end: number): void {
     this.#lease(end)
-    if (this.#child === null) this.#prepare()
-    else this.#descendants.left() // keeps handles for later, when /proc may not be readable
+    if (this.#child !== null) this.#descendants.left() // keeps handles for later, when /proc may not be readable
   }
 
-  /** Does what need not wait for the lock, once: the first lease begins while Consul creates the session. */
-  #prepare(): void {
-    if (this.#words !== null) return
+  /** Does what need not wait for the lock; again when that was long ago, as after a long wait. @throws never */
+  prepare(): void {
+    const now = steadyClock()
+    if (now < this.#prepared + stale) return
+    this.#prepared = now
+    process.getBuiltinModule('node:child_process')
     this.#words = becoming(asCalled(this.#command), this.#mark)
     this.#descendants.prepare()
   }
@@ -118,8 +124,8 @@ export class Run {
 
   /** Starts the command, once the lock is held. @throws never: a failure becomes `failed` in `over` */
   start(more: NodeJS.ProcessEnv): void {
-    this.#prepare()
-    const [file = '', ...args] = this.#words ?? []
+    this.prepare()
+    const [file = '', ...args] = this.#words
     try {
       const child = spawn(file, args, {
         env: { ...this.#environment, ...more },
@@ -233,8 +239,9 @@ export class Run {
     this.#settle()
   }
 
+  /** The first word counts. */
   #ask(word = 'stop'): void {
-    this.#shepherd?.stdin?.end(`${word}\n`)
+    this.#shepherd?.stdin?.write(`${word}\n`)
   }
 
   /** Called after a failed proof: time may have passed unnoticed, as while the machine was suspended. */

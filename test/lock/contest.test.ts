@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { lockKeysOf } from '../../lib/base/names.ts'
 import { Contest } from '../../lib/lock/contest.ts'
-import { keep } from '../../lib/lock/keep.ts'
+import { Ending, giveBack, keep } from '../../lib/lock/keep.ts'
 import type { Order } from '../../lib/lock/order.ts'
 import type { Signals } from '../../lib/lock/signals.ts'
 import { shownAfter } from '../../lib/lock/waiting.ts'
@@ -66,11 +66,11 @@ describe('a lock whose keys newer agents refuse', () => {
     const held = await contest.win()
     assert.ok(held)
     const proofs: number[] = []
-    const done = new AbortController()
+    const done = new Ending()
     const keeper = { ...common, held, onProof: (begun: number) => void proofs.push(begun), leaseRuns: () => true }
-    const kept = keep(keeper, done.signal, () => {})
+    const kept = keep(keeper, done, () => {})
     await until('a proof', () => proofs.length > 0)
-    done.abort()
+    done.over()
     assert.equal(await kept, null)
   })
 })
@@ -117,6 +117,28 @@ describe('a waiter', () => {
       const held = await contest.win()
       assert.equal(memory.keys.get(keys.slot(0))?.Session, held?.session)
       assert.deepEqual([tries.length, memory.sessions.size], [done ? 1 : 2, 1])
+    })
+  }
+})
+
+describe('a holder', () => {
+  for (const [what, reply] of [
+    ['does not wait for the end of its session', () => new Promise<undefined>(() => {})],
+    ['has given the lock back when the end of its session is refused', () => ({ status: 500, text: 'no' })],
+  ] as const) {
+    it(what, async t => {
+      const { contest, fake, memory, common, keys, requests } = await contender(t, 'deploy')
+      memory.put(keys.spec, spec)
+      memory.put(keys.slot(0), '{"clean":true}')
+      const held = await contest.win()
+      assert.ok(held)
+      const isEnd = (path: string) => path.startsWith(`/v1/session/destroy/${held.session}`)
+      fake.script = request => (isEnd(request.path) ? reply() : undefined)
+      const keeper = { ...common, held, onProof: () => {}, leaseRuns: () => true }
+      assert.equal(await giveBack(keeper), true)
+      await until('the request to arrive', () => requests.some(({ path }) => isEnd(path)))
+      const { Session, Value } = memory.keys.get(keys.slot(0)) ?? assert.fail('the lock is gone')
+      assert.deepEqual([Session, JSON.parse(atob(String(Value))).clean], [undefined, true])
     })
   }
 })

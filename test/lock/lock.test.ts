@@ -135,7 +135,7 @@ describe('a lock', { concurrency: 4 }, () => {
     assert.deepEqual([...keys.keys()], ['slot/0', 'spec'])
     assert.equal(JSON.parse(keys.get('slot/0')?.value ?? '').clean, true)
     assert.deepEqual(JSON.parse(keys.get('spec')?.value ?? ''), { slots: 1, lease: 10_000, grace: 3000, epoch: 0 })
-    assert.equal(await sessions(agent(), 'keys'), 0)
+    await until('its session to be gone', async () => (await sessions(agent(), 'keys')) === 0)
   })
 
   it('is no service', async () => {

@@ -12,6 +12,10 @@ export const process = {
   argv: ['node', '/model/handlers/program.ts'],
   execArgv: [] as string[],
   execPath: 'node',
+  hrtime(): [number, number] {
+    const { clock } = current().host
+    return [Math.floor(clock / 1000), (clock % 1000) * 1e6]
+  },
   kill(pid: number, name: string | 0): void {
     const program = current()
     if (name === 0) {
