@@ -1,5 +1,5 @@
 /**
- * Runs the programs that Consul runs, and `lock`, once for rehearsal, so that keep.cjs can store the code that V8 compiles.
+ * Runs the programs that Consul runs, `attend` and `lock` for rehearsal, so that keep.cjs can store the code that V8 compiles.
  * They talk to a stand-in for Consul and have a state directory of their own. Other programs are started too seldom.
  */
 import { execFile } from 'node:child_process'
@@ -70,6 +70,10 @@ export async function warm(release: string): Promise<void> {
     for (const { program, input, more } of watches) await play(program, [...args, ...more], input)
     for (const { program, more } of watches) await play(program, [...args, ...more], [])
     for (const program of ['guard', 'reconcile']) await play(program, args)
+    // Once more with a check that is due: then the guard loads another part, and starts attend at every tick.
+    writeFact(filesIn(folder).checksDue, '0')
+    await play('guard', args)
+    await play('attend', [...args, '--window', '1ms'])
     await play('lock', [name, '--http-addr', consul.address, '--', '/bin/true'])
   } finally {
     consul.close()
@@ -77,9 +81,13 @@ export async function warm(release: string): Promise<void> {
   }
 }
 
+function filesIn(folder: string): InstanceFiles {
+  return instanceFiles(`${folder}/state`, instance)
+}
+
 /** An instance that has just looked, and holds one lock. */
 function stage(folder: string, address: string): string[] {
-  const files = instanceFiles(`${folder}/state`, instance)
+  const files = filesIn(folder)
   enterState(files, instance, name)
   for (const { as, input, digest } of watches) writeFact(files.seen(as), digest(JSON.stringify(input)))
   writeFact(files.session, session)
