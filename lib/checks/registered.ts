@@ -28,21 +28,25 @@ export async function keepRegistered(
   const wanted = isRegistered(definition) ? [...local].filter(([, one]) => isHere(one)) : []
   const known = await agentChecks(run.consul, definition)
   const here = new Set([...known.values()].map(check => check.partitionService))
+  const watched = Map.groupBy(all, ({ partition }) => partition)
   for (const [partition, one] of wanted) {
     const file = run.files.partition(partition).registered
     const running = isRunning(one)
     const runs = running ? 'passing' : 'critical'
     const body = registration(definition, run.instance, partition, id =>
-      id === runsCheck ? runs : (statusBeforeReport(run, definition, partition, id) ?? statusOf(all, partition, id)),
+      id === runsCheck
+        ? runs
+        : (statusBeforeReport(run, definition, partition, id) ?? statusOf(watched.get(partition) ?? [], id)),
     )
     const told = digestOf(body)
-    if (readFact(file)?.split('\n')[1] !== told || !here.has(partitionServiceId(definition.id, partition))) {
+    const before = readFact(file)
+    if (before?.split('\n')[1] !== told || !here.has(partitionServiceId(definition.id, partition))) {
       await register(run.consul, body)
     } else if (known.get(checkId(definition.id, partition, runsCheck))?.status !== runs) {
       await report(run.consul, checkId(definition.id, partition, runsCheck), runs, one.status ?? '')
     }
     const fact = `${running}\n${told}`
-    if (readFact(file) !== fact) writeFactIfWanted(file, fact)
+    if (before !== fact) writeFactIfWanted(file, fact)
   }
   const kept = new Map(wanted.map(([partition]) => [partitionServiceId(definition.id, partition), partition]))
   // A service that was registered for a process which is starting now stays.
@@ -85,8 +89,8 @@ export function statusBeforeReport(
   return acquisition !== null && isReadyByCheck(own, acquisition) ? null : 'critical'
 }
 
-function statusOf(all: readonly Watched[], partition: string, check: string): Status {
-  return all.find(watched => watched.partition === partition && watched.check.id === check)?.state.status ?? 'passing'
+function statusOf(all: readonly Watched[], check: string): Status {
+  return all.find(watched => watched.check.id === check)?.state.status ?? 'passing'
 }
 
 /** The digest of a registration without the checks' statuses: a changed status is no reason to register again. */
