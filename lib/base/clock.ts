@@ -6,7 +6,7 @@ let kept: number | null = null
 
 /** Milliseconds since boot, from /proc/uptime (10 ms steps), the clock that the shepherd reads too. */
 export function bootClock(): number {
-  const text = kept === null ? readFileSync(uptime, 'latin1') : readFrom(kept)
+  const text = kept === null ? readFileSync(uptime, 'utf8') : readFrom(kept)
   return Math.round(Number.parseFloat(text) * 1000)
 }
 
@@ -30,7 +30,7 @@ export function steadyClock(): number {
 
 /** The kernel's random id of this boot. */
 export function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 }
 
 /** A random UUID from the kernel. Loading node:crypto for it would add a third to Node's start. */

@@ -1,6 +1,6 @@
 /** Whether the agent knows the state of each process. Cheap, for the guard. */
 
-import { readFact } from '../state/facts.ts'
+import { readUsual } from '../state/facts.ts'
 import type { Local } from '../state/local.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import { hasProcess } from '../state/shepherd-status.ts'
@@ -14,7 +14,7 @@ export function isRunning({ process, status, unready }: Local): boolean {
 /** The first line of `registered` says whether the agent was told that the process runs. */
 export function areRegistrationsStale(files: InstanceFiles, local: ReadonlyMap<string, Local>): boolean {
   return [...local].some(([id, one]) => {
-    const said = readFact(files.partition(id).registered)?.split('\n')[0] ?? 'nothing'
+    const said = readUsual(files.partition(id).registered)?.split('\n')[0] ?? 'nothing'
     return said !== (isHere(one) ? String(isRunning(one)) : 'nothing')
   })
 }

@@ -136,7 +136,7 @@ function variableIn(environment: Buffer, name: string): string | null {
 
 /** How many processes were ever started on this machine, without the forks that failed. */
 export function forksSoFar(): number {
-  return Number(/^processes (\d+)/m.exec(readFileSync('/proc/stat', 'latin1'))?.[1])
+  return Number(/^processes (\d+)/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1])
 }
 
 /** The pids of this machine. @throws when they cannot be listed */

@@ -210,7 +210,19 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     partitions: at('partition'),
     worker: workerFiles(directory),
     seen: handler => at(`seen.${handler}`),
-    partition: id => partitionFiles(`${at('partition')}/${encode(id)}`),
+    partition: once(id => partitionFiles(`${at('partition')}/${encode(id)}`)),
+  }
+}
+
+/** The guard asks several times for the files of each partition. */
+function once<T>(make: (id: string) => T): (id: string) => T {
+  const made = new Map<string, T>()
+  return id => {
+    const before = made.get(id)
+    if (before !== undefined) return before
+    const own = make(id)
+    made.set(id, own)
+    return own
   }
 }
 

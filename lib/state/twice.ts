@@ -34,7 +34,7 @@ export function readTwice(file: string): string | null {
 
 function textOf(file: string): string | null {
   try {
-    return readFileSync(file, 'latin1')
+    return readFileSync(file, 'utf8') // Node reads utf8 faster
   } catch (error) {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return null
     throw new Temporary(`cannot read ${file}: ${reason(error)}; ${remedy(error, 'mend the state directory')}`)
