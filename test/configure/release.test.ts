@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { cpSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { configure, define, folder, nowhere, root, run } from './run.ts'
@@ -92,6 +102,9 @@ describe('a release', () => {
     const { stderr } = await run(node, ['-r', check, `${home}/current/on-service.cjs`, ...instance, ...state])
     assert.match(stderr, /^false lib.program.once.cjs$/m)
     assert.doesNotMatch(stderr, /true/)
+    const attend = await run(node, ['-r', check, `${home}/current/attend.cjs`, ...instance, ...state])
+    assert.match(attend.stderr, /^false attend.cjs$/m)
+    assert.ok(existsSync(`${current()}/cache/guard/lib.guard.after-tick.cjs`), 'the part for checks')
   })
 
   test('runs without it as well', async () => {
