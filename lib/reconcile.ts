@@ -13,6 +13,7 @@ import { look } from './look/look.ts'
 import { endRest, rememberLooked } from './look/looked.ts'
 import { seenHeldText } from './look/seen-held.ts'
 import type { Snapshot } from './look/snapshot.ts'
+import { writeStood } from './look/stood.ts'
 import { changeLine, keysIndex, writeRest } from './look/unchanged.ts'
 import { type Plan, plan } from './plan/plan.ts'
 import type { Step } from './plan/step.ts'
@@ -152,8 +153,8 @@ function rest(run: Run, before: string | null, { healthIndex, local, now }: Snap
 
 /** Whether the next look can wait until something has changed: nothing is left to do, and nothing ends by time alone. */
 function mayRest({ files }: Run, snapshot: Snapshot, { incoming, queued }: Plan): boolean {
-  const { coolDowns, free, leaseRuns, fallenEpoch, now } = snapshot
-  const isCalm = incoming === 0 && queued.length === 0 && coolDowns.size + free.size === 0
+  const { coolDowns, free, stood, leaseRuns, fallenEpoch, now } = snapshot
+  const isCalm = incoming === 0 && queued.length === 0 && coolDowns.size + free.size + stood.size === 0
   return isCalm && leaseRuns && fallenEpoch === null && twinSeen(files, now) === 0
 }
 
@@ -162,6 +163,7 @@ function rememberLook(run: Run, snapshot: Snapshot, { steps, waits, sentence }: 
   const known = readFree(run.files, bootId(), snapshot.now)
   if (steps.length > 0 || [...waits.keys()].some(id => !known.has(id))) run.log(sentence)
   writeFree(run.files, bootId(), bootClock(), snapshot.free)
+  writeStood(run.files, bootId(), snapshot.stood)
   keepIfChanged(run.files.terms, termsText(snapshot.longestTerms))
   keepIfChanged(run.files.seenHeld, seenHeldText(snapshot.seenHeld))
   if (snapshot.settingsProblem === null) keepIfChanged(run.files.settings, JSON.stringify(snapshot.settings))

@@ -116,6 +116,8 @@ export function keysOf(service: string) {
     joined: `${root}spec/joined`,
     documents: `${root}spec/documents`,
     sync: `${root}spec/sync`,
+    number: `${root}spec/number`,
+    freeze: `${root}spec/freeze`,
     locks: `${root}lock/`,
     lock: (id: string) => `${root}lock/${encode(id)}`,
     restarts: `${root}restart/`,

@@ -15,6 +15,8 @@ export type Definition = {
   readonly maxPartitions: number | null
   /** The partition ids, in the order of the file; none when they come from a source. */
   readonly partitions: readonly string[]
+  /** How many partitions there are, as a share of what the members have; left out when the definition lists them. */
+  readonly share?: Share
   /** Where the partitions are fetched from; null when the definition lists them. */
   readonly source: Source | null
   /** What the process gets when the document of its partition changed; null for nothing. */
@@ -55,9 +57,33 @@ export type Definition = {
   readonly hooks: Readonly<Partial<Record<HookEvent, readonly string[]>>>
   /** Registers each running partition in Consul's catalog with this port; null for none. */
   readonly register: { readonly port: number } | null
+  /** How long others leave alone what this instance held when it disappeared, ms; left out for no longer than W. */
+  readonly waitMs?: number
+  /** How many partitions move for the sake of balance at a time; left out for any number. */
+  readonly movesAtOnce?: number
+  /** False: what ran elsewhere while its member was away stays there; left out when it goes back. */
+  readonly back?: false
+  /** When the service freezes by itself; left out for never. */
+  readonly freeze?: FreezeRule
   readonly guardIntervalMs: number
   /** L: how long processes may run after the last proof that the locks are held, ms. */
   readonly leaseMs: number
+}
+
+/** A number of partitions: so many per cent of what the members have together, rounded up. */
+export type Share = {
+  readonly percent: number
+  /** `weight`, or `meta.<name>`: the sum of these numbers of all members. */
+  readonly of: string
+  /** How long another number must have been the right one before the set changes, ms. */
+  readonly settleMs: number
+}
+
+/** The service freezes when more than this share, 0 to 1, of its instances is lost. */
+export type FreezeRule = {
+  readonly lost: number
+  /** How long enough of them must be back before the freeze ends, ms. */
+  readonly settleMs: number
 }
 
 /** A title is printed, and comes from Consul, where anybody may have written it. */

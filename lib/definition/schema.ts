@@ -3,6 +3,7 @@
  * times faster, and programs that load a definition start very often. Unbundled, both load in the same time.
  */
 import * as z from 'zod/mini'
+import { calm } from './calm-fields.ts'
 import { checks, hooks } from './check-fields.ts'
 import { isTitle, pers, restarts, signals } from './definition.ts'
 import {
@@ -183,6 +184,7 @@ export const schema = fields({
       { port: 9000 },
     ),
   ),
+  ...calm,
   guard: about(guard, 'The script check that renews the lease.'),
   lease: about(
     z._default(durationText(1), '10s'),

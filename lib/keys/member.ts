@@ -5,6 +5,7 @@ import { decode } from '../base/names.ts'
 import type { Registered } from '../consul/health.ts'
 import type { Entry } from '../consul/kv.ts'
 import { type Definition, isTitle } from '../definition/definition.ts'
+import { type Calm, calmFields, calmIn } from './calm.ts'
 import type { Settings } from './settings.ts'
 
 /** Why a member is assigned no partitions; null when it takes its share. */
@@ -28,6 +29,10 @@ export interface Member {
   readonly shared: string
   /** The roster version in its member key: see `rostersFrom`. */
   readonly roster: number
+  /** How calm the service is to be, as its definition says; left out when it says nothing. */
+  readonly calm?: Calm
+  /** It knows of numbers of partitions in force (`spec/number`) and of freezes; left out for older releases. */
+  readonly counts?: true
   /** It already had partitions when it took its member key. */
   readonly holds: boolean
   readonly absence: Absence
@@ -57,10 +62,12 @@ export function memberValue(
     title: definition.title,
     weight: definition.weight,
     maxPartitions: definition.maxPartitions,
+    ...calmFields(definition),
     lease: definition.leaseMs,
     grace: definition.stop.graceMs,
     definition: withVersion(digest),
     shared,
+    counts: true,
     roster: rosterVersion,
   })
 }
@@ -163,6 +170,7 @@ export function memberIn(text: string | null): Omit<Member, 'instance' | 'sessio
     return typeof found === 'number' && found > 0 && found <= most ? found : otherwise
   }
   const { maxPartitions } = value
+  const calm = calmIn(value)
   return {
     node: textIn(value.node),
     ...(isTitle(value.title) ? { title: value.title } : {}),
@@ -174,6 +182,8 @@ export function memberIn(text: string | null): Omit<Member, 'instance' | 'sessio
     shared: textIn(value.shared),
     roster: Number.isSafeInteger(value.roster) ? number('roster', 1) : 1,
     holds: value.holds === true,
+    ...(calm && { calm }),
+    ...(value.counts === true && { counts: true as const }),
   }
 }
 

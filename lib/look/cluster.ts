@@ -2,7 +2,10 @@
 
 import type { Keys } from '../base/names.ts'
 import type { Registered } from '../consul/health.ts'
+import type { Away } from '../keys/away.ts'
 import type { CoolDown } from '../keys/cool-down.ts'
+import type { CountInForce } from '../keys/count.ts'
+import type { Freeze } from '../keys/freeze.ts'
 import type { Lock } from '../keys/lock.ts'
 import type { Member } from '../keys/member.ts'
 import type { Proposal } from '../keys/proposed.ts'
@@ -21,6 +24,12 @@ export interface Cluster {
   readonly rosters: ReadonlyMap<string, number>
   /** Instances whose session is gone and that are not passing: name -> ModifyIndex of the member key that it left. */
   readonly lost: ReadonlyMap<string, number>
+  /** Instances that disappeared without leaving: see keys/away.ts. */
+  readonly away: ReadonlyMap<string, Away>
+  /** How many partitions there are to be; null when the definitions say which. */
+  readonly count: CountInForce | null
+  /** Whether nothing may move; null when nobody ever froze the service. */
+  readonly freeze: Freeze | null
   /** Instances that say of themselves that they cannot take part: name -> why. */
   readonly hindrances: ReadonlyMap<string, string>
   /**

@@ -9,8 +9,11 @@ import type { Consul } from '../consul/http.ts'
 import { registeredNow } from '../consul/instances.ts'
 import { apartBelow, type Entry, entriesAt, keysBelow, takesKeys, trees } from '../consul/kv.ts'
 import type { Definition } from '../definition/definition.ts'
+import { type Away, awaited, awayFrom } from '../keys/away.ts'
 import { coolDowns } from '../keys/cool-down.ts'
-import { type Lock, lockFrom } from '../keys/lock.ts'
+import { countFrom } from '../keys/count.ts'
+import { freezeFrom } from '../keys/freeze.ts'
+import { type Lock, lockFrom, waitOf } from '../keys/lock.ts'
 import { hindrancesFrom, lostFrom, memberIn, membersFrom, rostersFrom } from '../keys/member.ts'
 import { proposalsFrom } from '../keys/proposed.ts'
 import { defaults, type Settings, settingsFrom } from '../keys/settings.ts'
@@ -25,6 +28,7 @@ import type { Cluster } from './cluster.ts'
 import { type Expected, mustBeComplete } from './complete.ts'
 import { type FreeLock, readFree, refreshFree } from './free.ts'
 import { doubtful, isExplained, readSeenHeld, refreshSeenHeld, type SeenHeld, withDoubts } from './seen-held.ts'
+import { type Stood, stoodSince } from './stood.ts'
 
 /** What one instance sees. Times are boot-clock ms. */
 export interface Snapshot extends Cluster {
@@ -49,6 +53,8 @@ export interface Snapshot extends Cluster {
   readonly longestTerms: Terms
   /** Locks that this instance last saw held. Those that reappeared without a hand-over count as unclean in `locks`. */
   readonly seenHeld: SeenHeld
+  /** Since when something has stood that has to stand for a while: see stood.ts. */
+  readonly stood: Stood
   /** Digest of the partitions that this instance wrote last; null when it never did. */
   readonly definedLast: string | null
   /** Digest of the definition in which documents last found no command; null where they choose none. */
@@ -96,6 +102,9 @@ export async function lookAtCluster(
     rosters: rostersFrom(memberEntries, keys.members, registered),
     hindrances: hindrancesFrom(memberEntries, keys.members),
     lost: lostFrom(memberEntries, keys.members, registered),
+    away: awayFrom(memberEntries, keys.members, registered, settings),
+    count: countFrom(at(keys.number)),
+    freeze: freezeFrom(at(keys.freeze)),
     terms: [...memberEntries.map(({ value }) => memberIn(value)), ...left],
     partitions,
     foreign,
@@ -167,8 +176,11 @@ export async function takeSnapshot(
   const member = cluster.members.find(member => member.instance === instance)
   const read = bootClock()
   const t0 = instanceLease(files, read)
+  // A wait counts from after the look that found the lock free, and is compared with the start of a later one.
+  const free = refreshFree(readFree(files, bootId(), now), unattended(cluster), read)
   return Object.freeze({
     ...cluster,
+    away: stillAwaited(cluster, free, now),
     terms: [...cluster.terms, longestTerms],
     longestTerms,
     seenHeld,
@@ -181,8 +193,8 @@ export async function takeSnapshot(
     local: withReadiness(files, localFacts(files, t0, read), definition),
     leaseRuns: t0 !== null && t0 + definition.leaseMs > read,
     renewable: (session !== null && member?.absence !== 'leaving') || isRenewable(files),
-    // A wait counts from after the look that found the lock free, and is compared with the start of a later one.
-    free: refreshFree(readFree(files, bootId(), now), unattended(cluster), read),
+    free,
+    stood: stoodSince(files, bootId(), cluster, definition, read),
     definedLast: readFact(files.defined),
     chosen: definition.run.choose === undefined ? null : readFact(files.chosen),
     proposed: readFact(files.proposed),
@@ -201,6 +213,22 @@ async function doubted(consul: Consul, cluster: Cluster, before: SeenHeld) {
   const locks = withDoubts(cluster.locks, doubts)
   const isRemoved = (id: string) => !partitions.has(id)
   return { cluster: { ...cluster, locks }, seenHeld: refreshSeenHeld(before, locks, { doubts, isRemoved, defined }) }
+}
+
+/** Those who are away: `waitMs` is 0 once nothing waits for one any longer, and its share is no longer kept. */
+function stillAwaited(
+  { away, locks }: Cluster,
+  free: ReadonlyMap<string, FreeLock>,
+  now: number,
+): ReadonlyMap<string, Away> {
+  if ([...away.values()].every(({ waitMs }) => waitMs === 0)) return away
+  const waiting = new Set<string>()
+  for (const [id, lock] of locks) {
+    const one = awaited(lock, away)
+    const since = free.get(id)?.since ?? now
+    if (one !== null && since + Math.max(one.waitMs, waitOf(lock, [])) > now) waiting.add(one.instance)
+  }
+  return new Map([...away].map(([instance, one]) => [instance, waiting.has(instance) ? one : { ...one, waitMs: 0 }]))
 }
 
 function isRenewable({ lease }: InstanceFiles): boolean {

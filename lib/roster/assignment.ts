@@ -1,26 +1,52 @@
 /** The roster of a cluster as one look found it: members in full, the partition set, and who holds what. */
 
+import { agreed } from '../keys/calm.ts'
+import { isFrozen } from '../keys/freeze.ts'
 import type { Cluster } from '../look/cluster.ts'
+import { asMembers, holdersWithout, onlyTheirOwn, waitingFor } from './calm/awaited.ts'
+import { frozen } from './calm/frozen.ts'
+import { fewMoves } from './calm/moves.ts'
 import type { Placement, Rule } from './rule.ts'
 import { besideHeld } from './rules/held.ts'
 import { agreedVersion, versions } from './versions.ts'
+
+type Shown = Pick<
+  Cluster,
+  'members' | 'rosters' | 'partitions' | 'locks' | 'settings' | 'coolDowns' | 'away' | 'freeze'
+>
 
 /**
  * Pure: every instance that sees the same cluster computes the same assignment. The roster version is the lowest one that
  * any instance reports.
  */
-export function assign(
-  cluster: Pick<Cluster, 'members' | 'rosters' | 'partitions' | 'locks' | 'settings' | 'coolDowns'>,
-  known: readonly (readonly Rule[])[] = versions,
-): Placement {
+export function assign(cluster: Shown, known: readonly (readonly Rule[])[] = versions): Placement {
   const rules = known[agreedVersion(cluster.rosters.values(), known.length) - 1] as readonly Rule[]
-  const members = cluster.members.filter(member => member.absence === null)
+  const waiting = waitingFor(cluster)
+  const present = cluster.members.filter(member => member.absence === null)
+  const members = waiting.size === 0 ? present : [...present, ...asMembers(waiting, cluster.away)]
   const avoided = new Map([...cluster.coolDowns].map(([id, { instance }]) => [id, instance]))
-  const holders = holdersOf(cluster)
+  const holders = holdersWithout(holdersOf(cluster), waiting)
   const none: Placement = { placed: new Map(), unplaced: new Map() }
-  return besideHeld([...cluster.partitions], new Set(cluster.settings.held), partitions =>
-    rules.reduce((before, rule) => rule.place(before, { members, partitions, holders, avoided }), none),
+  return besideHeld([...cluster.partitions], new Set(cluster.settings.held), partitions => {
+    const ideal = rules.reduce((before, rule) => rule.place(before, { members, partitions, holders, avoided }), none)
+    return calmed(onlyTheirOwn(ideal, waiting, holderIn(cluster)), cluster)
+  })
+}
+
+/** What of it is done now. */
+function calmed(placement: Placement, cluster: Shown): Placement {
+  if (isFrozen(cluster)) return frozen(placement, cluster)
+  const inForce = agreed(cluster.members)
+  if (inForce.back && inForce.movesAtOnce === Number.POSITIVE_INFINITY) return placement
+  return fewMoves(placement, cluster, inForce)
+}
+
+/** The member that holds a lock and takes part. */
+function holderIn({ members, locks }: Shown): (id: string) => string | undefined {
+  const bySession = new Map(
+    members.flatMap(({ session, instance, absence }) => (absence === null ? [[session, instance] as const] : [])),
   )
+  return id => bySession.get(locks.get(id)?.session ?? '')
 }
 
 /**

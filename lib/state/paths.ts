@@ -27,6 +27,8 @@ export interface InstanceFiles {
   /** The last good settings. */
   readonly settings: string
   readonly free: string
+  /** Since when something has stood that has to stand for a while: see look/stood.ts. */
+  readonly stood: string
   /** The longest L and G that were seen, `<L> <G>` in ms: see keys/terms.ts. */
   readonly terms: string
   /** The locks that were last seen held: see look/seen-held.ts. */
@@ -170,6 +172,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     proposed: at('proposed'),
     settings: at('settings'),
     free: at('free'),
+    stood: at('stood'),
     terms: at('terms'),
     seenHeld: at('seen-held'),
     due: at('due'),

@@ -14,6 +14,7 @@ import { parseReport, type Report } from '../../keys/report.ts'
 import type { Cluster } from '../../look/cluster.ts'
 import { lookAtCluster } from '../../look/snapshot.ts'
 import { assign } from '../../roster/assignment.ts'
+import { freezeWords, numberProblem, numberRemark, olderWords } from './calm-words.ts'
 import { type InstanceStatus, instanceStatuses } from './instances.ts'
 import { isGood, membersOf, type PartitionStatus, partitionStatus, withChecks } from './partitions.ts'
 import { definitionsWords, foreignKeysWords, settingsWords, tryingWords, unwrittenWords } from './words.ts'
@@ -95,7 +96,8 @@ export function statusOf(
   const tried = trying && fault === null ? tryingWords(trying) : null
   const pending = pendingIn(cluster)
   const found = [
-    ...[settingsWords(cluster), ...pending.map(one => pendingWords(cluster.service, one, pending.length > 1)), stale],
+    ...[settingsWords(cluster), numberProblem(cluster), olderWords(cluster)],
+    ...[...pending.map(one => pendingWords(cluster.service, one, pending.length > 1)), stale],
     ...[cluster.defined ? null : tried, definitionsWords(cluster.members), foreignKeysWords(cluster), ...hindrances],
   ]
   const problems = found.filter(problem => problem !== null)
@@ -106,7 +108,7 @@ export function statusOf(
     summary: summaryOf(cluster, partitions),
     problem: problems.join('; ') || null,
     problems,
-    remark: cluster.defined ? tried : null,
+    remark: [cluster.defined ? tried : null, numberRemark(cluster)].filter(Boolean).join('; ') || null,
     advice: renameAdvice(cluster, ids),
     source: by === undefined ? null : { by, problem: fault, since },
     pending: pending.map(({ proposals: _, ...one }) => one),
@@ -132,5 +134,5 @@ function summaryOf(cluster: Cluster, partitions: readonly PartitionStatus[]): st
     .map(([state, count]) => `${count} ${state}`)
     .join(', ')
   const members = cluster.members.filter(({ absence }) => absence === null).length
-  return `${name}: ${cluster.partitions.size} partitions on ${members} members; ${states || 'nothing to run'}`
+  return `${name}: ${freezeWords(cluster)}${cluster.partitions.size} partitions on ${members} members; ${states || 'nothing to run'}`
 }
