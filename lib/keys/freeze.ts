@@ -76,14 +76,19 @@ export function crossing({ members, away, freeze }: Attendance): Pick<Freeze, 'l
   if (rule === null) return null
   const lost = [...away.values()].filter(one => one.lost && freeze?.thawed.get(one.instance) !== one.index)
   const of = members.filter(({ absence }) => absence !== 'leaving').length + lost.length
-  if (lost.length <= rule.lost * of) return null
+  if (isWithin(lost.length, of, rule)) return null
   return { lost: lost.map(({ instance }) => instance).sort(), of, rule }
+}
+
+/** At the limit nothing freezes, whatever the rounding errors of a percentage. */
+function isWithin(lost: number, of: number, { lost: most }: FreezeRule): boolean {
+  return lost <= most * of + 1e-9
 }
 
 /** Whether so few of the lost that a freeze names are still lost that it is to end. */
 export function fewLost({ away, freeze }: Attendance): boolean {
   if (freeze?.frozen !== true || freeze.by !== 'lost') return false
-  return freeze.lost.filter(instance => away.has(instance)).length <= freeze.rule.lost * freeze.of
+  return isWithin(freeze.lost.filter(instance => away.has(instance)).length, freeze.of, freeze.rule)
 }
 
 /** The condition of a write that must not happen in a freeze that began, or changed, since the look. */

@@ -31,8 +31,8 @@ export interface Member {
   readonly roster: number
   /** How calm the service is to be, as its definition says; left out when it says nothing. */
   readonly calm?: Calm
-  /** It knows of numbers of partitions in force (`spec/number`) and of freezes; left out for older releases. */
-  readonly counts?: true
+  /** It knows of numbers of partitions in force (`spec/number`) and of freezes; older releases do not. */
+  readonly counts: boolean
   /** It already had partitions when it took its member key. */
   readonly holds: boolean
   readonly absence: Absence
@@ -183,7 +183,7 @@ export function memberIn(text: string | null): Omit<Member, 'instance' | 'sessio
     roster: Number.isSafeInteger(value.roster) ? number('roster', 1) : 1,
     holds: value.holds === true,
     ...(calm && { calm }),
-    ...(value.counts === true && { counts: true as const }),
+    counts: value.counts === true,
   }
 }
 

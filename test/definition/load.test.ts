@@ -184,7 +184,7 @@ const name = 'give 1 to 64 of A-Z a-z 0-9 _ . - that begin with a letter or a di
 const range = 'give two numbers: the first and the last one, such as [0, 15]'
 const number = 'give a whole number of at least 0'
 const id = 'give 1 to 200 bytes, percent-encoded as in its key, without control characters'
-const either = 'give one of "range", "list", "count", "byHand", "file", "http", "command", "module"'
+const either = 'give one of "range", "list", "count", "percent", "byHand", "file", "http", "command", "module"'
 const url = 'give an http:// or https:// URL without a user in it'
 const pointer = 'give a JSON pointer: empty, or names that each begin with "/"'
 const args = 'give an array of strings: the program, then its arguments'
@@ -195,7 +195,7 @@ const signal = 'give a signal that ends a process, such as SIGTERM, SIGINT or SI
 const time = 'give a duration such as "500ms", "3s" or "1.5m"'
 const variable = 'use letters, digits and _, the first not a digit; WATCHBILL_ names are set by watchbill'
 const top =
-  '$schema, name, id, title, tags, weight, maxPartitions, partitions, run, stop, starts, checks, ready, hooks, register, guard, lease'
+  '$schema, name, id, title, tags, weight, maxPartitions, partitions, run, stop, starts, checks, ready, hooks, register, wait, moves, back, freeze, guard, lease'
 const broken = 'holds a NUL character or broken Unicode; remove it'
 
 /** What is added to the smallest definition, and the line that it is refused with. */
@@ -231,7 +231,7 @@ const refused: [object, string][] = [
   [{ partitions: { byHand: false } }, 'partitions.byHand: cannot be false; give true'],
   [
     { partitions: { range: [0, 1], number: 3 } },
-    'partitions.number: is an unknown field; the fields here are range, list, count, byHand, file, http, command, module, ' +
+    'partitions.number: is an unknown field; the fields here are range, list, count, percent, byHand, of, settle, file, http, command, module, ' +
       'format, items, id, every, jitter, timeout, retry, giveUpAfter, maxDrop, removes, then, config, onChange',
   ],
   [
