@@ -57,12 +57,18 @@ const kinds = {
   'hostile write': { how: fc.nat(hostileWrites.length - 1) },
   'everything wiped': {},
   left: {},
+  'cut while it leaves': { for: fc.nat(300) },
   joined: {},
   'backup made': {},
   'backup restored': {},
   'terms changed': {},
   'definition shrunk': {},
   'epoch raised': {},
+  'set deleted': {},
+  scaled: { how: fc.nat(4) },
+  'scale reset': {},
+  frozen: {},
+  thawed: {},
   'state directory removed': {},
 } as const satisfies Record<string, { readonly [Name in keyof Details]: fc.Arbitrary<Details[Name]> }>
 

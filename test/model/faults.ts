@@ -1,4 +1,6 @@
 /** Causes the faults of a run, and ends them. */
+import { entryOf } from '../../lib/consul/entry.ts'
+import { countFrom, counting, followedBy } from '../../lib/keys/count.ts'
 import type { Action } from './actions.ts'
 import { type Fleet, keys } from './fleet.ts'
 import { garbledAnswers, hostileWrites } from './garbled.ts'
@@ -37,6 +39,7 @@ export class Faults {
       for (const process of host.processes.values()) process.stopped = false
     }
     this.#settings([])
+    this.#thaw()
     this.#fleet.world.say('--- all faults are over')
   }
 
@@ -126,6 +129,8 @@ export class Faults {
         return this.#knowTerms() && consul.below(keys.root).map(({ Key }) => consul.remove(Key))
       case 'left':
         return participant.present && host.agent && !host.cut && void participant.leave()
+      case 'cut while it leaves':
+        return participant.present && host.agent && !host.cut && this.#cutLeaving(participant, ms)
       case 'joined':
         return !participant.present && participant.register()
       case 'backup made':
@@ -140,6 +145,17 @@ export class Faults {
       case 'epoch raised':
         consul.put(keys.settings, JSON.stringify({ drained: [], epoch: ++this.#epoch }))
         return consul.put(keys.revision, String(world.now))
+      case 'set deleted':
+        return this.#deleteSet()
+      case 'scaled':
+        return this.#scale('hand', action.how ?? 0)
+      case 'scale reset':
+        return consul.keys.has(keys.number) && this.#scale('reset', 0)
+      case 'frozen':
+        consul.put(keys.freeze, JSON.stringify({ frozen: true, by: 'hand', since: '' }))
+        return consul.put(keys.revision, String(world.now))
+      case 'thawed':
+        return this.#thaw()
       case 'state directory removed':
         return this.#removeState(participant)
     }
@@ -265,6 +281,37 @@ export class Faults {
   #settings(drained: readonly string[]): unknown {
     const { consul, world } = this.#fleet
     consul.put(keys.settings, JSON.stringify({ drained }))
+    return consul.put(keys.revision, String(world.now))
+  }
+
+  #cutLeaving(participant: Participant, ms: number): unknown {
+    void participant.leave()
+    return this.#fleet.world.after(ms, null, () => this.#cut(participant.host, 60_000))
+  }
+
+  /** As `watchbill scale` writes it; an instance brings the set to it. */
+  #scale(by: 'hand' | 'reset', number: number): unknown {
+    const { consul, world } = this.#fleet
+    if (!consul.keys.has(keys.revision)) return false
+    const raw = consul.keys.get(keys.number)
+    const before = raw ? countFrom(entryOf(raw)) : null
+    const next = followedBy(before, this.#fleet.partitions(), { by, number, share: null, since: '' })
+    const [write] = counting(keys, null, next)
+    consul.put(keys.number, Buffer.from(write?.Value ?? '', 'base64').toString())
+    return consul.put(keys.revision, String(world.now))
+  }
+
+  /** The partitions and their locks, but for the number: whoever brings the set to it must not take them for new ones. */
+  #deleteSet(): unknown {
+    const { consul } = this.#fleet
+    const keysBelow = [keys.partitions, keys.locks].flatMap(prefix => consul.below(prefix))
+    return keysBelow.map(({ Key }) => consul.remove(Key))
+  }
+
+  #thaw(): unknown {
+    const { consul, world } = this.#fleet
+    if (!consul.keys.has(keys.freeze)) return false
+    consul.remove(keys.freeze)
     return consul.put(keys.revision, String(world.now))
   }
 

@@ -29,6 +29,7 @@ export class Participant {
   #terms: Terms
   #longest = { lease: 0, grace: 0 }
   #per: Per
+  readonly #waitMs: number
   /** It is registered with its agent. */
   present = false
   /** The guard hangs until this time. */
@@ -41,13 +42,14 @@ export class Participant {
   /** Incremented with each registration, so that the guard of an earlier registration stops. */
   #life = 0
 
-  constructor(host: Host, lib: Lib, consul: ConsulModel, terms: Terms, per: Per) {
+  constructor(host: Host, lib: Lib, consul: ConsulModel, terms: Terms, per: Per, waitMs = 0) {
     this.name = `${host.name}:${service}`
     this.host = host
     this.#lib = lib
     this.#consul = consul
     this.#terms = terms
     this.#per = per
+    this.#waitMs = waitMs
   }
 
   get home(): string {
@@ -79,6 +81,7 @@ export class Participant {
       stop: { grace: `${terms.grace}ms` },
       guard: { interval: `${terms.interval}ms` },
       lease: `${terms.lease}ms`,
+      ...(this.#waitMs > 0 && { wait: `${this.#waitMs}ms` }),
     }
     if (!this.host.files.exists('/etc')) this.host.files.make('/etc', true)
     this.host.files.write(definitionFile, JSON.stringify(definition))

@@ -28,16 +28,43 @@ const options = fc.record({
 export function neverTwoOwners(
   lib: Lib,
   actions: fc.Arbitrary<Action[]> = anyActions,
-  { within, per = 'partition' }: { readonly within?: number; readonly per?: Per | undefined } = {},
+  { within, per = 'partition', waitMs = 0 }: Options = {},
 ) {
   return fc.asyncProperty(options, actions, (options, actions) =>
-    told(new Fleet(lib, { ...options, per }), async fleet => {
+    told(new Fleet(lib, { ...options, per, waitMs }), async fleet => {
       const faults = new Faults(fleet)
       await fleet.settle()
       for (const action of actions) await faults.apply(action)
       await fleet.run(20_000)
       faults.allWell()
       await fleet.settle(within)
+    }),
+  )
+}
+
+interface Options {
+  readonly within?: number
+  readonly per?: Per | undefined
+  /** How long what an instance held waits for it, ms. */
+  readonly waitMs?: number | undefined
+}
+
+/** Longer than anything else in a run. */
+const longWait = 600_000
+/** After which a lost partition runs elsewhere, ms: gossip, W, two ticks. */
+const takenOverWithin = 32_000
+
+/** What an instance held does not wait for it after these actions, although its definition says so. */
+export function nobodyIsWaitedFor(lib: Lib, actions: fc.Arbitrary<Action[]>) {
+  return fc.asyncProperty(options, actions, (options, actions) =>
+    told(new Fleet(lib, { ...options, terms: patient, per: 'partition', waitMs: longWait }), async fleet => {
+      const faults = new Faults(fleet)
+      await fleet.settle()
+      for (const action of actions) await faults.apply(action)
+      await fleet.run(takenOverWithin)
+      const running = fleet.running()
+      const idle = fleet.partitions().filter(id => !running.has(id))
+      if (idle.length > 0) fleet.world.forbid(`${idle.join(', ')} waits for an instance that is drained or leaves`)
     }),
   )
 }
