@@ -82,8 +82,11 @@ describe('the number of partitions', { concurrency: 1 }, () => {
     assert.equal(status.ok, true)
     const [agent] = agents as [Agent]
     await enter({ ...work, definition: { ...work.definition, partitions: { count: 11 } } }, [agent])
-    await settled(work, agents)
-    assert.deepEqual((await statusOf(agent, 'work')).pending, [])
+    await until('it to be in force there', async see =>
+      /the definitions differ/.test(see((await statusOf(agent, 'work')).problem) ?? ''),
+    )
+    const { pending, partitions } = await statusOf(agent, 'work')
+    assert.deepEqual([pending, partitions.length], [[], 12])
     await enter(work, [agent])
     await settled(work, agents)
   })
