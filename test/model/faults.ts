@@ -1,4 +1,5 @@
 /** Causes the faults of a run, and ends them. */
+import { fieldsIn } from '../../lib/base/json.ts'
 import { entryOf } from '../../lib/consul/entry.ts'
 import { countFrom, counting, followedBy } from '../../lib/keys/count.ts'
 import type { Action } from './actions.ts'
@@ -284,9 +285,14 @@ export class Faults {
     return consul.put(keys.revision, String(world.now))
   }
 
-  #cutLeaving(participant: Participant, ms: number): unknown {
-    void participant.leave()
-    return this.#fleet.world.after(ms, null, () => this.#cut(participant.host, 60_000))
+  /** Once its member key says that it leaves. */
+  #cutLeaving(participant: Participant, ms: number, tries = 200): unknown {
+    const { world, consul } = this.#fleet
+    if (tries === 200) void participant.leave()
+    const { leaving } = fieldsIn(consul.keys.get(keys.member(participant.name))?.Value ?? null, fromBase64)
+    if (leaving === true) return world.after(ms, null, () => this.#cut(participant.host, 60_000))
+    if (tries > 0) world.after(10, null, () => this.#cutLeaving(participant, ms, tries - 1))
+    return true
   }
 
   /** As `watchbill scale` writes it; an instance brings the set to it. */
@@ -343,6 +349,10 @@ export class Faults {
     const other = participant.per === 'instance' ? 'partition' : 'instance'
     participant.define(options.partitions, terms, turned ? other : participant.per)
   }
+}
+
+function fromBase64(text: string): unknown {
+  return JSON.parse(Buffer.from(text, 'base64').toString())
 }
 
 function sentence({ do: what, host: _, partition: __, after: ___, ...details }: Action): string {

@@ -65,6 +65,7 @@ export function nobodyIsWaitedFor(lib: Lib, actions: fc.Arbitrary<Action[]>) {
       const running = fleet.running()
       const idle = fleet.partitions().filter(id => !running.has(id))
       if (idle.length > 0) fleet.world.forbid(`${idle.join(', ')} waits for an instance that is drained or leaves`)
+      if (fleet.world.violation) throw fleet.world.violation
     }),
   )
 }
