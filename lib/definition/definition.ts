@@ -13,6 +13,10 @@ export type Definition = {
   readonly weight: number
   /** The most partitions this instance takes; null when it takes any number. */
   readonly maxPartitions: number | null
+  /** The most that its partitions may cost together; left out for any cost, so that the digest stays the same. */
+  readonly maxCost?: number
+  /** What this instance offers for placement; left out when that is nothing, so that the digest stays the same. */
+  readonly meta?: Readonly<Record<string, string>>
   /** The partition ids, in the order of the file; none when they come from a source. */
   readonly partitions: readonly string[]
   /** Where the partitions are fetched from; null when the definition lists them. */

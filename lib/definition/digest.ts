@@ -22,6 +22,8 @@ export function sharedDigest({
   tags: _tags,
   weight: _weight,
   maxPartitions: _most,
+  maxCost: _mostCost,
+  meta: _meta,
   ...shared
 }: Definition): string {
   return digest(shared as Definition)

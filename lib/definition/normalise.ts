@@ -18,6 +18,10 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     tags: from.tags,
     weight: from.weight,
     maxPartitions: from.maxPartitions,
+    ...(from.maxCost === undefined ? {} : { maxCost: from.maxCost }),
+    ...(from.meta && {
+      meta: Object.fromEntries(Object.entries(from.meta).map(([name, value]) => [name, String(value)])),
+    }),
     partitions: partitionIds(from.partitions, variables),
     source: sourceOf(from.partitions),
     onChange: from.partitions.onChange ?? null,

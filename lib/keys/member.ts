@@ -5,6 +5,7 @@ import { decode } from '../base/names.ts'
 import type { Registered } from '../consul/health.ts'
 import type { Entry } from '../consul/kv.ts'
 import { type Definition, isTitle } from '../definition/definition.ts'
+import { type Offers, offersFields, offersIn } from './offers.ts'
 import type { Settings } from './settings.ts'
 
 /** Why a member is assigned no partitions; null when it takes its share. */
@@ -19,6 +20,10 @@ export interface Member {
   readonly title?: string
   readonly weight: number
   readonly maxPartitions: number | null
+  /** The most that its partitions may cost; left out when there is no such limit. */
+  readonly maxCost?: number
+  /** What it offers for placement; left out when that is nothing. */
+  readonly offers?: Offers
   /** L and G of its current definition, ms. */
   readonly lease: number
   readonly grace: number
@@ -41,6 +46,7 @@ interface Condition {
   readonly holds?: boolean
   /** The digest of the fields that all machines must share: see lib/state/definition.ts. */
   readonly shared?: string | undefined
+  readonly offers?: Offers | undefined
 }
 
 /** The value of an instance's own member key. */
@@ -48,7 +54,7 @@ export function memberValue(
   node: string,
   definition: Definition,
   digest: string,
-  { leaving = false, holds = false, shared }: Condition = {},
+  { leaving = false, holds = false, shared, offers }: Condition = {},
 ): string {
   return JSON.stringify({
     ...(leaving ? { leaving } : {}),
@@ -57,6 +63,8 @@ export function memberValue(
     title: definition.title,
     weight: definition.weight,
     maxPartitions: definition.maxPartitions,
+    maxCost: definition.maxCost,
+    ...(offers && offersFields(offers)),
     lease: definition.leaseMs,
     grace: definition.stop.graceMs,
     definition: withVersion(digest),
@@ -163,11 +171,15 @@ export function memberIn(text: string | null): Omit<Member, 'instance' | 'sessio
     return typeof found === 'number' && found > 0 && found <= most ? found : otherwise
   }
   const { maxPartitions } = value
+  const offers = offersIn(value)
+  const maxCost = number('maxCost', 0)
   return {
     node: textIn(value.node),
     ...(isTitle(value.title) ? { title: value.title } : {}),
     weight: number('weight', 1, highestWeight),
     maxPartitions: Number.isSafeInteger(maxPartitions) ? number('maxPartitions', 1) : null,
+    ...(maxCost > 0 && { maxCost }),
+    ...(offers && { offers }),
     lease: number('lease', 10_000),
     grace: number('grace', 3000),
     digest: textIn(value.definition).replace(versionBefore, ''),

@@ -3,7 +3,8 @@
  * no network. Safety does not rest on the plan being right, but on the conditions that each step's transaction carries.
  */
 import { isRemade, type Lock, waitOf } from '../keys/lock.ts'
-import { rosterVersion } from '../keys/member.ts'
+import { type Member, rosterVersion } from '../keys/member.ts'
+import { offersOf, sameOffers } from '../keys/offers.ts'
 import { proposedLine } from '../keys/proposed.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Assignment } from '../roster/rule.ts'
@@ -64,12 +65,18 @@ function incoming(snapshot: Snapshot, assignment: Assignment): number {
 
 /**
  * Enter when no live session of ours holds the member key, or when that key still says leaving, names another definition
- * or says another roster version. The others compute the roster from the member keys, so ours must be true.
+ * or says another roster version or other offers. The others compute the roster from the member keys, so ours must be true.
  */
 function mustEnter(snapshot: Snapshot): boolean {
   const member = snapshot.members.find(({ instance }) => instance === snapshot.instance)
   if (snapshot.session === null || member === undefined || member.absence === 'leaving') return true
-  return member.digest !== snapshot.digest || member.roster !== rosterVersion
+  return member.digest !== snapshot.digest || member.roster !== rosterVersion || offersOther(snapshot, member)
+}
+
+/** The agent's node_meta has changed. Until the catalog shows this instance, nobody knows it. */
+function offersOther({ registered, definition }: Snapshot, { instance, offers }: Member): boolean {
+  const own = registered.find(one => one.instance === instance)
+  return own !== undefined && !sameOffers(offers, offersOf(definition, own.offers))
 }
 
 /**
