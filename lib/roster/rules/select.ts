@@ -1,0 +1,27 @@
+/** Which partitions a rule is for. */
+
+import { glob } from '../../base/glob.ts'
+import type { Selector } from '../../definition/rules.ts'
+
+/** What rules need of a document: JSON pointer -> the text or number there. Nothing else of a document is known. */
+export type Trait = Readonly<Record<string, string | number>>
+
+/** Partition id -> its trait. */
+export type Traits = ReadonlyMap<string, Trait>
+
+export type Select = (id: string, trait: Trait | undefined) => boolean
+
+/** A test for partitions. Without a selector it is true of all. */
+export function select(selector: Selector | undefined): Select {
+  if (selector === undefined) return () => true
+  if (typeof selector === 'string') return glob(selector)
+  const { field, in: values } = selector
+  return (_, trait) => {
+    const value = traitAt(trait, field)
+    return value !== undefined && values.includes(String(value))
+  }
+}
+
+export function traitAt(trait: Trait | undefined, pointer: string): string | number | undefined {
+  return trait !== undefined && Object.hasOwn(trait, pointer) ? trait[pointer] : undefined
+}
