@@ -1,3 +1,5 @@
+import type { Proposed } from './rules.ts'
+
 /**
  * A service as its definition file describes it, with every default filled in and every duration in milliseconds.
  * Plain JSON: it is stored in the state directory, compared by its digest, and printed as it is.
@@ -17,6 +19,8 @@ export type Definition = {
   readonly maxCost?: number
   /** What this instance offers for placement; left out when that is nothing, so that the digest stays the same. */
   readonly meta?: Readonly<Record<string, string>>
+  /** The rules of placement that it proposes; left out when it proposes none, so that the digest stays the same. */
+  readonly placement?: Proposed
   /** The partition ids, in the order of the file; none when they come from a source. */
   readonly partitions: readonly string[]
   /** Where the partitions are fetched from; null when the definition lists them. */

@@ -1,5 +1,6 @@
 import { duration } from '../base/clock.ts'
 import type { CheckDefinition, Definition, Reaction } from './definition.ts'
+import { proposedFrom } from './placement.ts'
 import type { DefinitionFile } from './schema.ts'
 import { sourceOf } from './source.ts'
 import type { Variables } from './variables.ts'
@@ -22,6 +23,7 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     ...(from.meta && {
       meta: Object.fromEntries(Object.entries(from.meta).map(([name, value]) => [name, String(value)])),
     }),
+    ...(from.placement && { placement: proposedFrom(from.placement) }),
     partitions: partitionIds(from.partitions, variables),
     source: sourceOf(from.partitions),
     onChange: from.partitions.onChange ?? null,

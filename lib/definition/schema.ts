@@ -19,6 +19,7 @@ import {
   serviceName,
 } from './fields.ts'
 import { partitions } from './partition-fields.ts'
+import { placement } from './placement-fields.ts'
 
 const weightWanted = give('a number above 0 and up to 1000000')
 const mostWanted = give('a whole number of at least 1, or null for no limit')
@@ -168,6 +169,13 @@ export const schema = fields({
       meta(),
       "What this instance offers for placement, over the agent's node_meta: text, numbers, true or false; 4 KiB at most.",
       { zone: 'a', gpu: true, cores: 16 },
+    ),
+  ),
+  placement: z.optional(
+    about(
+      placement(),
+      'Where partitions may run. It is put in force for the whole service, as long as it was not replaced before.',
+      { only: [{ attribute: 'meta.gpu', is: true, for: 'train-*' }], spread: [{ over: 'meta.zone' }] },
     ),
   ),
   partitions: about(partitions(), 'The partitions of the work: listed here, or the source they are fetched from.', {

@@ -22,6 +22,8 @@ export interface Member {
   readonly maxPartitions: number | null
   /** The most that its partitions may cost; left out when there is no such limit. */
   readonly maxCost?: number
+  /** The digest of the rules of placement that its definition proposes; left out when it proposes none. */
+  readonly placement?: string
   /** What it offers for placement; left out when that is nothing. */
   readonly offers?: Offers
   /** L and G of its current definition, ms. */
@@ -64,6 +66,7 @@ export function memberValue(
     weight: definition.weight,
     maxPartitions: definition.maxPartitions,
     maxCost: definition.maxCost,
+    placement: definition.placement?.digest,
     ...(offers && offersFields(offers)),
     lease: definition.leaseMs,
     grace: definition.stop.graceMs,
@@ -180,6 +183,7 @@ export function memberIn(text: string | null): Omit<Member, 'instance' | 'sessio
     maxPartitions: Number.isSafeInteger(maxPartitions) ? number('maxPartitions', 1) : null,
     ...(maxCost > 0 && { maxCost }),
     ...(offers && { offers }),
+    ...(typeof value.placement === 'string' && { placement: value.placement.slice(0, 64) }),
     lease: number('lease', 10_000),
     grace: number('grace', 3000),
     digest: textIn(value.definition).replace(versionBefore, ''),
@@ -190,4 +194,4 @@ export function memberIn(text: string | null): Omit<Member, 'instance' | 'sessio
 }
 
 /** The version that this program writes into its member key: the highest that it can compute. */
-export const rosterVersion = 2
+export const rosterVersion = 3

@@ -10,6 +10,7 @@ import type { Snapshot } from '../look/snapshot.ts'
 import type { Assignment } from '../roster/rule.ts'
 import { acquisitionOf, isActive, type Local } from '../state/local.ts'
 import { hasNoCommand, isFinished } from '../state/shepherd-status.ts'
+import { placingSteps } from './placing.ts'
 import { sentence } from './sentence.ts'
 import { byTurn, freeStarts } from './starts.ts'
 import type { Step } from './step.ts'
@@ -33,7 +34,10 @@ export function plan(snapshot: Snapshot, assignment: Assignment): Plan {
   if (mustEnter(snapshot)) {
     // While the lease file cannot be written, an instance that entered would leave again: it stays out.
     if (snapshot.renewable) steps.push({ do: 'enter' })
-  } else if (mustDefine(snapshot)) steps.push({ do: 'define' })
+  } else {
+    if (mustDefine(snapshot)) steps.push({ do: 'define' })
+    steps.push(...placingSteps(snapshot))
+  }
   for (const id of everyId(snapshot)) {
     const decision = decide(snapshot, assignment, id)
     if (decision === null) continue

@@ -7,6 +7,10 @@ import type { Step } from './step.ts'
 const clauses: Record<Step['do'], (ids: readonly string[], steps: readonly Step[]) => string> = {
   enter: () => 'takes part',
   define: () => "compares its definition's partitions with the set",
+  propose: () => 'puts the placement of its definition in force',
+  drainOlder: (_, steps) =>
+    `drains ${listed(steps.flatMap(step => (step.do === 'drainOlder' ? step.instances : [])))}, of an older release`,
+  readTraits: () => 'reads what placement needs of documents',
   reclaim: ids => `takes back its own ${listed(ids)}`,
   adopt: ids => `assumes ${listed(ids)}`,
   claim: (ids, steps) => {

@@ -6,6 +6,12 @@ export type Step =
   | { readonly do: 'enter' }
   /** Write the partition set of the definition. */
   | { readonly do: 'define' }
+  /** Put the rules of placement of the definition in force. */
+  | { readonly do: 'propose'; readonly digest: string }
+  /** Drain members whose release does not know the rules of placement. */
+  | { readonly do: 'drainOlder'; readonly instances: readonly string[] }
+  /** Read, for all, what the rules of placement need of documents. */
+  | { readonly do: 'readTraits' }
   /** Take back this instance's own lock while its lease runs. With `held`: write its value again. The process goes on. */
   | { readonly do: 'reclaim'; readonly partition: string; readonly index: number | null; readonly held: boolean }
   /** The lock is held, but the outcome of its transaction was not written to the state directory. */

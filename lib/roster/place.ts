@@ -58,3 +58,14 @@ export function place(asked: Asked, without = 0): Placement {
   }
   return { placed, unplaced }
 }
+
+/** Why a member may not have a partition, by `only` or a pin: in words that go after its name; null when it may. */
+export function refusalsOf(asked: Asked): (id: string, instance: string) => string | null {
+  const members = asked.members.toSorted((a, b) => (a.instance < b.instance ? -1 : 1))
+  const { kinds } = kindsOf({ ...asked, members }, distinct(asked.partitions))
+  const kindOf = new Map(kinds.flatMap(kind => kind.ids.map(id => [id, kind] as const)))
+  return (id, instance) => {
+    const at = members.findIndex(one => one.instance === instance)
+    return at < 0 ? null : (kindOf.get(id)?.refusal(at)?.one ?? null)
+  }
+}

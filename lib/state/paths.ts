@@ -26,6 +26,8 @@ export interface InstanceFiles {
   readonly proposed: string
   /** The last good settings. */
   readonly settings: string
+  /** The last good rules of placement. */
+  readonly placement: string
   readonly free: string
   /** The longest L and G that were seen, `<L> <G>` in ms: see keys/terms.ts. */
   readonly terms: string
@@ -169,6 +171,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     proposal: at('proposal.json'),
     proposed: at('proposed'),
     settings: at('settings'),
+    placement: at('placement'),
     free: at('free'),
     terms: at('terms'),
     seenHeld: at('seen-held'),

@@ -2,9 +2,9 @@
 
 import { glob } from '../../base/glob.ts'
 import type { Selector } from '../../definition/rules.ts'
+import type { Trait } from '../../keys/traits.ts'
 
-/** What rules need of a document: JSON pointer -> the text or number there. Nothing else of a document is known. */
-export type Trait = Readonly<Record<string, string | number>>
+export type { Trait }
 
 /** Partition id -> its trait. */
 export type Traits = ReadonlyMap<string, Trait>
