@@ -38,16 +38,7 @@ export function place(asked: Asked, without = 0): Placement {
   while (isUniform && chains(board, budget))
 
   const instances = members.map(({ instance }) => instance)
-  const numbers = new Map(instances.map((instance, at) => [instance, at]))
-  const names = {
-    instances,
-    hashes: instances.map(hash),
-    holders: new Map(
-      [...asked.holders].flatMap(([id, holder]) =>
-        numbers.has(holder) ? [[id, numbers.get(holder) as number] as const] : [],
-      ),
-    ),
-  }
+  const names = { instances, hashes: instances.map(hash) }
   const placed = new Map<string, string>()
   const unplaced = new Map<string, string>()
   for (const [at, kind] of all.kinds.entries()) {

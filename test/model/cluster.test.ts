@@ -46,6 +46,11 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
     await fc.assert(neverTwoOwners(lib, actionsOf(kinds)), runs(30))
   })
 
+  it('never has two owners while rules of placement and pins come and go', async () => {
+    const kinds = ['rules put in force', 'pinned', 'rules over', 'cut and session destroyed', 'drained'] as const
+    await fc.assert(neverTwoOwners(lib, actionsOf(kinds)), runs(50))
+  })
+
   it('stops no process because of a false alarm', async () => {
     await fc.assert(nobodyIsStopped(lib, ['session destroyed', 'strangers come']), runs(30))
   })

@@ -1,7 +1,7 @@
 /** Causes the faults of a run, and ends them. */
 import type { Action } from './actions.ts'
 import { type Fleet, keys } from './fleet.ts'
-import { garbledAnswers, hostileWrites } from './garbled.ts'
+import { garbledAnswers, hostileWrites, rulesOfPlacement } from './garbled.ts'
 import type { Host, Process } from './host.ts'
 import type { Fate } from './network.ts'
 import type { Participant } from './participant.ts'
@@ -37,6 +37,7 @@ export class Faults {
       for (const process of host.processes.values()) process.stopped = false
     }
     this.#settings([])
+    if (this.#fleet.consul.keys.has(keys.placement)) this.#fleet.consul.remove(keys.placement)
     this.#fleet.world.say('--- all faults are over')
   }
 
@@ -106,6 +107,12 @@ export class Faults {
         return this.#settings([name])
       case 'drain over':
         return this.#settings([])
+      case 'rules put in force':
+        return consul.put(keys.placement, JSON.stringify({ rules: rulesOfPlacement[action.how ?? 0] }))
+      case 'pinned':
+        return consul.put(keys.placement, JSON.stringify({ pins: { [partition]: name } }))
+      case 'rules over':
+        return consul.keys.has(keys.placement) && consul.remove(keys.placement)
       case 'partition removed':
         consul.remove(keys.partition(partition))
         return consul.put(keys.revision, String(world.now))

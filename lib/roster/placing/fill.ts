@@ -31,50 +31,54 @@ function keepHeld(board: Board, at: number): void {
 
 /** One after the other to the member where it makes spread, and then balance, least worse. */
 function placeRest(board: Board, at: number): void {
-  const { cost, spreads } = board.kind(at)
-  const { nobody, load, factor } = board
-  const open = Array.from({ length: nobody }, (_, member) => member).filter(member => board.mayTake(at, member))
-  // The first price of each member; only that of whoever has just taken one changes, and with spread that of its values.
-  const spread = new Float64Array(nobody)
-  const first = new Int32Array(nobody)
-  const last = new Float64Array(nobody)
-  const priced = (member: number) => {
-    const taking = board.taking(at, member)
-    first[member] = taking.first
-    last[member] = taking.last
-  }
-  const spreadOut = () => {
-    for (const member of open) spread[member] = board.spread(at, nobody, member)
-  }
-  open.forEach(priced)
-  spreadOut()
-  while (board.count(at, nobody) > 0) {
-    let best = -1
-    let lowest = 0
-    for (let place = 0; place < open.length; place++) {
-      const member = open[place] as number
-      const balance = (factor[member] as number) * cost * (2 * (load[member] as number) + cost)
-      if (best >= 0) {
-        const other = open[best] as number
-        if (first[member] !== first[other]) {
-          if ((first[member] as number) > (first[other] as number)) continue
-        } else if (spread[member] !== spread[other]) {
-          if ((spread[member] as number) > (spread[other] as number)) continue
-        } else if (balance !== lowest) {
-          if (balance > lowest) continue
-        } else if ((last[member] as number) >= (last[other] as number)) continue
-      }
-      best = place
-      lowest = balance
+  const { groups, avoided, spreads } = board.kind(at)
+  const { nobody } = board
+  if (board.count(at, nobody) === 0) return
+  let open = Array.from({ length: nobody }, (_, member) => member).filter(member => board.mayTake(at, member))
+  // A cool-down is wanted before spread, and concerns one member: the others come first.
+  if (avoided >= 0 && open.length > 1) open = open.filter(member => member !== avoided)
+  let sides = sidesIn(board, spreads, open)
+  while (board.count(at, nobody) > 0 && sides.length > 0) {
+    const best = cheapest(board, at, sides)
+    board.move(at, nobody, best.member)
+    if (groups.length > 0) {
+      open = open.filter(member => board.mayTake(at, member))
+      sides = sidesIn(board, spreads, open)
+    } else if (!board.hasRoom(at, best.member)) {
+      best.side.splice(best.side.indexOf(best.member), 1)
+      if (best.side.length === 0) sides.splice(sides.indexOf(best.side), 1)
     }
-    if (best < 0) return
-    const member = open[best] as number
-    board.move(at, nobody, member)
-    priced(member)
-    if (spreads.length > 0) spreadOut()
-    if (board.kind(at).groups.length > 0) {
-      for (let place = open.length - 1; place >= 0; place--)
-        if (!board.mayTake(at, open[place] as number)) open.splice(place, 1)
-    } else if (!board.hasRoom(at, member)) open.splice(best, 1)
   }
+}
+
+/** The members by the values of these rules: spread cannot tell those of one side apart. */
+function sidesIn(board: Board, spreads: readonly number[], members: readonly number[]): number[][] {
+  if (spreads.length === 0) return members.length > 0 ? [[...members]] : []
+  const nameOf = (member: number) => spreads.map(rule => board.all.spreads[rule]?.values[member]).join()
+  return [...Map.groupBy(members, nameOf).values()]
+}
+
+function cheapest(board: Board, at: number, sides: readonly number[][]): { side: number[]; member: number } {
+  const { cost } = board.kind(at)
+  const { nobody, load, factor } = board
+  const prices = sides.map(([first]) => board.spread(at, nobody, first as number))
+  const least = Math.min(...prices)
+  let side = sides[0] as number[]
+  let best = -1
+  let lowest = Number.POSITIVE_INFINITY
+  let last = 0
+  for (let place = 0; place < sides.length; place++) {
+    if (prices[place] !== least) continue
+    for (const member of sides[place] as number[]) {
+      const balance = (factor[member] as number) * cost * (2 * (load[member] as number) + cost)
+      if (balance > lowest) continue
+      const taking = board.taking(at, member).last
+      if (balance === lowest && taking >= last) continue
+      side = sides[place] as number[]
+      best = member
+      lowest = balance
+      last = taking
+    }
+  }
+  return { side, member: best }
 }

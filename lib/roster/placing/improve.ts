@@ -16,7 +16,7 @@ export function improve(board: Board, budget: Budget): void {
 
 function singleMoves(board: Board, budget: Budget): boolean {
   let changed = false
-  for (let kind = 0; kind < board.kinds.length; kind++) {
+  for (const kind of heaviestFirst(board)) {
     while (budget.left > 0) {
       const best = board.kind(kind).groups.length > 0 ? bestOfGroup(board, kind, budget) : bestMove(board, kind, budget)
       if (best === null) break
@@ -25,6 +25,12 @@ function singleMoves(board: Board, budget: Budget): boolean {
     }
   }
   return changed
+}
+
+/** Of heavy ones fewer have to move. */
+function heaviestFirst({ kinds }: Board): number[] {
+  const costs = kinds.map(({ cost }) => cost)
+  return [...kinds.keys()].sort((a, b) => (costs[b] as number) - (costs[a] as number) || a - b)
 }
 
 interface Move {

@@ -8,7 +8,7 @@ import { costOf } from '../rules/cost.ts'
 import { type OnlyRule, onlyRules } from '../rules/only.ts'
 import { notPinned } from '../rules/pin.ts'
 import { type PreferRule, preferRules } from '../rules/prefer.ts'
-import type { Trait, Traits } from '../rules/select.ts'
+import { ofAll, type Trait, type Traits } from '../rules/select.ts'
 import { type SpreadRule, spreadRules } from '../rules/spread.ts'
 import { decimals, factors } from './factors.ts'
 
@@ -29,7 +29,9 @@ export interface Asked {
 /** Members are numbers, in the order of their names. */
 export interface Kind {
   /** In the order of their names. */
-  readonly ids: string[]
+  readonly ids: readonly string[]
+  /** For each of them, the member that holds it; -1 for nobody. */
+  readonly holders: readonly number[]
   /** In whole units. */
   readonly cost: number
   /** The rules that it is for, by their numbers. */
@@ -68,6 +70,7 @@ export interface Kinds {
 
 const unread: Refusal = { one: 'waits until its document has been read', many: 'wait until its document has been read' }
 const mostPoints = 4096
+const noGroups: readonly number[] = []
 
 /** @param ids distinct, sorted */
 export function kindsOf(asked: Asked, ids: readonly string[]): Kinds {
@@ -93,12 +96,19 @@ export function kindsOf(asked: Asked, ids: readonly string[]): Kinds {
     return groups.length - 1
   }
 
-  const selects = [...only, ...prefer, ...spreads].map(rule => rule.selects)
+  const groupsOf = (id: string, trait: Trait | undefined) =>
+    apart.flatMap(({ groupOf: nameOf }, rule) => {
+      const name = nameOf(id, trait)
+      return name === null ? [] : [groupOf(rule, name)]
+    })
+
+  const selects = [...only, ...prefer, ...spreads].map(rule => rule.selects).filter(one => one !== ofAll)
+  const prices = new Map<number, number>()
   for (const id of ids) {
-    const trait = traits.get(id)
+    const trait = readsDocuments ? traits.get(id) : undefined
     const isUnread = readsDocuments && trait === undefined
     const holder = numbers.get(holders.get(id) ?? '') ?? -1
-    const pin = numbers.get(pins.get(id) ?? '') ?? -1
+    const pin = pins.size > 0 ? (numbers.get(pins.get(id) ?? '') ?? -1) : -1
     const avoid = avoided.size > 0 ? (numbers.get(avoided.get(id) ?? '') ?? -1) : -1
     // A partition of a few rules and nothing else has a number for its key: it is found faster than a text.
     let few = 1
@@ -109,18 +119,21 @@ export function kindsOf(asked: Asked, ids: readonly string[]): Kinds {
       else mask += is ? '1' : '0'
     }
     const price = cost(id, trait)
-    const own = apart.flatMap(({ groupOf: nameOf }, rule) => {
-      const name = nameOf(id, trait)
-      return name === null ? [] : [groupOf(rule, name)]
-    })
-    const isPlain = mask === '' && own.length === 0 && pin < 0 && avoid < 0 && !isUnread && price === 1
+    let priced = prices.get(price)
+    if (priced === undefined) {
+      priced = prices.size
+      prices.set(price, priced)
+    }
+    const own = apart.length === 0 ? noGroups : groupsOf(id, trait)
+    const isPlain = mask === '' && own.length === 0 && pin < 0 && avoid < 0 && !isUnread && priced < 4096
     const key = isPlain
-      ? few
+      ? few * 4096 + priced
       : `${few} ${mask} ${price} ${own.join()} ${pin} ${avoid} ${isUnread ? `unread ${holder}` : ''}`
     let kind = found.get(key)
     if (kind === undefined) {
       kind = {
         ids: [],
+        holders: [],
         price,
         groups: own,
         pin,
@@ -133,6 +146,7 @@ export function kindsOf(asked: Asked, ids: readonly string[]): Kinds {
       found.set(key, kind)
     }
     kind.ids.push(id)
+    kind.holders.push(holder)
     if (holder >= 0) kind.held[holder] = (kind.held[holder] as number) + 1
   }
 
@@ -145,6 +159,7 @@ export function kindsOf(asked: Asked, ids: readonly string[]): Kinds {
 
 interface Draft {
   readonly ids: string[]
+  readonly holders: number[]
   readonly price: number
   readonly groups: readonly number[]
   readonly pin: number
@@ -166,7 +181,7 @@ interface Made {
 }
 
 function finish(draft: Draft, { members, only, prefer, spreads, unit }: Made): Kind {
-  const { ids, price, groups, pin, avoid, unreadOf, id, trait, held } = draft
+  const { ids, holders, price, groups, pin, avoid, unreadOf, id, trait, held } = draft
   const filters = only.filter(rule => rule.selects(id, trait))
   const refusal = (member: number): Refusal | null => {
     if (unreadOf !== null) return member === unreadOf ? null : unread
@@ -179,6 +194,7 @@ function finish(draft: Draft, { members, only, prefer, spreads, unit }: Made): K
   const limited = (sum: number) => Math.max(-mostPoints, Math.min(mostPoints, sum))
   return {
     ids,
+    holders,
     cost: Math.max(1, Math.round(price * unit)),
     groups,
     spreads: spreads.flatMap((rule, at) => (rule.selects(id, trait) ? [at] : [])),

@@ -11,15 +11,15 @@ import type { Kind } from './kinds.ts'
  * @param counts how many of the kind each member has
  */
 export function nameKind(
-  { ids }: Kind,
+  { ids, holders }: Kind,
   counts: Int32Array,
-  { instances, hashes, holders }: Names,
+  { instances, hashes }: Names,
   placed: Map<string, string>,
 ): string[] {
   const room = counts.slice(0, instances.length)
   const held: number[][] = instances.map(() => [])
   let rest: number[] = []
-  for (let at = 0; at < ids.length; at++) (held[holders.get(ids[at] as string) ?? -1] ?? rest).push(at)
+  for (let at = 0; at < ids.length; at++) (held[holders[at] as number] ?? rest).push(at)
   const take = (lists: readonly (readonly number[])[]) =>
     lists.flatMap((list, member) => {
       if (list.length === 0) return []
@@ -47,6 +47,4 @@ export function nameKind(
 export interface Names {
   readonly instances: readonly string[]
   readonly hashes: readonly number[]
-  /** Partition id -> the number of the member that holds it. */
-  readonly holders: ReadonlyMap<string, number>
 }

@@ -11,9 +11,12 @@ export type Traits = ReadonlyMap<string, Trait>
 
 export type Select = (id: string, trait: Trait | undefined) => boolean
 
-/** A test for partitions. Without a selector it is true of all. */
+/** Of a rule for all partitions: it tells none from another. */
+export const ofAll: Select = () => true
+
+/** A test for partitions. */
 export function select(selector: Selector | undefined): Select {
-  if (selector === undefined) return () => true
+  if (selector === undefined) return ofAll
   if (typeof selector === 'string') return glob(selector)
   const { field, in: values } = selector
   return (_, trait) => {
