@@ -100,18 +100,31 @@ export class Board {
 
   /** What taking one more of the kind is worth, without balance and spread. */
   taking(kind: number, member: number): { first: number; last: number } {
-    if (member === this.nobody) return { first: unplaced, last: 0 }
-    const { held, avoided, points } = this.kind(kind)
+    return { first: this.takingFirst(kind, member), last: this.takingLast(kind, member) }
+  }
+
+  takingFirst(kind: number, member: number): number {
+    if (member === this.nobody) return unplaced
+    return this.kind(kind).avoided === member ? 1 : 0
+  }
+
+  takingLast(kind: number, member: number): number {
+    if (member === this.nobody) return 0
+    const { held, points } = this.kind(kind)
     const comesBack = this.count(kind, member) < (held[member] as number)
-    return { first: avoided === member ? 1 : 0, last: (comesBack ? -moved : 0) - (points?.[member] ?? 0) }
+    return (comesBack ? -moved : 0) - (points === null ? 0 : (points[member] as number))
   }
 
   /** The same for giving one away. */
   giving(kind: number, member: number): { first: number; last: number } {
-    if (member === this.nobody) return { first: -unplaced, last: 0 }
-    const { held, avoided, points } = this.kind(kind)
+    return { first: -this.takingFirst(kind, member), last: this.givingLast(kind, member) }
+  }
+
+  givingLast(kind: number, member: number): number {
+    if (member === this.nobody) return 0
+    const { held, points } = this.kind(kind)
     const moves = this.count(kind, member) <= (held[member] as number)
-    return { first: avoided === member ? -1 : 0, last: (moves ? moved : 0) + (points?.[member] ?? 0) }
+    return (moves ? moved : 0) + (points === null ? 0 : (points[member] as number))
   }
 
   /** How spread changes when one of the kind goes from a member to another; either may be nobody. */

@@ -72,7 +72,7 @@ function cheapest(board: Board, at: number, sides: readonly number[][]): { side:
     for (const member of sides[place] as number[]) {
       const balance = (factor[member] as number) * cost * (2 * (load[member] as number) + cost)
       if (balance > lowest) continue
-      const taking = board.taking(at, member).last
+      const taking = board.takingLast(at, member)
       if (balance === lowest && taking >= last) continue
       side = sides[place] as number[]
       best = member

@@ -48,12 +48,12 @@ function bestMove(board: Board, kind: number, budget: Budget): Move | null {
   for (let member = 0; member < board.size; member++) {
     const side = sides.of[member] as number
     if (board.count(kind, member) > 0) {
-      const { first, last } = board.giving(kind, member)
-      from.offer(side, member, first, board.balance(member, -cost), last)
+      const first = -board.takingFirst(kind, member)
+      from.offer(side, member, first, board.balance(member, -cost), board.givingLast(kind, member))
     }
     if (member !== board.nobody && allowed[member] === 1 && board.hasRoom(kind, member)) {
-      const { first, last } = board.taking(kind, member)
-      to.offer(side, member, first, board.balance(member, cost), last)
+      const first = board.takingFirst(kind, member)
+      to.offer(side, member, first, board.balance(member, cost), board.takingLast(kind, member))
     }
   }
   return bestPair(from, to, (a, b) => board.spread(kind, a, b))
@@ -108,10 +108,8 @@ function exchange(board: Board, a: number, b: number, budget: Budget): Move | nu
   const to = new Best(sides.count)
   const side = (at: number) => sides.of[at] as number
   for (let member = 0; member < board.size; member++) {
-    const gives = halfExchange(board, a, b, member)
-    if (gives) from.offer(side(member), member, gives.first, gives.balance, gives.last)
-    const takes = halfExchange(board, b, a, member)
-    if (takes) to.offer(side(member), member, takes.first, takes.balance, takes.last)
+    if (mayExchange(board, a, b, member)) offerHalf(board, a, b, member, side(member), from)
+    if (mayExchange(board, b, a, member)) offerHalf(board, b, a, member, side(member), to)
   }
   if (ofOne.length + ofOther.length === 0) return bestPair(from, to, () => 0)
   return bestPair(from, to, (m, n) => exchanged(board, a, b, m, n))
@@ -141,11 +139,24 @@ function exchangeOfGroups(board: Board, a: number, b: number, budget: Budget): M
   return best
 }
 
-/** A member gives one of `gives` and takes one of `takes`; null when it may not. */
-function halfExchange(board: Board, gives: number, takes: number, member: number): Omit<Price, 'spread'> | null {
-  if (board.count(gives, member) === 0 || board.kind(takes).allowed[member] === 0) return null
+/** Whether a member may give one of `gives` and take one of `takes`, but for groups. */
+function mayExchange(board: Board, gives: number, takes: number, member: number): boolean {
+  if (board.count(gives, member) === 0 || board.kind(takes).allowed[member] === 0) return false
   const change = board.kind(takes).cost - board.kind(gives).cost
-  if ((board.load[member] as number) + change > (board.mostCost[member] as number)) return null
+  return (board.load[member] as number) + change <= (board.mostCost[member] as number)
+}
+
+function offerHalf(board: Board, gives: number, takes: number, member: number, side: number, best: Best): void {
+  const change = board.kind(takes).cost - board.kind(gives).cost
+  const first = board.takingFirst(takes, member) - board.takingFirst(gives, member)
+  const last = board.givingLast(gives, member) + board.takingLast(takes, member)
+  best.offer(side, member, first, change === 0 ? 0 : board.balance(member, change), last)
+}
+
+/** The price of that; null when it may not. */
+function halfExchange(board: Board, gives: number, takes: number, member: number): Omit<Price, 'spread'> | null {
+  if (!mayExchange(board, gives, takes, member)) return null
+  const change = board.kind(takes).cost - board.kind(gives).cost
   const [given, taken] = [board.giving(gives, member), board.taking(takes, member)]
   const balance = change === 0 ? 0 : board.balance(member, change)
   return { first: given.first + taken.first, balance, last: given.last + taken.last }
