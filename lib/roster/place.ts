@@ -16,8 +16,8 @@ import type { Placement } from './rule.ts'
 import { noMember } from './rules/balance.ts'
 import { distinct } from './sticky.ts'
 
-/** Elementary comparisons: some seconds of work, far above what 100,000 partitions with usual rules take. */
-const mostWork = 400_000_000
+/** Elementary comparisons: about a second of work, far above what 100,000 partitions with usual rules take. */
+const mostWork = 100_000_000
 
 export type { Asked }
 

@@ -42,6 +42,8 @@ export class Board {
   readonly mostCost: Float64Array
   /** inValue[spread rule][value] */
   readonly inValue: readonly Int32Array[]
+  /** The kinds of each group. */
+  readonly inGroup: readonly number[][]
   /** taken[group][value] */
   readonly taken: readonly Int32Array[]
 
@@ -58,6 +60,8 @@ export class Board {
     this.most = Float64Array.from([...most, Number.POSITIVE_INFINITY])
     this.mostCost = Float64Array.from([...mostCost, Number.POSITIVE_INFINITY])
     this.inValue = all.spreads.map(({ factors }) => new Int32Array(factors.length))
+    this.inGroup = all.groups.map(() => [])
+    for (const [at, { groups }] of all.kinds.entries()) for (const group of groups) this.inGroup[group]?.push(at)
     this.taken = all.groups.map(({ count }) => new Int32Array(count))
     for (const [kind, { ids }] of all.kinds.entries()) (this.counts[kind] as Int32Array)[this.nobody] = ids.length
   }

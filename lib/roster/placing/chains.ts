@@ -145,7 +145,7 @@ class Search {
     let found = -1
     for (const group of board.kind(kind).groups) {
       if (board.taken[group]?.[board.all.groups[group]?.values[member] as number] === 0) continue
-      const other = board.kinds.findIndex((one, at) => one.groups.includes(group) && board.count(at, member) > 0)
+      const other = board.inGroup[group]?.find(at => board.count(at, member) > 0) ?? -1
       if (other < 0 || (found >= 0 && other !== found)) return -1
       found = other
     }

@@ -81,8 +81,11 @@ function bestOfGroup(board: Board, kind: number, budget: Budget): Move | null {
 /** Exchanges of two partitions of different kinds. */
 function exchanges(board: Board, budget: Budget): boolean {
   let changed = false
+  const alike = alikeIn(board)
   for (let a = 0; a < board.kinds.length; a++) {
-    for (let b = a + 1; b < board.kinds.length; b++) {
+    for (let b = a + 1; b < board.kinds.length && budget.left > 0; b++) {
+      if (alike[a] === alike[b] && alike[a] !== unlike) continue
+      budget.left -= 1
       while (budget.left > 0) {
         const grouped = board.kind(a).groups.length + board.kind(b).groups.length > 0
         const best = grouped ? exchangeOfGroups(board, a, b, budget) : exchange(board, a, b, budget)
@@ -94,6 +97,24 @@ function exchanges(board: Board, budget: Budget): boolean {
     }
   }
   return changed
+}
+
+/** The number of a kind that is like no other. */
+const unlike = -1
+
+/**
+ * Kinds with the same number cost and prefer the same, and nothing of them could come back to its holder: an exchange of two
+ * such partitions makes nothing better.
+ */
+function alikeIn(board: Board): Int32Array {
+  const numbers = new Map<string, number>()
+  return Int32Array.from(board.kinds, ({ cost, spreads, points, avoided, held }, at) => {
+    if (held.some((count, member) => board.count(at, member) < count)) return unlike
+    const name = `${cost} ${spreads.join()} ${points?.join()} ${avoided}`
+    const number = numbers.get(name) ?? numbers.size
+    numbers.set(name, number)
+    return number
+  })
 }
 
 /** The best exchange of one of kind `a` on `from` for one of kind `b` on `to`; null when none is better. */
@@ -119,6 +140,7 @@ function exchangeOfGroups(board: Board, a: number, b: number, budget: Budget): M
   let best: Move | null = null
   let price = nothing
   for (let from = 0; from < board.size; from++) {
+    budget.left -= 1
     const gives = halfExchange(board, a, b, from)
     if (gives === null) continue
     for (let to = 0; to < board.size; to++) {

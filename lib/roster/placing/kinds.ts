@@ -80,7 +80,7 @@ export function kindsOf(asked: Asked, ids: readonly string[]): Kinds {
   const prefer = preferRules(rules.prefer, members)
   const spreads = spreadRules(rules.spread, members)
   const apart = apartRules(rules.apart, members)
-  const cost = costOf(rules.cost)
+  const cost = pricesOf(asked, ids)
   const readsDocuments = pointersOf(rules).length > 0
   const groups: Group[] = []
   const groupNumbers = new Map<string, number>()
@@ -118,7 +118,7 @@ export function kindsOf(asked: Asked, ids: readonly string[]): Kinds {
       if (selects.length <= 20) few = few * 2 + (is ? 1 : 0)
       else mask += is ? '1' : '0'
     }
-    const price = cost(id, trait)
+    const price = cost(id)
     let priced = prices.get(price)
     if (priced === undefined) {
       priced = prices.size
@@ -155,6 +155,25 @@ export function kindsOf(asked: Asked, ids: readonly string[]): Kinds {
   const unit = unitOf(drafts, Math.max(1, ...weights))
   const finished = drafts.map(draft => finish(draft, { members, only, prefer, spreads, unit }))
   return { kinds: finished, groups, spreads, unit, factors: weights }
+}
+
+/** From so many different costs on they are rounded, so that there are not as many kinds as partitions. */
+const manyPrices = 200
+
+/** The cost of each partition. Many different ones are rounded up to two digits: no limit is exceeded by that. */
+function pricesOf({ rules, traits }: Asked, ids: readonly string[]): (id: string) => number {
+  if (rules.cost.length === 0) return () => 1
+  const cost = costOf(rules.cost)
+  if (rules.cost.every(rule => 'is' in rule)) return id => cost(id, traits.get(id))
+  const prices = new Map(ids.map(id => [id, cost(id, traits.get(id))]))
+  if (new Set(prices.values()).size > manyPrices) for (const [id, price] of prices) prices.set(id, roundedUp(price))
+  return id => prices.get(id) as number
+}
+
+/** To two digits: 1234 becomes 1300. */
+function roundedUp(price: number): number {
+  const digit = 10 ** (Math.floor(Math.log10(price)) - 1)
+  return Number((Math.ceil(price / digit - 1e-9) * digit).toPrecision(2))
 }
 
 interface Draft {
