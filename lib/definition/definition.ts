@@ -1,3 +1,5 @@
+import type { Proposed } from './rules.ts'
+
 /**
  * A service as its definition file describes it, with every default filled in and every duration in milliseconds.
  * Plain JSON: it is stored in the state directory, compared by its digest, and printed as it is.
@@ -13,6 +15,12 @@ export type Definition = {
   readonly weight: number
   /** The most partitions this instance takes; null when it takes any number. */
   readonly maxPartitions: number | null
+  /** The most that its partitions may cost together; left out for any cost, so that the digest stays the same. */
+  readonly maxCost?: number
+  /** What this instance offers for placement; left out when that is nothing, so that the digest stays the same. */
+  readonly meta?: Readonly<Record<string, string>>
+  /** The rules of placement that it proposes; left out when it proposes none, so that the digest stays the same. */
+  readonly placement?: Proposed
   /** The partition ids, in the order of the file; none when they come from a source. */
   readonly partitions: readonly string[]
   /** How many partitions there are, as a share of what the members have; left out when the definition lists them. */

@@ -1,5 +1,6 @@
 import { duration } from '../base/clock.ts'
 import type { CheckDefinition, Definition, FreezeRule, Reaction } from './definition.ts'
+import { proposedFrom } from './placement.ts'
 import type { DefinitionFile } from './schema.ts'
 import { sourceOf } from './source.ts'
 import type { Variables } from './variables.ts'
@@ -18,6 +19,11 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     tags: from.tags,
     weight: from.weight,
     maxPartitions: from.maxPartitions,
+    ...(from.maxCost === undefined ? {} : { maxCost: from.maxCost }),
+    ...(from.meta && {
+      meta: Object.fromEntries(Object.entries(from.meta).map(([name, value]) => [name, String(value)])),
+    }),
+    ...(from.placement && { placement: proposedFrom(from.placement) }),
     partitions: partitionIds(from.partitions, variables),
     ...shareOf(from.partitions),
     source: sourceOf(from.partitions),

@@ -9,12 +9,14 @@ import type { Consul } from '../consul/http.ts'
 import { registeredNow } from '../consul/instances.ts'
 import { apartBelow, type Entry, entriesAt, keysBelow, takesKeys, trees } from '../consul/kv.ts'
 import type { Definition } from '../definition/definition.ts'
+import { pointersOf } from '../definition/rules.ts'
 import { type Away, awaited, awayFrom } from '../keys/away.ts'
 import { coolDowns } from '../keys/cool-down.ts'
 import { countFrom } from '../keys/count.ts'
 import { freezeFrom } from '../keys/freeze.ts'
 import { type Lock, lockFrom, waitOf } from '../keys/lock.ts'
 import { hindrancesFrom, lostFrom, memberIn, membersFrom, rostersFrom } from '../keys/member.ts'
+import { hasRules, type PlacementInForce, placementFrom } from '../keys/placement.ts'
 import { proposalsFrom } from '../keys/proposed.ts'
 import { defaults, type Settings, settingsFrom } from '../keys/settings.ts'
 import { readTerms, rememberedTerms, termsLeft } from '../keys/terms.ts'
@@ -76,6 +78,7 @@ export async function lookAtCluster(
   lastGood: Settings = defaults,
   own: Expected = { partitions: [], instances: [] },
   large = false,
+  lastGoodPlacement: () => string | null = () => null,
 ): Promise<Cluster> {
   const keys = keysOf(service)
   const prefixes = [keys.locks, keys.members, keys.spec, keys.restarts, keys.coolDowns, keys.proposals]
@@ -91,6 +94,8 @@ export async function lookAtCluster(
   const revision = at(keys.revision)
   const epochSeen = [...locks.values()].reduce((highest, { epoch }) => Math.max(highest, epoch), 0)
   const { settings, problem, fallen } = settingsFrom(text, lastGood, epochSeen)
+  const rules = at(keys.placement)?.value ?? null
+  const { placement, problem: placementProblem } = placementFrom(rules, lastGoodPlacement)
   const left = termsLeft(at(keys.terms)?.value ?? null)
   const { partitions, foreign } = partitionsFrom(ids, keys)
   const cluster: Cluster = {
@@ -115,6 +120,9 @@ export async function lookAtCluster(
     settings,
     coolDowns: coolDowns(coolingDown, keys.coolDowns, Date.now()),
     settingsProblem: problem,
+    placement,
+    placementProblem,
+    ...(await traitsFor(consul, keys, placement)),
     fallenEpoch: fallen,
     defined: revision !== undefined,
     revision: revision?.modifyIndex ?? 0,
@@ -123,6 +131,19 @@ export async function lookAtCluster(
   }
   await mustBeComplete(consul, cluster, own)
   return { ...cluster, unusable: await unusableIn(consul, cluster, own) }
+}
+
+/** What the rules need of documents. Where they need none, it is not asked for. */
+async function traitsFor(
+  consul: Consul,
+  keys: Keys,
+  placement: PlacementInForce | null,
+): Promise<Pick<Cluster, 'traits' | 'traitsMark'>> {
+  const pointers = hasRules(placement) ? pointersOf(placement.rules) : []
+  if (pointers.length === 0) return { traits: new Map(), traitsMark: '' }
+  const { readTraits, traitsBy } = await import('../keys/traits.ts')
+  const found = await readTraits(consul, keys)
+  return { traits: traitsBy(found, pointers), traitsMark: found.mark }
 }
 
 /** The keys below a prefix, read, by the id in each name. A foreign key is left out: its name holds no id. */
@@ -168,7 +189,9 @@ export async function takeSnapshot(
   const here = localPartitions(files).filter(id => existsSync(files.partition(id).acquisition))
   const expected = { partitions: here, instances: [instance] }
   const before = readSeenHeld(files.seenHeld)
-  const seen = await lookAtCluster(consul, definition.name, lastGood, expected, before.size >= many)
+  const seen = await lookAtCluster(consul, definition.name, lastGood, expected, before.size >= many, () =>
+    readFact(files.placement),
+  )
   const { cluster, seenHeld } = await doubted(consul, seen, before)
   const own = { lease: definition.leaseMs, grace: definition.stop.graceMs }
   const longestTerms = rememberedTerms(readTerms(files.terms), cluster, own)

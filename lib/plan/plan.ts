@@ -5,7 +5,8 @@
 import { awaited } from '../keys/away.ts'
 import { isFrozen } from '../keys/freeze.ts'
 import { isRemade, type Lock, waitOf } from '../keys/lock.ts'
-import { rosterVersion } from '../keys/member.ts'
+import { type Member, rosterVersion } from '../keys/member.ts'
+import { offersOf, sameOffers } from '../keys/offers.ts'
 import { proposedLine } from '../keys/proposed.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Assignment } from '../roster/rule.ts'
@@ -13,6 +14,7 @@ import { acquisitionOf, isActive, type Local } from '../state/local.ts'
 import { hasNoCommand, isFinished } from '../state/shepherd-status.ts'
 import { countStep, isCarriedOut, mayDefineNumber } from './counting.ts'
 import { freezeStep } from './freezing.ts'
+import { placingSteps } from './placing.ts'
 import { sentence } from './sentence.ts'
 import { byTurn, freeStarts } from './starts.ts'
 import type { Step } from './step.ts'
@@ -38,7 +40,7 @@ export function plan(snapshot: Snapshot, assignment: Assignment): Plan {
   if (mustEnter(snapshot)) {
     // While the lease file cannot be written, an instance that entered would leave again: it stays out.
     if (snapshot.renewable) steps.push({ do: 'enter' })
-  } else steps.push(...ofService(snapshot))
+  } else steps.push(...ofService(snapshot), ...placingSteps(snapshot))
   for (const id of everyId(snapshot)) {
     const decision = decide(snapshot, assignment, id)
     if (decision === null) continue
@@ -76,12 +78,23 @@ function incoming(snapshot: Snapshot, assignment: Assignment): number {
 
 /**
  * Enter when no live session of ours holds the member key, or when that key still says leaving, names another definition
- * or says another roster version. The others compute the roster from the member keys, so ours must be true.
+ * or says another roster version or other offers. The others compute the roster from the member keys, so ours must be true.
  */
 function mustEnter(snapshot: Snapshot): boolean {
   const member = snapshot.members.find(({ instance }) => instance === snapshot.instance)
   if (snapshot.session === null || member === undefined || member.absence === 'leaving') return true
-  return member.digest !== snapshot.digest || member.roster !== rosterVersion || !member.counts
+  return (
+    member.digest !== snapshot.digest ||
+    member.roster !== rosterVersion ||
+    !member.counts ||
+    offersOther(snapshot, member)
+  )
+}
+
+/** The agent's node_meta has changed. Until the catalog shows this instance, nobody knows it. */
+function offersOther({ registered, definition }: Snapshot, { instance, offers }: Member): boolean {
+  const own = registered.find(one => one.instance === instance)
+  return own !== undefined && !sameOffers(offers, offersOf(definition, own.offers))
 }
 
 /**

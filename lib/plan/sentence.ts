@@ -11,6 +11,10 @@ const clauses: Record<Step['do'], (ids: readonly string[], steps: readonly Step[
     steps.map(step => (step.do === 'freeze' ? `freezes: ${step.lost.length} of ${step.of} are lost` : '')).join(),
   thaw: () => 'ends the freeze',
   count: (_, steps) => steps.map(step => (step.do === 'count' ? countClauses[step.what](step.number) : '')).join(),
+  propose: () => 'puts the placement of its definition in force',
+  drainOlder: (_, steps) =>
+    `drains ${listed(steps.flatMap(step => (step.do === 'drainOlder' ? step.instances : [])))}, of an older release`,
+  readTraits: () => 'reads what placement needs of documents',
   reclaim: ids => `takes back its own ${listed(ids)}`,
   adopt: ids => `assumes ${listed(ids)}`,
   claim: (ids, steps) => {

@@ -26,6 +26,8 @@ export interface InstanceFiles {
   readonly proposed: string
   /** The last good settings. */
   readonly settings: string
+  /** The last good rules of placement. */
+  readonly placement: string
   readonly free: string
   /** Since when something has stood that has to stand for a while: see look/stood.ts. */
   readonly stood: string
@@ -171,6 +173,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     proposal: at('proposal.json'),
     proposed: at('proposed'),
     settings: at('settings'),
+    placement: at('placement'),
     free: at('free'),
     stood: at('stood'),
     terms: at('terms'),

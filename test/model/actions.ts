@@ -1,6 +1,6 @@
 /** The faults of a run, as data that fast-check generates and shrinks. */
 import fc from 'fast-check'
-import { garbledAnswers, hostileWrites } from './garbled.ts'
+import { garbledAnswers, hostileWrites, rulesOfPlacement } from './garbled.ts'
 import type { Fault } from './program.ts'
 
 /** The host and the partition, by number modulo their count; the time after the previous action, ms. */
@@ -48,6 +48,9 @@ const kinds = {
   'strangers come': {},
   drained: {},
   'drain over': {},
+  'rules put in force': { how: fc.nat(rulesOfPlacement.length - 1) },
+  pinned: {},
+  'rules over': {},
   'partition removed': {},
   'partition added': {},
   'lock deleted': {},

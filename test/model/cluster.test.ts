@@ -66,6 +66,11 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
       await fc.assert(nobodyIsWaitedFor(lib, actionsInOrder(kinds.map(kind => [kind, 0] as const))), runs(15))
   })
 
+  it('never has two owners while rules of placement and pins come and go', async () => {
+    const kinds = ['rules put in force', 'pinned', 'rules over', 'cut and session destroyed', 'drained'] as const
+    await fc.assert(neverTwoOwners(lib, actionsOf(kinds)), runs(50))
+  })
+
   it('stops no process because of a false alarm', async () => {
     await fc.assert(nobodyIsStopped(lib, ['session destroyed', 'strangers come']), runs(30))
   })

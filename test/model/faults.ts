@@ -4,7 +4,7 @@ import { entryOf } from '../../lib/consul/entry.ts'
 import { countFrom, counting, followedBy } from '../../lib/keys/count.ts'
 import type { Action } from './actions.ts'
 import { type Fleet, keys } from './fleet.ts'
-import { garbledAnswers, hostileWrites } from './garbled.ts'
+import { garbledAnswers, hostileWrites, rulesOfPlacement } from './garbled.ts'
 import type { Host, Process } from './host.ts'
 import type { Fate } from './network.ts'
 import type { Participant } from './participant.ts'
@@ -41,6 +41,7 @@ export class Faults {
     }
     this.#settings([])
     this.#thaw()
+    if (this.#fleet.consul.keys.has(keys.placement)) this.#fleet.consul.remove(keys.placement)
     this.#fleet.world.say('--- all faults are over')
   }
 
@@ -110,6 +111,12 @@ export class Faults {
         return this.#settings([name])
       case 'drain over':
         return this.#settings([])
+      case 'rules put in force':
+        return consul.put(keys.placement, JSON.stringify({ rules: rulesOfPlacement[action.how ?? 0] }))
+      case 'pinned':
+        return consul.put(keys.placement, JSON.stringify({ pins: { [partition]: name } }))
+      case 'rules over':
+        return consul.keys.has(keys.placement) && consul.remove(keys.placement)
       case 'partition removed':
         consul.remove(keys.partition(partition))
         return consul.put(keys.revision, String(world.now))

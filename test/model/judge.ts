@@ -178,7 +178,8 @@ export class Judge {
 
   /** A program writes only its own keys, and deletes no lock of a partition in the set. */
   #transaction(program: Program, body: string): void {
-    const own = [this.#keys.spec, this.#keys.partitions, this.#keys.locks, `${this.#keys.root}wake/`]
+    const { spec, partitions, locks, traits, traitsOf, root } = this.#keys
+    const own = [spec, partitions, locks, traits, traitsOf, `${root}wake/`]
     const instance = program.name.split(' ')[0] as string
     own.push(this.#keys.member(instance), this.#keys.report(instance), this.#keys.proposal(instance))
     for (const { KV } of JSON.parse(body) as { KV: { Verb: string; Key: string } }[]) {

@@ -12,8 +12,9 @@ type Shown = Pick<Cluster, 'members' | 'locks'>
 /**
  * Every partition stays with its holder, and a lost one with the instance that lost it, if that takes part. Only clean locks
  * are for whom the rules say: there is no holder that could still run. A holder that is drained or leaves gives up.
+ * @param dependent where one partition may be depends on others: `apart`, `maxCost`
  */
-export function frozen({ placed, unplaced }: Placement, { members, locks }: Shown): Placement {
+export function frozen({ placed, unplaced }: Placement, { members, locks }: Shown, dependent = false): Placement {
   const there = new Set(members.flatMap(({ instance, absence }) => (absence === null ? [instance] : [])))
   const bySession = new Map(members.map(({ session, instance }) => [session, instance]))
   const now = new Map<string, string>()
@@ -27,7 +28,18 @@ export function frozen({ placed, unplaced }: Placement, { members, locks }: Show
     else if (!lock?.session) without.set(id, frozenLost)
     else if (placed.has(id)) now.set(id, placed.get(id) as string)
   }
-  return withClean({ placed: now, unplaced: without }, clean, placed, members)
+  const free = dependent ? clean.filter(id => isUndisturbed(placed, now, placed.get(id))) : clean
+  for (const id of clean) if (!free.includes(id)) without.set(id, noRoom)
+  return withClean({ placed: now, unplaced: without }, free, placed, members)
+}
+
+/** Whether the instance has only what the rules would leave to it: otherwise one of those may stand in the way. */
+function isUndisturbed(
+  wanted: ReadonlyMap<string, string>,
+  now: ReadonlyMap<string, string>,
+  instance: string | undefined,
+): boolean {
+  return [...now].every(([id, has]) => has !== instance || wanted.get(id) === instance)
 }
 
 /** The clean ones go where the rules say, as far as there is room beside what stays. */

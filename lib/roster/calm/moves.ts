@@ -5,7 +5,7 @@ import type { Cluster } from '../../look/cluster.ts'
 import type { Placement } from '../rule.ts'
 import { loadsOf } from './frozen.ts'
 
-type Shown = Pick<Cluster, 'members' | 'locks' | 'coolDowns' | 'partitions'>
+type Shown = Pick<Cluster, 'members' | 'locks' | 'coolDowns' | 'partitions' | 'placement'>
 
 interface Move {
   readonly id: string
@@ -31,13 +31,14 @@ export function fewMoves({ placed, unplaced }: Placement, shown: Shown, { movesA
 }
 
 /** In the order of names, which every instance has: those that have begun stay the first ones. */
-function movesIn(placed: ReadonlyMap<string, string>, { members, locks, coolDowns }: Shown): Move[] {
+function movesIn(placed: ReadonlyMap<string, string>, { members, locks, coolDowns, placement }: Shown): Move[] {
   const there = members.filter(({ absence }) => absence === null)
   const bySession = new Map(there.map(({ session, instance }) => [session, instance]))
   const moves: Move[] = []
   for (const [id, to] of placed) {
     const from = bySession.get(locks.get(id)?.session ?? '')
-    if (from === undefined || from === to || coolDowns.get(id)?.instance === from) continue
+    const isAsked = coolDowns.get(id)?.instance === from || placement?.pins.get(id) === to
+    if (from === undefined || from === to || isAsked) continue
     moves.push({ id, from, to })
   }
   return moves.sort((a, b) => (a.id < b.id ? -1 : 1))
