@@ -110,7 +110,10 @@ export function freezing(
 
 /** The operations that end a freeze. @param away who is lost still, and is not to freeze it again by itself */
 export function thawing(keys: Keys, before: Freeze, away: ReadonlyMap<string, Away>): Operation[] {
-  if (away.size === 0) return [{ Verb: 'delete-cas', Key: keys.freeze, Index: before.index }, revisionBump(keys)]
+  const Index = before.index
+  // Consul takes a delete-cas of a missing key for done (from its sources): the check tells that another was first.
+  const check = { Verb: 'check-index', Key: keys.freeze, Index } as const
+  if (away.size === 0) return [check, { Verb: 'delete-cas', Key: keys.freeze, Index }, revisionBump(keys)]
   const thawed = Object.fromEntries([...away.values()].map(({ instance, index }) => [instance, index]))
   return [written(keys, before, { frozen: false, thawed }), revisionBump(keys)]
 }

@@ -12,7 +12,6 @@ import {
   type Count,
   type CountInForce,
   countFrom,
-  countIn,
   counting,
   countWords,
   followedBy,
@@ -23,7 +22,7 @@ import {
 import { bringTo } from '../keys/count-set.ts'
 import { dutyFrom } from '../keys/duty.ts'
 import { isFrozen } from '../keys/freeze.ts'
-import { partitionsAt, readIds } from '../keys/partition-set.ts'
+import { type Change, partitionsAt, readIds } from '../keys/partition-set.ts'
 import type { Cluster } from '../look/cluster.ts'
 import { lookAtCluster } from '../look/snapshot.ts'
 
@@ -95,11 +94,12 @@ export async function scale(consul: Consul, service: string, wanted: Wanted, dry
     await mustBeNumbered(consul, cluster)
     const { keys, count, partitions } = cluster
     const next = nextOf(cluster, wanted)
-    mustNotShrink(cluster, next)
+    const change = await wouldChange(consul, cluster, next)
+    mustNotShrink(cluster, change)
     const before = numberNow(cluster)
     const said = { service, percent: next.share?.percent ?? null, of: next.share?.of ?? null, before }
     if (dryRun || (next.by === 'reset' && count === null))
-      return { ...said, number: next.by === 'reset' ? null : next.number, ...wouldChange(cluster, next) }
+      return { ...said, number: next.by === 'reset' ? null : next.number, ...change }
     const { done } = await transact(consul, counting(keys, count, next))
     if (!done) continue
     if (next.by === 'reset') return { ...said, number: null, added: [], removed: [] }
@@ -108,9 +108,12 @@ export async function scale(consul: Consul, service: string, wanted: Wanted, dry
   throw new Temporary(`cannot scale ${service}: others keep changing the number; try again`)
 }
 
-/** The number in force, or else how far the numbered partitions of the set go. */
+/** The number in force, or else how far the numbered partitions go without a gap: people may have added others. */
 export function numberNow({ count, partitions }: Pick<Cluster, 'count' | 'partitions'>): number {
-  return count === null || count.by === 'garbled' ? countIn(partitions) : count.number
+  if (count !== null && count.by !== 'garbled') return count.number
+  let number = 0
+  while (partitions.has(String(number))) number++
+  return number
 }
 
 /** @throws Permanent */
@@ -135,21 +138,26 @@ function nextOf(cluster: Cluster, wanted: Wanted): Count {
 }
 
 /** @throws Permanent */
-function mustNotShrink(cluster: Cluster, next: Count): void {
-  if (!isFrozen(cluster) || wouldChange(cluster, next).removed.length === 0) return
+function mustNotShrink(cluster: Cluster, { removed }: Change): void {
+  if (!isFrozen(cluster) || removed.length === 0) return
   const service = shellWord(cluster.service)
   throw new Permanent(
     `cannot scale ${cluster.service} down: it is frozen, and nothing is removed; watchbill thaw ${service}, then again`,
   )
 }
 
-/** Numbers that people added by hand stay, which only their values tell: so the real change may be smaller. */
-function wouldChange({ partitions }: Cluster, { by, number }: Count): Pick<Scaled, 'added' | 'removed'> {
+/** Numbers that people added by hand stay. */
+async function wouldChange(
+  consul: Consul,
+  { keys, partitions }: Cluster,
+  { by, number }: Count,
+): Promise<Pick<Scaled, 'added' | 'removed'>> {
   if (by === 'reset') return { added: [], removed: [] }
+  const over = [...partitions].filter(id => (numberIn(id) ?? -1) >= number)
+  const own = (await partitionsAt(consul, keys, over)).flatMap(({ id, from }) => (from === 'definition' ? [id] : []))
   const added: string[] = []
   for (let at = 0; at < number; at++) if (!partitions.has(String(at))) added.push(String(at))
-  const removed = [...partitions].filter(id => (numberIn(id) ?? -1) >= number).sort((a, b) => Number(b) - Number(a))
-  return { added, removed }
+  return { added, removed: own.sort((a, b) => Number(b) - Number(a)) }
 }
 
 async function bring(
