@@ -1,13 +1,17 @@
 /** What the roster does with members that are away, with limits on moves, and while the service is frozen. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { noRules, type Rules } from '../../lib/definition/rules.ts'
 import type { Calm } from '../../lib/keys/calm.ts'
 import { type Freeze, freezeFrom } from '../../lib/keys/freeze.ts'
 import type { Lock } from '../../lib/keys/lock.ts'
+import { noPlacement } from '../../lib/keys/placement.ts'
 import type { Cluster } from '../../lib/look/cluster.ts'
 import { assign } from '../../lib/roster/assignment.ts'
 import { placeKept } from '../../lib/roster/calm/awaited.ts'
 import { frozenLost } from '../../lib/roster/calm/frozen.ts'
+import { place } from '../../lib/roster/place.ts'
+import { versions } from '../../lib/roster/versions.ts'
 import { clusterOf, heldBy, locks, me, memberOne, other, third } from '../fixtures/cluster.ts'
 import { awayOne } from './away.ts'
 
@@ -16,7 +20,11 @@ const ids = (count: number) => Array.from({ length: count }, (_, at) => String(a
 /** So many partitions; `held` says which lock each of the first ones has. */
 function placedIn(count: number, held: readonly Lock[], over: Partial<Cluster>) {
   const partitions = new Set(ids(count))
-  return assign(clusterOf({ partitions, locks: new Map(held.map((lock, at) => [String(at), lock])), ...over }))
+  return assign(
+    clusterOf({ partitions, locks: new Map(held.map((lock, at) => [String(at), lock])), ...over }),
+    versions,
+    place,
+  )
 }
 
 const loads = (placed: ReadonlyMap<string, string>) =>
@@ -190,5 +198,52 @@ describe('a frozen service', () => {
     const away = new Map([other, third].map(name => [name, awayOne(name, { waitMs: 0 })]))
     const { placed, unplaced } = placedIn(2, many(2, locks.unclean, other), { members, away })
     assert.deepEqual([placed.size, [...unplaced.values()]], [0, [frozenLost, frozenLost]])
+  })
+})
+
+describe('with rules of placement', () => {
+  const ruled = (rules: Partial<Rules>, pins: [string, string][] = []) => ({
+    placement: { ...noPlacement, rules: { ...noRules, ...rules }, pins: new Map(pins) },
+  })
+  const calm: Calm = { movesAtOnce: 1 }
+  const two = [memberOne(me, { calm }), memberOne(other, { calm })]
+
+  it('a pin is no move for the sake of balance', () => {
+    const pins = ['5', '6', '7'].map((id): [string, string] => [id, other])
+    const { placed } = placedIn(8, many(8, locks.held, me), { members: two, ...ruled({}, pins) })
+    assert.deepEqual(
+      pins.map(([id]) => placed.get(id)),
+      [other, other, other],
+    )
+    assert.deepEqual(loads(placed), [4, 4, 0], 'and one of the others moves')
+  })
+
+  it('no move is put off that a hard rule may ask for', () => {
+    const only = [{ attribute: 'node', in: ['b'] }]
+    const { placed } = placedIn(8, many(8, locks.held, me), { members: two, ...ruled({ only }) })
+    assert.deepEqual(loads(placed), [0, 8, 0])
+  })
+
+  it('a member that is away keeps its share, and nobody gets what waits for it', () => {
+    const away = new Map([[third, awayOne(third, { waitMs: 60_000 })]])
+    const lost = [...many(3, locks.unclean, third), ...many(3, locks.held, me), ...many(3, locks.held, other)]
+    const { placed } = placedIn(9, lost, { away, ...ruled({ cost: [{ is: 1 }] }) })
+    assert.deepEqual(loads(placed), [3, 3, 3])
+    assert.deepEqual(
+      ['0', '1', '2'].map(id => placed.get(id)),
+      [third, third, third],
+    )
+  })
+
+  it('a clean lock is not claimed beside what a frozen service leaves where it is', () => {
+    const freeze = freezeFrom({
+      ...{ key: '', session: null, createIndex: 1, modifyIndex: 5, lockIndex: 0, value: '{"frozen":true}' },
+    })
+    const apart = [{ over: 'node' }]
+    const held = [locks.held(me), locks.clean()]
+    const { placed } = placedIn(2, held, { freeze, members: two, ...ruled({ apart }) })
+    assert.deepEqual([placed.get('0'), placed.get('1')], [me, other])
+    const alone = placedIn(2, held, { freeze, members: two.slice(0, 1), ...ruled({ apart }) })
+    assert.deepEqual([alone.placed.get('0'), alone.placed.has('1')], [me, false])
   })
 })
