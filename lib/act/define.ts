@@ -26,6 +26,10 @@ export async function define(run: Run, snapshot: Snapshot): Promise<void> {
     if (!(await defineAgain(run, snapshot))) return
     return noted(run, snapshot)
   }
+  if (snapshot.defined && count?.by === 'hand') {
+    const { withdraw } = await import('./proposal.ts')
+    return withdraw(run, snapshot)
+  }
   const isDone = snapshot.defined && (isCarriedOut(snapshot) || isInForce(snapshot))
   if (definition.source !== null || isDone) return noted(run, snapshot)
   const { isStillApplied, missingInDefinition, weigh } = await import('./proposal.ts')

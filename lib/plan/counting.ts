@@ -35,7 +35,7 @@ export function mayDefineNumber(snapshot: Snapshot): boolean | null {
   if (!defined) return share === undefined || count?.by === 'hand' ? null : hasStood(snapshot)
   if (count?.by === 'garbled') return false
   if (count?.by === 'reset') return count.instance === instance && !isFrozen(snapshot)
-  if (count?.by === 'hand') return false
+  if (count?.by === 'hand') return proposals.has(instance) // to withdraw it
   if (share === undefined) return null
   if (isCarriedOut(snapshot)) return proposals.has(instance)
   if (count !== null && sameShare(count.share, share)) return true // another instance with this definition was first

@@ -21,6 +21,8 @@ const frozen = freezeFrom({
   ...{ key: '', session: null, createIndex: 1, modifyIndex: 5, lockIndex: 0, value: '{"frozen":true,"by":"hand"}' },
 }) as Freeze
 
+const proposed = { instance: me, change: 'c', removes: 1, removed: ['0'], adds: 0, added: [], since: '', index: 1 }
+
 function steps(over: Partial<Snapshot>): readonly Step[] {
   return plan(snapshotOf({ partitions: new Set(), ...over }), new Map()).steps
 }
@@ -50,6 +52,11 @@ const rows: [when: string, over: Partial<Snapshot>, expected: readonly Step[]][]
   ],
   ['the number that people set wins over a changed definition', { count: hand, ...changed }, []],
   ['so it does over a percentage', { count: hand, definition: withShare, ...changed }, []],
+  [
+    'what a definition proposed before is withdrawn: people have decided',
+    { count: hand, ...changed, proposals: new Map([[me, { ...proposed, applied: false }]]) },
+    [define],
+  ],
   ['a garbled number changes nothing', { count: { ...hand, by: 'garbled' }, ...changed, definition: withShare }, []],
   ['a reset is taken by one', { count: { ...hand, by: 'reset' } }, [{ do: 'count', what: 'reset', number: 12 }]],
   ['which then writes its definition', { count: { ...hand, by: 'reset', instance: me } }, [define]],
@@ -115,22 +122,7 @@ const rows: [when: string, over: Partial<Snapshot>, expected: readonly Step[]][]
     {
       ...changed,
       freeze: frozen,
-      proposals: new Map([
-        [
-          me,
-          {
-            instance: me,
-            change: 'c',
-            removes: 1,
-            removed: ['0'],
-            adds: 0,
-            added: [],
-            since: '',
-            applied: true,
-            index: 1,
-          },
-        ],
-      ]),
+      proposals: new Map([[me, { ...proposed, applied: true }]]),
     },
     [],
   ],
