@@ -58,7 +58,12 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
 
   it('takes nothing early that waits for an instance that is away', async () => {
     const kinds = ['cut', 'agent killed', 'session destroyed', 'host rebooted', 'drained', 'left', 'joined'] as const
-    await fc.assert(neverTwoOwners(lib, actionsOf(kinds), { waitMs: 60_000, within: 170_000 }), runs(50))
+    await fc.assert(neverTwoOwners(lib, actionsOf(kinds), { calm: { wait: '60s' }, within: 170_000 }), runs(50))
+  })
+
+  it('comes to the same end when one partition moves at a time', async () => {
+    const kinds = ['drained', 'drain over', 'left', 'joined', 'cut', 'program fails', 'scaled', 'frozen'] as const
+    await fc.assert(neverTwoOwners(lib, actionsOf(kinds), { calm: { moves: { atOnce: 1 } } }), runs(50))
   })
 
   it('waits for nobody that is drained or leaves', async () => {

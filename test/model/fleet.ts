@@ -7,7 +7,7 @@ import { Host, type Run } from './host.ts'
 import { acquisitionIn, Judge } from './judge.ts'
 import type { Lib } from './load.ts'
 import { type Fate, Network } from './network.ts'
-import { Participant, type Per, type Terms } from './participant.ts'
+import { type Calm, Participant, type Per, type Terms } from './participant.ts'
 import { World } from './world.ts'
 
 export interface FleetOptions {
@@ -16,8 +16,8 @@ export interface FleetOptions {
   readonly partitions: readonly string[]
   readonly terms: Terms
   readonly per: Per
-  /** How long what an instance held waits for it, ms; 0 for no longer than W. */
-  readonly waitMs?: number
+  /** What every definition says of calm, such as `wait`. */
+  readonly calm?: Calm
 }
 
 export const keys = keysOf('svc')
@@ -53,7 +53,7 @@ export class Fleet {
       // The one process for all partitions would leave the most behind.
       if (options.per === 'instance') host.deathSignal = this.world.random(`setpriv on ${host.name}`) < 0.5
       this.hosts.push(host)
-      const participant = new Participant(host, lib, this.consul, options.terms, options.per, options.waitMs)
+      const participant = new Participant(host, lib, this.consul, options.terms, options.per, options.calm)
       participant.define(options.partitions)
       this.participants.push(participant)
     }

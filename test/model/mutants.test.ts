@@ -16,13 +16,13 @@ describe('the model catches', { concurrency: 1 }, async () => {
   const sound = await loadLib()
   for (const mutant of mutants) {
     it(mutant.name, async () => {
-      const { seed, per, stops, waits, waitMs, faults } = mutant
+      const { seed, per, stops, waits, calm, faults } = mutant
       const property = (lib: typeof sound) =>
         stops
           ? nobodyIsStopped(lib, faults, per)
           : waits
             ? nobodyIsWaitedFor(lib, actionsFor(mutant))
-            : neverTwoOwners(lib, actionsFor(mutant), { per, waitMs })
+            : neverTwoOwners(lib, actionsFor(mutant), { per, calm })
       const tried = (lib: typeof sound, numRuns: number) =>
         fc.check<unknown>(property(lib), { seed, numRuns, endOnFailure: true })
       const found = await tried(await loadLib(mutant), mostRuns)

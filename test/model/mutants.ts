@@ -5,7 +5,7 @@
 import type fc from 'fast-check'
 import { type Action, actionsInOrder, actionsOf, type Kind } from './actions.ts'
 import type { Mutation } from './load.ts'
-import type { Per } from './participant.ts'
+import type { Calm, Per } from './participant.ts'
 
 export interface Mutant extends Mutation {
   /** A seed with which the model catches it soon. */
@@ -18,8 +18,7 @@ export interface Mutant extends Mutation {
   readonly per?: Per
   /** The mutant only stops processes that should go on. */
   readonly stops?: true
-  /** How long what an instance held waits for it, ms. */
-  readonly waitMs?: number
+  readonly calm?: Calm
   /** The mutant only waits for an instance that is drained or leaves. */
   readonly waits?: true
 }
@@ -337,7 +336,7 @@ export const mutants: readonly Mutant[] = [
     edits: [['last !== undefined && last.waitMs > 0 ? last : null', 'null']],
     seed: 1,
     faults: ['cut', 'host rebooted'],
-    waitMs: 60_000,
+    calm: { wait: '60s' },
   },
   {
     name: 'what an instance held waits for it although it leaves',
