@@ -6,6 +6,7 @@ import { renew } from './act/renew.ts'
 import { writeReport } from './act/report.ts'
 import { bootClock, bootId } from './base/clock.ts'
 import { Permanent, reason } from './base/errors.ts'
+import { placementValue } from './keys/placement.ts'
 import { restoreEpoch } from './keys/settings.ts'
 import { termsText } from './keys/terms.ts'
 import { readFree, writeFree } from './look/free.ts'
@@ -13,10 +14,11 @@ import { look } from './look/look.ts'
 import { endRest, isCrowd, rememberLooked } from './look/looked.ts'
 import { seenHeldText } from './look/seen-held.ts'
 import type { Snapshot } from './look/snapshot.ts'
+import { writeStood } from './look/stood.ts'
 import { changeLine, keysIndex, writeRest } from './look/unchanged.ts'
 import { type Plan, plan } from './plan/plan.ts'
 import type { Step } from './plan/step.ts'
-import { assign } from './roster/assignment.ts'
+import { assigned } from './roster/assignment.ts'
 import { enterState } from './state/boot.ts'
 import { definitionInForce } from './state/definition.ts'
 import { readFact, writeFact } from './state/facts.ts'
@@ -51,7 +53,7 @@ export async function reconcile(run: Run): Promise<string | null> {
       const before = await keysIndex(run.consul, run.service)
       const seen = await look(run)
       const { snapshot } = seen
-      const { placed } = assign(snapshot)
+      const { placed } = await assigned(snapshot)
       const next = plan(snapshot, placed)
       const { steps } = next
       problem = seen.problem
@@ -158,8 +160,8 @@ function rest(run: Run, before: string | null, { healthIndex, local, now }: Snap
 
 /** Whether the next look can wait until something has changed: nothing is left to do, and nothing ends by time alone. */
 function mayRest({ files }: Run, snapshot: Snapshot, { incoming, queued }: Plan): boolean {
-  const { coolDowns, free, leaseRuns, fallenEpoch, now } = snapshot
-  const isCalm = incoming === 0 && queued.length === 0 && coolDowns.size + free.size === 0
+  const { coolDowns, free, stood, leaseRuns, fallenEpoch, now } = snapshot
+  const isCalm = incoming === 0 && queued.length === 0 && coolDowns.size + free.size + stood.size === 0
   return isCalm && leaseRuns && fallenEpoch === null && twinSeen(files, now) === 0
 }
 
@@ -168,12 +170,19 @@ function rememberLook(run: Run, snapshot: Snapshot, { steps, waits, sentence }: 
   const known = readFree(run.files, bootId(), snapshot.now)
   if (steps.length > 0 || [...waits.keys()].some(id => !known.has(id))) run.log(sentence)
   writeFree(run.files, bootId(), bootClock(), snapshot.free)
+  writeStood(run.files, bootId(), snapshot.stood)
   keepIfChanged(run.files.terms, termsText(snapshot.longestTerms))
   keepIfChanged(run.files.seenHeld, seenHeldText(snapshot.seenHeld))
   if (snapshot.settingsProblem === null) keepIfChanged(run.files.settings, JSON.stringify(snapshot.settings))
+  keepPlacement(run, snapshot)
   if (waits.size > 0) writeFact(run.files.due, String(snapshot.now + Math.min(...waits.values())))
   keepIfChanged(run.files.members, snapshot.members.map(({ instance }) => instance).join('\n'))
   rememberLooked(run.files, snapshot.now)
+}
+
+/** The last good rules, for a time when the key is garbled. */
+function keepPlacement({ files }: Run, { placement, placementProblem }: Snapshot): void {
+  if (placement !== null && placementProblem === null) keepIfChanged(files.placement, placementValue(placement))
 }
 
 function keepIfChanged(file: string, text: string): void {

@@ -26,7 +26,13 @@ export async function act(run: Run, snapshot: Snapshot, steps: readonly Step[]):
     steps.filter((step): step is Extract<Step, { do: Kind }> => (kinds as string[]).includes(step.do))
 
   if (of('enter').length > 0) await enter(run, snapshot)
+  if (of('freeze', 'thaw', 'count').length > 0) await ofService(run, snapshot, of('freeze', 'thaw', 'count'))
   if (of('define').length > 0) await define(run, snapshot)
+  const placing = of('propose', 'drainOlder', 'readTraits')
+  if (placing.length > 0) {
+    const { forPlacement } = await import('./placement.ts')
+    await forPlacement(run, snapshot, placing)
+  }
   const branches = await Promise.allSettled([
     endAll(run, snapshot, of('release', 'disown', 'stop')),
     takeAndStart(run, snapshot, of('reclaim', 'adopt', 'claim', 'start')),
@@ -39,6 +45,18 @@ export async function act(run: Run, snapshot: Snapshot, steps: readonly Step[]):
   const left = notStopped(failed.reason)
   if (left !== null) await reportStuck(run, snapshot, left, failed.reason)
   throw failed.reason
+}
+
+/** What is done for the whole service. Loaded late: most services never have any of it. */
+async function ofService(
+  run: Run,
+  snapshot: Snapshot,
+  steps: readonly Extract<Step, { do: 'freeze' | 'thaw' | 'count' }>[],
+): Promise<void> {
+  for (const step of steps) {
+    if (step.do === 'count') await (await import('./count.ts')).count(run, snapshot, step)
+    else await (await import('./freeze.ts'))[step.do](run, snapshot)
+  }
 }
 
 /** Writes into the report which partitions do not stop. The stop is tried again every few seconds, the report written once. */

@@ -5,6 +5,7 @@ import { Temporary } from '../base/errors.ts'
 import { lastEntry, transactInBatches } from '../consul/batch.ts'
 import { base64 } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
+import { freezeUnchanged } from '../keys/freeze.ts'
 import { heldValue } from '../keys/lock.ts'
 import { fencingToken, settingsFrom } from '../keys/settings.ts'
 import type { Snapshot } from '../look/snapshot.ts'
@@ -41,8 +42,12 @@ export async function claimAll(
       return asked ? [...operations, { Verb: 'delete', Key: snapshot.keys.restart(partition) }] : operations
     },
     // The epoch may have been raised since the look: read it in the same transaction, so that the token exceeds all earlier ones.
-    extra: () => [{ Verb: 'get-tree', Key: snapshot.keys.settings }],
-    extraRoom: 1,
+    extra: items => [
+      { Verb: 'get-tree', Key: snapshot.keys.settings },
+      // A freeze that began after the look keeps what is lost for those who lost it.
+      ...(items.some(({ takeover }) => takeover) ? [freezeUnchanged(snapshot.keys, snapshot.freeze)] : []),
+    ],
+    extraRoom: 2,
     onDone: async (done, entries) => {
       const settings = lastEntry(entries, snapshot.keys.settings)?.value ?? null
       const { epoch } = settingsFrom(settings, snapshot.settings).settings
@@ -102,11 +107,25 @@ export function lockOperations(
     since: new Date().toISOString(),
     version: '',
     epoch: snapshot.settings.epoch,
+    ...lostTo(run, snapshot, partition),
   })
   return [
     index === null ? { Verb: 'check-not-exists', Key } : { Verb: 'check-index', Key, Index: index },
     { Verb: 'lock', Key, Value: base64(value), Session: snapshot.session as string },
   ]
+}
+
+/**
+ * With `"back": false`: who had the partition before, and is away. It stays in the value as long as the lock is not given
+ * back, so that the roster leaves the partition where it is.
+ */
+function lostTo(run: Run, { definition, locks, members }: Snapshot, partition: string): { from?: string } {
+  if (definition.back !== false) return {}
+  const { held, by } = locks.get(partition) ?? { held: null }
+  const last = held?.instance === run.instance ? held.from : (held?.instance ?? by)
+  if (last === undefined || last === run.instance) return {}
+  const isThere = members.some(({ instance, absence }) => instance === last && absence === null)
+  return isThere && held?.instance !== run.instance ? {} : { from: last }
 }
 
 /** The ModifyIndex that a partition's lock has after the transaction. */

@@ -6,6 +6,7 @@ import { guardCheckId } from '../consul/health.ts'
 import { base64, transact } from '../consul/kv.ts'
 import { createSession, destroySession, renewSession, sessionName, sessionsOn } from '../consul/session.ts'
 import { memberValue } from '../keys/member.ts'
+import { offersOf } from '../keys/offers.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import { isActive } from '../state/local.ts'
@@ -22,6 +23,7 @@ export async function enter(run: Run, snapshot: Snapshot): Promise<void> {
   if (isTwinSeen(run, snapshot)) noteTwin(run.files, bootClock())
   const session = (await livingSession(run)) ?? (await newSession(run))
   const { keys, definition, digest, shared, local } = snapshot
+  const offers = offersOf(definition, snapshot.registered.find(one => one.instance === run.instance)?.offers)
   const holds = [...local.values()].some(isActive)
   // A report that this state directory does not know was written under a wrong node name: see Misplaced.
   const stale = readFact(run.files.report) === null
@@ -30,7 +32,7 @@ export async function enter(run: Run, snapshot: Snapshot): Promise<void> {
       Verb: 'lock',
       Key: keys.member(run.instance),
       Session: session,
-      Value: base64(memberValue(run.node, definition, digest, { holds, shared })),
+      Value: base64(memberValue(run.node, definition, digest, { holds, shared, offers })),
     },
     { Verb: 'set', Key: keys.joined, Value: base64(JSON.stringify({ instance: run.instance, at: now() })) },
     ...(stale ? [{ Verb: 'delete', Key: keys.report(run.instance) } as const] : []),

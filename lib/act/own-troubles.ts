@@ -1,7 +1,8 @@
 /** Problems of this instance that no other machine can see, for its report. Each sentence ends with the next step. */
 import { existsSync } from 'node:fs'
-import { bootClock, bootId } from '../base/clock.ts'
+import { bootClock, bootId, seconds } from '../base/clock.ts'
 import { shellWord } from '../base/printable.ts'
+import { numberFor } from '../keys/count.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import type { InstanceFiles } from '../state/paths.ts'
@@ -9,7 +10,7 @@ import type { InstanceFiles } from '../state/paths.ts'
 /** @param problem why the definition file, as it is now, is not in force; null when it is */
 export function ownTroubles(files: InstanceFiles, snapshot: Snapshot, problem: string | null): readonly string[] {
   const definition = problem === null ? null : `${problem}; correct the file: it takes effect as soon as it is valid`
-  const found = [definition, drainWords(files, snapshot), twinWords(files, bootClock())]
+  const found = [definition, drainWords(files, snapshot), twinWords(files, bootClock()), shareWords(snapshot)]
   return found.filter(one => one !== null)
 }
 
@@ -24,6 +25,17 @@ function drainWords(files: InstanceFiles, { settings, instance, service }: Snaps
   if (byCheck !== undefined) return `is drained: ${byCheck}; to end it now: ${end}`
   const why = readFact(files.closed)
   return why === null ? null : `is drained: its worker takes nothing any more (${why}); to take part again: ${end}`
+}
+
+/** Why its percentage gives the service no number of partitions, or not yet; null when it does, or another number counts. */
+function shareWords({ definition: { share }, count, defined, members }: Snapshot): string | null {
+  if (share === undefined || count?.by === 'hand') return null
+  const number = numberFor(share, members)
+  if (number === null)
+    return `finds no number in ${share.of} of any member that takes its share, so the number of partitions stays as it is: give it in the meta of the definitions, or end the drains`
+  return defined
+    ? null
+    : `writes the set of ${number} partitions once that number has stood for ${seconds(share.settleMs)}`
 }
 
 /** A twin is reported once it was seen twice within this time, and until this long after it was last seen, ms. */

@@ -8,8 +8,9 @@ import { createHash } from 'node:crypto'
 import type { Keys } from '../base/names.ts'
 import { shellWord } from '../base/printable.ts'
 import { byName, listed } from '../base/text.ts'
-import { base64, transact } from '../consul/kv.ts'
+import { base64, entriesAt, transact } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
+import { countFrom } from '../keys/count.ts'
 import { refusedIds } from '../keys/new-ids.ts'
 import { type Partition, partitionsAt, type Change as SetChange } from '../keys/partition-set.ts'
 import { type Proposal, proposedLine } from '../keys/proposed.ts'
@@ -80,12 +81,16 @@ export interface Weighed {
   readonly applied: Proposal | null
 }
 
-/** Partitions of the set that this definition lacks, except those that were added by hand. */
+/**
+ * Partitions of the set that this definition lacks, except those that were added by hand.
+ * @param ids those that it asks for, where it says how many
+ */
 export async function missingInDefinition(
   { consul }: Pick<Run, 'consul'>,
   { keys, partitions, definition }: Pick<Snapshot, 'keys' | 'partitions' | 'definition'>,
+  ids: readonly string[] = definition.partitions,
 ): Promise<string[]> {
-  const wanted = new Set(definition.partitions)
+  const wanted = new Set(ids)
   const candidates = [...partitions].filter(id => !wanted.has(id))
   if (candidates.length === 0) return []
   const isOwn = ({ from }: Partition) => from === 'definition' || from === 'source'
@@ -97,10 +102,14 @@ export async function missingInDefinition(
  * @returns null when nothing may be changed yet
  * @throws Temporary when Consul is away
  */
-export async function weigh(run: Run, snapshot: Snapshot): Promise<Weighed | null> {
-  const removed = await missingInDefinition(run, snapshot)
+export async function weigh(
+  run: Run,
+  snapshot: Snapshot,
+  ids: readonly string[] = snapshot.definition.partitions,
+): Promise<Weighed | null> {
+  const removed = await missingInDefinition(run, snapshot, ids)
   if (removed.length === 0) return { removed, applied: null }
-  const change = changeTo(snapshot, removed)
+  const change = changeTo(snapshot, removed, ids)
   const proposal = snapshot.proposals.get(run.instance)
   if (proposal?.applied) {
     const agreed = idsApplied(run, proposal, change)
@@ -118,12 +127,20 @@ export async function removalNotice(
   snapshot: Compared,
   own?: Proposal,
 ): Promise<string | null> {
-  const removed = snapshot.definition.source === null ? await missingInDefinition(run, snapshot) : []
-  if (removed.length === 0) return null
+  const { source, share } = snapshot.definition
+  const listsThem = source === null && share === undefined
+  const removed = listsThem ? await missingInDefinition(run, snapshot) : []
+  if (removed.length === 0 || (await isCounted(run, snapshot))) return null
   const change = changeTo(snapshot, removed)
   if (own?.applied && own.change === nameOf(change)) return null
   const { service, definition } = snapshot
   return `the definition of ${definition.name} ${changeWords(shownOf(change))}: ${untilApplied(service)}`
+}
+
+/** People have set the number of partitions: no definition counts. */
+async function isCounted({ consul }: Pick<Run, 'consul'>, { keys }: Compared): Promise<boolean> {
+  const [entry] = await entriesAt(consul, [keys.number])
+  return countFrom(entry)?.by === 'hand'
 }
 
 function untilApplied(service: string): string {
@@ -143,8 +160,9 @@ function shownOf({ removed, added }: SetChange) {
 function changeTo(
   { keys, definition, partitions }: Pick<Snapshot, 'keys' | 'definition' | 'partitions'>,
   removed: readonly string[],
+  ids: readonly string[] = definition.partitions,
 ): SetChange {
-  const missing = definition.partitions.filter(id => !partitions.has(id))
+  const missing = ids.filter(id => !partitions.has(id))
   const refused = new Set(refusedIds(keys, missing))
   return { removed: removed.toSorted(byName), added: missing.filter(id => !refused.has(id)).sort(byName) }
 }

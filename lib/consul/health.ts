@@ -17,6 +17,14 @@ export interface Registered {
   readonly maintenance: boolean
   /** Which check keeps it from passing, and its output; left out when it is passing. */
   readonly trouble?: Trouble
+  /** What its node says of itself for placement; left out when that is nothing. */
+  readonly offers?: NodeOffers
+}
+
+export interface NodeOffers {
+  /** The agent's `node_meta`, without Consul's own. */
+  readonly meta?: Readonly<Record<string, string>>
+  readonly datacenter?: string
 }
 
 export interface Trouble {
@@ -33,7 +41,7 @@ interface RawCheck {
 }
 
 interface RawService {
-  Node: { Node: string }
+  Node: { Node: string; Datacenter?: unknown; Meta?: unknown }
   Service: { ID: string; Service?: string; Meta?: Record<string, string> | null }
   Checks: RawCheck[]
 }
@@ -76,7 +84,24 @@ function registeredOf(service: RawService): Registered {
     passing: trouble === null,
     maintenance: status('_node_maintenance') !== undefined || status(`_service_maintenance:${id}`) !== undefined,
     ...(trouble && { trouble }),
+    ...offersIn(service.Node),
   }
+}
+
+function offersIn({ Datacenter, Meta }: RawService['Node']): Pick<Registered, 'offers'> {
+  // Consul adds fields of its own, such as consul-network-segment.
+  const own = Object.entries(Meta ?? {}).filter(([name, value]) => !name.startsWith('consul-') && isText(value))
+  if (own.length === 0 && !isText(Datacenter)) return {}
+  return {
+    offers: {
+      ...(own.length > 0 && { meta: Object.fromEntries(own) }),
+      ...(isText(Datacenter) && { datacenter: Datacenter }),
+    },
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
 }
 
 function troubleOf(serfHealth: RawCheck | undefined, guard: RawCheck | undefined): Trouble | null {

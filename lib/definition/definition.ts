@@ -1,3 +1,5 @@
+import type { Proposed } from './rules.ts'
+
 /**
  * A service as its definition file describes it, with every default filled in and every duration in milliseconds.
  * Plain JSON: it is stored in the state directory, compared by its digest, and printed as it is.
@@ -13,8 +15,16 @@ export type Definition = {
   readonly weight: number
   /** The most partitions this instance takes; null when it takes any number. */
   readonly maxPartitions: number | null
+  /** The most that its partitions may cost together; left out for any cost, so that the digest stays the same. */
+  readonly maxCost?: number
+  /** What this instance offers for placement; left out when that is nothing, so that the digest stays the same. */
+  readonly meta?: Readonly<Record<string, string>>
+  /** The rules of placement that it proposes; left out when it proposes none, so that the digest stays the same. */
+  readonly placement?: Proposed
   /** The partition ids, in the order of the file; none when they come from a source. */
   readonly partitions: readonly string[]
+  /** How many partitions there are, as a share of what the members have; left out when the definition lists them. */
+  readonly share?: Share
   /** Where the partitions are fetched from; null when the definition lists them. */
   readonly source: Source | null
   /** What the process gets when the document of its partition changed; null for nothing. */
@@ -55,9 +65,33 @@ export type Definition = {
   readonly hooks: Readonly<Partial<Record<HookEvent, readonly string[]>>>
   /** Registers each running partition in Consul's catalog with this port; null for none. */
   readonly register: { readonly port: number } | null
+  /** How long others leave alone what this instance held when it disappeared, ms; left out for no longer than W. */
+  readonly waitMs?: number
+  /** How many partitions move for the sake of balance at a time; left out for any number. */
+  readonly movesAtOnce?: number
+  /** False: what ran elsewhere while its member was away stays there; left out when it goes back. */
+  readonly back?: false
+  /** When the service freezes by itself; left out for never. */
+  readonly freeze?: FreezeRule
   readonly guardIntervalMs: number
   /** L: how long processes may run after the last proof that the locks are held, ms. */
   readonly leaseMs: number
+}
+
+/** A number of partitions: so many per cent of what the members have together, rounded up. */
+export type Share = {
+  readonly percent: number
+  /** `weight`, or `meta.<name>`: the sum of these numbers of all members. */
+  readonly of: string
+  /** How long another number must have been the right one before the set changes, ms. */
+  readonly settleMs: number
+}
+
+/** The service freezes when more than this share, 0 to 1, of its instances is lost. */
+export type FreezeRule = {
+  readonly lost: number
+  /** How long enough of them must be back before the freeze ends, ms. */
+  readonly settleMs: number
 }
 
 /** A title is printed, and comes from Consul, where anybody may have written it. */

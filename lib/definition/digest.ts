@@ -11,7 +11,12 @@ function canonical(value: unknown): string {
 
 /** 16 hexadecimal digits that are equal for equal definitions, and only for those. */
 export function digest(definition: Definition): string {
-  return createHash('sha256').update(canonical(definition)).digest('hex').slice(0, 16)
+  return digestOf(definition)
+}
+
+/** The same of any JSON. */
+export function digestOf(value: unknown): string {
+  return createHash('sha256').update(canonical(value)).digest('hex').slice(0, 16)
 }
 
 /**
@@ -22,6 +27,8 @@ export function sharedDigest({
   tags: _tags,
   weight: _weight,
   maxPartitions: _most,
+  maxCost: _mostCost,
+  meta: _meta,
   ...shared
 }: Definition): string {
   return digest(shared as Definition)

@@ -125,6 +125,32 @@ export function environment() {
   })
 }
 
+/** What an instance offers: the names that Consul takes for `node_meta`, at most 4 KiB as JSON. */
+export function meta() {
+  const value = give('a text of at most 512 characters, a number, true or false')
+  const wanted = giveUnseen('an object of texts, numbers, true and false')
+  const text = z.string(value).check(z.maxLength(512, value), z.regex(/^\P{Cc}*$/u, value))
+  return z
+    .record(
+      z.string().check(z.regex(/^[A-Za-z0-9_-]{1,128}$/)),
+      z.union([text, z.number(value), z.boolean(value)], value),
+      {
+        error: issue =>
+          issue.code === 'invalid_key'
+            ? 'is no name for this; use 1 to 128 letters, digits, _ and -'
+            : wanted.error(issue),
+      },
+    )
+    .check(
+      z.refine(of => Buffer.byteLength(JSON.stringify(of)) <= mostMeta, {
+        error: `takes more than ${mostMeta} bytes as JSON; make it smaller`,
+      }),
+    )
+}
+
+/** The most bytes of `meta` as JSON. */
+const mostMeta = 4096
+
 /** The name of an environment variable. */
 export function variableName() {
   const wanted = give('the name of a variable')

@@ -1,5 +1,6 @@
 import { duration } from '../base/clock.ts'
-import type { CheckDefinition, Definition, Reaction } from './definition.ts'
+import type { CheckDefinition, Definition, FreezeRule, Reaction } from './definition.ts'
+import { proposedFrom } from './placement.ts'
 import type { DefinitionFile } from './schema.ts'
 import { sourceOf } from './source.ts'
 import type { Variables } from './variables.ts'
@@ -18,7 +19,13 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     tags: from.tags,
     weight: from.weight,
     maxPartitions: from.maxPartitions,
+    ...(from.maxCost === undefined ? {} : { maxCost: from.maxCost }),
+    ...(from.meta && {
+      meta: Object.fromEntries(Object.entries(from.meta).map(([name, value]) => [name, String(value)])),
+    }),
+    ...(from.placement && { placement: proposedFrom(from.placement) }),
     partitions: partitionIds(from.partitions, variables),
+    ...shareOf(from.partitions),
     source: sourceOf(from.partitions),
     onChange: from.partitions.onChange ?? null,
     variables: named === null ? {} : { [named]: variables[named] ?? '' },
@@ -35,9 +42,32 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     ...(from.ready === undefined ? {} : { ready: from.ready }),
     hooks: from.hooks,
     register: from.register ?? null,
+    ...calmOf(from),
     guardIntervalMs: ms(from.guard.interval),
     leaseMs: ms(from.lease),
   }
+}
+
+/** How long a state must have stood when the file does not say, ms. */
+const settleMs = 30_000
+
+function shareOf({ percent, of = 'weight', settle }: DefinitionFile['partitions']): Pick<Definition, 'share'> {
+  if (percent === undefined) return {}
+  return { share: { percent, of, settleMs: settle === undefined ? settleMs : ms(settle) } }
+}
+
+/** Each field is left out when the file has none, so that the digest stays the same. */
+function calmOf({ wait, moves, back, freeze }: DefinitionFile) {
+  return {
+    ...(wait !== undefined && { waitMs: ms(wait) }),
+    ...(moves && { movesAtOnce: moves.atOnce }),
+    ...(back === false && { back }),
+    ...(freeze && { freeze: freezeOf(freeze) }),
+  }
+}
+
+function freezeOf({ lost, settle }: NonNullable<DefinitionFile['freeze']>): FreezeRule {
+  return { lost: Number.parseInt(lost, 10) / 100, settleMs: settle === undefined ? settleMs : ms(settle) }
 }
 
 function runFrom({ command, ...run }: DefinitionFile['run']): Definition['run'] {

@@ -1,6 +1,7 @@
 /** The partitions of a definition file: listed in the file, or fetched from a source. */
 import * as z from 'zod/mini'
 import { duration } from '../base/clock.ts'
+import { settle } from './calm-fields.ts'
 import { mostIds, signals, sourceKinds } from './definition.ts'
 import {
   about,
@@ -16,8 +17,10 @@ import {
   variableName,
 } from './fields.ts'
 
-const kinds = ['range', 'list', 'count', 'byHand', ...sourceKinds] as const
+const kinds = ['range', 'list', 'count', 'percent', 'byHand', ...sourceKinds] as const
 const oneOf = `one of ${kinds.map(name => `"${name}"`).join(', ')}`
+const percentWanted = give('a number above 0 and up to 10000')
+const ofWanted = give('"weight", or "meta." and the name of a number in the meta of the instances')
 const countWanted = give('a whole number of at least 1, or {"env": "NAME"}')
 /** The longest time limit of a fetch, ms: the program that fetches has a deadline of its own. */
 const longestTimeout = 300_000
@@ -93,6 +96,13 @@ const ownSet = {
       { env: 'KAFKA_PARTITION_COUNT' },
     ),
   ),
+  percent: z.optional(
+    about(
+      z.number(percentWanted).check(z.gt(0, percentWanted), z.lte(10_000, percentWanted)),
+      'How many partitions, numbered from 0: so many per cent of what "of" names, rounded up. It follows the members.',
+      7,
+    ),
+  ),
   byHand: z.optional(
     about(
       z.literal(true, give('true')),
@@ -113,6 +123,26 @@ const from = {
       'A JavaScript or TypeScript module that exports fetch(), and may export setup() and tearDown(), run in its own ' +
         'process at each fetch.',
       '/srv/tenants.ts',
+    ),
+  ),
+}
+
+/** Fields that only a percentage has. */
+const ofPercent = {
+  of: z.optional(
+    about(
+      z.string(ofWanted).check(z.regex(/^(weight|meta\.[A-Za-z0-9_-]{1,128})$/, ofWanted)),
+      'What "percent" is a percentage of: the sum of the weights of the members ("weight", when left out), or of a number in ' +
+        'their meta.',
+      'weight',
+      'meta.cores',
+    ),
+  ),
+  settle: z.optional(
+    about(
+      settle(),
+      'How long a change of the members must have stood before the number follows; "30s" when left out.',
+      '30s',
     ),
   ),
 }
@@ -203,6 +233,7 @@ export function partitions() {
   return fields(
     {
       ...ownSet,
+      ...ofPercent,
       ...from,
       ...ofSources,
       onChange: z.optional(
@@ -229,6 +260,9 @@ export function partitions() {
           stray,
         )
       }
+      const alone = Object.keys(ofPercent).find(name => name in given)
+      if (there.length === 1 && alone !== undefined && given.percent === undefined)
+        problem('goes with "percent"; remove it', alone)
       const { http, module, config, every = '30s', jitter = '0s', timeout = '10s' } = given
       if ((duration(timeout) ?? 0) > longestTimeout) problem('is more than "5m"; lower it', 'timeout')
       if (config !== undefined && module === undefined) problem('is only for a module; remove it', 'config')

@@ -3,6 +3,7 @@
  * times faster, and programs that load a definition start very often. Unbundled, both load in the same time.
  */
 import * as z from 'zod/mini'
+import { calm } from './calm-fields.ts'
 import { checks, hooks } from './check-fields.ts'
 import { isTitle, pers, restarts, signals } from './definition.ts'
 import {
@@ -14,13 +15,16 @@ import {
   fields,
   give,
   giveUnseen,
+  meta,
   passableText,
   serviceName,
 } from './fields.ts'
 import { partitions } from './partition-fields.ts'
+import { placement } from './placement-fields.ts'
 
 const weightWanted = give('a number above 0 and up to 1000000')
 const mostWanted = give('a whole number of at least 1, or null for no limit')
+const costWanted = give('a number above 0 and up to 1000000000')
 const atOnceWanted = give('a whole number of at least 1')
 const signalWanted = give('a signal that ends a process, such as SIGTERM, SIGINT or SIGKILL')
 const cwdWanted = give('an absolute path')
@@ -154,6 +158,27 @@ export const schema = fields({
     z._default(z.nullable(z.int(mostWanted).check(z.gte(1, mostWanted))), null),
     'The most partitions this instance takes at a time; null for no limit.',
   ),
+  maxCost: z.optional(
+    about(
+      z.number(costWanted).check(z.gt(0, costWanted), z.lte(1_000_000_000, costWanted)),
+      'The most that the partitions of this instance may cost together; no limit when left out.',
+      100,
+    ),
+  ),
+  meta: z.optional(
+    about(
+      meta(),
+      "What this instance offers for placement, over the agent's node_meta: text, numbers, true or false; 4 KiB at most.",
+      { zone: 'a', gpu: true, cores: 16 },
+    ),
+  ),
+  placement: z.optional(
+    about(
+      placement(),
+      'Where partitions may run. It is put in force for the whole service, as long as it was not replaced before.',
+      { only: [{ attribute: 'meta.gpu', is: true, for: 'train-*' }], spread: [{ over: 'meta.zone' }] },
+    ),
+  ),
   partitions: about(partitions(), 'The partitions of the work: listed here, or the source they are fetched from.', {
     range: [0, 15],
   }),
@@ -183,6 +208,7 @@ export const schema = fields({
       { port: 9000 },
     ),
   ),
+  ...calm,
   guard: about(guard, 'The script check that renews the lease.'),
   lease: about(
     z._default(durationText(1), '10s'),

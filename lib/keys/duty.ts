@@ -10,6 +10,8 @@ import type { Keys } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { base64, type Entry, entriesAt, transact } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
+import { type CountInForce, countFrom } from './count.ts'
+import { type Freeze, freezeFrom } from './freeze.ts'
 
 export interface Duty {
   /** The instance that fetches, or fetched last. */
@@ -48,11 +50,15 @@ export interface Standing {
   readonly request: Request | null
   /** A partition set has been written. */
   readonly defined: boolean
+  /** While it says so, no set shrinks. */
+  readonly freeze: Freeze | null
+  /** People have set the number of partitions: no source is asked until they reset it. */
+  readonly count: CountInForce | null
 }
 
 /** Takes the duty if no instance has it. @throws Temporary when Consul is away */
 export async function takeDuty(consul: Consul, keys: Keys, instance: string, session: string): Promise<Standing> {
-  const entries = await entriesAt(consul, [keys.duty('source'), keys.sync, keys.revision])
+  const entries = await entriesAt(consul, [keys.duty('source'), keys.sync, keys.revision, keys.freeze, keys.number])
   const at = (wanted: string) => entries.find(({ key }) => key === wanted)
   const entry = at(keys.duty('source'))
   const duty = dutyFrom(entry?.value ?? null)
@@ -61,6 +67,8 @@ export async function takeDuty(consul: Consul, keys: Keys, instance: string, ses
     index: entry?.modifyIndex ?? 0,
     request: request?.id === duty.answer?.request ? null : request,
     defined: at(keys.revision) !== undefined,
+    freeze: freezeFrom(at(keys.freeze)),
+    count: countFrom(at(keys.number)),
   }
   if (entry?.session && entry.session !== session) return { ...rest, duty: null, by: duty.by }
   const own = { ...duty, by: instance }

@@ -17,6 +17,11 @@ export interface HeldValue {
   readonly version: string
   /** The epoch of the fencing token of this acquisition; left out for 0. */
   readonly epoch?: number
+  /**
+   * The instance that lost it to this one, or gave it back as it was drained or left; written only where nothing is to go back
+   * to such an instance.
+   */
+  readonly from?: string
 }
 
 /** One lock as a look read it from Consul. */
@@ -31,6 +36,8 @@ export interface Lock {
   readonly clean: boolean
   /** The instance that a clean lock was given back for; null for none in particular. */
   readonly next: string | null
+  /** The instance that gave a clean lock back; left out when the value does not say. */
+  readonly by?: string
   /** The epoch of the lock's last fencing token, as far as the value tells. */
   readonly epoch: number
 }
@@ -74,6 +81,7 @@ export function lockFrom(entry: Entry): Lock {
     held: believable ? heldFrom(value) : null,
     clean: believable && value?.clean === true,
     next: believable && value?.clean === true && isName(value.next) ? value.next : null,
+    ...(believable && value?.clean === true && isName(value.instance) && { by: value.instance }),
     // A value that was written together with its key holds no epoch.
     epoch: entry.lockIndex >= 1 && isEpoch(value?.epoch) ? value.epoch : 0,
   }
@@ -90,10 +98,11 @@ function parseValue(text: string | null): Record<string, unknown> | null {
 
 function heldFrom(value: Record<string, unknown> | null): HeldValue | null {
   if (value === null || value.clean !== undefined) return null
-  const { instance, acquisition, lease, grace, since, version } = value
+  const { instance, acquisition, lease, grace, since, version, from } = value
   if (!isName(instance) || !isName(acquisition)) return null
   if (!isDuration(lease) || !isDuration(grace)) return null
-  return { instance, acquisition, lease, grace, since: textIn(since), version: textIn(version) }
+  const text = { since: textIn(since), version: textIn(version) }
+  return { instance, acquisition, lease, grace, ...text, ...(isName(from) && { from }) }
 }
 
 /** A name from Consul is printed and logged, so it may hold no control characters. */

@@ -5,6 +5,8 @@ import { decode } from '../base/names.ts'
 import type { Registered } from '../consul/health.ts'
 import type { Entry } from '../consul/kv.ts'
 import { type Definition, isTitle } from '../definition/definition.ts'
+import { type Calm, calmFields, calmIn } from './calm.ts'
+import { type Offers, offersFields, offersIn } from './offers.ts'
 import type { Settings } from './settings.ts'
 
 /** Why a member is assigned no partitions; null when it takes its share. */
@@ -19,6 +21,12 @@ export interface Member {
   readonly title?: string
   readonly weight: number
   readonly maxPartitions: number | null
+  /** The most that its partitions may cost; left out when there is no such limit. */
+  readonly maxCost?: number
+  /** The digest of the rules of placement that its definition proposes; left out when it proposes none. */
+  readonly placement?: string
+  /** What it offers for placement; left out when that is nothing. */
+  readonly offers?: Offers
   /** L and G of its current definition, ms. */
   readonly lease: number
   readonly grace: number
@@ -28,6 +36,10 @@ export interface Member {
   readonly shared: string
   /** The roster version in its member key: see `rostersFrom`. */
   readonly roster: number
+  /** How calm the service is to be, as its definition says; left out when it says nothing. */
+  readonly calm?: Calm
+  /** It knows of numbers of partitions in force (`spec/number`) and of freezes; older releases do not. */
+  readonly counts: boolean
   /** It already had partitions when it took its member key. */
   readonly holds: boolean
   readonly absence: Absence
@@ -41,6 +53,7 @@ interface Condition {
   readonly holds?: boolean
   /** The digest of the fields that all machines must share: see lib/state/definition.ts. */
   readonly shared?: string | undefined
+  readonly offers?: Offers | undefined
 }
 
 /** The value of an instance's own member key. */
@@ -48,7 +61,7 @@ export function memberValue(
   node: string,
   definition: Definition,
   digest: string,
-  { leaving = false, holds = false, shared }: Condition = {},
+  { leaving = false, holds = false, shared, offers }: Condition = {},
 ): string {
   return JSON.stringify({
     ...(leaving ? { leaving } : {}),
@@ -57,10 +70,15 @@ export function memberValue(
     title: definition.title,
     weight: definition.weight,
     maxPartitions: definition.maxPartitions,
+    ...calmFields(definition),
+    maxCost: definition.maxCost,
+    placement: definition.placement?.digest,
+    ...(offers && offersFields(offers)),
     lease: definition.leaseMs,
     grace: definition.stop.graceMs,
     definition: withVersion(digest),
     shared,
+    counts: true,
     roster: rosterVersion,
   })
 }
@@ -163,19 +181,27 @@ export function memberIn(text: string | null): Omit<Member, 'instance' | 'sessio
     return typeof found === 'number' && found > 0 && found <= most ? found : otherwise
   }
   const { maxPartitions } = value
+  const calm = calmIn(value)
+  const offers = offersIn(value)
+  const maxCost = number('maxCost', 0)
   return {
     node: textIn(value.node),
     ...(isTitle(value.title) ? { title: value.title } : {}),
     weight: number('weight', 1, highestWeight),
     maxPartitions: Number.isSafeInteger(maxPartitions) ? number('maxPartitions', 1) : null,
+    ...(maxCost > 0 && { maxCost }),
+    ...(offers && { offers }),
+    ...(typeof value.placement === 'string' && { placement: value.placement.slice(0, 64) }),
     lease: number('lease', 10_000),
     grace: number('grace', 3000),
     digest: textIn(value.definition).replace(versionBefore, ''),
     shared: textIn(value.shared),
     roster: Number.isSafeInteger(value.roster) ? number('roster', 1) : 1,
     holds: value.holds === true,
+    ...(calm && { calm }),
+    counts: value.counts === true,
   }
 }
 
 /** The version that this program writes into its member key: the highest that it can compute. */
-export const rosterVersion = 2
+export const rosterVersion = 3

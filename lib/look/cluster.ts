@@ -2,11 +2,16 @@
 
 import type { Keys } from '../base/names.ts'
 import type { Registered } from '../consul/health.ts'
+import type { Away } from '../keys/away.ts'
 import type { CoolDown } from '../keys/cool-down.ts'
+import type { CountInForce } from '../keys/count.ts'
+import type { Freeze } from '../keys/freeze.ts'
 import type { Lock } from '../keys/lock.ts'
 import type { Member } from '../keys/member.ts'
+import type { PlacementInForce } from '../keys/placement.ts'
 import type { Proposal } from '../keys/proposed.ts'
 import type { Settings } from '../keys/settings.ts'
+import type { Trait } from '../keys/traits.ts'
 import type { Terms } from '../state/local.ts'
 
 /** What the cluster looks like: the same for whoever asks. */
@@ -21,6 +26,12 @@ export interface Cluster {
   readonly rosters: ReadonlyMap<string, number>
   /** Instances whose session is gone and that are not passing: name -> ModifyIndex of the member key that it left. */
   readonly lost: ReadonlyMap<string, number>
+  /** Instances that disappeared without leaving: see keys/away.ts. */
+  readonly away: ReadonlyMap<string, Away>
+  /** How many partitions there are to be; null when the definitions say which. */
+  readonly count: CountInForce | null
+  /** Whether nothing may move; null when nobody ever froze the service. */
+  readonly freeze: Freeze | null
   /** Instances that say of themselves that they cannot take part: name -> why. */
   readonly hindrances: ReadonlyMap<string, string>
   /**
@@ -43,6 +54,14 @@ export interface Cluster {
   readonly coolDowns: ReadonlyMap<string, CoolDown>
   /** What is wrong with `spec/settings`; null when nothing is. */
   readonly settingsProblem: string | null
+  /** The rules of placement and the pins in force; null when nobody has ever written any. */
+  readonly placement: PlacementInForce | null
+  /** What is wrong with `spec/placement`; null when nothing is. */
+  readonly placementProblem: string | null
+  /** What the rules need of documents, by partition: none that has not been read yet. */
+  readonly traits: ReadonlyMap<string, Trait>
+  /** For which change of the set and the documents they were read. */
+  readonly traitsMark: string
   /** The epoch that the settings say, when a higher one was seen: see keys/settings.ts. */
   readonly fallenEpoch: number | null
   /** Somebody has written a partition set; an empty one without this is no set at all. */

@@ -9,9 +9,14 @@ import type { Consul } from '../consul/http.ts'
 import { registeredNow } from '../consul/instances.ts'
 import { apartBelow, type Entry, entriesAt, keysBelow, takesKeys, trees } from '../consul/kv.ts'
 import type { Definition } from '../definition/definition.ts'
+import { pointersOf } from '../definition/rules.ts'
+import { type Away, awaited, awayFrom } from '../keys/away.ts'
 import { coolDowns } from '../keys/cool-down.ts'
-import { type Lock, lockFrom } from '../keys/lock.ts'
+import { countFrom } from '../keys/count.ts'
+import { freezeFrom } from '../keys/freeze.ts'
+import { type Lock, lockFrom, waitOf } from '../keys/lock.ts'
 import { hindrancesFrom, lostFrom, memberIn, membersFrom, rostersFrom } from '../keys/member.ts'
+import { hasRules, type PlacementInForce, placementFrom } from '../keys/placement.ts'
 import { proposalsFrom } from '../keys/proposed.ts'
 import { defaults, type Settings, settingsFrom } from '../keys/settings.ts'
 import { readTerms, rememberedTerms, termsLeft } from '../keys/terms.ts'
@@ -25,6 +30,7 @@ import type { Cluster } from './cluster.ts'
 import { type Expected, mustBeComplete } from './complete.ts'
 import { type FreeLock, readFree, refreshFree } from './free.ts'
 import { doubtful, isExplained, readSeenHeld, refreshSeenHeld, type SeenHeld, withDoubts } from './seen-held.ts'
+import { type Stood, stoodSince } from './stood.ts'
 
 /** What one instance sees. Times are boot-clock ms. */
 export interface Snapshot extends Cluster {
@@ -49,6 +55,8 @@ export interface Snapshot extends Cluster {
   readonly longestTerms: Terms
   /** Locks that this instance last saw held. Those that reappeared without a hand-over count as unclean in `locks`. */
   readonly seenHeld: SeenHeld
+  /** Since when something has stood that has to stand for a while: see stood.ts. */
+  readonly stood: Stood
   /** Digest of the partitions that this instance wrote last; null when it never did. */
   readonly definedLast: string | null
   /** Digest of the definition in which documents last found no command; null where they choose none. */
@@ -70,6 +78,7 @@ export async function lookAtCluster(
   lastGood: Settings = defaults,
   own: Expected = { partitions: [], instances: [] },
   large = false,
+  lastGoodPlacement: () => string | null = () => null,
 ): Promise<Cluster> {
   const keys = keysOf(service)
   const prefixes = [keys.locks, keys.members, keys.spec, keys.restarts, keys.coolDowns, keys.proposals]
@@ -85,6 +94,8 @@ export async function lookAtCluster(
   const revision = at(keys.revision)
   const epochSeen = [...locks.values()].reduce((highest, { epoch }) => Math.max(highest, epoch), 0)
   const { settings, problem, fallen } = settingsFrom(text, lastGood, epochSeen)
+  const rules = at(keys.placement)?.value ?? null
+  const { placement, problem: placementProblem } = placementFrom(rules, lastGoodPlacement)
   const left = termsLeft(at(keys.terms)?.value ?? null)
   const { partitions, foreign } = partitionsFrom(ids, keys)
   const cluster: Cluster = {
@@ -96,6 +107,9 @@ export async function lookAtCluster(
     rosters: rostersFrom(memberEntries, keys.members, registered),
     hindrances: hindrancesFrom(memberEntries, keys.members),
     lost: lostFrom(memberEntries, keys.members, registered),
+    away: awayFrom(memberEntries, keys.members, registered, settings),
+    count: countFrom(at(keys.number)),
+    freeze: freezeFrom(at(keys.freeze)),
     terms: [...memberEntries.map(({ value }) => memberIn(value)), ...left],
     partitions,
     foreign,
@@ -106,6 +120,9 @@ export async function lookAtCluster(
     settings,
     coolDowns: coolDowns(coolingDown, keys.coolDowns, Date.now()),
     settingsProblem: problem,
+    placement,
+    placementProblem,
+    ...(await traitsFor(consul, keys, placement)),
     fallenEpoch: fallen,
     defined: revision !== undefined,
     revision: revision?.modifyIndex ?? 0,
@@ -114,6 +131,19 @@ export async function lookAtCluster(
   }
   await mustBeComplete(consul, cluster, own)
   return { ...cluster, unusable: await unusableIn(consul, cluster, own) }
+}
+
+/** What the rules need of documents. Where they need none, it is not asked for. */
+async function traitsFor(
+  consul: Consul,
+  keys: Keys,
+  placement: PlacementInForce | null,
+): Promise<Pick<Cluster, 'traits' | 'traitsMark'>> {
+  const pointers = hasRules(placement) ? pointersOf(placement.rules) : []
+  if (pointers.length === 0) return { traits: new Map(), traitsMark: '' }
+  const { readTraits, traitsBy } = await import('../keys/traits.ts')
+  const found = await readTraits(consul, keys)
+  return { traits: traitsBy(found, pointers), traitsMark: found.mark }
 }
 
 /** The keys below a prefix, read, by the id in each name. A foreign key is left out: its name holds no id. */
@@ -159,7 +189,9 @@ export async function takeSnapshot(
   const here = localPartitions(files).filter(id => existsSync(files.partition(id).acquisition))
   const expected = { partitions: here, instances: [instance] }
   const before = readSeenHeld(files.seenHeld)
-  const seen = await lookAtCluster(consul, definition.name, lastGood, expected, before.size >= many)
+  const seen = await lookAtCluster(consul, definition.name, lastGood, expected, before.size >= many, () =>
+    readFact(files.placement),
+  )
   const { cluster, seenHeld } = await doubted(consul, seen, before)
   const own = { lease: definition.leaseMs, grace: definition.stop.graceMs }
   const longestTerms = rememberedTerms(readTerms(files.terms), cluster, own)
@@ -167,8 +199,11 @@ export async function takeSnapshot(
   const member = cluster.members.find(member => member.instance === instance)
   const read = bootClock()
   const t0 = instanceLease(files, read)
+  // A wait counts from after the look that found the lock free, and is compared with the start of a later one.
+  const free = refreshFree(readFree(files, bootId(), now), unattended(cluster), read)
   return Object.freeze({
     ...cluster,
+    away: stillAwaited(cluster, free, now),
     terms: [...cluster.terms, longestTerms],
     longestTerms,
     seenHeld,
@@ -181,8 +216,8 @@ export async function takeSnapshot(
     local: withReadiness(files, localFacts(files, t0, read), definition),
     leaseRuns: t0 !== null && t0 + definition.leaseMs > read,
     renewable: (session !== null && member?.absence !== 'leaving') || isRenewable(files),
-    // A wait counts from after the look that found the lock free, and is compared with the start of a later one.
-    free: refreshFree(readFree(files, bootId(), now), unattended(cluster), read),
+    free,
+    stood: stoodSince(files, bootId(), cluster, definition, read),
     definedLast: readFact(files.defined),
     chosen: definition.run.choose === undefined ? null : readFact(files.chosen),
     proposed: readFact(files.proposed),
@@ -201,6 +236,22 @@ async function doubted(consul: Consul, cluster: Cluster, before: SeenHeld) {
   const locks = withDoubts(cluster.locks, doubts)
   const isRemoved = (id: string) => !partitions.has(id)
   return { cluster: { ...cluster, locks }, seenHeld: refreshSeenHeld(before, locks, { doubts, isRemoved, defined }) }
+}
+
+/** Those who are away: `waitMs` is 0 once nothing waits for one any longer, and its share is no longer kept. */
+function stillAwaited(
+  { away, locks }: Cluster,
+  free: ReadonlyMap<string, FreeLock>,
+  now: number,
+): ReadonlyMap<string, Away> {
+  if ([...away.values()].every(({ waitMs }) => waitMs === 0)) return away
+  const waiting = new Set<string>()
+  for (const [id, lock] of locks) {
+    const one = awaited(lock, away)
+    const since = free.get(id)?.since ?? now
+    if (one !== null && since + Math.max(one.waitMs, waitOf(lock, [])) > now) waiting.add(one.instance)
+  }
+  return new Map([...away].map(([instance, one]) => [instance, waiting.has(instance) ? one : { ...one, waitMs: 0 }]))
 }
 
 function isRenewable({ lease }: InstanceFiles): boolean {

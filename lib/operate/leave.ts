@@ -13,7 +13,7 @@ import type { Snapshot } from '../look/snapshot.ts'
 import { plan } from '../plan/plan.ts'
 import type { Step } from '../plan/step.ts'
 import { removeHome } from '../process/containment/groups.ts'
-import { assign } from '../roster/assignment.ts'
+import { assigned } from '../roster/assignment.ts'
 import { endClock } from '../state/clock.ts'
 import { removeFact, writeFact } from '../state/facts.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
@@ -39,7 +39,7 @@ export async function leavingSteps(run: Run, keep = true): Promise<Leaving> {
       member.instance === run.instance ? { ...member, absence: 'leaving' as const } : member,
     ),
   }
-  const { steps } = plan(leaving, assign(leaving).placed)
+  const { steps } = plan(leaving, (await assigned(leaving)).placed)
   // Without a session, first take its own locks back: then they can be released cleanly, without a takeover wait.
   const wanted = [
     'release',

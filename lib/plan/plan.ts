@@ -2,16 +2,24 @@
  * What this instance should do now: steps as data, and one sentence that is also the log line. Pure: no clock, no disk,
  * no network. Safety does not rest on the plan being right, but on the conditions that each step's transaction carries.
  */
+import { awaited } from '../keys/away.ts'
+import { isFrozen } from '../keys/freeze.ts'
 import { isRemade, type Lock, waitOf } from '../keys/lock.ts'
-import { rosterVersion } from '../keys/member.ts'
+import { type Member, rosterVersion } from '../keys/member.ts'
+import { offersOf, sameOffers } from '../keys/offers.ts'
 import { proposedLine } from '../keys/proposed.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Assignment } from '../roster/rule.ts'
 import { acquisitionOf, isActive, type Local } from '../state/local.ts'
 import { hasNoCommand, isFinished } from '../state/shepherd-status.ts'
+import { countStep, isCarriedOut, mayDefineNumber } from './counting.ts'
+import { freezeStep } from './freezing.ts'
+import { placingSteps } from './placing.ts'
 import { sentence } from './sentence.ts'
 import { byTurn, freeStarts } from './starts.ts'
 import type { Step } from './step.ts'
+
+export { partitionsLine } from './counting.ts'
 
 export interface Plan {
   readonly steps: readonly Step[]
@@ -32,7 +40,7 @@ export function plan(snapshot: Snapshot, assignment: Assignment): Plan {
   if (mustEnter(snapshot)) {
     // While the lease file cannot be written, an instance that entered would leave again: it stays out.
     if (snapshot.renewable) steps.push({ do: 'enter' })
-  } else if (mustDefine(snapshot)) steps.push({ do: 'define' })
+  } else steps.push(...ofService(snapshot), ...placingSteps(snapshot))
   for (const id of everyId(snapshot)) {
     const decision = decide(snapshot, assignment, id)
     if (decision === null) continue
@@ -50,6 +58,12 @@ export function plan(snapshot: Snapshot, assignment: Assignment): Plan {
   }
 }
 
+/** What this instance does for the whole service, beside its own partitions. */
+function ofService(snapshot: Snapshot): Step[] {
+  const own = mustDefine(snapshot) ? ({ do: 'define' } as const) : countStep(snapshot)
+  return [freezeStep(snapshot), own].filter(step => step !== null)
+}
+
 /** Partitions that must not be started yet, because `starts.atOnce` others are still starting. */
 function startsLeftOut(snapshot: Snapshot, steps: readonly Step[]): ReadonlySet<string> {
   const starts = steps.flatMap(step => (step.do === 'start' ? [step.partition] : []))
@@ -64,12 +78,23 @@ function incoming(snapshot: Snapshot, assignment: Assignment): number {
 
 /**
  * Enter when no live session of ours holds the member key, or when that key still says leaving, names another definition
- * or says another roster version. The others compute the roster from the member keys, so ours must be true.
+ * or says another roster version or other offers. The others compute the roster from the member keys, so ours must be true.
  */
 function mustEnter(snapshot: Snapshot): boolean {
   const member = snapshot.members.find(({ instance }) => instance === snapshot.instance)
   if (snapshot.session === null || member === undefined || member.absence === 'leaving') return true
-  return member.digest !== snapshot.digest || member.roster !== rosterVersion
+  return (
+    member.digest !== snapshot.digest ||
+    member.roster !== rosterVersion ||
+    !member.counts ||
+    offersOther(snapshot, member)
+  )
+}
+
+/** The agent's node_meta has changed. Until the catalog shows this instance, nobody knows it. */
+function offersOther({ registered, definition }: Snapshot, { instance, offers }: Member): boolean {
+  const own = registered.find(one => one.instance === instance)
+  return own !== undefined && !sameOffers(offers, offersOf(definition, own.offers))
 }
 
 /**
@@ -78,17 +103,15 @@ function mustEnter(snapshot: Snapshot): boolean {
  */
 function mustDefine(snapshot: Snapshot): boolean {
   const { definition, proposals, instance } = snapshot
+  const numbered = mayDefineNumber(snapshot)
+  if (numbered !== null) return numbered
   // A set that comes from a source is written by the instance that fetches it: lib/sources/.
   if (!snapshot.defined && definition.source === null) return true
   const proposal = proposals.get(instance)
-  if (snapshot.definedLast === partitionsLine(definition.partitions)) return proposal !== undefined
+  if (isCarriedOut(snapshot)) return proposal !== undefined
+  if (proposal?.applied && isFrozen(snapshot)) return false // no set shrinks
   if (proposal === undefined || proposal.applied) return true
   return snapshot.proposed !== proposedLine(proposal.change, snapshot)
-}
-
-/** A list of partitions as one line, to compare it with another list. */
-export function partitionsLine(partitions: readonly string[]): string {
-  return JSON.stringify(partitions)
 }
 
 function everyId(snapshot: Snapshot): Set<string> {
@@ -230,5 +253,6 @@ function claim(snapshot: Snapshot, id: string, lock: Lock, takeover: boolean): S
 function waitLeft(snapshot: Snapshot, id: string, lock: Lock): number {
   const since = snapshot.free.get(id)?.since ?? snapshot.now
   const own = { lease: snapshot.definition.leaseMs, grace: snapshot.definition.stop.graceMs }
-  return since + waitOf(lock, [own, ...snapshot.terms]) - snapshot.now
+  const wait = Math.max(waitOf(lock, [own, ...snapshot.terms]), awaited(lock, snapshot.away)?.waitMs ?? 0)
+  return since + wait - snapshot.now
 }

@@ -7,6 +7,14 @@ import type { Step } from './step.ts'
 const clauses: Record<Step['do'], (ids: readonly string[], steps: readonly Step[]) => string> = {
   enter: () => 'takes part',
   define: () => "compares its definition's partitions with the set",
+  freeze: (_, steps) =>
+    steps.map(step => (step.do === 'freeze' ? `freezes: ${step.lost.length} of ${step.of} are lost` : '')).join(),
+  thaw: () => 'ends the freeze',
+  count: (_, steps) => steps.map(step => (step.do === 'count' ? countClauses[step.what](step.number) : '')).join(),
+  propose: () => 'puts the placement of its definition in force',
+  drainOlder: (_, steps) =>
+    `drains ${listed(steps.flatMap(step => (step.do === 'drainOlder' ? step.instances : [])))}, of an older release`,
+  readTraits: () => 'reads what placement needs of documents',
   reclaim: ids => `takes back its own ${listed(ids)}`,
   adopt: ids => `assumes ${listed(ids)}`,
   claim: (ids, steps) => {
@@ -26,6 +34,12 @@ const clauses: Record<Step['do'], (ids: readonly string[], steps: readonly Step[
     return `stops ${listed(ids)}: ${[...whys].join(', ')}`
   },
   delete: ids => `deletes the locks of ${listed(ids)}, no longer in the set`,
+}
+
+const countClauses = {
+  write: (number: number) => `the number of partitions becomes ${number}`,
+  bring: (number: number) => `brings the set to ${number} partitions`,
+  reset: () => "goes back to its definition's partitions",
 }
 
 export function sentence(

@@ -6,6 +6,18 @@ export type Step =
   | { readonly do: 'enter' }
   /** Write the partition set of the definition. */
   | { readonly do: 'define' }
+  /** Too many instances are lost: freeze the service. */
+  | { readonly do: 'freeze'; readonly lost: readonly string[]; readonly of: number }
+  /** Enough of them are back for long enough: end that freeze. */
+  | { readonly do: 'thaw' }
+  /** Write the number of partitions that a percentage means now, or bring the set to the number in force, or reset it. */
+  | { readonly do: 'count'; readonly what: 'write' | 'bring' | 'reset'; readonly number: number }
+  /** Put the rules of placement of the definition in force. */
+  | { readonly do: 'propose'; readonly digest: string }
+  /** Drain members whose release does not know the rules of placement. */
+  | { readonly do: 'drainOlder'; readonly instances: readonly string[] }
+  /** Read, for all, what the rules of placement need of documents. */
+  | { readonly do: 'readTraits' }
   /** Take back this instance's own lock while its lease runs. With `held`: write its value again. The process goes on. */
   | { readonly do: 'reclaim'; readonly partition: string; readonly index: number | null; readonly held: boolean }
   /** The lock is held, but the outcome of its transaction was not written to the state directory. */

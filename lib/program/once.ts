@@ -12,7 +12,7 @@ import type { Snapshot } from '../look/snapshot.ts'
 import { plan } from '../plan/plan.ts'
 import type { Step } from '../plan/step.ts'
 import { reconcile } from '../reconcile.ts'
-import { assign } from '../roster/assignment.ts'
+import { assigned } from '../roster/assignment.ts'
 import { definitionInForce } from '../state/definition.ts'
 import { leftToOther } from '../state/handler-mark.ts'
 import { appendLog } from '../state/log.ts'
@@ -64,7 +64,7 @@ async function isNews(run: Run, error: unknown): Promise<boolean> {
 
 async function dry(run: Run): Promise<string[]> {
   const { snapshot } = await look(run, false)
-  const { steps, sentence } = plan(snapshot, assign(snapshot).placed)
+  const { steps, sentence } = plan(snapshot, (await assigned(snapshot)).placed)
   const removal = (await removalOf(run, snapshot, steps)) ?? []
   return [...steps.map(step => JSON.stringify(step)), removal, `${run.instance}: would do: ${sentence}`].flat()
 }

@@ -1,26 +1,103 @@
 /** The roster of a cluster as one look found it: members in full, the partition set, and who holds what. */
 
+import { agreed } from '../keys/calm.ts'
+import { isFrozen } from '../keys/freeze.ts'
+import type { Member } from '../keys/member.ts'
+import { hasRules } from '../keys/placement.ts'
 import type { Cluster } from '../look/cluster.ts'
-import type { Placement, Rule } from './rule.ts'
+import { asMembers, holdersWithout, onlyTheirOwn, waitingFor } from './calm/awaited.ts'
+import { frozen } from './calm/frozen.ts'
+import { fewMoves } from './calm/moves.ts'
+import type { PlacedMember } from './member.ts'
+import type { place } from './place.ts'
+import type { Placement, RosterInput, Rule } from './rule.ts'
 import { besideHeld } from './rules/held.ts'
 import { agreedVersion, versions } from './versions.ts'
 
+type Shown = Pick<
+  Cluster,
+  'members' | 'rosters' | 'partitions' | 'locks' | 'settings' | 'coolDowns' | 'placement' | 'traits' | 'away' | 'freeze'
+>
+
+/** Placement by the rules in force: see place.ts. */
+export type ByRules = typeof place
+
+/** Why nobody gets a partition while the rules cannot be read. */
+export const rulesUnknown = 'spec/placement is garbled, and no member that could take it has seen good rules'
+
+/** Loads what places by rules; null where there are none: then it costs nothing. */
+export async function rulesFor(cluster: Pick<Cluster, 'placement'>): Promise<ByRules | null> {
+  return hasRules(cluster.placement) ? (await import('./place.ts')).place : null
+}
+
+/** The assignment, with what it needs loaded. */
+export async function assigned(cluster: Shown): Promise<Placement> {
+  return assign(cluster, versions, await rulesFor(cluster))
+}
+
 /**
  * Pure: every instance that sees the same cluster computes the same assignment. The roster version is the lowest one that
- * any instance reports.
+ * any instance reports; where rules are in force, it is theirs, and who does not know it gets nothing.
+ * @param byRules from `rulesFor` of the same cluster
  */
 export function assign(
-  cluster: Pick<Cluster, 'members' | 'rosters' | 'partitions' | 'locks' | 'settings' | 'coolDowns'>,
+  cluster: Shown,
   known: readonly (readonly Rule[])[] = versions,
+  byRules: ByRules | null = null,
 ): Placement {
   const rules = known[agreedVersion(cluster.rosters.values(), known.length) - 1] as readonly Rule[]
-  const members = cluster.members.filter(member => member.absence === null)
+  const waiting = waitingFor(cluster)
+  const present = cluster.members.filter(member => member.absence === null)
+  const members = waiting.size === 0 ? present : [...present, ...asMembers(waiting, cluster.away)]
   const avoided = new Map([...cluster.coolDowns].map(([id, { instance }]) => [id, instance]))
-  const holders = holdersOf(cluster)
+  const holders = holdersWithout(holdersOf(cluster), waiting)
   const none: Placement = { placed: new Map(), unplaced: new Map() }
-  return besideHeld([...cluster.partitions], new Set(cluster.settings.held), partitions =>
-    rules.reduce((before, rule) => rule.place(before, { members, partitions, holders, avoided }), none),
+  return besideHeld([...cluster.partitions], new Set(cluster.settings.held), partitions => {
+    const input = { members, partitions, holders, avoided }
+    const ideal = hasRules(cluster.placement)
+      ? ruled(cluster, input, byRules)
+      : rules.reduce((before, rule) => rule.place(before, input), none)
+    return calmed(onlyTheirOwn(ideal, waiting, holderIn(cluster)), cluster)
+  })
+}
+
+/** What of it is done now. */
+function calmed(placement: Placement, cluster: Shown): Placement {
+  const rules = hasRules(cluster.placement) ? cluster.placement.rules : null
+  const dependent = rules !== null && (rules.apart.length > 0 || cluster.members.some(({ maxCost }) => maxCost))
+  if (isFrozen(cluster)) return frozen(placement, cluster, dependent)
+  const inForce = agreed(cluster.members)
+  if (inForce.back && inForce.movesAtOnce === Number.POSITIVE_INFINITY) return placement
+  // A move that is put off could leave a partition where a hard rule refuses it, by itself or beside another one.
+  if (dependent || (rules !== null && rules.only.length > 0)) return placement
+  return fewMoves(placement, cluster, inForce)
+}
+
+/** The member that holds a lock and takes part. */
+function holderIn({ members, locks }: Shown): (id: string) => string | undefined {
+  const bySession = new Map(
+    members.flatMap(({ session, instance, absence }) => (absence === null ? [[session, instance] as const] : [])),
   )
+  return id => bySession.get(locks.get(id)?.session ?? '')
+}
+
+function ruled({ placement, traits }: Shown, input: RosterInput, byRules: ByRules | null): Placement {
+  if (byRules === null) throw new Error('placement by rules was not loaded')
+  if (!hasRules(placement)) throw new Error('there are no rules')
+  if (placement.unknown) return asItIs(input)
+  const members = input.members as readonly (PlacedMember & Pick<Member, 'roster'>)[]
+  const able = members.filter(({ roster }) => roster >= placement.needs)
+  const { rules, pins } = placement
+  return byRules({ ...input, members: able, rules, pins, traits }, members.length - able.length)
+}
+
+function asItIs({ members, partitions, holders }: RosterInput): Placement {
+  const names = new Set(members.map(({ instance }) => instance))
+  const stays = (id: string) => names.has(holders.get(id) ?? '')
+  return {
+    placed: new Map(partitions.filter(stays).map(id => [id, holders.get(id) as string])),
+    unplaced: new Map(partitions.filter(id => !stays(id)).map(id => [id, rulesUnknown])),
+  }
 }
 
 /**

@@ -1,5 +1,7 @@
 /** The fields of a member that the roster uses. */
 
+import type { Offers } from '../keys/offers.ts'
+
 /** One member, from its key in Consul. */
 export interface RosterMember {
   /** Its name: unique in the service. */
@@ -8,4 +10,12 @@ export interface RosterMember {
   readonly weight: number
   /** The most it takes: a whole number, 0 or more; null when there is no such limit. */
   readonly maxPartitions: number | null
+}
+
+/** A member, and what rules of placement ask about. */
+export interface PlacedMember extends RosterMember {
+  readonly node: string
+  /** The most that its partitions may cost; left out for any. */
+  readonly maxCost?: number
+  readonly offers?: Offers
 }

@@ -9,11 +9,13 @@ import { balance } from './rules/balance.ts'
 import { coolDown, coolDownOfVersion1 } from './rules/cool-down.ts'
 
 /**
- * The rules of each version, in the order in which they are applied; version 1 is the first entry. A released version never
+ * The rules of each version, in the order in which they are applied; version 1 is the first entry. Version 3 is the second,
+ * and knows rules of placement (place.ts). A released version never
  * changes: add a new version at the end.
  */
 export const versions: readonly (readonly Rule[])[] = [
   [balance, coolDownOfVersion1],
+  [balance, coolDown],
   [balance, coolDown],
 ]
 

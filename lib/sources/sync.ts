@@ -82,6 +82,11 @@ async function oneRound(run: Run, inForce: InForce, source: Source): Promise<Rou
   const standing = await takeDuty(run.consul, keysOf(run.service), run.instance, session)
   const { duty } = standing
   if (duty === null) return { done: `${standing.by} fetches`, next: intervalOf(source) }
+  if (standing.count?.by === 'hand')
+    return {
+      done: `nothing is fetched: people have set ${standing.count.number} partitions, until watchbill scale ${shellWord(run.service)} --reset`,
+      next: intervalOf(source),
+    }
   const fetcher: Fetcher = { run, inForce, source, session, standing: { ...standing, duty }, begun: bootClock() }
   const name = hash(JSON.stringify(source))
   const isTaken = source.everyMs === null && duty.taken === name && standing.defined
@@ -183,7 +188,13 @@ async function take({ run, source, session, standing }: Fetcher, answer: Answer,
     const next = `mend it, or take it all the same: watchbill partitions ${shellWord(run.service)} ${how}`
     throw new Unbelievable(unfetched(source.from, `the answer is refused: ${why}`, next), true)
   }
-  return putInForce(run, keys, session, changeOf(present, own, answer.items), standing.defined)
+  const change = changeOf(present, own, answer.items)
+  if (standing.freeze?.frozen && change.removed.length > 0) {
+    const frozen = `it removes ${change.removed.length} partitions, and the service is frozen`
+    const next = `it is taken after watchbill thaw ${shellWord(run.service)}`
+    throw new Unbelievable(unfetched(source.from, `the answer is refused: ${frozen}`, next), true)
+  }
+  return putInForce(run, keys, session, change, standing.defined)
 }
 
 /**

@@ -26,7 +26,11 @@ export interface InstanceFiles {
   readonly proposed: string
   /** The last good settings. */
   readonly settings: string
+  /** The last good rules of placement. */
+  readonly placement: string
   readonly free: string
+  /** Since when something has stood that has to stand for a while: see look/stood.ts. */
+  readonly stood: string
   /** The longest L and G that were seen, `<L> <G>` in ms: see keys/terms.ts. */
   readonly terms: string
   /** The locks that were last seen held: see look/seen-held.ts. */
@@ -183,7 +187,9 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     proposal: at('proposal.json'),
     proposed: at('proposed'),
     settings: at('settings'),
+    placement: at('placement'),
     free: at('free'),
+    stood: at('stood'),
     terms: at('terms'),
     seenHeld: at('seen-held'),
     due: at('due'),

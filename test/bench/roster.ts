@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { RosterMember } from '../../lib/roster/member.ts'
 import { roster } from '../../lib/roster/roster.ts'
 import { atMost, exactly, fresh, interleaved, median, type Progress, type Row, ratio, told } from './bench.ts'
-import type { Input, Times } from './roster/subject.ts'
+import { type Input, ruled, type Times } from './roster/subject.ts'
 
 const rounds = 9
 // In the order of the keys, as Consul lists them.
@@ -24,7 +24,11 @@ function crew(size: number, weight = (_: number) => 1): RosterMember[] {
 const nobody = new Map<string, string>()
 const hundred = roster(crew(100), partitions, nobody)
 
+const weighted = (number: number) => [1, 2, 4][number % 3] as number
+const byRules = ruled(crew(100, weighted), partitions, nobody)
+
 const holders = partitions.map(partition => [partition, hundred.get(partition) as string] as const)
+const ruledHolders = partitions.map(partition => [partition, byRules.get(partition) as string] as const)
 
 export default async (progress: Progress): Promise<Row[]> => [...(await times(progress)), ...moves(), quotas()]
 
@@ -36,18 +40,28 @@ async function times(progress: Progress): Promise<Row[]> {
     joins: call('roster', { members: crew(101), partitions, holders }),
     leaves: call('roster', { members: crew(99), partitions, holders }),
     same: call('roster', { members: crew(100), partitions, holders }),
+    ruled: call('ruled', { members: crew(100, weighted), partitions, holders: [] }),
+    ruledJoins: call('ruled', { members: crew(101, weighted), partitions, holders: ruledHolders }),
+    ruledLeaves: call('ruled', { members: crew(99, weighted), partitions, holders: ruledHolders }),
+    ruledSame: call('ruled', { members: crew(100, weighted), partitions, holders: ruledHolders }),
   }
   const results = await interleaved(rounds, Object.values(subjects))
   for (const [at, name] of Object.keys(subjects).entries()) progress(`${name}: ${show(results[at] ?? [])}`)
   const [warm, cold] = (['warm', 'cold'] as const).map(key => results.map(runs => runs.map(times => times[key])))
-  const [base, whole, joins, leaves, same] = warm as Five
-  const [baseCold, wholeCold, joinsCold, leavesCold] = cold as Five
+  const [base, whole, joins, leaves, same, byRule, byRuleJoins, byRuleLeaves, byRuleSame] = warm as Nine
+  const [baseCold, wholeCold, joinsCold, leavesCold, , ruledCold, ruledJoinsCold] = cold as Nine
   return [
     told('plain rendezvous hashing', median(base), 'ms'),
     atMost(2.5, 'whole map, no holders', ratio(whole, base), 'x plain'),
     atMost(0.6, 'sticky step, one joins', ratio(joins, base), 'x plain'),
     atMost(0.6, 'sticky step, one leaves', ratio(leaves, base), 'x plain'),
     told('nothing changed', ratio(same, base), 'x plain'),
+    atMost(5, 'with rules, costs, weights: whole map', ratio(byRule, base), 'x plain'),
+    atMost(2, 'with rules: sticky step, one joins', ratio(byRuleJoins, base), 'x plain'),
+    atMost(2, 'with rules: sticky step, one leaves', ratio(byRuleLeaves, base), 'x plain'),
+    told('with rules: nothing changed', ratio(byRuleSame, base), 'x plain'),
+    told('first call, with rules: whole map', ratio(ruledCold, baseCold), 'x plain'),
+    told('first call, with rules: one joins', ratio(ruledJoinsCold, baseCold), 'x plain'),
     told('first call: plain rendezvous hashing', median(baseCold), 'ms'),
     told('first call: whole map, no holders', ratio(wholeCold, baseCold), 'x plain'),
     told('first call: one joins', ratio(joinsCold, baseCold), 'x plain'),
@@ -64,9 +78,10 @@ function goFirst() {
   }
 }
 
-type Five = [number[], number[], number[], number[], number[]]
+type Runs = number[]
+type Nine = [Runs, Runs, Runs, Runs, Runs, Runs, Runs, Runs, Runs]
 
-function call(subject: 'plain' | 'roster', input: Input) {
+function call(subject: 'plain' | 'roster' | 'ruled', input: Input) {
   const text = JSON.stringify(input)
   const file = join(import.meta.dirname, 'roster', 'subject.ts')
   return async () => JSON.parse(await fresh(['--expose-gc', file, subject], text)) as Times

@@ -40,6 +40,8 @@ test('changes with every field', async () => {
     { weight: 2 },
     { startsAtOnce: 20 },
     { maxPartitions: 1 },
+    { maxCost: 1 },
+    { meta: { zone: 'a' } },
     { partitions: ['1', '0'] },
     { run: { ...definition.run, command: ['./consume', ''] } },
     { run: { ...definition.run, cwd: '/' } },

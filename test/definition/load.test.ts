@@ -184,7 +184,7 @@ const name = 'give 1 to 64 of A-Z a-z 0-9 _ . - that begin with a letter or a di
 const range = 'give two numbers: the first and the last one, such as [0, 15]'
 const number = 'give a whole number of at least 0'
 const id = 'give 1 to 200 bytes, percent-encoded as in its key, without control characters'
-const either = 'give one of "range", "list", "count", "byHand", "file", "http", "command", "module"'
+const either = 'give one of "range", "list", "count", "percent", "byHand", "file", "http", "command", "module"'
 const url = 'give an http:// or https:// URL without a user in it'
 const pointer = 'give a JSON pointer: empty, or names that each begin with "/"'
 const args = 'give an array of strings: the program, then its arguments'
@@ -195,7 +195,9 @@ const signal = 'give a signal that ends a process, such as SIGTERM, SIGINT or SI
 const time = 'give a duration such as "500ms", "3s" or "1.5m"'
 const variable = 'use letters, digits and _, the first not a digit; WATCHBILL_ names are set by watchbill'
 const top =
-  '$schema, name, id, title, tags, weight, maxPartitions, partitions, run, stop, starts, checks, ready, hooks, register, guard, lease'
+  '$schema, name, id, title, tags, weight, maxPartitions, maxCost, meta, placement, partitions, run, stop, starts, checks, ready, hooks, register, wait, moves, back, freeze, guard, lease'
+const offered = 'give a text of at most 512 characters, a number, true or false'
+const tooMuch = Object.fromEntries(Array.from({ length: 9 }, (_, at) => [`a${at}`, 'x'.repeat(500)]))
 const broken = 'holds a NUL character or broken Unicode; remove it'
 
 /** What is added to the smallest definition, and the line that it is refused with. */
@@ -223,6 +225,15 @@ const refused: [object, string][] = [
   [{ maxPartitions: 1.5 }, `maxPartitions: cannot be 1.5; ${most}`],
   [{ maxPartitions: 'all' }, `maxPartitions: cannot be "all"; ${most}`],
 
+  [{ maxCost: 0 }, 'maxCost: cannot be 0; give a number above 0 and up to 1000000000'],
+  [{ maxCost: 1e308 }, 'maxCost: cannot be 1e+308; give a number above 0 and up to 1000000000'],
+  [{ meta: [] }, 'meta: cannot be an empty array; give an object of texts, numbers, true and false'],
+  [{ meta: { a: null } }, `meta.a: cannot be null; ${offered}`],
+  [{ meta: { a: 'x\u0007' } }, `meta.a: cannot be "x\\u0007"; ${offered}`],
+  [{ meta: { a: 'x'.repeat(513) } }, `meta.a: cannot be "${'x'.repeat(60)}…"; ${offered}`],
+  [{ meta: { 'a.b': 1 } }, 'meta["a.b"]: is no name for this; use 1 to 128 letters, digits, _ and -'],
+  [{ meta: tooMuch }, 'meta: takes more than 4096 bytes as JSON; make it smaller'],
+
   [{ partitions: undefined }, `partitions: is missing; ${either}`],
   [{ partitions: [0, 15] }, `partitions: cannot be an array of 2; ${either}`],
   [{ partitions: {} }, `partitions: is empty; ${either}`],
@@ -231,7 +242,7 @@ const refused: [object, string][] = [
   [{ partitions: { byHand: false } }, 'partitions.byHand: cannot be false; give true'],
   [
     { partitions: { range: [0, 1], number: 3 } },
-    'partitions.number: is an unknown field; the fields here are range, list, count, byHand, file, http, command, module, ' +
+    'partitions.number: is an unknown field; the fields here are range, list, count, percent, byHand, of, settle, file, http, command, module, ' +
       'format, items, id, every, jitter, timeout, retry, giveUpAfter, maxDrop, removes, then, config, onChange',
   ],
   [
@@ -511,6 +522,8 @@ test('any value in any field of a good definition loads, or is refused in one li
     'tags',
     'weight',
     'maxPartitions',
+    'maxCost',
+    'meta',
     'partitions',
     'run',
     'stop',

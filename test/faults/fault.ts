@@ -44,6 +44,8 @@ export interface Fault {
    * partitions again.
    */
   readonly slows?: true
+  /** How many hosts run the service in its lab; 3 when left out. Such a fault joins no campaign. */
+  readonly clients?: number
   /** What the lab's machine needs for it: nftables, or a controller of control groups. */
   readonly needs?: 'nft' | 'cpu' | 'pids'
   /** Done before the fault begins. */

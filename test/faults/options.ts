@@ -90,8 +90,9 @@ function read(args: string[]): Options {
     return { ...usual, clients: limitedHosts, trials, head: [], needs: ['strace' as const], summary: limitTable }
   }
   const chosen = values.only ? faultsNamed(values.only.split(',')) : values.ci ? faultsNamed(fewFaults) : faults
-  const trials = each(seed, whole('--times', values.times), chosen, hostNames(usual.clients))
-  return { ...usual, trials, head: [`seed ${seed}`] }
+  const clients = Math.max(...chosen.map(fault => fault.clients ?? usual.clients))
+  const trials = each(seed, whole('--times', values.times), chosen, hostNames(clients))
+  return { ...usual, clients, trials, head: [`seed ${seed}`] }
 }
 
 function newCampaign(seed: number, count: number, { gossip, clients }: { gossip: Gossip; clients: number }) {

@@ -3,6 +3,7 @@ import type { Fault } from './fault.ts'
 import { agentFaults } from './kinds/agent.ts'
 import { clockFaults } from './kinds/clock.ts'
 import { consulFaults } from './kinds/consul.ts'
+import { freezeFaults } from './kinds/freeze.ts'
 import { lockFaults } from './kinds/lock.ts'
 import { machineFaults } from './kinds/machine.ts'
 import { networkFaults } from './kinds/network.ts'
@@ -22,6 +23,9 @@ export const faults: readonly Fault[] = [
   ...stuckFaults,
 ]
 
+/** Faults of labs with more hosts, for --only. */
+const ofLargerLabs: readonly Fault[] = freezeFaults
+
 /** The faults that CI runs once. */
 export const fewFaults: readonly string[] = [
   'host-cut',
@@ -36,9 +40,10 @@ export const fewFaults: readonly string[] = [
 
 /** @throws Error that names an unknown fault */
 export function faultsNamed(names: readonly string[]): Fault[] {
+  const all = [...faults, ...ofLargerLabs]
   return names.map(name => {
-    const fault = faults.find(fault => fault.name === name)
+    const fault = all.find(fault => fault.name === name)
     if (fault) return fault
-    throw new Error(`there is no fault ${JSON.stringify(name)}; there are ${faults.map(({ name }) => name).join(', ')}`)
+    throw new Error(`there is no fault ${JSON.stringify(name)}; there are ${all.map(({ name }) => name).join(', ')}`)
   })
 }

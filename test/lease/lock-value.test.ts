@@ -63,6 +63,7 @@ describe('a value', () => {
       held: null,
       clean: true,
       next: null,
+      by: '2026-01-01T00:00:00Z',
       epoch: 0,
     }))
   it('tells the epoch of the last token, if it is to be believed', () => {

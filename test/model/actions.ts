@@ -1,6 +1,6 @@
 /** The faults of a run, as data that fast-check generates and shrinks. */
 import fc from 'fast-check'
-import { garbledAnswers, hostileWrites } from './garbled.ts'
+import { garbledAnswers, hostileWrites, rulesOfPlacement } from './garbled.ts'
 import type { Fault } from './program.ts'
 
 /** The host and the partition, by number modulo their count; the time after the previous action, ms. */
@@ -51,6 +51,9 @@ const kinds = {
   'strangers come': {},
   drained: {},
   'drain over': {},
+  'rules put in force': { how: fc.nat(rulesOfPlacement.length - 1) },
+  pinned: {},
+  'rules over': {},
   'partition removed': {},
   'partition added': {},
   'lock deleted': {},
@@ -60,12 +63,18 @@ const kinds = {
   'hostile write': { how: fc.nat(hostileWrites.length - 1) },
   'everything wiped': {},
   left: {},
+  'cut while it leaves': { for: fc.nat(300) },
   joined: {},
   'backup made': {},
   'backup restored': {},
   'terms changed': {},
   'definition shrunk': {},
   'epoch raised': {},
+  'set deleted': {},
+  scaled: { how: fc.nat(4) },
+  'scale reset': {},
+  frozen: {},
+  thawed: {},
   'state directory removed': {},
 } as const satisfies Record<string, { readonly [Name in keyof Details]: fc.Arbitrary<Details[Name]> }>
 

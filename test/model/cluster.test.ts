@@ -4,9 +4,9 @@
  */
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { actionsOf } from './actions.ts'
+import { actionsInOrder, actionsOf } from './actions.ts'
 import { loadLib } from './load.ts'
-import { neverTwoOwners, nobodyIsStopped } from './properties.ts'
+import { neverTwoOwners, nobodyIsStopped, nobodyIsWaitedFor } from './properties.ts'
 import { runs } from './runs.ts'
 
 const lib = await loadLib()
@@ -44,6 +44,36 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
   it('removes no partition from the set because one definition lacks it', async () => {
     const kinds = ['definition shrunk', 'terms changed', 'drained', 'drain over', 'left', 'joined'] as const
     await fc.assert(neverTwoOwners(lib, actionsOf(kinds)), runs(30))
+  })
+
+  it('takes nothing that others lost while it is frozen, and shrinks no set', async () => {
+    const kinds = ['frozen', 'thawed', 'scaled', 'cut', 'session destroyed', 'host rebooted', 'drained'] as const
+    await fc.assert(neverTwoOwners(lib, actionsOf(kinds)), runs(50))
+  })
+
+  it('brings the set to its number, whoever is cut off and whatever fails meanwhile', async () => {
+    const kinds = ['scaled', 'scale reset', 'cut', 'program fails', 'partition added', 'left', 'joined'] as const
+    await fc.assert(neverTwoOwners(lib, actionsOf(kinds)), runs(50))
+  })
+
+  it('takes nothing early that waits for an instance that is away', async () => {
+    const kinds = ['cut', 'agent killed', 'session destroyed', 'host rebooted', 'drained', 'left', 'joined'] as const
+    await fc.assert(neverTwoOwners(lib, actionsOf(kinds), { calm: { wait: '60s' }, within: 170_000 }), runs(50))
+  })
+
+  it('comes to the same end when one partition moves at a time', async () => {
+    const kinds = ['drained', 'drain over', 'left', 'joined', 'cut', 'program fails', 'scaled', 'frozen'] as const
+    await fc.assert(neverTwoOwners(lib, actionsOf(kinds), { calm: { moves: { atOnce: 1 } } }), runs(50))
+  })
+
+  it('waits for nobody that is drained or leaves', async () => {
+    for (const kinds of [['cut', 'drained'], ['cut while it leaves']] as const)
+      await fc.assert(nobodyIsWaitedFor(lib, actionsInOrder(kinds.map(kind => [kind, 0] as const))), runs(15))
+  })
+
+  it('never has two owners while rules of placement and pins come and go', async () => {
+    const kinds = ['rules put in force', 'pinned', 'rules over', 'cut and session destroyed', 'drained'] as const
+    await fc.assert(neverTwoOwners(lib, actionsOf(kinds)), runs(50))
   })
 
   it('stops no process because of a false alarm', async () => {

@@ -1,7 +1,10 @@
 /** Causes the faults of a run, and ends them. */
+import { fieldsIn } from '../../lib/base/json.ts'
+import { entryOf } from '../../lib/consul/entry.ts'
+import { countFrom, counting, followedBy } from '../../lib/keys/count.ts'
 import type { Action } from './actions.ts'
 import { type Fleet, keys } from './fleet.ts'
-import { garbledAnswers, hostileWrites } from './garbled.ts'
+import { garbledAnswers, hostileWrites, rulesOfPlacement } from './garbled.ts'
 import type { Host, Process } from './host.ts'
 import type { Fate } from './network.ts'
 import type { Participant } from './participant.ts'
@@ -37,6 +40,8 @@ export class Faults {
       for (const process of host.processes.values()) process.stopped = false
     }
     this.#settings([])
+    this.#thaw()
+    if (this.#fleet.consul.keys.has(keys.placement)) this.#fleet.consul.remove(keys.placement)
     this.#fleet.world.say('--- all faults are over')
   }
 
@@ -112,6 +117,12 @@ export class Faults {
         return this.#settings([name])
       case 'drain over':
         return this.#settings([])
+      case 'rules put in force':
+        return consul.put(keys.placement, JSON.stringify({ rules: rulesOfPlacement[action.how ?? 0] }))
+      case 'pinned':
+        return consul.put(keys.placement, JSON.stringify({ pins: { [partition]: name } }))
+      case 'rules over':
+        return consul.keys.has(keys.placement) && consul.remove(keys.placement)
       case 'partition removed':
         consul.remove(keys.partition(partition))
         return consul.put(keys.revision, String(world.now))
@@ -132,6 +143,8 @@ export class Faults {
         return this.#knowTerms() && consul.below(keys.root).map(({ Key }) => consul.remove(Key))
       case 'left':
         return participant.present && host.agent && !host.cut && void participant.leave()
+      case 'cut while it leaves':
+        return participant.present && host.agent && !host.cut && this.#cutLeaving(participant, ms)
       case 'joined':
         return !participant.present && participant.register()
       case 'backup made':
@@ -146,6 +159,17 @@ export class Faults {
       case 'epoch raised':
         consul.put(keys.settings, JSON.stringify({ drained: [], epoch: ++this.#epoch }))
         return consul.put(keys.revision, String(world.now))
+      case 'set deleted':
+        return this.#deleteSet()
+      case 'scaled':
+        return this.#scale('hand', action.how ?? 0)
+      case 'scale reset':
+        return consul.keys.has(keys.number) && this.#scale('reset', 0)
+      case 'frozen':
+        consul.put(keys.freeze, JSON.stringify({ frozen: true, by: 'hand', since: '' }))
+        return consul.put(keys.revision, String(world.now))
+      case 'thawed':
+        return this.#thaw()
       case 'state directory removed':
         return this.#removeState(participant)
     }
@@ -281,6 +305,42 @@ export class Faults {
     return consul.put(keys.revision, String(world.now))
   }
 
+  /** Once its member key says that it leaves. */
+  #cutLeaving(participant: Participant, ms: number, tries = 200): unknown {
+    const { world, consul } = this.#fleet
+    if (tries === 200) void participant.leave()
+    const { leaving } = fieldsIn(consul.keys.get(keys.member(participant.name))?.Value ?? null, fromBase64)
+    if (leaving === true) return world.after(ms, null, () => this.#cut(participant.host, 60_000))
+    if (tries > 0) world.after(10, null, () => this.#cutLeaving(participant, ms, tries - 1))
+    return true
+  }
+
+  /** As `watchbill scale` writes it; an instance brings the set to it. */
+  #scale(by: 'hand' | 'reset', number: number): unknown {
+    const { consul, world } = this.#fleet
+    if (!consul.keys.has(keys.revision)) return false
+    const raw = consul.keys.get(keys.number)
+    const before = raw ? countFrom(entryOf(raw)) : null
+    const next = followedBy(before, this.#fleet.partitions(), { by, number, share: null, since: '' })
+    const [write] = counting(keys, null, next)
+    consul.put(keys.number, Buffer.from(write?.Value ?? '', 'base64').toString())
+    return consul.put(keys.revision, String(world.now))
+  }
+
+  /** The partitions and their locks, but for the number: whoever brings the set to it must not take them for new ones. */
+  #deleteSet(): unknown {
+    const { consul } = this.#fleet
+    const keysBelow = [keys.partitions, keys.locks].flatMap(prefix => consul.below(prefix))
+    return keysBelow.map(({ Key }) => consul.remove(Key))
+  }
+
+  #thaw(): unknown {
+    const { consul, world } = this.#fleet
+    if (!consul.keys.has(keys.freeze)) return false
+    consul.remove(keys.freeze)
+    return consul.put(keys.revision, String(world.now))
+  }
+
   /**
    * A backup must not bring back a lock that was handed over cleanly since: docs/by-hand.md says so, so that is
    * avoided here.
@@ -309,6 +369,10 @@ export class Faults {
     const other = participant.per === 'instance' ? 'partition' : 'instance'
     participant.define(options.partitions, terms, turned ? other : participant.per)
   }
+}
+
+function fromBase64(text: string): unknown {
+  return JSON.parse(Buffer.from(text, 'base64').toString())
 }
 
 function sentence({ do: what, host: _, partition: __, after: ___, ...details }: Action): string {

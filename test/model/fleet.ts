@@ -1,11 +1,13 @@
 /** A whole cluster in one run: machines, Consul, and an instance on each. */
 import { decode, keysOf } from '../../lib/base/names.ts'
+import { entryOf } from '../../lib/consul/entry.ts'
+import { countFrom } from '../../lib/keys/count.ts'
 import { ConsulModel } from './consul.ts'
 import { Host, type Run } from './host.ts'
 import { acquisitionIn, Judge } from './judge.ts'
 import type { Lib } from './load.ts'
 import { type Fate, Network } from './network.ts'
-import { Participant, type Per, type Terms } from './participant.ts'
+import { type Calm, Participant, type Per, type Terms } from './participant.ts'
 import { World } from './world.ts'
 
 export interface FleetOptions {
@@ -14,6 +16,8 @@ export interface FleetOptions {
   readonly partitions: readonly string[]
   readonly terms: Terms
   readonly per: Per
+  /** What every definition says of calm, such as `wait`. */
+  readonly calm?: Calm
 }
 
 export const keys = keysOf('svc')
@@ -49,7 +53,7 @@ export class Fleet {
       // The one process for all partitions would leave the most behind.
       if (options.per === 'instance') host.deathSignal = this.world.random(`setpriv on ${host.name}`) < 0.5
       this.hosts.push(host)
-      const participant = new Participant(host, lib, this.consul, options.terms, options.per)
+      const participant = new Participant(host, lib, this.consul, options.terms, options.per, options.calm)
       participant.define(options.partitions)
       this.participants.push(participant)
     }
@@ -106,6 +110,9 @@ export class Fleet {
     }
     const counts = [...loads.values()]
     if (Math.max(...counts) - Math.min(...counts) > 1) return `the loads are ${counts.join(', ')}`
+    const raw = this.consul.keys.get(keys.number)
+    const count = raw ? countFrom(entryOf(raw)) : null
+    if (count !== null && count.by !== 'garbled' && !count.done) return 'the set is behind its number'
     const spare = [...running.keys()].find(partition => !partitions.includes(partition))
     return spare === undefined ? null : `${spare} runs, and is not in the set`
   }

@@ -68,7 +68,30 @@ export const hostileWrites: readonly (readonly [key: string, value: string])[] =
   ['spec/settings', JSON.stringify({ drained: ['../..', '__proto__', evil], epoch: '8191' })],
   ['spec/settings', JSON.stringify({ drained: 5, epoch: 1e308 })],
   ['spec/settings', '{"__proto__":{"drained":["a:svc","b:svc","c:svc"]}}'],
+  ['member/c:svc', JSON.stringify({ wait: 1e308, moves: -1, back: 'no', freeze: { lost: 1e-308, settleMs: 1e308 } })],
+  ['spec/number', JSON.stringify({ by: 'hand', number: 1e308, done: false, had: 0 })],
+  ['spec/number', JSON.stringify({ by: 'reset', number: 1, done: 'no', had: -1, instance: evil })],
+  ['spec/freeze', JSON.stringify({ frozen: 'yes', by: 'lost', lost: { length: 1e9 }, why: evil })],
+  ['spec/freeze', '['.repeat(10_000)],
+  ['spec/placement', '{'],
+  ['spec/placement', JSON.stringify({ rules: { only: evil } })],
+  ['spec/placement', JSON.stringify({ rules: { cost: [{ is: -1 }, { is: 1e308 }] }, pins: { 0: '../../x' } })],
+  [
+    'spec/placement',
+    JSON.stringify({ rules: { only: [{ attribute: 'node', in: ['../..'] }] }, pins: { __proto__: 'a:svc' } }),
+  ],
+  ['trait/0', JSON.stringify({ of: '/cost', document: 1e308, trait: { '/cost': evil } })],
   ['report/a:svc', JSON.stringify({ 0: evil, '../x': {} })],
   ['wake/a:svc/released', evil],
   ['run/command', '["/bin/rm","-rf","/"]'],
+]
+
+/** Rules of placement that leave some partitions without a place, or move all of them. */
+export const rulesOfPlacement: readonly object[] = [
+  { only: [{ for: '0', attribute: 'node', in: ['a'] }] },
+  { only: [{ attribute: 'instance', not: ['b:svc'] }] },
+  { only: [{ for: '1', attribute: 'meta.gpu', in: ['true'] }] },
+  { apart: [{ over: 'node' }], cost: [{ for: '0', is: 5 }] },
+  { spread: [{ over: 'node', shares: { a: 5, b: 1 } }], prefer: [{ attribute: 'node', in: ['b'], weight: 1 }] },
+  { cost: [{ field: '/cost' }] },
 ]

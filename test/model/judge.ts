@@ -1,5 +1,6 @@
 /** The rules that must hold at every moment of a run, whatever faults it has. */
 
+import { fieldsIn } from '../../lib/base/json.ts'
 import { decode, type Keys } from '../../lib/base/names.ts'
 import type { RawEntry } from '../../lib/consul/kv.ts'
 import type { ConsulModel } from './consul.ts'
@@ -7,6 +8,13 @@ import type { Host, Process, Run } from './host.ts'
 import type { Network } from './network.ts'
 import type { Program } from './program.ts'
 import type { World } from './world.ts'
+
+/** A lock that is free and unclean, whom it waits for, and until when nobody else may take it. */
+interface Lost {
+  readonly by: string | null
+  readonly since: number
+  until: number
+}
 
 interface Acquisition {
   readonly id: string
@@ -32,6 +40,8 @@ export class Judge {
   /** Partition -> the acquisition that holds its lock. */
   readonly #holders = new Map<string, Acquisition>()
   readonly #tokens = new Map<string, { token: number; acquisition: string }>()
+  /** Partition -> the value of its lock as it was before the last change. */
+  readonly #free = new Map<string, Lost>()
   /** Every process that ever ran. */
   readonly runs = new Set<Run>()
 
@@ -42,6 +52,7 @@ export class Judge {
     this.#keys = keys
     network.consul.onWrite = changed => {
       for (const key of changed) this.#changed(key)
+      for (const lost of this.#free.values()) if (!this.#isAwaited(lost.by)) lost.until = lost.since
       network.wake()
     }
     network.onServed = (program, path, body, { status = 200 }) => {
@@ -63,7 +74,9 @@ export class Judge {
       this.#holders.delete(partition)
       this.#world.say(`the lock of ${partition} is not ${before.instance}'s any more (${before.id})`)
     }
+    this.#freed(partition, key)
     if (!now || before?.id === now.acquisition) return
+    this.#mayTake(partition, now)
     const known = this.#acquisitions.get(now.acquisition)
     const { acquisition: id, instance, lease, grace } = now
     const acquisition = known ?? { id, partition, instance, bound: lease + grace, lostAt: null }
@@ -71,6 +84,46 @@ export class Judge {
     this.#acquisitions.set(id, acquisition)
     this.#holders.set(partition, acquisition)
     this.#world.say(`${instance} ${known ? 'has the lock of' : 'takes the lock of'} ${partition} (${id})`)
+  }
+
+  /** In a freeze nobody takes what another lost; and nobody takes early what waits for an instance that is away. */
+  #mayTake(partition: string, { instance, acquisition }: HeldValue): void {
+    const lost = this.#free.get(partition)
+    this.#free.delete(partition)
+    if (lost === undefined || lost.by === instance || this.#acquisitions.has(acquisition)) return
+    const whose = `${partition}, which ${lost.by ?? 'nobody known'} lost`
+    if (this.#isFrozen()) this.#world.forbid(`${instance} takes ${whose}, while the service is frozen`)
+    if (this.#world.now < lost.until)
+      this.#world.forbid(`${instance} takes ${whose}, ${lost.until - this.#world.now} ms early`)
+  }
+
+  #isFrozen(): boolean {
+    return fieldsOf(this.#consul.keys.get(this.#keys.freeze)).frozen === true
+  }
+
+  #freed(partition: string, key: string): void {
+    const raw = this.#consul.keys.get(key)
+    const { clean, instance, lease } = fieldsOf(raw)
+    if (raw === undefined || raw.Session || clean === true) {
+      if (!raw?.Session) this.#free.delete(partition)
+      return
+    }
+    const believable = (raw.LockIndex ?? 0) >= 1 && typeof instance === 'string' && typeof lease === 'number'
+    const by = believable ? instance : null
+    const known = this.#free.get(partition)
+    if (known?.by === by) return
+    const since = this.#world.now
+    const wait = by === null ? 0 : fieldsOf(this.#consul.keys.get(this.#keys.member(by))).wait
+    this.#free.set(partition, { by, since, until: since + (typeof wait === 'number' ? wait : 0) })
+  }
+
+  /** Its member key is still there, and it has neither come back nor been drained. */
+  #isAwaited(instance: string | null): boolean {
+    if (instance === null) return false
+    const member = this.#consul.keys.get(this.#keys.member(instance))
+    if (member === undefined || member.Session || fieldsOf(member).leaving === true) return false
+    const { drained } = fieldsOf(this.#consul.keys.get(this.#keys.settings))
+    return !Array.isArray(drained) || !drained.includes(instance)
   }
 
   #look(): void {
@@ -125,7 +178,8 @@ export class Judge {
 
   /** A program writes only its own keys, and deletes no lock of a partition in the set. */
   #transaction(program: Program, body: string): void {
-    const own = [this.#keys.spec, this.#keys.partitions, this.#keys.locks, `${this.#keys.root}wake/`]
+    const { spec, partitions, locks, traits, traitsOf, root } = this.#keys
+    const own = [spec, partitions, locks, traits, traitsOf, `${root}wake/`]
     const instance = program.name.split(' ')[0] as string
     own.push(this.#keys.member(instance), this.#keys.report(instance), this.#keys.proposal(instance))
     for (const { KV } of JSON.parse(body) as { KV: { Verb: string; Key: string } }[]) {
@@ -134,10 +188,17 @@ export class Judge {
         this.#world.forbid(`${program.name} writes ${KV.Key}, which is not its own`)
       }
       if (/^delete/.test(KV.Verb) && KV.Key.startsWith(this.#keys.locks)) this.#lockDeleted(program, KV.Key)
-      // Nobody applies a changed definition in these runs.
-      if (/^delete/.test(KV.Verb) && KV.Key.startsWith(this.#keys.partitions))
-        this.#world.forbid(`${program.name} removes ${KV.Key} from the set`)
+      if (/^delete/.test(KV.Verb) && KV.Key.startsWith(this.#keys.partitions)) this.#removed(program, KV.Key)
     }
+  }
+
+  /** Nobody applies a changed definition in these runs: only a number in force removes partitions, and none in a freeze. */
+  #removed(program: Program, key: string): void {
+    const id = Number(decode(key.slice(this.#keys.partitions.length)) ?? Number.NaN)
+    const { by, number } = fieldsOf(this.#consul.keys.get(this.#keys.number))
+    const isOver = typeof number === 'number' && (by === 'reset' || id >= number)
+    if (!isOver) this.#world.forbid(`${program.name} removes ${key} from the set`)
+    if (this.#isFrozen()) this.#world.forbid(`${program.name} removes ${key} from the set of a frozen service`)
   }
 
   #lockDeleted(program: Program, key: string): void {
@@ -152,6 +213,11 @@ interface HeldValue {
   readonly instance: string
   readonly lease: number
   readonly grace: number
+}
+
+/** The fields of a key's value; none when it is missing or garbled. */
+function fieldsOf(raw: RawEntry | undefined): Record<string, unknown> {
+  return fieldsIn(raw?.Value ? Buffer.from(raw.Value, 'base64').toString() : null)
 }
 
 /** The acquisition in a held lock's value; null when the lock is free, or its value is garbled. */

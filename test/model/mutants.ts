@@ -5,7 +5,7 @@
 import type fc from 'fast-check'
 import { type Action, actionsInOrder, actionsOf, type Kind } from './actions.ts'
 import type { Mutation } from './load.ts'
-import type { Per } from './participant.ts'
+import type { Calm, Per } from './participant.ts'
 
 export interface Mutant extends Mutation {
   /** A seed with which the model catches it soon. */
@@ -18,6 +18,9 @@ export interface Mutant extends Mutation {
   readonly per?: Per
   /** The mutant only stops processes that should go on. */
   readonly stops?: true
+  readonly calm?: Calm
+  /** The mutant only waits for an instance that is drained or leaves. */
+  readonly waits?: true
 }
 
 export function actionsFor({ faults, hosts }: Mutant): fc.Arbitrary<Action[]> {
@@ -326,5 +329,63 @@ export const mutants: readonly Mutant[] = [
     seed: 8,
     faults: ['program fails', 'program fails', 'program fails', 'partition added'],
     hosts: [0, 1, 2, 0],
+  },
+  {
+    name: 'a frozen service lets others take what was lost',
+    file: 'roster/calm/frozen.ts',
+    edits: [
+      ['else if (!lock?.session) without.set(id, frozenLost)', 'else if (lock === null) without.set(id, frozenLost)'],
+    ],
+    seed: 1,
+    faults: ['frozen', 'cut and session destroyed'],
+  },
+  {
+    name: 'a freeze that began after the look counts for nothing',
+    file: 'act/claim.ts',
+    edits: [['...(items.some(({ takeover }) => takeover) ?', '...(items.length < 0 ?']],
+    seed: 1,
+    faults: ['cut and session destroyed', 'write held back', 'write held back', 'frozen'],
+    hosts: [0, 1, 2, 0],
+  },
+  {
+    name: 'the set of a frozen service shrinks',
+    file: 'plan/counting.ts',
+    edits: [['done || (frozen && number < had)', 'done']],
+    seed: 1,
+    faults: ['frozen', 'scaled'],
+  },
+  {
+    name: 'what an instance held does not wait for it',
+    file: 'keys/away.ts',
+    edits: [['last !== undefined && last.waitMs > 0 ? last : null', 'null']],
+    seed: 1,
+    faults: ['cut', 'host rebooted'],
+    calm: { wait: '60s' },
+  },
+  {
+    name: 'what an instance held waits for it although it leaves',
+    file: 'keys/away.ts',
+    edits: [[' || fieldsIn(value).leaving === true', '']],
+    seed: 1,
+    faults: ['cut while it leaves'],
+    hosts: [0],
+    waits: true,
+  },
+  {
+    name: 'what an instance held waits for it although it is drained',
+    file: 'keys/away.ts',
+    edits: [['waitMs: isDrained ? 0 : (member.calm?.waitMs ?? 0)', 'waitMs: member.calm?.waitMs ?? 0']],
+    seed: 1,
+    faults: ['cut', 'drained'],
+    hosts: [0, 0],
+    waits: true,
+  },
+  {
+    name: 'a partition that was in the set before comes back with a clean lock',
+    file: 'keys/count-set.ts',
+    edits: [['const isFresh = (id: string) => Number(id) >= count.had', 'const isFresh = (_: string) => true']],
+    seed: 1,
+    faults: ['scaled', 'set deleted', 'scaled'],
+    hosts: [0, 0, 0],
   },
 ]

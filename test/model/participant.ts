@@ -15,6 +15,12 @@ export interface Terms {
   readonly interval: number
 }
 
+/** The fields of a definition that docs/counts.md describes. */
+export interface Calm {
+  readonly wait?: string
+  readonly moves?: { readonly atOnce: number }
+}
+
 /** One process for each partition, or one for all of an instance. */
 export type Per = 'partition' | 'instance'
 
@@ -29,6 +35,7 @@ export class Participant {
   #terms: Terms
   #longest = { lease: 0, grace: 0 }
   #per: Per
+  readonly #calm: Calm
   /** It is registered with its agent. */
   present = false
   /** The guard hangs until this time. */
@@ -41,13 +48,14 @@ export class Participant {
   /** Incremented with each registration, so that the guard of an earlier registration stops. */
   #life = 0
 
-  constructor(host: Host, lib: Lib, consul: ConsulModel, terms: Terms, per: Per) {
+  constructor(host: Host, lib: Lib, consul: ConsulModel, terms: Terms, per: Per, calm: Calm = {}) {
     this.name = `${host.name}:${service}`
     this.host = host
     this.#lib = lib
     this.#consul = consul
     this.#terms = terms
     this.#per = per
+    this.#calm = calm
   }
 
   get home(): string {
@@ -79,6 +87,7 @@ export class Participant {
       stop: { grace: `${terms.grace}ms` },
       guard: { interval: `${terms.interval}ms` },
       lease: `${terms.lease}ms`,
+      ...this.#calm,
     }
     if (!this.host.files.exists('/etc')) this.host.files.make('/etc', true)
     this.host.files.write(definitionFile, JSON.stringify(definition))

@@ -4,7 +4,7 @@ import { type Action, actionsOf, anyActions, type Kind } from './actions.ts'
 import { Faults } from './faults.ts'
 import { Fleet } from './fleet.ts'
 import type { Lib } from './load.ts'
-import type { Per } from './participant.ts'
+import type { Calm, Per } from './participant.ts'
 
 const patient = { lease: 10_000, grace: 3000, interval: 2000 }
 const terms = fc.constantFrom(
@@ -28,16 +28,43 @@ const options = fc.record({
 export function neverTwoOwners(
   lib: Lib,
   actions: fc.Arbitrary<Action[]> = anyActions,
-  { within, per = 'partition' }: { readonly within?: number; readonly per?: Per | undefined } = {},
+  { within, per = 'partition', calm = {} }: Options = {},
 ) {
   return fc.asyncProperty(options, actions, (options, actions) =>
-    told(new Fleet(lib, { ...options, per }), async fleet => {
+    told(new Fleet(lib, { ...options, per, calm }), async fleet => {
       const faults = new Faults(fleet)
       await fleet.settle()
       for (const action of actions) await faults.apply(action)
       await fleet.run(20_000)
       faults.allWell()
       await fleet.settle(within)
+    }),
+  )
+}
+
+interface Options {
+  readonly within?: number
+  readonly per?: Per | undefined
+  readonly calm?: Calm | undefined
+}
+
+/** Longer than anything else in a run. */
+const longWait = { wait: '10m' }
+/** After which a lost partition runs elsewhere, ms: gossip, W, two ticks. */
+const takenOverWithin = 32_000
+
+/** What an instance held does not wait for it after these actions, although its definition says so. */
+export function nobodyIsWaitedFor(lib: Lib, actions: fc.Arbitrary<Action[]>) {
+  return fc.asyncProperty(options, actions, (options, actions) =>
+    told(new Fleet(lib, { ...options, terms: patient, per: 'partition', calm: longWait }), async fleet => {
+      const faults = new Faults(fleet)
+      await fleet.settle()
+      for (const action of actions) await faults.apply(action)
+      await fleet.run(takenOverWithin)
+      const running = fleet.running()
+      const idle = fleet.partitions().filter(id => !running.has(id))
+      if (idle.length > 0) fleet.world.forbid(`${idle.join(', ')} waits for an instance that is drained or leaves`)
+      if (fleet.world.violation) throw fleet.world.violation
     }),
   )
 }

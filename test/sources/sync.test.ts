@@ -83,6 +83,30 @@ describe('a fetched set', () => {
     assert.equal(duty(fake).by, 'b:svc')
   })
 
+  it('shrinks no set while the service is frozen, and does so after the thaw', async t => {
+    const { fake, set, a } = await service(t)
+    set('["x", "y", "z"]')
+    await sync(a)
+    fake.memory.put(keys.freeze, '{"frozen":true,"by":"hand"}')
+    set('["x", "y", "new"]')
+    assert.match(await sync(a), /the answer is refused: it removes 1 partitions, and the service is frozen; /)
+    assert.deepEqual(Object.keys(partitions(fake)), ['x', 'y', 'z'])
+    assert.match(duty(fake).problem ?? '', /it is taken after watchbill thaw svc$/)
+    fake.memory.remove(keys.freeze)
+    assert.equal(await sync(a), 'fetched; added: new; removed: z')
+    assert.equal(duty(fake).problem, null)
+  })
+
+  it('is not fetched while people have set a number, until they reset it', async t => {
+    const { fake, set, a } = await service(t)
+    set('["x"]')
+    fake.memory.put(keys.number, '{"by":"hand","number":3,"done":true,"had":3}')
+    assert.equal(await sync(a), 'nothing is fetched: people have set 3 partitions, until watchbill scale svc --reset')
+    assert.deepEqual(partitions(fake), {})
+    fake.memory.put(keys.number, '{"by":"definition","number":3,"done":true,"had":3}')
+    assert.equal(await sync(a), 'fetched; added: x')
+  })
+
   it('that has not changed writes nothing, and is not even read', async t => {
     const { fake, set, a } = await service(t)
     set('["x"]')

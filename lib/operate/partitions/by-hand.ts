@@ -6,8 +6,10 @@ import { type Keys, keysOf } from '../../base/names.ts'
 import { shellWord } from '../../base/printable.ts'
 import { byName, listed } from '../../base/text.ts'
 import type { Consul } from '../../consul/http.ts'
+import { entriesAt } from '../../consul/kv.ts'
 import { mostDocument } from '../../definition/definition.ts'
 import { doubledField } from '../../definition/json.ts'
+import { freezeFrom } from '../../keys/freeze.ts'
 import { mustBeAcceptable } from '../../keys/new-ids.ts'
 import {
   addPartitions,
@@ -83,8 +85,18 @@ export async function actByHand(
   const before = (await concernedBy(consul, keys, action, ids)).sort(byName)
   const plan = byHand(action, before, ids, document)
   mustBeAcceptable(keys, plan.added)
+  if (plan.removed.length > 0) await mustNotBeFrozen(consul, service)
   const done = dryRun ? plan : await changeByHand(consul, keys, plan, document)
   return { ...done, unknown: action === 'remove' ? [...new Set(ids)].filter(id => !before.includes(id)) : [] }
+}
+
+/** @throws Permanent while the service is frozen: no set shrinks then */
+async function mustNotBeFrozen(consul: Consul, service: string): Promise<void> {
+  const [entry] = await entriesAt(consul, [keysOf(service).freeze])
+  if (!freezeFrom(entry)?.frozen) return
+  throw new Permanent(
+    `cannot remove partitions of ${service}: it is frozen, and no set shrinks; watchbill thaw ${shellWord(service)}, then again`,
+  )
 }
 
 /** Pure: the change in one line. @param documents whether a document was given, so that changed ones are listed */

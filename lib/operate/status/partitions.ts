@@ -9,9 +9,11 @@ import type { Member } from '../../keys/member.ts'
 import { keyRefused } from '../../keys/new-ids.ts'
 import type { Report } from '../../keys/report.ts'
 import type { Cluster } from '../../look/cluster.ts'
+import { frozenLost } from '../../roster/calm/frozen.ts'
 import type { Placement } from '../../roster/rule.ts'
 import { noMember, noRoom } from '../../roster/rules/balance.ts'
 import { isCrashLooping, isFinished } from '../../state/shepherd-status.ts'
+import { frozenWords, keptWords } from './calm-words.ts'
 import { absentWords, crashWords, foreignLock, logsLine } from './words.ts'
 
 export interface PartitionStatus {
@@ -144,7 +146,9 @@ function freeWords(
     }
   }
   const next = roster.placed.get(id)
+  if (roster.unplaced.get(id) === frozenLost) return { state: 'waiting', why: frozenWords(cluster, lock) }
   if (next === undefined) return unassigned(cluster, roster.unplaced.get(id) as string)
+  if (lock !== null && cluster.away.has(next)) return { state: 'waiting', why: keptWords(cluster, lock) }
   if (lock?.clean) return { state: 'starting', why: `on ${next}` }
   const told = reports.get(next)?.[id]
   return { state: 'waiting', why: told ?? `takeover by ${next} within ${seconds(waitOf(lock, cluster.terms))}` }

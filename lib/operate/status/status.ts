@@ -13,9 +13,12 @@ import { isLeftOut, renameAdvice } from '../../keys/new-ids.ts'
 import { parseReport, type Report } from '../../keys/report.ts'
 import type { Cluster } from '../../look/cluster.ts'
 import { lookAtCluster } from '../../look/snapshot.ts'
-import { assign } from '../../roster/assignment.ts'
+import { assign, assigned } from '../../roster/assignment.ts'
+import type { Placement } from '../../roster/rule.ts'
+import { freezeWords, numberProblem, numberRemark, olderWords } from './calm-words.ts'
 import { type InstanceStatus, instanceStatuses } from './instances.ts'
 import { isGood, membersOf, type PartitionStatus, partitionStatus, withChecks } from './partitions.ts'
+import { placementWords } from './placement-words.ts'
 import { definitionsWords, foreignKeysWords, settingsWords, tryingWords, unwrittenWords } from './words.ts'
 
 export interface Status {
@@ -51,7 +54,8 @@ export async function readStatus(consul: Consul, service: string): Promise<Statu
   )
   const [duty] = await entriesAt(consul, [cluster.keys.duty('source')])
   const seen = await seenChecks(consul, service)
-  return statusOf(cluster, reports, seen, duty && dutyFrom(duty.value), await foreignSessions(consul, cluster))
+  const sessions = await foreignSessions(consul, cluster)
+  return statusOf(cluster, reports, seen, duty && dutyFrom(duty.value), sessions, await assigned(cluster))
 }
 
 /** Sessions that hold a lock and belong to no member, which is rare. null for one that the token may not read. */
@@ -78,8 +82,8 @@ export function statusOf(
   seen: ReadonlyMap<string, Seen> = new Map(),
   duty?: Duty,
   sessions: ReadonlyMap<string, Session | null> = new Map(),
+  roster: Placement = assign(cluster),
 ): Status {
-  const roster = assign(cluster)
   const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
   const seeing = { cluster, roster, reports, sessions, members: membersOf(cluster) }
   const partitions = ids.map(id => {
@@ -95,7 +99,14 @@ export function statusOf(
   const tried = trying && fault === null ? tryingWords(trying) : null
   const pending = pendingIn(cluster)
   const found = [
-    ...[settingsWords(cluster), ...pending.map(one => pendingWords(cluster.service, one, pending.length > 1)), stale],
+    ...[
+      settingsWords(cluster),
+      numberProblem(cluster),
+      olderWords(cluster),
+      ...placementWords(cluster),
+      ...pending.map(one => pendingWords(cluster.service, one, pending.length > 1)),
+      stale,
+    ],
     ...[cluster.defined ? null : tried, definitionsWords(cluster.members), foreignKeysWords(cluster), ...hindrances],
   ]
   const problems = found.filter(problem => problem !== null)
@@ -106,7 +117,7 @@ export function statusOf(
     summary: summaryOf(cluster, partitions),
     problem: problems.join('; ') || null,
     problems,
-    remark: cluster.defined ? tried : null,
+    remark: [cluster.defined ? tried : null, numberRemark(cluster)].filter(Boolean).join('; ') || null,
     advice: renameAdvice(cluster, ids),
     source: by === undefined ? null : { by, problem: fault, since },
     pending: pending.map(({ proposals: _, ...one }) => one),
@@ -132,5 +143,5 @@ function summaryOf(cluster: Cluster, partitions: readonly PartitionStatus[]): st
     .map(([state, count]) => `${count} ${state}`)
     .join(', ')
   const members = cluster.members.filter(({ absence }) => absence === null).length
-  return `${name}: ${cluster.partitions.size} partitions on ${members} members; ${states || 'nothing to run'}`
+  return `${name}: ${freezeWords(cluster)}${cluster.partitions.size} partitions on ${members} members; ${states || 'nothing to run'}`
 }

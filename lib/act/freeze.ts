@@ -1,0 +1,22 @@
+/** Freezes the service when too many instances are lost, and ends such a freeze; each once, by check-and-set. */
+
+import { listed } from '../base/text.ts'
+import { transact } from '../consul/kv.ts'
+import { crossing, type Freeze, freezing, thawing } from '../keys/freeze.ts'
+import type { Snapshot } from '../look/snapshot.ts'
+import type { Run } from '../state/self.ts'
+
+export async function freeze(run: Run, snapshot: Snapshot): Promise<void> {
+  const found = crossing(snapshot)
+  if (found === null) return
+  const operations = freezing(snapshot.keys, snapshot.freeze, { by: 'lost', ...found }, new Date().toISOString())
+  const { done } = await transact(run.consul, operations)
+  if (done) run.log(`froze the service: ${found.lost.length} of ${found.of} are lost: ${listed(found.lost)}`)
+}
+
+export async function thaw(run: Run, { keys, freeze }: Snapshot): Promise<void> {
+  if (freeze === null) return
+  // Nobody is to be left out of the next count of the lost: this end is not by hand.
+  const { done } = await transact(run.consul, thawing(keys, freeze as Freeze, new Map()))
+  if (done) run.log(`ended the freeze of ${freeze.since}: enough of ${listed(freeze.lost)} are back`)
+}

@@ -1,0 +1,62 @@
+/**
+ * Since when this instance has found something that must have stood for a while before it counts, such as another number
+ * of partitions: one line each, `<what> <boot-clock ms>`, below the id of the boot. Most services have none.
+ */
+
+import type { Definition } from '../definition/definition.ts'
+import { numberFor } from '../keys/count.ts'
+import { fewLost } from '../keys/freeze.ts'
+import { readFact, removeFact, writeFact } from '../state/facts.ts'
+import type { InstanceFiles } from '../state/paths.ts'
+import type { Cluster } from './cluster.ts'
+
+/** What stands now -> since when, boot-clock ms. */
+export type Stood = ReadonlyMap<string, number>
+
+/** The lost that a freeze names are few enough again. */
+export const fewAreLost = 'few-are-lost'
+
+/** This is the number of partitions that the members mean. */
+export function numberStands(number: number): string {
+  return `number:${number}`
+}
+
+/** What stands in this look, and has to have stood for a while: numbers that percentages mean, and that are not in force. */
+function standing(cluster: Cluster, { share }: Pick<Definition, 'share'>): string[] {
+  const { count, members } = cluster
+  const shares = [count?.share ?? undefined, count?.by === 'hand' ? undefined : share].filter(one => one !== undefined)
+  const numbers = new Set(shares.map(one => numberFor(one, members)))
+  const moved = [...numbers].filter(number => number !== null && number !== count?.number)
+  return [...moved.map(number => numberStands(number as number)), ...(fewLost(cluster) ? [fewAreLost] : [])]
+}
+
+/** The records after a look. @param now when it ended, boot-clock ms */
+export function stoodSince(
+  files: InstanceFiles,
+  boot: string,
+  cluster: Cluster,
+  definition: Pick<Definition, 'share'>,
+  now: number,
+): Stood {
+  const what = standing(cluster, definition)
+  if (what.length === 0) return new Map()
+  const before = readStood(files, boot, now)
+  return new Map(what.map(one => [one, before.get(one) ?? now]))
+}
+
+function readStood({ stood }: InstanceFiles, boot: string, now: number): Stood {
+  const [writtenIn, ...lines] = readFact(stood)?.split('\n') ?? []
+  if (writtenIn !== boot) return new Map()
+  return new Map(
+    lines.flatMap(line => {
+      const [what = '', since] = line.split(' ')
+      return Number(since) <= now ? [[what, Number(since)] as const] : []
+    }),
+  )
+}
+
+export function writeStood({ stood }: InstanceFiles, boot: string, records: Stood): void {
+  const text = [boot, ...[...records].map(([what, since]) => `${what} ${since}`)].join('\n')
+  if (records.size === 0) removeFact(stood)
+  else if (readFact(stood) !== text) writeFact(stood, text)
+}

@@ -1,0 +1,204 @@
+/** How many of each kind every member has, and what a change would be worth. */
+
+import type { PlacedMember } from '../member.ts'
+import { limitsOf } from '../rules/limits.ts'
+import type { Kind, Kinds } from './kinds.ts'
+
+/**
+ * What is wanted, in this order; less is better. `first`: partitions without a place, then those where they are to be avoided.
+ * `last`: moves, then less preferred members. Each is a whole number, so that sums are exact.
+ */
+export interface Price {
+  first: number
+  spread: number
+  balance: number
+  last: number
+}
+
+const unplaced = 2 ** 24
+const moved = 2 ** 24
+
+export function isLess(a: Price, b: Price): boolean {
+  if (a.first !== b.first) return a.first < b.first
+  if (a.spread !== b.spread) return a.spread < b.spread
+  if (a.balance !== b.balance) return a.balance < b.balance
+  return a.last < b.last
+}
+
+export const free: Readonly<Price> = { first: 0, spread: 0, balance: 0, last: 0 }
+
+export class Board {
+  readonly kinds: readonly Kind[]
+  readonly all: Kinds
+  /** Members, and after them nobody. */
+  readonly size: number
+  readonly nobody: number
+  /** counts[kind][member] */
+  readonly counts: readonly Int32Array[]
+  readonly load: Float64Array
+  readonly number: Int32Array
+  readonly factor: Float64Array
+  readonly most: Float64Array
+  readonly mostCost: Float64Array
+  /** inValue[spread rule][value] */
+  readonly inValue: readonly Int32Array[]
+  /** The kinds of each group. */
+  readonly inGroup: readonly number[][]
+  /** taken[group][value] */
+  readonly taken: readonly Int32Array[]
+
+  constructor(all: Kinds, members: readonly PlacedMember[]) {
+    this.all = all
+    this.kinds = all.kinds
+    this.nobody = members.length
+    this.size = members.length + 1
+    this.counts = all.kinds.map(() => new Int32Array(this.size))
+    this.load = new Float64Array(this.size)
+    this.number = new Int32Array(this.size)
+    this.factor = Float64Array.from([...all.factors, 0])
+    const { most, mostCost } = limitsOf(members, all.unit)
+    this.most = Float64Array.from([...most, Number.POSITIVE_INFINITY])
+    this.mostCost = Float64Array.from([...mostCost, Number.POSITIVE_INFINITY])
+    this.inValue = all.spreads.map(({ factors }) => new Int32Array(factors.length))
+    this.inGroup = all.groups.map(() => [])
+    for (const [at, { groups }] of all.kinds.entries()) for (const group of groups) this.inGroup[group]?.push(at)
+    this.taken = all.groups.map(({ count }) => new Int32Array(count))
+    for (const [kind, { ids }] of all.kinds.entries()) (this.counts[kind] as Int32Array)[this.nobody] = ids.length
+  }
+
+  count(kind: number, member: number): number {
+    return this.counts[kind]?.[member] as number
+  }
+
+  kind(kind: number): Kind {
+    return this.kinds[kind] as Kind
+  }
+
+  /** Whether the member may have one more of the kind, with regard to groups, when `from` gives it away. */
+  isApart(kind: number, to: number, from = this.nobody): boolean {
+    if (to === this.nobody) return true
+    for (const group of this.kind(kind).groups) {
+      const { values } = this.all.groups[group] as Kinds['groups'][number]
+      const value = values[to] as number
+      const own = from !== this.nobody && values[from] === value ? 1 : 0
+      if ((this.taken[group]?.[value] as number) > own) return false
+    }
+    return true
+  }
+
+  hasRoom(kind: number, member: number): boolean {
+    return (
+      (this.number[member] as number) < (this.most[member] as number) &&
+      (this.load[member] as number) + this.kind(kind).cost <= (this.mostCost[member] as number)
+    )
+  }
+
+  mayTake(kind: number, member: number): boolean {
+    return this.kind(kind).allowed[member] === 1 && this.hasRoom(kind, member) && this.isApart(kind, member)
+  }
+
+  /** How the balance changes when the member's load does. */
+  balance(member: number, change: number): number {
+    return (this.factor[member] as number) * change * (2 * (this.load[member] as number) + change)
+  }
+
+  /** What taking one more of the kind is worth, without balance and spread. */
+  taking(kind: number, member: number): { first: number; last: number } {
+    return { first: this.takingFirst(kind, member), last: this.takingLast(kind, member) }
+  }
+
+  takingFirst(kind: number, member: number): number {
+    if (member === this.nobody) return unplaced
+    return this.kind(kind).avoided === member ? 1 : 0
+  }
+
+  takingLast(kind: number, member: number): number {
+    if (member === this.nobody) return 0
+    const { held, points } = this.kind(kind)
+    const comesBack = this.count(kind, member) < (held[member] as number)
+    return (comesBack ? -moved : 0) - (points === null ? 0 : (points[member] as number))
+  }
+
+  /** The same for giving one away. */
+  giving(kind: number, member: number): { first: number; last: number } {
+    return { first: -this.takingFirst(kind, member), last: this.givingLast(kind, member) }
+  }
+
+  givingLast(kind: number, member: number): number {
+    if (member === this.nobody) return 0
+    const { held, points } = this.kind(kind)
+    const moves = this.count(kind, member) <= (held[member] as number)
+    return (moves ? moved : 0) + (points === null ? 0 : (points[member] as number))
+  }
+
+  /** How spread changes when one of the kind goes from a member to another; either may be nobody. */
+  spread(kind: number, from: number, to: number): number {
+    let change = 0
+    for (const rule of this.kind(kind).spreads) {
+      const { values, factors } = this.all.spreads[rule] as Kinds['spreads'][number]
+      const before = from === this.nobody ? -1 : (values[from] as number)
+      const after = to === this.nobody ? -1 : (values[to] as number)
+      if (before === after) continue
+      const numbers = this.inValue[rule] as Int32Array
+      if (after >= 0) change += (factors[after] as number) * (2 * (numbers[after] as number) + 1)
+      if (before >= 0) change -= (factors[before] as number) * (2 * (numbers[before] as number) - 1)
+    }
+    return change
+  }
+
+  /** What it is worth that one of the kind goes from a member to another one. */
+  moving(kind: number, from: number, to: number): Price {
+    const { cost } = this.kind(kind)
+    const [given, taken] = [this.giving(kind, from), this.taking(kind, to)]
+    return {
+      first: given.first + taken.first,
+      spread: this.spread(kind, from, to),
+      balance: this.balance(from, -cost) + this.balance(to, cost),
+      last: given.last + taken.last,
+    }
+  }
+
+  move(kind: number, from: number, to: number, times = 1): void {
+    this.#add(kind, from, -times)
+    this.#add(kind, to, times)
+  }
+
+  /** All that is wanted, of the board as it is. */
+  total(): Price {
+    const sum = { ...free }
+    for (const [at, kind] of this.kinds.entries()) {
+      sum.first += unplaced * this.count(at, this.nobody) + (kind.avoided < 0 ? 0 : this.count(at, kind.avoided))
+      for (let member = 0; member < this.nobody; member++) {
+        const count = this.count(at, member)
+        sum.last += moved * Math.max(0, (kind.held[member] as number) - count) - (kind.points?.[member] ?? 0) * count
+      }
+    }
+    for (const [rule, { factors }] of this.all.spreads.entries()) {
+      const numbers = this.inValue[rule] as Int32Array
+      for (const [value, factor] of factors.entries()) sum.spread += factor * (numbers[value] as number) ** 2
+    }
+    for (let member = 0; member < this.nobody; member++) {
+      sum.balance += (this.factor[member] as number) * (this.load[member] as number) ** 2
+    }
+    return sum
+  }
+
+  #add(kind: number, member: number, change: number): void {
+    const { cost, spreads, groups } = this.kind(kind)
+    const counts = this.counts[kind] as Int32Array
+    counts[member] = (counts[member] as number) + change
+    if (member === this.nobody) return
+    this.load[member] = (this.load[member] as number) + change * cost
+    this.number[member] = (this.number[member] as number) + change
+    for (const rule of spreads) {
+      const numbers = this.inValue[rule] as Int32Array
+      const value = this.all.spreads[rule]?.values[member] as number
+      numbers[value] = (numbers[value] as number) + change
+    }
+    for (const group of groups) {
+      const taken = this.taken[group] as Int32Array
+      const value = this.all.groups[group]?.values[member] as number
+      taken[value] = (taken[value] as number) + change
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { noRules, type Rules } from '../../lib/definition/rules.ts'
+import { noPlacement } from '../../lib/keys/placement.ts'
+import { outlook } from '../../lib/operate/plan/moves.ts'
+import { outlookLines } from '../../lib/operate/plan/page.ts'
+import { type Changes, changed, parseMember, parseScale } from '../../lib/operate/plan/what-if.ts'
+import { assign } from '../../lib/roster/assignment.ts'
+import { place } from '../../lib/roster/place.ts'
+import { versions } from '../../lib/roster/versions.ts'
+import { clusterOf, locks, me, memberOne, other, third } from '../fixtures/cluster.ts'
+
+const nothing: Changes = { add: [], remove: [], drain: [], scale: null, definition: null }
+const ids = ['0', '1', '2', '3']
+const cluster = clusterOf({
+  partitions: new Set(ids),
+  locks: new Map(ids.map(id => [id, locks.held(Number(id) < 2 ? me : other)])),
+})
+const whatIf = (changes: Partial<Changes>, now = cluster) => {
+  const after = changed(now, { ...nothing, ...changes })
+  return outlook(now, after, assign(after, versions, place))
+}
+const moves = (changes: Partial<Changes>, now = cluster) =>
+  whatIf(changes, now).moves.map(({ partition, from, to, why }) => [partition, from, to, why].join(' '))
+
+describe('what would move', () => {
+  it('is nothing where nothing changes', () => {
+    assert.deepEqual(whatIf({}), {
+      service: 'svc',
+      moves: [],
+      unplaced: [],
+      instances: [
+        { instance: me, now: 2, after: 2 },
+        { instance: other, now: 2, after: 2 },
+      ],
+    })
+  })
+
+  it('is what the one that is gone, or drained, has', () => {
+    assert.deepEqual(moves({ remove: ['b'] }), [
+      `2 ${other} ${me} ${other} is gone`,
+      `3 ${other} ${me} ${other} is gone`,
+    ])
+    assert.deepEqual(moves({ drain: [me] }), [`0 ${me} ${other} ${me} is drained`, `1 ${me} ${other} ${me} is drained`])
+  })
+
+  it('is what one that joins gets, and no more', () => {
+    const found = moves({ add: [parseMember('c')] })
+    assert.equal(found.length, 1)
+    assert.match(found[0] ?? '', /c:svc balance$/)
+  })
+
+  it('is what starts and stops at another number', () => {
+    const [first = '', ...gone] = moves({ scale: parseScale('2') })
+    assert.match(first, /^[01] a:svc b:svc balance$/)
+    assert.deepEqual(gone, [`2 ${other}  no longer in the set`, `3 ${other}  no longer in the set`])
+    assert.match(moves({ scale: parseScale('5') }).join(), /^4 {2}[ab]:svc new$/)
+  })
+
+  it('is what rules of a definition ask for', () => {
+    const rules: Rules = { ...noRules, only: [{ for: '0', attribute: 'node', in: ['b'] }] }
+    const definition = { partitions: [], source: null, placement: { digest: 'new', rules } }
+    const found = moves({ definition })
+    assert.ok(found.includes(`0 ${me} ${other} ${me} has another node than b`), found.join('; '))
+  })
+
+  it('is all of them together', () => {
+    const found = whatIf({ add: [parseMember('c'), parseMember('d')], remove: ['a'], scale: parseScale('6') })
+    assert.deepEqual(
+      found.instances.map(({ instance, after }) => [instance, after]),
+      [
+        [me, 0],
+        [other, 2],
+        [third, 2],
+        ['d:svc', 2],
+      ],
+    )
+  })
+
+  it('is said with the reason for what has no place', () => {
+    const pins = new Map([['0', me]])
+    const rules: Rules = { ...noRules, only: [{ for: '0', attribute: 'node', in: ['b'] }] }
+    const now = clusterOf({ ...cluster, placement: { ...noPlacement, rules, pins } })
+    assert.deepEqual(outlookLines(whatIf({}, now)).slice(0, 3), [
+      'svc: 1 partition would move; 1 has no place',
+      'PARTITION  FROM   TO  WHY',
+      '0          a:svc  -   1 member is not a:svc, to which it is pinned; 1 has another node than b',
+    ])
+  })
+})
+
+describe('the words of plan', () => {
+  it('name a member with its attributes', () => {
+    assert.deepEqual(parseMember('node9:meta.zone=b,tag=ssd,weight=2,maxCost=9'), {
+      ...{ node: 'node9', meta: { zone: 'b' }, tags: ['ssd'], weight: 2, maxPartitions: null, maxCost: 9 },
+    })
+  })
+
+  it('name a number, or a share of weights or of meta', () => {
+    assert.deepEqual(parseScale('12'), { count: 12 })
+    assert.deepEqual(parseScale('7% of meta.cores'), { percent: 7, of: 'meta.cores' })
+    const cores = clusterOf({
+      members: [me, other].map(name =>
+        memberOne(name, { offers: { meta: { cores: '48' }, datacenter: '', tags: [] } }),
+      ),
+    })
+    assert.equal(changed(cores, { ...nothing, scale: parseScale('7% of meta.cores') }).partitions.size, 7)
+    assert.equal(changed(cores, { ...nothing, scale: parseScale('150%') }).partitions.size, 3)
+  })
+
+  for (const [what, act] of [
+    ['a member without a node', () => parseMember(':meta.a=1')],
+    ['an attribute that there is none', () => parseMember('n:zone=b')],
+    ['a weight below 0', () => parseMember('n:weight=-1')],
+    ['a number that is none', () => parseScale('many')],
+    ['a number beyond any', () => parseScale('1000000')],
+    ['somebody who is not there', () => changed(cluster, { ...nothing, remove: ['z'] })],
+    ['somebody who is there already', () => changed(cluster, { ...nothing, add: [parseMember('a')] })],
+  ] as const) {
+    it(`are refused for ${what}`, () => assert.throws(act, { name: 'Permanent' }))
+  }
+})
