@@ -64,7 +64,7 @@ describe('what placement needs of documents', () => {
   })
 
   it('counts as nothing where the key is garbled', async t => {
-    const { consul, memory, traits } = await withDocuments(t)
+    const { memory, traits } = await withDocuments(t)
     for (const value of ['{', '{"of":"/cost /size","document":1,"trait":{"/cost":{}}}', '[]', 'null'])
       memory.put(keys.trait('0'), value)
     assert.deepEqual(await traits(), {})

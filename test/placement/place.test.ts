@@ -93,5 +93,5 @@ describe('without a rule', () => {
 })
 
 function free(member: PlacedMember): PlacedMember {
-  return { ...member, maxPartitions: null }
+  return { ...member, maxPartitions: null, maxCost: Number.POSITIVE_INFINITY }
 }

@@ -230,6 +230,6 @@ function finish(draft: Draft, { members, only, prefer, spreads, unit }: Made): K
 function unitOf(drafts: readonly Draft[], factor: number): number {
   const unit = decimals(new Set(drafts.map(({ price }) => price))) ?? 1000
   const total = drafts.reduce((sum, { ids, price }) => sum + ids.length * price, 0) * unit
-  const most = Math.sqrt(2 ** 51 / factor)
+  const most = Math.sqrt(2 ** 49 / factor)
   return total > most ? (unit * most) / total : unit
 }

@@ -50,7 +50,7 @@ export function ruled(
 ): ReadonlyMap<string, string> {
   const some = new Map<string, string>()
   const offering = members.map((member, at): PlacedMember => {
-    const meta = { zone: String(at % 3), gpu: String(at % 4 === 0) }
+    const meta = { zone: String(Math.floor(at / 3) % 3), gpu: String(at % 4 === 0) }
     return { ...member, node: member.instance, offers: { meta, datacenter: 'dc1', tags: [] } }
   })
   const asked = { members: offering, partitions, holders, avoided: some, rules, pins: some, traits: new Map() }
