@@ -27,6 +27,12 @@ export function isLess(a: Price, b: Price): boolean {
 
 export const free: Readonly<Price> = { first: 0, spread: 0, balance: 0, last: 0 }
 
+export interface Sides {
+  /** For each member, the number of its side; nobody has one of its own. */
+  readonly of: Int32Array
+  readonly count: number
+}
+
 export class Board {
   readonly kinds: readonly Kind[]
   readonly all: Kinds
@@ -52,6 +58,7 @@ export class Board {
    * largest cost from the member's share is as good as any: a little more balance is not worth a move.
    */
   readonly isUniform: boolean
+  readonly #sides = new Map<string, Sides>()
   /** Twice the share of each member by weight. */
   readonly #share: Float64Array
   readonly #largest: number
@@ -151,6 +158,30 @@ export class Board {
     const { held, points } = this.kind(kind)
     const moves = this.count(kind, member) <= (held[member] as number)
     return (moves ? moved : 0) + (points === null ? 0 : (points[member] as number))
+  }
+
+  /** Members with the same values of all these rules of spread are on one side: spread cannot tell them apart. */
+  sides(spreads: readonly number[]): Sides {
+    const name = spreads.length === 0 ? '' : spreads.join()
+    let sides = this.#sides.get(name)
+    if (sides === undefined) {
+      sides = this.#sidesOf(spreads)
+      this.#sides.set(name, sides)
+    }
+    return sides
+  }
+
+  #sidesOf(spreads: readonly number[]): Sides {
+    const of = new Int32Array(this.size)
+    const known = new Map<string, number>()
+    for (let member = 0; member < this.nobody; member++) {
+      const name = spreads.map(rule => this.all.spreads[rule]?.values[member]).join()
+      const number = known.get(name) ?? known.size
+      known.set(name, number)
+      of[member] = number
+    }
+    of[this.nobody] = known.size
+    return { of, count: known.size + 1 }
   }
 
   /** How spread changes when one of the kind goes from a member to another; either may be nobody. */
