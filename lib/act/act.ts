@@ -28,11 +28,6 @@ export async function act(run: Run, snapshot: Snapshot, steps: readonly Step[]):
   if (of('enter').length > 0) await enter(run, snapshot)
   if (of('freeze', 'thaw', 'count').length > 0) await ofService(run, snapshot, of('freeze', 'thaw', 'count'))
   if (of('define').length > 0) await define(run, snapshot)
-  const placing = of('propose', 'drainOlder', 'readTraits')
-  if (placing.length > 0) {
-    const { forPlacement } = await import('./placement.ts')
-    await forPlacement(run, snapshot, placing)
-  }
   const branches = await Promise.allSettled([
     endAll(run, snapshot, of('release', 'disown', 'stop')),
     takeAndStart(run, snapshot, of('reclaim', 'adopt', 'claim', 'start')),
@@ -41,6 +36,12 @@ export async function act(run: Run, snapshot: Snapshot, steps: readonly Step[]):
     deleteLocks(run, snapshot, of('delete')),
   ])
   const failed = branches.find(branch => branch.status === 'rejected')
+  // Last: a failure of what is done for the whole service must not keep anybody from working.
+  const placing = of('propose', 'drainOlder', 'readTraits')
+  if (failed === undefined && placing.length > 0) {
+    const { forPlacement } = await import('./placement.ts')
+    await forPlacement(run, snapshot, placing)
+  }
   if (failed === undefined) return
   const left = notStopped(failed.reason)
   if (left !== null) await reportStuck(run, snapshot, left, failed.reason)

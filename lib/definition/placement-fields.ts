@@ -6,6 +6,7 @@ import {
   highestCost,
   highestPreference,
   lowestCost,
+  mostBytesOfRules,
   mostRules,
   mostText,
   mostValues,
@@ -157,6 +158,9 @@ export function placement() {
   }).check(
     z.refine(rules => Object.values(rules).flat().length <= mostRules, {
       error: `has more than ${mostRules} rules`,
+    }),
+    z.refine(rules => JSON.stringify(rules).length <= mostBytesOfRules / 2, {
+      error: `takes more than ${mostBytesOfRules / 2} characters as JSON; make it smaller`,
     }),
   )
 }

@@ -46,6 +46,8 @@ export interface Proposed {
 }
 
 export const mostRules = 100
+/** The most bytes of all rules as JSON: they stand in one key, beside the pins. */
+export const mostBytesOfRules = 64 * 1024
 /** The most values or shares of one rule, and the most characters of one of them. */
 export const mostValues = 100
 export const mostText = 512
@@ -78,6 +80,7 @@ export function isCost(value: unknown): value is number {
 /** The rules in a value that anybody may have written; or what is wrong with it, in words. */
 export function rulesIn(value: unknown): Rules | string {
   if (!isObject(value)) return '"rules" has to be an object'
+  if (JSON.stringify(value).length > mostBytesOfRules) return `"rules" takes more than ${mostBytesOfRules} characters`
   const kinds = Object.keys(checks) as (keyof Rules)[]
   const stray = Object.keys(value).find(name => !kinds.includes(name as keyof Rules))
   if (stray !== undefined) return `it has "${stray.slice(0, 40)}", which is no kind of rule`

@@ -41,6 +41,7 @@ export const noPlacement: PlacementInForce = {
 const firstVersion = 3
 const mostReplaced = 200
 const mostPins = 5000
+const mostBytesOfPins = 256 * 1024
 /** Consul takes 512 KiB of base64 in one key. */
 const mostBytes = 380 * 1024
 
@@ -91,6 +92,7 @@ function parse(text: string): PlacementInForce | string {
   if (typeof rules === 'string') return rules
   if (!isObject(pins) || Object.keys(pins).length > mostPins || !Object.values(pins).every(isText))
     return `"pins" has to be an object of at most ${mostPins} partitions, each with its instance`
+  if (JSON.stringify(pins).length > mostBytesOfPins) return `"pins" takes more than ${mostBytesOfPins} characters`
   if (!Array.isArray(replaced) || !replaced.every(isText)) return '"replaced" has to be a list of digests'
   if (!isText(digest) || !isText(by) || !isText(since)) return '"digest", "by" and "since" have to be texts'
   const last = replaced.slice(-mostReplaced)

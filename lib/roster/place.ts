@@ -33,9 +33,8 @@ export function place(asked: Asked, without = 0): Placement {
   const board = new Board(all, members)
   fill(board)
   const budget: Budget = { left: mostWork }
-  const isUniform = all.kinds.every(({ cost }) => cost === all.kinds[0]?.cost)
   do improve(board, budget)
-  while (isUniform && chains(board, budget))
+  while (chains(board, budget))
 
   const instances = members.map(({ instance }) => instance)
   const names = { instances, hashes: instances.map(hash) }

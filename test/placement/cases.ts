@@ -28,7 +28,7 @@ const memberAt = (at: number) =>
     node: fc.constant(`n${at}`),
     weight: fc.constantFrom(1, 1, 2, 4),
     maxPartitions: fc.option(fc.nat(4), { freq: 4 }),
-    maxCost: fc.constant<number | undefined>(undefined),
+    maxCost: fc.option(fc.integer({ min: 1, max: 15 }), { freq: 3, nil: undefined }),
     offers: fc.record({
       meta: fc.record({
         zone: fc.constantFrom('a', 'b', 'c'),
@@ -50,7 +50,9 @@ export function cases({ members, partitions, hard }: Sizes): fc.Arbitrary<Asked>
   const crew = fc
     .integer({ min: 1, max: members })
     .chain(size => fc.tuple(...Array.from({ length: size }, (_, at) => memberAt(at))))
-    .map(list => list.map(({ maxCost: _, ...member }): PlacedMember => member))
+    .map(list =>
+      list.map(({ maxCost, ...member }): PlacedMember => ({ ...member, ...(maxCost !== undefined && { maxCost }) })),
+    )
   const ids = Array.from({ length: partitions }, (_, at) => `${at % 2 ? 'p' : '0'}${at}`)
   const name = fc.integer({ min: 0, max: members }).map(at => `n${at}:svc`)
   const few = <T>(rule: fc.Arbitrary<T>) => fc.array(rule, { maxLength: 2 })

@@ -79,6 +79,15 @@ export function judgeOf(asked: Asked): Judge {
   const avoid = ids.map(id => members.findIndex(({ instance }) => instance === avoided.get(id)))
   const inSpread = rules.spread.map(rule => ids.map(id => selected(rule, id)))
 
+  // With different costs a load within half of the largest one from the share is as good as any.
+  const sum = (numbers: readonly number[]) => numbers.reduce((all, one) => all + one, 0)
+  const largest = Math.max(0, ...costs)
+  const shares = members.map(({ weight }) => (sum(costs) * weight) / sum(members.map(one => one.weight)))
+  const off = (load: number, at: number) => {
+    if (costs.every(cost => cost === largest)) return load
+    return Math.max(0, Math.abs(2 * load - Math.round(2 * (shares[at] as number))) - largest)
+  }
+
   const fits = (owner: readonly number[], upTo: number): boolean => {
     for (let member = 0; member < nobody; member++) {
       const own = owner.flatMap((one, at) => (one === member && at < upTo ? [at] : []))
@@ -118,7 +127,10 @@ export function judgeOf(asked: Asked): Judge {
       }
       for (const number of Object.values(count)) spread += number ** 2
     }
-    const balance = load.reduce((sum, one, at) => sum + (4 / (members[at] as PlacedMember).weight) * one ** 2, 0)
+    const balance = load.reduce(
+      (sum, one, at) => sum + (4 / (members[at] as PlacedMember).weight) * off(one, at) ** 2,
+      0,
+    )
     return [unplaced, avoids, spread, balance, moves, preference]
   }
 

@@ -32,6 +32,23 @@ describe('with only, pins, limits, one cost and groups that do not overlap, the 
   check('of 5 members and 8 partitions', whole, 25, optimal)
 })
 
+describe('in the middle of hand-overs', () => {
+  check('no more moves are left than there were', whole, 500, asked => {
+    const { placed } = place(asked)
+    const there = new Set(asked.members.map(({ instance }) => instance))
+    const held = [...asked.holders].filter(([, holder]) => there.has(holder))
+    const left = (holders: Iterable<readonly [string, string]>, now: ReadonlyMap<string, string>) =>
+      [...holders].filter(([id, holder]) => now.get(id) !== holder).map(([id]) => id)
+    const moves = left(held, placed)
+    const done = new Set(moves.filter((_, at) => at % 2 === 0))
+    const halfway = held.flatMap(([id, holder]) => {
+      const next = done.has(id) ? placed.get(id) : holder
+      return next === undefined ? [] : [[id, next] as const]
+    })
+    assert.equal(left(halfway, place({ ...asked, holders: new Map(halfway) }).placed).length, moves.length - done.size)
+  })
+})
+
 describe('with everything', () => {
   const hard = { ...whole, hard: true }
   check('every hard rule holds', hard, 1000, asked => {
@@ -93,5 +110,5 @@ describe('without a rule', () => {
 })
 
 function free(member: PlacedMember): PlacedMember {
-  return { ...member, maxPartitions: null }
+  return { ...member, maxPartitions: null, maxCost: Number.POSITIVE_INFINITY }
 }

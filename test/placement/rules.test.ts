@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { glob } from '../../lib/base/glob.ts'
+import { parseDefinition } from '../../lib/definition/load.ts'
 import { noRules, type Rules, rulesIn } from '../../lib/definition/rules.ts'
 import type { PlacedMember } from '../../lib/roster/member.ts'
 import { type Asked, place } from '../../lib/roster/place.ts'
 import { decimals, factors } from '../../lib/roster/placing/factors.ts'
 import { refusalOf } from '../../lib/roster/rules/attribute.ts'
 import { noMember } from '../../lib/roster/rules/balance.ts'
+import { smallest } from '../definition/samples.ts'
 
 const member = (name: string, meta: Record<string, string> = {}, over: Partial<PlacedMember> = {}): PlacedMember => ({
   instance: `${name}:svc`,
@@ -221,7 +223,8 @@ describe('rules that anybody may have written', () => {
     ['no object', [], '"rules" has to be an object'],
     ['another kind', { always: [] }, 'it has "always", which is no kind of rule'],
     ['no list', { only: {} }, '"only" has to be a list'],
-    ['10,000 rules', { only: many }, 'it has more than 100 rules'],
+    ['10,000 rules', { only: many }, '"rules" takes more than 65536 characters'],
+    ['101 rules', { only: many.slice(0, 101) }, 'it has more than 100 rules'],
     ['a cost below 0', { cost: [{ is: -1 }] }, '"cost[0]" is not right'],
     ['a cost of 1e308', { cost: [{ is: 1e308 }] }, '"cost[0]" is not right'],
     ['a cost that is a text', { cost: [{ is: '5' }] }, '"cost[0]" is not right'],
@@ -249,4 +252,63 @@ describe('whole numbers in place of fractions', () => {
   it('are whole and above 0 for any weights', () => {
     for (const factor of factors([1e6, 1e-6, 1 / 3, Math.PI])) assert.ok(Number.isSafeInteger(factor) && factor > 0)
   })
+})
+
+describe('placement in a definition', () => {
+  const load = async (placement: unknown) =>
+    (await parseDefinition(JSON.stringify({ ...smallest, placement }), 'consumer.json')).placement
+  const node = { attribute: 'node', is: 'a' }
+
+  it('becomes the rules that stand in Consul, which are taken as they are', async () => {
+    const proposed = await load({
+      only: [
+        { ...node, for: { field: '/size', in: [1, true] } },
+        { attribute: 'meta.cores', atLeast: 8 },
+      ],
+      prefer: [{ attribute: 'tag', not: 'slow' }],
+      spread: [{ over: 'meta.zone', shares: { a: 2 } }],
+      apart: [{ over: 'node', by: '/tenant' }],
+      cost: [{ is: 5, for: 'big-*' }, { field: '/cost' }],
+    })
+    assert.deepEqual(proposed?.rules, {
+      only: [
+        { for: { field: '/size', in: ['1', 'true'] }, attribute: 'node', in: ['a'] },
+        { attribute: 'meta.cores', atLeast: 8 },
+      ],
+      prefer: [{ attribute: 'tag', not: ['slow'], weight: 1 }],
+      spread: [{ over: 'meta.zone', shares: { a: 2 } }],
+      apart: [{ over: 'node', by: '/tenant' }],
+      cost: [{ for: 'big-*', is: 5 }, { field: '/cost' }],
+    })
+    assert.deepEqual(rulesIn(proposed?.rules), proposed?.rules)
+    assert.notEqual(proposed?.digest, (await load({}))?.digest)
+    assert.equal(await load(undefined), undefined)
+  })
+
+  const many = Array.from({ length: 10_000 }, () => node)
+  const rows: [placement: unknown, problem: RegExp][] = [
+    [[], /placement: cannot be an empty array/],
+    [{ always: [] }, /placement.always: is an unknown field/],
+    [{ only: [{ attribute: 'node' }] }, /placement.only\[0\].* asks nothing; give one of is, in, not, atLeast/],
+    [{ only: [{ ...node, atLeast: 1 }] }, /has is and atLeast/],
+    [{ only: [{ attribute: 'weight', is: 1 }] }, /placement.only\[0\].attribute: cannot be "weight"/],
+    [{ only: many }, /placement: has more than 100 rules/],
+    [{ cost: [{ is: -1 }] }, /placement.cost\[0\].is: cannot be -1; give a number from 0.001 to 1000000/],
+    [{ cost: [{ is: 1e308 }] }, /placement.cost\[0\].is: cannot be 1e\+308/],
+    [{ cost: [{ is: '5' }] }, /placement.cost\[0\].is: cannot be "5"/],
+    [{ cost: [{}] }, /has to have either "is" or "field"/],
+    [{ spread: [{ over: 'tag' }] }, /placement.spread\[0\].over: cannot be "tag"/],
+    [{ spread: [{ over: 'node', shares: {} }] }, /has to name 1 to 100 values/],
+    [{ prefer: [{ ...node, weight: 0.5 }] }, /placement.prefer\[0\].weight: cannot be 0.5/],
+    [{ apart: [{ over: 'node', by: 'tenant' }] }, /placement.apart\[0\].by: cannot be "tenant"; give a JSON pointer/],
+    [{ only: [{ ...node, for: 7 }] }, /placement.only\[0\].for: cannot be 7; give a pattern/],
+    [{ only: Array.from({ length: 90 }, () => ({ attribute: 'node', in: Array(90).fill('x'.repeat(40)) })) }, /32768/],
+  ]
+  for (const [placement, problem] of rows) {
+    it(`is refused in one line: ${JSON.stringify(placement).slice(0, 60)}`, () =>
+      assert.rejects(load(placement), error => {
+        assert.match((error as Error).message, problem)
+        return !(error as Error).message.includes('\n')
+      }))
+  }
 })

@@ -27,6 +27,12 @@ export function isLess(a: Price, b: Price): boolean {
 
 export const free: Readonly<Price> = { first: 0, spread: 0, balance: 0, last: 0 }
 
+export interface Sides {
+  /** For each member, the number of its side; nobody has one of its own. */
+  readonly of: Int32Array
+  readonly count: number
+}
+
 export class Board {
   readonly kinds: readonly Kind[]
   readonly all: Kinds
@@ -47,6 +53,16 @@ export class Board {
   /** taken[group][value] */
   readonly taken: readonly Int32Array[]
 
+  /**
+   * All partitions cost the same. Wanted is then the least sum of load² / weight. Otherwise a load that is within half of the
+   * largest cost from the member's share is as good as any: a little more balance is not worth a move.
+   */
+  readonly isUniform: boolean
+  readonly #sides = new Map<string, Sides>()
+  /** Twice the share of each member by weight. */
+  readonly #share: Float64Array
+  readonly #largest: number
+
   constructor(all: Kinds, members: readonly PlacedMember[]) {
     this.all = all
     this.kinds = all.kinds
@@ -57,6 +73,11 @@ export class Board {
     this.number = new Int32Array(this.size)
     this.factor = Float64Array.from([...all.factors, 0])
     const { most, mostCost } = limitsOf(members, all.unit)
+    this.isUniform = all.kinds.every(({ cost }) => cost === all.kinds[0]?.cost)
+    this.#largest = all.kinds.reduce((largest, { cost }) => Math.max(largest, cost), 0)
+    const cost = all.kinds.reduce((sum, kind) => sum + kind.ids.length * kind.cost, 0)
+    const weight = all.factors.reduce((sum, factor) => sum + 1 / factor, 0)
+    this.#share = Float64Array.from([...all.factors.map(factor => Math.round((2 * cost) / factor / weight)), 0])
     this.most = Float64Array.from([...most, Number.POSITIVE_INFINITY])
     this.mostCost = Float64Array.from([...mostCost, Number.POSITIVE_INFINITY])
     this.inValue = all.spreads.map(({ factors }) => new Int32Array(factors.length))
@@ -99,7 +120,15 @@ export class Board {
 
   /** How the balance changes when the member's load does. */
   balance(member: number, change: number): number {
-    return (this.factor[member] as number) * change * (2 * (this.load[member] as number) + change)
+    const load = this.load[member] as number
+    const factor = this.factor[member] as number
+    if (this.isUniform) return factor * change * (2 * load + change)
+    return factor * (this.#beyond(member, load + change) ** 2 - this.#beyond(member, load) ** 2)
+  }
+
+  /** How far a load is from the member's share, in half units, beyond what the largest cost explains. */
+  #beyond(member: number, load: number): number {
+    return Math.max(0, Math.abs(2 * load - (this.#share[member] as number)) - this.#largest)
   }
 
   /** What taking one more of the kind is worth, without balance and spread. */
@@ -129,6 +158,30 @@ export class Board {
     const { held, points } = this.kind(kind)
     const moves = this.count(kind, member) <= (held[member] as number)
     return (moves ? moved : 0) + (points === null ? 0 : (points[member] as number))
+  }
+
+  /** Members with the same values of all these rules of spread are on one side: spread cannot tell them apart. */
+  sides(spreads: readonly number[]): Sides {
+    const name = spreads.length === 0 ? '' : spreads.join()
+    let sides = this.#sides.get(name)
+    if (sides === undefined) {
+      sides = this.#sidesOf(spreads)
+      this.#sides.set(name, sides)
+    }
+    return sides
+  }
+
+  #sidesOf(spreads: readonly number[]): Sides {
+    const of = new Int32Array(this.size)
+    const known = new Map<string, number>()
+    for (let member = 0; member < this.nobody; member++) {
+      const name = spreads.map(rule => this.all.spreads[rule]?.values[member]).join()
+      const number = known.get(name) ?? known.size
+      known.set(name, number)
+      of[member] = number
+    }
+    of[this.nobody] = known.size
+    return { of, count: known.size + 1 }
   }
 
   /** How spread changes when one of the kind goes from a member to another; either may be nobody. */

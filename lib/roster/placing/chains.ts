@@ -15,9 +15,11 @@ import type { Kind } from './kinds.ts'
 
 /** @returns whether anything has changed */
 export function chains(board: Board, budget: Budget): boolean {
-  // The search knows no spread, and of groups only those whose values are one member each. Where there is more, it only places
+  // The search knows no spread, one cost for all, and of groups only those whose values are one member each. Where there is more, it only places
   // what has no place: then it finds the same cycles whoever holds what, so that a placement stays as it is once it is there.
-  const knowsAll = board.all.spreads.length === 0 && board.kinds.every(kind => hasPlainGroups(board, kind))
+  if (!board.isUniform && board.mostCost.some(Number.isFinite)) return false
+  const knowsAll =
+    board.isUniform && board.all.spreads.length === 0 && board.kinds.every(kind => hasPlainGroups(board, kind))
   let changed = false
   while (budget.left > 0) {
     const cycle = new Search(board, knowsAll).find(budget)

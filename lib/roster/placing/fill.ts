@@ -53,9 +53,8 @@ function placeRest(board: Board, at: number): void {
 
 /** The members by the values of these rules: spread cannot tell those of one side apart. */
 function sidesIn(board: Board, spreads: readonly number[], members: readonly number[]): number[][] {
-  if (spreads.length === 0) return members.length > 0 ? [[...members]] : []
-  const nameOf = (member: number) => spreads.map(rule => board.all.spreads[rule]?.values[member]).join()
-  return [...Map.groupBy(members, nameOf).values()]
+  const { of } = board.sides(spreads)
+  return [...Map.groupBy(members, member => of[member]).values()]
 }
 
 function cheapest(board: Board, at: number, sides: readonly number[][]): { side: number[]; member: number } {

@@ -7,6 +7,7 @@ export interface Budget {
   left: number
 }
 
+const noRules: readonly number[] = []
 const nothing: Price = { first: 0, spread: 0, balance: 0, last: 0 }
 
 export function improve(board: Board, budget: Budget): void {
@@ -41,7 +42,7 @@ interface Move {
 /** The best move of one of the kind that makes it better; null when none does. */
 function bestMove(board: Board, kind: number, budget: Budget): Move | null {
   const { cost, allowed, spreads } = board.kind(kind)
-  const sides = sidesOf(board, spreads)
+  const sides = board.sides(spreads)
   budget.left -= board.size + sides.count ** 2
   const from = new Best(sides.count)
   const to = new Best(sides.count)
@@ -123,7 +124,7 @@ function exchange(board: Board, a: number, b: number, budget: Budget): Move | nu
   // A rule that is for both is not touched.
   const ofOne = one.spreads.filter(rule => !other.spreads.includes(rule))
   const ofOther = other.spreads.filter(rule => !one.spreads.includes(rule))
-  const sides = sidesOf(board, [...ofOne, ...ofOther])
+  const sides = board.sides(ofOne.length + ofOther.length === 0 ? noRules : [...ofOne, ...ofOther])
   budget.left -= board.size + sides.count ** 2
   const from = new Best(sides.count)
   const to = new Best(sides.count)
@@ -264,25 +265,4 @@ function bestPair(from: Best, to: Best, spread: (from: number, to: number) => nu
     }
   }
   return best
-}
-
-interface Sides {
-  /** For each member, the number of its side; nobody has one of its own. */
-  readonly of: Int32Array
-  readonly count: number
-}
-
-/** Members with the same values of all these rules are on one side: spread cannot tell them apart. */
-function sidesOf(board: Board, spreads: readonly number[]): Sides {
-  const of = new Int32Array(board.size)
-  if (spreads.length === 0) return { of: of.fill(1, board.nobody), count: 2 }
-  const known = new Map<string, number>()
-  for (let member = 0; member < board.nobody; member++) {
-    const name = spreads.map(rule => board.all.spreads[rule]?.values[member]).join()
-    const number = known.get(name) ?? known.size
-    known.set(name, number)
-    of[member] = number
-  }
-  of[board.nobody] = known.size
-  return { of, count: known.size + 1 }
 }

@@ -22,10 +22,10 @@ export function nameKind(
   for (let at = 0; at < ids.length; at++) (held[holders[at] as number] ?? rest).push(at)
   const take = (lists: readonly (readonly number[])[]) =>
     lists.flatMap((list, member) => {
-      if (list.length === 0) return []
       const gone = surplus(list, ids, hashes[member] as number, room[member] as number)
-      const away = new Set(gone)
-      for (const at of list) if (!away.has(at)) placed.set(ids[at] as string, instances[member] as string)
+      const instance = instances[member] as string
+      const away = gone.length > 0 ? new Set(gone) : null
+      for (const at of list) if (!away?.has(at)) placed.set(ids[at] as string, instance)
       room[member] = (room[member] as number) - (list.length - gone.length)
       return gone
     })
