@@ -50,6 +50,19 @@ describe('what would move', () => {
     assert.match(found[0] ?? '', /c:svc balance$/)
   })
 
+  it('is all that moves in the end, however few move at a time', () => {
+    const six = ['0', '1', '2', '3', '4', '5']
+    const calm = { movesAtOnce: 1, back: false as const }
+    const now = clusterOf({
+      partitions: new Set(six),
+      locks: new Map(six.map(id => [id, locks.held(Number(id) < 3 ? me : other)])),
+      members: [me, other].map(instance => memberOne(instance, { calm })),
+    })
+    assert.equal(moves({ add: [parseMember('c')] }, now).length, 2)
+    const after = changed(now, { ...nothing, add: [parseMember('c')] })
+    assert.deepEqual(new Set(after.members.map(one => one.calm?.back)), new Set([false]))
+  })
+
   it('is what starts and stops at another number', () => {
     const [first = '', ...gone] = moves({ scale: parseScale('2') })
     assert.match(first, /^[01] a:svc b:svc balance$/)

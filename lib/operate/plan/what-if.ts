@@ -74,6 +74,7 @@ export function changed(cluster: Cluster, changes: Changes): Cluster {
     .filter(({ instance }) => !removed.has(instance))
     .map(member => (drained.has(member.instance) ? { ...member, absence: 'drained' as const } : member))
     .concat(added)
+    .map(inTheEnd)
   const rosters = new Map([...cluster.rosters].filter(([instance]) => !removed.has(instance)))
   for (const { instance, roster } of added) rosters.set(instance, roster)
   const registered = cluster.registered.filter(({ instance }) => !removed.has(instance))
@@ -81,6 +82,12 @@ export function changed(cluster: Cluster, changes: Changes): Cluster {
   const inForce = placement ? replacedBy(cluster.placement, { ...placement, by: 'plan', since: '' }) : cluster.placement
   const partitions = setFor({ ...cluster, members }, changes)
   return { ...cluster, members, rosters, registered, partitions, placement: inForce }
+}
+
+/** However few partitions move at a time, all of them are shown. */
+function inTheEnd({ calm, ...member }: Member): Member {
+  const { movesAtOnce: _, ...rest } = calm ?? {}
+  return calm === undefined ? member : { ...member, calm: rest }
 }
 
 /** What the rules need of the documents as they are now; a partition that is not there yet has none. */
@@ -114,6 +121,7 @@ function memberFrom({ service, members }: Cluster, { node, meta, tags, ...number
     ...{ instance, node, session: `plan ${instance}`, ...numbers },
     ...{ offers: { meta, datacenter: members[0]?.offers?.datacenter ?? '', tags }, roster: rosterVersion },
     ...{ lease: 10_000, grace: 3000, digest: '', shared: '', holds: false, counts: true, absence: null },
+    ...(members[0]?.calm && { calm: members[0].calm }), // it will have the same definition
   }
 }
 
