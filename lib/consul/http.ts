@@ -1,5 +1,6 @@
 /** One connection to Consul's HTTP API. Every request has a time limit: a cut-off agent hangs for half a minute. */
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { countAnswer } from '../base/asked.ts'
 import { reason, Temporary } from '../base/errors.ts'
 import { parse } from '../base/json.ts'
 import { type Address, addressFrom } from './address.ts'
@@ -147,6 +148,7 @@ export class Consul {
   }
 
   #send(method: Method, path: string, { body, reader, large }: Content, limit: number): Promise<Answer> {
+    const begun = performance.now()
     return new Promise((resolve, reject) => {
       const { hostname, port } = new URL(this.#address.origin)
       const socketPath = this.#address.socketPath ?? undefined
@@ -188,6 +190,7 @@ export class Consul {
         for (const stream of new Set([response, content])) stream.on('error', error => fail(reason(error)))
         content.on('end', () => {
           clearTimeout(timer)
+          countAnswer(performance.now() - begun, size)
           resolve({ status, index: typeof index === 'string' ? index : null, text })
         })
       })

@@ -49,6 +49,13 @@ export type Definition = {
    */
   readonly startsAtOnce?: number
   readonly checks: readonly CheckDefinition[]
+  /** Where figures come from and go to; left out when neither is said, so that the digest stays the same. */
+  readonly metrics?: {
+    /** Read for what a process says of itself, with its placeholders. */
+    readonly url?: string
+    /** Written for Prometheus' node_exporter. */
+    readonly textfile?: string
+  }
   /** When a process counts as ready: `confirm`, or `check:<id>`. Left out: as soon as it runs. */
   readonly ready?: string
   /** The commands of hooks, by event. */
