@@ -29,7 +29,6 @@ program({
     if (http) {
       const request = await readRequest()
       const wanted = request !== null && /openmetrics-text/.test(request.accept) ? 'open' : format
-      // What stands on stderr would go to the asker: a unit sends it to the journal.
       printBytes(answerTo(request, contentTypes[wanted], () => metrics(wanted)))
     } else if (to === undefined) printBytes(Buffer.from(metrics(format)))
     else writeTextfile(to, metrics(format))

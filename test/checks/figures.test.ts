@@ -65,18 +65,14 @@ describe('a figure of the program’s own', () => {
 describe('a definition with a check of a figure', () => {
   const text = (checks: unknown) =>
     JSON.stringify({ name: 's', partitions: { range: [0, 1] }, run: { command: ['x'] }, checks: [checks] })
-  const refusal = (checks: unknown) => {
-    try {
-      parseDefinition(text(checks), 's.json')
-      return ''
-    } catch (error) {
-      return (error as Error).message
-    }
+  const refusal = async (checks: unknown) => {
+    const outcome = await parseDefinition(text(checks), 's.json').catch((error: Error) => error)
+    return outcome instanceof Error ? outcome.message : ''
   }
 
-  it('holds its bounds in base units', () => {
+  it('holds its bounds in base units', async () => {
     const given = { name: 'memory', metric: 'memory', above: '500MB', below: 1, unchangedFor: '5m' }
-    const [own] = parseDefinition(text(given), 's.json').checks
+    const [own] = (await parseDefinition(text(given), 's.json')).checks
     assert.deepEqual(own?.figure, { metric: 'memory', above: 500_000_000, below: 1, unchangedMs: 300_000 })
     assert.deepEqual([own?.ttlMs, own?.command], [null, null])
   })
@@ -87,7 +83,8 @@ describe('a definition with a check of a figure', () => {
     ['a metric and a command', { name: 'x', metric: 'memory', above: 1, command: ['a'] }, /more than one or none/],
     ['an unknown unit', { name: 'x', metric: 'memory', above: '5 apples' }, /a number, or one with a unit/],
   ]
-  for (const [what, checks, why] of bad) it(`is refused with ${what}`, () => assert.match(refusal(checks), why))
+  for (const [what, checks, why] of bad)
+    it(`is refused with ${what}`, async () => assert.match(await refusal(checks), why))
 
   it('takes amounts as people write them', () => {
     const amounts = ['1.5', '500MB', '2 GiB', '10kB', '-3', '5 apples', '', 'MB', '1e3']
