@@ -195,7 +195,7 @@ const signal = 'give a signal that ends a process, such as SIGTERM, SIGINT or SI
 const time = 'give a duration such as "500ms", "3s" or "1.5m"'
 const variable = 'use letters, digits and _, the first not a digit; WATCHBILL_ names are set by watchbill'
 const top =
-  '$schema, name, id, title, tags, weight, maxPartitions, partitions, run, stop, starts, checks, ready, hooks, register, guard, lease'
+  '$schema, name, id, title, tags, weight, maxPartitions, partitions, run, stop, starts, checks, ready, hooks, register, metrics, guard, lease'
 const broken = 'holds a NUL character or broken Unicode; remove it'
 
 /** What is added to the smallest definition, and the line that it is refused with. */
@@ -390,10 +390,13 @@ const refused: [object, string][] = [
     'partitions.count.env: NO_SUCH_VARIABLE is not set; set it when configure runs',
   ],
   [{ checks: {} }, 'checks: cannot be an object; give an array of checks'],
-  [{ checks: [{ name: 'a' }] }, 'checks[0]: has both or neither; give either "ttl", or "command" with its "interval"'],
+  [
+    { checks: [{ name: 'a' }] },
+    'checks[0]: has more than one or none; give one of "ttl", "command" with its "interval", or "metric" with "above", "below" or "unchangedFor"',
+  ],
   [
     { checks: [{ name: 'a', ttl: '1s', command: ['x'] }] },
-    'checks[0]: has both or neither; give either "ttl", or "command" with its "interval"',
+    'checks[0]: has more than one or none; give one of "ttl", "command" with its "interval", or "metric" with "above", "below" or "unchangedFor"',
   ],
   [
     {

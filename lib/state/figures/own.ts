@@ -2,7 +2,9 @@
  * What a program says of itself: lines of OpenMetrics, or of Prometheus' text format, in the file $WATCHBILL_METRICS.
  * The program replaces the file (a rename), so a reader sees the old one or the new one.
  */
+
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { printable } from '../../base/printable.ts'
 
 /** The most bytes that a program may say; what is longer is not read at all. */
 export const mostOwn = 64 * 1024
@@ -42,9 +44,11 @@ export function parseOwn(text: string, most = Infinity): Own {
   const families = new Map<string, Partial<Family>>()
   const bad: string[] = []
   for (const raw of text.split('\n')) {
-    const line = raw.trimEnd()
+    const line = raw.replaceAll('\t', ' ').trimEnd()
     if (line === '' || samples.length >= most) continue
-    if (line.startsWith('#')) describe(line, families)
+    // What would act on a terminal: `metrics` prints it as it is.
+    if (printable(line) !== line) bad.push(line.slice(0, 100))
+    else if (line.startsWith('#')) describe(line, families)
     else {
       const [, name = '', labels = '', number = ''] = sampleLine.exec(line) ?? []
       const value =

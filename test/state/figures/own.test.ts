@@ -38,6 +38,11 @@ describe('what a program says of itself', () => {
     )
   })
 
+  it('is no line when it would act on a terminal', () => {
+    const { samples, families, bad } = parseOwn('lag{x="\u001b[2J"} 1\n# HELP lag \u202e\nlag\t2')
+    assert.deepEqual([samples.length, families.size, bad.length], [1, 0, 2])
+  })
+
   it('is kept in a row with its labels, and read from it', () => {
     const { samples } = parseOwn(said)
     const text = ownText(samples, 487)
