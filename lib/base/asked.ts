@@ -19,10 +19,13 @@ export function askedSoFar(): Asked {
   return everywhere[name]
 }
 
-export function countAnswer(ms: number, bytes: number): void {
+export function countAnswer(ms: number): void {
   const asked = askedSoFar()
   asked.requests++
   asked.ms += ms
   asked.slowest = Math.max(asked.slowest, ms)
-  asked.bytes += bytes
+}
+
+export function countCharacters(count: number): void {
+  askedSoFar().bytes += count
 }

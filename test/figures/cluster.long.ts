@@ -83,10 +83,10 @@ describe('figures on two instances', () => {
     )
     assert.match(text, /^watchbill_partition_up\{service="work",node="\w+",service_id="work",partition="\d"\} 1$/m)
     assert.match(text, /^consumer_offset_total\{.*partition="\d"\} \d+$/m)
-    assert.match(text, /^watchbill_handler_runs_total\{.*handler="on-service"\} \d+$/m)
+    assert.match(text, /^watchbill_handler_runs_total\{.*handler="attend"\} \d+$/m)
   })
 
-  it('cost nobody a process when the disk is full of something else', async t => {
+  it('cost nobody a process when garbage stands in their place', async t => {
     const cluster = await clusterFor(t, { clients: 0 })
     const s1 = cluster.agent('s1')
     const { stage } = stageOf(cluster, 1)

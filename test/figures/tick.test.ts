@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import {
   chmodSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -22,7 +23,9 @@ import { allRows, writeRow } from '../../lib/state/figures/ring.ts'
 import { instanceRing, partitionRing, ringsOf } from '../../lib/state/figures/rings.ts'
 import { extendLease, writeLease } from '../../lib/state/lease.ts'
 import { localFacts } from '../../lib/state/local.ts'
+import { instanceFiles } from '../../lib/state/paths.ts'
 import { me } from '../fixtures/cluster.ts'
+import { disk, withoutMounts } from '../fixtures/disk.ts'
 import { partitionIn, stateOf } from '../fixtures/state.ts'
 import { until } from '../lab/until.ts'
 
@@ -42,14 +45,14 @@ async function instance(t: TestContext) {
   const more = { process: `${process.pid} ${process.start}`, exit: 'exit 3 after 2 s at 1700000000' }
   for (const [name, value] of Object.entries({ ...facts, ...more })) writeFact(own[name as 'index'], value)
   const here = { instance: me, node: 'a', service: 'svc', serviceId: 'svc', definitionFile: '/nowhere', files }
-  const tick = async (renewed = true) => {
+  const tick = async (renewed = true, self = here) => {
     const now = bootClock()
     const local = localFacts(files, now - 1500, now)
     const acquired = new Map([['7', 4]])
     const renewal = { proved: ['7'], acquired, lost: [], unusable: [], member: true, missing: null }
     const seen: Seen = { local, renewal: renewed ? renewal : null, answered: bootClock() }
-    backdate(files.instanceRing)
-    await figuresOfTick(here, interval, seen)
+    if (self === here) backdate(files.instanceRing)
+    await figuresOfTick(self, interval, seen)
   }
   /** The last tick seems to have come 29 s ago. */
   const backdate = (file: string) => {
@@ -62,10 +65,10 @@ async function instance(t: TestContext) {
   const seed = () => {
     mkdirSync(`${files.figures}/partition`, { recursive: true })
     mkdirSync(`${files.figures}/own`, { recursive: true })
-    writeRow(files.instanceRing, instanceRing(interval), { boot: bootClock(), at: 1, figures: {}, text: '' })
+    writeRow(files.instanceRing, instanceRing(interval), { boot: bootClock() - interval, at: 1, figures: {}, text: '' })
   }
   const log = () => readFact(files.log)?.split('\n') ?? []
-  return { files, own, tick, seed, log, ring: ringsOf(files, '7').partition }
+  return { files, own, tick, seed, log, here, ring: ringsOf(files, '7').partition }
 }
 
 describe('the figures of a tick', () => {
@@ -157,6 +160,31 @@ describe('figures that cannot be kept', () => {
     chmodSync(files.figures, 0o500)
     for (let count = 0; count < 3; count++) await tick()
     assert.ok(log().length <= 1, log().join('\n'))
+  })
+
+  for (const how of ['full', 'read-only'] as const) {
+    it(`cost one line in a minute on a disk that is ${how}`, { skip: withoutMounts }, async t => {
+      const { files, tick, here } = await instance(t)
+      const small = disk(t, 'size=8m,nr_inodes=200')
+      const there = instanceFiles(small.directory, me)
+      cpSync(files.directory, there.directory, { recursive: true })
+      if (how === 'full') small.fill()
+      else small.remount('ro')
+      for (let count = 0; count < 3; count++) await tick(true, { ...here, files: there })
+      const lines = readFact(there.log)?.split('\n') ?? []
+      assert.ok(lines.length <= 1, lines.join('\n'))
+    })
+  }
+
+  it('go on in rings that are there already on a disk that is full', { skip: withoutMounts }, async t => {
+    const { files, tick, seed, here } = await instance(t)
+    const small = disk(t, 'size=8m,nr_inodes=200')
+    const there = instanceFiles(small.directory, me)
+    seed()
+    cpSync(files.directory, there.directory, { recursive: true })
+    small.fill()
+    await tick(true, { ...here, files: there })
+    assert.equal(allRows(there.instanceRing, instanceRing(interval), bootClock()).length, 2)
   })
 
   it('leave the partition alone whose process vanished meanwhile', async t => {

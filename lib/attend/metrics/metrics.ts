@@ -148,11 +148,11 @@ function startTime(_row: unknown, { row: { at, figures } }: Recent): number | un
   return figures.uptime_s === undefined ? undefined : at - figures.uptime_s
 }
 
-function timeOf({ last, minute }: Figures, name: string): number | undefined {
+function timeOf({ lastRun, minute }: Figures, name: string): number | undefined {
   const of = (figure: string) => minute.flatMap(({ figures }) => figures[figure] ?? [])
   const among = (pick: 'min' | 'max', figures: readonly number[]) =>
     figures.length === 0 ? undefined : Math[pick](...figures) / 1000
-  if (name === 'guard_last_run_timestamp_seconds') return last?.at
+  if (name === 'guard_last_run_timestamp_seconds') return lastRun ?? undefined
   if (name === 'lease_margin_seconds') return among('min', of('margin_ms'))
   return among('max', of(name === 'guard_slowest_run_seconds' ? 'tick_ms' : 'consul_ms'))
 }

@@ -1,4 +1,5 @@
 /** The figures that stand in the state directories of this machine. */
+import { existsSync, statSync } from 'node:fs'
 import { bootClock } from '../../base/clock.ts'
 import { decode } from '../../base/names.ts'
 import { byName } from '../../base/text.ts'
@@ -19,6 +20,8 @@ export interface Here {
 }
 
 export interface Figures extends Here {
+  /** When the guard last wrote figures, however long ago, epoch seconds; null when it never did, or has left. */
+  readonly lastRun: number | null
   /** The row of the last tick; null when the guard has not run for two minutes. */
   readonly last: Row | null
   /** The newest rows of a minute, for what a single one may miss. */
@@ -55,7 +58,19 @@ export function figuresOf(here: Here, now = bootClock()): Figures {
       return recent === null ? [] : [[id, recent] as const]
     }),
   )
-  return { ...here, last: rows[0] ?? null, minute: rows.filter(({ boot }) => now - boot <= 60_000), partitions }
+  const lastRun = rows[0]?.at ?? (existsSync(files.left) ? null : writtenAt(files.instanceRing))
+  return {
+    ...here,
+    lastRun,
+    last: rows[0] ?? null,
+    minute: rows.filter(({ boot }) => now - boot <= 60_000),
+    partitions,
+  }
+}
+
+function writtenAt(file: string): number | null {
+  const written = statSync(file, { throwIfNoEntry: false })?.mtimeMs
+  return written === undefined ? null : written / 1000
 }
 
 /** Each partition that has a ring: the ring's name, and the id. */
