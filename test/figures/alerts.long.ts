@@ -79,7 +79,11 @@ test('a process that dies again and again, one that stays down, a guard that sta
   await fires('WatchbillPartitionDown')
   await fires('WatchbillPartitionRestarting')
   assert.ok(!(await firing()).includes('WatchbillGuardStalled'))
-  process.kill(s1.pid as number, 'SIGSTOP')
-  t.after(() => process.kill(s1.pid as number, 'SIGCONT'))
-  await fires('WatchbillGuardStalled')
+  const agent = s1.pid as number
+  process.kill(agent, 'SIGSTOP')
+  try {
+    await fires('WatchbillGuardStalled')
+  } finally {
+    process.kill(agent, 'SIGCONT')
+  }
 })
