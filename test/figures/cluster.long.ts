@@ -12,7 +12,7 @@ import { namesIn, readFact } from '../../lib/state/facts.ts'
 import { allRows } from '../../lib/state/figures/ring.ts'
 import { instanceRing } from '../../lib/state/figures/rings.ts'
 import { instanceFiles } from '../../lib/state/paths.ts'
-import { changed, enter, everywhere, processes, settled } from '../cluster/stage.ts'
+import { changed, enter, everywhere, processes, settled, stageOfOne } from '../cluster/stage.ts'
 import { type Agent, type Cluster, startCluster } from '../lab/cluster.ts'
 import { clusterFor } from '../lab/in-tests.ts'
 import { type DefinitionFile, programAs } from '../lab/install.ts'
@@ -105,6 +105,26 @@ describe('figures on two instances', () => {
     assert.match(readFact(files.log) ?? '', /figures: \S+\/figures\/instance was torn or not ours, and is begun anew/)
     assert.deepEqual(changed(before, everywhere(stage, [s1])), [])
   })
+})
+
+test('one process for all partitions has one row, under a name that no partition has', async t => {
+  const cluster = await clusterFor(t, { clients: 0 })
+  const s1 = cluster.agent('s1')
+  const stage = stageOfOne(cluster, 'work', 'quiet', { partitions: { range: [0, 3] } })
+  await enter(stage, [s1])
+  await settled(stage, [s1])
+  const rows = await until(
+    'its row',
+    async see => see((await top(s1)).partitions).length > 0 && (await top(s1)).partitions,
+    {
+      deadline: round,
+      every: 1000,
+    },
+  )
+  assert.deepEqual(
+    rows.map(({ partition, memory = 0 }) => [partition, memory > 100_000]),
+    [['.worker', true]],
+  )
 })
 
 test('a consumer that stands still is restarted by its own figure, and no other one', async t => {

@@ -1,10 +1,14 @@
 /** What ships for Prometheus, by Prometheus' own tool. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, it } from 'node:test'
 import { execa } from 'execa'
 import { directory } from '../fixtures/state.ts'
 import { howToGet, unpacked } from '../lab/debian.ts'
+import { freePorts } from '../lab/ports.ts'
+import { until } from '../lab/until.ts'
 import { seeded } from './seeded.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -17,6 +21,23 @@ async function promtool(args: readonly string[], input = '') {
   const { all, exitCode } = await execa(tool as string, args, { all: true, reject: false, input, cwd: shipped })
   return { said: all, exitCode }
 }
+
+describe('the socket unit', () => {
+  const isThere = existsSync('/usr/bin/systemd-socket-activate')
+  it('answers each scrape by a program of its own', { skip: !isThere && 'systemd is not here' }, async t => {
+    const state = directory(t)
+    seeded(state, 'n1:work', 'work')
+    const [port] = await freePorts(1)
+    const service = [process.execPath, join(root, 'handlers/metrics.ts'), '--http', '--state', state]
+    const args = ['--accept', '--inetd', `--listen=127.0.0.1:${port}`, ...service]
+    const child = spawn('/usr/bin/systemd-socket-activate', args, { stdio: 'ignore' })
+    t.after(() => child.kill('SIGTERM'))
+    for (let scrape = 0; scrape < 2; scrape++) {
+      const text = await until('an answer', async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text())
+      assert.match(text, /^watchbill_guard_runs_total\{service="work",node="n1",service_id="work"\} 5$/m)
+    }
+  })
+})
 
 describe('promtool', { skip }, () => {
   before(async () => assert.equal((await promtool(['--version'])).exitCode, 0))
