@@ -8,6 +8,7 @@
  */
 import { duration } from '../lib/base/clock.ts'
 import { Permanent } from '../lib/base/errors.ts'
+import { Consul } from '../lib/consul/http.ts'
 import { answerLimit, guard, type Seen } from '../lib/guard/guard.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { instanceArgs, thisInstance } from '../lib/program/instance-args.ts'
@@ -41,7 +42,7 @@ program({
 async function keepFigures(here: Self, interval: number, seen: Seen): Promise<void> {
   try {
     const { figuresOfTick } = await import('../lib/guard/figures.ts')
-    await figuresOfTick(here, interval, seen)
+    await figuresOfTick(here, interval, seen, limit => new Consul({ limit }))
   } catch {
     // The tick's exit code is all that matters.
   }

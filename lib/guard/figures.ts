@@ -8,6 +8,7 @@ import { bootClock } from '../base/clock.ts'
 import { digest } from '../base/digest.ts'
 import { reason } from '../base/errors.ts'
 import { encode } from '../base/names.ts'
+import type { Consul } from '../consul/http.ts'
 import { usageOf } from '../machine/usage.ts'
 import { definitionInForce } from '../state/definition.ts'
 import { makeDirectory, namesIn, readFact, readLine, readUsual, writeFact } from '../state/facts.ts'
@@ -26,11 +27,22 @@ import type { Seen } from './guard.ts'
 const longEnough = 100
 /** So late a tick writes no summary: Consul is slow, or the machine is busy, ms since Node's start. */
 const tooLate = 700
+/** How long the summary may take, ms: the end of Consul's check waits for it. */
+const summaryLimit = 300
 /** The rings of partitions that are not here any more are kept for this time, ms. */
 const kept = 3_600_000
 
-/** One tick's figures. Throws nothing. @param interval the guard's, ms */
-export async function figuresOfTick(here: Self, interval: number, seen: Seen): Promise<void> {
+/**
+ * One tick's figures. Throws nothing.
+ * @param interval the guard's, ms
+ * @param connect gives a connection to Consul for so many ms: this file is loaded late, and must not load the client again
+ */
+export async function figuresOfTick(
+  here: Self,
+  interval: number,
+  seen: Seen,
+  connect: (limit: number) => Consul,
+): Promise<void> {
   const now = bootClock()
   const say = (problem: string) => sayOnce(here, problem, now, interval)
   try {
@@ -41,7 +53,7 @@ export async function figuresOfTick(here: Self, interval: number, seen: Seen): P
     partitionRows(here, seen, last === null ? now - interval : since, now, say)
     const row = instanceRow(files, seen, last, now)
     if (writeRow(files.instanceRing, instanceRing(interval), row) === 'anew') say(anew(files.instanceRing))
-    if (isTurn(0, since, now)) await afterRound(here, interval, seen, row, now)
+    if (isTurn(0, since, now)) await afterRound(here, interval, seen, row, now, connect)
   } catch (error) {
     say(reason(error))
   }
@@ -183,7 +195,14 @@ function numberIn(text: string | null, pattern: RegExp): number | undefined {
 }
 
 /** Every 30 s: what need not be done in every tick. */
-async function afterRound(here: Self, interval: number, seen: Seen, row: Row, now: number): Promise<void> {
+async function afterRound(
+  here: Self,
+  interval: number,
+  seen: Seen,
+  row: Row,
+  now: number,
+  connect: (limit: number) => Consul,
+): Promise<void> {
   forgetOld(here.files, seen.local)
   const { metrics } = definitionInForce(here.files)?.definition ?? {}
   if (metrics !== undefined) {
@@ -193,7 +212,12 @@ async function afterRound(here: Self, interval: number, seen: Seen, row: Row, no
   const members = readFact(here.files.members)?.split('\n') ?? []
   if (members.length < 2 || seen.renewal === null || performance.now() > tooLate) return
   const { publish } = await import('./summary.ts') // an instance that is alone has nobody to tell
-  await publish(here, seen.local, row, now)
+  const consul = connect(summaryLimit)
+  try {
+    await publish(consul, here, seen.local, row, now)
+  } finally {
+    consul.close()
+  }
 }
 
 function forgetOld(files: InstanceFiles, local: ReadonlyMap<string, Local>): void {

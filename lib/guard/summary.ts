@@ -1,6 +1,6 @@
 /** Writes the summary of this instance's figures into Consul, for rules and for other machines. */
 import { encode } from '../base/names.ts'
-import { Consul } from '../consul/http.ts'
+import type { Consul } from '../consul/http.ts'
 import { base64, transact } from '../consul/kv.ts'
 import { figuresKey, type Summary, summaryText } from '../keys/figures.ts'
 import { recentOf } from '../state/figures/recent.ts'
@@ -10,23 +10,16 @@ import { isActive, type Local } from '../state/local.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import type { Self } from '../state/self.ts'
 
-/** How long it may take, ms: the check's end waits for it. */
-const limit = 300
-
 /** @throws Temporary when Consul does not take it in time; Denied when the token may not write it */
 export async function publish(
+  consul: Consul,
   { service, instance, files }: Self,
   local: ReadonlyMap<string, Local>,
   row: Row,
   now: number,
 ): Promise<void> {
   const Value = base64(summaryOf(files, local, row, now))
-  const consul = new Consul({ limit })
-  try {
-    await transact(consul, [{ Verb: 'set', Key: figuresKey(service, instance), Value }])
-  } finally {
-    consul.close()
-  }
+  await transact(consul, [{ Verb: 'set', Key: figuresKey(service, instance), Value }])
 }
 
 export function summaryOf(files: InstanceFiles, local: ReadonlyMap<string, Local>, row: Row, now: number): string {

@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import { bootClock } from '../../lib/base/clock.ts'
+import { Consul } from '../../lib/consul/http.ts'
 import { figuresOfTick } from '../../lib/guard/figures.ts'
 import type { Seen } from '../../lib/guard/guard.ts'
 import { processOf } from '../../lib/machine/identity.ts'
@@ -52,7 +53,7 @@ async function instance(t: TestContext) {
     const renewal = { proved: ['7'], acquired, lost: [], unusable: [], member: true, missing: null }
     const seen: Seen = { local, renewal: renewed ? renewal : null, answered: bootClock() }
     if (self === here) backdate(files.instanceRing)
-    await figuresOfTick(self, interval, seen)
+    await figuresOfTick(self, interval, seen, limit => new Consul({ limit }))
   }
   /** The last tick seems to have come 29 s ago. */
   const backdate = (file: string) => {
