@@ -7,6 +7,11 @@ key_prefix "watchbill/SERVICE/" {
   policy = "write"
 }
 
+# top reads the summaries of figures; evict and purge delete them.
+key_prefix "watchbill/.figures/SERVICE/" {
+  policy = "write"
+}
+
 # evict and leave take an instance out of the catalog.
 service "SERVICE" {
   policy = "write"

@@ -12,6 +12,11 @@ key_prefix "watchbill/SERVICE/" {
   policy = "write"
 }
 
+# The summary of its figures, which other machines read. Without it only they miss something.
+key_prefix "watchbill/.figures/SERVICE/" {
+  policy = "write"
+}
+
 # The agent registers the instance and its guard check; `leave` deregisters it.
 service "SERVICE" {
   policy = "write"

@@ -6,6 +6,11 @@ key_prefix "watchbill/SERVICE/" {
   policy = "read"
 }
 
+# top shows what other machines say of their figures.
+key_prefix "watchbill/.figures/SERVICE/" {
+  policy = "read"
+}
+
 service "SERVICE" {
   policy = "read"
 }

@@ -2,14 +2,18 @@
  * Runs when:      Consul's agent runs it as the instance's script check, every guard interval
  * Reads:          Consul (a consistent read of this instance's locks), the state directory, /proc
  * May change:     the lease; kills processes that would outlive it; starts reconcile, attend, sync
- * Never changes:  Consul, except that it renews its session, and marks its member key as leaving when no lease can be written
+ * Never changes:  Consul, except that it renews its session, writes its figures, and marks its member key as leaving when no
+ *                 lease can be written
  * Exits:          0 passing: Consul answered, or the lease runs; 2 critical: the lease is over and nothing runs
  */
 import { duration } from '../lib/base/clock.ts'
 import { Permanent } from '../lib/base/errors.ts'
-import { answerLimit, guard } from '../lib/guard/guard.ts'
+import { Consul } from '../lib/consul/http.ts'
+import { answerLimit, guard, type Seen } from '../lib/guard/guard.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { instanceArgs, thisInstance } from '../lib/program/instance-args.ts'
+import { areKept } from '../lib/state/figures/notes.ts'
+import type { Self } from '../lib/state/self.ts'
 
 program({
   name: 'guard',
@@ -21,7 +25,7 @@ program({
     const interval = duration(args.interval)
     if (interval === null) throw new Permanent(`cannot read the arguments: --interval ${args.interval} is no duration`)
     const here = thisInstance(args)
-    const { code, sentence, reconcileAfter, mustAttend, syncAfter } = await guard(here, interval)
+    const { code, sentence, reconcileAfter, mustAttend, syncAfter, seen } = await guard(here, interval)
     if (reconcileAfter !== null || mustAttend || syncAfter !== null) {
       const { startDetached } = await import('../lib/process/beside.ts') // most ticks start nothing
       if (reconcileAfter !== null) startDetached('reconcile', here, '--after', String(reconcileAfter))
@@ -29,6 +33,17 @@ program({
       if (syncAfter !== null) startDetached('sync', here, '--after', String(syncAfter))
     }
     print(sentence)
+    if (seen && areKept()) await keepFigures(here, interval, seen)
     return code
   },
 })
+
+/** The verdict is printed by now, and no failure of the figures can change it: their code may even be unreadable. */
+async function keepFigures(here: Self, interval: number, seen: Seen): Promise<void> {
+  try {
+    const { figuresOfTick } = await import('../lib/guard/figures.ts')
+    await figuresOfTick(here, interval, seen, limit => new Consul({ limit }))
+  } catch {
+    // The tick's exit code is all that matters.
+  }
+}

@@ -11,6 +11,7 @@ import { fencingToken, settingsFrom } from '../keys/settings.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Step } from '../plan/step.ts'
 import { makeOwnDirectory, removeFact, writeFact } from '../state/facts.ts'
+import { note, noteFact } from '../state/figures/notes.ts'
 import { clockStep, never } from '../state/lease.ts'
 import { changingLeases } from '../state/lease-lock.ts'
 import type { Terms } from '../state/local.ts'
@@ -58,10 +59,22 @@ export async function claimAll(
         held.push({ partition, index, terms })
       }
       assume(run, held, begun)
+      noteTaken(run, snapshot, held)
       await onHeld(done.map(({ partition }) => partition))
     },
   })
   for (const { partition } of [...refused, ...unusable]) removeFact(run.files.partition(partition).acquisition)
+}
+
+/** For the figures: how long each lock that was not given back stood free before it was taken. */
+function noteTaken({ files }: Run, { free, locks }: Snapshot, held: readonly Held[]): void {
+  const now = bootClock()
+  const taken = held.flatMap(({ partition }) => {
+    const since = locks.get(partition)?.clean === false ? free.get(partition)?.since : undefined
+    return since === undefined ? [] : [[files.partition(partition).takeover, now - since] as const]
+  })
+  note(files, ...held.map(() => 'acquired'), ...taken.map(([, ms]) => `takeover ${ms}`))
+  for (const [file, ms] of taken) noteFact(files, file, ms)
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Gives locks back, always after every process of the partition is gone. */
 import { existsSync, rmSync } from 'node:fs'
+import { bootClock } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
 import type { Keys } from '../base/names.ts'
 import { transactInBatches } from '../consul/batch.ts'
@@ -17,6 +18,7 @@ import { removeGroup } from '../process/containment/groups.ts'
 import { notStopped, type Stop } from '../process/shepherd/stop.ts'
 import { forcedWords, stopAll } from '../process/stop.ts'
 import { attempt, makeOwnDirectory, readFact, removeFact, writeFact } from '../state/facts.ts'
+import { note, noteFact } from '../state/figures/notes.ts'
 import type { Run } from '../state/self.ts'
 
 /** The steps that begin with a stop. */
@@ -67,9 +69,11 @@ async function stopAndGiveBack(run: Run, snapshot: Snapshot, endings: readonly E
     const probe = probeOf(run, snapshot.definition, partition)
     return { partition, files, grace, signal: stop.signal, probe }
   })
+  const begun = bootClock()
   const onGone = async (gone: readonly Stop[]) => {
     const ended = gone.map(({ partition }) => byPartition.get(partition) as Ending)
     await giveBack(run, snapshot, ended)
+    noteHandOvers(run, snapshot, ended, bootClock() - begun)
     for (const { partition } of ended) byPartition.delete(partition)
   }
   const endOfWait = await whileWaiting(run, snapshot, stops, byPartition)
@@ -85,6 +89,13 @@ async function stopAndGiveBack(run: Run, snapshot: Snapshot, endings: readonly E
   } finally {
     await endOfWait()
   }
+}
+
+/** For the figures: from the order to stop until the lock was given back. */
+function noteHandOvers({ files }: Run, { local }: Snapshot, ended: readonly Ending[], ms: number): void {
+  const ran = ended.filter(ending => ending.do === 'release' && local.get(ending.partition)?.shepherd)
+  note(files, ...ran.map(() => `hand-over ${ms}`))
+  for (const { partition } of ran) noteFact(files, files.partition(partition).handOver, ms)
 }
 
 async function whileWaiting(
@@ -172,7 +183,16 @@ function forget(run: Run, snapshot: Snapshot, partition: string, why: string): v
   }
   const facts = [files.acquisition, files.releasing, files.index, files.token, files.lease, files.terms]
   const ofProcess = [files.launched, files.shepherd, files.process, files.restarts, files.restart]
-  const more = [files.stays, files.ready, files.told, files.document, files.documentIndex]
+  const more = [
+    files.stays,
+    files.ready,
+    files.told,
+    files.metrics,
+    files.metricsBad,
+    files.takeover,
+    files.document,
+    files.documentIndex,
+  ]
   for (const fact of [...facts, ...ofProcess, ...more]) removeFact(fact)
   attempt(`remove ${files.checks}`, () => rmSync(files.checks, { recursive: true, force: true }))
   writeFact(files.status, `not here: ${why}`)

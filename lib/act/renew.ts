@@ -27,6 +27,8 @@ export interface Renewal {
   readonly lost: readonly string[]
   /** Lost partitions whose keys this agent refuses: it can neither prove nor release their locks. */
   readonly unusable: readonly string[]
+  /** How often the lock of each proved partition was acquired, on any machine, as Consul counts. */
+  readonly acquired: ReadonlyMap<string, number>
   /** The session lives on this node and holds the member key. */
   readonly member: boolean
   /** The permission that was missing to renew the session; null when it was renewed. */
@@ -47,7 +49,7 @@ export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>,
   const assumed = [...local].flatMap(([id, one]) =>
     acquisitionOf(one) !== null && one.index !== null ? [{ id, index: one.index }] : [],
   )
-  const { proved, member, unusable } = await proveAll(guarded, session, assumed)
+  const { proved, acquired, member, unusable } = await proveAll(guarded, session, assumed)
   const lost = assumed.map(({ id }) => id).filter(id => !proved.has(id))
   const again = assumed.filter(({ id }) => proved.has(id) && local.get(id)?.pinned)
   const over = assumed.filter(({ id }) => !proved.has(id))
@@ -68,7 +70,7 @@ export async function renew(guarded: Guarded, local: ReadonlyMap<string, Local>,
   }
   lengthen(files.worker, t0)
   const more = elsewhere === undefined ? {} : { elsewhere }
-  return { proved: [...proved], lost, unusable, member: member !== null, missing, ...more }
+  return { proved: [...proved], acquired, lost, unusable, member: member !== null, missing, ...more }
 }
 
 /**
@@ -123,13 +125,15 @@ async function proveAll(guarded: Guarded, session: string | null, assumed: reado
   if (others.length === 0) return { ...first, unusable: [] }
   const last = await unlessRefused(prove(guarded, session, others), null)
   const proved = new Set([...first.proved, ...(last?.proved ?? [])])
-  return { proved, member: first.member, unusable: last === null ? others.map(({ id }) => id) : [] }
+  const acquired = new Map([...first.acquired, ...(last?.acquired ?? [])])
+  return { proved, acquired, member: first.member, unusable: last === null ? others.map(({ id }) => id) : [] }
 }
 
 async function prove(guarded: Guarded, session: string | null, assumed: readonly Assumed[]) {
   const keys = keysOf(guarded.service)
   const key = keys.member(guarded.instance)
   const proved = new Set<string>()
+  const acquired = new Map<string, number>()
   let member: string | null = null
   let first = true
   for (let queue = [...assumed]; first || queue.length > 0; ) {
@@ -137,8 +141,13 @@ async function prove(guarded: Guarded, session: string | null, assumed: readonly
     const checks = batch.map(({ id, index }): Operation => ({ Verb: 'check-index', Key: keys.lock(id), Index: index }))
     const outcome = await look(guarded.consul, [...checks, { Verb: 'get-tree', Key: key }])
     if (outcome.done) {
-      const held = new Map(outcome.entries.map((entry: Entry) => [entry.key, entry.session]))
-      for (const { id } of batch) if (session !== null && held.get(keys.lock(id)) === session) proved.add(id)
+      const held = new Map(outcome.entries.map((entry: Entry) => [entry.key, entry]))
+      for (const { id } of batch) {
+        const entry = held.get(keys.lock(id))
+        if (session === null || entry?.session !== session) continue
+        proved.add(id)
+        acquired.set(id, entry.lockIndex)
+      }
       const own = outcome.entries.find(entry => entry.key === key)
       member = session !== null && own?.session === session ? (own.value ?? '') : null
       queue = queue.slice(batch.length)
@@ -151,7 +160,7 @@ async function prove(guarded: Guarded, session: string | null, assumed: readonly
       queue = [...left, ...queue.slice(batch.length)]
     }
   }
-  return { proved, member }
+  return { proved, acquired, member }
 }
 
 /**

@@ -24,6 +24,7 @@ export async function attend(run: Run, window: number): Promise<string> {
   const definition = definitionInForce(run.files)?.definition
   if (!definition) return 'nothing to do: this instance has never taken part'
   for (const directory of [run.files.events, run.files.checksLock]) makeDirectory(directory)
+  const metrics = tendMetrics(run, definition)
   const delivery = new Delivery(run, definition)
   if (isAnythingWaiting(run.files)) delivery.begin()
   else removeFact(run.files.eventsDue)
@@ -34,7 +35,15 @@ export async function attend(run: Run, window: number): Promise<string> {
     return (await asOnlyHandler(run.files.checksLock, round)) ? done : leftToOther
   } finally {
     await delivery.end()
+    await metrics
   }
+}
+
+/** Most services have nothing to be fetched or written. */
+async function tendMetrics(run: Run, definition: Definition): Promise<void> {
+  if (definition.metrics === undefined) return
+  const { tendMetrics } = await import('./metrics/textfile.ts')
+  await tendMetrics(run, definition)
 }
 
 /** If Consul is away, the drain goes on until the next round. The checks do not wait for it. */

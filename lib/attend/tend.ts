@@ -42,10 +42,13 @@ export async function tend(run: Run, definition: Definition, window: number, onE
   tellLifecycle(run, definition, local)
   if (isAnythingWaiting(run.files)) onEvent()
   const start = () => startDue(run, definition, all, ({ check }) => Math.min(check.intervalMs, window) / 2)
+  const measure = await measuring(run, definition, all, window)
+  measure()
   await start() // before the requests to the agent: a frozen agent would delay the checks
   const consul = (await isUp(run, () => keepRegistered(run, definition, local, all))) ? run.consul : null
   if (consul) await isUp(run, () => readOwnReports(run, definition, all))
   for (;;) {
+    measure()
     await start()
     const running = collect(all, bootClock(), watched => notePassed(run, definition, watched))
     if (tellHooks(run, definition, all, local) > 0) onEvent()
@@ -59,6 +62,14 @@ export async function tend(run: Run, definition: Definition, window: number, onE
   // Without anything in the catalog no round is due by time: the guard starts one when there is something to tell.
   if (isRegistered(definition)) writeFact(run.files.checksDue, String(Math.min(nextDue(all), bootClock() + roundEvery)))
   else removeFact(run.files.checksDue)
+}
+
+/** The code for checks of figures is loaded only where there are any. */
+async function measuring(run: Run, definition: Definition, all: readonly Watched[], window: number) {
+  if (definition.checks.every(({ figure }) => figure === undefined)) return () => {}
+  const { measureDue } = await import('../checks/figures.ts')
+  const ahead = ({ check }: Watched) => Math.min(check.intervalMs, window) / 2
+  return () => measureDue(run.files, all, ahead, watched => notePassed(run, definition, watched))
 }
 
 /** Runs `work`, a request to the agent. If the agent is away or frozen, our own checks and hooks go on. */
@@ -149,7 +160,7 @@ function asConsulSays({ node }: Run, { id, name }: Definition, { partition, chec
 async function tellConsul(consul: Consul, definition: Definition, all: readonly Watched[]): Promise<void> {
   for (const watched of all) {
     const { check, partition, state } = watched
-    if (check.command === null) continue
+    if (check.ttlMs !== null) continue
     const says = `${state.status} ${state.output}`
     const now = bootClock()
     if (says === state.reported && now - state.reportedAt < timeToLive(check) / 3) continue
@@ -163,7 +174,7 @@ async function tellConsul(consul: Consul, definition: Definition, all: readonly 
 function nextDue(all: readonly Watched[]): number {
   return Math.min(
     ...all.flatMap(({ check, state }) => [
-      ...(check.command === null ? [] : [state.due]),
+      ...(check.ttlMs === null ? [state.due] : []),
       ...(state.status === state.told ? [] : [state.since + check.forMs]),
     ]),
   )

@@ -33,6 +33,10 @@ export interface CheckState {
   /** What Consul was last told, and when. */
   readonly reported: string | null
   readonly reportedAt: number
+  /** Of a check of a figure: the last value, since when it is that, and when it was last seen. */
+  readonly value?: number
+  readonly valueSince?: number
+  readonly seen?: number
 }
 
 export interface CheckFiles {

@@ -1,5 +1,6 @@
 /** One connection to Consul's HTTP API. Every request has a time limit: a cut-off agent hangs for half a minute. */
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { countAnswer, countCharacters } from '../base/asked.ts'
 import { steadyClock } from '../base/clock.ts'
 import { reason, Temporary } from '../base/errors.ts'
 import { parse } from '../base/json.ts'
@@ -89,7 +90,9 @@ export class Consul {
    */
   async request(method: Method, path: string, request: Request = {}): Promise<Answer> {
     const { body, ok = [200], on, repeatable = method === 'GET', reader, large } = request
+    const begun = performance.now()
     const answer = await this.#sendTwice(method, path, { body, reader, large }, repeatable)
+    countAnswer(performance.now() - begun)
     this.#debug?.(this.#hidden(`${method} ${path} ${body ?? ''} -> ${answer.status} ${answer.text.slice(0, 2000)}`))
     if (ok.includes(answer.status)) return answer
     if (isHttpToTls(answer.status, answer.text)) throw this.#unreached(speaksTls(this.#address))
@@ -210,6 +213,7 @@ export class Consul {
         for (const stream of new Set([response, content])) stream.on('error', error => fail(reason(error)))
         content.on('end', () => {
           clearTimeout(timer)
+          countCharacters(size)
           resolve({ status, index: typeof index === 'string' ? index : null, text })
         })
       })

@@ -1,5 +1,6 @@
 /** The checks and hooks of a definition file. */
 import * as z from 'zod/mini'
+import { quantity } from '../base/quantity.ts'
 import { builtIns, type HookEvent, hookEvents } from './definition.ts'
 import {
   about,
@@ -14,7 +15,9 @@ import {
   serviceName,
 } from './fields.ts'
 
-const kindWanted = 'either "ttl", or "command" with its "interval"'
+const kindWanted = 'one of "ttl", "command" with its "interval", or "metric" with "above", "below" or "unchangedFor"'
+const boundWanted = give('a number, or one with a unit such as "500MB" or "2GiB"')
+const metricWanted = giveUnseen('the name of a figure, such as "memory", or one of the program\'s own')
 const countWanted = give('a whole number of at least 1')
 const reactionWanted = giveUnseen(
   `a command (an array of strings), ${builtIns.map(name => `"${name}"`).join(', ')}, or a list of these`,
@@ -49,6 +52,11 @@ function count(otherwise: number, description: string) {
   return about(z._default(z.int(countWanted).check(z.gte(1, countWanted)), otherwise), description)
 }
 
+function bound() {
+  const text = z.string(boundWanted).check(z.refine(value => quantity(value) !== null, boundWanted))
+  return z.union([z.number(boundWanted), text], boundWanted)
+}
+
 const check = fields({
   name: about(serviceName(), 'The name of the check, shown by Consul.', 'progress'),
   id: z.optional(about(serviceName(), 'The id of the check, different for each check; its name when left out.')),
@@ -70,9 +78,23 @@ const check = fields({
       '{partition}',
     ]),
   ),
+  metric: z.optional(
+    about(
+      passableText().check(z.regex(/^[a-zA-Z_:][^\n]{0,199}$/, metricWanted)),
+      'A figure: cpu (processors), memory (bytes), files, threads, processes, uptime (seconds), restarts; or one that ' +
+        'the program says in $WATCHBILL_METRICS, with its labels, or the sum of all with that name.',
+      'memory',
+      'consumer_lag{topic="orders"}',
+    ),
+  ),
+  above: z.optional(about(bound(), 'The check is critical while the figure is above this.', '500MB')),
+  below: z.optional(about(bound(), 'The check is critical while the figure is below this.', 1)),
+  unchangedFor: z.optional(
+    about(durationText(1000), 'The check is critical once the figure has not changed for so long.', '5m'),
+  ),
   interval: about(
     z._default(durationText(1000, 'a duration of at least "1s"'), '10s'),
-    'How often the command runs, "1s" to hours.',
+    'How often the command runs, or the figure is looked at, "1s" to hours.',
   ),
   timeout: z.optional(
     about(durationText(100), 'How long the command may take; when left out, its interval, but at most 10 s.', '5s'),
@@ -88,9 +110,12 @@ const check = fields({
   onWarning: reaction('when it becomes a warning'),
   onPass: reaction('when it passes again'),
 }).check(
-  z.refine(({ ttl, command }) => (ttl === undefined) !== (command === undefined), {
-    error: `has both or neither; give ${kindWanted}`,
+  z.refine(({ ttl, command, metric }) => [ttl, command, metric].filter(one => one !== undefined).length === 1, {
+    error: `has more than one or none; give ${kindWanted}`,
   }),
+  z.refine(({ metric, above, below, unchangedFor }) => {
+    return (metric === undefined) === (above === undefined && below === undefined && unchangedFor === undefined)
+  }, `has a metric without a bound, or a bound without a metric; give ${kindWanted}`),
 )
 
 /** The id of watchbill's own check, which says whether the process runs: lib/checks/catalog.ts. */

@@ -59,6 +59,13 @@ export type Definition = {
    */
   readonly startsAtOnce?: number
   readonly checks: readonly CheckDefinition[]
+  /** Where figures come from and go to; left out when neither is said, so that the digest stays the same. */
+  readonly metrics?: {
+    /** Read for what a process says of itself, with its placeholders. */
+    readonly url?: string
+    /** Written for Prometheus' node_exporter. */
+    readonly textfile?: string
+  }
   /** When a process counts as ready: `confirm`, or `check:<id>`. Left out: as soon as it runs. */
   readonly ready?: string
   /** The commands of hooks, by event. */
@@ -198,9 +205,11 @@ export type CheckDefinition = {
   readonly name: string
   readonly notes: string
   readonly tags: readonly string[]
-  /** The process reports at least this often by itself; null for a check with a command. */
+  /** The process reports at least this often by itself; null for a check that watchbill does. */
   readonly ttlMs: number | null
-  /** Null for a check that the process reports itself. */
+  /** What figure is compared with what; left out for other checks, so that the digest stays the same. */
+  readonly figure?: FigureCheck
+  /** Null for a check that the process reports itself, and for one of a figure. */
   readonly command: readonly string[] | null
   readonly intervalMs: number
   readonly timeoutMs: number
@@ -215,6 +224,14 @@ export type CheckDefinition = {
   readonly onFailure: readonly Reaction[]
   readonly onWarning: readonly Reaction[]
   readonly onPass: readonly Reaction[]
+}
+
+/** A check of a figure: watchbill's own or the program's. At least one of the bounds is there. */
+export type FigureCheck = {
+  readonly metric: string
+  readonly above?: number
+  readonly below?: number
+  readonly unchangedMs?: number
 }
 
 /** The reactions to a check that are not commands. */

@@ -1,5 +1,6 @@
 import { duration } from '../base/clock.ts'
-import type { CheckDefinition, Definition, FreezeRule, Reaction } from './definition.ts'
+import { quantity } from '../base/quantity.ts'
+import type { CheckDefinition, Definition, FigureCheck, FreezeRule, Reaction } from './definition.ts'
 import { proposedFrom } from './placement.ts'
 import type { DefinitionFile } from './schema.ts'
 import { sourceOf } from './source.ts'
@@ -39,6 +40,7 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     },
     ...(from.starts && { startsAtOnce: from.starts.atOnce }),
     checks: from.checks.map(checkFrom),
+    ...(from.metrics && { metrics: from.metrics }),
     ...(from.ready === undefined ? {} : { ready: from.ready }),
     hooks: from.hooks,
     register: from.register ?? null,
@@ -87,7 +89,14 @@ function partitionIds({ range, list, count }: DefinitionFile['partitions'], vari
   return Array.from({ length: last - first + 1 }, (_, index) => String(first + index))
 }
 
-function checkFrom({ ttl, command, interval, timeout, ...check }: DefinitionFile['checks'][number]): CheckDefinition {
+function checkFrom({
+  ttl,
+  command,
+  metric,
+  interval,
+  timeout,
+  ...check
+}: DefinitionFile['checks'][number]): CheckDefinition {
   const intervalMs = ms(interval)
   return {
     id: check.id ?? check.name,
@@ -96,6 +105,7 @@ function checkFrom({ ttl, command, interval, timeout, ...check }: DefinitionFile
     tags: check.tags,
     ttlMs: ttl === undefined ? null : ms(ttl),
     command: command ?? null,
+    ...(metric !== undefined && { figure: figureFrom(metric, check) }),
     intervalMs,
     timeoutMs: timeout === undefined ? Math.min(intervalMs, longestTimeout) : ms(timeout),
     failuresBeforeCritical: check.failuresBeforeCritical,
@@ -106,6 +116,22 @@ function checkFrom({ ttl, command, interval, timeout, ...check }: DefinitionFile
     onWarning: reactions(check.onWarning),
     onPass: reactions(check.onPass),
   }
+}
+
+function figureFrom(
+  metric: string,
+  { above, below, unchangedFor }: Pick<DefinitionFile['checks'][number], 'above' | 'below' | 'unchangedFor'>,
+): FigureCheck {
+  return {
+    metric,
+    ...(above !== undefined && { above: amount(above) }),
+    ...(below !== undefined && { below: amount(below) }),
+    ...(unchangedFor !== undefined && { unchangedMs: ms(unchangedFor) }),
+  }
+}
+
+function amount(from: number | string): number {
+  return typeof from === 'number' ? from : (quantity(from) as number)
 }
 
 /** One command, one built-in, or a list of these. A list of strings is one command. */

@@ -30,6 +30,8 @@ const signalWanted = give('a signal that ends a process, such as SIGTERM, SIGINT
 const cwdWanted = give('an absolute path')
 const portWanted = give('a port, 1 to 65535')
 const readyWanted = give('"confirm", or "check:" and the id of one of the checks')
+const metricsUrlWanted = giveUnseen('an http:// or https:// URL without a user in it')
+const textfileWanted = give('an absolute path that ends with .prom')
 const titleWanted = give('1 to 200 characters, none of which is a control character')
 const ofOnePartition = ['{partition}', '{token}']
 
@@ -115,6 +117,30 @@ const starts = fields({
     20,
   ),
 })
+
+const metrics = fields({
+  url: z.optional(
+    about(
+      z.string(metricsUrlWanted).check(z.refine(isMetricsUrl, metricsUrlWanted)),
+      'Read every 30 s for each partition: lines of OpenMetrics. {partition}, {node}, {instance} and {service} are ' +
+        'replaced, percent-encoded.',
+      'http://127.0.0.1:9{partition}/metrics',
+    ),
+  ),
+  textfile: z.optional(
+    about(
+      passableText().check(z.regex(/^\/.*\.prom$/, textfileWanted)),
+      "Written every 30 s: the metrics of the service on this machine, for node_exporter's textfile directory.",
+      '/var/lib/prometheus/node-exporter/watchbill-consumer.prom',
+    ),
+  ),
+})
+
+/** With a number in the place of each placeholder, which may stand in the port. */
+function isMetricsUrl(text: string): boolean {
+  const filled = text.replace(/\{(partition|node|instance|service)\}/g, '1')
+  return URL.canParse(filled) && /^https?:$/.test(new URL(filled).protocol) && new URL(filled).username === ''
+}
 
 const guard = z.prefault(
   fields({
@@ -206,6 +232,14 @@ export const schema = fields({
       fields({ port: about(z.int(portWanted).check(z.gte(1, portWanted), z.lte(65_535, portWanted)), 'The port.') }),
       'Registers each running partition in the catalog: DNS answers <partition>.<name>-partition.service.consul.',
       { port: 9000 },
+    ),
+  ),
+  metrics: z.optional(
+    about(
+      metrics,
+      'What processes say of themselves, for them that serve it rather than write it into the file $WATCHBILL_METRICS; ' +
+        "and the file for Prometheus' node_exporter.",
+      { url: 'http://127.0.0.1:9{partition}/metrics' },
     ),
   ),
   ...calm,

@@ -5,7 +5,7 @@ import { signal } from '../machine/identity.ts'
 import { membersOf } from '../process/containment/containment.ts'
 import { mayWakeNobody } from '../state/clock.ts'
 import { instanceLease } from '../state/lease.ts'
-import { acquisitionOf, type Local, localFacts } from '../state/local.ts'
+import { acquisitionOf, type Local, leaseEnd, localFacts } from '../state/local.ts'
 import type { InstanceFiles, PartitionFiles } from '../state/paths.ts'
 
 /** How late a shepherd's SIGKILL may be on a busy machine, ms. The takeover wait leaves a second for it. */
@@ -16,11 +16,6 @@ export function unproved(local: ReadonlyMap<string, Local>, { proved }: Renewal)
   const held = new Set(proved)
   const mayRun = (one: Local) => acquisitionOf(one) !== null || one.process !== null
   return new Map([...local].filter(([id, one]) => (!held.has(id) || one.aheadOfClock) && mayRun(one)))
-}
-
-/** The end of the lease, boot clock, ms; 0 when the lock was never proved. */
-export function leaseEnd({ proof, terms }: Local): number {
-  return proof === null || terms === null ? 0 : proof + terms.lease
 }
 
 /**

@@ -42,6 +42,17 @@ export interface Tick extends Verdict {
   readonly mustAttend: boolean
   /** In how many ms the partitions are to be fetched; null for not before the next tick. */
   readonly syncAfter: number | null
+  /** What the figures are made of; missing when it has left. */
+  readonly seen?: Seen
+}
+
+/** What a tick saw. */
+export interface Seen {
+  readonly local: ReadonlyMap<string, Local>
+  /** Null when Consul did not answer. */
+  readonly renewal: Renewal | null
+  /** When Consul had answered, or had not in time; boot clock, ms. */
+  readonly answered: number
 }
 
 /** One tick. @param interval the guard's, ms */
@@ -54,6 +65,7 @@ export async function guard(here: Self, interval: number): Promise<Tick> {
   const t0 = bootClock()
   const local = factsAt(here.files, t0)
   const renewal = await tryToRenew(here, local, t0, interval)
+  const seen = { local, renewal: typeof renewal === 'string' ? null : renewal, answered: bootClock() }
   capOutputs(outputsOf(here.files, local), line => appendLog(here.files.log, `${here.instance} guard: ${line}`))
   // Without an answer much time has passed: a shepherd may have died since.
   const unrenewed = typeof renewal === 'string' ? factsAt(here.files, bootClock()) : unproved(local, renewal)
@@ -64,13 +76,14 @@ export async function guard(here: Self, interval: number): Promise<Tick> {
   if (verdict !== null) endRest(here.files) // it may be another cluster that answers next
   const mustAttend = await tellHooks(here, local, verdict, interval)
   const sentence = [verdict?.sentence ?? sentenceOf(here, renewal as Renewal), ...stuck.said].join('; ')
-  if (typeof renewal === 'string') return { ...idle, ...(verdict as Verdict), sentence, mustAttend }
+  if (typeof renewal === 'string') return { ...idle, ...(verdict as Verdict), sentence, mustAttend, seen }
   return {
     code: 0,
     sentence,
     reconcileAfter: renewal.vanished || stuck.ended ? 0 : await reconcileAfter(here, local, renewal, interval),
     mustAttend,
     syncAfter: renewal.member ? syncAfter(here.files, interval) : null,
+    seen,
   }
 }
 

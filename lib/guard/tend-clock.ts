@@ -5,11 +5,10 @@ import { bootClock } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
 import { type Process, signal } from '../machine/identity.ts'
 import { type ClockNow, clockNow, endClock, fewestShepherds, tend } from '../state/clock.ts'
-import type { Local, Terms } from '../state/local.ts'
+import { type Local, leaseEnd, type Terms } from '../state/local.ts'
 import { appendLog } from '../state/log.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import type { Self } from '../state/self.ts'
-import { leaseEnd } from './doomed.ts'
 
 /** A clock that is this late counts as hung, ms. */
 const hungAfter = 2500

@@ -4,9 +4,9 @@ import { bootClock, seconds } from '../base/clock.ts'
 import { membersOf } from '../process/containment/containment.ts'
 import { definitionInForce } from '../state/definition.ts'
 import { instanceLease } from '../state/lease.ts'
-import type { Local } from '../state/local.ts'
+import { type Local, leaseEnd } from '../state/local.ts'
 import type { Self } from '../state/self.ts'
-import { everyRunner, leaseEnd } from './doomed.ts'
+import { everyRunner } from './doomed.ts'
 
 /** Consul's check language: 0 passing, 2 critical (1 would be warning). */
 export interface Verdict {

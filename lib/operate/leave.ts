@@ -1,5 +1,6 @@
 /** Leaves for good: stops the processes, gives every lock back, removes the instance from Consul. */
 
+import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { act } from '../act/act.ts'
 import { bootClock, bootId, randomId } from '../base/clock.ts'
@@ -7,6 +8,7 @@ import { Temporary } from '../base/errors.ts'
 import { base64, transact } from '../consul/kv.ts'
 import { destroySession, sessionName, sessionsOn } from '../consul/session.ts'
 import { tellLeft } from '../hooks/instance.ts'
+import { forgetSummary } from '../keys/figures.ts'
 import { memberValue } from '../keys/member.ts'
 import { look } from '../look/look.ts'
 import type { Snapshot } from '../look/snapshot.ts'
@@ -122,6 +124,7 @@ async function goodbye(run: Run, { keys }: Snapshot): Promise<void> {
     ok: [200, 404, 500],
     on: run.service,
   })
+  if (existsSync(run.files.figures)) await forgetSummary(run.consul, run.service, run.instance)
   for (const fact of ['session', 'report', 'defined', 'proposed'] as const) removeFact(run.files[fact])
   removeHome(run.files)
   writeFact(run.files.left, `${bootId()} ${bootClock()}`)

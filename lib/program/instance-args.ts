@@ -1,7 +1,10 @@
 /** The arguments of the programs that act for one instance, as `configure` writes them into consul.d. */
 
+import { basename } from 'node:path'
+import { askedSoFar } from '../base/asked.ts'
 import { Permanent } from '../base/errors.ts'
 import { partsOf } from '../base/names.ts'
+import { note } from '../state/figures/notes.ts'
 import { type InstanceFiles, instanceFiles, stateRoot } from '../state/paths.ts'
 import type { Self } from '../state/self.ts'
 
@@ -46,13 +49,15 @@ export interface InstanceArgs {
 export function thisInstance(args: InstanceArgs): Self {
   reachConsul(args['http-addr'], args['token-file'])
   if (args.variables) process.env.WATCHBILL_VARIABLES = args.variables
+  const files = filesOf(args.instance, args.state)
+  process.once('exit', () => noteRun(files))
   const { instance, service } = args
   return {
     ...partsOf(instance),
     instance,
     service,
     definitionFile: args.definition,
-    files: filesOf(instance, args.state),
+    files,
   }
 }
 
@@ -62,6 +67,16 @@ export function reachConsul(address: string | undefined, tokenFile: string | und
   if (!tokenFile) return
   process.env.CONSUL_HTTP_TOKEN_FILE = tokenFile
   delete process.env.CONSUL_HTTP_TOKEN
+}
+
+/** What this run took, for the figures. The guard's own tick has a row of its own. */
+function noteRun(files: InstanceFiles): void {
+  const program = basename(process.argv[1] ?? '').replace(/\.\w+$/, '')
+  if (program === 'guard') return
+  const { user, system } = process.cpuUsage()
+  const asked = askedSoFar()
+  const numbers = [performance.now(), (user + system) / 1000, asked.requests, asked.bytes]
+  note(files, [program, ...numbers.map(Math.round)].join(' '))
 }
 
 function filesOf(instance: string, state: string | undefined): InstanceFiles {

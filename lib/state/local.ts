@@ -160,6 +160,11 @@ function numberOf(text: string | null): number | null {
   return text !== null && /^\d+$/.test(text) ? Number(text) : null
 }
 
+/** The end of the lease, boot clock, ms; 0 when the lock was never proved. */
+export function leaseEnd({ proof, terms }: Pick<Local, 'proof' | 'terms'>): number {
+  return proof === null || terms === null ? 0 : proof + terms.lease
+}
+
 /** The acquisition of this partition here, whether it may run or is being given back. */
 export function acquisitionOf(local: Pick<Local, 'acquisition' | 'releasing'>): string | null {
   return local.acquisition ?? local.releasing

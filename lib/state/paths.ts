@@ -69,6 +69,15 @@ export interface InstanceFiles {
   /** The directory for the lock of a running round of checks. */
   readonly checksLock: string
   readonly log: string
+  /** The rings: see lib/state/figures/rings.ts. */
+  readonly figures: string
+  /** The ring of the instance itself. */
+  readonly instanceRing: string
+  /** What handlers leave for the tick to count, and what that came to so far. */
+  readonly notes: string
+  readonly totals: string
+  /** The last failure of the figures that was logged. */
+  readonly figuresProblem: string
   /** The parent of the partitions' control groups, and why that one: see process/containment/groups.ts. */
   readonly groups: string
   readonly clock: ClockFiles
@@ -135,6 +144,13 @@ export interface PartitionFiles {
   readonly stays: string
   /** The last state of the partition that hooks were told: see lib/hooks/lifecycle.ts. */
   readonly told: string
+  /** What the process says of itself: the file of WATCHBILL_METRICS, which it replaces. */
+  readonly metrics: string
+  /** The lines in it that could not be read, as they were logged. */
+  readonly metricsBad: string
+  /** How long the last hand-over from here, and the last takeover by this instance, took, ms. */
+  readonly handOver: string
+  readonly takeover: string
   /** Its line for the worker. Exists from before the hand-over until the worker has stopped it, or is gone. */
   readonly handed: string
   /** The worker must stop the partition. */
@@ -211,6 +227,11 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     checksDue: at('checks.due'),
     checksLock: at('checks'),
     log: at('log'),
+    figures: at('figures'),
+    instanceRing: at('figures/instance'),
+    notes: at('figures/notes'),
+    totals: at('figures/totals'),
+    figuresProblem: at('figures/problem'),
     groups: at('groups'),
     clock: clockFiles(directory),
     partitions: at('partition'),
@@ -266,6 +287,10 @@ export function partitionFiles(directory: string): PartitionFiles {
     ready: at('ready'),
     stays: at('stays'),
     told: at('told'),
+    metrics: at('metrics'),
+    metricsBad: at('metrics.bad'),
+    handOver: at('hand-over'),
+    takeover: at('takeover'),
     handed: at('handed'),
     asked: at('asked'),
   }

@@ -33,6 +33,11 @@ export function isFinished(status: Status): boolean {
   return begins(status, 'finished')
 }
 
+/** It ended by itself, and no other runs yet, as far as the shepherd knows. */
+export function hasEnded(status: Status): boolean {
+  return begins(status, 'backing off', 'crash-looping', 'finished')
+}
+
 /** Its document names no command, see act/choose.ts. */
 export function hasNoCommand(status: Status): boolean {
   return begins(status, noCommand)

@@ -33,8 +33,9 @@ export function rulesFor(role: Role, service: string): string {
 /** The same without one of its rules. @throws Error when it has no such rule */
 export function without(rules: string, start: string): string {
   const blocks = rules.match(/^(?:\w+ "[^"]*" \{[^}]*\}|\w+ = "\w+")$/gm) ?? []
-  // The service of the partitions is a rule of its own, without which they lack only their checks.
-  const left = blocks.filter(block => !block.startsWith(start) || block.includes('-partition"'))
+  // Rules of their own, without which only checks, or figures, are missing.
+  const isExtra = (block: string) => block.includes('-partition"') || block.includes('/.figures/')
+  const left = blocks.filter(block => !block.startsWith(start) || isExtra(block))
   if (left.length !== blocks.length - 1) throw new Error(`not one rule starts with ${start} in ${rules}`)
   return left.join('\n')
 }

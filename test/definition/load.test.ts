@@ -195,7 +195,7 @@ const signal = 'give a signal that ends a process, such as SIGTERM, SIGINT or SI
 const time = 'give a duration such as "500ms", "3s" or "1.5m"'
 const variable = 'use letters, digits and _, the first not a digit; WATCHBILL_ names are set by watchbill'
 const top =
-  '$schema, name, id, title, tags, weight, maxPartitions, maxCost, meta, placement, partitions, run, stop, starts, checks, ready, hooks, register, wait, moves, back, freeze, guard, lease'
+  '$schema, name, id, title, tags, weight, maxPartitions, maxCost, meta, placement, partitions, run, stop, starts, checks, ready, hooks, register, metrics, wait, moves, back, freeze, guard, lease'
 const offered = 'give a text of at most 512 characters, a number, true or false'
 const tooMuch = Object.fromEntries(Array.from({ length: 9 }, (_, at) => [`a${at}`, 'x'.repeat(500)]))
 const broken = 'holds a NUL character or broken Unicode; remove it'
@@ -401,10 +401,13 @@ const refused: [object, string][] = [
     'partitions.count.env: NO_SUCH_VARIABLE is not set; set it when configure runs',
   ],
   [{ checks: {} }, 'checks: cannot be an object; give an array of checks'],
-  [{ checks: [{ name: 'a' }] }, 'checks[0]: has both or neither; give either "ttl", or "command" with its "interval"'],
+  [
+    { checks: [{ name: 'a' }] },
+    'checks[0]: has more than one or none; give one of "ttl", "command" with its "interval", or "metric" with "above", "below" or "unchangedFor"',
+  ],
   [
     { checks: [{ name: 'a', ttl: '1s', command: ['x'] }] },
-    'checks[0]: has both or neither; give either "ttl", or "command" with its "interval"',
+    'checks[0]: has more than one or none; give one of "ttl", "command" with its "interval", or "metric" with "above", "below" or "unchangedFor"',
   ],
   [
     {

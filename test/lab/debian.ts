@@ -1,4 +1,7 @@
 /** Programs that a test or an example needs and that Debian has: installed where that is possible. */
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { execa } from 'execa'
 
 /**
@@ -11,6 +14,32 @@ export async function haveProgram(program: string, pack: string, say: (line: str
   say(`${program} is not here: apt-get install ${pack}`)
   const install = () => apt('install', '--yes', '--no-install-recommends', pack)
   return (await install()) || ((await apt('update')) && (await install()))
+}
+
+/**
+ * A program of a package that must not be installed, since it would start a service: unpacked into a folder of the
+ * project. @returns its path, or the name of the one that is there; null when this machine cannot have it
+ */
+export async function unpacked(program: string, pack: string, say: (line: string) => void): Promise<string | null> {
+  if (await isThere(program)) return program
+  const folder = join(import.meta.dirname, '../../.cache', pack)
+  const path = join(folder, 'usr/bin', program)
+  if (existsSync(path)) return path
+  if (!(await isThere('apt-get'))) return null
+  say(`${program} is not here: apt-get download ${pack}`)
+  await mkdir(dirname(folder), { recursive: true })
+  const work = await mkdtemp(join(dirname(folder), 'unpacking-'))
+  try {
+    const download = () => execa('apt-get', ['download', pack], { cwd: work, stdin: 'ignore', reject: false })
+    if ((await download()).failed && (await apt('update'))) await download()
+    const file = (await readdir(work)).find(name => name.endsWith('.deb'))
+    if (file === undefined) return null
+    await execa('dpkg-deb', ['-x', join(work, file), join(work, 'tree')])
+    await rename(join(work, 'tree'), folder).catch(() => {}) // another test was faster
+  } finally {
+    await rm(work, { recursive: true, force: true })
+  }
+  return existsSync(path) ? path : null
 }
 
 export function howToGet(program: string, pack: string): string {

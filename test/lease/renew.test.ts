@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Guarded, renew } from '../../lib/act/renew.ts'
+import { type Guarded, type Renewal, renew } from '../../lib/act/renew.ts'
 import { bootClock, bootId } from '../../lib/base/clock.ts'
 import { keysOf } from '../../lib/base/names.ts'
 import { type Process, processOf } from '../../lib/machine/identity.ts'
@@ -37,12 +37,27 @@ async function holding(t: TestContext, ids: readonly string[]) {
   }
   const self = { service: 'svc', serviceId: 'svc', instance: me, node: 'a', definitionFile: '/nowhere', files }
   const guarded: Guarded = { ...self, consul: fake.consul }
-  const check = (t0 = bootClock(), consul = fake.consul) =>
+  const whole = (t0 = bootClock(), consul = fake.consul) =>
     renew({ ...guarded, consul }, localFacts(files, instanceLease(files, t0), t0), t0)
-  return { ...fake, fake, files, guarded, before, check, lease: (id: string) => partitionLease(files.partition(id)) }
+  const check = (t0?: number, consul?: typeof fake.consul) => whole(t0, consul).then(apart)
+  return {
+    ...fake,
+    fake,
+    files,
+    guarded,
+    before,
+    whole,
+    check,
+    lease: (id: string) => partitionLease(files.partition(id)),
+  }
 }
 
 const ids = (count: number) => Array.from({ length: count }, (_, id) => String(id))
+
+/** Without what the figures are made of. */
+function apart({ acquired: _, ...renewal }: Renewal): Omit<Renewal, 'acquired'> {
+  return renewal
+}
 
 describe('a check', () => {
   it('extends the lease to its own start, not to when it was answered', async t => {
@@ -54,6 +69,12 @@ describe('a check', () => {
     const t0 = bootClock()
     assert.deepEqual(await check(t0), { proved: ['0', '1'], lost: [], unusable: [], member: true, missing: null })
     assert.equal(instanceLease(files, bootClock()), t0)
+  })
+
+  it('says how often each lock was acquired, as Consul counts', async t => {
+    const { whole, memory } = await holding(t, ['0', '1'])
+    memory.put(keys.lock('1'), 'somebody takes it away')
+    assert.deepEqual([...(await whole()).acquired], [['0', 1]])
   })
 
   it('makes consistent reads, and only reads', async t => {

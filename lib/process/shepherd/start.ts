@@ -103,6 +103,7 @@ export function environmentOf(definition: Definition, start: Start): Record<stri
     WATCHBILL_PARTITION: start.partition,
     WATCHBILL_TOKEN: start.token,
     WATCHBILL_PAYLOAD: start.files.document,
+    WATCHBILL_METRICS: start.files.metrics,
     ...(definition.ready === 'confirm' ? { WATCHBILL_READY: start.files.ready } : {}),
     ...passUrls(definition, start),
   }

@@ -117,6 +117,7 @@ function launch(definition: Definition, first: Start, files: WorkerFiles, acquis
     WATCHBILL_STOPPING: files.stopping,
     WATCHBILL_CONFIRMATIONS: files.confirmations,
     WATCHBILL_REPORT: files.report,
+    WATCHBILL_METRICS: files.metrics,
     ...(definition.ready === 'confirm' ? { WATCHBILL_READY: files.report } : {}),
   }
   return launchShepherds(definition, [{ files, acquisition, ...terms, values, environment }])

@@ -1,0 +1,232 @@
+/**
+ * The figures of a tick: a row for the instance, and one for each partition whose turn it is. This runs when everything
+ * else is done and the verdict is printed. Whatever fails here becomes one line in the log, at most every minute.
+ */
+import { existsSync, rmSync, statSync } from 'node:fs'
+import { askedSoFar } from '../base/asked.ts'
+import { bootClock } from '../base/clock.ts'
+import { digest } from '../base/digest.ts'
+import { reason } from '../base/errors.ts'
+import { encode } from '../base/names.ts'
+import type { Consul } from '../consul/http.ts'
+import { usageOf } from '../machine/usage.ts'
+import { definitionInForce } from '../state/definition.ts'
+import { makeDirectory, namesIn, readFact, readLine, readUsual, writeFact } from '../state/facts.ts'
+import { takeNotes } from '../state/figures/notes.ts'
+import { mostKept, ownText, readOwn } from '../state/figures/own.ts'
+import { allRows, newestRows, type Row, writeRow } from '../state/figures/ring.ts'
+import { instanceRing, ownRing, partitionEvery, partitionRing, ringFiles, workerName } from '../state/figures/rings.ts'
+import { isActive, type Local, leaseEnd } from '../state/local.ts'
+import { appendLog } from '../state/log.ts'
+import type { InstanceFiles, PartitionFiles } from '../state/paths.ts'
+import type { Self } from '../state/self.ts'
+import { hasEnded } from '../state/shepherd-status.ts'
+import type { Seen } from './guard.ts'
+
+/** After this time the partitions whose turn it is are left to their next turn, ms. */
+const longEnough = 100
+/** So late a tick writes no summary: Consul is slow, or the machine is busy, ms since Node's start. */
+const tooLate = 700
+/** How long the summary may take, ms: the end of Consul's check waits for it. */
+const summaryLimit = 300
+/** The rings of partitions that are not here any more are kept for this time, ms. */
+const kept = 3_600_000
+
+/**
+ * One tick's figures. Throws nothing.
+ * @param interval the guard's, ms
+ * @param connect gives a connection to Consul for so many ms: this file is loaded late, and must not load the client again
+ */
+export async function figuresOfTick(
+  here: Self,
+  interval: number,
+  seen: Seen,
+  connect: (limit: number) => Consul,
+): Promise<void> {
+  const now = bootClock()
+  const say = (problem: string) => sayOnce(here, problem, now, interval)
+  try {
+    const { files } = here
+    if (!existsSync(files.figures)) for (const name of ['partition', 'own']) makeDirectory(`${files.figures}/${name}`)
+    const last = lastRow(files, interval, now)
+    const since = Math.max(last?.boot ?? 0, now - partitionEvery)
+    partitionRows(here, seen, last === null ? now - interval : since, now, say)
+    const row = instanceRow(files, seen, last, now)
+    if (writeRow(files.instanceRing, instanceRing(interval), row) === 'anew') say(anew(files.instanceRing))
+    if (isTurn(0, since, now)) await afterRound(here, interval, seen, row, now, connect)
+  } catch (error) {
+    say(reason(error))
+  }
+}
+
+function anew(file: string): string {
+  return `${file} was torn or not ours, and is begun anew`
+}
+
+function lastRow(files: InstanceFiles, interval: number, now: number): Row | null {
+  const ring = instanceRing(interval)
+  return newestRows(files.instanceRing, ring, now, 8)[0] ?? allRows(files.instanceRing, ring, now).at(-1) ?? null
+}
+
+/** A full disk stays full for hours, and each tick finds it so. */
+function sayOnce({ instance, files }: Self, problem: string, now: number, interval: number): void {
+  try {
+    const [at, ...before] = readFact(files.figuresProblem)?.split(' ') ?? []
+    const age = now - Number(at)
+    const isSame = before.join(' ') === problem
+    if (age >= 0 && age < (isSame ? kept : 60_000)) return
+    writeFact(files.figuresProblem, `${now} ${problem}`)
+  } catch {
+    // Where that cannot be written down, the first tick of each minute may speak.
+    if (Math.floor(now / 60_000) === Math.floor((now - interval) / 60_000)) return
+  }
+  appendLog(files.log, `${instance} guard: figures: ${problem}`)
+}
+
+/** Whether a moment that comes back every 30 s lies between two ticks. */
+function isTurn(moment: number, since: number, now: number): boolean {
+  return Math.floor((now - moment) / partitionEvery) > Math.floor((since - moment) / partitionEvery)
+}
+
+/** Each partition has a moment of its own, so that every tick has about as many. */
+function momentOf(id: string): number {
+  return Number.parseInt(digest(id), 16) % partitionEvery
+}
+
+function instanceRow(files: InstanceFiles, seen: Seen, last: Row | null, now: number): Row {
+  const { local, renewal, answered } = seen
+  const { runs, runsMs, lookBytes } = takeNotes(files)
+  const before = (name: string) => last?.figures[name] ?? 0
+  const asked = askedSoFar()
+  const ends = [...local.values()].map(leaseEnd).filter(end => end > 0)
+  const { user, system } = process.cpuUsage()
+  const tick = performance.now()
+  const cpu = (user + system) / 1000
+  return {
+    boot: now,
+    at: Date.now() / 1000,
+    text: '',
+    figures: {
+      ...{ tick_ms: tick, tick_cpu_ms: cpu },
+      ticks: before('ticks') + 1,
+      ticks_ms: before('ticks_ms') + tick,
+      ticks_cpu_ms: before('ticks_cpu_ms') + cpu,
+      // How near the lease came to its end before this tick extended it.
+      ...(ends.length > 0 && { margin_ms: Math.min(...ends) - answered }),
+      consul_ms: asked.slowest,
+      requests: before('requests') + asked.requests,
+      requests_ms: before('requests_ms') + asked.ms,
+      partitions: [...local.values()].filter(isActive).length,
+      ...(renewal !== null && { proved: renewal.proved.length, lost: renewal.lost.length }),
+      lost_all: before('lost_all') + (renewal?.lost.length ?? 0),
+      handlers: before('handlers') + runs,
+      handlers_ms: before('handlers_ms') + runsMs,
+      ...(lookBytes !== undefined && { look_bytes: lookBytes }),
+    },
+  }
+}
+
+function partitionRows(here: Self, seen: Seen, since: number, now: number, say: (problem: string) => void): void {
+  const { files } = here
+  const begun = performance.now()
+  const write = (name: string, own: PartitionFiles, one: Local, acquired?: number) => {
+    try {
+      partitionRow(here, name, own, one, acquired, now, say)
+    } catch (error) {
+      say(reason(error))
+    }
+  }
+  let worker: Local | null = null
+  for (const [id, one] of seen.local) {
+    if (one.home === files.worker.directory) worker = one
+    else if (isTurn(momentOf(id), since, now) && isActive(one)) {
+      write(encode(id), files.partition(id), one, seen.renewal?.acquired.get(id))
+      if (performance.now() - begun > longEnough) return
+    }
+  }
+  if (worker !== null && isTurn(momentOf(workerName), since, now)) write(workerName, files.worker, worker)
+}
+
+function partitionRow(
+  { instance, files: { figures, log } }: Self,
+  name: string,
+  files: PartitionFiles,
+  one: Local,
+  acquired: number | undefined,
+  now: number,
+  say: (problem: string) => void,
+): void {
+  const rings = ringFiles({ figures }, name)
+  const times = { boot: now, at: Date.now() / 1000 }
+  const row = { ...times, text: '', figures: figuresOf(files, one, acquired, now) }
+  if (writeRow(rings.partition, partitionRing, row) === 'anew') say(anew(rings.partition))
+  if (one.process === null || !existsSync(files.metrics)) return
+  const own = readOwn(files.metrics, mostKept)
+  if (own === null) return
+  const bad = own.bad.join(' | ')
+  if (bad !== '' && readFact(files.metricsBad) !== bad) {
+    writeFact(files.metricsBad, bad)
+    appendLog(log, `${instance} guard: figures: in ${files.metrics} cannot be read: ${bad}`)
+  }
+  const text = ownText(own.samples, ownRing.text as number)
+  if (writeRow(rings.own, ownRing, { ...times, figures: {}, text }) === 'anew') say(anew(rings.own))
+}
+
+/** What is known of one partition's process now. */
+function figuresOf(files: PartitionFiles, one: Local, acquired: number | undefined, now: number): Row['figures'] {
+  const { process, status } = one
+  const { cpuMs, memory, files: open, threads, processes } = usageOf(process?.pid ?? null, readUsual(files.group))
+  const restarts = numberIn(readLine(files.restarts), /^(\d+)$/)
+  const all = {
+    ...{ cpu_ms: cpuMs, memory, files: open, threads, processes, restarts, acquired },
+    uptime_s: process === null ? undefined : Math.max(0, now / 1000 - Number(process.start) / 100),
+    exits: restarts === undefined ? undefined : restarts + (process === null && hasEnded(status) ? 1 : 0),
+    exit_code: numberIn(readFact(files.exit), /^exit (\d+)/),
+    hand_over_ms: numberIn(readFact(files.handOver), /^(\d+)$/),
+    takeover_ms: numberIn(readFact(files.takeover), /^(\d+)$/),
+  }
+  const known = Object.entries(all).filter((pair): pair is [string, number] => pair[1] !== undefined)
+  return Object.fromEntries(known)
+}
+
+function numberIn(text: string | null, pattern: RegExp): number | undefined {
+  const found = pattern.exec(text ?? '')?.[1]
+  return found === undefined ? undefined : Number(found)
+}
+
+/** Every 30 s: what need not be done in every tick. */
+async function afterRound(
+  here: Self,
+  interval: number,
+  seen: Seen,
+  row: Row,
+  now: number,
+  connect: (limit: number) => Consul,
+): Promise<void> {
+  forgetOld(here.files, seen.local)
+  const { metrics } = definitionInForce(here.files)?.definition ?? {}
+  if (metrics !== undefined) {
+    const { startDetached } = await import('../process/beside.ts') // most services have none
+    startDetached('attend', here, '--window', `${interval}ms`)
+  }
+  const members = readFact(here.files.members)?.split('\n') ?? []
+  if (members.length < 2 || seen.renewal === null || performance.now() > tooLate) return
+  const { publish } = await import('./summary.ts') // an instance that is alone has nobody to tell
+  const consul = connect(summaryLimit)
+  try {
+    await publish(consul, here, seen.local, row, now)
+  } finally {
+    consul.close()
+  }
+}
+
+function forgetOld(files: InstanceFiles, local: ReadonlyMap<string, Local>): void {
+  const known = new Set([...local.keys()].map(encode))
+  for (const directory of [`${files.figures}/partition`, `${files.figures}/own`]) {
+    for (const name of namesIn(directory)) {
+      if (known.has(name) || name === workerName) continue
+      const written = statSync(`${directory}/${name}`, { throwIfNoEntry: false })?.mtimeMs ?? 0
+      if (Math.abs(Date.now() - written) > kept) rmSync(`${directory}/${name}`, { recursive: true, force: true })
+    }
+  }
+}

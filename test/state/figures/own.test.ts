@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { mostOwn, ownFrom, ownText, parseOwn, readOwn } from '../../../lib/state/figures/own.ts'
+
+const said = `# HELP lag Messages behind.
+# TYPE lag gauge
+lag{topic="a b",quoted="x\\"y"} 12
+lag 3.5e2 1700000000
+# TYPE seen counter
+seen_total 4 # {trace="x"} 1
+up +Inf
+# EOF
+`
+
+describe('what a program says of itself', () => {
+  it('is read as OpenMetrics and as Prometheus’ text format', () => {
+    const { samples, families, bad } = parseOwn(said)
+    assert.deepEqual(samples, [
+      { name: 'lag', labels: 'topic="a b",quoted="x\\"y"', value: 12 },
+      { name: 'lag', labels: '', value: 350 },
+      { name: 'seen_total', labels: '', value: 4 },
+      { name: 'up', labels: '', value: Infinity },
+    ])
+    assert.deepEqual(families.get('lag'), { help: 'Messages behind.', type: 'gauge' })
+    assert.deepEqual(bad, [])
+  })
+
+  it('names the lines that are none', () => {
+    const { samples, bad } = parseOwn('lag\nlag{x=1} 2\nlag 0x10\nlag 1 2 3\nwatchbill_guard_runs_total 1\nlag 4')
+    assert.deepEqual(bad, ['lag', 'lag{x=1} 2', 'lag 0x10'])
+    assert.deepEqual(
+      samples.map(({ value }) => value),
+      [4],
+    )
+  })
+
+  it('is no line when it would act on a terminal', () => {
+    const { samples, families, bad } = parseOwn('lag{x="\u001b[2J"} 1\n# HELP lag \u202e\nlag\t2')
+    assert.deepEqual([samples.length, families.size, bad.length], [1, 0, 2])
+  })
+
+  it('is kept in a row with its labels, and read from it', () => {
+    const { samples } = parseOwn(said)
+    const text = ownText(samples, 487)
+    assert.match(text, /^[!-~ ]+$/)
+    assert.deepEqual(ownFrom(text), { 'lag{topic="a b",quoted="x\\"y"}': 12, lag: 350, seen_total: 4, up: Infinity })
+    assert.deepEqual(ownFrom(ownText(samples, 12)), { lag: 350 }, 'what has no room is left out')
+  })
+
+  const places: [what: string, make: (file: string) => void, bad: RegExp][] = [
+    ['a pipe', file => execFileSync('mkfifo', [file]), /^it is no file$/],
+    ['a link', file => symlinkSync('/etc/passwd', file), /^it is no file$/],
+    ['too long', file => writeFileSync(file, `lag ${'1'.repeat(mostOwn)}`), /^it has 65540 bytes, and may have 65536$/],
+  ]
+  for (const [what, make, bad] of places) {
+    it(`is not read when it is ${what}`, t => {
+      const file = place(t)
+      make(file)
+      assert.match(readOwn(file)?.bad[0] ?? '', bad)
+    })
+  }
+
+  it('is nothing where there is no file', t => assert.equal(readOwn(place(t)), null))
+})
+
+function place(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'watchbill-own-'))
+  t.after(() => rmSync(directory, { recursive: true }))
+  return join(directory, 'metrics')
+}
