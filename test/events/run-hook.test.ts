@@ -78,8 +78,8 @@ describe('a hook', () => {
   it('has what the process of its partition has in its environment', async t => {
     const event = eventOf({ id: 'e', event: 'failed', partition: '7', details: { Token: '1.42' } })
     const [hook, process] = [await ofHook(t, event), await ofProcess(t)]
-    // The process's own: its document, its marks, and what the shell that runs `env` adds.
-    const differs = /^(WATCHBILL_(PAYLOAD|DIR|MARK|EVENT|EVENT_ID)|PWD|OLDPWD|SHLVL|_)$/
+    // The process's own: its document, its figures, its marks, and what the shell that runs `env` adds.
+    const differs = /^(WATCHBILL_(PAYLOAD|METRICS|DIR|MARK|EVENT|EVENT_ID)|PWD|OLDPWD|SHLVL|_)$/
     const shared = (all: object) => Object.fromEntries(Object.entries(all).filter(([name]) => !differs.test(name)))
     assert.deepEqual(shared(hook), shared(process))
     assert.deepEqual([hook.PAGERDUTY_KEY, hook.TOPIC, hook.WATCHBILL_TOKEN], ['k3y', 'svc-7', '1.42'])

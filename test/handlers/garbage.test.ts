@@ -203,12 +203,15 @@ describe('garbage', { concurrency: 1 }, () => {
     }
 
     it('that goes wrong at any one request of a look stops no process', async () => {
-      const quick = (Object.keys(faults) as Fault[]).filter(fault => fault !== 'never answers')
+      // After a hang-up the request is done again, on a new connection: see test/consul.
+      const left: Fault[] = ['never answers', 'hangs up']
+      const quick = (Object.keys(faults) as Fault[]).filter(fault => !left.includes(fault))
       for (const [turn, fault] of quick.entries()) {
-        // Each program has a connection of its own, and a look takes three requests. The question for the index may fail.
+        // Each program has a connection of its own, and a look takes three requests. The question for the index may fail,
+        // and so may a token that may not renew its session, which is renewed first where the lease is over.
         const requests = new Map<number, number>()
         consul.fault = ({ connection, path }) => {
-          if (path.startsWith('/v1/kv/watchbill/svc/?')) return null
+          if (/^\/v1\/(kv\/watchbill\/svc\/\?|session\/renew\/)/.test(path)) return null
           const nth = requests.get(connection) ?? 0
           requests.set(connection, nth + 1)
           return nth === ([...requests.keys()].indexOf(connection) + turn) % 3 ? fault : null

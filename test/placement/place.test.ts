@@ -102,6 +102,16 @@ describe('with everything', () => {
   })
 })
 
+it('places nothing while there are no partitions', () => {
+  fc.assert(
+    fc.property(cases(small), asked => {
+      const { placed, unplaced } = place({ ...asked, partitions: [] })
+      assert.equal(placed.size + unplaced.size, 0)
+    }),
+    { numRuns: 50 },
+  )
+})
+
 describe('without a rule', () => {
   check('everything has a place while there is room', whole, 200, asked => {
     const { placed } = place({ ...asked, rules: noRules, pins: new Map(), members: asked.members.map(free) })

@@ -303,7 +303,7 @@ describe('the worker', () => {
     assert.equal(partitionLease(place.files.worker)?.from, never)
     const gone = until('it to be gone', () => !isAlive(first), { deadline: 1500 + 300 + 1000, every: 10 })
     await gone.finally(() => clearInterval(keep))
-    assert.ok(bootClock() - lost >= 1500)
+    assert.ok(bootClock() - lost >= 1480) // the shepherd's clock has steps of 10 ms, and is rounded up
     const says = () => /^stopp(ing|ed): the lease is over$/.test(readLine(place.files.worker.status) ?? '')
     await until('it to say why', says) // the shepherd writes its sentence in place
   })

@@ -18,6 +18,7 @@ export function chains(board: Board, budget: Budget): boolean {
   // The search knows no spread, one cost for all, and of groups only those whose values are one member each. Where there is more, it only places
   // what has no place: then it finds the same cycles whoever holds what, so that a placement stays as it is once it is there.
   if (!board.isUniform && board.mostCost.some(Number.isFinite)) return false
+  if (board.kinds.length === 0) return false // no partitions yet, or no more
   const knowsAll =
     board.isUniform && board.all.spreads.length === 0 && board.kinds.every(kind => hasPlainGroups(board, kind))
   let changed = false
