@@ -27,9 +27,8 @@ describe('the number of partitions', { concurrency: 1 }, () => {
   const scale = (service: string, ...args: string[]) =>
     program('scale', [service, ...args, '--http-addr', shared().agent('a2').http])
 
-  /** Waits until so many run, and tells which processes are other ones than before. */
-  async function become(number: number): Promise<string[]> {
-    const was = everywhere(work, agents)
+  /** Waits until so many run, and tells which processes are other ones than before. @param was from before the change */
+  async function become(number: number, was = everywhere(work, agents)): Promise<string[]> {
     const status = await until(
       `${number} partitions`,
       async see => {
@@ -69,7 +68,7 @@ describe('the number of partitions', { concurrency: 1 }, () => {
   it('scales up: only new ones start, and what ran moves no more than balance asks', async () => {
     const was = everywhere(work, agents)
     assert.match(await scale('work', '12'), /^work: 12 partitions \(it was 4\); added 4, 5, 6, 7, 8, 9, 10, 11$/)
-    assert.deepEqual(await become(12), range(12).slice(4))
+    assert.deepEqual(await become(12, was), range(12).slice(4))
     assert.deepEqual(
       changed(was, everywhere(work, agents)).filter(id => Number(id) < 4),
       [],
@@ -93,8 +92,9 @@ describe('the number of partitions', { concurrency: 1 }, () => {
 
   it('changes by so many, and goes back to the definition', async () => {
     assert.match(await scale('work', '--by', '+2', '--dry-run'), /^work: 14 partitions .*would add 12, 13$/)
+    const was = everywhere(work, agents)
     assert.match(await scale('work', '--by', '+2'), /^work: 14 partitions \(it was 12\); added 12, 13$/)
-    assert.deepEqual(await become(14), ['12', '13'])
+    assert.deepEqual(await become(14, was), ['12', '13'])
     assert.match(await scale('work'), /^work: 14 partitions, by hand$/)
     await scale('work', '--reset')
     await become(10)
