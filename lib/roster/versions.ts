@@ -9,9 +9,9 @@ import { balance } from './rules/balance.ts'
 import { coolDown, coolDownOfVersion1 } from './rules/cool-down.ts'
 
 /**
- * The rules of each version, in the order in which they are applied; version 1 is the first entry. Version 3 is the second,
- * and knows rules of placement (place.ts). A released version never
- * changes: add a new version at the end.
+ * The rules of each version, in the order in which they are applied; version 1 is the first entry. Version 3 has the rules of
+ * version 2, and an instance that reports it knows rules of placement too (place.ts). A released version never changes: add a
+ * new version at the end.
  */
 export const versions: readonly (readonly Rule[])[] = [
   [balance, coolDownOfVersion1],
