@@ -46,7 +46,7 @@ export async function extractTraits(
     // Wakes everybody: what waited for its document has a place now.
     {
       Verb: 'set',
-      Key: keys.joined,
+      Key: keys.look,
       Value: base64(JSON.stringify({ read: found.length, at: new Date().toISOString() })),
     },
   ])

@@ -3,6 +3,7 @@ import { existsSync, truncateSync } from 'node:fs'
 import { bootId } from '../base/clock.ts'
 import { parseProcess, signal, stateOf } from '../machine/identity.ts'
 import { attempt, readFact, readLine, writeFact } from './facts.ts'
+import { clockStep } from './lease.ts'
 import type { ClockFiles } from './paths.ts'
 
 /** For fewer shepherds a clock costs more than a timer for each. */
@@ -25,7 +26,7 @@ const tendEvery = 20_000
  */
 export interface ClockNow {
   readonly state: 'none' | 'useless' | 'runs' | 'late' | 'stopped'
-  /** When it looks at the leases next, boot clock, ms; NaN when it has promised nothing. */
+  /** When it looks at the leases next, boot clock, ms; when it was started, if it has promised nothing. */
   readonly tick: number
   /** The shortest lease that it goes by, ms. */
   readonly lease: number
@@ -37,10 +38,15 @@ export function clockNow(files: ClockFiles, now: number): ClockNow {
   const of = (state: ClockNow['state'], tick = Number.NaN, lease = Number.NaN) => ({ state, tick, lease })
   if (promise === null) return of('none') // the usual case: few partitions
   const [pid, boot, tick, lease] = promise.split(' ')
-  if (pid === 'none') return of(boot === bootId() && now - Number(tick) < retryAfter ? 'useless' : 'none')
-  const states = processesOf(promise, files).map(stateOf)
-  if (states.includes('stopped')) return of('stopped', Number(tick), Number(lease))
-  if (!states.includes('running')) return of('none')
+  if (pid === 'none') {
+    const age = now - Number(tick) // below 0 when the boot clock began anew
+    return of(boot === bootId() && age >= 0 && age < retryAfter ? 'useless' : 'none')
+  }
+  const living = processesOf(promise, files).map(process => ({ process, state: stateOf(process) }))
+  if (living.some(({ state }) => state === 'stopped')) return of('stopped', Number(tick), Number(lease))
+  const clock = living.find(({ state }) => state === 'running')?.process
+  if (clock === undefined) return of('none')
+  if (tick === undefined) return of('late', Number(clock.start) * clockStep)
   return of(now <= Number(tick) + lateness ? 'runs' : 'late', Number(tick), Number(lease))
 }
 

@@ -161,7 +161,10 @@ export const mutants: readonly Mutant[] = [
     name: 'a stopped clock is neither ended nor counted like stopped shepherds',
     file: 'state/clock.ts',
     edits: [
-      ["  if (states.includes('stopped')) return of('stopped', Number(tick), Number(lease))\n", ''],
+      [
+        "  if (living.some(({ state }) => state === 'stopped')) return of('stopped', Number(tick), Number(lease))\n",
+        '',
+      ],
       ["signal(process, 'SIGKILL')\n", 'void [process, signal]\n'],
       ['if (existsSync(files.promise)) attempt', 'if (false) attempt'],
       ['fewestShepherds = 3', 'fewestShepherds = 1'], // few instances of the model have three

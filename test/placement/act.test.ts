@@ -39,6 +39,12 @@ describe('what placement needs of documents', () => {
     assert.equal((await readTraits(consul, keys)).mark, markOf(cluster(1), pointers))
   })
 
+  it('has all look at once, however many they are: a partition may have waited for it', async t => {
+    const { consul, memory, cluster } = await withDocuments(t)
+    await extractTraits(consul, cluster(1), pointers)
+    assert.equal((memory.value(keys.look) as { read: number }).read, 3)
+  })
+
   it('is read again only of documents that have changed, and goes with its partition', async t => {
     const { consul, memory, requests, cluster, traits } = await withDocuments(t)
     await extractTraits(consul, cluster(1), pointers)

@@ -15,16 +15,14 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { bootClock } from '../../lib/base/clock.ts'
-import { tendClock } from '../../lib/guard/tend-clock.ts'
-import { isAlive, parseProcess, signal } from '../../lib/machine/identity.ts'
+import { bootClock, bootId } from '../../lib/base/clock.ts'
+import { isAlive, parseProcess, processOf, signal } from '../../lib/machine/identity.ts'
 import { startClock } from '../../lib/process/shepherd/clock.ts'
 import { clockNow, endClock, tend } from '../../lib/state/clock.ts'
 import { readFact, readLine, writeFact } from '../../lib/state/facts.ts'
-import { instanceLease, never, writeLease } from '../../lib/state/lease.ts'
-import { localFacts } from '../../lib/state/local.ts'
+import { never, writeLease } from '../../lib/state/lease.ts'
 import type { PartitionFiles } from '../../lib/state/paths.ts'
-import { me } from '../fixtures/cluster.ts'
+import { stateOf } from '../fixtures/state.ts'
 import { until } from '../lab/until.ts'
 import { every, gone, Instance, isSleep, lease, timerOf, workerOf } from './clocked.ts'
 import { children, Partition, shepherdFile } from './partition.ts'
@@ -104,10 +102,7 @@ describe('an instance with a clock', { concurrency: 8 }, () => {
         t.after(() => closeSync(held))
       }
       const end = await instance.cutOff()
-      const now = bootClock()
-      const local = localFacts(files, instanceLease(files, now), now)
-      const self = { instance: me, node: 'a', service: 'svc', serviceId: 'svc', definitionFile: '/nowhere', files }
-      await tendClock(self, { local, unrenewed: local, answered: false, next: now + 3900 })
+      await instance.tend({ answered: false, isRenewed: false })
       assertInTime(await instance.lateness(end))
     })
   }
@@ -204,6 +199,32 @@ describe('an instance with a clock', { concurrency: 8 }, () => {
     assert.equal(clockNow(files.clock, bootClock()).state, 'stopped')
     endClock(files.clock)
     await until('it to be gone', () => clockNow(files.clock, bootClock()).state === 'none', every)
+  })
+
+  it('has no clock for long that promises nothing, as while somebody else reads the pipe', async t => {
+    const instance = await Instance.running(t)
+    const { files } = instance
+    endClock(files.clock)
+    const hangs = spawn('sleep', ['1000'], { stdio: 'ignore' })
+    t.after(() => hangs.kill('SIGKILL'))
+    const silent = await until('one that hangs', () => processOf(Number(hangs.pid)), every)
+    writeFact(files.clock.launched, `${silent.pid} ${silent.start}`)
+    const guarded = async () => {
+      await instance.tend({ answered: false })
+      return !isAlive(silent)
+    }
+    await until('the guard to end it', guarded, { every: 100, deadline: 10_000 })
+  })
+
+  it('tries again on a machine without a usable clock once its own clock began anew', t => {
+    const { clock } = stateOf(t)
+    mkdirSync(clock.directory)
+    const now = bootClock()
+    const stateAt = (at: number) => {
+      writeFact(clock.promise, `none ${bootId()} ${at}`)
+      return clockNow(clock, now).state
+    }
+    assert.deepEqual([now - 1000, now - 600_000, now + 1000].map(stateAt), ['useless', 'none', 'none'])
   })
 
   it('has one clock, whoever starts another', async t => {

@@ -3,13 +3,15 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { TestContext } from 'node:test'
 import { bootClock, bootId } from '../../lib/base/clock.ts'
+import { tendClock } from '../../lib/guard/tend-clock.ts'
 import { isAlive, type Process, parseProcess } from '../../lib/machine/identity.ts'
 import { startClock } from '../../lib/process/shepherd/clock.ts'
 import { startShepherds } from '../../lib/process/start.ts'
 import { readFact, readLine, writeFact } from '../../lib/state/facts.ts'
 import { instanceLease, writeLease } from '../../lib/state/lease.ts'
+import { localFacts } from '../../lib/state/local.ts'
 import type { InstanceFiles, PartitionFiles } from '../../lib/state/paths.ts'
-import { definition } from '../fixtures/cluster.ts'
+import { definition, me } from '../fixtures/cluster.ts'
 import { partitionIn, stateOf } from '../fixtures/state.ts'
 import { killMarked } from '../lab/marked.ts'
 import { until } from '../lab/until.ts'
@@ -77,6 +79,15 @@ export class Instance {
     renewals?.kill('SIGKILL')
     await until('the renewals to end', () => renewals?.signalCode, every)
     return (instanceLease(this.files, bootClock()) ?? Number.NaN) + lease
+  }
+
+  /** What a tick of the guard does for the clock. */
+  async tend({ isRenewed = true, answered = true }): Promise<void> {
+    const { files } = this
+    const now = bootClock()
+    const local = localFacts(files, instanceLease(files, now), now)
+    const self = { instance: me, node: 'a', service: 'svc', serviceId: 'svc', definitionFile: '/nowhere', files }
+    await tendClock(self, { local, unrenewed: isRenewed ? new Map() : local, answered, next: now + 3900 })
   }
 
   /** When each process was gone, from the end of the lease on, ms. */
