@@ -5,7 +5,7 @@ import type { CheckDefinition, FigureCheck } from '../definition/definition.ts'
 import { parseProcess, stateOf } from '../machine/identity.ts'
 import { usageOf } from '../machine/usage.ts'
 import { readFact, readLine } from '../state/facts.ts'
-import { keyOf, type Own, readOwn, type Sample } from '../state/figures/own.ts'
+import { keyOf, labelsIn, type Own, readOwn, type Sample } from '../state/figures/own.ts'
 import { recentOf } from '../state/figures/recent.ts'
 import { workerName } from '../state/figures/rings.ts'
 import { type InstanceFiles, type PartitionFiles, runnerOf } from '../state/paths.ts'
@@ -94,7 +94,8 @@ function ownOf({ metrics }: PartitionFiles): Own | null {
  * @param partition of one process for all: only samples with this label are about it
  */
 export function ownFigure(own: Own | null, metric: string, partition: string | null): number | null {
-  const about = ({ labels }: Sample) => partition === null || labels.includes(`partition=${JSON.stringify(partition)}`)
+  const about = ({ labels }: Sample) =>
+    partition === null || labelsIn(labels).some(([name, value]) => name === 'partition' && value === partition)
   const all = own?.samples.filter(about) ?? []
   const exact = all.find(sample => keyOf(sample) === metric)
   if (exact !== undefined) return finite(exact.value)
