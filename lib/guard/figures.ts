@@ -9,6 +9,7 @@ import { digest } from '../base/digest.ts'
 import { reason } from '../base/errors.ts'
 import { encode } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
+import { startMs } from '../machine/identity.ts'
 import { usageOf } from '../machine/usage.ts'
 import { definitionInForce } from '../state/definition.ts'
 import { makeDirectory, namesIn, readFact, readLine, readUsual, writeFact } from '../state/facts.ts'
@@ -161,7 +162,7 @@ function partitionRow(
   const row = { ...times, text: '', figures: figuresOf(files, one, acquired, now) }
   if (writeRow(rings.partition, partitionRing, row) === 'anew') say(anew(rings.partition))
   if (one.process === null || !existsSync(files.metrics)) return
-  const own = readOwn(files.metrics, mostKept)
+  const own = readOwn(files.metrics, one.process, mostKept)
   if (own === null) return
   const bad = own.bad.join(' | ')
   if (bad !== '' && readFact(files.metricsBad) !== bad) {
@@ -179,7 +180,7 @@ function figuresOf(files: PartitionFiles, one: Local, acquired: number | undefin
   const restarts = numberIn(readLine(files.restarts), /^(\d+)$/)
   const all = {
     ...{ cpu_ms: cpuMs, memory, files: open, threads, processes, restarts, acquired },
-    uptime_s: process === null ? undefined : Math.max(0, now / 1000 - Number(process.start) / 100),
+    uptime_s: process === null ? undefined : Math.max(0, now - startMs(process)) / 1000,
     exits: restarts === undefined ? undefined : restarts + (process === null && hasEnded(status) ? 1 : 0),
     exit_code: numberIn(readFact(files.exit), /^exit (\d+)/),
     hand_over_ms: numberIn(readFact(files.handOver), /^(\d+)$/),

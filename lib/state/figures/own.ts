@@ -4,7 +4,9 @@
  */
 
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { bootClock } from '../../base/clock.ts'
 import { printable } from '../../base/printable.ts'
+import { type Process, startMs } from '../../machine/identity.ts'
 
 /** The most bytes that a program may say; what is longer is not read at all. */
 export const mostOwn = 64 * 1024
@@ -100,8 +102,14 @@ function describe(line: string, families: Map<string, Partial<Family>>): void {
   families.set(name, { ...families.get(name), ...(what === 'TYPE' ? { type: rest } : { help: rest }) })
 }
 
-/** @returns null when the program has written none, or something else lies there @throws Node's own errors */
-export function readOwn(file: string, most?: number): Own | null {
+/** By how much the time of a file and the start of a process may seem to differ: both are rounded, ms. */
+const rounding = 100
+
+/**
+ * @param process the program that runs: what one before it has left says nothing about it
+ * @returns null when it has written none @throws Node's own errors
+ */
+export function readOwn(file: string, process: Process, most?: number): Own | null {
   let descriptor: number
   try {
     // A pipe would block, and a link lead elsewhere: the program writes here, and another user's may have.
@@ -115,6 +123,8 @@ export function readOwn(file: string, most?: number): Own | null {
   try {
     const stat = fstatSync(descriptor)
     if (!stat.isFile()) return { ...nothing, bad: ['it is no file'] }
+    // Two ages, since the wall clock may have been set. The change time: a program may give the file any other time.
+    if (Date.now() - stat.ctimeMs > bootClock() - startMs(process) + rounding) return null
     if (stat.size > mostOwn) return { ...nothing, bad: [`it has ${stat.size} bytes, and may have ${mostOwn}`] }
     const bytes = Buffer.allocUnsafe(stat.size)
     return parseOwn(bytes.toString('utf8', 0, readSync(descriptor, bytes, 0, bytes.length, 0)), most)

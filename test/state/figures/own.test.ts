@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { bootClock } from '../../../lib/base/clock.ts'
+import type { Process } from '../../../lib/machine/identity.ts'
 import { labelsIn, mostOwn, ownFrom, ownText, parseOwn, readOwn } from '../../../lib/state/figures/own.ts'
 
 const own = join(import.meta.dirname, '../../../lib/state/figures/own.ts')
@@ -104,12 +106,24 @@ describe('what a program says of itself', () => {
     it(`is not read when it is ${what}`, t => {
       const file = place(t)
       make(file)
-      assert.match(readOwn(file)?.bad[0] ?? '', bad)
+      assert.match(readOwn(file, runs())?.bad[0] ?? '', bad)
     })
   }
 
-  it('is nothing where there is no file', t => assert.equal(readOwn(place(t)), null))
+  it('is nothing where there is no file', t => assert.equal(readOwn(place(t), runs()), null))
+
+  it('says nothing about a process that started after it was written', t => {
+    const file = place(t)
+    writeFileSync(file, 'lag 1\n')
+    assert.equal(readOwn(file, runs())?.samples.length, 1)
+    assert.equal(readOwn(file, runs(bootClock() + 200)), null)
+  })
 })
+
+/** A process that started then, boot clock, ms. */
+function runs(at = bootClock() - 60_000): Process {
+  return { pid: 1, start: String(Math.floor(at / 10)) }
+}
 
 function place(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'watchbill-own-'))
