@@ -1,17 +1,29 @@
 /** What a program serves is read beside the tick, and written where a program would write it itself. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { existsSync, readFileSync, utimesSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import {
+  existsSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { tendMetrics } from '../../lib/attend/metrics/textfile.ts'
+import { tendMetrics, writeTextfile } from '../../lib/attend/metrics/textfile.ts'
 import { processOf } from '../../lib/machine/identity.ts'
 import { writeFact } from '../../lib/state/facts.ts'
 import { mostOwn } from '../../lib/state/figures/own.ts'
 import { definition } from '../fixtures/cluster.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
-import { contextOf, partitionIn, stateOf } from '../fixtures/state.ts'
+import { contextOf, directory, partitionIn, stateOf } from '../fixtures/state.ts'
 import { until } from '../lab/until.ts'
 
 /** Partition "a/b" runs, and its program serves what `answer` says. */
@@ -68,6 +80,43 @@ describe('the metrics that a program serves', () => {
       assert.equal(logged.length, 1)
       assert.match(logged[0] as string, /^metrics: 1 of 1 do not answer, such as http:\/\/127\S+: /)
       assert.match(logged[0] as string, why)
+    })
+  }
+
+  it('are read although another program has put a link to itself in the place of its file', async t => {
+    const { own, asked, scrape } = await served(t, (_request, response) => response.end('lag 12\n'))
+    symlinkSync(own.metrics, own.metrics)
+    lutimesSync(own.metrics, 1, 1)
+    await scrape()
+    assert.equal(asked.length, 1)
+    assert.equal(readFileSync(own.metrics, 'utf8'), 'lag 12\n')
+  })
+})
+
+describe('the file for node_exporter', () => {
+  it('is not written where a link leads', t => {
+    const place = directory(t)
+    const [file, victim] = [join(place, 'x.prom'), join(place, 'victim')]
+    writeFileSync(victim, 'mine', { mode: 0o600 })
+    symlinkSync(victim, `${file}.${process.pid}.new`)
+    writeTextfile(file, 'up 1\n')
+    assert.deepEqual([readFileSync(victim, 'utf8'), statSync(victim).mode & 0o777], ['mine', 0o600])
+    assert.deepEqual([readFileSync(file, 'utf8'), statSync(file).mode & 0o777], ['up 1\n', 0o644])
+    writeTextfile(file, 'up 2\n')
+    assert.deepEqual(readdirSync(place).sort(), ['victim', 'x.prom'])
+  })
+
+  const places: [what: string, make: (file: string) => void][] = [
+    ['a link', file => symlinkSync('/nowhere', file)],
+    ['a directory', file => mkdirSync(file)],
+    ['a pipe', file => execFileSync('mkfifo', [file])],
+  ]
+  for (const [what, make] of places) {
+    it(`does not replace ${what}: /dev/null is to stay one`, t => {
+      const file = join(directory(t), 'x.prom')
+      make(file)
+      assert.throws(() => writeTextfile(file, 'up 1\n'), { name: 'Permanent', message: /it is no regular file/ })
+      assert.equal(lstatSync(file).isFile(), false)
     })
   }
 })

@@ -1,8 +1,8 @@
 /** Writes the metrics for node_exporter's textfile directory, and reads what a program serves by HTTP. */
-import { chmodSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, fchmodSync, lstatSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { bootClock } from '../../base/clock.ts'
-import { reason, Temporary } from '../../base/errors.ts'
+import { Permanent, reason, Temporary } from '../../base/errors.ts'
 import type { Definition } from '../../definition/definition.ts'
 import { expand } from '../../definition/expand.ts'
 import { writeFactIfWanted } from '../../state/facts.ts'
@@ -20,14 +20,23 @@ const patience = 2000
 const atOnce = 16
 
 /**
- * By rename, so that node_exporter never reads half of it; for everybody to read, since it runs as another user.
- * @throws Temporary when it cannot be written
+ * By rename, so that node_exporter never reads half of it; for everybody to read, since it runs as another user. The
+ * directory may be that user's: a link in the place of either file must not lead our write elsewhere, nor its mode.
+ * @throws Temporary when it cannot be written; Permanent when something else than a file stands there
  */
 export function writeTextfile(file: string, text: string): void {
+  if (lstatSync(file, { throwIfNoEntry: false })?.isFile() === false)
+    throw new Permanent(`cannot write ${file}: it is no regular file; remove it, or name another`)
   const fresh = `${file}.${process.pid}.new`
   try {
-    writeFileSync(fresh, text, { mode: 0o644 })
-    chmodSync(fresh, 0o644)
+    rmSync(fresh, { force: true }) // of a run that was killed
+    const descriptor = openSync(fresh, 'wx', 0o644)
+    try {
+      fchmodSync(descriptor, 0o644)
+      writeFileSync(descriptor, text)
+    } finally {
+      closeSync(descriptor)
+    }
     renameSync(fresh, file)
   } catch (error) {
     rmSync(fresh, { force: true })
@@ -53,7 +62,8 @@ export function page(root: string, service: string | null, format: Format, say: 
 }
 
 function isDue(file: string): boolean {
-  const written = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0
+  // Not what a link leads to: a program may have made one that leads to itself, and the others are due all the same.
+  const written = lstatSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0
   return Math.abs(Date.now() - written) >= young
 }
 
