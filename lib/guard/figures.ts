@@ -17,6 +17,7 @@ import { takeNotes } from '../state/figures/notes.ts'
 import { mostKept, ownText, readOwn } from '../state/figures/own.ts'
 import { allRows, newestRows, type Row, writeRow } from '../state/figures/ring.ts'
 import { instanceRing, ownRing, partitionEvery, partitionRing, ringFiles, workerName } from '../state/figures/rings.ts'
+import { sayOnce } from '../state/figures/say-once.ts'
 import { isActive, type Local, leaseEnd } from '../state/local.ts'
 import { appendLog } from '../state/log.ts'
 import type { InstanceFiles, PartitionFiles } from '../state/paths.ts'
@@ -33,6 +34,9 @@ const summaryLimit = 300
 /** The rings of partitions that are not here any more are kept for this time, ms. */
 const kept = 3_600_000
 
+/** @returns whether the log has it: each minute only one thing is said */
+type Say = (problem: string) => boolean
+
 /**
  * One tick's figures. Throws nothing.
  * @param interval the guard's, ms
@@ -45,7 +49,8 @@ export async function figuresOfTick(
   connect: (limit: number) => Consul,
 ): Promise<void> {
   const now = bootClock()
-  const say = (problem: string) => sayOnce(here, problem, now, interval)
+  const log = (line: string) => appendLog(here.files.log, `${here.instance} guard: figures: ${line}`)
+  const say = (problem: string) => sayOnce(here.files, problem, { now, every: interval }, log)
   try {
     const { files } = here
     if (!existsSync(files.figures)) for (const name of ['partition', 'own']) makeDirectory(`${files.figures}/${name}`)
@@ -67,21 +72,6 @@ function anew(file: string): string {
 function lastRow(files: InstanceFiles, interval: number, now: number): Row | null {
   const ring = instanceRing(interval)
   return newestRows(files.instanceRing, ring, now, 8)[0] ?? allRows(files.instanceRing, ring, now).at(-1) ?? null
-}
-
-/** A full disk stays full for hours, and each tick finds it so. */
-function sayOnce({ instance, files }: Self, problem: string, now: number, interval: number): void {
-  try {
-    const [at, ...before] = readFact(files.figuresProblem)?.split(' ') ?? []
-    const age = now - Number(at)
-    const isSame = before.join(' ') === problem
-    if (age >= 0 && age < (isSame ? kept : 60_000)) return
-    writeFact(files.figuresProblem, `${now} ${problem}`)
-  } catch {
-    // Where that cannot be written down, the first tick of each minute may speak.
-    if (Math.floor(now / 60_000) === Math.floor((now - interval) / 60_000)) return
-  }
-  appendLog(files.log, `${instance} guard: figures: ${problem}`)
 }
 
 /** Whether a moment that comes back every 30 s lies between two ticks. */
@@ -127,7 +117,7 @@ function instanceRow(files: InstanceFiles, seen: Seen, last: Row | null, now: nu
   }
 }
 
-function partitionRows(here: Self, seen: Seen, since: number, now: number, say: (problem: string) => void): void {
+function partitionRows(here: Self, seen: Seen, since: number, now: number, say: Say): void {
   const { files } = here
   const begun = performance.now()
   const write = (name: string, own: PartitionFiles, one: Local, acquired?: number) => {
@@ -149,13 +139,13 @@ function partitionRows(here: Self, seen: Seen, since: number, now: number, say: 
 }
 
 function partitionRow(
-  { instance, files: { figures, log } }: Self,
+  { files: { figures } }: Self,
   name: string,
   files: PartitionFiles,
   one: Local,
   acquired: number | undefined,
   now: number,
-  say: (problem: string) => void,
+  say: Say,
 ): void {
   const rings = ringFiles({ figures }, name)
   const times = { boot: now, at: Date.now() / 1000 }
@@ -165,10 +155,8 @@ function partitionRow(
   const own = readOwn(files.metrics, one.process, mostKept)
   if (own === null) return
   const bad = own.bad.join(' | ')
-  if (bad !== '' && readFact(files.metricsBad) !== bad) {
+  if (bad !== '' && readFact(files.metricsBad) !== bad && say(`in ${files.metrics} cannot be read: ${bad}`))
     writeFact(files.metricsBad, bad)
-    appendLog(log, `${instance} guard: figures: in ${files.metrics} cannot be read: ${bad}`)
-  }
   const text = ownText(own.samples, ownRing.text as number)
   if (writeRow(rings.own, ownRing, { ...times, figures: {}, text }) === 'anew') say(anew(rings.own))
 }

@@ -19,12 +19,13 @@ import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { tendMetrics, writeTextfile } from '../../lib/attend/metrics/textfile.ts'
 import { processOf } from '../../lib/machine/identity.ts'
-import { writeFact } from '../../lib/state/facts.ts'
+import { makeDirectory, writeFact } from '../../lib/state/facts.ts'
 import { mostOwn } from '../../lib/state/figures/own.ts'
-import { definition } from '../fixtures/cluster.ts'
+import { definition, me } from '../fixtures/cluster.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
 import { contextOf, directory, partitionIn, stateOf } from '../fixtures/state.ts'
 import { until } from '../lab/until.ts'
+import { seeded } from './seeded.ts'
 
 /** Partition "a/b" runs, and its program serves what `answer` says. */
 async function served(t: TestContext, answer: RequestListener) {
@@ -83,6 +84,13 @@ describe('the metrics that a program serves', () => {
     })
   }
 
+  it('are missed in one line, although it is tried again and again', async t => {
+    const { scrape, logged, own } = await served(t, (_request, response) => response.writeHead(500).end())
+    makeDirectory(own.directory.replace(/partition.*/, 'figures'))
+    for (let round = 0; round < 3; round++) await scrape()
+    assert.equal(logged.length, 1, logged.join('\n'))
+  })
+
   it('are read although another program has put a link to itself in the place of its file', async t => {
     const { own, asked, scrape } = await served(t, (_request, response) => response.end('lag 12\n'))
     symlinkSync(own.metrics, own.metrics)
@@ -104,6 +112,20 @@ describe('the file for node_exporter', () => {
     assert.deepEqual([readFileSync(file, 'utf8'), statSync(file).mode & 0o777], ['up 1\n', 0o644])
     writeTextfile(file, 'up 2\n')
     assert.deepEqual(readdirSync(place).sort(), ['victim', 'x.prom'])
+  })
+
+  it('says in one line which lines are none, although it is written again and again', async t => {
+    const root = directory(t)
+    const files = seeded(root, me, 'svc', 'odd\nlag 1\n')
+    const { consul } = await fakeConsul(t)
+    const run = contextOf(consul, files)
+    const textfile = join(root, 'x.prom')
+    for (let round = 0; round < 3; round++) {
+      await tendMetrics(run, { ...definition, metrics: { textfile } })
+      assert.match(readFileSync(textfile, 'utf8'), /^lag\{/m)
+      utimesSync(textfile, 1, 1)
+    }
+    assert.deepEqual([run.logged.length, /: odd$/.test(run.logged[0] ?? '')], [1, true])
   })
 
   const places: [what: string, make: (file: string) => void][] = [

@@ -7,6 +7,8 @@ import type { Definition } from '../../definition/definition.ts'
 import { expand } from '../../definition/expand.ts'
 import { writeFactIfWanted } from '../../state/facts.ts'
 import { mostOwn } from '../../state/figures/own.ts'
+import { partitionEvery } from '../../state/figures/rings.ts'
+import { sayOnce } from '../../state/figures/say-once.ts'
 import { instanceLease } from '../../state/lease.ts'
 import { isActive, localFacts } from '../../state/local.ts'
 import type { Run } from '../../state/self.ts'
@@ -46,14 +48,14 @@ export function writeTextfile(file: string, text: string): void {
 
 /** What the guard's rounds have attend do for figures. Throws nothing: checks and hooks do not wait for it. */
 export async function tendMetrics(run: Run, { metrics }: Definition): Promise<void> {
+  const say = (problem: string) =>
+    sayOnce(run.files, problem, { now: bootClock(), every: partitionEvery }, line => run.log(`metrics: ${line}`))
   try {
-    if (metrics?.url !== undefined) await scrapeAll(run, metrics.url)
-    if (metrics?.textfile !== undefined && isDue(metrics.textfile)) {
-      const say = (line: string) => run.log(`metrics: ${line}`)
+    if (metrics?.url !== undefined) await scrapeAll(run, metrics.url, say)
+    if (metrics?.textfile !== undefined && isDue(metrics.textfile))
       writeTextfile(metrics.textfile, page(dirname(run.files.directory), run.service, 'plain', say))
-    }
   } catch (error) {
-    run.log(`metrics: ${reason(error)}`)
+    say(reason(error))
   }
 }
 
@@ -67,7 +69,7 @@ function isDue(file: string): boolean {
   return Math.abs(Date.now() - written) >= young
 }
 
-async function scrapeAll(run: Run, url: string): Promise<void> {
+async function scrapeAll(run: Run, url: string, say: (problem: string) => void): Promise<void> {
   const now = bootClock()
   const local = localFacts(run.files, instanceLease(run.files, now), now)
   const here = [...local].filter(([, one]) => isActive(one) && one.process !== null)
@@ -90,7 +92,7 @@ async function scrapeAll(run: Run, url: string): Promise<void> {
     await Promise.all(some)
   }
   const [first] = problems
-  if (first !== undefined) run.log(`metrics: ${problems.length} of ${each.length} do not answer, such as ${first}`)
+  if (first !== undefined) say(`${problems.length} of ${each.length} do not answer, such as ${first}`)
 }
 
 /** A partition's id comes from Consul: encoded, it can name neither another host nor another path. */
