@@ -2,10 +2,10 @@
 import { bootClock } from '../base/clock.ts'
 import { encode } from '../base/names.ts'
 import type { CheckDefinition, FigureCheck } from '../definition/definition.ts'
-import { parseProcess, stateOf } from '../machine/identity.ts'
+import { type Process, parseProcess, startMs, stateOf } from '../machine/identity.ts'
 import { usageOf } from '../machine/usage.ts'
 import { readFact, readLine } from '../state/facts.ts'
-import { keyOf, type Own, readOwn, type Sample } from '../state/figures/own.ts'
+import { keyOf, labelsIn, type Own, readOwn, type Sample } from '../state/figures/own.ts'
 import { recentOf } from '../state/figures/recent.ts'
 import { workerName } from '../state/figures/rings.ts'
 import { type InstanceFiles, type PartitionFiles, runnerOf } from '../state/paths.ts'
@@ -69,10 +69,10 @@ function figureNow(files: InstanceFiles, partition: string, metric: string): num
   if (process === null || stateOf(process) === 'gone') return null
   const name = runner === own ? encode(partition) : workerName
   if (metric === 'cpu') return recentOf(files, name, bootClock())?.cores ?? null
-  if (metric === 'uptime') return Math.max(0, Math.round(bootClock() / 1000 - Number(process.start) / 100))
+  if (metric === 'uptime') return Math.max(0, Math.round((bootClock() - startMs(process)) / 1000))
   if (metric === 'restarts') return numberIn(readLine(runner.restarts))
   if (isMeasured(metric)) return usageOf(process.pid, readFact(runner.group))[metric] ?? null
-  return ownFigure(ownOf(runner), metric, runner === own ? null : partition)
+  return ownFigure(ownOf(runner, process), metric, runner === own ? null : partition)
 }
 
 const measured = ['memory', 'files', 'threads', 'processes'] as const
@@ -81,9 +81,9 @@ function isMeasured(metric: string): metric is (typeof measured)[number] {
   return measured.some(one => one === metric)
 }
 
-function ownOf({ metrics }: PartitionFiles): Own | null {
+function ownOf({ metrics }: PartitionFiles, process: Process): Own | null {
   try {
-    return readOwn(metrics)
+    return readOwn(metrics, process)
   } catch {
     return null
   }
@@ -94,7 +94,8 @@ function ownOf({ metrics }: PartitionFiles): Own | null {
  * @param partition of one process for all: only samples with this label are about it
  */
 export function ownFigure(own: Own | null, metric: string, partition: string | null): number | null {
-  const about = ({ labels }: Sample) => partition === null || labels.includes(`partition=${JSON.stringify(partition)}`)
+  const about = ({ labels }: Sample) =>
+    partition === null || labelsIn(labels).some(([name, value]) => name === 'partition' && value === partition)
   const all = own?.samples.filter(about) ?? []
   const exact = all.find(sample => keyOf(sample) === metric)
   if (exact !== undefined) return finite(exact.value)

@@ -9,6 +9,7 @@ import { digest } from '../base/digest.ts'
 import { reason } from '../base/errors.ts'
 import { encode } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
+import { startMs } from '../machine/identity.ts'
 import { usageOf } from '../machine/usage.ts'
 import { definitionInForce } from '../state/definition.ts'
 import { makeDirectory, namesIn, readFact, readLine, readUsual, writeFact } from '../state/facts.ts'
@@ -16,6 +17,7 @@ import { takeNotes } from '../state/figures/notes.ts'
 import { mostKept, ownText, readOwn } from '../state/figures/own.ts'
 import { allRows, newestRows, type Row, writeRow } from '../state/figures/ring.ts'
 import { instanceRing, ownRing, partitionEvery, partitionRing, ringFiles, workerName } from '../state/figures/rings.ts'
+import { sayOnce } from '../state/figures/say-once.ts'
 import { isActive, type Local, leaseEnd } from '../state/local.ts'
 import { appendLog } from '../state/log.ts'
 import type { InstanceFiles, PartitionFiles } from '../state/paths.ts'
@@ -32,6 +34,9 @@ const summaryLimit = 300
 /** The rings of partitions that are not here any more are kept for this time, ms. */
 const kept = 3_600_000
 
+/** @returns whether the log has it: each minute only one thing is said */
+type Say = (problem: string) => boolean
+
 /**
  * One tick's figures. Throws nothing.
  * @param interval the guard's, ms
@@ -44,7 +49,8 @@ export async function figuresOfTick(
   connect: (limit: number) => Consul,
 ): Promise<void> {
   const now = bootClock()
-  const say = (problem: string) => sayOnce(here, problem, now, interval)
+  const log = (line: string) => appendLog(here.files.log, `${here.instance} guard: figures: ${line}`)
+  const say = (problem: string) => sayOnce(here.files, problem, { now, every: interval }, log)
   try {
     const { files } = here
     if (!existsSync(files.figures)) for (const name of ['partition', 'own']) makeDirectory(`${files.figures}/${name}`)
@@ -66,21 +72,6 @@ function anew(file: string): string {
 function lastRow(files: InstanceFiles, interval: number, now: number): Row | null {
   const ring = instanceRing(interval)
   return newestRows(files.instanceRing, ring, now, 8)[0] ?? allRows(files.instanceRing, ring, now).at(-1) ?? null
-}
-
-/** A full disk stays full for hours, and each tick finds it so. */
-function sayOnce({ instance, files }: Self, problem: string, now: number, interval: number): void {
-  try {
-    const [at, ...before] = readFact(files.figuresProblem)?.split(' ') ?? []
-    const age = now - Number(at)
-    const isSame = before.join(' ') === problem
-    if (age >= 0 && age < (isSame ? kept : 60_000)) return
-    writeFact(files.figuresProblem, `${now} ${problem}`)
-  } catch {
-    // Where that cannot be written down, the first tick of each minute may speak.
-    if (Math.floor(now / 60_000) === Math.floor((now - interval) / 60_000)) return
-  }
-  appendLog(files.log, `${instance} guard: figures: ${problem}`)
 }
 
 /** Whether a moment that comes back every 30 s lies between two ticks. */
@@ -126,7 +117,7 @@ function instanceRow(files: InstanceFiles, seen: Seen, last: Row | null, now: nu
   }
 }
 
-function partitionRows(here: Self, seen: Seen, since: number, now: number, say: (problem: string) => void): void {
+function partitionRows(here: Self, seen: Seen, since: number, now: number, say: Say): void {
   const { files } = here
   const begun = performance.now()
   const write = (name: string, own: PartitionFiles, one: Local, acquired?: number) => {
@@ -148,26 +139,24 @@ function partitionRows(here: Self, seen: Seen, since: number, now: number, say: 
 }
 
 function partitionRow(
-  { instance, files: { figures, log } }: Self,
+  { files: { figures } }: Self,
   name: string,
   files: PartitionFiles,
   one: Local,
   acquired: number | undefined,
   now: number,
-  say: (problem: string) => void,
+  say: Say,
 ): void {
   const rings = ringFiles({ figures }, name)
   const times = { boot: now, at: Date.now() / 1000 }
   const row = { ...times, text: '', figures: figuresOf(files, one, acquired, now) }
   if (writeRow(rings.partition, partitionRing, row) === 'anew') say(anew(rings.partition))
   if (one.process === null || !existsSync(files.metrics)) return
-  const own = readOwn(files.metrics, mostKept)
+  const own = readOwn(files.metrics, one.process, mostKept)
   if (own === null) return
   const bad = own.bad.join(' | ')
-  if (bad !== '' && readFact(files.metricsBad) !== bad) {
+  if (bad !== '' && readFact(files.metricsBad) !== bad && say(`in ${files.metrics} cannot be read: ${bad}`))
     writeFact(files.metricsBad, bad)
-    appendLog(log, `${instance} guard: figures: in ${files.metrics} cannot be read: ${bad}`)
-  }
   const text = ownText(own.samples, ownRing.text as number)
   if (writeRow(rings.own, ownRing, { ...times, figures: {}, text }) === 'anew') say(anew(rings.own))
 }
@@ -179,7 +168,7 @@ function figuresOf(files: PartitionFiles, one: Local, acquired: number | undefin
   const restarts = numberIn(readLine(files.restarts), /^(\d+)$/)
   const all = {
     ...{ cpu_ms: cpuMs, memory, files: open, threads, processes, restarts, acquired },
-    uptime_s: process === null ? undefined : Math.max(0, now / 1000 - Number(process.start) / 100),
+    uptime_s: process === null ? undefined : Math.max(0, now - startMs(process)) / 1000,
     exits: restarts === undefined ? undefined : restarts + (process === null && hasEnded(status) ? 1 : 0),
     exit_code: numberIn(readFact(files.exit), /^exit (\d+)/),
     hand_over_ms: numberIn(readFact(files.handOver), /^(\d+)$/),

@@ -7,6 +7,11 @@ export interface Process {
   readonly start: string
 }
 
+/** When it started, boot clock, ms: the kernel counts hundredths of a second on every architecture. */
+export function startMs({ start }: Process): number {
+  return Number(start) * 10
+}
+
 /** A process with its place among the others: parent, process group and session, by pid. */
 export interface Relative extends Process {
   readonly parent: number

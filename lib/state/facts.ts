@@ -81,9 +81,12 @@ export function writeFactIfWanted(file: string, text: string): boolean {
   }
 }
 
-/** Removes a fact; no error when it is already gone. */
+/**
+ * Removes a fact; no error when it is already gone. A program is told the names of some, and may have made a directory
+ * there: that must not keep the partition from being given back.
+ */
 export function removeFact(file: string): void {
-  if (existsSync(file)) attempt(`remove ${file}`, () => rmSync(file, { force: true }))
+  if (existsSync(file)) attempt(`remove ${file}`, () => rmSync(file, { recursive: true, force: true }))
 }
 
 /** Makes a directory that only this user can enter. */

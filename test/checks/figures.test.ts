@@ -59,6 +59,12 @@ describe('a figure of the program’s own', () => {
   ]
   for (const [what, metric, partition, value] of cases)
     it(what, () => assert.equal(ownFigure(own, metric, partition), value))
+  it('of one process for all is not that about a partition of another kind', () => {
+    const text =
+      'lag{source_partition="7",partition = "8"} 3\nlag{partition="a \\"b\\""} 4\nlag{of="partition=\\"7\\""} 5\n'
+    const all = ['7', '8', 'a "b"'].map(partition => ownFigure(parseOwn(text), 'lag', partition))
+    assert.deepEqual(all, [null, 3, 4])
+  })
   it('is not known without a file', () => assert.equal(ownFigure(null, 'lag', null), null))
 })
 

@@ -1,6 +1,7 @@
 /** A state directory with figures in it, as ticks write them. */
 
 import { bootClock } from '../../lib/base/clock.ts'
+import { startOf } from '../../lib/machine/identity.ts'
 import { enterState } from '../../lib/state/boot.ts'
 import { makeDirectory, writeFact } from '../../lib/state/facts.ts'
 import { ownText, parseOwn } from '../../lib/state/figures/own.ts'
@@ -38,6 +39,7 @@ export function seeded(root: string, instance: string, service: string, own = ''
     writeRow(rings.own, ownRing, { ...row, figures: {}, text: ownText(parseOwn(own).samples, 487) })
   }
   makeDirectory(files.partition('7').directory)
+  writeFact(files.partition('7').process, `${process.pid} ${startOf(process.pid)}`)
   if (own !== '') writeFact(files.partition('7').metrics, own.trimEnd())
   writeFact(files.totals, 'on-service 2 160 110 6 24000\nhand-over 3 750\ntakeover 1 14100\nacquired 4')
   return files

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import { type Ending, endAll } from '../../lib/act/give-back.ts'
 import type { Operation } from '../../lib/consul/operation.ts'
@@ -99,6 +99,16 @@ describe('giving a lock back', () => {
     fake.requests.length = 0
     await end([release('0')], { definition: impatient })
     assert.equal(holder('0'), undefined)
+  })
+
+  it('is done although its program made directories in the place of its files', async t => {
+    const { end, release, files, holder, left } = await holding(t, ['0', '1'])
+    const { metrics, ready } = files.partition('0')
+    for (const place of [metrics, ready]) mkdirSync(`${place}/deep`, { recursive: true })
+    await end([release('0'), release('1')])
+    assert.deepEqual([holder('0'), holder('1'), left('0'), left('1')], [undefined, undefined, [], []])
+    assert.ok(!existsSync(metrics) && !existsSync(ready))
+    assert.match(readFact(files.partition('0').status) ?? '', /^not here/)
   })
 
   it('leaves it free and clean, wakes the next, and forgets all that was of the acquisition', async t => {

@@ -1,5 +1,7 @@
 /** The figures of this machine as metrics, named by Prometheus' conventions: base units, `_total` for what only grows. */
 import { partsOf } from '../../base/names.ts'
+import { parseProcess } from '../../machine/identity.ts'
+import { readLine } from '../../state/facts.ts'
 import { type Figures, figuresOf, instancesHere } from '../../state/figures/here.ts'
 import { isHandler, totalsOf } from '../../state/figures/notes.ts'
 import { type Own, readOwn } from '../../state/figures/own.ts'
@@ -159,9 +161,10 @@ function timeOf({ lastRun, minute }: Figures, name: string): number | undefined 
 
 /** The whole file, not only what is kept for an hour. */
 function ownOf({ files, instance }: Figures, partition: string, say: (line: string) => void): Own | null {
-  const { metrics } = partition === workerName ? files.worker : files.partition(partition)
+  const { metrics, process: runs } = partition === workerName ? files.worker : files.partition(partition)
   try {
-    const own = readOwn(metrics)
+    const process = parseProcess(readLine(runs))
+    const own = process && readOwn(metrics, process)
     if (own !== null && own.bad.length > 0)
       say(`${instance}: ${partition}: in ${metrics} cannot be read: ${own.bad.join(' | ')}`)
     return own

@@ -1,5 +1,5 @@
 /** What programs say of themselves, put together: a metric is one block, whichever partitions have it. Pure. */
-import type { Own, Sample } from '../../state/figures/own.ts'
+import { labelsIn, type Own, type Sample } from '../../state/figures/own.ts'
 import { labelsOf, type Metric } from './text.ts'
 
 export interface Said {
@@ -18,7 +18,7 @@ const endings: Readonly<Record<string, RegExp>> = {
   counter: /_total$/,
 }
 
-/** @param say is told of types that contradict each other: the first one stays */
+/** @param say is told of types that contradict each other: the first one stays, and what cannot be part of it is left out */
 export function ownMetrics(all: readonly Said[], say: (line: string) => void): Metric[] {
   const blocks = new Map<string, { type: string; help: string; samples: Samples[] }>()
   const contradicted = new Set<string>()
@@ -31,16 +31,28 @@ export function ownMetrics(all: readonly Said[], say: (line: string) => void): M
         contradicted.add(name)
         say(`${name} is a ${block.type} of one partition and a ${type} of another`)
       }
+      if (block.type !== type && sample.name !== name) continue
       const whole = sample.name === name ? {} : { name: sample.name }
       block.samples.push({ ...whole, labels: together(labels, sample.labels), value: sample.value })
     }
   }
-  return [...blocks].map(([name, block]) => ({ name, ...block, samples: once(block.samples) }))
+  return [...blocks].flatMap(([name, block]) => {
+    const wider = partOf(name, blocks)
+    if (wider !== undefined) say(`${name} is a metric of one partition and a part of ${wider} of another`)
+    return wider === undefined ? [{ name, ...block, samples: once(block.samples) }] : []
+  })
+}
+
+/** The histogram or summary that a metric of this name would be read as a part of: node_exporter then refuses the page. */
+function partOf(name: string, blocks: ReadonlyMap<string, { readonly type: string }>): string | undefined {
+  const bases = ['histogram', 'summary'].map(type => [type, name.replace(endings[type] as RegExp, '')] as const)
+  return bases.find(([type, base]) => base !== name && blocks.get(base)?.type === type)?.[1]
 }
 
 /** A program that says the same twice would spoil the whole page. */
 function once(samples: readonly Samples[]): Samples[] {
-  return [...new Map(samples.map(sample => [`${sample.name} ${sample.labels}`, sample])).values()]
+  const sameLabels = (labels: string) => JSON.stringify(labelsIn(labels).sort(([a], [b]) => (a < b ? -1 : 1)))
+  return [...new Map(samples.map(sample => [`${sample.name} ${sameLabels(sample.labels)}`, sample])).values()]
 }
 
 /** OpenMetrics describes a counter by its name without `_total`, the older format with it. */
@@ -61,7 +73,13 @@ function known(type: string): string {
 
 /** A label of the program's that we have too is kept as `exported_…`, as Prometheus itself does. */
 function together(labels: Readonly<Record<string, string>>, own: string): string {
-  if (own === '') return labelsOf(labels)
-  const pattern = new RegExp(`(^|,)\\s*(${Object.keys(labels).join('|')})\\s*=`, 'g')
-  return `${labelsOf(labels)},${own.replace(pattern, '$1exported_$2=')}`
+  const theirs = labelsIn(own)
+  const taken = new Set([...Object.keys(labels), ...theirs.map(([name]) => name)])
+  const renamed = theirs.map(([name, value]) => {
+    if (!Object.hasOwn(labels, name)) return [name, value] as const
+    let free = `exported_${name}`
+    while (taken.has(free)) free = `exported_${free}`
+    return [free, value] as const
+  })
+  return labelsOf({ ...labels, ...Object.fromEntries(renamed) })
 }

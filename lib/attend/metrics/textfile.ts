@@ -1,12 +1,14 @@
 /** Writes the metrics for node_exporter's textfile directory, and reads what a program serves by HTTP. */
-import { chmodSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, fchmodSync, lstatSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { bootClock } from '../../base/clock.ts'
-import { reason, Temporary } from '../../base/errors.ts'
+import { Permanent, reason, Temporary } from '../../base/errors.ts'
 import type { Definition } from '../../definition/definition.ts'
 import { expand } from '../../definition/expand.ts'
 import { writeFactIfWanted } from '../../state/facts.ts'
 import { mostOwn } from '../../state/figures/own.ts'
+import { partitionEvery } from '../../state/figures/rings.ts'
+import { sayOnce } from '../../state/figures/say-once.ts'
 import { instanceLease } from '../../state/lease.ts'
 import { isActive, localFacts } from '../../state/local.ts'
 import type { Run } from '../../state/self.ts'
@@ -20,14 +22,23 @@ const patience = 2000
 const atOnce = 16
 
 /**
- * By rename, so that node_exporter never reads half of it; for everybody to read, since it runs as another user.
- * @throws Temporary when it cannot be written
+ * By rename, so that node_exporter never reads half of it; for everybody to read, since it runs as another user. The
+ * directory may be that user's: a link in the place of either file must not lead our write elsewhere, nor its mode.
+ * @throws Temporary when it cannot be written; Permanent when something else than a file stands there
  */
 export function writeTextfile(file: string, text: string): void {
+  if (lstatSync(file, { throwIfNoEntry: false })?.isFile() === false)
+    throw new Permanent(`cannot write ${file}: it is no regular file; remove it, or name another`)
   const fresh = `${file}.${process.pid}.new`
   try {
-    writeFileSync(fresh, text, { mode: 0o644 })
-    chmodSync(fresh, 0o644)
+    rmSync(fresh, { force: true }) // of a run that was killed
+    const descriptor = openSync(fresh, 'wx', 0o644)
+    try {
+      fchmodSync(descriptor, 0o644)
+      writeFileSync(descriptor, text)
+    } finally {
+      closeSync(descriptor)
+    }
     renameSync(fresh, file)
   } catch (error) {
     rmSync(fresh, { force: true })
@@ -37,14 +48,14 @@ export function writeTextfile(file: string, text: string): void {
 
 /** What the guard's rounds have attend do for figures. Throws nothing: checks and hooks do not wait for it. */
 export async function tendMetrics(run: Run, { metrics }: Definition): Promise<void> {
+  const say = (problem: string) =>
+    sayOnce(run.files, problem, { now: bootClock(), every: partitionEvery }, line => run.log(`metrics: ${line}`))
   try {
-    if (metrics?.url !== undefined) await scrapeAll(run, metrics.url)
-    if (metrics?.textfile !== undefined && isDue(metrics.textfile)) {
-      const say = (line: string) => run.log(`metrics: ${line}`)
+    if (metrics?.url !== undefined) await scrapeAll(run, metrics.url, say)
+    if (metrics?.textfile !== undefined && isDue(metrics.textfile))
       writeTextfile(metrics.textfile, page(dirname(run.files.directory), run.service, 'plain', say))
-    }
   } catch (error) {
-    run.log(`metrics: ${reason(error)}`)
+    say(reason(error))
   }
 }
 
@@ -53,11 +64,12 @@ export function page(root: string, service: string | null, format: Format, say: 
 }
 
 function isDue(file: string): boolean {
-  const written = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0
+  // Not what a link leads to: a program may have made one that leads to itself, and the others are due all the same.
+  const written = lstatSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0
   return Math.abs(Date.now() - written) >= young
 }
 
-async function scrapeAll(run: Run, url: string): Promise<void> {
+async function scrapeAll(run: Run, url: string, say: (problem: string) => void): Promise<void> {
   const now = bootClock()
   const local = localFacts(run.files, instanceLease(run.files, now), now)
   const here = [...local].filter(([, one]) => isActive(one) && one.process !== null)
@@ -80,7 +92,7 @@ async function scrapeAll(run: Run, url: string): Promise<void> {
     await Promise.all(some)
   }
   const [first] = problems
-  if (first !== undefined) run.log(`metrics: ${problems.length} of ${each.length} do not answer, such as ${first}`)
+  if (first !== undefined) say(`${problems.length} of ${each.length} do not answer, such as ${first}`)
 }
 
 /** A partition's id comes from Consul: encoded, it can name neither another host nor another path. */

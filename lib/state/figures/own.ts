@@ -4,7 +4,9 @@
  */
 
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { bootClock } from '../../base/clock.ts'
 import { printable } from '../../base/printable.ts'
+import { type Process, startMs } from '../../machine/identity.ts'
 
 /** The most bytes that a program may say; what is longer is not read at all. */
 export const mostOwn = 64 * 1024
@@ -33,10 +35,15 @@ const nothing: Own = { samples: [], families: new Map(), bad: [] }
 /** So many bad lines are named. */
 const mostBad = 3
 
-const sampleLine =
-  /^([a-zA-Z_:][\w:]*)(?:\{((?:\s*[a-zA-Z_]\w*\s*=\s*"(?:[^"\\\n]|\\.)*"\s*,?)*)\})?[ \t]+(\S+)(?:[ \t]+-?[\d.eE+-]+)?(?:[ \t]+#.*)?$/
+/** One label. Its value escapes a backslash, a quote and a line feed, and nothing else. */
+const label = '[a-zA-Z_]\\w* *= *"[^"\\\\]*(?:\\\\["\\\\n][^"\\\\]*)*"'
+// The guard's tick waits for these patterns, so no line may take them long: each text matches in one way only.
+const sampleLine = new RegExp(
+  `^([a-zA-Z_:][\\w:]*)(?:\\{ *((?:${label}(?: *, *${label})*)?(?: *,)? *)\\})? +(\\S+)(?: +-?[\\d.eE+-]+)?(?: +#.*)?$`,
+)
+const oneLabel = /([a-zA-Z_]\w*) *= *"([^"\\]*(?:\\["\\n][^"\\]*)*)"/g
 
-const words: Readonly<Record<string, number>> = { '+inf': Infinity, inf: Infinity, '-inf': -Infinity, nan: NaN }
+const words = new Map([...['+inf', 'inf'].map(word => [word, Infinity] as const), ['-inf', -Infinity], ['nan', NaN]])
 
 /** @param most stops after so many samples */
 export function parseOwn(text: string, most = Infinity): Own {
@@ -51,14 +58,42 @@ export function parseOwn(text: string, most = Infinity): Own {
     else if (line.startsWith('#')) describe(line, families)
     else {
       const [, name = '', labels = '', number = ''] = sampleLine.exec(line) ?? []
-      const value =
-        words[number.toLowerCase()] ?? (/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(number) ? Number(number) : null)
+      const value = numberFrom(number)
       // Ours would look like watchbill's own.
-      if (name === '' || value === null || name.startsWith('watchbill_')) bad.push(line.slice(0, 100))
-      else samples.push({ name, labels: labels.trim().replace(/,$/, ''), value })
+      if (name === '' || value === null || name.startsWith('watchbill_') || !areLabels(labels)) {
+        bad.push(line.slice(0, 100))
+      } else samples.push({ name, labels: withoutComma(labels.trim()), value })
     }
   }
   return { samples, families, bad: bad.slice(0, mostBad) }
+}
+
+function withoutComma(labels: string): string {
+  return labels.endsWith(',') ? labels.slice(0, -1).trimEnd() : labels
+}
+
+function numberFrom(text: string): number | null {
+  return words.get(text.toLowerCase()) ?? (/^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : null)
+}
+
+/**
+ * Whether Prometheus and node_exporter read them: for one line that they refuse, they refuse the whole page. A name comes
+ * once, `__…` is Prometheus' own, and the bound of a bucket and a quantile are numbers.
+ */
+function areLabels(labels: string): boolean {
+  const all = labelsIn(labels)
+  const isNumber = ([name, value]: readonly [string, string]) =>
+    (name !== 'le' && name !== 'quantile') || numberFrom(value) !== null
+  return (
+    new Set(all.map(([name]) => name)).size === all.length &&
+    all.every(one => !one[0].startsWith('__') && isNumber(one))
+  )
+}
+
+/** The labels of a sample, with their values as the program means them. */
+export function labelsIn(labels: string): [name: string, value: string][] {
+  const plain = (value: string) => value.replace(/\\(.)/g, (_, what) => (what === 'n' ? '\n' : what))
+  return [...labels.matchAll(oneLabel)].map(([, name = '', value = '']) => [name, plain(value)])
 }
 
 function describe(line: string, families: Map<string, Partial<Family>>): void {
@@ -67,8 +102,14 @@ function describe(line: string, families: Map<string, Partial<Family>>): void {
   families.set(name, { ...families.get(name), ...(what === 'TYPE' ? { type: rest } : { help: rest }) })
 }
 
-/** @returns null when the program has written none, or something else lies there @throws Node's own errors */
-export function readOwn(file: string, most?: number): Own | null {
+/** By how much the time of a file and the start of a process may seem to differ: both are rounded, ms. */
+const rounding = 100
+
+/**
+ * @param process the program that runs: what one before it has left says nothing about it
+ * @returns null when it has written none @throws Node's own errors
+ */
+export function readOwn(file: string, process: Process, most?: number): Own | null {
   let descriptor: number
   try {
     // A pipe would block, and a link lead elsewhere: the program writes here, and another user's may have.
@@ -82,6 +123,8 @@ export function readOwn(file: string, most?: number): Own | null {
   try {
     const stat = fstatSync(descriptor)
     if (!stat.isFile()) return { ...nothing, bad: ['it is no file'] }
+    // Two ages, since the wall clock may have been set. The change time: a program may give the file any other time.
+    if (Date.now() - stat.ctimeMs > bootClock() - startMs(process) + rounding) return null
     if (stat.size > mostOwn) return { ...nothing, bad: [`it has ${stat.size} bytes, and may have ${mostOwn}`] }
     const bytes = Buffer.allocUnsafe(stat.size)
     return parseOwn(bytes.toString('utf8', 0, readSync(descriptor, bytes, 0, bytes.length, 0)), most)
