@@ -50,6 +50,8 @@ describe('the rules in force', () => {
     ['[]', /not a JSON object/],
     ['{"rules":7}', /has to be an object/],
     ['{"rules":{"cost":[{"is":-1}]}}', /"cost\[0\]" is not right/],
+    ['{"rules":{"only":null}}', /"only" has to be a list/],
+    [`{"rules":{"spread":[{"over":"node","x":${'['.repeat(30_000)}${']'.repeat(30_000)}}]}}`, /nested too deeply/],
     ['{"needs":99}', /needs a release that knows version 99/],
     ['{"needs":-1}', /"needs" has to be/],
     ['{"pins":{"0":7}}', /"pins" has to be/],
