@@ -10,7 +10,7 @@ import { loadDefinition } from '../lib/definition/load.ts'
 import { lookAtCluster } from '../lib/look/snapshot.ts'
 import { outlook } from '../lib/operate/plan/moves.ts'
 import { outlookLines } from '../lib/operate/plan/page.ts'
-import { changed, parseMember, parseScale, withTraits } from '../lib/operate/plan/what-if.ts'
+import { changed, parseMember, parseScale, withHandMade, withTraits } from '../lib/operate/plan/what-if.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { consulArgs, jsonArg, serviceArg, withService } from '../lib/program/operator.ts'
 import { assigned } from '../lib/roster/assignment.ts'
@@ -39,7 +39,7 @@ program({
         definition: args.definition === undefined ? null : await definitionOf(args.definition, service),
       }
       const now = await lookAtCluster(consul, service)
-      const after = await withTraits(consul, changed(now, changes))
+      const after = await withTraits(consul, await withHandMade(consul, now, changed(now, changes)))
       const found = outlook(now, after, await assigned(after))
       print(args.json ? JSON.stringify(found) : outlookLines(found))
     }),

@@ -4,6 +4,7 @@
  */
 
 import type { Keys } from '../base/names.ts'
+import type { Consul } from '../consul/http.ts'
 import { type Entry, entriesAt, look, transactionLimit } from '../consul/kv.ts'
 import { apart, unlessRefused } from '../consul/refused-key.ts'
 import { inOrder } from '../hooks/in-order.ts'
@@ -44,9 +45,10 @@ export async function passOn(run: Run, snapshot: Snapshot): Promise<boolean> {
   if (readFact(files.documents) === String(documentsIndex)) return false
   const held = [...snapshot.local].filter(([, one]) => isAssumed(one))
   const stale = await staleOf(
-    run,
+    consul,
     keys,
     held.map(([id]) => id),
+    id => Number(readFact(files.partition(id).documentIndex) ?? 0),
   )
   const entries = await readEntries(consul, keys, stale)
   let changed = 0
@@ -63,25 +65,29 @@ export async function passOn(run: Run, snapshot: Snapshot): Promise<boolean> {
   return startable > 0 || (changed > 0 && definition.onChange === 'restart')
 }
 
-/** The partitions whose key has changed since it was read: 64 small checks in a request, however large the documents are. */
-async function staleOf({ consul, files }: Run, keys: Keys, ids: readonly string[]): Promise<string[]> {
+/**
+ * The partitions whose key has changed since it was read: 64 small checks in a request, however large the documents are.
+ * @param indexOf the ModifyIndex that was read
+ */
+export async function staleOf(
+  consul: Consul,
+  keys: Keys,
+  ids: readonly string[],
+  indexOf: (id: string) => number,
+): Promise<string[]> {
   const stale: string[] = []
   for (const kind of apart(ids, keys.partition)) {
     for (let from = 0; from < kind.length; from += transactionLimit) {
       const some = kind.slice(from, from + transactionLimit)
       const asked = look(
         consul,
-        some.map(id => ({ Verb: 'check-index', Key: keys.partition(id), Index: knownIndex(files.partition(id)) })),
+        some.map(id => ({ Verb: 'check-index', Key: keys.partition(id), Index: indexOf(id) })),
       )
       const outcome = await unlessRefused(asked, null) // the agent refuses these keys: their partitions are being stopped
       if (outcome?.done === false) stale.push(...some.filter((_, position) => outcome.failed.has(position)))
     }
   }
   return stale
-}
-
-function knownIndex(files: PartitionFiles): number {
-  return Number(readFact(files.documentIndex) ?? 0)
 }
 
 async function readEntries(consul: Run['consul'], keys: Keys, ids: readonly string[]): Promise<Map<string, Entry>> {

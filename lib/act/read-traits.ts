@@ -2,11 +2,11 @@
 
 import { transactInBatches } from '../consul/batch.ts'
 import type { Consul } from '../consul/http.ts'
-import { base64, look, transact, transactionLimit } from '../consul/kv.ts'
-import { apart, unlessRefused } from '../consul/refused-key.ts'
+import { base64, transact } from '../consul/kv.ts'
 import { partitionsAt } from '../keys/partition-set.ts'
 import { markOf, readTraits, traitOf } from '../keys/traits.ts'
 import type { Cluster } from '../look/cluster.ts'
+import { staleOf } from './documents.ts'
 
 /**
  * Whatever another program changed meanwhile is left as it is, and then the mark is not written: the next look does it again.
@@ -14,18 +14,18 @@ import type { Cluster } from '../look/cluster.ts'
  */
 export async function extractTraits(
   consul: Consul,
-  cluster: Pick<Cluster, 'keys' | 'partitions' | 'revision' | 'documentsIndex'>,
+  cluster: Pick<Cluster, 'keys' | 'partitions' | 'unusable' | 'revision' | 'documentsIndex'>,
   pointers: readonly string[],
 ): Promise<void> {
-  const { keys, partitions } = cluster
+  const { keys, partitions, unusable } = cluster
   const of = pointers.join(' ')
   const before = await readTraits(consul, keys)
-  const [ids] = apart([...partitions], keys.partition)
+  const ids = [...partitions].filter(id => !unusable.has(id))
   const other = ids.filter(id => before.keys.get(id)?.of !== of)
   const same = ids.filter(id => before.keys.get(id)?.of === of)
-  const stale = [...other, ...(await changed(consul, keys, same, id => before.keys.get(id)?.document ?? 0))]
+  const stale = [...other, ...(await staleOf(consul, keys, same, id => before.keys.get(id)?.document ?? 0))]
   const found = await partitionsAt(consul, keys, stale)
-  const gone = [...before.keys].filter(([id]) => !partitions.has(id))
+  const gone = [...before.keys].filter(([id]) => !partitions.has(id) && !unusable.has(id))
   const written = await transactInBatches(consul, {
     items: found,
     operations: ({ id, index, document }) => {
@@ -37,8 +37,7 @@ export async function extractTraits(
     items: gone,
     operations: ([id, { index }]) => [{ Verb: 'delete-cas', Key: keys.trait(id), Index: index }],
   })
-  const hindrance = written.hindrance ?? removed.hindrance
-  if (hindrance) throw hindrance
+  if (written.hindrance) throw written.hindrance
   if (written.refused.length + removed.refused.length > 0) return
   const Value = base64(markOf(cluster, pointers))
   await transact(consul, [
@@ -50,24 +49,4 @@ export async function extractTraits(
       Value: base64(JSON.stringify({ read: found.length, at: new Date().toISOString() })),
     },
   ])
-}
-
-/** The partitions whose key has another index: 64 small checks in a request, however large the documents are. */
-async function changed(
-  consul: Consul,
-  keys: Cluster['keys'],
-  ids: readonly string[],
-  indexOf: (id: string) => number,
-): Promise<string[]> {
-  const stale: string[] = []
-  for (let from = 0; from < ids.length; from += transactionLimit) {
-    const some = ids.slice(from, from + transactionLimit)
-    const asked = look(
-      consul,
-      some.map(id => ({ Verb: 'check-index', Key: keys.partition(id), Index: indexOf(id) })),
-    )
-    const outcome = await unlessRefused(asked, null)
-    if (outcome?.done === false) stale.push(...some.filter((_, position) => outcome.failed.has(position)))
-  }
-  return stale
 }

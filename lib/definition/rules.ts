@@ -80,13 +80,15 @@ export function isCost(value: unknown): value is number {
 /** The rules in a value that anybody may have written; or what is wrong with it, in words. */
 export function rulesIn(value: unknown): Rules | string {
   if (!isObject(value)) return '"rules" has to be an object'
-  if (JSON.stringify(value).length > mostBytesOfRules) return `"rules" takes more than ${mostBytesOfRules} characters`
+  const size = sizeOf(value)
+  if (size === null) return '"rules" is nested too deeply'
+  if (size > mostBytesOfRules) return `"rules" takes more than ${mostBytesOfRules} characters`
   const kinds = Object.keys(checks) as (keyof Rules)[]
   const stray = Object.keys(value).find(name => !kinds.includes(name as keyof Rules))
   if (stray !== undefined) return `it has "${stray.slice(0, 40)}", which is no kind of rule`
   let count = 0
   for (const kind of kinds) {
-    const list = value[kind] ?? []
+    const { [kind]: list = [] } = value
     if (!Array.isArray(list)) return `"${kind}" has to be a list`
     count += list.length
     if (count > mostRules) return `it has more than ${mostRules} rules`
@@ -96,6 +98,15 @@ export function rulesIn(value: unknown): Rules | string {
     }
   }
   return { ...noRules, ...value }
+}
+
+/** Null for what JSON.parse can read and JSON.stringify cannot write: it runs out of stack. */
+function sizeOf(value: unknown): number | null {
+  try {
+    return JSON.stringify(value).length
+  } catch {
+    return null
+  }
 }
 
 type Fields = Record<string, unknown>

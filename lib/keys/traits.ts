@@ -16,8 +16,8 @@ export type Trait = Readonly<Record<string, string | number>>
 
 export interface TraitKey {
   readonly trait: Trait
-  /** The pointers that were looked up, as one line. */
-  readonly of: string
+  /** The pointers that were looked up, as one line; null for a garbled key. */
+  readonly of: string | null
   /** The ModifyIndex of the document that was read. */
   readonly document: number
   /** The key's own ModifyIndex. */
@@ -32,6 +32,8 @@ export interface TraitsFound {
 
 export const noTraits: TraitsFound = { keys: new Map(), mark: '' }
 
+const garbled = { trait: {}, of: null, document: 0 }
+
 /** @throws Temporary when Consul cannot be read */
 export async function readTraits(consul: Consul, keys: Keys): Promise<TraitsFound> {
   const prefixes = [keys.traits, keys.traitsOf]
@@ -41,8 +43,8 @@ export async function readTraits(consul: Consul, keys: Keys): Promise<TraitsFoun
     const id = decode(key.slice(keys.traits.length))
     if (id === null) continue
     const { of, document, trait } = fieldsIn(value)
-    if (typeof of !== 'string' || typeof document !== 'number' || !isTrait(trait)) continue
-    found.set(id, { trait, of, document, index: modifyIndex })
+    const isWhole = typeof of === 'string' && typeof document === 'number' && isTrait(trait)
+    found.set(id, { ...(isWhole ? { trait, of, document } : garbled), index: modifyIndex })
   }
   return { keys: found, mark: own?.value ?? '' }
 }

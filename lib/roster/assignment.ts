@@ -16,18 +16,33 @@ import { agreedVersion, versions } from './versions.ts'
 
 type Shown = Pick<
   Cluster,
-  'members' | 'rosters' | 'partitions' | 'locks' | 'settings' | 'coolDowns' | 'placement' | 'traits' | 'away' | 'freeze'
+  | 'members'
+  | 'rosters'
+  | 'partitions'
+  | 'locks'
+  | 'settings'
+  | 'coolDowns'
+  | 'placement'
+  | 'placementProblem'
+  | 'traits'
+  | 'away'
+  | 'freeze'
 >
 
 /** Placement by the rules in force: see place.ts. */
 export type ByRules = typeof place
 
-/** Why nobody gets a partition while the rules cannot be read. */
-export const rulesUnknown = 'spec/placement is garbled, and no member that could take it has seen good rules'
+/** Why a partition without a holder has no place, as far as a program without the last good rules can tell. */
+export const rulesUnknown = 'spec/placement is garbled, and only a member that has seen good rules takes it'
 
 /** Loads what places by rules; null where there are none: then it costs nothing. */
-export async function rulesFor(cluster: Pick<Cluster, 'placement'>): Promise<ByRules | null> {
-  return hasRules(cluster.placement) ? (await import('./place.ts')).place : null
+export async function rulesFor(cluster: Pick<Cluster, 'placement' | 'placementProblem'>): Promise<ByRules | null> {
+  return isRuled(cluster) ? (await import('./place.ts')).place : null
+}
+
+/** A garbled key may hold rules, though the last good ones were none. */
+function isRuled({ placement, placementProblem }: Pick<Cluster, 'placement' | 'placementProblem'>): boolean {
+  return placementProblem !== null || hasRules(placement)
 }
 
 /** The assignment, with what it needs loaded. */
@@ -54,7 +69,7 @@ export function assign(
   const none: Placement = { placed: new Map(), unplaced: new Map() }
   return besideHeld([...cluster.partitions], new Set(cluster.settings.held), partitions => {
     const input = { members, partitions, holders, avoided }
-    const ideal = hasRules(cluster.placement)
+    const ideal = isRuled(cluster)
       ? ruled(cluster, input, byRules)
       : rules.reduce((before, rule) => rule.place(before, input), none)
     return calmed(onlyTheirOwn(ideal, waiting, holderIn(cluster)), cluster)
@@ -81,14 +96,30 @@ function holderIn({ members, locks }: Shown): (id: string) => string | undefined
   return id => bySession.get(locks.get(id)?.session ?? '')
 }
 
-function ruled({ placement, traits }: Shown, input: RosterInput, byRules: ByRules | null): Placement {
-  if (byRules === null) throw new Error('placement by rules was not loaded')
-  if (!hasRules(placement)) throw new Error('there are no rules')
+function ruled({ placement, placementProblem, traits }: Shown, input: RosterInput, byRules: ByRules | null): Placement {
+  if (byRules === null || placement === null) throw new Error('placement by rules was not loaded')
   if (placement.unknown) return asItIs(input)
   const members = input.members as readonly (PlacedMember & Pick<Member, 'roster'>)[]
   const able = members.filter(({ roster }) => roster >= placement.needs)
   const { rules, pins } = placement
-  return byRules({ ...input, members: able, rules, pins, traits }, members.length - able.length)
+  const by = (pinned: ReadonlyMap<string, string>) =>
+    byRules({ ...input, members: able, rules, pins: pinned, traits }, members.length - able.length)
+  return placementProblem === null ? by(pins) : unmoved(by, pins, input.holders)
+}
+
+/**
+ * While the key is garbled, members may go by different rules, since one was away when they changed. A partition that moved
+ * could go to a member that would not take it. So each stays with its holder, and only what may not stay goes by the rules.
+ */
+function unmoved(
+  by: (pins: ReadonlyMap<string, string>) => Placement,
+  pins: ReadonlyMap<string, string>,
+  holders: ReadonlyMap<string, string>,
+): Placement {
+  const found = by(new Map([...pins, ...holders]))
+  if (found.unplaced.size === 0) return found
+  const stay = [...holders].filter(([id, holder]) => found.placed.get(id) === holder)
+  return by(new Map([...pins, ...stay]))
 }
 
 function asItIs({ members, partitions, holders }: RosterInput): Placement {

@@ -21,6 +21,9 @@ const textOf = (page: string) => readFileSync(join(root, page), 'utf8')
 const pages = [
   'README.md',
   'docs/by-hand.md',
+  'docs/figures.md',
+  'docs/counts.md',
+  'docs/placement.md',
   'docs/machine.md',
   'docs/sources.md',
   'docs/lock.md',
@@ -147,6 +150,33 @@ describe('what the pages show, as it is written', { skip: !isPossible && 'needs 
     await until('it to be lost', async see => /^node7 .*failed/m.test(see(await asker.do('consul members'))), patient)
   }
 
+  /** Three machines of their own, with the rules that docs/placement.md shows. */
+  async function threeMachines(): Promise<void> {
+    const [, text = ''] = /```json\n([\s\S]*?)\n```/.exec(textOf('docs/placement.md')) ?? []
+    const { meta, maxCost, placement } = JSON.parse(text)
+    for (const number of [1, 2, 3]) {
+      const there = await Machine.start(`node${number}`, join(folder, 'three'), checkout, programs())
+      machines.set(`${number} of three`, there)
+      const [address, first] = [`10.0.2.${number}`, machines.get('1 of three') as Machine]
+      if (number === 1) await there.bridge(address)
+      else await there.plugInto(first, address)
+      there.write('/usr/local/bin/consume', worker)
+      there.write('/etc/watchbill/consumer.json', consumer({ meta, maxCost, placement }))
+      there.write('/etc/consul.d/watchbill.json', readFileSync(join(root, 'consul.d/watchbill.json'), 'utf8'))
+      await agent(
+        there,
+        {},
+        `-bind=${address} ${number === 1 ? '-server -bootstrap-expect=1' : '-retry-join=10.0.2.1'}`,
+      )
+      await there.do('node handlers/configure.ts && consul reload')
+    }
+    const done = async () => /16 partitions on 3 members; 16 running/.test(await wholeStatus())
+    const wholeStatus = () => (machines.get('1 of three') as Machine).do('watchbill status consumer --wait 60s')
+    await until('three members', done, patient)
+    writeFileSync(join(checkout, 'old.json'), consumer({ placement: {} }))
+    writeFileSync(join(checkout, 'new.json'), consumer({ partitions: { range: [0, 17] }, placement }))
+  }
+
   async function restartAgent(machine: Machine): Promise<void> {
     await machine.do('kill "$(cat /var/lib/consul.pid)"')
     await until('it to end', () => machine.do('! [ -e /var/lib/consul.pid ]').then(() => true), patient)
@@ -185,6 +215,12 @@ exec sleep 1000000
         await allIsWell()
       },
     },
+    'docs/figures.md#': { on: 'node7' },
+    'docs/counts.md#Scale by hand': { on: 'node7' },
+    'docs/counts.md#Freeze': { on: 'node7' },
+    'docs/placement.md#What is in force': { on: '1 of three', given: () => threeMachines() },
+    'docs/placement.md#By hand': { on: '1 of three' },
+    'docs/placement.md#What if': { on: '1 of three' },
     'docs/machine.md#No Consul yet': {
       on: 'node1',
       async given() {
@@ -258,6 +294,53 @@ exec sleep 1000000
     'sudo node handlers/leave.ts consumer': { shows: /^node7:consumer left: 18 partitions given back/ },
     'watchbill hold consumer 7 8': { shows: /^held: 7, 8$/ },
     'watchbill unhold consumer 7 8': { shows: /^let go: 7, 8$/, afterwards: () => allIsWell() },
+    'watchbill scale consumer 12': { shows: /^consumer: 12 partitions/, afterwards: () => allIsWell() },
+    'watchbill freeze consumer': { afterwards: () => node7().do('watchbill thaw consumer') },
+    'watchbill top consumer': { shows: /^node7:consumer/m },
+    'watchbill history consumer': { shows: /\d/ },
+    'watchbill history consumer 7 --json': {
+      given: () =>
+        until(
+          'rows',
+          () =>
+            node7()
+              .do('watchbill history consumer 7')
+              .catch(() => null),
+          patient,
+        ),
+      shows: /^\{"service":"consumer","instance":"node7:consumer","partition":"7","rows":\[\{/,
+    },
+    'watchbill metrics': { shows: /^watchbill_\w+\{.*service="consumer"/m },
+    'watchbill scale consumer': { shows: /^consumer: 12 partitions, by hand$/ },
+    'watchbill scale consumer 7%': { shows: /^consumer: 1, 7% of weight partitions \(it was 12\)/ },
+    'watchbill scale consumer --by +2': { shows: /^consumer: 3 partitions \(it was 1\); added 1, 2/ },
+    'watchbill scale consumer --reset': { afterwards: () => allIsWell() },
+    'watchbill freeze consumer --why "work on the network"': {
+      async afterwards() {
+        assert.match(await allIsWell(), /FROZEN .*work on the network/)
+      },
+    },
+    'watchbill placement consumer': { shows: /^only +\{"for":"train-\*","attribute":"meta.gpu","in":\["true"\]\}$/m },
+    'watchbill placement consumer apply /etc/watchbill/consumer.json': { shows: /is in force, as before$/ },
+    'watchbill placement consumer apply old.json --dry-run': { shows: /would be put in force$/ },
+    'watchbill pin consumer 7 node3:consumer': {
+      shows: /^pinned to node3:consumer: 7$/,
+      afterwards: () =>
+        until(
+          '7 to run there',
+          async () =>
+            /^node3:consumer$/.test(await (machines.get('1 of three') as Machine).do('watchbill owner consumer 7')),
+          patient,
+        ),
+    },
+    'watchbill unpin consumer 7': { shows: /^no longer pinned: 7$/ },
+    'watchbill plan consumer --remove node2': { shows: /^consumer: [56] partitions would move\n.*\n.* is gone$/m },
+    'watchbill plan consumer --add "node9:meta.zone=b,weight=2 node10:meta.zone=c"': {
+      shows: /^node9:consumer +0 +[1-9]/m,
+    },
+    'watchbill plan consumer --drain node3:consumer --scale 12': { shows: /^node3:consumer +[56] +0$/m },
+    'watchbill plan consumer --scale "7% of meta.cores"': { shows: /no longer in the set/ },
+    'watchbill plan consumer --definition new.json': { shows: /^17 +- +node[123]:consumer +new$/m },
     'watchbill partitions consumer add x y --document doc.json': { shows: /^added: x, y/ },
     'watchbill partitions consumer remove x': { shows: /removed: x$/ },
     'watchbill partitions consumer sync': { shows: /^fetched/ },

@@ -26,7 +26,7 @@ describe('what placement needs of documents', () => {
     memory.put(keys.partition('1'), document({ size: ['no'], cost: { no: 1 } }))
     memory.put(keys.partition('2'), '{"from":"hand"}')
     const cluster = (revision: number, ids = ['0', '1', '2']) => ({
-      ...{ keys, partitions: new Set(ids), revision, documentsIndex: 7 },
+      ...{ keys, partitions: new Set(ids), unusable: new Set<string>(), revision, documentsIndex: 7 },
     })
     const traits = async () => Object.fromEntries(traitsBy(await readTraits(consul, keys), pointers))
     return { consul, memory, requests, fake, cluster, traits }
@@ -66,6 +66,21 @@ describe('what placement needs of documents', () => {
       return undefined
     }
     await extractTraits(consul, cluster(2), pointers)
+    assert.equal((await readTraits(consul, keys)).mark, markOf(cluster(1), pointers))
+  })
+
+  it('is read of partitions, too, whose keys newer agents refuse', async t => {
+    const { consul, memory, cluster, traits } = await withDocuments(t)
+    memory.put(keys.partition('a b'), document({ cost: 7 }))
+    await extractTraits(consul, cluster(1, ['0', 'a b']), pointers)
+    assert.deepEqual(await traits(), { 0: { '/cost': 2.5, '/size': 'large' }, 'a b': { '/cost': 7 } })
+  })
+
+  it('takes the place of a garbled key', async t => {
+    const { consul, memory, cluster, traits } = await withDocuments(t)
+    memory.put(keys.trait('0'), '{')
+    await extractTraits(consul, cluster(1, ['0']), pointers)
+    assert.deepEqual(await traits(), { 0: { '/cost': 2.5, '/size': 'large' } })
     assert.equal((await readTraits(consul, keys)).mark, markOf(cluster(1), pointers))
   })
 
@@ -121,7 +136,7 @@ describe('status says', () => {
       'that the key is garbled',
       { placement, placementProblem: 'it is not JSON' },
       [
-        /^watchbill\/svc\/spec\/placement cannot be used: it is not JSON; each instance goes on with the last good rules/,
+        /^watchbill\/svc\/spec\/placement cannot be used: it is not JSON; nothing moves that may stay, and each instance .* last good rules/,
       ],
     ],
   ]

@@ -50,6 +50,8 @@ describe('the rules in force', () => {
     ['[]', /not a JSON object/],
     ['{"rules":7}', /has to be an object/],
     ['{"rules":{"cost":[{"is":-1}]}}', /"cost\[0\]" is not right/],
+    ['{"rules":{"only":null}}', /"only" has to be a list/],
+    [`{"rules":{"spread":[{"over":"node","x":${'['.repeat(30_000)}${']'.repeat(30_000)}}]}}`, /nested too deeply/],
     ['{"needs":99}', /needs a release that knows version 99/],
     ['{"needs":-1}', /"needs" has to be/],
     ['{"pins":{"0":7}}', /"pins" has to be/],
@@ -72,6 +74,54 @@ describe('the rules in force', () => {
     const found = assign(cluster, versions, await rulesFor(cluster))
     assert.deepEqual([...found.placed], [['0', other]])
     assert.deepEqual([...found.unplaced], [['1', rulesUnknown]])
+  })
+})
+
+describe('while the key is garbled', () => {
+  const only = (...nodes: string[]): Rules => ({ ...noRules, only: [{ attribute: 'node', in: nodes }] })
+  const members = [memberOne(me), memberOne(other), memberOne(third)]
+  const seenBy = (lastGood: Rules, over: Parameters<typeof clusterOf>[0]) => {
+    const inForce = { ...noPlacement, rules: lastGood }
+    return assign(
+      clusterOf({ members, placement: inForce, placementProblem: 'it is not JSON', ...over }),
+      versions,
+      place,
+    )
+  }
+  const partitions = new Set(['0', '1', '2'])
+
+  it('nothing moves that may stay: who is to get it may know other rules, and would not take it', () => {
+    const held = new Map([...partitions].map(id => [id, locks.held(me)]))
+    for (const lastGood of [only('a', 'b', 'c'), only('a', 'b'), noRules]) {
+      const { placed } = seenBy(lastGood, { partitions, locks: held })
+      assert.deepEqual(new Set(placed.values()), new Set([me]))
+    }
+  })
+
+  it('what was given back for somebody is for that one, whatever rules the others know', () => {
+    const locked = new Map([
+      ['0', locks.clean({ next: third })],
+      ['1', locks.held(me)],
+      ['2', locks.held(me)],
+    ])
+    for (const lastGood of [only('a', 'c'), only('b', 'c')])
+      assert.equal(seenBy(lastGood, { partitions, locks: locked }).placed.get('0'), third)
+  })
+
+  it('the last good rules place what was lost, and what may not stay', () => {
+    const locked = new Map([
+      ['0', locks.held(me)],
+      ['1', locks.held(other)],
+    ])
+    const { placed } = seenBy(only('b'), { partitions, locks: locked })
+    assert.deepEqual(Object.fromEntries(placed), { 0: other, 1: other, 2: other })
+    const full = [memberOne(me, { maxPartitions: 1 }), memberOne(other)]
+    const two = new Map([
+      ['0', locks.held(me)],
+      ['1', locks.held(me)],
+    ])
+    const found = seenBy(only('a', 'b'), { members: full, partitions: new Set(['0', '1']), locks: two })
+    assert.deepEqual([new Set(found.placed.values()), found.unplaced.size], [new Set([me, other]), 0])
   })
 })
 

@@ -4,11 +4,12 @@ import { noRules, type Rules } from '../../lib/definition/rules.ts'
 import { noPlacement } from '../../lib/keys/placement.ts'
 import { outlook } from '../../lib/operate/plan/moves.ts'
 import { outlookLines } from '../../lib/operate/plan/page.ts'
-import { type Changes, changed, parseMember, parseScale } from '../../lib/operate/plan/what-if.ts'
+import { type Changes, changed, parseMember, parseScale, withHandMade } from '../../lib/operate/plan/what-if.ts'
 import { assign } from '../../lib/roster/assignment.ts'
 import { place } from '../../lib/roster/place.ts'
 import { versions } from '../../lib/roster/versions.ts'
 import { clusterOf, locks, me, memberOne, other, third } from '../fixtures/cluster.ts'
+import { fakeConsul } from '../fixtures/consul.ts'
 
 const nothing: Changes = { add: [], remove: [], drain: [], scale: null, definition: null }
 const ids = ['0', '1', '2', '3']
@@ -70,6 +71,36 @@ describe('what would move', () => {
     assert.match(moves({ scale: parseScale('5') }).join(), /^4 {2}[ab]:svc new$/)
   })
 
+  describe('at a percentage', () => {
+    const share = { percent: 200, of: 'weight', settleMs: 0 }
+    const inForce = {
+      ...({ by: 'definition', number: 4, done: true, had: 4, share, clean: true } as const),
+      instance: null,
+    }
+    const counted = clusterOf({ ...cluster, count: { ...inForce, since: '', index: 1 } })
+    const size = (changes: Partial<Changes>, now = counted) => changed(now, { ...nothing, ...changes }).partitions.size
+
+    it('is also what the number loses or gains with the members', () => {
+      assert.deepEqual([size({}), size({ remove: ['b'] }), size({ add: [parseMember('c')] })], [4, 2, 6])
+    })
+
+    it('is what that of a definition means, unless people have set a number', () => {
+      const definition = { partitions: [], source: null, share: { ...share, percent: 300 } }
+      assert.equal(size({ definition }, cluster), 6)
+      const byHand = { ...inForce, by: 'hand' as const, share: null, since: '', index: 1 }
+      assert.equal(size({ definition }, clusterOf({ ...cluster, count: byHand })), 4)
+    })
+  })
+
+  it('is nothing that people added by hand', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    for (const id of ids) memory.put(cluster.keys.partition(id), `{"from":"${id === '3' ? 'hand' : 'definition'}"}`)
+    for (const change of [{ scale: parseScale('2') }, { definition: { partitions: ['0', '1'], source: null } }]) {
+      const after = await withHandMade(consul, cluster, changed(cluster, { ...nothing, ...change }))
+      assert.deepEqual([...after.partitions].sort(), ['0', '1', '3'])
+    }
+  })
+
   it('is what rules of a definition ask for', () => {
     const rules: Rules = { ...noRules, only: [{ for: '0', attribute: 'node', in: ['b'] }] }
     const definition = { partitions: [], source: null, placement: { digest: 'new', rules } }
@@ -110,8 +141,9 @@ describe('the words of plan', () => {
   })
 
   it('name a number, or a share of weights or of meta', () => {
-    assert.deepEqual(parseScale('12'), { count: 12 })
-    assert.deepEqual(parseScale('7% of meta.cores'), { percent: 7, of: 'meta.cores' })
+    assert.deepEqual(parseScale('12'), { kind: 'number', number: 12 })
+    const share = { percent: 7, of: 'meta.cores', settleMs: 30_000 }
+    assert.deepEqual(parseScale('7% of meta.cores'), { kind: 'share', share })
     const cores = clusterOf({
       members: [me, other].map(name =>
         memberOne(name, { offers: { meta: { cores: '48' }, datacenter: '', tags: [] } }),

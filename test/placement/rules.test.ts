@@ -249,6 +249,28 @@ describe('whole numbers in place of fractions', () => {
       [1, 10, 1000, null],
     )
   })
+  it('are such also of shares that are next to nothing', () => {
+    for (const shares of [
+      [1e-7, 1],
+      [9.8e-7, 0.001],
+      [5e-324, 1e6],
+      [1, 1e-300],
+    ]) {
+      const found = factors(shares)
+      assert.ok(
+        found.every(one => Number.isSafeInteger(one) && one > 0),
+        `${shares}: ${found}`,
+      )
+      assert.equal(Math.max(...found), found[shares.indexOf(Math.min(...shares))])
+    }
+  })
+
+  it('keep a value without a share out while the smallest share has room', () => {
+    const members = [member('a', { zone: 'b' }), member('b', { zone: 'a' })]
+    const spread = [{ over: 'meta.zone', shares: { b: 0.001 } }]
+    assert.deepEqual(Object.keys(loads(asked({ spread }, { members }))), ['a:svc'])
+  })
+
   it('are whole and above 0 for any weights', () => {
     for (const factor of factors([1e6, 1e-6, 1 / 3, Math.PI])) assert.ok(Number.isSafeInteger(factor) && factor > 0)
   })

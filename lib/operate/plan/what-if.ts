@@ -4,11 +4,13 @@ import { Permanent } from '../../base/errors.ts'
 import type { Consul } from '../../consul/http.ts'
 import type { Definition } from '../../definition/definition.ts'
 import { attributeName, pointersOf } from '../../definition/rules.ts'
+import { idsUpTo, numberFor, numberIn } from '../../keys/count.ts'
 import { type Member, rosterVersion } from '../../keys/member.ts'
-import { readPartitions } from '../../keys/partition-set.ts'
+import { partitionsAt, readPartitions } from '../../keys/partition-set.ts'
 import { hasRules, replacedBy } from '../../keys/placement.ts'
 import { traitOf } from '../../keys/traits.ts'
 import type { Cluster } from '../../look/cluster.ts'
+import { numberNow, type Wanted, wantedBy } from '../scale.ts'
 
 export interface Changes {
   /** Members that would join, as `parseMember` reads them. */
@@ -17,7 +19,7 @@ export interface Changes {
   readonly remove: readonly string[]
   readonly drain: readonly string[]
   readonly scale: Scale | null
-  readonly definition: Pick<Definition, 'partitions' | 'source' | 'placement'> | null
+  readonly definition: Pick<Definition, 'partitions' | 'source' | 'share' | 'placement'> | null
 }
 
 export interface NewMember {
@@ -29,8 +31,7 @@ export interface NewMember {
   readonly maxCost?: number
 }
 
-/** So many partitions; or so many percent of the sum of the members' weights, or of a number in their meta. */
-export type Scale = { readonly count: number } | { readonly percent: number; readonly of: string }
+export type Scale = Extract<Wanted, { kind: 'number' | 'share' }>
 
 /** @throws Permanent that names the word that cannot be read */
 export function parseMember(text: string): NewMember {
@@ -54,13 +55,10 @@ export function parseMember(text: string): NewMember {
   return { node, meta, tags, weight, maxPartitions, ...(maxCost !== undefined && { maxCost }) }
 }
 
-/** @throws Permanent */
+/** As `watchbill scale` reads them, with what the percentage is of. @throws Permanent */
 export function parseScale(text: string): Scale {
-  const [, count] = /^(\d{1,6})$/.exec(text) ?? []
-  if (count !== undefined && Number(count) <= 100_000) return { count: Number(count) }
-  const [, percent, of = 'weight'] = /^(\d{1,6}(?:\.\d+)?)%(?: of (weight|meta\.[\w-]+))?$/.exec(text) ?? []
-  if (percent !== undefined) return { percent: Number(percent), of }
-  throw new Permanent(`cannot read the arguments: --scale ${text}: give a number, "7%", or "7% of meta.cores"`)
+  const [to, of] = text.split(/\s+of\s+/)
+  return wantedBy({ to, of }) as Scale // neither --by nor --reset is given
 }
 
 /** @throws Permanent when a change names what is not there */
@@ -81,7 +79,8 @@ export function changed(cluster: Cluster, changes: Changes): Cluster {
   const { placement } = changes.definition ?? {}
   const inForce = placement ? replacedBy(cluster.placement, { ...placement, by: 'plan', since: '' }) : cluster.placement
   const partitions = setFor({ ...cluster, members }, changes)
-  return { ...cluster, members, rosters, registered, partitions, placement: inForce }
+  const placementProblem = placement ? null : cluster.placementProblem
+  return { ...cluster, members, rosters, registered, partitions, placement: inForce, placementProblem }
 }
 
 /** However few partitions move at a time, all of them are shown. */
@@ -125,25 +124,28 @@ function memberFrom({ service, members }: Cluster, { node, meta, tags, ...number
   }
 }
 
-function setFor({ partitions, members }: Cluster, { scale, definition }: Changes): ReadonlySet<string> {
-  if (scale !== null) {
-    const number = 'count' in scale ? scale.count : numberOf(scale, members)
-    return new Set([
-      ...[...partitions].filter(id => !/^(0|[1-9]\d*)$/.test(id)),
-      ...Array.from({ length: number }, (_, at) => String(at)),
-    ])
-  }
-  return definition !== null && definition.source === null && definition.partitions.length > 0
-    ? new Set(definition.partitions)
-    : partitions
+/** With the partitions that people added: neither a number nor a definition removes one. */
+export async function withHandMade(consul: Consul, before: Cluster, after: Cluster): Promise<Cluster> {
+  const removed = [...before.partitions].filter(id => !after.partitions.has(id))
+  const found = await partitionsAt(consul, before.keys, removed)
+  const stay = found.flatMap(({ id, from }) => (from === 'definition' || from === 'source' ? [] : [id]))
+  return { ...after, partitions: new Set([...after.partitions, ...stay]) }
 }
 
-function numberOf({ percent, of }: Extract<Scale, { percent: number }>, members: readonly Member[]): number {
-  const present = members.filter(({ absence }) => absence === null)
-  const each = present.map(({ weight, offers }) => {
-    const value = of === 'weight' ? weight : Number(offers?.meta[of.slice('meta.'.length)] ?? 0)
-    return Number.isFinite(value) && value > 0 ? value : 0
-  })
-  const share = (each.reduce((sum, one) => sum + one, 0) * percent) / 100
-  return Math.min(100_000, Math.ceil(share - 1e-9))
+function setFor(cluster: Cluster, changes: Changes): ReadonlySet<string> {
+  const { partitions, count } = cluster
+  const { definition } = changes
+  const number = numberWith(cluster, changes)
+  if (number !== null) return new Set([...[...partitions].filter(id => numberIn(id) === null), ...idsUpTo(number)])
+  const counts = count?.by !== 'hand' && definition?.source === null && definition.partitions.length > 0
+  return counts ? new Set(definition.partitions) : partitions
+}
+
+/** The number that people set wins over the definition's; a percentage follows the members. Null where a list counts. */
+function numberWith(cluster: Cluster, { scale, definition }: Changes): number | null {
+  if (scale?.kind === 'number') return scale.number
+  const { count, members } = cluster
+  const inForce = count?.by === 'hand' || definition === null ? count?.share : definition.share
+  const share = scale?.share ?? inForce
+  return share ? (numberFor(share, members) ?? numberNow(cluster)) : null
 }

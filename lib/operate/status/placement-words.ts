@@ -10,7 +10,7 @@ export function placementWords(cluster: Cluster): string[] {
   const apply = `watchbill placement ${shellWord(service)} apply <definition>`
   const problems: string[] = []
   if (placementProblem !== null) {
-    const stays = placement?.unknown ? 'everything stays where it is' : 'each instance goes on with the last good rules'
+    const stays = 'nothing moves that may stay, and each instance takes what is lost by the last good rules it has seen'
     problems.push(`${keys.placement} cannot be used: ${placementProblem}; ${stays}; put good ones in force: ${apply}`)
   }
   const other = members.filter(member => member.placement !== undefined && isReplaced(cluster, member.placement))

@@ -15,15 +15,16 @@ export function factors(shares: readonly number[]): number[] {
   const multiple = wholes === null ? null : commonMultiple(wholes)
   if (wholes !== null && multiple !== null) return wholes.map(whole => multiple / whole)
   const largest = Math.max(...shares)
-  const scale = Math.min(2 ** 14, (most * Math.min(...shares)) / largest)
-  return shares.map(share => Math.min(most, Math.max(1, Math.round((scale * largest) / share))))
+  const some = shares.map(share => Math.max(share, largest / most))
+  const scale = Math.min(2 ** 14, (most * Math.min(...some)) / largest)
+  return some.map(share => Math.min(most, Math.max(1, Math.round((scale * largest) / share))))
 }
 
-/** The smallest power of ten that makes all whole: 1, 10, 100 or 1000; null when none does. */
+/** The smallest power of ten that makes all whole and none 0: 1, 10, 100 or 1000; null when none does. */
 export function decimals(numbers: Iterable<number>): number | null {
   let unit = 1
   for (const number of numbers) {
-    while (Math.abs(number * unit - Math.round(number * unit)) > 1e-6) {
+    while (Math.round(number * unit) < 1 || Math.abs(number * unit - Math.round(number * unit)) > 1e-6) {
       unit *= 10
       if (unit > 1000) return null
     }
