@@ -108,6 +108,41 @@ describe('watchbill scale', () => {
     await assert.rejects(scale(frozen.consul, 'svc', { kind: 'by', change: -99 }, false), /give a number from 0 to/)
   })
 
+  it('is refused while no set is written: what ran before all keys were deleted may still run', async t => {
+    const fake = await service(t, 0)
+    await assert.rejects(
+      scale(fake.consul, 'svc', to(4), false),
+      /cannot scale svc: its set of partitions is not written/,
+    )
+    assert.deepEqual([await setIn(fake), fake.memory.keys.has(keys.number)], [[], false])
+  })
+
+  it('is refused before the number is written where newer agents take no new partition of the service', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    const spaced = keysOf('a service')
+    memory.put(spaced.revision, '{}')
+    await assert.rejects(scale(consul, 'a service', to(4), false), /cannot add 4 partitions: /)
+    assert.equal(memory.keys.has(spaced.number), false)
+  })
+
+  it('is reset also where the partitions come from a source by now', async t => {
+    const fake = await service(t)
+    await scale(fake.consul, 'svc', to(12), false)
+    fake.memory.put(keys.duty('source'), '{"by":"a:svc"}')
+    assert.equal((await scale(fake.consul, 'svc', { kind: 'reset' }, false)).number, null)
+    await looks(t, fake, { partitions: [], source: {} as never })
+    const { count, partitions } = await lookAtCluster(fake.consul, 'svc')
+    assert.deepEqual([count?.by, partitions.size], ['definition', 13])
+  })
+
+  it('is refused for names that came after a number was set', async t => {
+    const fake = await service(t)
+    await scale(fake.consul, 'svc', to(4), false)
+    await addPartitions(fake.consul, keys, [{ id: 'eu' }], 'definition')
+    await assert.rejects(scale(fake.consul, 'svc', to(6), false), /its partitions have names \(eu\)/)
+    assert.equal((await scale(fake.consul, 'svc', { kind: 'reset' }, false)).number, null)
+  })
+
   const words: [args: Parameters<typeof wantedBy>[0], wanted: unknown][] = [
     [{}, null],
     [{ to: '12' }, to(12)],
