@@ -12,7 +12,9 @@ import { memberValue } from '../../lib/keys/member.ts'
 import { addPartitions, readPartitions } from '../../lib/keys/partition-set.ts'
 import { lookAtCluster } from '../../lib/look/snapshot.ts'
 import { numberStands } from '../../lib/look/stood.ts'
+import { freezeByHand } from '../../lib/operate/freeze.ts'
 import { scale, scaledWords, wantedBy } from '../../lib/operate/scale.ts'
+import { thawByHand } from '../../lib/operate/thaw.ts'
 import { plan } from '../../lib/plan/plan.ts'
 import { readFact } from '../../lib/state/facts.ts'
 import { definition, me, now, sessionOf, snapshotOf } from '../fixtures/cluster.ts'
@@ -279,5 +281,27 @@ describe('an instance', () => {
     assert.equal((await lookAtCluster(fake.consul, 'svc')).freeze, null)
     await act(run, snapshotOf({ ...cluster, freeze: cluster.freeze as Freeze }), [{ do: 'thaw' }])
     assert.equal(run.logged.filter(line => /ended the freeze/.test(line)).length, 1)
+  })
+})
+
+describe('watchbill freeze', () => {
+  const rule = { lost: 0.5, settleMs: 0 }
+  const byLost = freezing(keys, null, { by: 'lost', lost: ['b:svc'], of: 1, rule }, 'now')
+
+  it('keeps a service frozen that lost instances froze: it no longer thaws by itself', async t => {
+    const fake = await service(t)
+    await transact(fake.consul, byLost)
+    assert.equal(await freezeByHand(fake.consul, 'svc', 'work on the network', false), true)
+    const { freeze } = await lookAtCluster(fake.consul, 'svc')
+    assert.deepEqual([freeze?.frozen, freeze?.by, freeze?.why], [true, 'hand', 'work on the network'])
+    assert.equal(await freezeByHand(fake.consul, 'svc', '', false), false)
+  })
+
+  it('does not make a set that was lost look empty', async t => {
+    const { consul } = await service(t, 0)
+    await freezeByHand(consul, 'svc', '', false)
+    assert.equal((await lookAtCluster(consul, 'svc')).defined, false)
+    await thawByHand(consul, 'svc', false)
+    assert.equal((await lookAtCluster(consul, 'svc')).defined, false)
   })
 })
