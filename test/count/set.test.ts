@@ -271,6 +271,22 @@ describe('an instance', () => {
     assert.equal(proposals.get(me)?.removes, 6)
   })
 
+  it('goes on with its own partitions where the set cannot be brought to the number', async t => {
+    const fake = await service(t)
+    await scale(fake.consul, 'svc', to(9), false)
+    const cluster = await lookAtCluster(fake.consul, 'svc')
+    await transact(fake.consul, freezing(keys, null, { by: 'hand' }, ''))
+    fake.memory.remove(keys.lock('15'))
+    const count = { ...(cluster.count as CountInForce), number: 4, done: false }
+    const run = { ...contextOf(fake.consul, stateOf(t, me)), instance: me, node: 'a' }
+    const steps = [
+      { do: 'count', what: 'bring', number: 4 },
+      { do: 'remake', partition: '15' },
+    ] as const
+    await assert.rejects(act(run, snapshotOf({ ...cluster, count }), steps), { name: 'Temporary' })
+    assert.equal(fake.memory.keys.has(keys.lock('15')), true)
+  })
+
   it('freezes and thaws once', async t => {
     const fake = await service(t)
     const rule = { lost: 0.5, settleMs: 0 }
