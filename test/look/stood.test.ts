@@ -3,11 +3,16 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import { bootId } from '../../lib/base/clock.ts'
+import { keysOf } from '../../lib/base/names.ts'
 import type { CountInForce } from '../../lib/keys/count.ts'
 import { rememberLooked } from '../../lib/look/looked.ts'
+import { lookAtCluster } from '../../lib/look/snapshot.ts'
 import { numberStands, stoodSince, writeStood } from '../../lib/look/stood.ts'
+import { reconcile } from '../../lib/reconcile.ts'
 import { clusterOf, definition, me, memberOne, other } from '../fixtures/cluster.ts'
+import { fakeConsul } from '../fixtures/consul.ts'
 import { stateOf } from '../fixtures/state.ts'
+import { alone } from './alone.ts'
 
 const share = { percent: 100, of: 'weight', settleMs: 30_000 }
 const count: CountInForce = {
@@ -48,5 +53,25 @@ describe('another number of partitions', () => {
   it('stands anew after a reboot, and where the clock began anew', t => {
     assert.equal(looks(t, 1000).look(2000, withMembers(me), 'another boot'), 2000)
     assert.equal(looks(t, 1000).look(500), 500)
+  })
+})
+
+describe('a look that found another number', () => {
+  const percent = { percent: 400, of: 'weight' }
+
+  it('stands for no other, since the number falls due by time alone', async t => {
+    const run = alone(t, await fakeConsul(t), percent)
+    await reconcile(run)
+    assert.deepEqual([existsSync(run.files.stood), existsSync(run.files.rest)], [true, false])
+  })
+
+  it('is the last such look once the number is in force', async t => {
+    const fake = await fakeConsul(t)
+    fake.memory.put(keysOf('svc').settings, JSON.stringify({ held: ['0', '1', '2', '3'] })) // nothing is started
+    const run = alone(t, fake, { ...percent, settle: '0s' })
+    await reconcile(run)
+    await reconcile(run)
+    const { count, partitions } = await lookAtCluster(fake.consul, 'svc')
+    assert.deepEqual([count?.number, count?.done, partitions.size, existsSync(run.files.stood)], [4, true, 4, false])
   })
 })
