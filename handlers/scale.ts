@@ -3,7 +3,8 @@
  * Reads:          Consul
  * May change:     spec/number, the numbered partitions of the set, and the locks of new ones
  * Never changes:  an existing lock or a process: the holders stop what goes away and give it back
- * Exits:          0 done, or nothing to do; 100 the partitions have names, or come from a source, or the service is frozen
+ * Exits:          0 done, or nothing to do; 100 the partitions have names, or come from a source, or the service is frozen; 111
+ *                 no set is written yet, or Consul is away
  */
 import { countWords } from '../lib/keys/count.ts'
 import { lookAtCluster } from '../lib/look/snapshot.ts'

@@ -95,17 +95,19 @@ describe('an epoch that was lost', () => {
   it('is put back, with all else as it is, and by one of those who do so', async t => {
     const { consul, memory } = await fakeConsul(t)
     memory.put(keys.settings, '{"pause":true,"drained":["a:svc"]}')
+    const before = memory.put(keys.revision, '{}')
     assert.equal(await restoreEpoch(consul, keys, 3), true)
     assert.equal(await restoreEpoch(consul, keys, 3), false)
     assert.equal(await restoreEpoch(consul, keys, 2), false)
     assert.deepEqual(memory.value(keys.settings), { pause: true, drained: ['a:svc'], held: [], epoch: 3 })
-    assert.ok(memory.keys.has(keys.revision))
+    assert.notEqual(memory.keys.get(keys.revision)?.ModifyIndex, before)
   })
 
   it('is put back where the whole key is gone', async t => {
     const { consul, memory } = await fakeConsul(t)
     assert.equal(await restoreEpoch(consul, keys, 3), true)
     assert.deepEqual(memory.value(keys.settings), { drained: [], held: [], epoch: 3 })
+    assert.equal(memory.keys.has(keys.revision), false, 'a set that was lost with it does not look empty')
   })
 
   it('shows in every token', () => {
@@ -132,11 +134,18 @@ describe('changing the settings', () => {
 
   it('writes them and tells everyone, in one transaction', async t => {
     const { consul, memory, requests } = await fakeConsul(t)
+    memory.put(keys.revision, '{}')
     const outcome = await changeSettings(consul, keys, drain)
     assert.deepEqual(outcome, { settings: { drained: ['b:svc'], held: [], epoch: 0 }, changed: true })
     assert.deepEqual(memory.value(keys.settings), { drained: ['b:svc'], held: [], epoch: 0 })
     assert.equal(memory.keys.get(keys.settings)?.ModifyIndex, memory.keys.get(keys.revision)?.ModifyIndex)
     assert.equal(requests.length, 3, 'a look, whether what is not there may be read, the write')
+  })
+
+  it('does not make a set that was never written, or was lost, look empty', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    await changeSettings(consul, keys, drain)
+    assert.equal(memory.keys.has(keys.revision), false)
   })
 
   it('keeps what it does not know', async t => {

@@ -26,7 +26,8 @@ export async function act(run: Run, snapshot: Snapshot, steps: readonly Step[]):
     steps.filter((step): step is Extract<Step, { do: Kind }> => (kinds as string[]).includes(step.do))
 
   if (of('enter').length > 0) await enter(run, snapshot)
-  if (of('freeze', 'thaw', 'count').length > 0) await ofService(run, snapshot, of('freeze', 'thaw', 'count'))
+  // First: who takes a lost lock meanwhile is told by the key.
+  if (of('freeze', 'thaw').length > 0) await frozenOrThawed(run, snapshot, of('freeze', 'thaw'))
   if (of('define').length > 0) await define(run, snapshot)
   const branches = await Promise.allSettled([
     endAll(run, snapshot, of('release', 'disown', 'stop')),
@@ -34,6 +35,8 @@ export async function act(run: Run, snapshot: Snapshot, steps: readonly Step[]):
     restartAll(run, snapshot, of('restart')),
     remakeLocks(run, snapshot, of('remake')),
     deleteLocks(run, snapshot, of('delete')),
+    // Beside its own partitions: a number that cannot be carried out must keep nobody from working.
+    counted(run, snapshot, of('count')),
   ])
   const failed = branches.find(branch => branch.status === 'rejected')
   // Last: a failure of what is done for the whole service must not keep anybody from working.
@@ -48,16 +51,19 @@ export async function act(run: Run, snapshot: Snapshot, steps: readonly Step[]):
   throw failed.reason
 }
 
-/** What is done for the whole service. Loaded late: most services never have any of it. */
-async function ofService(
+// Loaded late: most services never have any of it.
+
+async function frozenOrThawed(
   run: Run,
   snapshot: Snapshot,
-  steps: readonly Extract<Step, { do: 'freeze' | 'thaw' | 'count' }>[],
+  steps: readonly Extract<Step, { do: 'freeze' | 'thaw' }>[],
 ): Promise<void> {
-  for (const step of steps) {
-    if (step.do === 'count') await (await import('./count.ts')).count(run, snapshot, step)
-    else await (await import('./freeze.ts'))[step.do](run, snapshot)
-  }
+  const act = await import('./freeze.ts')
+  for (const step of steps) await act[step.do](run, snapshot)
+}
+
+async function counted(run: Run, snapshot: Snapshot, steps: readonly Extract<Step, { do: 'count' }>[]): Promise<void> {
+  for (const step of steps) await (await import('./count.ts')).count(run, snapshot, step)
 }
 
 /** Writes into the report which partitions do not stop. The stop is tried again every few seconds, the report written once. */

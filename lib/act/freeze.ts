@@ -2,7 +2,7 @@
 
 import { listed } from '../base/text.ts'
 import { transact } from '../consul/kv.ts'
-import { crossing, type Freeze, freezing, thawing } from '../keys/freeze.ts'
+import { crossing, freezing, stillThawed, thawing } from '../keys/freeze.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Run } from '../state/self.ts'
 
@@ -14,9 +14,10 @@ export async function freeze(run: Run, snapshot: Snapshot): Promise<void> {
   if (done) run.log(`froze the service: ${found.lost.length} of ${found.of} are lost: ${listed(found.lost)}`)
 }
 
-export async function thaw(run: Run, { keys, freeze }: Snapshot): Promise<void> {
+export async function thaw(run: Run, snapshot: Snapshot): Promise<void> {
+  const { keys, freeze } = snapshot
   if (freeze === null) return
-  // Nobody is to be left out of the next count of the lost: this end is not by hand.
-  const { done } = await transact(run.consul, thawing(keys, freeze as Freeze, new Map()))
+  // This end is not by hand: of the lost, only those that people let be before are left out of the next count.
+  const { done } = await transact(run.consul, thawing(keys, freeze, stillThawed(snapshot)))
   if (done) run.log(`ended the freeze of ${freeze.since}: enough of ${listed(freeze.lost)} are back`)
 }

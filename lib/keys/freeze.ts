@@ -9,7 +9,6 @@ import type { Operation } from '../consul/operation.ts'
 import type { FreezeRule } from '../definition/definition.ts'
 import type { Away } from './away.ts'
 import { agreed, type Calm } from './calm.ts'
-import { revisionBump } from './settings.ts'
 
 export interface Freeze {
   readonly frozen: boolean
@@ -29,7 +28,7 @@ export interface Freeze {
   readonly index: number
 }
 
-/** Null when there is none. A garbled key freezes nothing; `problem` says so. */
+/** Null when there is none. A garbled key freezes nothing. */
 export function freezeFrom(entry: Entry | undefined): Freeze | null {
   if (entry === undefined) return null
   const { frozen, by, why, since, lost, of, rule, thawed } = fieldsIn(entry.value)
@@ -97,15 +96,28 @@ export function freezeUnchanged(keys: Keys, freeze: Freeze | null): Operation {
   return freeze === null ? { Verb: 'check-not-exists', Key } : { Verb: 'check-index', Key, Index: freeze.index }
 }
 
-/** The operations that freeze, if the key is still as it was read. */
+/**
+ * The operations that freeze, if the key is still as it was read. The watch of all instances on spec/ reports them. The revision
+ * is not bumped: where the set was lost, it would say that there is one, which is empty.
+ */
 export function freezing(
   keys: Keys,
   before: Freeze | null,
   { by, why = '', lost = [], of = 0, rule }: Partial<Freeze> & Pick<Freeze, 'by'>,
   now: string,
 ): Operation[] {
-  const value = { frozen: true, by, ...(why && { why }), since: now, ...(by === 'lost' && { lost, of, rule }) }
-  return [written(keys, before, value), revisionBump(keys)]
+  const value = {
+    ...{ frozen: true, by, ...(why && { why }), since: now },
+    ...(by === 'lost' && { lost, of, rule }),
+    // What was lost before a thaw by hand is not to freeze it later either.
+    ...(before !== null && before.thawed.size > 0 && { thawed: Object.fromEntries(before.thawed) }),
+  }
+  return [written(keys, before, value)]
+}
+
+/** Those that a thaw by hand let be, and that have not been back since. */
+export function stillThawed({ freeze, away }: Pick<Attendance, 'freeze' | 'away'>): Map<string, Away> {
+  return new Map([...away].filter(([instance, { index }]) => freeze?.thawed.get(instance) === index))
 }
 
 /** The operations that end a freeze. @param away who is lost still, and is not to freeze it again by itself */
@@ -113,9 +125,9 @@ export function thawing(keys: Keys, before: Freeze, away: ReadonlyMap<string, Aw
   const Index = before.index
   // Consul takes a delete-cas of a missing key for done (from its sources): the check tells that another was first.
   const check = { Verb: 'check-index', Key: keys.freeze, Index } as const
-  if (away.size === 0) return [check, { Verb: 'delete-cas', Key: keys.freeze, Index }, revisionBump(keys)]
+  if (away.size === 0) return [check, { Verb: 'delete-cas', Key: keys.freeze, Index }]
   const thawed = Object.fromEntries([...away.values()].map(({ instance, index }) => [instance, index]))
-  return [written(keys, before, { frozen: false, thawed }), revisionBump(keys)]
+  return [written(keys, before, { frozen: false, thawed })]
 }
 
 function written(keys: Keys, before: Freeze | null, value: object): Operation {

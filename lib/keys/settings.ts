@@ -104,7 +104,8 @@ export async function restoreEpoch(consul: Consul, keys: Keys, seen: number): Pr
 }
 
 /**
- * Changes the settings and, in the same transaction, writes the revision key, which all instances watch.
+ * Changes the settings and, in the same transaction, writes the revision key, which all instances watch. A revision that is
+ * missing stays missing: it says that a set was written, and every instance would stop what an empty set lacks.
  * @returns the settings after the change, and whether anything changed
  * @throws Permanent when those in Consul are garbled; Temporary when others kept changing them meanwhile
  */
@@ -114,14 +115,15 @@ export async function changeSettings(
   change: (settings: Settings) => Settings,
 ): Promise<{ settings: Settings; changed: boolean }> {
   for (let attempt = 0; attempt < 10; attempt++) {
-    const entry = (await trees(consul, [keys.settings])).find(({ key }) => key === keys.settings)
+    const entries = await trees(consul, [keys.settings, keys.revision])
+    const entry = entries.find(({ key }) => key === keys.settings)
     const before = entry?.value ? parse(entry.value) : defaults
     if (!before) throw new Permanent(`cannot change ${keys.settings}: it is garbled; mend it with consul kv put`)
     const after = change(before)
     if (entry && JSON.stringify(after) === JSON.stringify(before)) return { settings: before, changed: false }
     const outcome = await transact(consul, [
       { Verb: 'cas', Key: keys.settings, Index: entry?.modifyIndex ?? 0, Value: base64(JSON.stringify(after)) },
-      revisionBump(keys),
+      ...(entries.some(({ key }) => key === keys.revision) ? [revisionBump(keys)] : []),
     ])
     if (outcome.done) return { settings: after, changed: true }
   }

@@ -29,6 +29,11 @@ export function endRest(files: InstanceFiles): void {
   }
 }
 
+/** Whether its last look began less than so long ago, ms. */
+export function hasLookedWithin(files: InstanceFiles, now: number, ms: number): boolean {
+  return !isOlder(lookedAt(files), now, ms)
+}
+
 /** @param interval the time until this is asked again, ms */
 export function isLookDue(files: InstanceFiles, now: number, interval: number): boolean {
   return isOlder(lookedAt(files), now, every - interval)

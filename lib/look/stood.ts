@@ -9,6 +9,13 @@ import { fewLost } from '../keys/freeze.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import type { Cluster } from './cluster.ts'
+import { hasLookedWithin } from './looked.ts'
+
+/**
+ * Without a look for this long, ms, all records are void: something else may have been true meanwhile. As long as anything stands,
+ * a look is due every 10 s.
+ */
+const voidAfter = 30_000
 
 /** What stands now -> since when, boot-clock ms. */
 export type Stood = ReadonlyMap<string, number>
@@ -44,9 +51,9 @@ export function stoodSince(
   return new Map(what.map(one => [one, before.get(one) ?? now]))
 }
 
-function readStood({ stood }: InstanceFiles, boot: string, now: number): Stood {
-  const [writtenIn, ...lines] = readFact(stood)?.split('\n') ?? []
-  if (writtenIn !== boot) return new Map()
+function readStood(files: InstanceFiles, boot: string, now: number): Stood {
+  const [writtenIn, ...lines] = readFact(files.stood)?.split('\n') ?? []
+  if (writtenIn !== boot || !hasLookedWithin(files, now, voidAfter)) return new Map()
   return new Map(
     lines.flatMap(line => {
       const [what = '', since] = line.split(' ')

@@ -22,6 +22,7 @@ import {
 import { bringTo } from '../keys/count-set.ts'
 import { dutyFrom } from '../keys/duty.ts'
 import { isFrozen } from '../keys/freeze.ts'
+import { mustBeAcceptable } from '../keys/new-ids.ts'
 import { type Change, partitionsAt, readIds } from '../keys/partition-set.ts'
 import type { Cluster } from '../look/cluster.ts'
 import { lookAtCluster } from '../look/snapshot.ts'
@@ -85,17 +86,19 @@ function shareOf(percent: number, of = 'weight', settle = '30s'): Share {
 
 /**
  * Writes the number by check-and-set, and brings the set to it. Where this program ends early, the instances go on.
- * @throws Permanent for partitions that have names or come from a source, and for a frozen service that would shrink;
- * Temporary when others keep changing the number, or Consul is away
+ * @throws Permanent for partitions that have names or come from a source, for a frozen service that would shrink, and for new
+ * ids that newer agents refuse; Temporary while no set is written, when others keep changing the number, or Consul is away
  */
 export async function scale(consul: Consul, service: string, wanted: Wanted, dryRun: boolean): Promise<Scaled> {
   for (let attempt = 0; attempt < 10; attempt++) {
     const cluster = await lookAtCluster(consul, service)
-    await mustBeNumbered(consul, cluster)
+    mustBeWritten(cluster)
+    if (wanted.kind !== 'reset') await mustBeNumbered(consul, cluster)
     const { keys, count, partitions } = cluster
     const next = nextOf(cluster, wanted)
     const change = await wouldChange(consul, cluster, next)
     mustNotShrink(cluster, change)
+    mustBeAcceptable(keys, change.added)
     const before = numberNow(cluster)
     const said = { service, percent: next.share?.percent ?? null, of: next.share?.of ?? null, before }
     if (dryRun || (next.by === 'reset' && count === null))
@@ -177,13 +180,20 @@ async function bring(
   }
 }
 
+/** @throws Temporary while no set is written: what ran before all keys were deleted may still run, and new locks would be clean */
+function mustBeWritten({ service, defined }: Cluster): void {
+  if (defined) return
+  throw new Temporary(
+    `cannot scale ${service}: its set of partitions is not written yet, which an instance does first; see watchbill status ${shellWord(service)}`,
+  )
+}
+
 /** @throws Permanent when the partitions have names, or come from a source */
-async function mustBeNumbered(consul: Consul, { service, keys, count, partitions }: Cluster): Promise<void> {
+async function mustBeNumbered(consul: Consul, { service, keys, partitions }: Cluster): Promise<void> {
   const [duty] = await entriesAt(consul, [keys.duty('source')])
   const why = (what: string) => new Permanent(`cannot scale ${service}: ${what}`)
   if (duty && dutyFrom(duty.value).by !== '')
     throw why('its partitions come from a source, which says how many there are; change them there')
-  if (count !== null) return
   const named = [...partitions].filter(id => numberIn(id) === null)
   const own = (await partitionsAt(consul, keys, named)).filter(({ from }) => from !== 'hand').map(({ id }) => id)
   if (own.length > 0)

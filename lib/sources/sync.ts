@@ -192,7 +192,7 @@ async function take({ run, source, session, standing }: Fetcher, answer: Answer,
   if (standing.freeze?.frozen && change.removed.length > 0) {
     const frozen = `it removes ${change.removed.length} partitions, and the service is frozen`
     const next = `it is taken after watchbill thaw ${shellWord(run.service)}`
-    throw new Unbelievable(unfetched(source.from, `the answer is refused: ${frozen}`, next), true)
+    throw new Unbelievable(unfetched(source.from, `the answer is refused: ${frozen}`, next), true, false)
   }
   return putInForce(run, keys, session, change, standing.defined)
 }
@@ -201,17 +201,18 @@ async function take({ run, source, session, standing }: Fetcher, answer: Answer,
  * After a failure: sets the next try, later each time. Hooks and `status` are told at once when the answer was refused (asking
  * again soon would not help), otherwise after `giveUpAfter` of failures.
  */
-async function failed(fetcher: Fetcher, state: FetchState, { message, refused }: Unbelievable): Promise<Round> {
+async function failed(fetcher: Fetcher, state: FetchState, { message, refused, isFailure }: Unbelievable): Promise<Round> {
   const { run, inForce, source, standing, begun } = fetcher
   const { duty, index } = standing
   const now = bootClock()
   const failingSince = state.failures === 0 || state.failingSince > now ? now : state.failingSince
-  keepFetchState(run.files, { ...state, failures: state.failures + 1, failingSince })
+  if (isFailure) keepFetchState(run.files, { ...state, failures: state.failures + 1, failingSince })
   const before = isLeftOut(duty.problem) ? null : duty.problem
   const told = refused || now - failingSince >= source.giveUpAfterMs || before !== null
-  if (state.failures === 0 || (told && message !== duty.problem)) run.log(message)
+  if ((isFailure && state.failures === 0) || (told && message !== duty.problem)) run.log(message)
   if (told && before === null) tellSourceFailed(run, inForce.definition, String(index), message)
-  if (source.onGiveUp === 'drain' && now - failingSince >= source.giveUpAfterMs) return gaveUp(fetcher, state, message)
+  if (isFailure && source.onGiveUp === 'drain' && now - failingSince >= source.giveUpAfterMs)
+    return gaveUp(fetcher, state, message)
   const since = (before && duty.since) ?? new Date().toISOString()
   // `trying` is written at the first failure, and keeps its first reason: each new wording would be another write.
   const trying = duty.trying ?? { why: message, since: new Date().toISOString() }
@@ -266,10 +267,13 @@ function intervalOf({ everyMs, jitterMs }: Source): number {
 class Unbelievable extends Error {
   /** The source answered, and the answer was refused. */
   readonly refused: boolean
+  /** Whether the source is at fault: a frozen service is no reason to give up. */
+  readonly isFailure: boolean
 
-  constructor({ message }: Error, refused = false) {
+  constructor({ message }: Error, refused = false, isFailure = true) {
     super(message)
     this.refused = refused
+    this.isFailure = isFailure
   }
 }
 

@@ -3,7 +3,16 @@ import { describe, it } from 'node:test'
 import { keysOf } from '../../lib/base/names.ts'
 import { awaited, awayFrom } from '../../lib/keys/away.ts'
 import { agreed, type Calm, calmFields, calmIn } from '../../lib/keys/calm.ts'
-import { crossing, type Freeze, fewLost, freezeFrom, freezing, isFrozen, thawing } from '../../lib/keys/freeze.ts'
+import {
+  crossing,
+  type Freeze,
+  fewLost,
+  freezeFrom,
+  freezing,
+  isFrozen,
+  stillThawed,
+  thawing,
+} from '../../lib/keys/freeze.ts'
 import { memberValue } from '../../lib/keys/member.ts'
 import { definition, locks, me, memberOne, other, registeredOne, third } from '../fixtures/cluster.ts'
 import { awayOne } from './away.ts'
@@ -110,6 +119,27 @@ describe('too many lost instances', () => {
     const again = new Map([...shown(2, 4).away].map(([name, one]) => [name, { ...one, index: one.index + 1 }]))
     assert.equal(isFrozen({ ...shown(2, 4, thawed), away: again }), true)
     assert.equal(thawing(keys, frozen as Freeze, new Map())[1]?.Verb, 'delete-cas')
+  })
+
+  it('freeze again by what is lost since a thaw by hand, and by nothing that was lost before it', () => {
+    const frozen = freezeFrom(entryOf(freezing(keys, null, { by: 'lost', lost: ['x0:svc'], of: 6, rule }, 'now')))
+    const thawed = freezeFrom(entryOf(thawing(keys, frozen as Freeze, shown(2, 4).away)))
+    const since = new Map([...shown(0, 4).away, ...lost('y0:svc', 'y1:svc')])
+    const found = crossing({ members: members(me), away: since, freeze: thawed })
+    assert.deepEqual(found?.lost, ['y0:svc', 'y1:svc'])
+    const again = freezeFrom(entryOf(freezing(keys, thawed, { by: 'lost', ...found }, 'now'))) as Freeze
+    const ended = freezeFrom(entryOf(thawing(keys, again, stillThawed({ freeze: again, away: since }))))
+    const oneBack = new Map([...shown(0, 4).away, ...lost('y1:svc')])
+    assert.equal(isFrozen({ members: members(me, other), away: oneBack, freeze: ended }), false)
+  })
+
+  it('write spec/freeze alone: where the set was lost, spec/revision would say that it is empty', () => {
+    const frozen = freezeFrom(entryOf(freezing(keys, null, { by: 'hand' }, 'now'))) as Freeze
+    const all = [
+      freezing(keys, null, { by: 'hand' }, 'now'),
+      ...[new Map(), lost(me)].map(away => thawing(keys, frozen, away)),
+    ]
+    assert.deepEqual([...new Set(all.flat().map(({ Key }) => Key))], [keys.freeze])
   })
 
   it('are few enough once the lost among those named are at most the limit, whoever else is lost', () => {

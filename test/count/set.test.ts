@@ -12,7 +12,9 @@ import { memberValue } from '../../lib/keys/member.ts'
 import { addPartitions, readPartitions } from '../../lib/keys/partition-set.ts'
 import { lookAtCluster } from '../../lib/look/snapshot.ts'
 import { numberStands } from '../../lib/look/stood.ts'
+import { freezeByHand } from '../../lib/operate/freeze.ts'
 import { scale, scaledWords, wantedBy } from '../../lib/operate/scale.ts'
+import { thawByHand } from '../../lib/operate/thaw.ts'
 import { plan } from '../../lib/plan/plan.ts'
 import { readFact } from '../../lib/state/facts.ts'
 import { definition, me, now, sessionOf, snapshotOf } from '../fixtures/cluster.ts'
@@ -106,6 +108,41 @@ describe('watchbill scale', () => {
     await assert.rejects(scale(frozen.consul, 'svc', to(4), false), /cannot scale svc down: it is frozen/)
     assert.equal((await scale(frozen.consul, 'svc', to(17), false)).number, 17)
     await assert.rejects(scale(frozen.consul, 'svc', { kind: 'by', change: -99 }, false), /give a number from 0 to/)
+  })
+
+  it('is refused while no set is written: what ran before all keys were deleted may still run', async t => {
+    const fake = await service(t, 0)
+    await assert.rejects(
+      scale(fake.consul, 'svc', to(4), false),
+      /cannot scale svc: its set of partitions is not written/,
+    )
+    assert.deepEqual([await setIn(fake), fake.memory.keys.has(keys.number)], [[], false])
+  })
+
+  it('is refused before the number is written where newer agents take no new partition of the service', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    const spaced = keysOf('a service')
+    memory.put(spaced.revision, '{}')
+    await assert.rejects(scale(consul, 'a service', to(4), false), /cannot add 4 partitions: /)
+    assert.equal(memory.keys.has(spaced.number), false)
+  })
+
+  it('is reset also where the partitions come from a source by now', async t => {
+    const fake = await service(t)
+    await scale(fake.consul, 'svc', to(12), false)
+    fake.memory.put(keys.duty('source'), '{"by":"a:svc"}')
+    assert.equal((await scale(fake.consul, 'svc', { kind: 'reset' }, false)).number, null)
+    await looks(t, fake, { partitions: [], source: {} as never })
+    const { count, partitions } = await lookAtCluster(fake.consul, 'svc')
+    assert.deepEqual([count?.by, partitions.size], ['definition', 13])
+  })
+
+  it('is refused for names that came after a number was set', async t => {
+    const fake = await service(t)
+    await scale(fake.consul, 'svc', to(4), false)
+    await addPartitions(fake.consul, keys, [{ id: 'eu' }], 'definition')
+    await assert.rejects(scale(fake.consul, 'svc', to(6), false), /its partitions have names \(eu\)/)
+    assert.equal((await scale(fake.consul, 'svc', { kind: 'reset' }, false)).number, null)
   })
 
   const words: [args: Parameters<typeof wantedBy>[0], wanted: unknown][] = [
@@ -234,6 +271,22 @@ describe('an instance', () => {
     assert.equal(proposals.get(me)?.removes, 6)
   })
 
+  it('goes on with its own partitions where the set cannot be brought to the number', async t => {
+    const fake = await service(t)
+    await scale(fake.consul, 'svc', to(9), false)
+    const cluster = await lookAtCluster(fake.consul, 'svc')
+    await transact(fake.consul, freezing(keys, null, { by: 'hand' }, ''))
+    fake.memory.remove(keys.lock('15'))
+    const count = { ...(cluster.count as CountInForce), number: 4, done: false }
+    const run = { ...contextOf(fake.consul, stateOf(t, me)), instance: me, node: 'a' }
+    const steps = [
+      { do: 'count', what: 'bring', number: 4 },
+      { do: 'remake', partition: '15' },
+    ] as const
+    await assert.rejects(act(run, snapshotOf({ ...cluster, count }), steps), { name: 'Temporary' })
+    assert.equal(fake.memory.keys.has(keys.lock('15')), true)
+  })
+
   it('freezes and thaws once', async t => {
     const fake = await service(t)
     const rule = { lost: 0.5, settleMs: 0 }
@@ -244,5 +297,27 @@ describe('an instance', () => {
     assert.equal((await lookAtCluster(fake.consul, 'svc')).freeze, null)
     await act(run, snapshotOf({ ...cluster, freeze: cluster.freeze as Freeze }), [{ do: 'thaw' }])
     assert.equal(run.logged.filter(line => /ended the freeze/.test(line)).length, 1)
+  })
+})
+
+describe('watchbill freeze', () => {
+  const rule = { lost: 0.5, settleMs: 0 }
+  const byLost = freezing(keys, null, { by: 'lost', lost: ['b:svc'], of: 1, rule }, 'now')
+
+  it('keeps a service frozen that lost instances froze: it no longer thaws by itself', async t => {
+    const fake = await service(t)
+    await transact(fake.consul, byLost)
+    assert.equal(await freezeByHand(fake.consul, 'svc', 'work on the network', false), true)
+    const { freeze } = await lookAtCluster(fake.consul, 'svc')
+    assert.deepEqual([freeze?.frozen, freeze?.by, freeze?.why], [true, 'hand', 'work on the network'])
+    assert.equal(await freezeByHand(fake.consul, 'svc', '', false), false)
+  })
+
+  it('does not make a set that was lost look empty', async t => {
+    const { consul } = await service(t, 0)
+    await freezeByHand(consul, 'svc', '', false)
+    assert.equal((await lookAtCluster(consul, 'svc')).defined, false)
+    await thawByHand(consul, 'svc', false)
+    assert.equal((await lookAtCluster(consul, 'svc')).defined, false)
   })
 })

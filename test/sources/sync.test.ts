@@ -316,6 +316,19 @@ describe('a source that gives up for good', () => {
     assert.equal(await sync(a), 'fetched; added: y')
   })
 
+  it('does not give up because the service is frozen', async t => {
+    const { fake, set, a } = await service(t, { giveUpAfterMs: 0, onGiveUp: 'drain' })
+    set('["x", "y"]')
+    await sync(a)
+    fake.memory.put(keys.freeze, '{"frozen":true,"by":"hand"}')
+    set('["x"]')
+    for (let n = 0; n < 2; n++) assert.match(await sync(a), /the service is frozen; it is taken after/)
+    assert.equal(text(fake, keys.settings), null)
+    assert.equal(a.logged.filter(line => /frozen/.test(line)).length, 1, 'it is logged once')
+    fake.memory.remove(keys.freeze)
+    assert.equal(await sync(a), 'fetched; removed: y')
+  })
+
   it('leaves the duty where somebody else has drained it', async t => {
     const { fake, set, a, b } = await service(t, { onGiveUp: 'drain' })
     set('["x"]')
