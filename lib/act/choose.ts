@@ -9,7 +9,7 @@ import type { Choice, Definition } from '../definition/definition.ts'
 import { kind, shown } from '../definition/wording.ts'
 import type { Start } from '../process/shepherd/start.ts'
 import { readFact, writeFact } from '../state/facts.ts'
-import type { PartitionFiles } from '../state/paths.ts'
+import type { PartitionFiles } from '../state/partition-paths.ts'
 import { noCommand } from '../state/shepherd-status.ts'
 
 /** The starts that have a command, with it. For the others the fact `status` says why there is none. */

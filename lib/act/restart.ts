@@ -10,7 +10,7 @@ import { probeOf } from '../process/containment/gone.ts'
 import type { Stop } from '../process/shepherd/stop.ts'
 import { forcedWords, stopAll } from '../process/stop.ts'
 import { removeFact, writeFact } from '../state/facts.ts'
-import type { PartitionFiles } from '../state/paths.ts'
+import type { PartitionFiles } from '../state/partition-paths.ts'
 import type { Run } from '../state/self.ts'
 
 export type Restart = Extract<Step, { do: 'restart' }>

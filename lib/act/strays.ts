@@ -5,7 +5,7 @@ import type { Snapshot } from '../look/snapshot.ts'
 import type { Step } from '../plan/step.ts'
 import { killMembers, membersOf } from '../process/containment/containment.ts'
 import { probeOf, saysGone } from '../process/containment/gone.ts'
-import type { PartitionFiles } from '../state/paths.ts'
+import type { PartitionFiles } from '../state/partition-paths.ts'
 import type { Run } from '../state/self.ts'
 
 const strayLimit = 2000

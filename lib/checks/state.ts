@@ -5,7 +5,7 @@ import { textOf } from '../base/tail.ts'
 import type { CheckDefinition } from '../definition/definition.ts'
 import type { CheckEvent } from '../hooks/event.ts'
 import { readFact, readLine, removeFact, writeFactIfWanted } from '../state/facts.ts'
-import type { PartitionFiles } from '../state/paths.ts'
+import type { PartitionFiles } from '../state/partition-paths.ts'
 
 export const statuses = ['passing', 'warning', 'critical'] as const
 export type Status = (typeof statuses)[number]

@@ -6,7 +6,8 @@ import { membersOf } from '../process/containment/containment.ts'
 import { mayWakeNobody } from '../state/clock.ts'
 import { instanceLease } from '../state/lease.ts'
 import { acquisitionOf, type Local, leaseEnd, localFacts } from '../state/local.ts'
-import type { InstanceFiles, PartitionFiles } from '../state/paths.ts'
+import type { PartitionFiles } from '../state/partition-paths.ts'
+import type { InstanceFiles } from '../state/paths.ts'
 
 /** How late a shepherd's SIGKILL may be on a busy machine, ms. The takeover wait leaves a second for it. */
 const lateness = 500

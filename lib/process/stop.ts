@@ -1,7 +1,7 @@
 /** Stops partitions, whether they have their own shepherd or are handed to the worker. */
 import { existsSync } from 'node:fs'
 import { readLine } from '../state/facts.ts'
-import { type PartitionFiles, workerOf } from '../state/paths.ts'
+import { type PartitionFiles, workerOf } from '../state/partition-paths.ts'
 import { type Stop, stopShepherds, takeAway } from './shepherd/stop.ts'
 
 /**

@@ -1,6 +1,7 @@
 /** What other machines are told about partitions whose processes cannot be ended. */
 import { readLine } from '../state/facts.ts'
-import { type InstanceFiles, runnerOf } from '../state/paths.ts'
+import { runnerOf } from '../state/partition-paths.ts'
+import type { InstanceFiles } from '../state/paths.ts'
 
 /** @param why such as `cannot stop 7: SIGKILL did not help; its lock is kept until it is gone` */
 export function stuckRemarks(

@@ -201,7 +201,11 @@ async function take({ run, source, session, standing }: Fetcher, answer: Answer,
  * After a failure: sets the next try, later each time. Hooks and `status` are told at once when the answer was refused (asking
  * again soon would not help), otherwise after `giveUpAfter` of failures.
  */
-async function failed(fetcher: Fetcher, state: FetchState, { message, refused, isFailure }: Unbelievable): Promise<Round> {
+async function failed(
+  fetcher: Fetcher,
+  state: FetchState,
+  { message, refused, isFailure }: Unbelievable,
+): Promise<Round> {
   const { run, inForce, source, standing, begun } = fetcher
   const { duty, index } = standing
   const now = bootClock()

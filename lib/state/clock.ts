@@ -4,7 +4,7 @@ import { bootId } from '../base/clock.ts'
 import { parseProcess, signal, stateOf } from '../machine/identity.ts'
 import { attempt, readFact, readLine, writeFact } from './facts.ts'
 import { clockStep } from './lease.ts'
-import type { ClockFiles } from './paths.ts'
+import type { ClockFiles } from './partition-paths.ts'
 
 /** For fewer shepherds a clock costs more than a timer for each. */
 export const fewestShepherds = 3

@@ -5,7 +5,7 @@
 import { Temporary } from '../base/errors.ts'
 import { makeDirectory } from './facts.ts'
 import { holderOf, lockDirectory } from './lock-directory.ts'
-import type { WorkerFiles } from './paths.ts'
+import type { WorkerFiles } from './partition-paths.ts'
 
 /** The work takes a few ms, so a holder that takes 500 ms hangs. */
 const tries = 100

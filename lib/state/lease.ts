@@ -17,7 +17,8 @@
  * one has one digit more) it is ahead of the clock and refused.
  */
 import { bootId } from '../base/clock.ts'
-import type { InstanceFiles, PartitionFiles } from './paths.ts'
+import type { PartitionFiles } from './partition-paths.ts'
+import type { InstanceFiles } from './paths.ts'
 import { readTwice, writeTwice } from './twice.ts'
 
 export interface PartitionLease {

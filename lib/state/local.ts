@@ -4,7 +4,8 @@ import { bootClock } from '../base/clock.ts'
 import { type Process, parseProcess, stateOf } from '../machine/identity.ts'
 import { readFact, readLine, readUsual } from './facts.ts'
 import { isAheadOfClock, lastProof, never, partitionLease } from './lease.ts'
-import { type InstanceFiles, localPartitions, type PartitionFiles, type WorkerFiles, workerOf } from './paths.ts'
+import { type PartitionFiles, type WorkerFiles, workerOf } from './partition-paths.ts'
+import { type InstanceFiles, localPartitions } from './paths.ts'
 import { saysFailing } from './worker-said.ts'
 
 export interface Local {

@@ -6,7 +6,8 @@ import { statSync } from 'node:fs'
 import type { Definition } from '../definition/definition.ts'
 import { readFact } from './facts.ts'
 import type { Local } from './local.ts'
-import type { InstanceFiles, PartitionFiles } from './paths.ts'
+import type { PartitionFiles } from './partition-paths.ts'
+import type { InstanceFiles } from './paths.ts'
 import { saysReady } from './worker-said.ts'
 
 type Asked = Pick<Definition, 'ready' | 'run'>

@@ -10,7 +10,7 @@ import { bootClock } from '../base/clock.ts'
 import { exclusively } from './exclusively.ts'
 import { directoriesIn } from './facts.ts'
 import { instanceLease, lastProof, never, type PartitionLease, partitionLease, writeLease } from './lease.ts'
-import { type PartitionFiles, partitionFiles, type WorkerFiles, workerOf } from './paths.ts'
+import { type PartitionFiles, partitionFiles, type WorkerFiles, workerOf } from './partition-paths.ts'
 
 /** Writes the lease of a partition, and updates the worker's lease while the partition is handed to it. */
 export function writePartitionLease(files: PartitionFiles, lease: PartitionLease): void {

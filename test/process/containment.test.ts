@@ -10,7 +10,7 @@ import { processOf, startOf as processStart } from '../../lib/machine/identity.t
 import { randomMark } from '../../lib/machine/marks.ts'
 import { killMembers, livingOf, membersOf } from '../../lib/process/containment/containment.ts'
 import { ownGroup } from '../../lib/process/containment/groups.ts'
-import { type PartitionFiles, partitionFiles } from '../../lib/state/paths.ts'
+import { type PartitionFiles, partitionFiles } from '../../lib/state/partition-paths.ts'
 import { directory } from '../fixtures/state.ts'
 import { lives } from '../handlers/support/processes.ts'
 import { until } from '../lab/until.ts'

@@ -6,7 +6,7 @@ import { processOf } from '../../lib/machine/identity.ts'
 import { exclusively } from '../../lib/state/exclusively.ts'
 import { makeDirectory, removeFact, writeFact } from '../../lib/state/facts.ts'
 import { extendLease, never, partitionLease, writeLease } from '../../lib/state/lease.ts'
-import { partitionFiles } from '../../lib/state/paths.ts'
+import { partitionFiles } from '../../lib/state/partition-paths.ts'
 import { lengthen, measure, shorten, writePartitionLeases } from '../../lib/state/worker-lease.ts'
 import { partitionIn, stateOf } from '../fixtures/state.ts'
 

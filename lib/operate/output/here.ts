@@ -2,7 +2,8 @@
 import { statSync } from 'node:fs'
 import { readFact } from '../../state/facts.ts'
 import { identityOf, localInstances } from '../../state/identity.ts'
-import { instanceFiles, runnerOf } from '../../state/paths.ts'
+import { runnerOf } from '../../state/partition-paths.ts'
+import { instanceFiles } from '../../state/paths.ts'
 
 export interface OutputHere {
   readonly output: string

@@ -18,7 +18,7 @@ import {
 } from '../../machine/identity.ts'
 import { allPids, asMark, locksLimit, traitsInEnvironment } from '../../machine/marks.ts'
 import { readLine, readUsual } from '../../state/facts.ts'
-import type { PartitionFiles } from '../../state/paths.ts'
+import type { PartitionFiles } from '../../state/partition-paths.ts'
 import { killGroup, membersOfGroup } from './groups.ts'
 
 /** The criteria for the processes of one partition, or of one locked command. */

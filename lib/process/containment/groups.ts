@@ -12,7 +12,7 @@ import { basename, dirname } from 'node:path'
 import { bootId } from '../../base/clock.ts'
 import { goneOrHidden } from '../../machine/identity.ts'
 import { readFact, removeFact, writeFact } from '../../state/facts.ts'
-import type { PartitionFiles } from '../../state/paths.ts'
+import type { PartitionFiles } from '../../state/partition-paths.ts'
 import { type Home, nameBelow, type Place, usable } from './home.ts'
 
 /** The mount point of version 2, and this process's own group there; null when it is not mounted. */

@@ -8,7 +8,7 @@ import { checkId, passPath } from '../../keys/service-ids.ts'
 import { launchAll } from '../../machine/launch.ts'
 import { asMark, randomMark } from '../../machine/marks.ts'
 import { attempt, readFact, removeFact, writeFact } from '../../state/facts.ts'
-import { instanceOf, type PartitionFiles } from '../../state/paths.ts'
+import { instanceOf, type PartitionFiles } from '../../state/partition-paths.ts'
 import { homeOf, joinFiles, makeGroup } from '../containment/groups.ts'
 import type { Home } from '../containment/home.ts'
 

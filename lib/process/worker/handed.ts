@@ -17,7 +17,7 @@ import { changedLines, parseHanded } from '../../base/worker-line.ts'
 import { parseProcess, signal } from '../../machine/identity.ts'
 import { attempt, readFact, readLine, removeFact, writeFact } from '../../state/facts.ts'
 import { appendLog } from '../../state/log.ts'
-import { type PartitionFiles, partitionFiles, type WorkerFiles } from '../../state/paths.ts'
+import { type PartitionFiles, partitionFiles, type WorkerFiles } from '../../state/partition-paths.ts'
 import { confirms, linesFrom, parseConfirmation } from '../../state/worker-confirmations.ts'
 import { handedTo } from '../../state/worker-lease.ts'
 
