@@ -108,8 +108,15 @@ describe('what would move', () => {
         const now = new Map([...first].map(([id, instance]) => [id, locks.held(instance)]))
         const then = assign({ ...after, locks: now }).placed
         const said = whatIf({ remove: [crew[held % 4] as string] }, four).moves
-        const wanted = [...then].filter(([id, to]) => holder(id) !== to)
-        assert.deepEqual(new Map(said.flatMap(({ partition, to }) => (to ? [[partition, to]] : []))), new Map(wanted))
+        const to = (id: string) => then.get(id) ?? null
+        assert.deepEqual(
+          said.map(one => [one.partition, one.to, one.meanwhile]),
+          twelve.flatMap(id => {
+            const between = first.get(id)
+            const isOther = between !== holder(id) && between !== to(id)
+            return to(id) === holder(id) && !isOther ? [] : [[id, to(id), isOther ? between : undefined]]
+          }),
+        )
       }
     })
 

@@ -9,6 +9,12 @@ import type { Cluster } from '../../look/cluster.ts'
 import type { Placement } from '../../roster/rule.ts'
 import type { Changes } from './what-if.ts'
 
+export interface InTurn {
+  readonly roster: Placement
+  /** What the members share meanwhile; null where all changes at once. */
+  readonly meanwhile: Placement | null
+}
+
 /**
  * The roster of the cluster in the end.
  * @param after the cluster in the end
@@ -18,10 +24,11 @@ export function inTurn(
   after: Cluster,
   changes: Changes,
   assign: (cluster: Cluster) => Placement,
-): Placement {
-  if (!follows(before, after, changes)) return assign(after)
+): InTurn {
+  if (!follows(before, after, changes)) return { roster: assign(after), meanwhile: null }
   const first = { ...after, partitions: before.partitions }
-  return assign({ ...after, locks: locksAfter(first, assign(first)) })
+  const meanwhile = assign(first)
+  return { roster: assign({ ...after, locks: locksAfter(first, meanwhile) }), meanwhile }
 }
 
 /** Whether the number changes because of the members, which takes until it has settled. */
