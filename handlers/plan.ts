@@ -8,12 +8,14 @@
 import { Permanent } from '../lib/base/errors.ts'
 import { loadDefinition } from '../lib/definition/load.ts'
 import { lookAtCluster } from '../lib/look/snapshot.ts'
+import { inTurn } from '../lib/operate/plan/in-turn.ts'
 import { outlook } from '../lib/operate/plan/moves.ts'
 import { outlookLines } from '../lib/operate/plan/page.ts'
 import { changed, parseMember, parseScale, withHandMade, withTraits } from '../lib/operate/plan/what-if.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { consulArgs, jsonArg, serviceArg, withService } from '../lib/program/operator.ts'
-import { assigned } from '../lib/roster/assignment.ts'
+import { assign, rulesFor } from '../lib/roster/assignment.ts'
+import { versions } from '../lib/roster/versions.ts'
 
 program({
   name: 'plan',
@@ -40,7 +42,9 @@ program({
       }
       const now = await lookAtCluster(consul, service)
       const after = await withTraits(consul, await withHandMade(consul, now, changed(now, changes)))
-      const found = outlook(now, after, await assigned(after))
+      const byRules = await rulesFor(after)
+      const then = inTurn(now, after, changes, cluster => assign(cluster, versions, byRules))
+      const found = outlook(now, after, then)
       print(args.json ? JSON.stringify(found) : outlookLines(found))
     }),
 })

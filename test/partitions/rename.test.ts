@@ -54,6 +54,35 @@ describe('renaming a partition', () => {
     assert.ok(writes[0]?.operations.some(({ Verb, Key }) => Verb === 'delete-cas' && Key === keys.lock(old)))
   })
 
+  it('carries its pin, and the rules stay', async t => {
+    const { rename, memory } = await service(t)
+    const rules = { only: [{ attribute: 'node', in: ['a'] }] }
+    memory.put(keys.placement, JSON.stringify({ rules, pins: { [old]: me, other: me }, digest: 'one' }))
+    await rename()
+    const found = memory.value(keys.placement) as { rules: { only: unknown }; pins: object; digest: string }
+    assert.deepEqual([found.pins, found.digest], [{ 'tenant-one': me, other: me }, 'one'])
+    assert.deepEqual(found.rules.only, rules.only)
+  })
+
+  it('carries a pin that was set at the last moment', async t => {
+    const { rename, memory, has } = await service(t)
+    const before = memory.onWrite
+    memory.onWrite = changed => {
+      before(changed)
+      if (changed.includes(keys.lock(old)) && has(keys.lock(old)))
+        memory.put(keys.placement, JSON.stringify({ pins: { [old]: me } }))
+    }
+    await rename()
+    assert.deepEqual((memory.value(keys.placement) as { pins: object }).pins, { 'tenant-one': me })
+  })
+
+  it('leaves a garbled placement as it is', async t => {
+    const { rename, memory } = await service(t)
+    memory.put(keys.placement, '{"pins":7}')
+    await rename()
+    assert.deepEqual(memory.value(keys.placement), { pins: 7 })
+  })
+
   it('leaves alone an unclean lock for the takeover wait of whoever lost it', async t => {
     const { rename, has, memory } = await service(t, 'lost')
     const began = performance.now()

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { Entry } from '../../lib/consul/kv.ts'
 import { noRules, type Rules } from '../../lib/definition/rules.ts'
+import { freezeFrom } from '../../lib/keys/freeze.ts'
 import { noPlacement } from '../../lib/keys/placement.ts'
+import { inTurn } from '../../lib/operate/plan/in-turn.ts'
 import { outlook } from '../../lib/operate/plan/moves.ts'
 import { outlookLines } from '../../lib/operate/plan/page.ts'
 import { type Changes, changed, parseMember, parseScale, withHandMade } from '../../lib/operate/plan/what-if.ts'
@@ -19,7 +22,12 @@ const cluster = clusterOf({
 })
 const whatIf = (changes: Partial<Changes>, now = cluster) => {
   const after = changed(now, { ...nothing, ...changes })
-  return outlook(now, after, assign(after, versions, place))
+  const all = { ...nothing, ...changes }
+  return outlook(
+    now,
+    after,
+    inTurn(now, after, all, one => assign(one, versions, place)),
+  )
 }
 const moves = (changes: Partial<Changes>, now = cluster) =>
   whatIf(changes, now).moves.map(({ partition, from, to, why }) => [partition, from, to, why].join(' '))
@@ -82,6 +90,41 @@ describe('what would move', () => {
 
     it('is also what the number loses or gains with the members', () => {
       assert.deepEqual([size({}), size({ remove: ['b'] }), size({ add: [parseMember('c')] })], [4, 2, 6])
+    })
+
+    it('is what happens first with the members and then with the number', () => {
+      for (let held = 0; held < 60; held++) {
+        const twelve = Array.from({ length: 12 }, (_, at) => String(at))
+        const crew = [me, other, third, 'd:svc']
+        const holder = (id: string) => crew[(Number(id) * 7 + held * Number(id)) % 4] as string
+        const four = clusterOf({
+          partitions: new Set(twelve),
+          members: crew.map((instance, at) => memberOne(instance, { weight: [1, 2, 1, 1.5][at] ?? 1 })),
+          count: { ...inForce, number: 12, share: { ...share, percent: 220 }, since: '', index: 1 },
+          locks: new Map(twelve.map(id => [id, locks.held(holder(id))])),
+        })
+        const after = changed(four, { ...nothing, remove: [crew[held % 4] as string] })
+        const first = assign({ ...after, partitions: four.partitions }).placed
+        const now = new Map([...first].map(([id, instance]) => [id, locks.held(instance)]))
+        const then = assign({ ...after, locks: now }).placed
+        const said = whatIf({ remove: [crew[held % 4] as string] }, four).moves
+        const to = (id: string) => then.get(id) ?? null
+        assert.deepEqual(
+          said.map(one => [one.partition, one.to, one.meanwhile]),
+          twelve.flatMap(id => {
+            const between = first.get(id)
+            const isOther = between !== holder(id) && between !== to(id)
+            return to(id) === holder(id) && !isOther ? [] : [[id, to(id), isOther ? between : undefined]]
+          }),
+        )
+      }
+    })
+
+    it('stays as it is while the service is frozen', () => {
+      const freeze = freezeFrom({ key: '', value: '{"frozen":true}', modifyIndex: 1 } as Entry)
+      const frozen = clusterOf({ ...counted, freeze })
+      assert.equal(size({ remove: ['b'] }, frozen), 4)
+      assert.equal(size({ scale: parseScale('6') }, frozen), 6)
     })
 
     it('is what that of a definition means, unless people have set a number', () => {

@@ -9,11 +9,12 @@ import { Permanent, Temporary } from '../../base/errors.ts'
 import type { Keys } from '../../base/names.ts'
 import { shellWord } from '../../base/printable.ts'
 import type { Consul } from '../../consul/http.ts'
-import { base64, entriesAt, transact } from '../../consul/kv.ts'
+import { base64, type Entry, entriesAt, transact } from '../../consul/kv.ts'
 import type { Operation } from '../../consul/operation.ts'
 import { cleanValue, type Lock, longestWait, waitOf } from '../../keys/lock.ts'
 import { keyRefused, mustBeAcceptable } from '../../keys/new-ids.ts'
 import { partitionFrom } from '../../keys/partition-set.ts'
+import { placementFrom, placementValue } from '../../keys/placement.ts'
 import { changeSettings, defaults, revisionBump, type Settings, settingsFrom } from '../../keys/settings.ts'
 import type { Cluster } from '../../look/cluster.ts'
 import { lookAtCluster } from '../../look/snapshot.ts'
@@ -112,7 +113,7 @@ async function exchange(
   { from, to }: Pick<Rename, 'from' | 'to'>,
   stays: boolean,
 ): Promise<boolean> {
-  const entries = await entriesAt(consul, [keys.partition(from), keys.settings])
+  const entries = await entriesAt(consul, [keys.partition(from), keys.settings, keys.placement])
   const old = entries.find(({ key }) => key === keys.partition(from))
   const held = entries.find(({ key }) => key === keys.settings)
   if (old === undefined || held === undefined) return false
@@ -127,11 +128,27 @@ async function exchange(
       ? { Verb: 'check-not-exists', Key: keys.lock(from) }
       : { Verb: 'delete-cas', Key: keys.lock(from), Index: lock.modifyIndex },
     ...made(keys, to, document),
+    pinCarried(
+      keys,
+      entries.find(({ key }) => key === keys.placement),
+      { from, to },
+    ),
     { Verb: 'cas', Key: keys.settings, Index: held.modifyIndex, Value: base64(after(settings, from, to, stays)) },
     ...[keys.restart(from), keys.coolDown(from)].map(Key => ({ Verb: 'delete', Key }) as const),
     revisionBump(keys),
   ])
   return outcome.done
+}
+
+/** Its pin goes with it. Where nobody can read the pins, or it has none, they have to be as they were read. */
+function pinCarried(keys: Keys, entry: Entry | undefined, { from, to }: Pick<Rename, 'from' | 'to'>): Operation {
+  if (entry === undefined) return { Verb: 'check-not-exists', Key: keys.placement }
+  const { placement, problem } = placementFrom(entry.value, () => null)
+  const instance = problem === null ? placement?.pins.get(from) : undefined
+  const unchanged = { Key: keys.placement, Index: entry.modifyIndex }
+  if (!placement || instance === undefined) return { Verb: 'check-index', ...unchanged }
+  const pins = new Map([...placement.pins].filter(([id]) => id !== from)).set(to, instance)
+  return { Verb: 'cas', ...unchanged, Value: base64(placementValue({ ...placement, pins })) }
 }
 
 /** `from: hand`, so that neither the definition nor the source removes it before they name the new id. */

@@ -8,6 +8,9 @@ import { refusalsOf } from '../../roster/place.ts'
 import type { Placement } from '../../roster/rule.ts'
 import { valuesOf } from '../../roster/rules/attribute.ts'
 import { select } from '../../roster/rules/select.ts'
+import type { InTurn } from './in-turn.ts'
+
+const followed = 'it comes back when the percentage has followed'
 
 export interface Moved {
   readonly partition: string
@@ -15,6 +18,8 @@ export interface Moved {
   readonly from: string | null
   /** Null when nobody gets it. */
   readonly to: string | null
+  /** Who has it until a percentage has followed the members, if that is neither of the two. */
+  readonly meanwhile?: string
   readonly why: string
 }
 
@@ -26,8 +31,8 @@ export interface Outlook {
   readonly instances: readonly { readonly instance: string; readonly now: number; readonly after: number }[]
 }
 
-/** @param after the cluster as it would be; @param then its roster */
-export function outlook(before: Cluster, after: Cluster, then: Placement): Outlook {
+/** @param after the cluster as it would be */
+export function outlook(before: Cluster, after: Cluster, { roster: then, meanwhile }: InTurn): Outlook {
   const now = new Map([...holdersOf(before)].filter(([id]) => before.partitions.has(id)))
   const present = new Set(before.members.map(({ instance }) => instance))
   const reasons = reasonsOf(before, after, then)
@@ -36,7 +41,10 @@ export function outlook(before: Cluster, after: Cluster, then: Placement): Outlo
     const holder = now.get(partition)
     const from = holder !== undefined && present.has(holder) ? holder : null
     const to = then.placed.get(partition) ?? null
-    return from === to ? [] : [{ partition, from, to, why: reasons(partition, from, to) }]
+    const between = meanwhile?.placed.get(partition)
+    const isOther = between !== undefined && between !== from && between !== to
+    if (from === to) return isOther ? [{ partition, from, to, meanwhile: between, why: followed }] : []
+    return [{ partition, from, to, ...(isOther && { meanwhile: between }), why: reasons(partition, from, to) }]
   })
   const names = new Set([...present, ...after.members.map(({ instance }) => instance)])
   const count = (owners: Iterable<string>, instance: string) => [...owners].filter(one => one === instance).length

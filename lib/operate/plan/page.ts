@@ -10,7 +10,10 @@ export function outlookLines({ service, moves, unplaced, instances }: Outlook): 
   const moved = new Set(moves.map(({ partition }) => partition))
   const staying = unplaced.filter(({ partition }) => !moved.has(partition))
   const rows = [
-    ...moves.map(({ partition, from, to, why }) => [partition, from ?? '-', to ?? '-', why]),
+    ...moves.map(({ partition, from, to, meanwhile, why }) => [
+      ...[partition, from ?? '-', to ?? '-'],
+      meanwhile === undefined ? why : `${why}; ${meanwhile} has it meanwhile`,
+    ]),
     ...staying.map(({ partition, why }) => [partition, '-', '-', why]),
   ]
   const loads = instances.map(({ instance, now, after }) => [instance, String(now), String(after)])

@@ -5,6 +5,7 @@ import type { Consul } from '../../consul/http.ts'
 import type { Definition } from '../../definition/definition.ts'
 import { attributeName, pointersOf } from '../../definition/rules.ts'
 import { idsUpTo, numberFor, numberIn } from '../../keys/count.ts'
+import { isFrozen } from '../../keys/freeze.ts'
 import { type Member, rosterVersion } from '../../keys/member.ts'
 import { partitionsAt, readPartitions } from '../../keys/partition-set.ts'
 import { hasRules, replacedBy } from '../../keys/placement.ts'
@@ -94,7 +95,8 @@ export async function withTraits(consul: Consul, cluster: Cluster): Promise<Clus
   const pointers = hasRules(cluster.placement) ? pointersOf(cluster.placement.rules) : []
   if (pointers.length === 0) return cluster
   const documents = new Map((await readPartitions(consul, cluster.keys)).map(({ id, document }) => [id, document]))
-  const traits = new Map([...cluster.partitions].map(id => [id, traitOf(documents.get(id), pointers)]))
+  const ids = [...documents.keys(), ...cluster.partitions]
+  const traits = new Map(ids.map(id => [id, traitOf(documents.get(id), pointers)]))
   return { ...cluster, traits }
 }
 
@@ -141,9 +143,13 @@ function setFor(cluster: Cluster, changes: Changes): ReadonlySet<string> {
   return counts ? new Set(definition.partitions) : partitions
 }
 
-/** The number that people set wins over the definition's; a percentage follows the members. Null where a list counts. */
+/**
+ * The number that people set wins over the definition's; a percentage follows the members, but not while the service is
+ * frozen. Null where the set stays, or a list counts.
+ */
 function numberWith(cluster: Cluster, { scale, definition }: Changes): number | null {
   if (scale?.kind === 'number') return scale.number
+  if (scale === null && isFrozen(cluster)) return null
   const { count, members } = cluster
   const inForce = count?.by === 'hand' || definition === null ? count?.share : definition.share
   const share = scale?.share ?? inForce

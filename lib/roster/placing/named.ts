@@ -1,9 +1,11 @@
 /**
  * Which partitions of a kind each member has, where the numbers are known: it keeps what it holds, but for its worst-scored
- * ones; the others ask the best-scored member with room, as without rules.
+ * ones; the others take, one after the other, the best-scored member with room. In the middle of hand-overs the result is the
+ * same as before them: a member that one of the others would rather have had was full by then, and still is.
  */
 
-import { ask, surplus } from '../sticky.ts'
+import { best, hash } from '../rendezvous.ts'
+import { surplus } from '../sticky.ts'
 import type { Kind } from './kinds.ts'
 
 /**
@@ -16,32 +18,51 @@ export function nameKind(
   { instances, hashes }: Names,
   placed: Map<string, string>,
 ): string[] {
-  const room = counts.slice(0, instances.length)
   const held: number[][] = instances.map(() => [])
-  let rest: number[] = []
+  const rest: number[] = []
   for (let at = 0; at < ids.length; at++) (held[holders[at] as number] ?? rest).push(at)
-  const take = (lists: readonly (readonly number[])[]) =>
-    lists.flatMap((list, member) => {
-      const gone = surplus(list, ids, hashes[member] as number, room[member] as number)
-      const instance = instances[member] as string
-      const away = gone.length > 0 ? new Set(gone) : null
-      for (const at of list) if (!away?.has(at)) placed.set(ids[at] as string, instance)
-      room[member] = (room[member] as number) - (list.length - gone.length)
-      return gone
-    })
-  rest = rest.concat(take(held))
-  for (;;) {
-    const open = [...room.keys()].filter(member => (room[member] as number) > 0)
-    if (rest.length === 0 || open.length === 0) return rest.map(at => ids[at] as string)
-    rest = take(
-      ask(
-        rest.sort((a, b) => a - b),
-        ids,
-        hashes,
-        open,
-      ),
-    )
+  const room: number[] = []
+  for (let member = 0; member < instances.length; member++) {
+    const list = held[member] as number[]
+    const gone = surplus(list, ids, hashes[member] as number, counts[member] as number)
+    const away = gone.length > 0 ? new Set(gone) : null
+    for (const at of list) if (!away?.has(at)) placed.set(ids[at] as string, instances[member] as string)
+    for (const at of gone) rest.push(at)
+    room.push((counts[member] as number) - (list.length - gone.length))
   }
+  return nameRest(
+    rest.sort((a, b) => a - b),
+    { ids, room, names: { instances, hashes } },
+    placed,
+  )
+}
+
+interface Room {
+  readonly ids: readonly string[]
+  /** How many more each member has. */
+  readonly room: number[]
+  readonly names: Names
+}
+
+function nameRest(
+  rest: readonly number[],
+  { ids, room, names: { instances, hashes } }: Room,
+  placed: Map<string, string>,
+): string[] {
+  const open = [...room.keys()].filter(member => (room[member] as number) > 0)
+  const candidates = open.map(member => hashes[member] as number)
+  let next = 0
+  for (; next < rest.length && open.length > 0; next++) {
+    const id = ids[rest[next] as number] as string
+    const found = best(hash(id), candidates)
+    const member = open[found] as number
+    placed.set(id, instances[member] as string)
+    room[member] = (room[member] as number) - 1
+    if (room[member] !== 0) continue
+    open.splice(found, 1)
+    candidates.splice(found, 1)
+  }
+  return rest.slice(next).map(at => ids[at] as string)
 }
 
 export interface Names {
