@@ -242,7 +242,8 @@ describe('a reader of published health', () => {
     assert.equal(healthOf(publication(901), held, another, 58_000).get('0')?.readyFor, 4000)
     assert.equal(healthOf(publication(901, { readyFor: null }), held, another, 99_000).get('0')?.readyFor, null)
     const rebooted = firstSeen(later, publication(900), 1000)
-    assert.equal(healthOf(publication(900), held, rebooted, 1000).get('0')?.readyFor, 4000, 'its clock began anew')
+    const after = firstSeen(rebooted, publication(900), 3000)
+    assert.equal(healthOf(publication(900), held, after, 3000).get('0')?.readyFor, 6000, 'its clock began anew')
   })
 
   it('reads what is written, whatever the names', () => {
