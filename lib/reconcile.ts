@@ -175,6 +175,7 @@ function rememberLook(run: Run, snapshot: Snapshot, { steps, waits, sentence }: 
   keepIfChanged(run.files.seenHeld, seenHeldText(snapshot.seenHeld))
   if (snapshot.settingsProblem === null) keepIfChanged(run.files.settings, JSON.stringify(snapshot.settings))
   keepPlacement(run, snapshot)
+  if (snapshot.ownPlan.text !== null) keepIfChanged(run.files.plan, snapshot.ownPlan.text)
   if (waits.size > 0) writeFact(run.files.due, String(snapshot.now + Math.min(...waits.values())))
   keepIfChanged(run.files.members, snapshot.members.map(({ instance }) => instance).join('\n'))
   rememberLooked(run.files, snapshot.now)

@@ -35,6 +35,8 @@ export interface InstanceFiles {
   readonly settings: string
   /** The last good rules of placement. */
   readonly placement: string
+  /** The parts of the last plan of the scheduler, one line each: see keys/own-plan.ts. */
+  readonly plan: string
   readonly free: string
   /** Since when something has stood that has to stand for a while: see look/stood.ts. */
   readonly stood: string
@@ -120,6 +122,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     proposed: at('proposed'),
     settings: at('settings'),
     placement: at('placement'),
+    plan: at('plan'),
     free: at('free'),
     stood: at('stood'),
     terms: at('terms'),

@@ -19,7 +19,7 @@ const cluster = clusterOf({
 })
 const whatIf = (changes: Partial<Changes>, now = cluster) => {
   const after = changed(now, { ...nothing, ...changes })
-  return outlook(now, after, assign(after, versions, place))
+  return outlook(now, after, assign(after, versions, { place, follow: null }))
 }
 const moves = (changes: Partial<Changes>, now = cluster) =>
   whatIf(changes, now).moves.map(({ partition, from, to, why }) => [partition, from, to, why].join(' '))
