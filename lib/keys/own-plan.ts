@@ -69,9 +69,11 @@ export interface FoundPlan {
   readonly problem: string | null
   /** The parts as they were read from Consul now; null when they need not be read again. */
   readonly text: string | null
+  /** The ModifyIndex of `spec/plan`; 0 when there is none. */
+  readonly index: number
 }
 
-export const noPlan: FoundPlan = { pointer: null, plan: null, problem: null, text: null }
+export const noPlan: FoundPlan = { pointer: null, plan: null, problem: null, text: null, index: 0 }
 
 const mostParts = 64
 /** The most bytes of one part; Consul takes 512 KiB of base64 in a transaction. */
@@ -108,17 +110,18 @@ export async function findPlan(
 ): Promise<FoundPlan> {
   if (entry === undefined) return noPlan
   const pointer = planPointerFrom(entry)
-  if (pointer === null) return { ...noPlan, problem: 'it is garbled' }
-  if (pointer.withdrawn !== null) return { ...noPlan, pointer }
+  const none = { ...noPlan, pointer, index: entry.modifyIndex }
+  if (pointer === null) return { ...none, problem: 'it is garbled' }
+  if (pointer.withdrawn !== null) return none
   const before = last()
-  if (before !== null && isOf(pointer, before)) return { ...planIn(pointer, before), text: null }
+  if (before !== null && isOf(pointer, before)) return { ...none, ...planIn(pointer, before) }
   const text = await readParts(consul, keys, pointer)
-  return text === null ? { ...noPlan, pointer, problem: 'its parts are missing' } : { ...planIn(pointer, text), text }
+  return text === null ? { ...none, problem: 'its parts are missing' } : { ...none, ...planIn(pointer, text), text }
 }
 
-function planIn(pointer: PlanPointer, text: string): Omit<FoundPlan, 'text'> {
+function planIn(pointer: PlanPointer, text: string): Pick<FoundPlan, 'plan' | 'problem'> {
   const plan = isOf(pointer, text) ? planFrom(pointer.revision, text.split('\n')) : null
-  return plan === null ? { pointer, plan, problem: 'its parts are garbled' } : { pointer, plan, problem: null }
+  return { plan, problem: plan === null ? 'its parts are garbled' : null }
 }
 
 /** The digest is short: the revision, which part 0 says too, tells the plans of a service apart. */

@@ -154,7 +154,7 @@ async function ownPlanFor(
   pointer: Entry | undefined,
   last: Kept['plan'],
 ): Promise<FoundPlan> {
-  if (pointer === undefined) return { pointer: null, plan: null, problem: null, text: null }
+  if (pointer === undefined) return { pointer: null, plan: null, problem: null, text: null, index: 0 }
   const { findPlan } = await import('../keys/own-plan.ts')
   return findPlan(consul, keys, pointer, last)
 }
