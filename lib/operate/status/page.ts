@@ -27,7 +27,16 @@ function words({ state, why }: PartitionStatus): string {
   return why === '' ? state : `${state}, ${why}`
 }
 
-export function page({ summary, problems, remark, advice, source, instances, partitions }: Status): string[] {
+export function page({
+  summary,
+  problems,
+  remark,
+  advice,
+  source,
+  scheduler,
+  instances,
+  partitions,
+}: Status): string[] {
   const who = instances.map(({ instance, state, held, assigned, weight }) => [
     ...[instance, state, String(held), String(assigned), String(weight)],
   ])
@@ -42,7 +51,12 @@ export function page({ summary, problems, remark, advice, source, instances, par
     ...(remark ? [`remark: ${remark}`] : []),
     ...(advice ? [`to do: ${advice}`] : []),
     ...(source ? [`the partitions are fetched by ${source.by}`] : []),
+    ...(scheduler ? [schedulerLine(scheduler)] : []),
     ...table(['INSTANCE', 'STATE', 'HOLDS', 'SHOULD', 'WEIGHT'], who),
     ...table(['PARTITION', 'INSTANCE', 'STATE', 'WHY'], what),
   ]
+}
+
+function schedulerLine({ by, plan }: NonNullable<Status['scheduler']>): string {
+  return `the scheduler runs on ${by}${plan === null ? '' : `; its plan ${plan} is in force`}`
 }
