@@ -12,7 +12,8 @@ import { keyprefixDigest } from '../lib/consul/watch.ts'
 import { isCrowd } from '../lib/look/looked.ts'
 import { program } from '../lib/program/frame.ts'
 import { handlerDeadline, onWatch, watchArgs } from '../lib/program/watch-handler.ts'
-import { removeFact } from '../lib/state/facts.ts'
+import { readFact, removeFact } from '../lib/state/facts.ts'
+import { schedulerChanged } from '../lib/state/scheduling.ts'
 import type { Self } from '../lib/state/self.ts'
 
 program({
@@ -27,15 +28,23 @@ program({
 })
 
 /**
- * A request to fetch the set needs no reconcile: the guard's next tick starts the fetch. Nor does a new member where there are
+ * A request to fetch the set, or to the scheduler, needs no reconcile: the guard's next tick starts what is to answer it. Nor does a new member where there are
  * many, since it takes by itself what nobody has: each of the others looks when its next look is due, not all at once.
  */
 function onChange(here: Self, gone: readonly string[], come: readonly string[]): boolean {
-  const { sync, joined } = keysOf(here.service)
+  const { sync, asked, joined } = keysOf(here.service)
   if (come.some(line => isOf(sync, line))) removeFact(here.files.sourceDue)
+  if (come.some(line => isOf(asked, line))) startScheduler(here)
   const lines = [...gone, ...come]
-  const canWait = (line: string) => isOf(sync, line) || (isOf(joined, line) && isCrowd(here.files))
+  const canWait = (line: string) => isOf(sync, line) || isOf(asked, line) || (isOf(joined, line) && isCrowd(here.files))
   return lines.length === 0 || !lines.every(canWait)
+}
+
+/** Somebody asked something of the scheduler. On the other instances there is nothing to do. */
+function startScheduler(here: Self): void {
+  if (readFact(here.files.schedulerBy) !== here.instance) return
+  schedulerChanged(here.files)
+  removeFact(here.files.schedulerDue)
 }
 
 function isOf(key: string, line: string): boolean {

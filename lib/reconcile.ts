@@ -58,6 +58,7 @@ export async function reconcile(run: Run): Promise<string | null> {
       const { steps } = next
       problem = seen.problem
       rememberLook(run, snapshot, next)
+      if (snapshot.definition.assign !== undefined) await tellScheduler(run, snapshot)
       if (snapshot.fallenEpoch !== null) await raiseEpoch(run, snapshot)
       if (steps.length > 0) await carryOut(run, snapshot, steps)
       const restarts = snapshot.documentsIndex !== null && (await passOnDocuments(run, snapshot))
@@ -92,6 +93,16 @@ async function renewFirst(run: Run): Promise<void> {
 async function drainIfClosed(run: Run): Promise<void> {
   const { drainClosed } = await import('./act/drain-closed.ts')
   await drainClosed(run).catch(error => run.log(`cannot drain for its worker, which has closed: ${reason(error)}`))
+}
+
+/** A scheduler that cannot be started now is started by the guard: it must keep nobody from working. */
+async function tellScheduler(run: Run, snapshot: Snapshot): Promise<void> {
+  const { noteForScheduler } = await import('./act/for-scheduler.ts')
+  try {
+    noteForScheduler(run, snapshot)
+  } catch (error) {
+    run.log(`scheduler: ${reason(error)}`)
+  }
 }
 
 /** An instance that saw a higher epoch puts it back. A failure of that must not stop other work. */
@@ -175,6 +186,7 @@ function rememberLook(run: Run, snapshot: Snapshot, { steps, waits, sentence }: 
   keepIfChanged(run.files.seenHeld, seenHeldText(snapshot.seenHeld))
   if (snapshot.settingsProblem === null) keepIfChanged(run.files.settings, JSON.stringify(snapshot.settings))
   keepPlacement(run, snapshot)
+  if (snapshot.ownPlan.text !== null) keepIfChanged(run.files.plan, snapshot.ownPlan.text)
   if (waits.size > 0) writeFact(run.files.due, String(snapshot.now + Math.min(...waits.values())))
   keepIfChanged(run.files.members, snapshot.members.map(({ instance }) => instance).join('\n'))
   rememberLooked(run.files, snapshot.now)

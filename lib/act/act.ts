@@ -45,6 +45,7 @@ export async function act(run: Run, snapshot: Snapshot, steps: readonly Step[]):
     const { forPlacement } = await import('./placement.ts')
     await forPlacement(run, snapshot, placing)
   }
+  if (failed === undefined) await withdrawn(run, snapshot, of('withdrawPlan'))
   if (failed === undefined) return
   const left = notStopped(failed.reason)
   if (left !== null) await reportStuck(run, snapshot, left, failed.reason)
@@ -64,6 +65,18 @@ async function frozenOrThawed(
 
 async function counted(run: Run, snapshot: Snapshot, steps: readonly Extract<Step, { do: 'count' }>[]): Promise<void> {
   for (const step of steps) await (await import('./count.ts')).count(run, snapshot, step)
+}
+
+async function withdrawn(
+  run: Run,
+  { keys, ownPlan: { pointer } }: Snapshot,
+  steps: readonly Extract<Step, { do: 'withdrawPlan' }>[],
+): Promise<void> {
+  for (const { why } of steps) {
+    const { withdrawPlan } = await import('../keys/own-plan.ts')
+    if (pointer === null || !(await withdrawPlan(run.consul, keys, pointer, why))) continue
+    run.log(`withdrew the plan ${pointer.revision} of the scheduler: ${why}; the roster decides`)
+  }
 }
 
 /** Writes into the report which partitions do not stop. The stop is tried again every few seconds, the report written once. */

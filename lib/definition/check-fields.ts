@@ -160,6 +160,7 @@ const when: Readonly<Record<HookEvent, string>> = {
   rejoined: 'Consul answers again.',
   changed: 'The document of a partition that runs here has changed.',
   sourceFailed: 'The partitions cannot be fetched, or the fetched set is refused; the last good set stays.',
+  schedulerFailed: 'The scheduler cannot be run, or its answer is refused; the last good plan stays.',
 }
 
 /** One optional command for each event. */

@@ -21,6 +21,8 @@ export type Definition = {
   readonly meta?: Readonly<Record<string, string>>
   /** The rules of placement that it proposes; left out when it proposes none, so that the digest stays the same. */
   readonly placement?: Proposed
+  /** The scheduler that decides who has what; left out when there is none, so that the digest stays the same. */
+  readonly assign?: Assign
   /** The partition ids, in the order of the file; none when they come from a source. */
   readonly partitions: readonly string[]
   /** How many partitions there are, as a share of what the members have; left out when the definition lists them. */
@@ -162,6 +164,30 @@ export type Source = {
   readonly onGiveUp?: 'drain'
 }
 
+/** What may make a scheduler run, beside the time. */
+export const triggers = ['members', 'partitions', 'settings', 'figures'] as const
+export type Trigger = (typeof triggers)[number]
+
+/** A scheduler: a program or a module of the user's that decides who has what. */
+export type Assign = {
+  readonly from:
+    | { readonly kind: 'command'; readonly command: readonly string[] }
+    | { readonly kind: 'module'; readonly path: string }
+  readonly everyMs: number
+  readonly timeoutMs: number
+  readonly on: readonly Trigger[]
+  /** The user that it runs as; left out for that of the agent. */
+  readonly user?: string
+  /** Without a good answer for so long its plan is withdrawn. */
+  readonly giveUpAfterMs: number
+  readonly actions: Actions
+}
+
+/** What people may ask of a scheduler, by name. Arguments: their names, and what they are. */
+export type Actions = Readonly<
+  Record<string, { readonly title: string; readonly arguments: Readonly<Record<string, string>> }>
+>
+
 /** The most partitions that a definition may have. */
 export const mostIds = 100_000
 
@@ -261,5 +287,6 @@ export const hookEvents = [
   'isolated',
   'rejoined',
   'sourceFailed',
+  'schedulerFailed',
 ] as const
 export type HookEvent = (typeof hookEvents)[number]

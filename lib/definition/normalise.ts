@@ -1,6 +1,6 @@
 import { duration } from '../base/clock.ts'
 import { quantity } from '../base/quantity.ts'
-import type { CheckDefinition, Definition, FigureCheck, FreezeRule, Reaction } from './definition.ts'
+import type { Assign, CheckDefinition, Definition, FigureCheck, FreezeRule, Reaction } from './definition.ts'
 import { proposedFrom } from './placement.ts'
 import type { DefinitionFile } from './schema.ts'
 import { sourceOf } from './source.ts'
@@ -25,6 +25,7 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
       meta: Object.fromEntries(Object.entries(from.meta).map(([name, value]) => [name, String(value)])),
     }),
     ...(from.placement && { placement: proposedFrom(from.placement) }),
+    ...(from.assign && { assign: assignFrom(from.assign) }),
     partitions: partitionIds(from.partitions, variables),
     ...shareOf(from.partitions),
     source: sourceOf(from.partitions),
@@ -47,6 +48,18 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     ...calmOf(from),
     guardIntervalMs: ms(from.guard.interval),
     leaseMs: ms(from.lease),
+  }
+}
+
+function assignFrom({ command, module = '', ...from }: NonNullable<DefinitionFile['assign']>): Assign {
+  return {
+    from: command === undefined ? { kind: 'module', path: module } : { kind: 'command', command },
+    everyMs: ms(from.every),
+    timeoutMs: ms(from.timeout),
+    on: [...new Set(from.on)].sort(),
+    ...(from.user !== undefined && { user: from.user }),
+    giveUpAfterMs: ms(from.giveUpAfter),
+    actions: from.actions,
   }
 }
 

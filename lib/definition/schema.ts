@@ -3,6 +3,7 @@
  * times faster, and programs that load a definition start very often. Unbundled, both load in the same time.
  */
 import * as z from 'zod/mini'
+import { assign } from './assign-fields.ts'
 import { calm } from './calm-fields.ts'
 import { checks, hooks } from './check-fields.ts'
 import { isTitle, pers, restarts, signals } from './definition.ts'
@@ -203,6 +204,13 @@ export const schema = fields({
       placement(),
       'Where partitions may run. It is put in force for the whole service, as long as it was not replaced before.',
       { only: [{ attribute: 'meta.gpu', is: true, for: 'train-*' }], spread: [{ over: 'meta.zone' }] },
+    ),
+  ),
+  assign: z.optional(
+    about(
+      assign(),
+      'A scheduler of your own: a program or a module that decides who has what. One instance runs it, all follow it.',
+      { command: ['./assign.py'], user: 'nobody' },
     ),
   ),
   partitions: about(partitions(), 'The partitions of the work: listed here, or the source they are fetched from.', {

@@ -12,6 +12,7 @@ import { isMarkForgotten } from '../state/handler-mark.ts'
 import type { Local } from '../state/local.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import { withReadiness } from '../state/ready.ts'
+import { schedulerLeft } from '../state/scheduling.ts'
 import type { Self } from '../state/self.ts'
 import { hasNoCommand, isFinished } from '../state/shepherd-status.ts'
 
@@ -33,6 +34,12 @@ export function syncAfter(files: InstanceFiles, interval: number): number | null
   const [at = '', stamp] = readFact(files.sourceDue)?.split(/ (.*)/s) ?? []
   const left = stamp === inForce.stamp.trimEnd() ? leftOf(Number(at), longestPause(inForce.definition.source)) : 0
   return left < interval ? left : null
+}
+
+/** Of a scheduler; also once when its definition has none any more, so that the duty is free. */
+export function scheduleAfter(files: InstanceFiles, interval: number): number | null {
+  const left = schedulerLeft(files, definitionInForce(files))
+  return left !== null && left < interval ? left : null
 }
 
 /** The time left until `at`, ms. A time more than `most` ahead was written by another clock: it is due now. */

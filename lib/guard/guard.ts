@@ -21,7 +21,7 @@ import type { Self } from '../state/self.ts'
 import type { Outcome } from '../state/stuck.ts'
 import { capOutputs } from './cap-output.ts'
 import { killWhatWouldOutlive, unproved } from './doomed.ts'
-import { type Answered, isAttentionDue, reconcileAfter, syncAfter } from './due.ts'
+import { type Answered, isAttentionDue, reconcileAfter, scheduleAfter, syncAfter } from './due.ts'
 import { tendClock } from './tend-clock.ts'
 import { mayLeaveOutLook } from './unchanged.ts'
 import { hasVanished } from './vanished.ts'
@@ -42,6 +42,8 @@ export interface Tick extends Verdict {
   readonly mustAttend: boolean
   /** In how many ms the partitions are to be fetched; null for not before the next tick. */
   readonly syncAfter: number | null
+  /** In how many ms the scheduler is to run; null for not before the next tick. */
+  readonly scheduleAfter: number | null
   /** What the figures are made of; missing when it has left. */
   readonly seen?: Seen
 }
@@ -58,7 +60,7 @@ export interface Seen {
 /** One tick. @param interval the guard's, ms */
 export async function guard(here: Self, interval: number): Promise<Tick> {
   const out = staysOut(here.files, bootClock())
-  const idle = { reconcileAfter: null, mustAttend: false, syncAfter: null }
+  const idle = { reconcileAfter: null, mustAttend: false, syncAfter: null, scheduleAfter: null }
   if (out === 'left') return { ...idle, code: 0, sentence: 'it has left' }
   enterState(here.files, here.instance, here.service)
   const stuck = await endStuckHandlers(here)
@@ -83,6 +85,7 @@ export async function guard(here: Self, interval: number): Promise<Tick> {
     reconcileAfter: renewal.vanished || stuck.ended ? 0 : await reconcileAfter(here, local, renewal, interval),
     mustAttend,
     syncAfter: renewal.member ? syncAfter(here.files, interval) : null,
+    scheduleAfter: renewal.member ? scheduleAfter(here.files, interval) : null,
     seen,
   }
 }

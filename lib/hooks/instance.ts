@@ -67,6 +67,11 @@ export function tellSourceFailed(self: Self, definition: Definition, own: string
   if (definition.hooks.sourceFailed) enqueueOwn(self, definition, 'sourceFailed', own, { Reason: why })
 }
 
+/** @param own id of this failure, the same when it is reported again */
+export function tellSchedulerFailed(self: Self, definition: Definition, own: string, why: string): void {
+  if (definition.hooks.schedulerFailed) enqueueOwn(self, definition, 'schedulerFailed', own, { Reason: why })
+}
+
 /** The partitions that a look moved to or from this instance. */
 export function tellRebalanced(self: Self, { definition, index }: Snapshot, steps: readonly Step[]): void {
   const of = (kind: Step['do']) =>

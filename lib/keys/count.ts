@@ -29,6 +29,8 @@ export interface Count {
   readonly instance: string | null
   /** Wall clock, ISO, for people. */
   readonly since: string
+  /** The number is by `hand`, and not people but the scheduler of the service has set it; left out otherwise. */
+  readonly scheduler?: true
 }
 
 /** The key as it was read. */
@@ -52,7 +54,7 @@ const unknown: Count = {
 export function countFrom(entry: Entry | undefined): CountInForce | null {
   if (entry === undefined) return null
   const { modifyIndex: index } = entry
-  const { by, number, done, had, share, clean, instance, since } = fieldsIn(entry.value)
+  const { by, number, done, had, share, clean, instance, since, scheduler } = fieldsIn(entry.value)
   const isWhole = isBy(by) && isCount(number) && isCount(had) && (share === undefined || isShare(share))
   if (!isWhole) return { ...unknown, index }
   return {
@@ -66,6 +68,7 @@ export function countFrom(entry: Entry | undefined): CountInForce | null {
     since: textIn(since)
       .replace(/\p{Cc}/gu, ' ')
       .slice(0, 50),
+    ...(by === 'hand' && scheduler === true && { scheduler }),
     index,
   }
 }
@@ -92,12 +95,13 @@ export function counting(keys: Keys, before: Pick<CountInForce, 'index'> | null,
 
 /** The same without waking anybody: before there is a set. */
 export function counted(keys: Keys, before: Pick<CountInForce, 'index'> | null, count: Count): Operation {
-  const { by, number, done, had, share, clean, instance, since } = count
+  const { by, number, done, had, share, clean, instance, since, scheduler } = count
   const value = {
     ...{ by, number, done, had },
     ...(share && { share }),
     ...(!clean && { clean }),
     ...(instance !== null && { instance }),
+    ...(scheduler && { scheduler }),
     since,
   }
   return { Verb: 'cas', Key: keys.number, Index: before?.index ?? 0, Value: base64(JSON.stringify(value)) }
@@ -162,7 +166,7 @@ export function countWords({ number, share }: Pick<Count, 'number' | 'share'>): 
 export function followedBy(
   before: Count | null,
   ids: Iterable<string>,
-  next: Pick<Count, 'by' | 'number' | 'share' | 'since'>,
+  next: Pick<Count, 'by' | 'number' | 'share' | 'since' | 'scheduler'>,
 ): Count {
   const isKnown = before !== null && before.by !== 'garbled'
   const had = Math.max(countIn(ids), isKnown ? before.had : 0, isKnown && !before.done ? before.number : 0)

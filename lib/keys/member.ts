@@ -38,6 +38,8 @@ export interface Member {
   readonly roster: number
   /** How calm the service is to be, as its definition says; left out when it says nothing. */
   readonly calm?: Calm
+  /** Its definition has a scheduler; left out when it has none. */
+  readonly assigns?: true
   /** It knows of numbers of partitions in force (`spec/number`) and of freezes; older releases do not. */
   readonly counts: boolean
   /** It already had partitions when it took its member key. */
@@ -73,6 +75,7 @@ export function memberValue(
     ...calmFields(definition),
     maxCost: definition.maxCost,
     placement: definition.placement?.digest,
+    ...(definition.assign && { assigns: true }),
     ...(offers && offersFields(offers)),
     lease: definition.leaseMs,
     grace: definition.stop.graceMs,
@@ -118,6 +121,18 @@ export function rostersFrom(
       return counts ? [[instance, memberIn(value).roster] as const] : []
     }),
   )
+}
+
+/**
+ * Whether the definition of any counted instance has a scheduler. As above, one without a session counts as long as it is
+ * registered: it may come back.
+ */
+export function isAnyAssigning(entries: readonly Entry[], prefix: string, registered: readonly Registered[]): boolean {
+  const expected = new Set(registered.map(({ instance }) => instance))
+  return entries.some(({ key, value, session }) => {
+    const counts = session !== null || expected.has(decode(key.slice(prefix.length)) ?? '')
+    return counts && memberIn(value).assigns === true
+  })
 }
 
 /** Why instances are leaving that nobody asked to leave, in their own words; also after their session is gone. */
@@ -199,9 +214,13 @@ export function memberIn(text: string | null): Omit<Member, 'instance' | 'sessio
     roster: Number.isSafeInteger(value.roster) ? number('roster', 1) : 1,
     holds: value.holds === true,
     ...(calm && { calm }),
+    ...(value.assigns === true && { assigns: true as const }),
     counts: value.counts === true,
   }
 }
 
 /** The version that this program writes into its member key: the highest that it can compute. */
-export const rosterVersion = 3
+export const rosterVersion = 4
+
+/** The first version that follows the plans of a scheduler. */
+export const followsPlans = 4

@@ -8,6 +8,7 @@ import type { CountInForce } from '../keys/count.ts'
 import type { Freeze } from '../keys/freeze.ts'
 import type { Lock } from '../keys/lock.ts'
 import type { Member } from '../keys/member.ts'
+import type { FoundPlan } from '../keys/own-plan.ts'
 import type { PlacementInForce } from '../keys/placement.ts'
 import type { Proposal } from '../keys/proposed.ts'
 import type { Settings } from '../keys/settings.ts'
@@ -58,6 +59,10 @@ export interface Cluster {
   readonly placement: PlacementInForce | null
   /** What is wrong with `spec/placement`; null when nothing is. */
   readonly placementProblem: string | null
+  /** What the scheduler of the service decided, and what is wrong with those keys. */
+  readonly ownPlan: FoundPlan
+  /** The definition of an instance that counts has a scheduler. */
+  readonly anyAssigning: boolean
   /** What the rules need of documents, by partition: none that has not been read yet. */
   readonly traits: ReadonlyMap<string, Trait>
   /** For which change of the set and the documents they were read. */

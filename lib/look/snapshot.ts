@@ -15,7 +15,8 @@ import { coolDowns } from '../keys/cool-down.ts'
 import { countFrom } from '../keys/count.ts'
 import { freezeFrom } from '../keys/freeze.ts'
 import { type Lock, lockFrom, waitOf } from '../keys/lock.ts'
-import { hindrancesFrom, lostFrom, memberIn, membersFrom, rostersFrom } from '../keys/member.ts'
+import { hindrancesFrom, isAnyAssigning, lostFrom, memberIn, membersFrom, rostersFrom } from '../keys/member.ts'
+import type { FoundPlan } from '../keys/own-plan.ts'
 import { hasRules, type PlacementInForce, placementFrom } from '../keys/placement.ts'
 import { proposalsFrom } from '../keys/proposed.ts'
 import { defaults, type Settings, settingsFrom } from '../keys/settings.ts'
@@ -65,11 +66,22 @@ export interface Snapshot extends Cluster {
   readonly proposed: string | null
 }
 
+/** What an instance keeps of its earlier looks; read only where it is needed. */
+export interface Kept {
+  /** The last good rules of placement. */
+  readonly placement: () => string | null
+  /** The parts of the last plan. */
+  readonly plan: () => string | null
+}
+
+const nothingKept: Kept = { placement: () => null, plan: () => null }
+
 /**
  * Reads the cluster: the locks, the members and the settings at one index, the ids without their documents.
  * @param lastGood settings to go on with when those in Consul are garbled
  * @param own what the asking instance knows must be there
  * @param large there are many keys: what is read comes compressed
+ * @param kept what the asking instance remembers of earlier looks
  * @throws Temporary when any part cannot be read: half a look is none; Denied when the token may not read all of it
  */
 export async function lookAtCluster(
@@ -78,7 +90,7 @@ export async function lookAtCluster(
   lastGood: Settings = defaults,
   own: Expected = { partitions: [], instances: [] },
   large = false,
-  lastGoodPlacement: () => string | null = () => null,
+  kept: Kept = nothingKept,
 ): Promise<Cluster> {
   const keys = keysOf(service)
   const prefixes = [keys.locks, keys.members, keys.spec, keys.restarts, keys.coolDowns, keys.proposals]
@@ -95,7 +107,7 @@ export async function lookAtCluster(
   const epochSeen = [...locks.values()].reduce((highest, { epoch }) => Math.max(highest, epoch), 0)
   const { settings, problem, fallen } = settingsFrom(text, lastGood, epochSeen)
   const rules = at(keys.placement)?.value ?? null
-  const { placement, problem: placementProblem } = placementFrom(rules, lastGoodPlacement)
+  const { placement, problem: placementProblem } = placementFrom(rules, kept.placement)
   const left = termsLeft(at(keys.terms)?.value ?? null)
   const { partitions, foreign } = partitionsFrom(ids, keys)
   const cluster: Cluster = {
@@ -122,6 +134,8 @@ export async function lookAtCluster(
     settingsProblem: problem,
     placement,
     placementProblem,
+    ownPlan: await ownPlanFor(consul, keys, at(keys.plan), kept.plan),
+    anyAssigning: isAnyAssigning(memberEntries, keys.members, registered),
     ...(await traitsFor(consul, keys, placement)),
     fallenEpoch: fallen,
     defined: revision !== undefined,
@@ -131,6 +145,18 @@ export async function lookAtCluster(
   }
   await mustBeComplete(consul, cluster, own)
   return { ...cluster, unusable: await unusableIn(consul, cluster, own) }
+}
+
+/** Most services have no scheduler, and load nothing for it. */
+async function ownPlanFor(
+  consul: Consul,
+  keys: Keys,
+  pointer: Entry | undefined,
+  last: Kept['plan'],
+): Promise<FoundPlan> {
+  if (pointer === undefined) return { pointer: null, plan: null, problem: null, text: null, index: 0 }
+  const { findPlan } = await import('../keys/own-plan.ts')
+  return findPlan(consul, keys, pointer, last)
 }
 
 /** What the rules need of documents. Where they need none, it is not asked for. */
@@ -189,9 +215,10 @@ export async function takeSnapshot(
   const here = localPartitions(files).filter(id => existsSync(files.partition(id).acquisition))
   const expected = { partitions: here, instances: [instance] }
   const before = readSeenHeld(files.seenHeld)
-  const seen = await lookAtCluster(consul, definition.name, lastGood, expected, before.size >= many, () =>
-    readFact(files.placement),
-  )
+  const seen = await lookAtCluster(consul, definition.name, lastGood, expected, before.size >= many, {
+    placement: () => readFact(files.placement),
+    plan: () => readFact(files.plan),
+  })
   const { cluster, seenHeld } = await doubted(consul, seen, before)
   const own = { lease: definition.leaseMs, grace: definition.stop.graceMs }
   const longestTerms = rememberedTerms(readTerms(files.terms), cluster, own)

@@ -23,6 +23,9 @@ export type Stood = ReadonlyMap<string, number>
 /** The lost that a freeze names are few enough again. */
 export const fewAreLost = 'few-are-lost'
 
+/** Nobody who takes part could make another plan. */
+export const nobodyAssigns = 'nobody-assigns'
+
 /** This is the number of partitions that the members mean. */
 export function numberStands(number: number): string {
   return `number:${number}`
@@ -34,7 +37,15 @@ function standing(cluster: Cluster, { share }: Pick<Definition, 'share'>): strin
   const shares = [count?.share ?? undefined, count?.by === 'hand' ? undefined : share].filter(one => one !== undefined)
   const numbers = new Set(shares.map(one => numberFor(one, members)))
   const moved = [...numbers].filter(number => number !== null && number !== count?.number)
-  return [...moved.map(number => numberStands(number as number)), ...(fewLost(cluster) ? [fewAreLost] : [])]
+  return [
+    ...moved.map(number => numberStands(number as number)),
+    ...(fewLost(cluster) ? [fewAreLost] : []),
+    ...(isUnattended(cluster) ? [nobodyAssigns] : []),
+  ]
+}
+
+function isUnattended({ ownPlan, members, anyAssigning }: Cluster): boolean {
+  return ownPlan.plan !== null && anyAssigning && !members.some(({ assigns }) => assigns)
 }
 
 /** The records after a look. @param now when it ended, boot-clock ms */

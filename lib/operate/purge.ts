@@ -10,6 +10,7 @@ import type { Consul } from '../consul/http.ts'
 import { type Entry, trees } from '../consul/kv.ts'
 import { waitOf } from '../keys/lock.ts'
 import { forgetPublished } from '../keys/published.ts'
+import { forgetScheduler } from '../keys/scheduler.ts'
 import type { Cluster } from '../look/cluster.ts'
 import { lookAtCluster } from '../look/snapshot.ts'
 
@@ -55,6 +56,7 @@ export async function purge(consul: Consul, service: string, onWait: (line: stri
       `cannot purge ${service}: ${left} keys were written meanwhile; see watchbill status ${shellWord(service)}, then try again`,
     )
   await forgetPublished(consul, service, null)
+  await forgetScheduler(consul, service)
   return done.length
 }
 

@@ -18,6 +18,7 @@ import { placingSteps } from './placing.ts'
 import { sentence } from './sentence.ts'
 import { byTurn, freeStarts } from './starts.ts'
 import type { Step } from './step.ts'
+import { withdrawStep } from './withdrawing.ts'
 
 export { partitionsLine } from './counting.ts'
 
@@ -61,7 +62,7 @@ export function plan(snapshot: Snapshot, assignment: Assignment): Plan {
 /** What this instance does for the whole service, beside its own partitions. */
 function ofService(snapshot: Snapshot): Step[] {
   const own = mustDefine(snapshot) ? ({ do: 'define' } as const) : countStep(snapshot)
-  return [freezeStep(snapshot), own].filter(step => step !== null)
+  return [freezeStep(snapshot), own, withdrawStep(snapshot)].filter(step => step !== null)
 }
 
 /** Partitions that must not be started yet, because `starts.atOnce` others are still starting. */

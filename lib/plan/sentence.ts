@@ -15,6 +15,8 @@ const clauses: Record<Step['do'], (ids: readonly string[], steps: readonly Step[
   drainOlder: (_, steps) =>
     `drains ${listed(steps.flatMap(step => (step.do === 'drainOlder' ? step.instances : [])))}, of an older release`,
   readTraits: () => 'reads what placement needs of documents',
+  withdrawPlan: (_, steps) =>
+    steps.map(step => (step.do === 'withdrawPlan' ? `withdraws the plan of the scheduler: ${step.why}` : '')).join(),
   reclaim: ids => `takes back its own ${listed(ids)}`,
   adopt: ids => `assumes ${listed(ids)}`,
   claim: (ids, steps) => {

@@ -18,6 +18,8 @@ export type Step =
   | { readonly do: 'drainOlder'; readonly instances: readonly string[] }
   /** Read, for all, what the rules of placement need of documents. */
   | { readonly do: 'readTraits' }
+  /** The plan of the scheduler no longer counts: the roster takes over for all. */
+  | { readonly do: 'withdrawPlan'; readonly why: string }
   /** Take back this instance's own lock while its lease runs. With `held`: write its value again. The process goes on. */
   | { readonly do: 'reclaim'; readonly partition: string; readonly index: number | null; readonly held: boolean }
   /** The lock is held, but the outcome of its transaction was not written to the state directory. */

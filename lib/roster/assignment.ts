@@ -1,15 +1,19 @@
 /** The roster of a cluster as one look found it: members in full, the partition set, and who holds what. */
 
+import { noRules } from '../definition/rules.ts'
 import { agreed } from '../keys/calm.ts'
 import { isFrozen } from '../keys/freeze.ts'
-import type { Member } from '../keys/member.ts'
+import { followsPlans, type Member } from '../keys/member.ts'
+import type { OwnPlan } from '../keys/own-plan.ts'
 import { hasRules } from '../keys/placement.ts'
 import type { Cluster } from '../look/cluster.ts'
-import { asMembers, holdersWithout, onlyTheirOwn, waitingFor } from './calm/awaited.ts'
+import { asMembers, holdersWithout, onlyTheirOwn, type Waiting, waitingFor } from './calm/awaited.ts'
 import { frozen } from './calm/frozen.ts'
 import { fewMoves } from './calm/moves.ts'
+import type { Followed, follow } from './follow.ts'
 import type { PlacedMember } from './member.ts'
 import type { place } from './place.ts'
+import { isPlanUnknown, planThatCounts } from './plan-that-counts.ts'
 import type { Placement, RosterInput, Rule } from './rule.ts'
 import { besideHeld } from './rules/held.ts'
 import { agreedVersion, versions } from './versions.ts'
@@ -24,20 +28,30 @@ type Shown = Pick<
   | 'coolDowns'
   | 'placement'
   | 'placementProblem'
+  | 'ownPlan'
   | 'traits'
   | 'away'
   | 'freeze'
 >
 
-/** Placement by the rules in force: see place.ts. */
-export type ByRules = typeof place
+/** Placement by the rules in force: see place.ts. And by the plan of a scheduler, where there is one: see follow.ts. */
+export interface ByRules {
+  readonly place: typeof place
+  readonly follow: typeof follow | null
+}
 
 /** Why a partition without a holder has no place, as far as a program without the last good rules can tell. */
 export const rulesUnknown = 'spec/placement is garbled, and only a member that has seen good rules takes it'
 
+/** Why a partition without a holder has no place while the plan in force cannot be read. */
+export const planUnknown = 'the plan in force cannot be read; it is withdrawn at once'
+
 /** Loads what places by rules; null where there are none: then it costs nothing. */
-export async function rulesFor(cluster: Pick<Cluster, 'placement' | 'placementProblem'>): Promise<ByRules | null> {
-  return isRuled(cluster) ? (await import('./place.ts')).place : null
+export async function rulesFor(cluster: Shown): Promise<ByRules | null> {
+  const follows = planThatCounts(cluster) !== null
+  if (!follows && !isRuled(cluster)) return null
+  const { place } = await import('./place.ts')
+  return { place, follow: follows ? (await import('./follow.ts')).follow : null }
 }
 
 /** A garbled key may hold rules, though the last good ones were none. */
@@ -61,25 +75,41 @@ export function assign(
   byRules: ByRules | null = null,
 ): Placement {
   const rules = known[agreedVersion(cluster.rosters.values(), known.length) - 1] as readonly Rule[]
+  const { waiting, ...input } = inputOf(cluster)
+  const none: Placement = { placed: new Map(), unplaced: new Map() }
+  const byPlan = planThatCounts(cluster) !== null || isPlanUnknown(cluster)
+  return besideHeld([...cluster.partitions], new Set(cluster.settings.held), partitions => {
+    const all = { ...input, partitions }
+    const ideal =
+      byPlan || isRuled(cluster)
+        ? ruled(cluster, all, byRules)
+        : rules.reduce((before, rule) => rule.place(before, all), none)
+    return calmed(onlyTheirOwn(ideal, waiting, holderIn(cluster)), cluster)
+  })
+}
+
+/** The entries of the plan that do not count now, and why: partition id -> words. Null when there is no plan that counts. */
+export function voidEntries(cluster: Shown, byRules: ByRules | null): ReadonlyMap<string, string> | null {
+  if (planThatCounts(cluster) === null || cluster.placement?.unknown) return null
+  const held = new Set(cluster.settings.held)
+  const partitions = [...cluster.partitions].filter(id => !held.has(id))
+  return followed(cluster, { ...inputOf(cluster), partitions }, byRules).voided
+}
+
+function inputOf(cluster: Shown): Omit<RosterInput, 'partitions'> & { readonly waiting: Waiting } {
   const waiting = waitingFor(cluster)
   const present = cluster.members.filter(member => member.absence === null)
   const members = waiting.size === 0 ? present : [...present, ...asMembers(waiting, cluster.away)]
   const avoided = new Map([...cluster.coolDowns].map(([id, { instance }]) => [id, instance]))
-  const holders = holdersWithout(holdersOf(cluster), waiting)
-  const none: Placement = { placed: new Map(), unplaced: new Map() }
-  return besideHeld([...cluster.partitions], new Set(cluster.settings.held), partitions => {
-    const input = { members, partitions, holders, avoided }
-    const ideal = isRuled(cluster)
-      ? ruled(cluster, input, byRules)
-      : rules.reduce((before, rule) => rule.place(before, input), none)
-    return calmed(onlyTheirOwn(ideal, waiting, holderIn(cluster)), cluster)
-  })
+  return { members, holders: holdersWithout(holdersOf(cluster), waiting), avoided, waiting }
 }
 
 /** What of it is done now. */
 function calmed(placement: Placement, cluster: Shown): Placement {
   const rules = hasRules(cluster.placement) ? cluster.placement.rules : null
-  const dependent = rules !== null && (rules.apart.length > 0 || cluster.members.some(({ maxCost }) => maxCost))
+  const isLimited = () => cluster.members.some(({ maxCost }) => maxCost)
+  const dependent =
+    rules === null ? planThatCounts(cluster) !== null && isLimited() : rules.apart.length > 0 || isLimited()
   if (isFrozen(cluster)) return frozen(placement, cluster, dependent)
   const inForce = agreed(cluster.members)
   if (inForce.back && inForce.movesAtOnce === Number.POSITIVE_INFINITY) return placement
@@ -96,15 +126,39 @@ function holderIn({ members, locks }: Shown): (id: string) => string | undefined
   return id => bySession.get(locks.get(id)?.session ?? '')
 }
 
-function ruled({ placement, placementProblem, traits }: Shown, input: RosterInput, byRules: ByRules | null): Placement {
+type Able = PlacedMember & Pick<Member, 'roster'>
+
+function ruled(cluster: Shown, input: RosterInput, byRules: ByRules | null): Placement {
+  const { placement, placementProblem, traits } = cluster
+  if (isPlanUnknown(cluster)) return asItIs(input, planUnknown)
+  if (placement?.unknown) return asItIs(input, rulesUnknown)
+  if (planThatCounts(cluster) !== null) return followed(cluster, input, byRules)
   if (byRules === null || placement === null) throw new Error('placement by rules was not loaded')
-  if (placement.unknown) return asItIs(input)
-  const members = input.members as readonly (PlacedMember & Pick<Member, 'roster'>)[]
-  const able = members.filter(({ roster }) => roster >= placement.needs)
+  const { able, older } = knowing(input, placement.needs)
   const { rules, pins } = placement
   const by = (pinned: ReadonlyMap<string, string>) =>
-    byRules({ ...input, members: able, rules, pins: pinned, traits }, members.length - able.length)
+    byRules.place({ ...input, members: able, rules, pins: pinned, traits }, older)
   return placementProblem === null ? by(pins) : unmoved(by, pins, input.holders)
+}
+
+function knowing({ members }: RosterInput, needs: number): { readonly able: readonly Able[]; readonly older: number } {
+  const able = (members as readonly Able[]).filter(({ roster }) => roster >= needs)
+  return { able, older: members.length - able.length }
+}
+
+/** By the plan, and by the rules where there are any. */
+function followed(cluster: Shown, input: RosterInput, byRules: ByRules | null): Followed {
+  const plan = planThatCounts(cluster) as OwnPlan
+  if (byRules?.follow == null) throw new Error('placement by the plan was not loaded')
+  const { rules, pins, needs } = cluster.placement ?? { rules: noRules, pins: new Map<string, string>(), needs: 0 }
+  const { able, older } = knowing(input, Math.max(needs, followsPlans))
+  const names = new Set(able.map(({ instance }) => instance))
+  const isThere = (one: Pick<Member, 'absence' | 'instance'>) => one.absence === null && names.has(one.instance)
+  const present = new Set(cluster.members.filter(isThere).map(({ instance }) => instance))
+  const asked = { ...input, members: able, rules, pins, traits: cluster.traits, present }
+  return byRules.follow(plan, asked, (pinned, partitions) =>
+    byRules.place({ ...asked, pins: pinned, partitions }, older),
+  )
 }
 
 /**
@@ -122,12 +176,12 @@ function unmoved(
   return by(new Map([...pins, ...stay]))
 }
 
-function asItIs({ members, partitions, holders }: RosterInput): Placement {
+function asItIs({ members, partitions, holders }: RosterInput, why: string): Placement {
   const names = new Set(members.map(({ instance }) => instance))
   const stays = (id: string) => names.has(holders.get(id) ?? '')
   return {
     placed: new Map(partitions.filter(stays).map(id => [id, holders.get(id) as string])),
-    unplaced: new Map(partitions.filter(id => !stays(id)).map(id => [id, rulesUnknown])),
+    unplaced: new Map(partitions.filter(id => !stays(id)).map(id => [id, why])),
   }
 }
 

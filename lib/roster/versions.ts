@@ -10,11 +10,13 @@ import { coolDown, coolDownOfVersion1 } from './rules/cool-down.ts'
 
 /**
  * The rules of each version, in the order in which they are applied; version 1 is the first entry. Version 3 has the rules of
- * version 2, and an instance that reports it knows rules of placement too (place.ts). A released version never changes: add a
+ * version 2, and an instance that reports it knows rules of placement too (place.ts). Version 4 has them as well, and follows
+ * plans that a scheduler made (follow.ts). A released version never changes: add a
  * new version at the end.
  */
 export const versions: readonly (readonly Rule[])[] = [
   [balance, coolDownOfVersion1],
+  [balance, coolDown],
   [balance, coolDown],
   [balance, coolDown],
 ]

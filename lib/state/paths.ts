@@ -35,6 +35,8 @@ export interface InstanceFiles {
   readonly settings: string
   /** The last good rules of placement. */
   readonly placement: string
+  /** The parts of the last plan of the scheduler, one line each: see keys/own-plan.ts. */
+  readonly plan: string
   readonly free: string
   /** Since when something has stood that has to stand for a while: see look/stood.ts. */
   readonly stood: string
@@ -69,6 +71,16 @@ export interface InstanceFiles {
   readonly source: string
   /** The directory for the lock of a running fetch. */
   readonly sourceLock: string
+  /** The directory of the scheduler: the lock of whoever runs it, and the files of its process. */
+  readonly scheduler: string
+  /** When the scheduler is to be run next, `<boot-clock ms> <stamp of the definition that this holds for>`. */
+  readonly schedulerDue: string
+  /** What of the last look makes it run when it changes. */
+  readonly schedulerSaw: string
+  /** When that changed last, boot-clock ms. */
+  readonly schedulerChanged: string
+  /** The instance that runs it, as far as this one knows. */
+  readonly schedulerBy: string
   /** Consul's index of the last document change that was passed on here. */
   readonly documents: string
   /** When the next check of a partition is due, boot-clock ms. */
@@ -126,6 +138,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     proposed: at('proposed'),
     settings: at('settings'),
     placement: at('placement'),
+    plan: at('plan'),
     free: at('free'),
     stood: at('stood'),
     terms: at('terms'),
@@ -145,6 +158,11 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     sourceDue: at('source.due'),
     source: at('source.json'),
     sourceLock: at('source'),
+    scheduler: at('scheduler'),
+    schedulerDue: at('scheduler.due'),
+    schedulerSaw: at('scheduler.saw'),
+    schedulerChanged: at('scheduler.changed'),
+    schedulerBy: at('scheduler.by'),
     documents: at('documents'),
     checksDue: at('checks.due'),
     checksLock: at('checks'),

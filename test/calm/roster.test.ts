@@ -23,7 +23,7 @@ function placedIn(count: number, held: readonly Lock[], over: Partial<Cluster>) 
   return assign(
     clusterOf({ partitions, locks: new Map(held.map((lock, at) => [String(at), lock])), ...over }),
     versions,
-    place,
+    { place, follow: null },
   )
 }
 

@@ -195,7 +195,7 @@ const signal = 'give a signal that ends a process, such as SIGTERM, SIGINT or SI
 const time = 'give a duration such as "500ms", "3s" or "1.5m"'
 const variable = 'use letters, digits and _, the first not a digit; WATCHBILL_ names are set by watchbill'
 const top =
-  '$schema, name, id, title, tags, weight, maxPartitions, maxCost, meta, placement, partitions, run, stop, starts, checks, ready, hooks, register, metrics, wait, moves, back, freeze, guard, lease'
+  '$schema, name, id, title, tags, weight, maxPartitions, maxCost, meta, placement, assign, partitions, run, stop, starts, checks, ready, hooks, register, metrics, wait, moves, back, freeze, guard, lease'
 const offered = 'give a text of at most 512 characters, a number, true or false'
 const tooMuch = Object.fromEntries(Array.from({ length: 9 }, (_, at) => [`a${at}`, 'x'.repeat(500)]))
 const broken = 'holds a NUL character or broken Unicode; remove it'
@@ -433,7 +433,7 @@ const refused: [object, string][] = [
   ],
   [
     { hooks: { gone: ['x'] } },
-    'hooks.gone: is an unknown field; the fields here are acquired, started, exited, failed, releasing, released, stopFailed, changed, joined, left, lost, rebalanced, isolated, rejoined, sourceFailed',
+    'hooks.gone: is an unknown field; the fields here are acquired, started, exited, failed, releasing, released, stopFailed, changed, joined, left, lost, rebalanced, isolated, rejoined, sourceFailed, schedulerFailed',
   ],
   [{ register: { port: 0 } }, 'register.port: cannot be 0; give a port, 1 to 65535'],
   [{ probes: [] }, `probes: is an unknown field; the fields here are ${top}`],

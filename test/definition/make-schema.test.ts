@@ -31,7 +31,7 @@ test('the shipped file is what the schema says now; node lib/definition/make-sch
 
 test('every field has a description, and every object refuses unknown fields', () => {
   const fields = fieldsOf(shipped)
-  assert.equal(fields.length, 95)
+  assert.equal(fields.length, 105)
   for (const [path, field] of fields) {
     assert.ok(field.description, `${path} has no description`)
     if (field.properties) assert.equal(field.additionalProperties, false, path)
@@ -48,6 +48,11 @@ test('the defaults it shows are those that a definition gets', async () => {
     tags: definition.tags,
     weight: definition.weight,
     maxPartitions: definition.maxPartitions,
+    'assign.every': '30s',
+    'assign.timeout': '5s',
+    'assign.on': ['members', 'partitions', 'settings'],
+    'assign.giveUpAfter': '5m',
+    'assign.actions': {},
     'run.env': run.env,
     'run.restart': run.restart,
     'run.per': run.per,

@@ -82,11 +82,10 @@ describe('while the key is garbled', () => {
   const members = [memberOne(me), memberOne(other), memberOne(third)]
   const seenBy = (lastGood: Rules, over: Parameters<typeof clusterOf>[0]) => {
     const inForce = { ...noPlacement, rules: lastGood }
-    return assign(
-      clusterOf({ members, placement: inForce, placementProblem: 'it is not JSON', ...over }),
-      versions,
+    return assign(clusterOf({ members, placement: inForce, placementProblem: 'it is not JSON', ...over }), versions, {
       place,
-    )
+      follow: null,
+    })
   }
   const partitions = new Set(['0', '1', '2'])
 
@@ -174,7 +173,7 @@ describe('a member of an older release', () => {
     const found = assign(
       clusterOf({ members, placement: { ...placement, rules: { ...rules, only: [] }, pins: new Map([['x', me]]) } }),
       versions,
-      place,
+      { place, follow: null },
     )
     assert.deepEqual(new Set(found.placed.values()), new Set([me, third]))
   })

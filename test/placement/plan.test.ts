@@ -23,10 +23,11 @@ const cluster = clusterOf({
 const whatIf = (changes: Partial<Changes>, now = cluster) => {
   const after = changed(now, { ...nothing, ...changes })
   const all = { ...nothing, ...changes }
+  const rules = { place, follow: null }
   return outlook(
     now,
     after,
-    inTurn(now, after, all, one => assign(one, versions, place)),
+    inTurn(now, after, all, one => assign(one, versions, rules)),
   )
 }
 const moves = (changes: Partial<Changes>, now = cluster) =>

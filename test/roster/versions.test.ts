@@ -52,7 +52,7 @@ function digestOf(version: number): string {
 }
 
 // What each version computed when it was released, of 3000 clusters. These values never change: a version is added.
-const released = ['5dc7b6e057d169cb', '051949bb496765eb', '051949bb496765eb']
+const released = ['5dc7b6e057d169cb', '051949bb496765eb', '051949bb496765eb', '051949bb496765eb']
 
 describe('each version of the roster', () => {
   it('is here for good, and has its line in this test', () => {

@@ -5,6 +5,7 @@ import { noRules } from '../../definition/rules.ts'
 import type { Cluster } from '../../look/cluster.ts'
 import { holdersOf } from '../../roster/assignment.ts'
 import { refusalsOf } from '../../roster/place.ts'
+import { planThatCounts } from '../../roster/plan-that-counts.ts'
 import type { Placement } from '../../roster/rule.ts'
 import { valuesOf } from '../../roster/rules/attribute.ts'
 import { select } from '../../roster/rules/select.ts'
@@ -72,6 +73,7 @@ function reasonsOf(before: Cluster, after: Cluster, then: Placement) {
     ...{ avoided: new Map<string, string>(), traits: after.traits },
   }
   const refusal = refusalsOf(asked)
+  const plan = planThatCounts(after)
   const load = Map.groupBy(then.placed.keys(), id => then.placed.get(id) as string)
 
   return (id: string, from: string | null, to: string | null): string => {
@@ -84,6 +86,7 @@ function reasonsOf(before: Cluster, after: Cluster, then: Placement) {
     const refused = refusal(id, from)
     if (refused !== null) return `${from} ${refused}`
     if (after.coolDowns.get(id)?.instance === from) return `${from} gave it up: cool-down`
+    if (plan?.assignment.get(id) === to) return 'the scheduler says so'
     const target = there.get(to)
     const other = [...(load.get(from) ?? [])]
     const apart = rules.apart.find(({ for: selector, over }) => {

@@ -85,7 +85,7 @@ export function changed(cluster: Cluster, changes: Changes): Cluster {
 }
 
 /** However few partitions move at a time, all of them are shown. */
-function inTheEnd({ calm, ...member }: Member): Member {
+export function inTheEnd({ calm, ...member }: Member): Member {
   const { movesAtOnce: _, ...rest } = calm ?? {}
   return calm === undefined ? member : { ...member, calm: rest }
 }

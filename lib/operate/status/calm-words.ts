@@ -45,6 +45,8 @@ export function numberRemark({ service, count }: Cluster): string | null {
   const name = shellWord(service)
   if (count.by === 'reset') return 'the set is going back to what the definitions say'
   const under = count.done ? '' : '; the set is being brought to it'
+  if (count.scheduler)
+    return `the scheduler has set ${countWords(count)} partitions since ${count.since}; without one: watchbill scale ${name} --reset${under}`
   if (count.by === 'hand')
     return `people have set ${countWords(count)} partitions since ${count.since}, until watchbill scale ${name} --reset${under}`
   return count.done ? null : `the number of partitions is ${countWords(count)}${under}`

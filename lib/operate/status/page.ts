@@ -28,7 +28,16 @@ function words({ state, why }: PartitionStatus): string {
   return why === '' ? state : `${state}, ${why}`
 }
 
-export function page({ summary, problems, remark, advice, source, instances, partitions }: Status): string[] {
+export function page({
+  summary,
+  problems,
+  remark,
+  advice,
+  source,
+  scheduler,
+  instances,
+  partitions,
+}: Status): string[] {
   // Instances that are alone, and those without the permission, publish no figures.
   const areKnown = instances.some(({ figures }) => figures !== null)
   const who = instances.map(({ instance, state, held, assigned, weight, figures }) => [
@@ -46,10 +55,15 @@ export function page({ summary, problems, remark, advice, source, instances, par
     ...(remark ? [`remark: ${remark}`] : []),
     ...(advice ? [`to do: ${advice}`] : []),
     ...(source ? [`the partitions are fetched by ${source.by}`] : []),
+    ...(scheduler ? [schedulerLine(scheduler)] : []),
     ...table(
       ['INSTANCE', 'STATE', 'HOLDS', 'SHOULD', 'WEIGHT', ...(areKnown ? ['RESTARTS', 'MEMORY', 'MARGIN ms'] : [])],
       who,
     ),
     ...table(['PARTITION', 'INSTANCE', 'STATE', 'WHY'], what),
   ]
+}
+
+function schedulerLine({ by, plan }: NonNullable<Status['scheduler']>): string {
+  return `the scheduler runs on ${by}${plan === null ? '' : `; its plan ${plan} is in force`}`
 }

@@ -13,14 +13,17 @@ import { healthOf } from '../../keys/health.ts'
 import { isLeftOut, renameAdvice } from '../../keys/new-ids.ts'
 import { nothingPublished, type Published, publishedBy } from '../../keys/published.ts'
 import { parseReport, type Report } from '../../keys/report.ts'
+import { type SchedulerDuty, schedulerDutyFrom } from '../../keys/scheduler.ts'
 import type { Cluster } from '../../look/cluster.ts'
 import { lookAtCluster } from '../../look/snapshot.ts'
-import { assign, assigned } from '../../roster/assignment.ts'
+import { assign, rulesFor, voidEntries } from '../../roster/assignment.ts'
 import type { Placement } from '../../roster/rule.ts'
+import { versions } from '../../roster/versions.ts'
 import { freezeWords, numberProblem, numberRemark, olderWords } from './calm-words.ts'
 import { type InstanceStatus, instanceStatuses } from './instances.ts'
 import { healthShown, isGood, membersOf, type PartitionStatus, partitionStatus, withChecks } from './partitions.ts'
 import { placementWords } from './placement-words.ts'
+import { schedulerWords, voidWords } from './scheduler-words.ts'
 import { definitionsWords, foreignKeysWords, settingsWords, tryingWords, unwrittenWords } from './words.ts'
 
 export interface Status {
@@ -40,6 +43,8 @@ export interface Status {
   readonly advice: string | null
   /** The instance that fetches the set, and the problem with the source; null when no instance has ever fetched. */
   readonly source: Pick<Duty, 'by' | 'problem' | 'since'> | null
+  /** Who runs the scheduler, its problem, and the plan in force; null when no instance has ever run one. */
+  readonly scheduler: (Pick<SchedulerDuty, 'by' | 'problem' | 'since'> & { readonly plan: number | null }) | null
   /** Removals by definitions that nobody has applied yet. */
   readonly pending: readonly Omit<Pending, 'proposals'>[]
   readonly instances: readonly InstanceStatus[]
@@ -54,11 +59,19 @@ export async function readStatus(consul: Consul, service: string): Promise<Statu
       return instance === null ? [] : [[instance, parseReport(value)] as const]
     }),
   )
-  const [duty] = await entriesAt(consul, [cluster.keys.duty('source')])
+  const { keys } = cluster
+  const duties = await entriesAt(consul, [keys.duty('source'), keys.duty('scheduler')])
+  const duty = duties.find(({ key }) => key === keys.duty('source'))
+  const scheduler = duties.find(({ key }) => key === keys.duty('scheduler'))
   const seen = await seenChecks(consul, service)
   const sessions = await foreignSessions(consul, cluster)
+  const byRules = await rulesFor(cluster)
+  const roster = assign(cluster, versions, byRules)
   const published = await publishedBy(consul, service)
-  return statusOf(cluster, reports, seen, duty && dutyFrom(duty.value), sessions, await assigned(cluster), published)
+  return statusOf(cluster, reports, seen, duty && dutyFrom(duty.value), sessions, roster, published, {
+    duty: scheduler === undefined ? null : schedulerDutyFrom(scheduler.value),
+    voided: voidEntries(cluster, byRules),
+  })
 }
 
 /** Sessions that hold a lock and belong to no member, which is rare. null for one that the token may not read. */
@@ -88,6 +101,7 @@ export function statusOf(
   sessions: ReadonlyMap<string, Session | null> = new Map(),
   roster: Placement = assign(cluster),
   published: Published = nothingPublished,
+  scheduler: Scheduled = { duty: null, voided: null },
 ): Status {
   const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
   const seeing = { cluster, roster, reports, sessions, members: membersOf(cluster) }
@@ -111,6 +125,7 @@ export function statusOf(
       numberProblem(cluster),
       olderWords(cluster),
       ...placementWords(cluster),
+      ...schedulerWords(cluster, scheduler.duty),
       ...pending.map(one => pendingWords(cluster.service, one, pending.length > 1)),
       stale,
     ],
@@ -124,13 +139,29 @@ export function statusOf(
     summary: summaryOf(cluster, partitions),
     problem: problems.join('; ') || null,
     problems,
-    remark: [cluster.defined ? tried : null, numberRemark(cluster)].filter(Boolean).join('; ') || null,
+    remark:
+      [cluster.defined ? tried : null, numberRemark(cluster), voidWords(cluster, scheduler.voided)]
+        .filter(Boolean)
+        .join('; ') || null,
     advice: renameAdvice(cluster, ids),
     source: by === undefined ? null : { by, problem: fault, since },
+    scheduler: schedulerIn(cluster, scheduler),
     pending: pending.map(({ proposals: _, ...one }) => one),
     instances,
     partitions,
   }
+}
+
+/** What is known of the scheduler, beside the cluster. */
+export interface Scheduled {
+  readonly duty: SchedulerDuty | null
+  /** The entries of the plan that do not count now; null when no plan counts. */
+  readonly voided: ReadonlyMap<string, string> | null
+}
+
+function schedulerIn({ ownPlan: { plan } }: Cluster, { duty }: Scheduled): Status['scheduler'] {
+  if (duty === null) return null
+  return { by: duty.by, problem: duty.problem, since: duty.since, plan: plan?.revision ?? null }
 }
 
 /** Definitions may differ while they are being changed: take the first member's title. */

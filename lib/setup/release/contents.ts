@@ -46,6 +46,8 @@ const beside = [
   'lib/checks/check.sh',
   'lib/hooks/hook.sh',
   'lib/sources/fetch/run-module.mjs',
+  'lib/scheduler/assign.sh',
+  'lib/scheduler/run-assign.mjs',
 ]
 
 async function fromSources(): Promise<Map<string, string>> {

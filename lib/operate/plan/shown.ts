@@ -1,0 +1,113 @@
+/** `plan --show`: the plan in force, who made it and why; what was refused; what waits. */
+
+import { table } from '../../base/table.ts'
+import { byName } from '../../base/text.ts'
+import type { Consul } from '../../consul/http.ts'
+import { keysBelow } from '../../consul/kv.ts'
+import { keptPlan, type OwnPlan, type PlanPointer } from '../../keys/own-plan.ts'
+import { type Asked, type LastRun, readAsked, readMemory, readSchedulerDuty } from '../../keys/scheduler.ts'
+import { lookAtCluster } from '../../look/snapshot.ts'
+import { holdersOf, rulesFor, voidEntries } from '../../roster/assignment.ts'
+import { schedulerWords } from '../status/scheduler-words.ts'
+
+export interface ShownPlan {
+  readonly service: string
+  /** The instance that runs the scheduler; null when none has ever run one. */
+  readonly by: string | null
+  readonly problems: readonly string[]
+  /** The plan in force; null when there is none. */
+  readonly plan: OwnPlan | null
+  readonly pointer: PlanPointer | null
+  /** Partition id -> why its entry does not count now. */
+  readonly voided: ReadonlyMap<string, string>
+  readonly holders: ReadonlyMap<string, string>
+  readonly last: LastRun | null
+  readonly waiting: readonly Asked[]
+  /** The plans before it that are kept. */
+  readonly earlier: readonly Pick<OwnPlan, 'revision' | 'by' | 'at'>[]
+}
+
+/** @throws Temporary when Consul is away */
+export async function planShown(consul: Consul, service: string): Promise<ShownPlan> {
+  const cluster = await lookAtCluster(consul, service)
+  const { keys, ownPlan } = cluster
+  const [duty, { last }, asked] = await Promise.all([
+    readSchedulerDuty(consul, keys),
+    readMemory(consul, service),
+    readAsked(consul, keys),
+  ])
+  const voided = voidEntries(cluster, await rulesFor(cluster)) ?? new Map<string, string>()
+  return {
+    ...{ service, by: duty?.by ?? null, plan: ownPlan.plan, pointer: ownPlan.pointer, last, voided },
+    problems: schedulerWords(cluster, duty),
+    holders: new Map([...holdersOf(cluster)].filter(([id]) => cluster.locks.get(id)?.session !== null)),
+    waiting: asked.filter(({ answer }) => answer === null),
+    earlier: await earlierPlans(consul, keys, ownPlan.plan?.revision ?? null),
+  }
+}
+
+async function earlierPlans(consul: Consul, keys: Parameters<typeof keptPlan>[1], now: number | null) {
+  const names = await keysBelow(consul, keys.plans)
+  const revisions = new Set(names.map(name => Number(name.slice(keys.plans.length).split('/')[0])))
+  const others = [...revisions].filter(one => Number.isSafeInteger(one) && one !== now).sort((a, b) => b - a)
+  const plans = await Promise.all(others.slice(0, 5).map(one => keptPlan(consul, keys, one)))
+  return plans.flatMap(plan => (plan === null ? [] : [{ revision: plan.revision, by: plan.by, at: plan.at }]))
+}
+
+export function shownLines(shown: ShownPlan): string[] {
+  const { service, by, problems, plan, voided, holders, last, waiting, earlier } = shown
+  const head = plan === null ? `${service}: no plan is in force` : `${service}: ${planWords(plan)}`
+  const rows = plan === null ? [] : entriesOf(plan).map(([id, to, why]) => rowOf(id, to, why))
+  function rowOf(id: string, to: string, why: string) {
+    return [id, to, holders.get(id) ?? '-', voided.has(id) ? `does not count: ${voided.get(id)}` : why]
+  }
+  return [
+    head,
+    ...(by === null ? ['no instance has ever run a scheduler'] : [`the scheduler runs on ${by}${lastWords(last)}`]),
+    ...problems.map(problem => `problem: ${problem}`),
+    ...(rows.length > 0 ? table(['PARTITION', 'PLAN', 'INSTANCE', 'WHY'], rows) : []),
+    ...(plan?.version == null ? [] : [`version: ${plan.version}`]),
+    ...(plan === null || isNone(plan.variables) ? [] : [`variables: ${JSON.stringify(plan.variables)}`]),
+    ...(plan?.log ?? []).map(line => `log: ${line}`),
+    ...(last?.refused ?? []).map(({ at, why }) => `refused ${at}: ${why}`),
+    ...waiting.map(
+      ({ id, action, arguments: given, at }) => `waits since ${at}: ${action} ${argumentWords(given)} (${id})`,
+    ),
+    ...earlier.map(one => `earlier: plan ${one.revision} of ${one.at} by ${one.by}`),
+  ]
+}
+
+function planWords({ revision, by, at, from, assignment, nobody }: OwnPlan): string {
+  const idle = nobody.size > 0 ? `, and ${nobody.size} left to nobody` : ''
+  return `plan ${revision} of ${at} by ${by}, from the indexes ${from.keys} and ${from.health}: ${assignment.size} assigned${idle}`
+}
+
+function lastWords(last: LastRun | null): string {
+  return last === null ? '' : `; its last run: ${last.at}, ${last.took} ms`
+}
+
+function entriesOf({ assignment, nobody }: OwnPlan): [string, string, string][] {
+  const all = [...assignment].map(([id, to]): [string, string, string] => [id, to, ''])
+  return [...all, ...[...nobody].map(([id, why]): [string, string, string] => [id, 'nobody', why])].sort(([a], [b]) =>
+    byName(a, b),
+  )
+}
+
+function isNone({ service, instance }: OwnPlan['variables']): boolean {
+  return Object.keys(service).length + Object.keys(instance).length === 0
+}
+
+export function argumentWords(given: Readonly<Record<string, string>>): string {
+  return Object.entries(given)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ')
+}
+
+export function shownJson({ plan, voided, holders, ...rest }: ShownPlan): string {
+  const flat = plan && {
+    ...plan,
+    assignment: Object.fromEntries(plan.assignment),
+    nobody: Object.fromEntries(plan.nobody),
+  }
+  return JSON.stringify({ ...rest, plan: flat, void: Object.fromEntries(voided), holders: Object.fromEntries(holders) })
+}
