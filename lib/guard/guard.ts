@@ -42,6 +42,8 @@ export interface Tick extends Verdict {
   readonly mustAttend: boolean
   /** In how many ms the partitions are to be fetched; null for not before the next tick. */
   readonly syncAfter: number | null
+  /** Files are to be rendered again. */
+  readonly mustRender: boolean
   /** What the figures are made of; missing when it has left. */
   readonly seen?: Seen
 }
@@ -58,7 +60,7 @@ export interface Seen {
 /** One tick. @param interval the guard's, ms */
 export async function guard(here: Self, interval: number): Promise<Tick> {
   const out = staysOut(here.files, bootClock())
-  const idle = { reconcileAfter: null, mustAttend: false, syncAfter: null }
+  const idle = { reconcileAfter: null, mustAttend: false, syncAfter: null, mustRender: false }
   if (out === 'left') return { ...idle, code: 0, sentence: 'it has left' }
   enterState(here.files, here.instance, here.service)
   const stuck = await endStuckHandlers(here)
@@ -83,6 +85,7 @@ export async function guard(here: Self, interval: number): Promise<Tick> {
     reconcileAfter: renewal.vanished || stuck.ended ? 0 : await reconcileAfter(here, local, renewal, interval),
     mustAttend,
     syncAfter: renewal.member ? syncAfter(here.files, interval) : null,
+    mustRender: renewal.render,
     seen,
   }
 }
@@ -143,14 +146,24 @@ async function tryToRenew(
     // The lease is extended: these questions may fail, or be answered too late.
     const vanished = hasVanished(consul, here.service, here.files).catch(() => false)
     const unchanged = mayLeaveOutLook(consul, here, local, interval).catch(() => false)
+    const render = mustRender(consul, here).catch(() => false)
     const inTime = async (asked: Promise<boolean>) => (await Promise.race([asked, late])) === true
-    return { ...renewal, vanished: await inTime(vanished), unchanged: await inTime(unchanged) }
+    const answers = { vanished: await inTime(vanished), unchanged: await inTime(unchanged) }
+    return { ...renewal, ...answers, render: await inTime(render) }
   } catch (error) {
     return reason(error)
   } finally {
     clearTimeout(timer)
     consul?.close()
   }
+}
+
+/** Most services render no files. */
+async function mustRender(consul: Consul, here: Self): Promise<boolean> {
+  const render = definitionInForce(here.files)?.definition.render
+  if (render === undefined) return false
+  const { isRenderDue } = await import('./render-due.ts')
+  return isRenderDue(consul, here, render)
 }
 
 function outputsOf(files: InstanceFiles, local: ReadonlyMap<string, Local>): string[] {

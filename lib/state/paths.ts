@@ -69,6 +69,12 @@ export interface InstanceFiles {
   readonly source: string
   /** The directory for the lock of a running fetch. */
   readonly sourceLock: string
+  /** What was rendered, and what is left to be done for it: see lib/state/renders.ts. */
+  readonly rendered: string
+  /** What a render saw last: where that has changed, the next one is due. */
+  readonly renderDue: string
+  /** The directory for the lock of a running render. */
+  readonly renderLock: string
   /** Consul's index of the last document change that was passed on here. */
   readonly documents: string
   /** When the next check of a partition is due, boot-clock ms. */
@@ -139,6 +145,9 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     sourceDue: at('source.due'),
     source: at('source.json'),
     sourceLock: at('source'),
+    rendered: at('render.json'),
+    renderDue: at('render.due'),
+    renderLock: at('render'),
     documents: at('documents'),
     checksDue: at('checks.due'),
     checksLock: at('checks'),
