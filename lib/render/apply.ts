@@ -182,5 +182,6 @@ export function pendingProblem({ command, why }: Pending): string {
 }
 
 function shown(command: readonly string[]): string {
-  return command.map(shellWord).join(' ')
+  const whole = command.map(shellWord).join(' ')
+  return whole.length > 60 ? `${whole.slice(0, 60)}…` : whole
 }

@@ -30,7 +30,12 @@ export async function runCommand(
   })
   if (exitCode === 0) return null
   if (exitCode === 124 || exitCode === 137) return `no end within ${limit / 1000} s`
-  const how = exitCode !== undefined ? `exit ${exitCode}` : (signal ?? originalMessage ?? 'it cannot be run')
+  const how =
+    exitCode !== undefined
+      ? `exit ${exitCode}`
+      : signal !== undefined
+        ? `ended by ${signal}`
+        : (originalMessage ?? 'it cannot be run')
   const said = (all ?? '').trim().split('\n').slice(-2).join(' ').replace(/\s+/g, ' ').slice(-300)
   return said === '' ? how : `${how}: ${said}`
 }

@@ -65,7 +65,7 @@ export interface PartitionFiles {
   readonly takeover: string
   /** The acquisition that its files have been rendered for, when they are rendered before the start. */
   readonly rendered: string
-  /** Since when its start waits for that: `<acquisition> <boot-clock ms>`. */
+  /** Since when its start waits for that: `<boot-clock ms> <acquisition>`. */
   readonly awaits: string
   /** Its line for the worker. Exists from before the hand-over until the worker has stopped it, or is gone. */
   readonly handed: string

@@ -134,12 +134,12 @@ export function awaitsRender(files: InstanceFiles, id: string, now = bootClock()
 export function beginToAwait(files: InstanceFiles, id: string, now = bootClock()): void {
   const { acquisition, awaits } = files.partition(id)
   const own = readFact(acquisition)
-  if (own !== null && awaitedSince(files, id, own, now) === null) writeFact(awaits, `${own} ${now}`)
+  if (own !== null && awaitedSince(files, id, own, now) === null) writeFact(awaits, `${now} ${own}`)
 }
 
 /** Null before it has begun, or when another clock counted it. */
 function awaitedSince(files: InstanceFiles, id: string, own: string, now: number): number | null {
-  const [whose, since = ''] = readFact(files.partition(id).awaits)?.split(' ') ?? []
+  const [since = '', whose] = readFact(files.partition(id).awaits)?.split(/ (.*)/s) ?? []
   return whose === own && Number(since) <= now ? Number(since) : null
 }
 
