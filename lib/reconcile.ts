@@ -55,6 +55,7 @@ export async function reconcile(run: Run): Promise<string | null> {
       const before = await keysIndex(run.consul, run.service)
       const seen = await look(run)
       const { snapshot } = seen
+      if (snapshot.definition.role === 'observer') throw new Permanent(observesWords(run))
       const { placed } = await assigned(snapshot)
       const next = plan(snapshot, placed)
       const { steps } = next
@@ -122,6 +123,10 @@ async function carryOut(run: Run, snapshot: Snapshot, steps: readonly Step[]): P
   const { act } = await import('./act/act.ts')
   const disowned = steps.filter(step => step.do === 'disown')
   await act(run, snapshot, disowned.length > 0 ? disowned : steps)
+}
+
+function observesWords({ instance, definitionFile }: Run): string {
+  return `cannot take part as ${instance}: ${definitionFile} is an observer's; run watchbill configure, then consul reload`
 }
 
 /** Most services render no files. @returns the mark of what was asked for last */

@@ -8,7 +8,7 @@ import { digestOf } from '../definition/digest.ts'
 import { tellProblems } from '../keys/renders.ts'
 import { startDetached } from '../process/beside.ts'
 import { enterState } from '../state/boot.ts'
-import { putOfferedInForce } from '../state/definition.ts'
+import { definitionInForce, putOfferedInForce } from '../state/definition.ts'
 import { makeDirectory, readFact, writeFactIfWanted } from '../state/facts.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
 import { leftToOther } from '../state/handler-mark.ts'
@@ -46,7 +46,8 @@ export const noSet = 'nothing is rendered: nobody has written a partition set'
  * @throws Temporary when Consul or the state directory fails: what is on disk stays
  */
 export async function render(run: Run, force = false): Promise<string> {
-  if (hasLeft(run.files)) return 'nothing is rendered: it has left'
+  const observes = definitionInForce(run.files)?.definition.role === 'observer'
+  if (!observes && hasLeft(run.files)) return 'nothing is rendered: it has left'
   enterState(run.files, run.instance, run.service)
   makeDirectory(run.files.renderLock)
   let done = ''

@@ -10,6 +10,7 @@ import { isRefusal } from '../../consul/permission.ts'
 import { type Session, sessionInfo } from '../../consul/session.ts'
 import { type Duty, dutyFrom } from '../../keys/duty.ts'
 import { isLeftOut, renameAdvice } from '../../keys/new-ids.ts'
+import { problemsFrom } from '../../keys/renders.ts'
 import { parseReport, type Report } from '../../keys/report.ts'
 import type { Cluster } from '../../look/cluster.ts'
 import { lookAtCluster } from '../../look/snapshot.ts'
@@ -52,10 +53,11 @@ export async function readStatus(consul: Consul, service: string): Promise<Statu
       return instance === null ? [] : [[instance, parseReport(value)] as const]
     }),
   )
+  const files = problemsFrom(await trees(consul, [cluster.keys.renders]), cluster.keys)
   const [duty] = await entriesAt(consul, [cluster.keys.duty('source')])
   const seen = await seenChecks(consul, service)
   const sessions = await foreignSessions(consul, cluster)
-  return statusOf(cluster, reports, seen, duty && dutyFrom(duty.value), sessions, await assigned(cluster))
+  return statusOf(cluster, reports, seen, duty && dutyFrom(duty.value), sessions, await assigned(cluster), files)
 }
 
 /** Sessions that hold a lock and belong to no member, which is rare. null for one that the token may not read. */
@@ -75,6 +77,7 @@ async function foreignSessions(consul: Consul, { locks, members }: Cluster): Pro
 /**
  * Pure. @param reports by instance; @param seen the checks of the partitions' services in the catalog; @param duty who fetches
  * @param sessions the sessions that hold a lock and belong to no member, null for one that cannot be read
+ * @param files what is wrong with rendered files, by instance
  */
 export function statusOf(
   cluster: Cluster,
@@ -83,6 +86,7 @@ export function statusOf(
   duty?: Duty,
   sessions: ReadonlyMap<string, Session | null> = new Map(),
   roster: Placement = assign(cluster),
+  files: ReadonlyMap<string, readonly string[]> = new Map(),
 ): Status {
   const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
   const seeing = { cluster, roster, reports, sessions, members: membersOf(cluster) }
@@ -108,6 +112,7 @@ export function statusOf(
       stale,
     ],
     ...[cluster.defined ? null : tried, definitionsWords(cluster.members), foreignKeysWords(cluster), ...hindrances],
+    ...[...files].flatMap(([instance, some]) => some.map(problem => `${instance}: ${problem}`)),
   ]
   const problems = found.filter(problem => problem !== null)
   return {
