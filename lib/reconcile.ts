@@ -19,6 +19,7 @@ import { changeLine, keysIndex, writeRest } from './look/unchanged.ts'
 import { type Plan, plan } from './plan/plan.ts'
 import type { Step } from './plan/step.ts'
 import { assigned } from './roster/assignment.ts'
+import type { Assignment } from './roster/rule.ts'
 import { enterState } from './state/boot.ts'
 import { definitionInForce } from './state/definition.ts'
 import { readFact, writeFact } from './state/facts.ts'
@@ -43,6 +44,7 @@ export async function reconcile(run: Run): Promise<string | null> {
   enterState(run.files, run.instance, run.service)
   let done: string | null = null
   let problem: string | null = null
+  let asked: string | null = null
   const until = bootClock() + patience
   const alone = await asOnlyHandler(run.files.directory, async () => {
     if (hasLeft(run.files)) return
@@ -53,12 +55,14 @@ export async function reconcile(run: Run): Promise<string | null> {
       const before = await keysIndex(run.consul, run.service)
       const seen = await look(run)
       const { snapshot } = seen
+      if (snapshot.definition.role === 'observer') throw new Permanent(observesWords(run))
       const { placed } = await assigned(snapshot)
       const next = plan(snapshot, placed)
       const { steps } = next
       problem = seen.problem
       rememberLook(run, snapshot, next)
       if (snapshot.definition.assign !== undefined) await tellScheduler(run, snapshot)
+      if (snapshot.definition.render !== undefined) asked = await renderBeside(run, snapshot, placed, asked)
       if (snapshot.fallenEpoch !== null) await raiseEpoch(run, snapshot)
       if (steps.length > 0) await carryOut(run, snapshot, steps)
       const restarts = snapshot.documentsIndex !== null && (await passOnDocuments(run, snapshot))
@@ -130,6 +134,16 @@ async function carryOut(run: Run, snapshot: Snapshot, steps: readonly Step[]): P
   const { act } = await import('./act/act.ts')
   const disowned = steps.filter(step => step.do === 'disown')
   await act(run, snapshot, disowned.length > 0 ? disowned : steps)
+}
+
+function observesWords({ instance, definitionFile }: Run): string {
+  return `cannot take part as ${instance}: ${definitionFile} is an observer's; run watchbill configure, then consul reload`
+}
+
+/** Most services render no files. @returns the mark of what was asked for last */
+async function renderBeside(run: Run, snapshot: Snapshot, placed: Assignment, asked: string | null) {
+  const { askForRender } = await import('./act/ask-for-render.ts')
+  return askForRender(run, snapshot, placed, asked)
 }
 
 async function passOnDocuments(run: Run, snapshot: Snapshot): Promise<boolean> {

@@ -436,7 +436,7 @@ describe('what instances publish of themselves', () => {
       undefined,
       new Map(),
       undefined,
-      published,
+      { published },
     )
 
   it('is in the status: the figures of each instance', () => {

@@ -186,6 +186,8 @@ function forget(run: Run, snapshot: Snapshot, partition: string, why: string): v
   const more = [
     files.stays,
     files.ready,
+    files.rendered,
+    files.awaits,
     files.told,
     files.metrics,
     files.metricsBad,

@@ -13,6 +13,7 @@ import { queuedWords } from '../plan/starts.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import { unreadyWords } from '../state/ready.ts'
 import type { Run } from '../state/self.ts'
+import { unrenderedWords } from '../state/unrendered.ts'
 
 /**
  * Pure: the report. A takeover wait keeps its first wording, so that jitter of the clock does not cause writes.
@@ -36,6 +37,7 @@ export function reportOf(
   if (whole.length > 0) report[everything] = whole.join('; ')
   for (const id of snapshot.unusable) report[id] = keyRefused(snapshot, id)
   for (const id of plan.queued) report[id] = queuedWords(snapshot.definition.startsAtOnce)
+  for (const [id, { unrendered }] of snapshot.local) if (unrendered) report[id] = unrenderedWords
   const unready = unreadyWords(snapshot.definition)
   // A partition that is claimed now will not be ready right after its start.
   if (unready !== null) for (const step of plan.steps) if (step.do === 'claim') report[step.partition] = unready

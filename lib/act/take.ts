@@ -35,7 +35,7 @@ export async function takeAndStart(
     const starts = good.flatMap(partition => startOf(run, snapshot, partition) ?? []).slice(0, free)
     free -= starts.length
     if (snapshot.documentsIndex !== null) await placeDocuments(run, snapshot.keys, starts)
-    const able = await withChosenCommands(run, snapshot, starts)
+    const able = await withChosenCommands(run, snapshot, await withFiles(run, snapshot, starts))
     await beforeStart(run, snapshot, able)
     await startShepherds(snapshot.definition, able)
   }
@@ -81,6 +81,13 @@ async function withChosenCommands(run: Run, snapshot: Snapshot, starts: readonly
   const able = withCommands(snapshot.definition, starts, run.log)
   if (able.length < starts.length) writeFact(run.files.chosen, snapshot.digest)
   return able
+}
+
+/** Loads the code for files that are rendered before a start only when there are any. */
+async function withFiles(run: Run, { definition }: Snapshot, starts: readonly Start[]): Promise<readonly Start[]> {
+  if (starts.length === 0 || definition.render?.every(({ order }) => order !== 'beforeStart') !== false) return starts
+  const { withoutUnrendered } = await import('./render-first.ts')
+  return withoutUnrendered(run, starts)
 }
 
 /** Loads the code for TTL checks only when there are any: most definitions have none. */

@@ -148,6 +148,8 @@ export function keysOf(service: string) {
     member: (instance: string) => `${root}member/${encode(instance)}`,
     reports: `${root}report/`,
     report: (instance: string) => `${root}report/${encode(instance)}`,
+    renders: `${root}render/`,
+    render: (instance: string) => `${root}render/${encode(instance)}`,
   }
 }
 

@@ -83,6 +83,13 @@ export async function indexOf(consul: Consul, prefix: string): Promise<string> {
   return status === 404 ? 'none' : index
 }
 
+/** Like `indexBelow`, but `none` when there is no key below the prefix. */
+export async function folderIndex(consul: Consul, prefix: string): Promise<string> {
+  const { index, status } = await get(consul, prefix.slice(0, -1), 'keys&separator=/')
+  if (index === null) throw new Temporary(`cannot list ${prefix}: the answer is not Consul's; it is tried again`)
+  return status === 404 ? 'none' : index
+}
+
 export interface Below {
   readonly entries: readonly Entry[]
   /** Pass it to the next call, which then waits for later changes. */

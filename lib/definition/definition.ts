@@ -5,6 +5,8 @@ import type { Proposed } from './rules.ts'
  * Plain JSON: it is stored in the state directory, compared by its digest, and printed as it is.
  */
 export type Definition = {
+  /** It only renders files: no session, no member, no partitions. Left out for a member, so that the digest stays the same. */
+  readonly role?: 'observer'
   /** The Consul service name. */
   readonly name: string
   /** The Consul service id. */
@@ -72,6 +74,10 @@ export type Definition = {
   readonly ready?: string
   /** The commands of hooks, by event. */
   readonly hooks: Readonly<Partial<Record<HookEvent, readonly string[]>>>
+  /** What templates find as `variables`; left out when there are none, so that the digest stays the same. */
+  readonly templateVariables?: Readonly<Record<string, string | number | boolean>>
+  /** The files that are rendered on this machine; left out for none, so that the digest stays the same. */
+  readonly render?: readonly Render[]
   /** Registers each running partition in Consul's catalog with this port; null for none. */
   readonly register: { readonly port: number } | null
   /** How long others leave alone what this instance held when it disappeared, ms; left out for no longer than W. */
@@ -85,6 +91,29 @@ export type Definition = {
   readonly guardIntervalMs: number
   /** L: how long processes may run after the last proof that the locks are held, ms. */
   readonly leaseMs: number
+}
+
+/** A file, or one for each partition, that is made from a template. Paths are absolute. */
+export type Render = {
+  readonly template: string
+  /** With `{partition}` in its name for one file each. */
+  readonly dest: string
+  readonly each?: 'partition'
+  readonly mode: number
+  /** As chown takes it. */
+  readonly owner?: string
+  /** Decides whether the candidate, `{file}`, may take the place of the file. */
+  readonly check?: readonly string[]
+  /** Run after files have changed. */
+  readonly command?: readonly string[]
+  /** How many earlier versions are kept. */
+  readonly backups: number
+  /** A pattern: files like it that were rendered once are removed when they are no longer wanted. */
+  readonly clean?: string
+  /** A symbolic link at `dest` is followed. */
+  readonly follow?: true
+  /** How the file keeps with the starts and stops of partitions on this machine. */
+  readonly order?: 'beforeStart' | 'afterStop'
 }
 
 /** A number of partitions: so many per cent of what the members have together, rounded up. */

@@ -29,6 +29,8 @@ export function sharedDigest({
   maxPartitions: _most,
   maxCost: _mostCost,
   meta: _meta,
+  templateVariables: _variables,
+  render: _render,
   ...shared
 }: Definition): string {
   return digest(shared as Definition)

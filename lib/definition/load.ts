@@ -21,8 +21,11 @@ export async function parseDefinition(text: string, file: string, variables = va
   const fault = jsonFault(text)
   if (fault) throw refusal(file, `line ${fault.line}, column ${fault.column}: ${fault.problem}`)
   // Imported late: most runs of a handler end before they need a definition.
-  const { schema } = await import('./schema.ts')
-  const result = schema.safeParse(JSON.parse(text))
+  const [{ schema }, { observerFault, whole }] = await Promise.all([import('./schema.ts'), import('./render.ts')])
+  const given: unknown = JSON.parse(text)
+  const foreign = observerFault(given)
+  if (foreign) throw refusal(file, foreign)
+  const result = schema.safeParse(whole(given))
   if (!result.success) throw refusal(file, firstOf(result.error.issues))
   const lack = variableFault(result.data, variables)
   if (lack) throw refusal(file, lack)

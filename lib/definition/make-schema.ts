@@ -11,7 +11,15 @@ import { schema } from './schema.ts'
 
 /** The JSON Schema of a definition file as users write it. */
 export function editorSchema() {
-  return z.toJSONSchema(schema, { target: 'draft-07', io: 'input' })
+  const { required = [], ...whole } = z.toJSONSchema(schema, { target: 'draft-07', io: 'input' })
+  const ofMember = ['partitions', 'run']
+  return {
+    ...whole,
+    required: required.filter(field => !ofMember.includes(field)),
+    // An observer runs nothing: see render.ts.
+    if: { properties: { role: { const: 'observer' } }, required: ['role'] },
+    else: { required: ofMember },
+  }
 }
 
 if (import.meta.main) {

@@ -2,6 +2,7 @@ import { duration } from '../base/clock.ts'
 import { quantity } from '../base/quantity.ts'
 import type { Assign, CheckDefinition, Definition, FigureCheck, FreezeRule, Reaction } from './definition.ts'
 import { proposedFrom } from './placement.ts'
+import { rendersFrom } from './render.ts'
 import type { DefinitionFile } from './schema.ts'
 import { sourceOf } from './source.ts'
 import type { Variables } from './variables.ts'
@@ -14,6 +15,7 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
   const { count } = from.partitions
   const named = typeof count === 'object' ? count.env : null
   return {
+    ...(from.role && { role: from.role }),
     name: from.name,
     id: from.id ?? from.name,
     ...(from.title === undefined ? {} : { title: from.title }),
@@ -44,6 +46,8 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     ...(from.metrics && { metrics: from.metrics }),
     ...(from.ready === undefined ? {} : { ready: from.ready }),
     hooks: from.hooks,
+    ...(from.variables && { templateVariables: from.variables }),
+    ...(from.render && { render: rendersFrom(from.render) }),
     register: from.register ?? null,
     ...calmOf(from),
     guardIntervalMs: ms(from.guard.interval),

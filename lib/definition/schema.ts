@@ -22,6 +22,7 @@ import {
 } from './fields.ts'
 import { partitions } from './partition-fields.ts'
 import { placement } from './placement-fields.ts'
+import { renders, templateVariables } from './render-fields.ts'
 
 const weightWanted = give('a number above 0 and up to 1000000')
 const mostWanted = give('a whole number of at least 1, or null for no limit')
@@ -158,6 +159,13 @@ const guard = z.prefault(
 
 export const schema = fields({
   $schema: z.optional(about(z.string(give('a string')), 'The location of this JSON Schema, for your editor.')),
+  role: z.optional(
+    about(
+      z.enum(['observer'], give('"observer", or leave it out')),
+      '"observer": this machine only renders files; it takes no partitions, and has no "partitions" and no "run".',
+      'observer',
+    ),
+  ),
   name: about(serviceName(), 'The Consul service name.', 'kafka-consumer'),
   id: z.optional(
     about(serviceName(), 'The Consul service id, for two instances on one agent; the name when left out.'),
@@ -235,6 +243,20 @@ export const schema = fields({
   hooks: about(z._default(hooks(), {}), 'Commands that run at events, with the event as JSON on stdin.', {
     failed: ['./page', '{partition}'],
   }),
+  variables: z.optional(
+    about(templateVariables(), 'What templates find as "variables"; "meta" of the instance goes before.', {
+      domain: 'example.org',
+    }),
+  ),
+  render: z.optional(
+    about(renders(), 'Files that say who runs what, made from templates on this machine.', [
+      {
+        template: '/etc/watchbill/upstreams.liquid',
+        dest: '/etc/nginx/conf.d/upstreams.conf',
+        command: ['systemctl', 'reload', 'nginx'],
+      },
+    ]),
+  ),
   register: z.optional(
     about(
       fields({ port: about(z.int(portWanted).check(z.gte(1, portWanted), z.lte(65_535, portWanted)), 'The port.') }),

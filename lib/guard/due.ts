@@ -25,6 +25,8 @@ export interface Answered extends Renewal {
   readonly vanished: boolean
   /** A look is due, and would show what the last one did. */
   readonly unchanged: boolean
+  /** Files are to be rendered again. */
+  readonly render: boolean
 }
 
 /** Of a set that is fetched. What is written there holds for the definition as it was then. */

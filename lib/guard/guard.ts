@@ -44,6 +44,8 @@ export interface Tick extends Verdict {
   readonly syncAfter: number | null
   /** In how many ms the scheduler is to run; null for not before the next tick. */
   readonly scheduleAfter: number | null
+  /** Files are to be rendered again. */
+  readonly mustRender: boolean
   /** What the figures are made of; missing when it has left. */
   readonly seen?: Seen
 }
@@ -60,7 +62,7 @@ export interface Seen {
 /** One tick. @param interval the guard's, ms */
 export async function guard(here: Self, interval: number): Promise<Tick> {
   const out = staysOut(here.files, bootClock())
-  const idle = { reconcileAfter: null, mustAttend: false, syncAfter: null, scheduleAfter: null }
+  const idle = { reconcileAfter: null, mustAttend: false, syncAfter: null, scheduleAfter: null, mustRender: false }
   if (out === 'left') return { ...idle, code: 0, sentence: 'it has left' }
   enterState(here.files, here.instance, here.service)
   const stuck = await endStuckHandlers(here)
@@ -86,6 +88,7 @@ export async function guard(here: Self, interval: number): Promise<Tick> {
     mustAttend,
     syncAfter: renewal.member ? syncAfter(here.files, interval) : null,
     scheduleAfter: renewal.member ? scheduleAfter(here.files, interval) : null,
+    mustRender: renewal.render,
     seen,
   }
 }
@@ -146,14 +149,24 @@ async function tryToRenew(
     // The lease is extended: these questions may fail, or be answered too late.
     const vanished = hasVanished(consul, here.service, here.files).catch(() => false)
     const unchanged = mayLeaveOutLook(consul, here, local, interval).catch(() => false)
+    const render = mustRender(consul, here).catch(() => false)
     const inTime = async (asked: Promise<boolean>) => (await Promise.race([asked, late])) === true
-    return { ...renewal, vanished: await inTime(vanished), unchanged: await inTime(unchanged) }
+    const answers = { vanished: await inTime(vanished), unchanged: await inTime(unchanged) }
+    return { ...renewal, ...answers, render: await inTime(render) }
   } catch (error) {
     return reason(error)
   } finally {
     clearTimeout(timer)
     consul?.close()
   }
+}
+
+/** Most services render no files. */
+async function mustRender(consul: Consul, here: Self): Promise<boolean> {
+  const render = definitionInForce(here.files)?.definition.render
+  if (render === undefined) return false
+  const { isRenderDue } = await import('./render-due.ts')
+  return isRenderDue(consul, here, render)
 }
 
 function outputsOf(files: InstanceFiles, local: ReadonlyMap<string, Local>): string[] {

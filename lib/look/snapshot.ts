@@ -228,6 +228,7 @@ export async function takeSnapshot(
   const t0 = instanceLease(files, read)
   // A wait counts from after the look that found the lock free, and is compared with the start of a later one.
   const free = refreshFree(readFree(files, bootId(), now), unattended(cluster), read)
+  const local = withReadiness(files, localFacts(files, t0, read), definition)
   return Object.freeze({
     ...cluster,
     away: stillAwaited(cluster, free, now),
@@ -240,7 +241,7 @@ export async function takeSnapshot(
     ...(shared !== undefined && { shared }),
     now,
     session: session !== null && member?.session === session ? session : null,
-    local: withReadiness(files, localFacts(files, t0, read), definition),
+    local: definition.render === undefined ? local : await withAwaited(files, local, definition, read),
     leaseRuns: t0 !== null && t0 + definition.leaseMs > read,
     renewable: (session !== null && member?.absence !== 'leaving') || isRenewable(files),
     free,
@@ -249,6 +250,17 @@ export async function takeSnapshot(
     chosen: definition.run.choose === undefined ? null : readFact(files.chosen),
     proposed: readFact(files.proposed),
   })
+}
+
+/** Most services render no files before a start. */
+async function withAwaited(
+  files: InstanceFiles,
+  local: ReadonlyMap<string, Local>,
+  definition: Definition,
+  now: number,
+): Promise<ReadonlyMap<string, Local>> {
+  const { mustRenderFirst, withRenders } = await import('../state/renders.ts')
+  return mustRenderFirst(definition) ? withRenders(files, local, now) : local
 }
 
 /** A lock is seldom in doubt. Only then its partition's key is read. */

@@ -97,7 +97,8 @@ async function evictInstance(consul: Consul, cluster: Cluster, instance: string)
     if (session.Name === sessionName(instance)) await destroySession(consul, session)
   }
   await deregister(consul, { Node: node, ServiceID: serviceId })
-  const own = [keys.member(instance), keys.report(instance), keys.proposal(instance), ...keys.wakes(instance)]
+  const named = [keys.member, keys.report, keys.proposal, keys.render].map(key => key(instance))
+  const own = [...named, ...keys.wakes(instance)]
   await transact(
     consul,
     own.map(Key => ({ Verb: 'delete', Key })),

@@ -114,7 +114,7 @@ async function goodbye(run: Run, { keys }: Snapshot): Promise<void> {
   for (const session of await sessionsOn(run.consul, run.node)) {
     if (session.Name === sessionName(run.instance)) await destroySession(run.consul, session)
   }
-  const own = [keys.member, keys.report, keys.proposal].map(key => key(run.instance))
+  const own = [keys.member, keys.report, keys.proposal, keys.render].map(key => key(run.instance))
   own.push(...keys.wakes(run.instance))
   await transact(
     run.consul,

@@ -168,7 +168,8 @@ function mine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock
   return mustStart(snapshot, local) ? { do: 'start', partition: id } : null
 }
 
-function mustStart({ chosen, digest }: Snapshot, { leaseRuns, shepherd, status }: Local): boolean {
+function mustStart({ chosen, digest }: Snapshot, { leaseRuns, shepherd, status, unrendered }: Local): boolean {
+  if (unrendered) return false
   // The document names no known command (act/choose.ts). A changed definition may have it; a changed document clears the status.
   if (hasNoCommand(status) && chosen === digest) return false
   return leaseRuns && shepherd === null && !isFinished(status)

@@ -61,7 +61,7 @@ export async function putOfferedInForce(
   const stamp = stampOf(file)
   if (inForce?.stamp === stamp) return { ...inForce, problem: null }
   try {
-    const offered = await readOffered(file, stamp, id)
+    const offered = await readOffered(file, stamp, id, readFact(files.session) !== null)
     if (keep) writeFact(files.definition, JSON.stringify(offered))
     return { ...offered, problem: null }
   } catch (error) {
@@ -70,7 +70,8 @@ export async function putOfferedInForce(
   }
 }
 
-async function readOffered(file: string, stamp: string, id: string): Promise<InForce> {
+/** @param takesPart it has a session, and may hold locks */
+async function readOffered(file: string, stamp: string, id: string, takesPart: boolean): Promise<InForce> {
   const [{ loadDefinition }, { digest, sharedDigest }] = await Promise.all([
     import('../definition/load.ts'),
     import('../definition/digest.ts'),
@@ -81,5 +82,9 @@ async function readOffered(file: string, stamp: string, id: string): Promise<InF
       `cannot use the definition ${file}: id: it is ${definition.id}, but this instance is ${id}; run configure again`,
     )
   }
+  if (definition.role === 'observer' && takesPart)
+    throw new Permanent(
+      `cannot use the definition ${file}: role: ${definition.id} takes part here; say watchbill leave ${definition.name} before it becomes an observer`,
+    )
   return { definition, digest: digest(definition), shared: sharedDigest(definition), stamp, file }
 }

@@ -41,6 +41,8 @@ export interface Local {
   readonly stays: string | null
   /** What it waits for while it is not ready, when the definition has `ready`: see lib/state/ready.ts. */
   readonly unready?: string
+  /** Its process must not be started before its file is rendered: see lib/state/renders.ts. */
+  readonly unrendered?: true
   /** L and G of the acquisition, ms. */
   readonly terms: Terms | null
 }

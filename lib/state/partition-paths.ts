@@ -63,6 +63,10 @@ export interface PartitionFiles {
   /** How long the last hand-over from here, and the last takeover by this instance, took, ms. */
   readonly handOver: string
   readonly takeover: string
+  /** The acquisition that its files have been rendered for, when they are rendered before the start. */
+  readonly rendered: string
+  /** Since when its start waits for that: `<boot-clock ms> <acquisition>`. */
+  readonly awaits: string
   /** Its line for the worker. Exists from before the hand-over until the worker has stopped it, or is gone. */
   readonly handed: string
   /** The worker must stop the partition. */
@@ -130,6 +134,8 @@ export function partitionFiles(directory: string): PartitionFiles {
     metricsBad: at('metrics.bad'),
     handOver: at('hand-over'),
     takeover: at('takeover'),
+    rendered: at('rendered'),
+    awaits: at('awaits'),
     handed: at('handed'),
     asked: at('asked'),
   }

@@ -81,6 +81,12 @@ export interface InstanceFiles {
   readonly schedulerChanged: string
   /** The instance that runs it, as far as this one knows. */
   readonly schedulerBy: string
+  /** What was rendered, and what is left to be done for it: see lib/state/renders.ts. */
+  readonly rendered: string
+  /** What a render saw last: where that has changed, the next one is due. */
+  readonly renderDue: string
+  /** The directory for the lock of a running render. */
+  readonly renderLock: string
   /** Consul's index of the last document change that was passed on here. */
   readonly documents: string
   /** When the next check of a partition is due, boot-clock ms. */
@@ -163,6 +169,9 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     schedulerSaw: at('scheduler.saw'),
     schedulerChanged: at('scheduler.changed'),
     schedulerBy: at('scheduler.by'),
+    rendered: at('render.json'),
+    renderDue: at('render.due'),
+    renderLock: at('render'),
     documents: at('documents'),
     checksDue: at('checks.due'),
     checksLock: at('checks'),

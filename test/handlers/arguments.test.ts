@@ -23,6 +23,9 @@ const complete: Record<string, readonly string[]> = {
   reconcile: instance,
   attend: instance,
   sync: instance,
+  rerender: instance,
+  observe: instance,
+  render: ['svc', '--state', state],
   pass: ['progress'],
   warn: ['progress'],
   fail: ['progress'],
@@ -96,7 +99,17 @@ describe('every program', { concurrency: 2 }, () => {
 })
 
 describe('a program for one instance', { concurrency: 2 }, () => {
-  for (const program of ['on-service', 'on-keyprefix', 'on-checks', 'guard', 'reconcile', 'attend', 'sync']) {
+  for (const program of [
+    'on-service',
+    'on-keyprefix',
+    'on-checks',
+    'guard',
+    'reconcile',
+    'attend',
+    'sync',
+    'rerender',
+    'observe',
+  ]) {
     for (const [place, option] of ['--instance', '--service', '--definition'].entries()) {
       it(`${program} cannot do without ${option}`, async () => {
         const args = instance.toSpliced(2 * place, 2)

@@ -12,6 +12,7 @@ import { type Duty, dutyFrom } from '../../keys/duty.ts'
 import { healthOf } from '../../keys/health.ts'
 import { isLeftOut, renameAdvice } from '../../keys/new-ids.ts'
 import { nothingPublished, type Published, publishedBy } from '../../keys/published.ts'
+import { problemsFrom } from '../../keys/renders.ts'
 import { parseReport, type Report } from '../../keys/report.ts'
 import { type SchedulerDuty, schedulerDutyFrom } from '../../keys/scheduler.ts'
 import type { Cluster } from '../../look/cluster.ts'
@@ -63,14 +64,18 @@ export async function readStatus(consul: Consul, service: string): Promise<Statu
   const duties = await entriesAt(consul, [keys.duty('source'), keys.duty('scheduler')])
   const duty = duties.find(({ key }) => key === keys.duty('source'))
   const scheduler = duties.find(({ key }) => key === keys.duty('scheduler'))
+  const files = problemsFrom(await trees(consul, [keys.renders]), keys)
   const seen = await seenChecks(consul, service)
   const sessions = await foreignSessions(consul, cluster)
   const byRules = await rulesFor(cluster)
   const roster = assign(cluster, versions, byRules)
-  const published = await publishedBy(consul, service)
-  return statusOf(cluster, reports, seen, duty && dutyFrom(duty.value), sessions, roster, published, {
-    duty: scheduler === undefined ? null : schedulerDutyFrom(scheduler.value),
-    voided: voidEntries(cluster, byRules),
+  return statusOf(cluster, reports, seen, duty && dutyFrom(duty.value), sessions, roster, {
+    published: await publishedBy(consul, service),
+    scheduler: {
+      duty: scheduler === undefined ? null : schedulerDutyFrom(scheduler.value),
+      voided: voidEntries(cluster, byRules),
+    },
+    files,
   })
 }
 
@@ -91,7 +96,6 @@ async function foreignSessions(consul: Consul, { locks, members }: Cluster): Pro
 /**
  * Pure. @param reports by instance; @param seen the checks of the partitions' services in the catalog; @param duty who fetches
  * @param sessions the sessions that hold a lock and belong to no member, null for one that cannot be read
- * @param published what the instances say of themselves
  */
 export function statusOf(
   cluster: Cluster,
@@ -100,8 +104,7 @@ export function statusOf(
   duty?: Duty,
   sessions: ReadonlyMap<string, Session | null> = new Map(),
   roster: Placement = assign(cluster),
-  published: Published = nothingPublished,
-  scheduler: Scheduled = { duty: null, voided: null },
+  { published = nothingPublished, scheduler = nobodySchedules, files = new Map() }: Beside = {},
 ): Status {
   const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
   const seeing = { cluster, roster, reports, sessions, members: membersOf(cluster) }
@@ -130,6 +133,7 @@ export function statusOf(
       stale,
     ],
     ...[cluster.defined ? null : tried, definitionsWords(cluster.members), foreignKeysWords(cluster), ...hindrances],
+    ...[...files].flatMap(([instance, some]) => some.map(problem => `${instance}: ${problem}`)),
   ]
   const problems = found.filter(problem => problem !== null)
   return {
@@ -152,12 +156,23 @@ export function statusOf(
   }
 }
 
+/** What stands in Consul beside the cluster; each part may be left out. */
+export interface Beside {
+  /** What the instances say of themselves. */
+  readonly published?: Published
+  readonly scheduler?: Scheduled
+  /** What is wrong with rendered files, by instance. */
+  readonly files?: ReadonlyMap<string, readonly string[]>
+}
+
 /** What is known of the scheduler, beside the cluster. */
 export interface Scheduled {
   readonly duty: SchedulerDuty | null
   /** The entries of the plan that do not count now; null when no plan counts. */
   readonly voided: ReadonlyMap<string, string> | null
 }
+
+const nobodySchedules: Scheduled = { duty: null, voided: null }
 
 function schedulerIn({ ownPlan: { plan } }: Cluster, { duty }: Scheduled): Status['scheduler'] {
   if (duty === null) return null

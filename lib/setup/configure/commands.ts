@@ -10,16 +10,23 @@ interface Named {
 }
 
 /** Every command of a definition, by its field. */
-function commandsIn({ run, stop, hooks, checks, source }: Definition): Named[] {
+function commandsIn({ role, run, stop, hooks, checks, source, render = [] }: Definition): Named[] {
   const optional = { 'stop.command': stop.command, 'stop.gone': stop.gone, ...named('hooks.', hooks) }
   const fetching = source?.from.kind === 'command' ? { 'partitions.command': source.from.command } : {}
   const chosen = named('run.command.of.', run.choose?.of ?? {})
-  const own = run.choose === undefined ? { 'run.command': run.command } : chosen
+  const runs = run.choose === undefined ? { 'run.command': run.command } : chosen
+  const own = role === 'observer' ? {} : runs
   const all: Record<string, readonly string[] | null | undefined> = { ...own, ...optional, ...fetching }
   return [
     ...Object.entries(all).flatMap(([field, command]) => (command ? [{ field, command }] : [])),
     ...checks.flatMap((check, index) => ofCheck(check, `checks[${index}]`)),
+    ...render.flatMap((one, index) => ofRender(one, `render[${index}]`)),
   ]
+}
+
+function ofRender({ check, command }: NonNullable<Definition['render']>[number], place: string): Named[] {
+  const both = Object.entries({ check, command })
+  return both.flatMap(([field, one]) => (one === undefined ? [] : [{ field: `${place}.${field}`, command: one }]))
 }
 
 /** Commands by name, with their fields. */

@@ -14,6 +14,7 @@ import { asText, type ConsulConfig, consulConfig, merged } from './consul-config
 import { type Given, notPassedOn, passedOn } from './environment.ts'
 import { type Change, installAll, removeAll } from './files.ts'
 import { removalLines } from './removals.ts'
+import { mustRenderApart } from './rendered-twice.ts'
 import type { Service } from './services.ts'
 import { namesLines } from './words.ts'
 
@@ -47,6 +48,7 @@ export interface Configured {
 export async function configure(services: readonly Service[], wanted: Wanted): Promise<Configured> {
   const { dryRun } = wanted
   const directory = resolve(wanted.consulDir)
+  await mustRenderApart(services, directory)
   const { node, agent } = await whichNode(wanted)
   attempt('write to', directory, () => accessSync(directory, constants.W_OK | constants.X_OK))
   const configs = configsFor(services, node, wanted)
@@ -73,6 +75,7 @@ async function validates(configs: readonly ConsulConfig[]): Promise<boolean> {
 
 /** The configuration of all services as one text; writes nothing. */
 export async function rendered(services: readonly Service[], wanted: Wanted): Promise<string> {
+  await mustRenderApart(services, null)
   const node = wanted.node || (await whichNode(wanted)).node
   return asText(merged(configsFor(services, node, wanted)))
 }

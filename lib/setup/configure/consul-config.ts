@@ -46,6 +46,7 @@ export interface ConsulConfig {
 /** The configuration of one instance. */
 export function consulConfig(definition: Definition, place: Place): ConsulConfig {
   const { name, id, tags } = definition
+  if (definition.role === 'observer') return observerConfig(definition, place)
   const keys = keysOf(name)
   const args = (program: string, ...own: string[]) => command(program, definition, place, own)
   const script = 'script'
@@ -63,6 +64,25 @@ export function consulConfig(definition: Definition, place: Place): ConsulConfig
       { type: 'checks', service: name, handler_type: script, args: args('on-checks') },
       ...partitionWatches(definition, args),
     ],
+  }
+}
+
+/**
+ * An observer is a service of its own: it must not look like an instance, neither to DNS nor to `status`. Its check starts what
+ * renders, and is always passing.
+ */
+function observerConfig(definition: Definition, place: Place): ConsulConfig {
+  const { name, id, guardIntervalMs } = definition
+  const args = (...own: string[]) => command('observe', definition, place, own)
+  const interval = text(guardIntervalMs)
+  const check = { id: `${id}-observer`, name: 'watchbill observer', args: args(), interval, timeout: '30s' }
+  const watches = [
+    { type: 'service', service: name, args: args('--watch', 'service') },
+    { type: 'keyprefix', prefix: keysOf(name).spec, args: args('--watch', 'spec') },
+  ] as const
+  return {
+    services: [{ name: `${name}-observer`, id: `${id}-observer`, checks: [{ ...check, status: 'passing' }] }],
+    watches: watches.map(({ args, ...watch }) => ({ ...watch, handler_type: 'script', args })),
   }
 }
 

@@ -68,10 +68,11 @@ async function factsOf(file: string, text: string, config: ConsulConfig, speak: 
   // The definition's environment variables have the values that configure found and wrote into the file.
   const variables = variablesHere(process.env, options.variables ?? '')
   const definition = await loadDefinition(options.definition ?? '', variables).catch(reason)
+  const observes = typeof definition !== 'string' && definition.role === 'observer'
   return {
     ...nothing,
     file,
-    service: service.name,
+    service: options.service ?? service.name,
     id: service.id,
     instance,
     watches: (config.watches ?? []).length,
@@ -86,7 +87,7 @@ async function factsOf(file: string, text: string, config: ConsulConfig, speak: 
     groups: readHome(instanceFiles(options.state ?? defaultState, instance)),
     standIn: unitsOf(shepherdsOf(instanceFiles(options.state ?? defaultState, instance))),
     setUid: typeof definition === 'string' ? null : setUidProgram(definition),
-    token: await tokenFacts(speak, service.name, instance, options),
+    token: observes ? nothing.token : await tokenFacts(speak, service.name, instance, options),
   }
 }
 
