@@ -123,6 +123,7 @@ export function keysOf(service: string) {
     sync: `${root}spec/sync`,
     number: `${root}spec/number`,
     freeze: `${root}spec/freeze`,
+    roll: `${root}roll`,
     locks: `${root}lock/`,
     lock: (id: string) => `${root}lock/${encode(id)}`,
     restarts: `${root}restart/`,

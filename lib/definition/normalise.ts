@@ -1,6 +1,6 @@
 import { duration } from '../base/clock.ts'
 import { quantity } from '../base/quantity.ts'
-import type { CheckDefinition, Definition, FigureCheck, FreezeRule, Reaction } from './definition.ts'
+import type { CheckDefinition, Definition, FigureCheck, FreezeRule, Reaction, Versions } from './definition.ts'
 import { proposedFrom } from './placement.ts'
 import type { DefinitionFile } from './schema.ts'
 import { sourceOf } from './source.ts'
@@ -45,6 +45,7 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     hooks: from.hooks,
     register: from.register ?? null,
     ...calmOf(from),
+    ...(from.versions && { versions: versionsFrom(from.versions) }),
     guardIntervalMs: ms(from.guard.interval),
     leaseMs: ms(from.lease),
   }
@@ -66,6 +67,10 @@ function calmOf({ wait, moves, back, freeze }: DefinitionFile) {
     ...(back === false && { back }),
     ...(freeze && { freeze: freezeOf(freeze) }),
   }
+}
+
+function versionsFrom({ timeout, ...versions }: NonNullable<DefinitionFile['versions']>): Versions {
+  return { ...versions, timeoutMs: ms(timeout) } as Versions
 }
 
 function freezeOf({ lost, settle }: NonNullable<DefinitionFile['freeze']>): FreezeRule {

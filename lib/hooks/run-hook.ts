@@ -60,9 +60,16 @@ export async function startHooks(run: Self, definition: Definition, hooks: reado
 }
 
 function valuesOf(run: Self, { partition, details }: Event): Record<string, string> {
-  const token = typeof details.Token === 'string' ? details.Token : null
+  const text = (detail: unknown) => (typeof detail === 'string' ? detail : '')
   const { node, instance, service } = run
-  return { partition: partition ?? '', token: token ?? '', version: '', node, instance, service }
+  return {
+    partition: partition ?? '',
+    token: text(details.Token),
+    version: text(details.Version),
+    node,
+    instance,
+    service,
+  }
 }
 
 /** The environment of this instance's processes, and the event. It holds no Consul token. */
