@@ -42,6 +42,8 @@ export interface Tick extends Verdict {
   readonly mustAttend: boolean
   /** In how many ms the partitions are to be fetched; null for not before the next tick. */
   readonly syncAfter: number | null
+  /** Something is due for a roll-out, or for versions. */
+  readonly mustRoll: boolean
   /** What the figures are made of; missing when it has left. */
   readonly seen?: Seen
 }
@@ -58,7 +60,7 @@ export interface Seen {
 /** One tick. @param interval the guard's, ms */
 export async function guard(here: Self, interval: number): Promise<Tick> {
   const out = staysOut(here.files, bootClock())
-  const idle = { reconcileAfter: null, mustAttend: false, syncAfter: null }
+  const idle = { reconcileAfter: null, mustAttend: false, syncAfter: null, mustRoll: false }
   if (out === 'left') return { ...idle, code: 0, sentence: 'it has left' }
   enterState(here.files, here.instance, here.service)
   const stuck = await endStuckHandlers(here)
@@ -83,6 +85,7 @@ export async function guard(here: Self, interval: number): Promise<Tick> {
     reconcileAfter: renewal.vanished || stuck.ended ? 0 : await reconcileAfter(here, local, renewal, interval),
     mustAttend,
     syncAfter: renewal.member ? syncAfter(here.files, interval) : null,
+    mustRoll: renewal.member && existsSync(here.files.rollDue),
     seen,
   }
 }

@@ -59,6 +59,22 @@ export async function startHooks(run: Self, definition: Definition, hooks: reado
   if (problem !== null) for (const { directory } of hooks) writeFact(`${directory}/exit`, '126')
 }
 
+/** Another command that runs like a hook, once: its result is read with `stateOfHook`. @param limit ms @returns why it cannot */
+export function startCommand({
+  directory,
+  environment,
+  command,
+  limit,
+  cwd,
+}: Pick<Hook, 'directory' | 'command'> & {
+  readonly environment: Readonly<Record<string, string>>
+  readonly limit: number
+  readonly cwd: string
+}): Promise<string | null> {
+  writeFact(`${directory}/input`, '')
+  return launchAll(script, cwd, [{ directory, environment, args: [directory, String(limit / 1000), ...command] }])
+}
+
 function valuesOf(run: Self, { partition, details }: Event): Record<string, string> {
   const text = (detail: unknown) => (typeof detail === 'string' ? detail : '')
   const { node, instance, service } = run

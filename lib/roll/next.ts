@@ -173,16 +173,15 @@ function failureIn(roll: Roll, { units, age }: View): string | null {
   return null
 }
 
-/** The units with the new version that are not well. */
-function failing(roll: Roll, { units }: View): string[] {
-  const under = inFlight(
-    roll,
-    units.filter(unit => unit.covered),
-  )
-  return under
-    .filter(unit => unit.notNew.length === 0)
-    .map(({ name }) => name)
-    .slice(0, mostSkipped)
+/**
+ * The units whose turn has come, and of which something is wrong now. How long a unit has been well does not count: a person's
+ * program sees it for the first time.
+ */
+function bad({ cursor, skipped }: Roll, { units }: View): Unit[] {
+  return units.filter(unit => {
+    const isTurn = unit.covered && cursor !== null && byName(unit.name, cursor) <= 0 && !skipped.includes(unit.name)
+    return isTurn && (!unit.available || unit.failing !== null || unit.restarts >= mostEnds)
+  })
 }
 
 /** Everything gets the version in force back, within the same limit; what fails now does so first. */
@@ -232,7 +231,13 @@ export function ordered(roll: Roll, order: Order, view: View): Roll | null {
   const back = roll.before ?? 'rolling'
   if (order === 'resume') {
     // What failed gets another try, with new figures; what could not be prepared too.
-    const again = roll.state === 'stopped' && back === 'rolling' ? failing(roll, view) : roll.again
+    const again =
+      roll.state === 'stopped' && back === 'rolling'
+        ? bad(roll, view)
+            .filter(unit => unit.notNew.length === 0)
+            .map(({ name }) => name)
+            .slice(0, mostSkipped)
+        : roll.again
     const round = roll.round + Number(roll.state === 'stopped')
     return { ...changed, state: back, before: null, why: null, again, round }
   }
@@ -240,14 +245,11 @@ export function ordered(roll: Roll, order: Order, view: View): Roll | null {
 }
 
 /** Nobody waits any longer for what is not well now, or for instances that could not prepare. */
-function skipped(roll: Roll, { units, members }: View, state: RollState): Roll {
-  const bad =
+function skipped(roll: Roll, view: View, state: RollState): Roll {
+  const left =
     state === 'preparing'
-      ? members.flatMap(({ instance, versions }) => (versions?.failed?.of === roundOf(roll) ? [instance] : []))
-      : inFlight(
-          roll,
-          units.filter(unit => unit.covered),
-        ).map(({ name }) => name)
-  const all = [...new Set([...roll.skipped, ...bad])].slice(-mostSkipped)
+      ? view.members.flatMap(({ instance, versions }) => (versions?.failed?.of === roundOf(roll) ? [instance] : []))
+      : bad(roll, view).map(({ name }) => name)
+  const all = [...new Set([...roll.skipped, ...left])].slice(-mostSkipped)
   return { ...roll, state, before: null, why: null, skipped: all }
 }

@@ -17,8 +17,16 @@ export function filesOf(directory: string): Files {
 }
 
 /** The locks of an instance that a program holds while it works. */
-export function locksOf({ directory, leaseLock, worker, sourceLock, checksLock, events }: InstanceFiles): string[] {
-  const places = [directory, sourceLock, checksLock, events].map(place => filesOf(place).lock)
+export function locksOf({
+  directory,
+  leaseLock,
+  worker,
+  sourceLock,
+  checksLock,
+  rollLock,
+  events,
+}: InstanceFiles): string[] {
+  const places = [directory, sourceLock, checksLock, rollLock, events].map(place => filesOf(place).lock)
   return [...places, leaseLock, worker.lock, `${events}/telling.lock`]
 }
 
