@@ -1,7 +1,7 @@
 /**
  * Runs when:      Consul's agent runs it as the instance's script check, every guard interval
  * Reads:          Consul (a consistent read of this instance's locks), the state directory, /proc
- * May change:     the lease; kills processes that would outlive it; starts reconcile, attend, sync, scheduler, rerender
+ * May change:     the lease; kills processes that would outlive it; starts reconcile, attend, sync, scheduler, rerender, rollout
  * Never changes:  Consul, except that it renews its session, publishes its figures and its partitions' health, and marks its
  *                 member key as leaving when no lease can be written
  * Exits:          0 passing: Consul answered, or the lease runs; 2 critical: the lease is over and nothing runs
@@ -25,14 +25,16 @@ program({
     if (interval === null) throw new Permanent(`cannot read the arguments: --interval ${args.interval} is no duration`)
     const here = thisInstance(args)
     const tick = await guard(here, interval)
-    const { code, sentence, reconcileAfter, mustAttend, syncAfter, scheduleAfter, mustRender, seen } = tick
-    if ([reconcileAfter, syncAfter, scheduleAfter].some(after => after !== null) || mustAttend || mustRender) {
+    const { code, sentence, reconcileAfter, mustAttend, syncAfter, scheduleAfter, mustRender, mustRoll, seen } = tick
+    const isAnyDue = [reconcileAfter, syncAfter, scheduleAfter].some(after => after !== null)
+    if (isAnyDue || mustAttend || mustRender || mustRoll) {
       const { startDetached } = await import('../lib/process/beside.ts') // most ticks start nothing
       if (reconcileAfter !== null) startDetached('reconcile', here, '--after', String(reconcileAfter))
       if (mustAttend) startDetached('attend', here, '--window', args.interval)
       if (syncAfter !== null) startDetached('sync', here, '--after', String(syncAfter))
       if (scheduleAfter !== null) startDetached('scheduler', here, '--after', String(scheduleAfter))
       if (mustRender) startDetached('rerender', here)
+      if (mustRoll) startDetached('rollout', here)
     }
     print(sentence)
     if (seen) await afterVerdict(here, interval, seen)

@@ -1,5 +1,5 @@
 /**
- * Runs when:      an operator wants the processes of partitions restarted, from any agent
+ * Runs when:      an operator wants the processes of partitions restarted, from any agent; with --rolling all, a few at a time
  * Reads:          Consul
  * May change:     restart/<partition>, and the key that wakes its holder
  * Never changes:  a lock, a token, a process: the holder restarts its own, and keeps the lock
@@ -10,6 +10,7 @@ import { keysOf } from '../lib/base/names.ts'
 import { listed } from '../lib/base/text.ts'
 import { lookAtSome } from '../lib/look/part.ts'
 import { askForRestart, holdersFor, restarted } from '../lib/operate/restart.ts'
+import { mustRoll, rollArgs } from '../lib/operate/roll/options.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { partitionArgs, waitLimit, withPartitions } from '../lib/program/operator.ts'
 
@@ -18,6 +19,9 @@ program({
   about: 'Stops the processes of partitions, wherever they run, and starts them anew there.',
   args: {
     ...partitionArgs,
+    partition: { ...partitionArgs.partition, required: false },
+    rolling: { type: 'boolean', description: 'restart all of them, a few at a time; the options below go with it' },
+    ...rollArgs,
     wait: {
       type: 'string',
       description: 'how long to wait until they have stopped, at most; 0s: do not wait',
@@ -28,6 +32,10 @@ program({
   run: args =>
     withPartitions(args, async (consul, partitions) => {
       const { service } = args
+      if (mustRoll(args, partitions)) {
+        const { begin } = await import('../lib/operate/roll/roll.ts')
+        return begin(consul, service, null, { ...args, wait: args.wait === '60s' ? '60m' : args.wait })
+      }
       const limit = waitLimit(args.wait)
       const dryRun = args['dry-run'] ?? false
       const asked = dryRun

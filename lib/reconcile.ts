@@ -18,11 +18,12 @@ import { writeStood } from './look/stood.ts'
 import { changeLine, keysIndex, writeRest } from './look/unchanged.ts'
 import { type Plan, plan } from './plan/plan.ts'
 import type { Step } from './plan/step.ts'
+import { isAnythingDue, rollWork } from './roll/due.ts'
 import { assigned } from './roster/assignment.ts'
 import type { Assignment } from './roster/rule.ts'
 import { enterState } from './state/boot.ts'
 import { definitionInForce } from './state/definition.ts'
-import { readFact, writeFact } from './state/facts.ts'
+import { readFact, removeFact, writeFact } from './state/facts.ts'
 import { asOnlyHandler } from './state/handler-lock.ts'
 import { instanceLease } from './state/lease.ts'
 import { hasLeft } from './state/left.ts'
@@ -201,6 +202,7 @@ function rememberLook(run: Run, snapshot: Snapshot, { steps, waits, sentence }: 
   if (snapshot.settingsProblem === null) keepIfChanged(run.files.settings, JSON.stringify(snapshot.settings))
   keepPlacement(run, snapshot)
   if (snapshot.ownPlan.text !== null) keepIfChanged(run.files.plan, snapshot.ownPlan.text)
+  keepIfDue(run, snapshot)
   if (waits.size > 0) writeFact(run.files.due, String(snapshot.now + Math.min(...waits.values())))
   keepIfChanged(run.files.members, snapshot.members.map(({ instance }) => instance).join('\n'))
   rememberLooked(run.files, snapshot.now)
@@ -209,6 +211,12 @@ function rememberLook(run: Run, snapshot: Snapshot, { steps, waits, sentence }: 
 /** The last good rules, for a time when the key is garbled. */
 function keepPlacement({ files }: Run, { placement, placementProblem }: Snapshot): void {
   if (placement !== null && placementProblem === null) keepIfChanged(files.placement, placementValue(placement))
+}
+
+/** The guard starts a program for it at each tick, as long as this fact exists. */
+function keepIfDue({ files }: Run, snapshot: Snapshot): void {
+  if (isAnythingDue(rollWork(snapshot))) keepIfChanged(files.rollDue, 'due')
+  else removeFact(files.rollDue)
 }
 
 function keepIfChanged(file: string, text: string): void {

@@ -15,12 +15,13 @@ const floors: readonly (readonly string[])[] = [
   ['keys'], //                                what stands in Consul
   ['look'], //                                one consistent look at both
   ['roster'], //                              pure: who should have what
+  ['roll'], //                                pure: which version is meant for what, and the next step of a roll-out
   ['plan'], //                                pure: what to do about it
   ['process', 'hooks'], //                    shepherds and workers; commands that are told
   ['checks'], //                              the checks of what runs
   ['act'], //                                 one file for each kind of step
   ['reconcile.ts', 'guard'], //               the loop; the tick in between
-  ['attend', 'sources', 'scheduler', 'render'], // what the tick starts beside the loop
+  ['attend', 'sources', 'scheduler', 'render', 'rollout'], // what the tick starts beside the loop
   ['program'], //                             what every program shares
   ['operate', 'setup', 'lock', 'client'], //  what people run, and what a worker imports
 ]

@@ -2,9 +2,17 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Registered } from '../lib/consul/health.ts'
 import type { Entry } from '../lib/consul/kv.ts'
-import { hindrancesFrom, membersFrom, memberValue, rostersFrom, rosterVersion } from '../lib/keys/member.ts'
-import { defaults } from '../lib/keys/settings.ts'
-import { definition, me, memberOne, other, registeredOne, sessionOf } from './fixtures/cluster.ts'
+import {
+  hindrancesFrom,
+  type Member,
+  membersFrom,
+  memberValue,
+  rostersFrom,
+  rosterVersion,
+} from '../lib/keys/member.ts'
+import { defaults, type Settings } from '../lib/keys/settings.ts'
+import { withUnprepared } from '../lib/keys/versions.ts'
+import { definition, locks, me, memberOne, other, registeredOne, sessionOf } from './fixtures/cluster.ts'
 
 const prefix = 'watchbill/svc/member/'
 
@@ -16,6 +24,12 @@ function entry(instance: string, over: Partial<Entry> = {}): Entry {
 
 const one = (over: Partial<Entry> = {}, registered: readonly Registered[] = [registeredOne(me)], settings = defaults) =>
   membersFrom([entry(me, over)], prefix, registered, settings)[0]
+
+/** A key that says nothing of what newer releases know. */
+function olderOne(over: Partial<Member> = {}): Omit<Member, 'rolls'> {
+  const { rolls: _, ...one } = memberOne(me, { roster: 1, counts: false, ...over })
+  return one
+}
 
 describe('a member', () => {
   it('is what its own key says of it', () => assert.deepEqual(one(), memberOne(me)))
@@ -64,7 +78,7 @@ describe('a member', () => {
 
   for (const value of [null, '', '{', 'null', '"text"', '[]', '5']) {
     it(`counts like an ordinary one when its value is ${value}`, () => {
-      assert.deepEqual(one({ value }), memberOne(me, { node: '', digest: '', roster: 1, counts: false }))
+      assert.deepEqual(one({ value }), olderOne({ node: '', digest: '' }))
     })
   }
 
@@ -78,17 +92,13 @@ describe('a member', () => {
       definition: 'digest of the definition',
       roster: 0,
     }
-    assert.deepEqual(one({ value: JSON.stringify(value) }), memberOne(me, { roster: 1, counts: false }))
+    assert.deepEqual(one({ value: JSON.stringify(value) }), olderOne())
   })
 
   it('counts like an ordinary one with numbers that no definition has', () => {
     for (const odd of [{ weight: 1e308 }, { weight: 1_000_001 }, { maxPartitions: 0.5 }, { maxPartitions: 1e300 }]) {
       const value = { node: 'a', definition: 'digest of the definition', ...odd }
-      assert.deepEqual(
-        one({ value: JSON.stringify(value) }),
-        memberOne(me, { roster: 1, counts: false }),
-        JSON.stringify(odd),
-      )
+      assert.deepEqual(one({ value: JSON.stringify(value) }), olderOne(), JSON.stringify(odd))
     }
   })
 
@@ -101,8 +111,8 @@ describe('a member', () => {
   it('keeps its weight, its limit and its times', () => {
     const value = { node: 'a', weight: 2.5, maxPartitions: 4, lease: 20_000, grace: 1, definition: 'd', roster: 1 }
     const found = one({ value: JSON.stringify(value) })
-    const expected = { weight: 2.5, maxPartitions: 4, lease: 20_000, grace: 1, digest: 'd', roster: 1, counts: false }
-    assert.deepEqual(found, memberOne(me, expected))
+    const expected = { weight: 2.5, maxPartitions: 4, lease: 20_000, grace: 1, digest: 'd' }
+    assert.deepEqual(found, olderOne(expected))
   })
 })
 
@@ -151,4 +161,68 @@ describe('why an instance says that it leaves', () => {
       }
     })
   }
+})
+
+describe('the versions of an instance', () => {
+  const versions = { pattern: '^\\d+$', prepare: ['./prepare'], keep: 2, timeoutMs: 1000 }
+  const own = { prepared: ['1', '2'], failed: { version: '3', why: 'exit 1', of: 'roll.0' } }
+
+  it('are what its member key says', () => {
+    const value = memberValue('a', { ...definition, versions }, 'digest of the definition', { own })
+    assert.deepEqual(one({ value })?.versions, { pattern: '^\\d+$', ...own })
+  })
+
+  it('need no preparation where its definition has no command for that', () => {
+    const { prepare: _, ...plain } = versions
+    const value = memberValue('a', { ...definition, versions: { ...plain, first: '7' } }, 'd', { own })
+    assert.deepEqual(one({ value })?.versions, { pattern: '^\\d+$', first: '7', prepared: null })
+  })
+
+  it('are none where they are garbled', () => {
+    for (const odd of [null, 5, 'x', [], {}, { pattern: 7 }])
+      assert.equal(one({ value: JSON.stringify({ versions: odd }) })?.versions, undefined)
+    const value = JSON.stringify({ versions: { pattern: 'x', prepared: ['1', '../2', 3], failed: { version: '-x' } } })
+    assert.deepEqual(one({ value })?.versions, { pattern: 'x', prepared: ['1'] })
+  })
+
+  const ready = (prepared: string[] | null, first?: string) => ({
+    versions: { pattern: '^.$', prepared, ...(first !== undefined && { first }) },
+  })
+  const rows: [what: string, prepared: string[] | null, settings: Partial<Settings>, absence: string | null][] = [
+    ['takes part while no version is in force', [], {}, null],
+    ['takes nothing before it has prepared the version in force', ['1'], { version: '2' }, 'not prepared'],
+    ['takes part once it has', ['1', '2'], { version: '2' }, null],
+    ['takes part where nothing has to be prepared', null, { version: '2' }, null],
+    [
+      'takes nothing before it has prepared the version of some partitions',
+      ['2'],
+      { version: '2', only: [{ partitions: 'a*', version: '3' }] },
+      'not prepared',
+    ],
+    ['takes part while all prepare the next one', ['2'], { version: '2', roll: { id: 'r', to: '3' } }, null],
+    [
+      'takes nothing before it has prepared the next one, once the others have',
+      ['2'],
+      { version: '2', roll: { id: 'r', to: '3', ready: true } },
+      'not prepared',
+    ],
+  ]
+  for (const [what, prepared, settings, absence] of rows)
+    it(`decide that it ${what}`, () => {
+      const all = [memberOne(me, ready(prepared))]
+      assert.equal(withUnprepared(all, new Map(), { ...defaults, ...settings })[0]?.absence, absence)
+    })
+
+  it('count where its definition says the first one, too', () => {
+    assert.equal(withUnprepared([memberOne(me, ready([], '1'))], new Map(), defaults)[0]?.absence, 'not prepared')
+  })
+
+  it('take nothing away from one that holds something', () => {
+    const all = [memberOne(me, ready(['1'])), memberOne(other, ready(['1']))]
+    const found = withUnprepared(all, new Map([['0', locks.held(me)]]), { ...defaults, version: '2' })
+    assert.deepEqual(
+      found.map(({ absence }) => absence),
+      [null, 'not prepared'],
+    )
+  })
 })

@@ -10,6 +10,7 @@ import { heldValue } from '../keys/lock.ts'
 import { fencingToken, settingsFrom } from '../keys/settings.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Step } from '../plan/step.ts'
+import { meantFor, type Ran } from '../roll/meant.ts'
 import { makeOwnDirectory, removeFact, writeFact } from '../state/facts.ts'
 import { note, noteFact } from '../state/figures/notes.ts'
 import { clockStep, never } from '../state/lease.ts'
@@ -17,6 +18,7 @@ import { changingLeases } from '../state/lease-lock.ts'
 import type { Terms } from '../state/local.ts'
 import type { Run } from '../state/self.ts'
 import { writePartitionLease } from '../state/worker-lease.ts'
+import { writeRan } from './ran.ts'
 
 export type Claim = Extract<Step, { do: 'claim' }>
 
@@ -34,10 +36,13 @@ export async function claimAll(
   const terms = { lease: snapshot.definition.leaseMs, grace: snapshot.definition.stop.graceMs }
   let begun = 0
   const { refused, unusable } = await transactInBatches(run.consul, {
-    items: claims.map(claim => ({ ...claim, acquisition: intend(run, snapshot, claim.partition) })),
-    operations: ({ partition, index, acquisition }) => {
+    items: claims.map(claim => {
+      const ran = meantFor(snapshot, snapshot.definition, claim.partition, run.instance)
+      return { ...claim, ran, acquisition: intend(run, snapshot, claim.partition, ran) }
+    }),
+    operations: ({ partition, index, acquisition, ran }) => {
       begun = bootClock() // the operations are made right before they are sent: the lease starts before its transaction
-      const operations = lockOperations(run, snapshot, partition, index, acquisition, terms)
+      const operations = lockOperations(run, snapshot, partition, index, { acquisition, ...terms, ...ran })
       // The claim starts a new process, which also answers a pending restart request.
       const asked = snapshot.restarts.has(partition)
       return asked ? [...operations, { Verb: 'delete', Key: snapshot.keys.restart(partition) }] : operations
@@ -81,7 +86,7 @@ function noteTaken({ files }: Run, { free, locks }: Snapshot, held: readonly Hel
  * Writes the acquisition id before the claim. An earlier claim whose outcome is unknown keeps its id: it may have succeeded,
  * and then the next look must recognise it.
  */
-function intend(run: Run, snapshot: Snapshot, partition: string): string {
+function intend(run: Run, snapshot: Snapshot, partition: string, ran: Ran): string {
   const files = run.files.partition(partition)
   const before = snapshot.local.get(partition)
   const pending = before?.index === null ? before.acquisition : null
@@ -89,6 +94,7 @@ function intend(run: Run, snapshot: Snapshot, partition: string): string {
   // The old lease must be over until the lock is held. Without a lease file nothing runs, and a write would cost time.
   if (existsSync(files.lease)) end(run, partition)
   for (const fact of [files.index, files.token, files.releasing, files.restart, files.status]) removeFact(fact)
+  writeRan(files, ran)
   const acquisition = pending ?? randomId()
   writeFact(files.acquisition, acquisition)
   return acquisition
@@ -109,16 +115,13 @@ export function lockOperations(
   snapshot: Snapshot,
   partition: string,
   index: number | null,
-  acquisition: string,
-  terms: Terms,
+  own: Terms & Ran & { readonly acquisition: string },
 ): [Operation, Operation] {
   const Key = snapshot.keys.lock(partition)
   const value = heldValue({
     instance: run.instance,
-    acquisition,
-    ...terms,
+    ...own,
     since: new Date().toISOString(),
-    version: '',
     epoch: snapshot.settings.epoch,
     ...lostTo(run, snapshot, partition),
   })

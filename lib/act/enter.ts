@@ -32,7 +32,7 @@ export async function enter(run: Run, snapshot: Snapshot): Promise<void> {
       Verb: 'lock',
       Key: keys.member(run.instance),
       Session: session,
-      Value: base64(memberValue(run.node, definition, digest, { holds, shared, offers })),
+      Value: base64(memberValue(run.node, definition, digest, { holds, shared, offers, own: snapshot.own })),
     },
     { Verb: 'set', Key: keys.joined, Value: base64(JSON.stringify({ instance: run.instance, at: now() })) },
     ...(stale ? [{ Verb: 'delete', Key: keys.report(run.instance) } as const] : []),

@@ -181,7 +181,7 @@ function forget(run: Run, snapshot: Snapshot, partition: string, why: string): v
     attempt(`remove ${files.directory}`, () => rmSync(files.directory, { recursive: true, force: true }))
     return
   }
-  const facts = [files.acquisition, files.releasing, files.index, files.token, files.lease, files.terms]
+  const facts = [files.acquisition, files.releasing, files.index, files.token, files.lease, files.terms, files.version]
   const ofProcess = [files.launched, files.shepherd, files.process, files.restarts, files.restart]
   const more = [
     files.stays,

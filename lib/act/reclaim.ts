@@ -11,35 +11,39 @@ import type { Local } from '../state/local.ts'
 import type { Run } from '../state/self.ts'
 import { writePartitionLeases } from '../state/worker-lease.ts'
 import { assume, lockIndex, lockOperations } from './claim.ts'
+import { readRan, writeRan } from './ran.ts'
 
 const pinnedAtOnce = 500
 
 export type Reclaim = Extract<Step, { do: 'reclaim' }>
 export type Adopt = Extract<Step, { do: 'adopt' }>
 
-/** A lock that Consul refuses stays as it is, with its lease pinned (no longer renewed). The next look decides. */
+/**
+ * A change of the version rewrites the value, and so changes the index that the guard proves: it is made here and nowhere
+ * else, while the process is gone and the lease does not count. A lock that Consul refuses stays as it is, with its lease pinned (no
+ * longer renewed). The next look decides.
+ */
 export async function reclaimAll(run: Run, snapshot: Snapshot, reclaims: readonly Reclaim[]): Promise<void> {
   let begun = 0
   // In portions, because the guard waits for this lock no longer than half a second.
   for (let from = 0; from < reclaims.length; from += pinnedAtOnce)
     changingLeases(run.files, () => pin(run, snapshot, reclaims.slice(from, from + pinnedAtOnce)))
   await transactInBatches(run.consul, {
-    items: reclaims.map(reclaim => ({ ...reclaim, local: snapshot.local.get(reclaim.partition) as Local })),
-    operations: ({ partition, index, held, local }) => {
+    items: reclaims.map(reclaim => {
+      const ran = reclaim.anew ?? readRan(run.files.partition(reclaim.partition))
+      return { ...reclaim, ran, local: snapshot.local.get(reclaim.partition) as Local }
+    }),
+    operations: ({ partition, index, held, local, ran }) => {
       begun = bootClock()
-      const [check, lock] = lockOperations(
-        run,
-        snapshot,
-        partition,
-        index,
-        local.acquisition as string,
-        local.terms as Terms,
-      )
+      const { lease, grace } = local.terms as Terms
+      const own = { acquisition: local.acquisition as string, lease, grace, ...ran }
+      const [check, lock] = lockOperations(run, snapshot, partition, index, own)
       // A plain PUT has set LockIndex to 0, and nobody believes such a value. A session that locks the key it already holds
       // does not raise LockIndex (seen on 1.8.7), so unlock first.
       return held ? [check, { ...lock, Verb: 'unlock' }, lock] : [check, lock]
     },
     onDone: (done, entries) => {
+      for (const { partition, anew } of done) if (anew) writeRan(run.files.partition(partition), anew)
       const held = done.map(({ partition, local }) => {
         return { partition, index: lockIndex(snapshot, partition, entries), terms: local.terms as Terms }
       })
@@ -68,7 +72,9 @@ export function adopt(run: Run, snapshot: Snapshot, { partition, index }: Adopt)
   const { definition, settings } = snapshot
   const own = { lease: definition.leaseMs, grace: definition.stop.graceMs }
   const { token, terms } = snapshot.local.get(partition) as Local
-  const { lease, grace } = snapshot.locks.get(partition)?.held ?? terms ?? own
+  const value = snapshot.locks.get(partition)?.held
+  const { lease, grace } = value ?? terms ?? own
+  if (value) writeRan(run.files.partition(partition), value)
   if (token === null) writeFact(run.files.partition(partition).token, fencingToken(settings.epoch, index))
   assume(run, [{ partition, index, terms: { lease, grace } }], snapshot.now)
 }

@@ -9,6 +9,7 @@ import { keyRefused, leavesOut, refusedIds } from '../keys/new-ids.ts'
 import { blank, everything, parseReport, type Report, remark } from '../keys/report.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Plan } from '../plan/plan.ts'
+import { unstartable } from '../plan/rolling.ts'
 import { queuedWords } from '../plan/starts.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import { unreadyWords } from '../state/ready.ts'
@@ -36,6 +37,7 @@ export function reportOf(
   const whole = refused.length > 0 ? [...troubles, leavesOut(snapshot.keys, refused)] : troubles
   if (whole.length > 0) report[everything] = whole.join('; ')
   for (const id of snapshot.unusable) report[id] = keyRefused(snapshot, id)
+  for (const [id, why] of unstartable(snapshot)) report[id] = why
   for (const id of plan.queued) report[id] = queuedWords(snapshot.definition.startsAtOnce)
   for (const [id, { unrendered }] of snapshot.local) if (unrendered) report[id] = unrenderedWords
   const unready = unreadyWords(snapshot.definition)

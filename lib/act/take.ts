@@ -5,12 +5,14 @@ import { freeStarts } from '../plan/starts.ts'
 import type { Step } from '../plan/step.ts'
 import type { Start } from '../process/shepherd/start.ts'
 import { startShepherds } from '../process/start.ts'
+import { whyNot } from '../roll/meant.ts'
 import { readFact, writeFact } from '../state/facts.ts'
 import { unreadyWords } from '../state/ready.ts'
 import type { Run } from '../state/self.ts'
 import { claimAll } from './claim.ts'
 import { placeDocuments } from './documents.ts'
 import { withoutMadeAnew } from './made-anew.ts'
+import { readRan } from './ran.ts'
 import { adopt, reclaimAll } from './reclaim.ts'
 import { reportRemarks } from './report.ts'
 import { killStrays } from './strays.ts'
@@ -112,6 +114,8 @@ function startOf(run: Run, snapshot: Snapshot, partition: string): Start | null 
   const terms = readFact(files.terms)?.split(' ').map(Number)
   const token = readFact(files.token)
   if (acquisition === null || token === null || terms?.length !== 2) return null // released meanwhile: the next look decides
+  const ran = readRan(files)
+  if (whyNot(snapshot.definition, snapshot.own?.prepared ?? null, ran.version) !== null) return null // the report says why
   return {
     files,
     service: snapshot.service,
@@ -120,7 +124,7 @@ function startOf(run: Run, snapshot: Snapshot, partition: string): Start | null 
     partition,
     acquisition,
     token,
-    version: '',
+    ...ran,
     lease: terms[0] as number,
     grace: terms[1] as number,
   }

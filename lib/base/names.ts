@@ -129,6 +129,7 @@ export function keysOf(service: string) {
     ask: (id: string) => `${root}ask/${encode(id)}`,
     number: `${root}spec/number`,
     freeze: `${root}spec/freeze`,
+    roll: `${root}roll`,
     locks: `${root}lock/`,
     lock: (id: string) => `${root}lock/${encode(id)}`,
     restarts: `${root}restart/`,

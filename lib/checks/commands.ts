@@ -8,7 +8,7 @@ import { expand } from '../definition/expand.ts'
 import { launchAll } from '../machine/launch.ts'
 import { environmentOf, valuesOf } from '../process/shepherd/start.ts'
 import { readFact, readLine, removeFact } from '../state/facts.ts'
-import { runnerOf } from '../state/partition-paths.ts'
+import { runnerOf, versionOf } from '../state/partition-paths.ts'
 import type { Run } from '../state/self.ts'
 import { ended, takeResult } from './state.ts'
 import type { Watched } from './watched.ts'
@@ -77,7 +77,7 @@ function launchOf(run: Run, definition: Definition, watched: Watched) {
   const own = run.files.partition(partition)
   const start = {
     ...{ files: own, service: run.service, instance: run.instance, node: run.node, partition, acquisition },
-    ...{ token: readFact(own.token) ?? '', version: '', lease: 0, grace: 0 },
+    ...{ token: readFact(own.token) ?? '', version: versionOf(definition, own), lease: 0, grace: 0 },
   }
   const command = expand(check.command ?? [], valuesOf(start))
   return {

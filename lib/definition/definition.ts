@@ -88,6 +88,8 @@ export type Definition = {
   readonly back?: false
   /** When the service freezes by itself; left out for never. */
   readonly freeze?: FreezeRule
+  /** Which versions may be rolled out; left out when its program has none. */
+  readonly versions?: Versions
   readonly guardIntervalMs: number
   /** L: how long processes may run after the last proof that the locks are held, ms. */
   readonly leaseMs: number
@@ -130,6 +132,21 @@ export type FreezeRule = {
   readonly lost: number
   /** How long enough of them must be back before the freeze ends, ms. */
   readonly settleMs: number
+}
+
+/** Which versions of the program may run, and how an instance gets ready for one. */
+export type Versions = {
+  /** A regular expression without backtracking: see base/pattern.ts. */
+  readonly pattern: string
+  /** In force until one is rolled out; left out for none. */
+  readonly first?: string
+  /** Commands; left out when nothing is to be prepared or cleaned. */
+  readonly prepare?: readonly string[]
+  readonly clean?: readonly string[]
+  /** How many prepared versions that nobody uses are kept. */
+  readonly keep: number
+  /** How long one run of a command may take, ms. */
+  readonly timeoutMs: number
 }
 
 /** A title is printed, and comes from Consul, where anybody may have written it. */

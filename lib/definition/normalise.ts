@@ -1,6 +1,6 @@
 import { duration } from '../base/clock.ts'
 import { quantity } from '../base/quantity.ts'
-import type { Assign, CheckDefinition, Definition, FigureCheck, FreezeRule, Reaction } from './definition.ts'
+import type { Assign, CheckDefinition, Definition, FigureCheck, FreezeRule, Reaction, Versions } from './definition.ts'
 import { proposedFrom } from './placement.ts'
 import { rendersFrom } from './render.ts'
 import type { DefinitionFile } from './schema.ts'
@@ -50,6 +50,7 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     ...(from.render && { render: rendersFrom(from.render) }),
     register: from.register ?? null,
     ...calmOf(from),
+    ...(from.versions && { versions: versionsFrom(from.versions) }),
     guardIntervalMs: ms(from.guard.interval),
     leaseMs: ms(from.lease),
   }
@@ -83,6 +84,10 @@ function calmOf({ wait, moves, back, freeze }: DefinitionFile) {
     ...(back === false && { back }),
     ...(freeze && { freeze: freezeOf(freeze) }),
   }
+}
+
+function versionsFrom({ timeout, ...versions }: NonNullable<DefinitionFile['versions']>): Versions {
+  return { ...versions, timeoutMs: ms(timeout) } as Versions
 }
 
 function freezeOf({ lost, settle }: NonNullable<DefinitionFile['freeze']>): FreezeRule {

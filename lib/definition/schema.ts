@@ -23,6 +23,8 @@ import {
 import { partitions } from './partition-fields.ts'
 import { placement } from './placement-fields.ts'
 import { renders, templateVariables } from './render-fields.ts'
+import { versionPlace } from './version.ts'
+import { versions } from './version-fields.ts'
 
 const weightWanted = give('a number above 0 and up to 1000000')
 const mostWanted = give('a whole number of at least 1, or null for no limit')
@@ -41,8 +43,8 @@ const run = fields({
   command: about(
     commandOrChoice(),
     'The program and its arguments, run without a shell. {partition}, {token}, {node}, {instance} and {service} are ' +
-      'replaced inside an argument; {version} is reserved for roll-outs, and empty. Or several commands, of which ' +
-      'the document of each partition chooses one.',
+      'replaced inside an argument, and with "versions" also {version}. Or several commands, of which the document of ' +
+      'each partition chooses one.',
     ['./consume', '--partition', '{partition}'],
     { choose: '/role', of: { web: ['./web'], worker: ['./work'] } },
   ),
@@ -273,6 +275,13 @@ export const schema = fields({
     ),
   ),
   ...calm,
+  versions: z.optional(
+    about(
+      versions(),
+      'Which versions of the program may be rolled out, step by step, with watchbill roll; {version} stands for the one in force.',
+      { pattern: '^\\d+\\.\\d+\\.\\d+$', prepare: ['/usr/local/bin/fetch-release', '{version}'], keep: 2 },
+    ),
+  ),
   guard: about(guard, 'The script check that renews the lease.'),
   lease: about(
     z._default(durationText(1), '10s'),
@@ -290,6 +299,12 @@ export const schema = fields({
       const there = ids.length > 0 ? `there are ${ids.join(', ')}` : 'there are no checks'
       found.addIssue({ code: 'custom', path: ['ready'], message: `names no check of this definition; ${there}` })
     }
+  }),
+  z.superRefine(({ run, stop, checks, hooks, versions }, found) => {
+    const place = versions === undefined ? versionPlace({ run, stop, checks, hooks }) : null
+    if (place === null) return
+    const message = 'has {version}, and the definition has no "versions"; say there which may be rolled out'
+    found.addIssue({ code: 'custom', path: [...place], message })
   }),
   z.meta({ title: 'watchbill definition', description: 'One service whose partitions watchbill keeps running.' }),
 )

@@ -46,6 +46,8 @@ export interface Tick extends Verdict {
   readonly scheduleAfter: number | null
   /** Files are to be rendered again. */
   readonly mustRender: boolean
+  /** Something is due for a roll-out, or for versions. */
+  readonly mustRoll: boolean
   /** What the figures are made of; missing when it has left. */
   readonly seen?: Seen
 }
@@ -62,7 +64,10 @@ export interface Seen {
 /** One tick. @param interval the guard's, ms */
 export async function guard(here: Self, interval: number): Promise<Tick> {
   const out = staysOut(here.files, bootClock())
-  const idle = { reconcileAfter: null, mustAttend: false, syncAfter: null, scheduleAfter: null, mustRender: false }
+  const idle = {
+    ...{ reconcileAfter: null, mustAttend: false, syncAfter: null, scheduleAfter: null },
+    ...{ mustRender: false, mustRoll: false },
+  }
   if (out === 'left') return { ...idle, code: 0, sentence: 'it has left' }
   enterState(here.files, here.instance, here.service)
   const stuck = await endStuckHandlers(here)
@@ -89,6 +94,7 @@ export async function guard(here: Self, interval: number): Promise<Tick> {
     syncAfter: renewal.member ? syncAfter(here.files, interval) : null,
     scheduleAfter: renewal.member ? scheduleAfter(here.files, interval) : null,
     mustRender: renewal.render,
+    mustRoll: renewal.member && existsSync(here.files.rollDue),
     seen,
   }
 }

@@ -8,7 +8,7 @@ import type { Definition, HookEvent } from '../definition/definition.ts'
 import { parseProcess } from '../machine/identity.ts'
 import { readFact, readLine, writeFact, writeFactIfWanted } from '../state/facts.ts'
 import { isAssumed, type Local } from '../state/local.ts'
-import { type PartitionFiles, runnerOf } from '../state/partition-paths.ts'
+import { type PartitionFiles, runnerOf, versionOf } from '../state/partition-paths.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import type { Run } from '../state/self.ts'
 import { isFailing } from '../state/shepherd-status.ts'
@@ -107,7 +107,7 @@ export function tellNext(
       id: `${acquisition}.${event}${own}`,
       event,
       partition,
-      details: { Token: readFact(files.token), ...details },
+      details: { ...ofAcquisition(definition, files), ...details },
     }),
     event === 'released',
   )
@@ -126,10 +126,10 @@ function tellOne(
   const seen = nowOf(files, acquisition, one, before)
   const told = before ?? { acquisition, ...nothing, exit: earlierExit(definition, files, seen.exit) }
   const now = ends ? seen : { ...seen, exit: told.exit, failure: told.failure }
-  const Token = readFact(files.token)
-  const tell = (event: HookEvent, own: string, details: Record<string, unknown> = {}) => {
-    const id = `${acquisition}.${event}${own}`
-    const happened = eventOf({ id, event, partition, details: { Token, ...details } })
+  const own = ofAcquisition(definition, files)
+  const tell = (event: HookEvent, which: string, details: Record<string, unknown> = {}) => {
+    const id = `${acquisition}.${event}${which}`
+    const happened = eventOf({ id, event, partition, details: { ...own, ...details } })
     enqueue(run.files, definition, happened, event === 'acquired')
   }
   if (before === null) tell('acquired', '')
@@ -138,6 +138,12 @@ function tellOne(
     tell('started', `.${now.process.replace(' ', '.')}`, { Pid: Number(now.process.split(' ')[0]) })
   if (now.failure !== '' && told.failure === '') tell('failed', `.${digits(now.failure)}`, { Reason: now.failure })
   if (JSON.stringify(now) !== JSON.stringify(before)) writeFactIfWanted(files.told, JSON.stringify(now))
+}
+
+/** The token, and the version where the definition has versions. */
+function ofAcquisition(definition: Definition, files: PartitionFiles): Record<string, unknown> {
+  const Token = readFact(files.token)
+  return definition.versions === undefined ? { Token } : { Token, Version: versionOf(definition, files) }
 }
 
 /** An exit of the worker from before it was given this partition, to the second; '' for any other. */

@@ -59,10 +59,33 @@ export async function startHooks(run: Self, definition: Definition, hooks: reado
   if (problem !== null) for (const { directory } of hooks) writeFact(`${directory}/exit`, '126')
 }
 
+/** Another command that runs like a hook, once: its result is read with `stateOfHook`. @param limit ms @returns why it cannot */
+export function startCommand({
+  directory,
+  environment,
+  command,
+  limit,
+  cwd,
+}: Pick<Hook, 'directory' | 'command'> & {
+  readonly environment: Readonly<Record<string, string>>
+  readonly limit: number
+  readonly cwd: string
+}): Promise<string | null> {
+  writeFact(`${directory}/input`, '')
+  return launchAll(script, cwd, [{ directory, environment, args: [directory, String(limit / 1000), ...command] }])
+}
+
 function valuesOf(run: Self, { partition, details }: Event): Record<string, string> {
-  const token = typeof details.Token === 'string' ? details.Token : null
+  const text = (detail: unknown) => (typeof detail === 'string' ? detail : '')
   const { node, instance, service } = run
-  return { partition: partition ?? '', token: token ?? '', version: '', node, instance, service }
+  return {
+    partition: partition ?? '',
+    token: text(details.Token),
+    version: text(details.Version),
+    node,
+    instance,
+    service,
+  }
 }
 
 /** The environment of this instance's processes, and the event. It holds no Consul token. */

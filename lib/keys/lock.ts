@@ -1,5 +1,6 @@
 /** The value of `lock/<id>`, and how long a contender leaves a free lock alone because of it. */
 import { textIn } from '../base/json.ts'
+import { isVersion } from '../base/version.ts'
 import type { Entry } from '../consul/kv.ts'
 import type { Terms } from '../state/local.ts'
 import { isEpoch } from './settings.ts'
@@ -14,7 +15,10 @@ export interface HeldValue {
   readonly grace: number
   /** Wall clock, for people. */
   readonly since: string
+  /** The version that its process runs with, or is to run with; empty where the service has none. */
   readonly version: string
+  /** The roll-out that last started it: see keys/roll.ts; left out for none. */
+  readonly roll?: string
   /** The epoch of the fencing token of this acquisition; left out for 0. */
   readonly epoch?: number
   /**
@@ -98,11 +102,11 @@ function parseValue(text: string | null): Record<string, unknown> | null {
 
 function heldFrom(value: Record<string, unknown> | null): HeldValue | null {
   if (value === null || value.clean !== undefined) return null
-  const { instance, acquisition, lease, grace, since, version, from } = value
+  const { instance, acquisition, lease, grace, since, version, from, roll } = value
   if (!isName(instance) || !isName(acquisition)) return null
   if (!isDuration(lease) || !isDuration(grace)) return null
-  const text = { since: textIn(since), version: textIn(version) }
-  return { instance, acquisition, lease, grace, ...text, ...(isName(from) && { from }) }
+  const text = { since: textIn(since), version: isVersion(version) ? version : '' }
+  return { instance, acquisition, lease, grace, ...text, ...(isName(from) && { from }), ...(isName(roll) && { roll }) }
 }
 
 /** A name from Consul is printed and logged, so it may hold no control characters. */

@@ -4,13 +4,21 @@ import { fieldsIn, textIn } from '../base/json.ts'
 import { decode } from '../base/names.ts'
 import type { Registered } from '../consul/health.ts'
 import type { Entry } from '../consul/kv.ts'
-import { type Definition, isTitle } from '../definition/definition.ts'
+import { type Definition, isTitle, type Versions } from '../definition/definition.ts'
 import { type Calm, calmFields, calmIn } from './calm.ts'
 import { type Offers, offersFields, offersIn } from './offers.ts'
 import type { Settings } from './settings.ts'
+import { type Own, type Ready, readyIn } from './versions.ts'
 
 /** Why a member is assigned no partitions; null when it takes its share. */
-export type Absence = 'leaving' | 'drained' | 'in maintenance' | 'not passing' | 'not registered' | null
+export type Absence =
+  | 'leaving'
+  | 'drained'
+  | 'in maintenance'
+  | 'not passing'
+  | 'not registered'
+  | 'not prepared'
+  | null
 
 /** An instance whose member key is held by a session. */
 export interface Member {
@@ -42,6 +50,12 @@ export interface Member {
   readonly assigns?: true
   /** It knows of numbers of partitions in force (`spec/number`) and of freezes; older releases do not. */
   readonly counts: boolean
+  /** It knows of roll-outs; left out for older releases. */
+  readonly rolls?: true
+  /** One process has all partitions of the instance; left out where each has its own. */
+  readonly per?: 'instance'
+  /** Its definition has versions, and these are ready; left out when it has none. */
+  readonly versions?: Ready
   /** It already had partitions when it took its member key. */
   readonly holds: boolean
   readonly absence: Absence
@@ -56,6 +70,8 @@ interface Condition {
   /** The digest of the fields that all machines must share: see lib/state/definition.ts. */
   readonly shared?: string | undefined
   readonly offers?: Offers | undefined
+  /** What it has prepared, and could not; left out where nothing has to be prepared. */
+  readonly own?: Own | null | undefined
 }
 
 /** The value of an instance's own member key. */
@@ -63,7 +79,7 @@ export function memberValue(
   node: string,
   definition: Definition,
   digest: string,
-  { leaving = false, holds = false, shared, offers }: Condition = {},
+  { leaving = false, holds = false, shared, offers, own = null }: Condition = {},
 ): string {
   return JSON.stringify({
     ...(leaving ? { leaving } : {}),
@@ -82,8 +98,17 @@ export function memberValue(
     definition: withVersion(digest),
     shared,
     counts: true,
+    rolls: true,
+    ...(definition.run.per === 'instance' && { per: 'instance' }),
+    ...(definition.versions && { versions: readyOf(definition.versions, own) }),
     roster: rosterVersion,
   })
+}
+
+function readyOf({ pattern, first, prepare }: Versions, own: Own | null): Ready {
+  const says = { pattern, ...(first !== undefined && { first }) }
+  if (prepare === undefined) return { ...says, prepared: null }
+  return { ...says, prepared: own?.prepared ?? [], ...(own?.failed && { failed: own.failed }) }
 }
 
 /** @param prefix where the member keys start */
@@ -199,6 +224,7 @@ export function memberIn(text: string | null): Omit<Member, 'instance' | 'sessio
   const calm = calmIn(value)
   const offers = offersIn(value)
   const maxCost = number('maxCost', 0)
+  const versions = readyIn(value.versions)
   return {
     node: textIn(value.node),
     ...(isTitle(value.title) ? { title: value.title } : {}),
@@ -216,6 +242,9 @@ export function memberIn(text: string | null): Omit<Member, 'instance' | 'sessio
     ...(calm && { calm }),
     ...(value.assigns === true && { assigns: true as const }),
     counts: value.counts === true,
+    ...(value.rolls === true && { rolls: true }),
+    ...(value.per === 'instance' && { per: 'instance' }),
+    ...(versions && { versions }),
   }
 }
 

@@ -30,7 +30,7 @@ export function blank(): Record<string, string> {
 }
 
 /** Sentences that hold until the next look, and do not come from the shepherds. */
-const passing = /^(takeover|waits|key refused|queued)\b/
+const passing = /^(takeover|waits|key refused|queued|no version)\b/
 
 /** The remark on a partition of this instance; null when all is as expected. */
 export function remark(local: Local): string | null {

@@ -2,8 +2,10 @@
 
 import { Permanent, Temporary } from '../base/errors.ts'
 import type { Keys } from '../base/names.ts'
+import { isVersion } from '../base/version.ts'
 import type { Consul } from '../consul/http.ts'
 import { base64, transact, trees } from '../consul/kv.ts'
+import type { Operation } from '../consul/operation.ts'
 
 export interface Settings {
   /** Instances that stay in the cluster but are assigned no partitions. */
@@ -12,6 +14,12 @@ export interface Settings {
   readonly held: readonly string[]
   /** Raised after a Consul backup was restored into new servers, so that fencing tokens keep growing. */
   readonly epoch: number
+  /** The version in force; left out until there is one. */
+  readonly version?: string
+  /** Other versions for some partitions: of the entries whose glob fits, the last one counts. */
+  readonly only?: readonly { readonly partitions: string; readonly version: string }[]
+  /** The roll-out under way. `ready`: every instance has prepared the version. */
+  readonly roll?: { readonly id: string; readonly to: string | null; readonly ready?: true }
 }
 
 export const defaults: Settings = { drained: [], held: [], epoch: 0 }
@@ -45,7 +53,7 @@ function parse(text: string): Settings | null {
   const value = objectIn(text)
   if (value === null) return null
   const { drained = [], held = [], epoch = 0, ...rest } = value
-  if (!areNames(drained) || !areNames(held)) return null
+  if (!areNames(drained) || !areNames(held) || !areVersions(rest)) return null
   return isEpoch(epoch) ? { ...rest, drained, held, epoch } : null
 }
 
@@ -56,11 +64,32 @@ function faultOf(text: string): string {
   const { drained = [], held = [] } = value
   const field = !areNames(drained) ? 'drained' : !areNames(held) ? 'held' : null
   if (field !== null) return `it is not right: "${field}" has to be a list of names`
+  if (!areVersions(value))
+    return 'it is not right: "version", "only" and "roll" have to be as watchbill roll writes them'
   return `it is not right: "epoch" has to be a whole number from 0 to ${highestEpoch}`
 }
 
 export function isEpoch(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= highestEpoch
+}
+
+function areVersions({ version, only = [], roll }: Record<string, unknown>): boolean {
+  const isOnly = (one: unknown) => isObject(one) && typeof one.partitions === 'string' && isVersion(one.version)
+  const isRoll = isObject(roll) && typeof roll.id === 'string' && (roll.to === null || isVersion(roll.to))
+  return (
+    (version === undefined || isVersion(version)) &&
+    (roll === undefined || isRoll) &&
+    Array.isArray(only) &&
+    only.length <= mostOnly &&
+    only.every(isOnly)
+  )
+}
+
+/** So many groups of partitions may have versions of their own. */
+export const mostOnly = 20
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
 }
 
 function areNames(value: unknown): value is string[] {
@@ -106,6 +135,7 @@ export async function restoreEpoch(consul: Consul, keys: Keys, seen: number): Pr
 /**
  * Changes the settings and, in the same transaction, writes the revision key, which all instances watch. A revision that is
  * missing stays missing: it says that a set was written, and every instance would stop what an empty set lacks.
+ * @param along further operations of the transaction, with conditions of their own
  * @returns the settings after the change, and whether anything changed
  * @throws Permanent when those in Consul are garbled; Temporary when others kept changing them meanwhile
  */
@@ -113,6 +143,7 @@ export async function changeSettings(
   consul: Consul,
   keys: Keys,
   change: (settings: Settings) => Settings,
+  along: readonly Operation[] = [],
 ): Promise<{ settings: Settings; changed: boolean }> {
   for (let attempt = 0; attempt < 10; attempt++) {
     const entries = await trees(consul, [keys.settings, keys.revision])
@@ -124,6 +155,7 @@ export async function changeSettings(
     const outcome = await transact(consul, [
       { Verb: 'cas', Key: keys.settings, Index: entry?.modifyIndex ?? 0, Value: base64(JSON.stringify(after)) },
       ...(entries.some(({ key }) => key === keys.revision) ? [revisionBump(keys)] : []),
+      ...along,
     ])
     if (outcome.done) return { settings: after, changed: true }
   }

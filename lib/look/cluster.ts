@@ -11,6 +11,7 @@ import type { Member } from '../keys/member.ts'
 import type { FoundPlan } from '../keys/own-plan.ts'
 import type { PlacementInForce } from '../keys/placement.ts'
 import type { Proposal } from '../keys/proposed.ts'
+import type { Garbled, RollInForce } from '../keys/roll.ts'
 import type { Settings } from '../keys/settings.ts'
 import type { Trait } from '../keys/traits.ts'
 import type { Terms } from '../state/local.ts'
@@ -31,6 +32,8 @@ export interface Cluster {
   readonly away: ReadonlyMap<string, Away>
   /** How many partitions there are to be; null when the definitions say which. */
   readonly count: CountInForce | null
+  /** The roll-out that the settings name, or what stands in its place; left out when they name none. */
+  readonly roll?: RollInForce | Garbled | null
   /** Whether nothing may move; null when nobody ever froze the service. */
   readonly freeze: Freeze | null
   /** Instances that say of themselves that they cannot take part: name -> why. */

@@ -19,8 +19,10 @@ import { hindrancesFrom, isAnyAssigning, lostFrom, memberIn, membersFrom, roster
 import type { FoundPlan } from '../keys/own-plan.ts'
 import { hasRules, type PlacementInForce, placementFrom } from '../keys/placement.ts'
 import { proposalsFrom } from '../keys/proposed.ts'
+import type { Garbled, RollInForce } from '../keys/roll.ts'
 import { defaults, type Settings, settingsFrom } from '../keys/settings.ts'
 import { readTerms, rememberedTerms, termsLeft } from '../keys/terms.ts'
+import { type Own, ownFrom, withUnprepared } from '../keys/versions.ts'
 import { readFact } from '../state/facts.ts'
 import { instanceLease } from '../state/lease.ts'
 import { type Local, localFacts, type Terms } from '../state/local.ts'
@@ -64,6 +66,8 @@ export interface Snapshot extends Cluster {
   readonly chosen: string | null
   /** What this instance proposed last: see keys/proposed.ts; null when nothing is proposed. */
   readonly proposed: string | null
+  /** The versions that this instance has prepared; left out where nothing has to be prepared. */
+  readonly own?: Own
 }
 
 /** What an instance keeps of its earlier looks; read only where it is needed. */
@@ -110,18 +114,20 @@ export async function lookAtCluster(
   const { placement, problem: placementProblem } = placementFrom(rules, kept.placement)
   const left = termsLeft(at(keys.terms)?.value ?? null)
   const { partitions, foreign } = partitionsFrom(ids, keys)
+  const members = membersFrom(memberEntries, keys.members, registered, settings)
   const cluster: Cluster = {
     service,
     keys,
     registered,
     healthIndex,
-    members: membersFrom(memberEntries, keys.members, registered, settings),
+    members: withUnprepared(members, locks, settings),
     rosters: rostersFrom(memberEntries, keys.members, registered),
     hindrances: hindrancesFrom(memberEntries, keys.members),
     lost: lostFrom(memberEntries, keys.members, registered),
     away: awayFrom(memberEntries, keys.members, registered, settings),
     count: countFrom(at(keys.number)),
     freeze: freezeFrom(at(keys.freeze)),
+    ...(settings.roll && { roll: await readRoll(consul, keys) }),
     terms: [...memberEntries.map(({ value }) => memberIn(value)), ...left],
     partitions,
     foreign,
@@ -157,6 +163,12 @@ async function ownPlanFor(
   if (pointer === undefined) return { pointer: null, plan: null, problem: null, text: null, index: 0 }
   const { findPlan } = await import('../keys/own-plan.ts')
   return findPlan(consul, keys, pointer, last)
+}
+
+/** Read after the restarts: who sees a request of the roll-out also sees for what. */
+async function readRoll(consul: Consul, keys: Keys): Promise<RollInForce | Garbled | null> {
+  const [entry] = await entriesAt(consul, [keys.roll])
+  return (await import('../keys/roll.ts')).rollFrom(entry)
 }
 
 /** What the rules need of documents. Where they need none, it is not asked for. */
@@ -249,6 +261,7 @@ export async function takeSnapshot(
     definedLast: readFact(files.defined),
     chosen: definition.run.choose === undefined ? null : readFact(files.chosen),
     proposed: readFact(files.proposed),
+    ...(definition.versions?.prepare && { own: ownFrom(readFact(files.versions)) }),
   })
 }
 

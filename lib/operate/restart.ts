@@ -8,9 +8,9 @@ import { Permanent, Temporary } from '../base/errors.ts'
 import type { Keys } from '../base/names.ts'
 import { shellWord } from '../base/printable.ts'
 import { listed } from '../base/text.ts'
-import { transactInBatches } from '../consul/batch.ts'
 import type { Consul } from '../consul/http.ts'
-import { base64, keysBelow } from '../consul/kv.ts'
+import { keysBelow } from '../consul/kv.ts'
+import { requestRestarts } from '../keys/restart.ts'
 import { lookAtSome, type Some } from '../look/part.ts'
 import { mustBePartitions } from '../program/operator.ts'
 
@@ -39,7 +39,7 @@ export async function askForRestart(consul: Consul, service: string, named: read
     const cluster = await lookAtSome(consul, service, left)
     const refused: string[] = []
     for (const [instance, ids] of holdersFor(cluster, left)) {
-      const batched = await ask(consul, cluster, instance, ids)
+      const batched = await requestRestarts(consul, cluster, instance, ids)
       if (batched.hindrance) throw batched.hindrance
       asked.set(instance, [...(asked.get(instance) ?? []), ...batched.done])
       refused.push(...batched.refused)
@@ -48,19 +48,6 @@ export async function askForRestart(consul: Consul, service: string, named: read
   }
   if (left.length > 0) throw new Temporary(`cannot restart ${listed(left)}: it keeps moving; try again`)
   return asked
-}
-
-function ask(consul: Consul, { keys, locks }: Some, instance: string, ids: readonly string[]) {
-  const value = base64(JSON.stringify({ at: new Date().toISOString() }))
-  return transactInBatches(consul, {
-    items: ids,
-    operations: id => [
-      { Verb: 'check-index', Key: keys.lock(id), Index: locks.get(id)?.modifyIndex as number },
-      { Verb: 'set', Key: keys.restart(id), Value: value },
-    ],
-    extra: () => [{ Verb: 'set', Key: `${keys.wake(instance)}restart`, Value: value }],
-    extraRoom: 1,
-  })
 }
 
 /** Waits until the old processes are gone. @param limit ms @throws Temporary when the time is over */

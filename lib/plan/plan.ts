@@ -9,12 +9,14 @@ import { type Member, rosterVersion } from '../keys/member.ts'
 import { offersOf, sameOffers } from '../keys/offers.ts'
 import { proposedLine } from '../keys/proposed.ts'
 import type { Snapshot } from '../look/snapshot.ts'
+import { isAsMeant, meantFor, whyNot } from '../roll/meant.ts'
 import type { Assignment } from '../roster/rule.ts'
 import { acquisitionOf, isActive, type Local } from '../state/local.ts'
 import { hasNoCommand, isFinished } from '../state/shepherd-status.ts'
 import { countStep, isCarriedOut, mayDefineNumber } from './counting.ts'
 import { freezeStep } from './freezing.ts'
 import { placingSteps } from './placing.ts'
+import { mustFollow, saysOther } from './rolling.ts'
 import { sentence } from './sentence.ts'
 import { byTurn, freeStarts } from './starts.ts'
 import type { Step } from './step.ts'
@@ -88,6 +90,8 @@ function mustEnter(snapshot: Snapshot): boolean {
     member.digest !== snapshot.digest ||
     member.roster !== rosterVersion ||
     !member.counts ||
+    !member.rolls ||
+    saysOther(snapshot, member) ||
     offersOther(snapshot, member)
   )
 }
@@ -164,8 +168,14 @@ function mine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock
   if (over || mustGiveUp(snapshot, assignment, id)) return release(snapshot, assignment, id, index, true)
   if (local?.index !== index || !local.whole) return { do: 'adopt', partition: id, index }
   const request = snapshot.restarts.get(id) ?? null
-  if (request !== null || local.restart) return { do: 'restart', partition: id, request }
-  return mustStart(snapshot, local) ? { do: 'start', partition: id } : null
+  if (request !== null || local.restart || mustFollow(snapshot, id, lock, local))
+    return { do: 'restart', partition: id, request }
+  if (!mustStart(snapshot, local)) return null
+  const meant = meantFor(snapshot, snapshot.definition, id, snapshot.instance)
+  const prepared = snapshot.own?.prepared ?? null
+  if (whyNot(snapshot.definition, prepared, meant.version) !== null) return null // the report says why
+  const isMeant = local.process !== null || isAsMeant(lock.held, meant)
+  return isMeant ? { do: 'start', partition: id } : { do: 'reclaim', partition: id, index, held: true, anew: meant }
 }
 
 function mustStart({ chosen, digest }: Snapshot, { leaseRuns, shepherd, status, unrendered }: Local): boolean {

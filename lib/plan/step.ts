@@ -1,4 +1,5 @@
 /** The steps that a plan is made of, as data. */
+import type { Ran } from '../roll/meant.ts'
 
 /** `index` is the lock's ModifyIndex as it was read, null where the key is missing: the transaction checks it. */
 export type Step =
@@ -20,8 +21,17 @@ export type Step =
   | { readonly do: 'readTraits' }
   /** The plan of the scheduler no longer counts: the roster takes over for all. */
   | { readonly do: 'withdrawPlan'; readonly why: string }
-  /** Take back this instance's own lock while its lease runs. With `held`: write its value again. The process goes on. */
-  | { readonly do: 'reclaim'; readonly partition: string; readonly index: number | null; readonly held: boolean }
+  /**
+   * Take back this instance's own lock while its lease runs. With `held`: write its value again. The process goes on. With
+   * `anew` no process runs, and the next one is started with that.
+   */
+  | {
+      readonly do: 'reclaim'
+      readonly partition: string
+      readonly index: number | null
+      readonly held: boolean
+      readonly anew?: Ran
+    }
   /** The lock is held, but the outcome of its transaction was not written to the state directory. */
   | { readonly do: 'adopt'; readonly partition: string; readonly index: number }
   | { readonly do: 'claim'; readonly partition: string; readonly index: number; readonly takeover: boolean }

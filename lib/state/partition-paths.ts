@@ -1,5 +1,7 @@
 /** The files of a partition, of the worker, and of the clock, in the state directory of their instance. */
 import { existsSync } from 'node:fs'
+import type { Definition } from '../definition/definition.ts'
+import { readFact } from './facts.ts'
 
 /** The files of the clock that watches the leases for the instance's shepherds: see process/shepherd/clock.sh. */
 export interface ClockFiles {
@@ -28,6 +30,8 @@ export interface PartitionFiles {
   readonly lease: string
   /** `<L> <G>` of the acquisition, ms. */
   readonly terms: string
+  /** `<version> <roll-out>` that its process runs with, as in the lock's value; missing when both are empty. */
+  readonly version: string
   /** The shepherd that was started last, until it has written its own pid: see machine/launch.sh. */
   readonly launched: string
   readonly shepherd: string
@@ -113,6 +117,7 @@ export function partitionFiles(directory: string): PartitionFiles {
     token: at('token'),
     lease: at('lease'),
     terms: at('terms'),
+    version: at('version'),
     launched: at('launched'),
     shepherd: at('shepherd'),
     process: at('process'),
@@ -177,4 +182,9 @@ export function workerOf({ directory }: PartitionFiles): WorkerFiles {
 /** The files of the shepherd of a partition: the worker's while the partition is handed to it, otherwise its own. */
 export function runnerOf(files: PartitionFiles): PartitionFiles {
   return existsSync(files.handed) ? workerOf(files) : files
+}
+
+/** The version that a partition's process runs with; '' where the service has none. */
+export function versionOf({ versions }: Pick<Definition, 'versions'>, { version }: PartitionFiles): string {
+  return versions === undefined ? '' : (readFact(version)?.split(' ')[0] ?? '')
 }

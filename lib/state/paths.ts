@@ -31,6 +31,15 @@ export interface InstanceFiles {
   readonly proposal: string
   /** Tells whether that change must be computed again. */
   readonly proposed: string
+  /** The versions that are prepared here: see keys/versions.ts. */
+  readonly versions: string
+  /** Exists while there is something to do for a roll-out, or for versions: see lib/rollout/. */
+  readonly rollDue: string
+  /** What was seen of the roll-out under way: see lib/rollout/seen.ts. */
+  readonly rollSeen: string
+  /** The directory for the lock of a round of that, and those of running commands. */
+  readonly rollLock: string
+  readonly rollCommands: string
   /** The last good settings. */
   readonly settings: string
   /** The last good rules of placement. */
@@ -142,6 +151,11 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     chosen: at('chosen'),
     proposal: at('proposal.json'),
     proposed: at('proposed'),
+    versions: at('versions'),
+    rollDue: at('roll.due'),
+    rollSeen: at('roll.seen'),
+    rollLock: at('roll'),
+    rollCommands: at('roll.command'),
     settings: at('settings'),
     placement: at('placement'),
     plan: at('plan'),

@@ -3,7 +3,7 @@
 import { byName } from '../../base/text.ts'
 import type { Registered } from '../../consul/health.ts'
 import type { Summary } from '../../keys/figures.ts'
-import type { Member } from '../../keys/member.ts'
+import type { Absence, Member } from '../../keys/member.ts'
 import { everything, type Report } from '../../keys/report.ts'
 import type { Cluster } from '../../look/cluster.ts'
 import type { Assignment } from '../../roster/rule.ts'
@@ -11,7 +11,7 @@ import { troubleWords } from './words.ts'
 
 export interface InstanceStatus {
   readonly instance: string
-  readonly state: 'member' | 'leaving' | 'drained' | 'in maintenance' | 'not passing' | 'not registered' | 'joining'
+  readonly state: 'member' | 'joining' | NonNullable<Absence>
   readonly held: number
   readonly assigned: number
   readonly weight: number

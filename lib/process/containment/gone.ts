@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process'
 import type { Definition } from '../../definition/definition.ts'
 import { inheritedEnvironment } from '../../definition/environment.ts'
 import { expand, expandEnv } from '../../definition/expand.ts'
+import { versionOf } from '../../state/partition-paths.ts'
 import type { Run } from '../../state/self.ts'
 
 export interface Probe {
@@ -19,12 +20,14 @@ const limit = 5000
 
 /** Null when the definition has no such command: then the processes alone decide. */
 export function probeOf(
-  { instance, node }: Pick<Run, 'instance' | 'node'>,
-  { name, run, stop }: Definition,
+  { instance, node, files }: Pick<Run, 'instance' | 'node' | 'files'>,
+  definition: Definition,
   partition: string,
 ): Probe | null {
+  const { name, run, stop } = definition
   if (!stop.gone) return null
-  const values = { partition, instance, node, service: name, token: '', version: '' }
+  const version = versionOf(definition, files.partition(partition))
+  const values = { partition, instance, node, service: name, token: '', version }
   const environment = { ...inheritedEnvironment(), ...expandEnv(run.env, values), WATCHBILL_PARTITION: partition }
   return { command: expand(stop.gone, values), environment, cwd: run.cwd ?? '/' }
 }

@@ -21,6 +21,8 @@ export interface Start {
   readonly acquisition: string
   readonly token: string
   readonly version: string
+  /** The roll-out that wants it started; left out for none. */
+  readonly roll?: string
   /** L and G of the acquisition, in ms. */
   readonly lease: number
   readonly grace: number

@@ -25,9 +25,9 @@ export async function handToWorker(definition: Definition, starts: readonly Star
   const worker = workerOf(first.files)
   await finishStops(definition, starts)
   const terms = shortestTerms(starts)
-  const running = canTake(worker, terms)
+  const running = canTake(worker, terms, first)
   if (!running) await endWorker(worker, [{ grace: terms.grace, signal: definition.stop.signal }])
-  const begun = exclusively(worker, () => (running ? addTo(worker, starts) : begin(worker, starts, terms)))
+  const begun = exclusively(worker, () => (running ? addTo(worker, starts) : begin(worker, starts, first, terms)))
   if (begun !== null) {
     await launch(definition, first, worker, begun, terms)
     exclusively(worker, () => removeFact(worker.changed))
@@ -66,10 +66,16 @@ function shortestTerms(starts: readonly Start[]): Terms {
   }
 }
 
-function canTake(worker: WorkerFiles, { lease, grace }: Terms): boolean {
+function canTake(worker: WorkerFiles, { lease, grace }: Terms, first: Start): boolean {
   const own = termsOf(worker)
   const living = existsSync(worker.acquisition) && livingProcesses(worker).shepherd !== null
-  return living && own !== null && own.lease <= lease && own.grace <= grace
+  return living && own !== null && own.lease <= lease && own.grace <= grace && runsAs(worker, first)
+}
+
+/** It runs in this version, and was started by this roll-out, if one asks for a new start. */
+function runsAs({ version: file }: WorkerFiles, { version, roll }: Start): boolean {
+  const [now = '', by = ''] = readFact(file)?.split(' ') ?? []
+  return now === version && (roll === undefined || by === roll)
 }
 
 function addTo(worker: WorkerFiles, starts: readonly Start[]): null {
@@ -81,12 +87,14 @@ function addTo(worker: WorkerFiles, starts: readonly Start[]): null {
 }
 
 /** @returns the acquisition of the new worker: its shepherd starts it only while that is in force */
-function begin(worker: WorkerFiles, starts: readonly Start[], { lease, grace }: Terms): string {
+function begin(worker: WorkerFiles, starts: readonly Start[], first: Start, { lease, grace }: Terms): string {
   const { releasing, exit, stopping, confirmations, read, report } = worker
   for (const fact of [releasing, exit, stopping, confirmations, read, report]) removeFact(fact)
   const acquisition = randomId()
   writeFact(worker.acquisition, acquisition)
   writeFact(worker.terms, `${lease} ${grace}`)
+  if (first.version === '' && first.roll === undefined) removeFact(worker.version)
+  else writeFact(worker.version, `${first.version} ${first.roll ?? ''}`)
   handOver(worker, linesOf(starts))
   measure(worker)
   return acquisition

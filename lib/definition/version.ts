@@ -1,0 +1,30 @@
+/** Versions of the program that a service runs: what may be one, and what is refused without `versions`. */
+import { pattern } from '../base/pattern.ts'
+import { isVersion } from '../base/version.ts'
+import type { Versions } from './definition.ts'
+
+/** Compiled patterns: each look asks for each partition. */
+const compiled = new Map<string, (text: string) => boolean>()
+
+/** Whether a definition lets this version run. @throws PatternError when the pattern is none */
+export function allows({ pattern: source }: Pick<Versions, 'pattern'>, version: string): boolean {
+  if (!isVersion(version)) return false
+  let test = compiled.get(source)
+  if (test === undefined) {
+    test = pattern(source)
+    compiled.set(source, test)
+  }
+  return test(version)
+}
+
+/** Where `{version}` stands in what a definition runs: the path of the first such text; null when it stands nowhere. */
+export function versionPlace(value: unknown, path: readonly PropertyKey[] = []): readonly PropertyKey[] | null {
+  if (typeof value === 'string') return value.includes('{version}') ? path : null
+  if (typeof value !== 'object' || value === null) return null
+  const inner = Array.isArray(value) ? [...value.entries()] : Object.entries(value)
+  for (const [key, one] of inner) {
+    const place = versionPlace(one, [...path, key])
+    if (place !== null) return place
+  }
+  return null
+}
