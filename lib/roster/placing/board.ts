@@ -1,12 +1,13 @@
 /** How many of each kind every member has, and what a change would be worth. */
 
 import type { PlacedMember } from '../member.ts'
+import { hash, score } from '../rendezvous.ts'
 import { limitsOf } from '../rules/limits.ts'
 import type { Kind, Kinds } from './kinds.ts'
 
 /**
  * What is wanted, in this order; less is better. `first`: partitions without a place, then those where they are to be avoided.
- * `last`: moves, then less preferred members. Each is a whole number, so that sums are exact.
+ * `last`: moves, then less preferred members, then what `tie` says. Each is a whole number, so that sums are exact.
  */
 export interface Price {
   first: number
@@ -16,7 +17,13 @@ export interface Price {
 }
 
 const unplaced = 2 ** 24
-const moved = 2 ** 24
+/** One point of `prefer` is more than all that `tie` says of an exchange. */
+const point = 2 ** 12
+const moved = 2 ** 36
+const mostTie = 2 ** 10
+/** With more kinds the search would take too long, or with more partitions while all of them are without a holder. */
+const mostTied = 100
+const fewPartitions = 1000
 
 export function isLess(a: Price, b: Price): boolean {
   if (a.first !== b.first) return a.first < b.first
@@ -58,16 +65,24 @@ export class Board {
    * largest cost from the member's share is as good as any: a little more balance is not worth a move.
    */
   readonly isUniform: boolean
+  /** Whether `tie` says anything: not of very many kinds, nor of many partitions of which nobody holds any. */
+  readonly hasTies: boolean
   readonly #sides = new Map<string, Sides>()
   /** Twice the share of each member by weight. */
   readonly #share: Float64Array
   readonly #largest: number
+  readonly #hashes: readonly number[]
+  readonly #ties: Int32Array[] = []
 
   constructor(all: Kinds, members: readonly PlacedMember[]) {
     this.all = all
     this.kinds = all.kinds
+    this.#hashes = members.map(({ instance }) => hash(instance))
     this.nobody = members.length
     this.size = members.length + 1
+    const isFew = all.kinds.reduce((sum, { ids }) => sum + ids.length, 0) <= fewPartitions
+    const isHeld = isFew || all.kinds.some(({ held }) => held.some(count => count > 0))
+    this.hasTies = isHeld && all.kinds.length <= mostTied
     this.counts = all.kinds.map(() => new Int32Array(this.size))
     this.load = new Float64Array(this.size)
     this.number = new Int32Array(this.size)
@@ -133,7 +148,7 @@ export class Board {
 
   /** What taking one more of the kind is worth, without balance and spread. */
   taking(kind: number, member: number): { first: number; last: number } {
-    return { first: this.takingFirst(kind, member), last: this.takingLast(kind, member) }
+    return { first: this.takingFirst(kind, member), last: this.takingLast(kind, member) + this.tie(kind, member) }
   }
 
   takingFirst(kind: number, member: number): number {
@@ -145,19 +160,34 @@ export class Board {
     if (member === this.nobody) return 0
     const { held, points } = this.kind(kind)
     const comesBack = this.count(kind, member) < (held[member] as number)
-    return (comesBack ? -moved : 0) - (points === null ? 0 : (points[member] as number))
+    return (comesBack ? -moved : 0) - (points === null ? 0 : point * (points[member] as number))
   }
 
   /** The same for giving one away. */
   giving(kind: number, member: number): { first: number; last: number } {
-    return { first: -this.takingFirst(kind, member), last: this.givingLast(kind, member) }
+    return { first: -this.takingFirst(kind, member), last: this.givingLast(kind, member) - this.tie(kind, member) }
   }
 
   givingLast(kind: number, member: number): number {
     if (member === this.nobody) return 0
     const { held, points } = this.kind(kind)
     const moves = this.count(kind, member) <= (held[member] as number)
-    return (moves ? moved : 0) + (points === null ? 0 : (points[member] as number))
+    return (moves ? moved : 0) + (points === null ? 0 : point * (points[member] as number))
+  }
+
+  /**
+   * A number of the kind and the member, of which less is better where all else is equal. Without it the order of the search
+   * would decide, and a partition could have another target in the middle of hand-overs than before them.
+   */
+  tie(kind: number, member: number): number {
+    if (member === this.nobody || !this.hasTies) return 0
+    let ties = this.#ties[kind]
+    if (ties === undefined) {
+      const own = hash(this.kind(kind).ids[0] as string)
+      ties = Int32Array.from(this.#hashes, one => (score(own, one) >>> 0) % mostTie)
+      this.#ties[kind] = ties
+    }
+    return ties[member] as number
   }
 
   /** Members with the same values of all these rules of spread are on one side: spread cannot tell them apart. */
@@ -223,7 +253,8 @@ export class Board {
       sum.first += unplaced * this.count(at, this.nobody) + (kind.avoided < 0 ? 0 : this.count(at, kind.avoided))
       for (let member = 0; member < this.nobody; member++) {
         const count = this.count(at, member)
-        sum.last += moved * Math.max(0, (kind.held[member] as number) - count) - (kind.points?.[member] ?? 0) * count
+        const left = Math.max(0, (kind.held[member] as number) - count)
+        sum.last += moved * left - point * (kind.points?.[member] ?? 0) * count
       }
     }
     for (const [rule, { factors }] of this.all.spreads.entries()) {
