@@ -16,6 +16,8 @@ export type Step =
   | { readonly do: 'propose'; readonly digest: string }
   /** Drain members whose release does not know the rules of placement. */
   | { readonly do: 'drainOlder'; readonly instances: readonly string[] }
+  /** End such drains: the rules are gone, or the release of the member knows them now. */
+  | { readonly do: 'undrainOlder'; readonly instances: readonly string[] }
   /** Read, for all, what the rules of placement need of documents. */
   | { readonly do: 'readTraits' }
   /** Take back this instance's own lock while its lease runs. With `held`: write its value again. The process goes on. */
