@@ -7,7 +7,7 @@ import type { Kind, Kinds } from './kinds.ts'
 
 /**
  * What is wanted, in this order; less is better. `first`: partitions without a place, then those where they are to be avoided.
- * `last`: moves, then less preferred members, then what `tie` says. Each is a whole number, so that sums are exact.
+ * `last`: moves, then less preferred members, then what ties say. Each is a whole number, so that sums are exact.
  */
 export interface Price {
   first: number
@@ -17,9 +17,9 @@ export interface Price {
 }
 
 const unplaced = 2 ** 24
-/** One point of `prefer` is more than all that `tie` says of an exchange. */
+/** One point of `prefer` is more than all that ties say of an exchange. */
 const point = 2 ** 12
-const moved = 2 ** 36
+const moved = 2 ** 24
 const mostTie = 2 ** 10
 /** With more kinds the search would take too long, or with more partitions while all of them are without a holder. */
 const mostTied = 100
@@ -65,7 +65,7 @@ export class Board {
    * largest cost from the member's share is as good as any: a little more balance is not worth a move.
    */
   readonly isUniform: boolean
-  /** Whether `tie` says anything: not of very many kinds, nor of many partitions of which nobody holds any. */
+  /** Whether ties say anything: not of very many kinds, nor of many partitions of which nobody holds any. */
   readonly hasTies: boolean
   readonly #sides = new Map<string, Sides>()
   /** Twice the share of each member by weight. */
@@ -148,7 +148,7 @@ export class Board {
 
   /** What taking one more of the kind is worth, without balance and spread. */
   taking(kind: number, member: number): { first: number; last: number } {
-    return { first: this.takingFirst(kind, member), last: this.takingLast(kind, member) + this.tie(kind, member) }
+    return { first: this.takingFirst(kind, member), last: this.takingLast(kind, member) }
   }
 
   takingFirst(kind: number, member: number): number {
@@ -160,26 +160,34 @@ export class Board {
     if (member === this.nobody) return 0
     const { held, points } = this.kind(kind)
     const comesBack = this.count(kind, member) < (held[member] as number)
-    return (comesBack ? -moved : 0) - (points === null ? 0 : point * (points[member] as number))
+    return (comesBack ? -moved : 0) - (points === null ? 0 : (points[member] as number))
   }
 
   /** The same for giving one away. */
   giving(kind: number, member: number): { first: number; last: number } {
-    return { first: -this.takingFirst(kind, member), last: this.givingLast(kind, member) - this.tie(kind, member) }
+    return { first: -this.takingFirst(kind, member), last: this.givingLast(kind, member) }
   }
 
   givingLast(kind: number, member: number): number {
     if (member === this.nobody) return 0
     const { held, points } = this.kind(kind)
     const moves = this.count(kind, member) <= (held[member] as number)
-    return (moves ? moved : 0) + (points === null ? 0 : point * (points[member] as number))
+    return (moves ? moved : 0) + (points === null ? 0 : (points[member] as number))
+  }
+
+  takingTied(kind: number, member: number): number {
+    return point * this.takingLast(kind, member) + this.#tie(kind, member)
+  }
+
+  givingTied(kind: number, member: number): number {
+    return point * this.givingLast(kind, member) - this.#tie(kind, member)
   }
 
   /**
    * A number of the kind and the member, of which less is better where all else is equal. Without it the order of the search
    * would decide, and a partition could have another target in the middle of hand-overs than before them.
    */
-  tie(kind: number, member: number): number {
+  #tie(kind: number, member: number): number {
     if (member === this.nobody || !this.hasTies) return 0
     let ties = this.#ties[kind]
     if (ties === undefined) {
@@ -232,12 +240,11 @@ export class Board {
   /** What it is worth that one of the kind goes from a member to another one. */
   moving(kind: number, from: number, to: number): Price {
     const { cost } = this.kind(kind)
-    const [given, taken] = [this.giving(kind, from), this.taking(kind, to)]
     return {
-      first: given.first + taken.first,
+      first: this.takingFirst(kind, to) - this.takingFirst(kind, from),
       spread: this.spread(kind, from, to),
       balance: this.balance(from, -cost) + this.balance(to, cost),
-      last: given.last + taken.last,
+      last: this.givingTied(kind, from) + this.takingTied(kind, to),
     }
   }
 
@@ -253,8 +260,7 @@ export class Board {
       sum.first += unplaced * this.count(at, this.nobody) + (kind.avoided < 0 ? 0 : this.count(at, kind.avoided))
       for (let member = 0; member < this.nobody; member++) {
         const count = this.count(at, member)
-        const left = Math.max(0, (kind.held[member] as number) - count)
-        sum.last += moved * left - point * (kind.points?.[member] ?? 0) * count
+        sum.last += moved * Math.max(0, (kind.held[member] as number) - count) - (kind.points?.[member] ?? 0) * count
       }
     }
     for (const [rule, { factors }] of this.all.spreads.entries()) {

@@ -130,17 +130,16 @@ class Search {
     let changed = false
     const node = this.#members + kind
     if (board.count(kind, member) > 0) {
-      const first = -board.takingFirst(kind, member)
-      changed = this.#relax(member, node, -1, first, 0, board.givingLast(kind, member))
+      const { first, last } = board.giving(kind, member)
+      changed = this.#relax(member, node, -1, first, 0, last)
     }
     if (board.kind(kind).allowed[member] === 0) return changed
-    const first = board.takingFirst(kind, member)
-    const last = board.takingLast(kind, member)
+    const { first, last } = board.taking(kind, member)
     if (board.isApart(kind, member)) return this.#relax(node, member, -1, first, 0, last) || changed
     const other = this.#inTheWay(kind, member)
     if (other < 0 || other === kind) return changed
-    const [firstGiven, lastGiven] = [-board.takingFirst(other, member), board.givingLast(other, member)]
-    return this.#relax(node, this.#members + other, member, first + firstGiven, 0, last + lastGiven) || changed
+    const given = board.giving(other, member)
+    return this.#relax(node, this.#members + other, member, first + given.first, 0, last + given.last) || changed
   }
 
   /** The one kind on the member whose place it could take; -1 where there is none, or more than one. */
