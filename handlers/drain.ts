@@ -8,7 +8,7 @@
 import { Permanent } from '../lib/base/errors.ts'
 import { keysOf } from '../lib/base/names.ts'
 import { byName } from '../lib/base/text.ts'
-import { changeSettings, type Settings } from '../lib/keys/settings.ts'
+import { changeSettings, type Settings, withDrain, withoutDrain } from '../lib/keys/settings.ts'
 import { lookAtInstances } from '../lib/look/part.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { consulArgs, jsonArg, operatorDryRunArg, serviceArg, withService } from '../lib/program/operator.ts'
@@ -36,20 +36,12 @@ program({
         const there = [...instances].sort(byName).join(', ') || 'none'
         throw new Permanent(`cannot drain ${instance}: ${service} has no such instance; there are: ${there}`)
       }
-      const change = on ? drained(instance) : undrained(instance)
+      const change = (before: Settings) => (on ? withDrain(before, instance) : withoutDrain(before, [instance]))
       const changed = dryRun
-        ? settings.drained.includes(instance) !== on
+        ? JSON.stringify(change(settings)) !== JSON.stringify(settings)
         : (await changeSettings(consul, keysOf(service), change)).changed
       if (args.json) return print(JSON.stringify({ service, instance, drained: on, changed }))
       print(`${instance} ${dryRun ? 'would be' : 'is'} ${on ? '' : 'not '}drained${changed ? '' : ', as before'}`)
     })
   },
 })
-
-function drained(instance: string) {
-  return (settings: Settings) => ({ ...settings, drained: [...new Set([...settings.drained, instance])].sort() })
-}
-
-function undrained(instance: string) {
-  return (settings: Settings) => ({ ...settings, drained: settings.drained.filter(one => one !== instance) })
-}

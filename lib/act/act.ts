@@ -40,7 +40,7 @@ export async function act(run: Run, snapshot: Snapshot, steps: readonly Step[]):
   ])
   const failed = branches.find(branch => branch.status === 'rejected')
   // Last: a failure of what is done for the whole service must not keep anybody from working.
-  const placing = of('propose', 'drainOlder', 'readTraits')
+  const placing = of('propose', 'drainOlder', 'undrainOlder', 'readTraits')
   if (failed === undefined && placing.length > 0) {
     const { forPlacement } = await import('./placement.ts')
     await forPlacement(run, snapshot, placing)

@@ -6,7 +6,7 @@
 import { keysOf } from '../base/names.ts'
 import { shellWord } from '../base/printable.ts'
 import type { Consul } from '../consul/http.ts'
-import { changeSettings, defaults, settingsFrom } from '../keys/settings.ts'
+import { changeSettings, defaults, settingsFrom, withDrain } from '../keys/settings.ts'
 import { readFact, writeFact } from '../state/facts.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import { saysClosed } from '../state/worker-said.ts'
@@ -29,10 +29,7 @@ export async function drainClosed(run: {
   const why = mustDrain(run.files, instance)
   if (why === null) return
   writeFact(run.files.closed, why)
-  await changeSettings(run.consul, keysOf(service), settings => ({
-    ...settings,
-    drained: [...new Set([...settings.drained, instance])],
-  }))
+  await changeSettings(run.consul, keysOf(service), settings => withDrain(settings, instance))
   run.log(
     `the worker takes nothing any more (${why}): drained until watchbill drain ${shellWord(service)} ${shellWord(instance)} off`,
   )

@@ -5,7 +5,7 @@ import { keysOf } from '../base/names.ts'
 import type { BuiltIn, Definition } from '../definition/definition.ts'
 import { checkOf, type Event } from '../hooks/event.ts'
 import { beginCoolDown } from '../keys/cool-down.ts'
-import { changeSettings } from '../keys/settings.ts'
+import { changeSettings, withDrain, withoutDrain } from '../keys/settings.ts'
 import { reconcile } from '../reconcile.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import type { Run } from '../state/self.ts'
@@ -56,10 +56,7 @@ async function drain(run: Run, coolDownMs: number, why: string): Promise<string>
   const now = bootClock()
   const until = new Date(Date.now() + coolDownMs).toISOString().slice(0, 19)
   writeFact(run.files.drained, `${bootId()} ${now + coolDownMs} ${now} ${why}, until ${until}Z`)
-  await changeSettings(run.consul, keysOf(run.service), settings => ({
-    ...settings,
-    drained: [...new Set([...settings.drained, instance])],
-  }))
+  await changeSettings(run.consul, keysOf(run.service), settings => withDrain(settings, instance))
   await reconcile(run)
   return `everything given up; nothing taken for ${seconds(coolDownMs)}`
 }
@@ -67,10 +64,7 @@ async function drain(run: Run, coolDownMs: number, why: string): Promise<string>
 /** Ends this instance's drain when the drain was caused by a check and its time is over. @returns whether it ended one */
 export async function endDrain(run: Run): Promise<boolean> {
   if (!isDrainOver(readFact(run.files.drained), bootClock())) return false
-  await changeSettings(run.consul, keysOf(run.service), settings => ({
-    ...settings,
-    drained: settings.drained.filter(drained => drained !== run.instance),
-  }))
+  await changeSettings(run.consul, keysOf(run.service), settings => withoutDrain(settings, [run.instance]))
   removeFact(run.files.drained)
   return true
 }

@@ -81,11 +81,15 @@ export function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= mostIds
 }
 
+/** As `watchbill scale` and definitions take them: a higher one would fill the set with one write. */
+const mostPercent = 10_000
+const shareName = /^(weight|meta\.[A-Za-z0-9_-]{1,128})$/
+
 function isShare(value: unknown): value is Share {
   if (typeof value !== 'object' || value === null) return false
   const { percent, of, settleMs } = value as Record<string, unknown>
   const areNumbers = [percent, settleMs].every(one => typeof one === 'number' && Number.isFinite(one) && one >= 0)
-  return areNumbers && typeof of === 'string' && (of === 'weight' || of.startsWith('meta.'))
+  return areNumbers && (percent as number) > 0 && (percent as number) <= mostPercent && shareName.test(String(of))
 }
 
 /** The write of the key, if it is still as it was read; it wakes every instance. @param before null when there was none */

@@ -10,6 +10,11 @@ import type { Operation } from '../consul/operation.ts'
 export interface Settings {
   /** Instances that stay in the cluster but are assigned no partitions. */
   readonly drained: readonly string[]
+  /**
+   * Those of `drained` that members drained because their release does not know the placement in force. Such a drain ends by
+   * itself. Left out when there are none.
+   */
+  readonly older?: readonly string[]
   /** Partitions that are stopped on purpose: no instance runs them. */
   readonly held: readonly string[]
   /** Raised after a Consul backup was restored into new servers, so that fencing tokens keep growing. */
@@ -52,9 +57,39 @@ export function settingsFrom(text: string | null, lastGood: Settings, seen = 0):
 function parse(text: string): Settings | null {
   const value = objectIn(text)
   if (value === null) return null
-  const { drained = [], held = [], epoch = 0, ...rest } = value
+  const { drained = [], held = [], epoch = 0, older, ...rest } = value
   if (!areNames(drained) || !areNames(held) || !areVersions(rest)) return null
-  return isEpoch(epoch) ? { ...rest, drained, held, epoch } : null
+  // A garbled mark is none: those drains then last until somebody ends them.
+  const marked = areNames(older) ? older.filter(one => drained.includes(one)) : []
+  return isEpoch(epoch) ? { ...rest, ...(marked.length > 0 && { older: marked }), drained, held, epoch } : null
+}
+
+/** With a drain that lasts until whoever asked for it ends it. */
+export function withDrain(settings: Settings, instance: string): Settings {
+  return { ...unmarked(settings, [instance]), drained: [...new Set([...settings.drained, instance])].sort() }
+}
+
+export function withoutDrain(settings: Settings, instances: readonly string[]): Settings {
+  return {
+    ...unmarked(settings, instances),
+    drained: settings.drained.filter(instance => !instances.includes(instance)),
+  }
+}
+
+/** With drains of members of older releases; who is drained already stays as it is. */
+export function withOlderDrained(settings: Settings, instances: readonly string[]): Settings {
+  const others = instances.filter(instance => !settings.drained.includes(instance))
+  if (others.length === 0) return settings
+  return {
+    ...settings,
+    older: [...(settings.older ?? []), ...others].sort(),
+    drained: [...settings.drained, ...others].sort(),
+  }
+}
+
+function unmarked({ older = [], ...settings }: Settings, instances: readonly string[]): Settings {
+  const left = older.filter(instance => !instances.includes(instance))
+  return left.length > 0 ? { ...settings, older: left } : settings
 }
 
 /** Why settings cannot be used. */

@@ -11,7 +11,7 @@ import { destroySession, sessionName, sessionsOn } from '../consul/session.ts'
 import { memberIn } from '../keys/member.ts'
 import { forgetPublished } from '../keys/published.ts'
 import { knownServices } from '../keys/services.ts'
-import { changeSettings } from '../keys/settings.ts'
+import { changeSettings, withoutDrain } from '../keys/settings.ts'
 import { leaveTerms, longest } from '../keys/terms.ts'
 import type { Cluster } from '../look/cluster.ts'
 import { lookAtCluster } from '../look/snapshot.ts'
@@ -118,10 +118,7 @@ async function termsOfEvicted(consul: Consul, { keys, locks }: Cluster, instance
 }
 
 async function forgetDrain(consul: Consul, keys: Keys, instance: string): Promise<void> {
-  await changeSettings(consul, keys, settings => ({
-    ...settings,
-    drained: settings.drained.filter(one => one !== instance),
-  }))
+  await changeSettings(consul, keys, settings => withoutDrain(settings, [instance]))
 }
 
 /**

@@ -11,6 +11,8 @@ export function placingSteps(snapshot: Snapshot): Step[] {
   const steps: Step[] = []
   if (definition.placement && placementProblem === null && mayPropose(placement, definition.placement.digest))
     steps.push({ do: 'propose', digest: definition.placement.digest })
+  const known = knowing(snapshot)
+  if (known.length > 0) steps.push({ do: 'undrainOlder', instances: known })
   if (!hasRules(placement)) return steps
   const older = snapshot.members.filter(
     ({ roster, absence, instance }) =>
@@ -21,6 +23,14 @@ export function placingSteps(snapshot: Snapshot): Step[] {
   if (pointers.length > 0 && snapshot.traitsMark !== markOf(snapshot, pointers) && isFirst(snapshot, placement.needs))
     steps.push({ do: 'readTraits' })
   return steps
+}
+
+/** Those that were drained for their release, and need not be any more. While the key is garbled it may hold rules. */
+function knowing({ members, placement, placementProblem, settings: { older = [] } }: Snapshot): string[] {
+  if (older.length === 0 || placementProblem !== null) return []
+  const needs = hasRules(placement) ? placement.needs : null
+  const able = new Set(members.flatMap(({ instance, roster }) => (needs !== null && roster >= needs ? [instance] : [])))
+  return older.filter(instance => needs === null || able.has(instance))
 }
 
 /** One reads the documents for all: the first by name of those that know the rules. */

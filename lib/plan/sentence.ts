@@ -14,6 +14,8 @@ const clauses: Record<Step['do'], (ids: readonly string[], steps: readonly Step[
   propose: () => 'puts the placement of its definition in force',
   drainOlder: (_, steps) =>
     `drains ${listed(steps.flatMap(step => (step.do === 'drainOlder' ? step.instances : [])))}, of an older release`,
+  undrainOlder: (_, steps) =>
+    `ends the drain of ${listed(steps.flatMap(step => (step.do === 'undrainOlder' ? step.instances : [])))}, which was of an older release`,
   readTraits: () => 'reads what placement needs of documents',
   withdrawPlan: (_, steps) =>
     steps.map(step => (step.do === 'withdrawPlan' ? `withdraws the plan of the scheduler: ${step.why}` : '')).join(),

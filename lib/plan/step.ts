@@ -17,6 +17,8 @@ export type Step =
   | { readonly do: 'propose'; readonly digest: string }
   /** Drain members whose release does not know the rules of placement. */
   | { readonly do: 'drainOlder'; readonly instances: readonly string[] }
+  /** End such drains: the rules are gone, or the release of the member knows them now. */
+  | { readonly do: 'undrainOlder'; readonly instances: readonly string[] }
   /** Read, for all, what the rules of placement need of documents. */
   | { readonly do: 'readTraits' }
   /** The plan of the scheduler no longer counts: the roster takes over for all. */

@@ -15,7 +15,7 @@ import { tellSourceFailed } from '../hooks/instance.ts'
 import { type Duty, isDefinitionsLoss, leaveDuty, type Standing, takeDuty, updateDuty } from '../keys/duty.ts'
 import { isLeftOut } from '../keys/new-ids.ts'
 import { readPartitions } from '../keys/partition-set.ts'
-import { changeSettings, defaults, settingsFrom } from '../keys/settings.ts'
+import { changeSettings, defaults, settingsFrom, withDrain } from '../keys/settings.ts'
 import { definitionInForce, type InForce } from '../state/definition.ts'
 import { makeDirectory, readFact } from '../state/facts.ts'
 import { atWork, type FetchState, fetchState, keepFetchState, longestRetry, putOff, seldom } from '../state/fetches.ts'
@@ -237,10 +237,7 @@ async function gaveUp(fetcher: Fetcher, state: FetchState, message: string): Pro
   const off = `watchbill drain ${shellWord(service)} ${shellWord(instance)} off`
   const said = `${message}; ${instance} gave up and is drained: ${off} lets it try again`
   await report(fetcher, { ...standing.duty, problem: said, since: new Date().toISOString() }, false, said)
-  await changeSettings(consul, keysOf(service), settings => ({
-    ...settings,
-    drained: [...new Set([...settings.drained, instance])],
-  }))
+  await changeSettings(consul, keysOf(service), settings => withDrain(settings, instance))
   run.log(`gave up after ${seconds(fetcher.source.giveUpAfterMs)} of failures: drained until ${off}`)
   keepFetchState(run.files, { ...state, failures: 0 })
   await leaveDuty(consul, keysOf(service), session)

@@ -89,6 +89,28 @@ describe('an instance that disappears', () => {
   })
 })
 
+describe('with "back": false', () => {
+  test('what others took from an instance that was drained stays with them; new ones are for it', async t => {
+    const cluster = await clusterFor(t, { clients: 2, settings: tunedGossip })
+    const agents = cluster.agents as [Agent, Agent, Agent]
+    const [s1, a1] = agents
+    const work = stage(cluster, 'work', 'quiet', { ...terms, back: false })
+    await enter(work, agents)
+    await settled(work, agents)
+    const drain = (to: string) => program('drain', ['work', 'a2:work', to, '--http-addr', s1.http])
+    await drain('on')
+    await settled(work, [s1, a1])
+    const was = everywhere(work, agents)
+    await drain('off')
+    await program('partitions', ['work', 'add', 'new', '--http-addr', s1.http])
+    await settled(work, agents)
+    const now = everywhere(work, agents)
+    assert.deepEqual(changed(was, now), ['new'])
+    assert.match(now.get('new') ?? '', /^a2 /)
+    await neverTwice(work)
+  })
+})
+
 describe('a frozen service', () => {
   test('leaves what was lost where it was, until it is thawed', async t => {
     const cluster = await clusterFor(t, { clients: 2, settings: tunedGossip })

@@ -78,9 +78,11 @@ describe('spec/number', () => {
     ...['', '{', '7', 'null', '[]', '{}'],
     ...[-1, 1.5, 1e308, '12', null, mostIds + 1].map(number => JSON.stringify({ by: 'hand', number, had: 0 })),
     JSON.stringify({ by: 'me', number: 1, had: 0 }),
-    ...[{}, 7, { percent: '7', of: 'weight', settleMs: 0 }, { percent: 7, of: 'run', settleMs: 0 }].map(share =>
-      JSON.stringify({ by: 'hand', number: 1, had: 0, share }),
-    ),
+    ...[
+      ...[{}, 7, { percent: '7', of: 'weight', settleMs: 0 }, { percent: 7, of: 'run', settleMs: 0 }],
+      ...[0, -7, 10_001, 1e308].map(percent => ({ percent, of: 'weight', settleMs: 0 })),
+      ...['meta.', 'meta.a b', `meta.${'a'.repeat(200)}`].map(of => ({ percent: 7, of, settleMs: 0 })),
+    ].map(share => JSON.stringify({ by: 'hand', number: 1, had: 0, share })),
   ]
   for (const value of hostile)
     it(`asks for nothing when it says ${value}`, () => assert.equal(countFrom(entry(value))?.by, 'garbled'))

@@ -104,32 +104,38 @@ describe('the number of partitions', { concurrency: 1 }, () => {
     await neverTwice(work)
   })
 
-  it('as a percentage follows a member that goes and comes', async () => {
-    const share = stage(shared(), 'share', 'quiet', {
-      partitions: { percent: 200, of: 'weight', settle: '3s' },
-      ...terms,
-    })
-    await enter(share, agents)
-    const runs = (number: number, on: readonly Agent[]) =>
+  it('as a percentage of weights, or of a number in meta, follows a member that goes and comes', async () => {
+    const shares = [
+      stage(shared(), 'share', 'quiet', { partitions: { percent: 200, of: 'weight', settle: '3s' }, ...terms }),
+      stage(shared(), 'cores', 'quiet', {
+        ...{ partitions: { percent: 25, of: 'meta.cores', settle: '3s' }, meta: { cores: 8 } },
+        ...terms,
+      }),
+    ]
+    for (const share of shares) await enter(share, agents)
+    const runs = (share: Stage, number: number) =>
       until(
-        `${number} partitions`,
+        `${number} partitions of ${share.definition.name}`,
         async see => {
-          const now = await settled(share, on, 90_000)
+          const now = await settled(share, agents, 90_000)
           return see(now.partitions.length) === number
         },
         { deadline: 90_000, every: 200 },
       )
-    await runs(6, agents)
-    const was = everywhere(share, agents)
+    for (const share of shares) await runs(share, 6)
     const [s1, , a2] = agents as [Agent, Agent, Agent]
     await a2.stop('SIGKILL')
-    await until('4 partitions on two', async see => see((await statusOf(s1, 'share')).partitions.length) === 4, {
-      deadline: 60_000,
-      every: 200,
-    })
+    for (const { definition } of shares) {
+      await until(
+        `4 partitions of ${definition.name} on two`,
+        async see => see((await statusOf(s1, definition.name)).partitions.length) === 4,
+        { deadline: 60_000, every: 200 },
+      )
+    }
     await a2.start()
-    await runs(6, agents)
-    assert.equal(was.size, 6)
-    await neverTwice(share)
+    for (const share of shares) {
+      await runs(share, 6)
+      await neverTwice(share)
+    }
   })
 })

@@ -2,6 +2,7 @@
 import { until } from '../lab/until.ts'
 
 /** @throws Error with the last failure, when it does not succeed within half a minute */
-export async function insist(what: string, action: () => Promise<unknown>): Promise<void> {
-  await until(what, () => action().then(() => true), { deadline: 30_000, every: 500 })
+export async function insist<T>(what: string, action: () => Promise<T>): Promise<T> {
+  const { value } = await until(what, async () => ({ value: await action() }), { deadline: 30_000, every: 500 })
+  return value
 }

@@ -4,9 +4,10 @@ import { forPlacement } from '../../lib/act/placement.ts'
 import { extractTraits } from '../../lib/act/read-traits.ts'
 import { noRules } from '../../lib/definition/rules.ts'
 import { noPlacement, placementValue } from '../../lib/keys/placement.ts'
+import { changeSettings, withDrain } from '../../lib/keys/settings.ts'
 import { markOf, readTraits, traitsBy } from '../../lib/keys/traits.ts'
 import { placementWords } from '../../lib/operate/status/placement-words.ts'
-import { clusterOf, definition, me, memberOne, other, snapshotOf } from '../fixtures/cluster.ts'
+import { clusterOf, definition, me, memberOne, other, snapshotOf, third } from '../fixtures/cluster.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
 import { contextOf, stateOf } from '../fixtures/state.ts'
 
@@ -114,6 +115,17 @@ describe('for the rules of its service an instance', () => {
     await forPlacement(run, snapshotOf(), [{ do: 'drainOlder', instances: [other] }])
     const { drained, held } = memory.value(keys.settings) as { drained: string[]; held: string[] }
     assert.deepEqual([drained, held], [[other, 'z:svc'], ['1']])
+  })
+
+  it('ends such a drain, and none that people asked for, before or since', async t => {
+    const { memory, run } = await stage(t)
+    const settings = () => memory.value(keys.settings) as { drained: string[]; older?: string[] }
+    memory.put(keys.settings, JSON.stringify({ drained: ['z:svc'] }))
+    await forPlacement(run, snapshotOf(), [{ do: 'drainOlder', instances: [other, third, 'z:svc'] }])
+    assert.deepEqual(settings().older, [other, third])
+    await changeSettings(run.consul, keys, before => withDrain(before, third))
+    await forPlacement(run, snapshotOf(), [{ do: 'undrainOlder', instances: [other, third, 'z:svc'] }])
+    assert.deepEqual([settings().drained, settings().older], [[third, 'z:svc'], undefined])
   })
 })
 

@@ -24,7 +24,7 @@ const placement: PlacementInForce = { ...noPlacement, rules, digest: 'new', repl
 const proposed = (digest: string) => ({ ...definition, placement: { digest, rules } })
 const steps = (over: Parameters<typeof snapshotOf>[0]) =>
   plan(snapshotOf(over), new Map()).steps.filter(({ do: what }) =>
-    ['propose', 'drainOlder', 'readTraits'].includes(what),
+    ['propose', 'drainOlder', 'undrainOlder', 'readTraits'].includes(what),
   )
 
 describe('the rules in force', () => {
@@ -183,6 +183,24 @@ describe('a member of an older release', () => {
     assert.deepEqual(steps({ members, placement, settings: { drained: [other], held: [], epoch: 0 } }), [])
     assert.deepEqual(steps({ members }), [])
     assert.deepEqual(steps({ members: members.map(one => ({ ...one, absence: 'leaving' as const })), placement }), [])
+  })
+})
+
+describe('a drain for an older release', () => {
+  const settings = { drained: [other, third], older: [other], held: [], epoch: 0 }
+  const ended = [{ do: 'undrainOlder', instances: [other] }]
+  const members = (roster: number) => [memberOne(me), memberOne(other, { roster, absence: 'drained' as const })]
+
+  it('ends once the release knows the rules, or there are none', () => {
+    assert.deepEqual(steps({ members: members(3), placement, settings }), ended)
+    assert.deepEqual(steps({ members: members(2), settings }), ended)
+    assert.deepEqual(steps({ members: [memberOne(me)], settings }), ended)
+  })
+
+  it('lasts while it does not, is not there, or nobody can read the rules', () => {
+    assert.deepEqual(steps({ members: members(2), placement, settings }), [])
+    assert.deepEqual(steps({ members: [memberOne(me)], placement, settings }), [])
+    assert.deepEqual(steps({ members: members(3), placementProblem: 'garbled', settings }), [])
   })
 })
 

@@ -178,6 +178,21 @@ describe('what would move', () => {
 })
 
 describe('the words of plan', () => {
+  it('take any name of meta', () => {
+    assert.deepEqual(JSON.stringify(parseMember('n:meta.__proto__=b').meta), '{"__proto__":"b"}')
+  })
+
+  it('let a node go and come back as another one', () => {
+    const members = changed(cluster, { ...nothing, remove: ['b'], add: [parseMember('b:weight=3')] }).members
+    assert.deepEqual(
+      members.map(({ instance, weight }) => [instance, weight]),
+      [
+        [me, 1],
+        [other, 3],
+      ],
+    )
+  })
+
   it('name a member with its attributes', () => {
     assert.deepEqual(parseMember('node9:meta.zone=b,tag=ssd,weight=2,maxCost=9'), {
       ...{ node: 'node9', meta: { zone: 'b' }, tags: ['ssd'], weight: 2, maxPartitions: null, maxCost: 9 },
@@ -203,6 +218,12 @@ describe('the words of plan', () => {
     ['a weight below 0', () => parseMember('n:weight=-1')],
     ['a number that is none', () => parseScale('many')],
     ['a number beyond any', () => parseScale('1000000')],
+    ['a part of a partition', () => parseMember('n:maxPartitions=2.5')],
+    ['a number that is no number', () => parseMember('n:maxCost=1e308')],
+    [
+      'somebody who joins twice',
+      () => changed(cluster, { ...nothing, add: [parseMember('n'), parseMember('n:weight=2')] }),
+    ],
     ['somebody who is not there', () => changed(cluster, { ...nothing, remove: ['z'] })],
     ['somebody who is there already', () => changed(cluster, { ...nothing, add: [parseMember('a')] })],
   ] as const) {

@@ -39,7 +39,7 @@ export function parseMember(text: string): NewMember {
   const wrong = (what: string) => new Permanent(`cannot read the arguments: --add ${text}: ${what}`)
   const [node = '', ...rest] = text.split(':')
   if (node === '') throw wrong('give a node, then its attributes: node9:meta.zone=b,weight=2')
-  const meta: Record<string, string> = {}
+  const meta = new Map<string, string>()
   const tags: string[] = []
   const numbers: { weight?: number; maxPartitions?: number; maxCost?: number } = {}
   for (const pair of rest.join(':').split(',').filter(Boolean)) {
@@ -47,13 +47,21 @@ export function parseMember(text: string): NewMember {
     const value = more.join('=')
     if (name === 'tag') tags.push(value)
     else if (name === 'weight' || name === 'maxPartitions' || name === 'maxCost') {
-      if (!(Number(value) > 0 && Number(value) <= 1e6)) throw wrong(`${name} has to be a number above 0`)
+      if (!(Number(value) > 0 && Number(value) <= 1e6)) throw wrong(`${name} has to be a number above 0, up to 1000000`)
+      if (name === 'maxPartitions' && !Number.isInteger(Number(value))) throw wrong(`${name} has to be a whole number`)
       numbers[name] = Number(value)
-    } else if (name.startsWith('meta.') && attributeName.test(name)) meta[name.slice('meta.'.length)] = value
+    } else if (name.startsWith('meta.') && attributeName.test(name)) meta.set(name.slice('meta.'.length), value)
     else throw wrong(`"${name}" is no attribute; use meta.<name>, tag, weight, maxPartitions or maxCost`)
   }
   const { weight = 1, maxPartitions = null, maxCost } = numbers
-  return { node, meta, tags, weight, maxPartitions, ...(maxCost !== undefined && { maxCost }) }
+  return {
+    node,
+    meta: Object.fromEntries(meta),
+    tags,
+    weight,
+    maxPartitions,
+    ...(maxCost !== undefined && { maxCost }),
+  }
 }
 
 /** As `watchbill scale` reads them, with what the percentage is of. @throws Permanent */
@@ -69,8 +77,9 @@ export function changed(cluster: Cluster, changes: Changes): Cluster {
   const removed = matched('--remove', changes.remove)
   const drained = matched('--drain', changes.drain)
   const added = changes.add.map(one => memberFrom(cluster, one))
-  const members = cluster.members
-    .filter(({ instance }) => !removed.has(instance))
+  const stay = cluster.members.filter(({ instance }) => !removed.has(instance))
+  mustBeNew(changes.add, added, stay)
+  const members = stay
     .map(member => (drained.has(member.instance) ? { ...member, absence: 'drained' as const } : member))
     .concat(added)
     .map(inTheEnd)
@@ -111,13 +120,21 @@ function instancesOf({ members, service }: Cluster, what: string, name: string):
   )
 }
 
+/** @throws Permanent for one that stays, or is added twice */
+function mustBeNew(asked: readonly NewMember[], added: readonly Member[], stay: readonly Member[]): void {
+  for (const [at, { instance }] of added.entries()) {
+    const wrong = (what: string) =>
+      new Permanent(`cannot read the arguments: --add ${asked[at]?.node}: ${instance} ${what}`)
+    if (stay.some(one => one.instance === instance)) throw wrong('is a member already; --remove it as well')
+    if (added.slice(0, at).some(one => one.instance === instance)) throw wrong('is added twice')
+  }
+}
+
 /** Its service id is that of the first member, or the service's name. */
 function memberFrom({ service, members }: Cluster, { node, meta, tags, ...numbers }: NewMember): Member {
   const like = members[0]?.instance
   const id = like === undefined ? service : like.slice(like.lastIndexOf(':') + 1)
   const instance = `${node}:${id}`
-  if (members.some(one => one.instance === instance))
-    throw new Permanent(`cannot read the arguments: --add ${node}: ${instance} is a member already`)
   return {
     ...{ instance, node, session: `plan ${instance}`, ...numbers },
     ...{ offers: { meta, datacenter: members[0]?.offers?.datacenter ?? '', tags }, roster: rosterVersion },

@@ -1,12 +1,13 @@
 /** How many of each kind every member has, and what a change would be worth. */
 
 import type { PlacedMember } from '../member.ts'
+import { hash, score } from '../rendezvous.ts'
 import { limitsOf } from '../rules/limits.ts'
 import type { Kind, Kinds } from './kinds.ts'
 
 /**
  * What is wanted, in this order; less is better. `first`: partitions without a place, then those where they are to be avoided.
- * `last`: moves, then less preferred members. Each is a whole number, so that sums are exact.
+ * `last`: moves, then less preferred members, then what ties say. Each is a whole number, so that sums are exact.
  */
 export interface Price {
   first: number
@@ -16,7 +17,13 @@ export interface Price {
 }
 
 const unplaced = 2 ** 24
+/** One point of `prefer` is more than all that ties say of an exchange. */
+const point = 2 ** 12
 const moved = 2 ** 24
+const mostTie = 2 ** 10
+/** With more kinds the search would take too long, or with more partitions while all of them are without a holder. */
+const mostTied = 100
+const fewPartitions = 1000
 
 export function isLess(a: Price, b: Price): boolean {
   if (a.first !== b.first) return a.first < b.first
@@ -58,16 +65,24 @@ export class Board {
    * largest cost from the member's share is as good as any: a little more balance is not worth a move.
    */
   readonly isUniform: boolean
+  /** Whether ties say anything: not of very many kinds, nor of many partitions of which nobody holds any. */
+  readonly hasTies: boolean
   readonly #sides = new Map<string, Sides>()
   /** Twice the share of each member by weight. */
   readonly #share: Float64Array
   readonly #largest: number
+  readonly #hashes: readonly number[]
+  readonly #ties: Int32Array[] = []
 
   constructor(all: Kinds, members: readonly PlacedMember[]) {
     this.all = all
     this.kinds = all.kinds
+    this.#hashes = members.map(({ instance }) => hash(instance))
     this.nobody = members.length
     this.size = members.length + 1
+    const isFew = all.kinds.reduce((sum, { ids }) => sum + ids.length, 0) <= fewPartitions
+    const isHeld = isFew || all.kinds.some(({ held }) => held.some(count => count > 0))
+    this.hasTies = isHeld && all.kinds.length <= mostTied
     this.counts = all.kinds.map(() => new Int32Array(this.size))
     this.load = new Float64Array(this.size)
     this.number = new Int32Array(this.size)
@@ -160,6 +175,29 @@ export class Board {
     return (moves ? moved : 0) + (points === null ? 0 : (points[member] as number))
   }
 
+  takingTied(kind: number, member: number): number {
+    return point * this.takingLast(kind, member) + this.#tie(kind, member)
+  }
+
+  givingTied(kind: number, member: number): number {
+    return point * this.givingLast(kind, member) - this.#tie(kind, member)
+  }
+
+  /**
+   * A number of the kind and the member, of which less is better where all else is equal. Without it the order of the search
+   * would decide, and a partition could have another target in the middle of hand-overs than before them.
+   */
+  #tie(kind: number, member: number): number {
+    if (member === this.nobody || !this.hasTies) return 0
+    let ties = this.#ties[kind]
+    if (ties === undefined) {
+      const own = hash(this.kind(kind).ids[0] as string)
+      ties = Int32Array.from(this.#hashes, one => (score(own, one) >>> 0) % mostTie)
+      this.#ties[kind] = ties
+    }
+    return ties[member] as number
+  }
+
   /** Members with the same values of all these rules of spread are on one side: spread cannot tell them apart. */
   sides(spreads: readonly number[]): Sides {
     const name = spreads.length === 0 ? '' : spreads.join()
@@ -202,12 +240,11 @@ export class Board {
   /** What it is worth that one of the kind goes from a member to another one. */
   moving(kind: number, from: number, to: number): Price {
     const { cost } = this.kind(kind)
-    const [given, taken] = [this.giving(kind, from), this.taking(kind, to)]
     return {
-      first: given.first + taken.first,
+      first: this.takingFirst(kind, to) - this.takingFirst(kind, from),
       spread: this.spread(kind, from, to),
       balance: this.balance(from, -cost) + this.balance(to, cost),
-      last: given.last + taken.last,
+      last: this.givingTied(kind, from) + this.takingTied(kind, to),
     }
   }
 

@@ -115,7 +115,7 @@ class Side {
     const { load, factor } = this.#board
     const { cost } = this.#board.kind(this.#at)
     this.#balance[member] = (factor[member] as number) * cost * (2 * (load[member] as number) + cost)
-    this.#last[member] = this.#board.takingLast(this.#at, member)
+    this.#last[member] = this.#board.takingTied(this.#at, member)
   }
 
   #isLess(a: number, b: number): boolean {

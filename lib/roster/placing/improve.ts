@@ -50,11 +50,11 @@ function bestMove(board: Board, kind: number, budget: Budget): Move | null {
     const side = sides.of[member] as number
     if (board.count(kind, member) > 0) {
       const first = -board.takingFirst(kind, member)
-      from.offer(side, member, first, board.balance(member, -cost), board.givingLast(kind, member))
+      from.offer(side, member, first, board.balance(member, -cost), board.givingTied(kind, member))
     }
     if (member !== board.nobody && allowed[member] === 1 && board.hasRoom(kind, member)) {
       const first = board.takingFirst(kind, member)
-      to.offer(side, member, first, board.balance(member, cost), board.takingLast(kind, member))
+      to.offer(side, member, first, board.balance(member, cost), board.takingTied(kind, member))
     }
   }
   return bestPair(from, to, (a, b) => board.spread(kind, a, b))
@@ -85,7 +85,7 @@ function exchanges(board: Board, budget: Budget): boolean {
   const alike = alikeIn(board)
   for (let a = 0; a < board.kinds.length; a++) {
     for (let b = a + 1; b < board.kinds.length && budget.left > 0; b++) {
-      if (alike[a] === alike[b] && alike[a] !== unlike) continue
+      if (!board.hasTies && alike[a] === alike[b] && alike[a] !== unlike) continue
       budget.left -= 1
       while (budget.left > 0) {
         const grouped = board.kind(a).groups.length + board.kind(b).groups.length > 0
@@ -172,7 +172,7 @@ function mayExchange(board: Board, gives: number, takes: number, member: number)
 function offerHalf(board: Board, gives: number, takes: number, member: number, side: number, best: Best): void {
   const change = board.kind(takes).cost - board.kind(gives).cost
   const first = board.takingFirst(takes, member) - board.takingFirst(gives, member)
-  const last = board.givingLast(gives, member) + board.takingLast(takes, member)
+  const last = board.givingTied(gives, member) + board.takingTied(takes, member)
   best.offer(side, member, first, change === 0 ? 0 : board.balance(member, change), last)
 }
 
@@ -180,9 +180,9 @@ function offerHalf(board: Board, gives: number, takes: number, member: number, s
 function halfExchange(board: Board, gives: number, takes: number, member: number): Omit<Price, 'spread'> | null {
   if (!mayExchange(board, gives, takes, member)) return null
   const change = board.kind(takes).cost - board.kind(gives).cost
-  const [given, taken] = [board.giving(gives, member), board.taking(takes, member)]
+  const first = board.takingFirst(takes, member) - board.takingFirst(gives, member)
   const balance = change === 0 ? 0 : board.balance(member, change)
-  return { first: given.first + taken.first, balance, last: given.last + taken.last }
+  return { first, balance, last: board.givingTied(gives, member) + board.takingTied(takes, member) }
 }
 
 function staysApart(board: Board, a: number, b: number, from: number, to: number): boolean {

@@ -2,14 +2,23 @@
 import { writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { bootClock } from '../../../lib/base/clock.ts'
-import { processes } from '../../cluster/stage.ts'
-import type { Fault } from '../fault.ts'
+import { processes, statusOf } from '../../cluster/stage.ts'
+import type { Fault, Scene } from '../fault.ts'
+import { insist } from '../insist.ts'
 import { reboot } from './agent.ts'
 import { destroySession, handOut, takeLongTerms } from './consul.ts'
 
 const hour = 3600
 /** How long the guard takes to come, every 2 s, and to look, ms. */
 const untilGuard = 3500
+
+/** Partitions that this host has, by their locks, and does not run. A fault beside this one may leave others idle. */
+async function strandedOn({ lab, agent }: Scene): Promise<string[]> {
+  const idle = new Set(lab.idle())
+  const { partitions } = await statusOf(await lab.cluster.leader(), lab.definition.name)
+  const own = partitions.filter(({ instance }) => instance === lab.instance(agent))
+  return own.map(({ partition }) => `${lab.definition.name}/${partition}`).filter(id => idle.has(id))
+}
 
 export const clockFaults: readonly Fault[] = [
   {
@@ -44,13 +53,13 @@ export const clockFaults: readonly Fault[] = [
     lasts: 25_000,
     gap: 'any', // the final reboot would remove stranded partitions, so the fault looks for them before
     inject: async scene => {
-      const { lab, agent, host } = scene
+      const { agent, host } = scene
       await agent.stop('SIGKILL')
       await host.group.kill()
       await host.shiftClock(10 - bootClock() / 1000)
       await agent.start()
       return async () => {
-        const idle = lab.idle()
+        const idle = await insist('the holders', () => strandedOn(scene))
         await reboot(scene)
         if (idle.length > 0) throw new Error(`after 25 s nobody has ${idle.join()}`)
       }
