@@ -17,6 +17,11 @@ key_prefix "watchbill/.figures/SERVICE/" {
   policy = "write"
 }
 
+# What a scheduler of your own knows from run to run. Only a service whose definition has "assign" needs it.
+key_prefix "watchbill/.scheduler/SERVICE/" {
+  policy = "write"
+}
+
 # The agent registers the instance and its guard check; `leave` deregisters it.
 service "SERVICE" {
   policy = "write"

@@ -11,6 +11,11 @@ key_prefix "watchbill/.figures/SERVICE/" {
   policy = "read"
 }
 
+# plan --show reads the last run of a scheduler.
+key_prefix "watchbill/.scheduler/SERVICE/" {
+  policy = "read"
+}
+
 service "SERVICE" {
   policy = "read"
 }
