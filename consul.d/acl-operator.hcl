@@ -17,6 +17,11 @@ key_prefix "watchbill/.health/SERVICE/" {
   policy = "write"
 }
 
+# plan reads what a scheduler knows from run to run; purge deletes it.
+key_prefix "watchbill/.scheduler/SERVICE/" {
+  policy = "write"
+}
+
 # evict and leave take an instance out of the catalog.
 service "SERVICE" {
   policy = "write"

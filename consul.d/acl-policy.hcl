@@ -22,6 +22,11 @@ key_prefix "watchbill/.health/SERVICE/" {
   policy = "write"
 }
 
+# What a scheduler of your own knows from run to run. Only a service whose definition has "assign" needs it.
+key_prefix "watchbill/.scheduler/SERVICE/" {
+  policy = "write"
+}
+
 # The agent registers the instance and its guard check; `leave` deregisters it.
 service "SERVICE" {
   policy = "write"

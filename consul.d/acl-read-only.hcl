@@ -16,6 +16,11 @@ key_prefix "watchbill/.health/SERVICE/" {
   policy = "read"
 }
 
+# plan --show reads the last run of a scheduler.
+key_prefix "watchbill/.scheduler/SERVICE/" {
+  policy = "read"
+}
+
 service "SERVICE" {
   policy = "read"
 }

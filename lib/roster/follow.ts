@@ -37,9 +37,22 @@ export function follow(plan: Pick<OwnPlan, 'assignment' | 'nobody'>, asked: Foll
   const nobody = new Set(idle.filter(id => pinned(id) === undefined))
   for (const id of idle) if (!nobody.has(id)) voided.set(id, pinnedTo(pinned(id) as string))
   const partitions = nobody.size === 0 ? asked.partitions : asked.partitions.filter(id => !nobody.has(id))
-  const { placed, unplaced } = withEntries(asked, counted, voided, pins => by(pins, partitions))
+  const whole = counted.size === partitions.length && areWithinLimits(asked, counted)
+  const { placed, unplaced } = whole
+    ? { placed: counted, unplaced: [] }
+    : withEntries(asked, counted, voided, pins => by(pins, partitions))
   const reasons = [...nobody].map(id => [id, leftToNobody(plan.nobody.get(id) as string)] as const)
   return { placed, unplaced: new Map([...unplaced, ...reasons]), voided }
+}
+
+/** A plan of all partitions needs no search where no rule is about several of them. Then a look costs what it did. */
+function areWithinLimits({ members, rules, pins }: Asked, counted: ReadonlyMap<string, string>): boolean {
+  if (pins.size > 0 || rules.apart.length > 0 || members.some(({ maxCost }) => maxCost !== undefined)) return false
+  const loads = new Map<string, number>()
+  for (const instance of counted.values()) loads.set(instance, (loads.get(instance) ?? 0) + 1)
+  return members.every(
+    ({ instance, maxPartitions }) => (loads.get(instance) ?? 0) <= (maxPartitions ?? Number.POSITIVE_INFINITY),
+  )
 }
 
 /**

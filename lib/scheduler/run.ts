@@ -4,7 +4,7 @@
  */
 
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock, seconds } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
@@ -14,6 +14,7 @@ import { fileShown } from '../definition/wording.ts'
 import { asCalled } from '../machine/caller.ts'
 import { isAlive, processOf, signal, userOf } from '../machine/identity.ts'
 import { allPids, markVariable, randomMark } from '../machine/marks.ts'
+import { uidOf } from '../machine/users.ts'
 import { killMembers, membersOf } from '../process/containment/containment.ts'
 import { homeOf, makeGroup, removeGroup } from '../process/containment/groups.ts'
 import { makeDirectory, readFact, removeFact, writeFact } from '../state/facts.ts'
@@ -205,19 +206,11 @@ function tasks(): number {
 
 /** How many tasks its user may have; empty for root, whom the kernel does not limit. */
 function processesFor(user: string): string {
-  const id = user === '' ? (process.getuid?.() ?? 0) : idOf(user)
+  const id = user === '' ? (process.getuid?.() ?? 0) : uidOf(user)
   if (id === null || id === 0) return ''
   const own = allPids().filter(pid => userOf(pid) === id)
   const threads = own.reduce((sum, pid) => sum + threadsOf(pid), 0)
   return String(threads + roomForProcesses)
-}
-
-function idOf(user: string): number | null {
-  if (!existsSync('/etc/passwd')) return null
-  const line = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .find(one => one.startsWith(`${user}:`))
-  return line === undefined ? null : Number(line.split(':')[2])
 }
 
 function threadsOf(pid: number): number {

@@ -6,7 +6,7 @@ import { readFact, writeFact } from './facts.ts'
 import type { InstanceFiles } from './paths.ts'
 
 /** While a run goes on, or was killed, the guard starts no other one for the scheduler's time limit plus this, ms. */
-export const schedulerAtWork = 15_000
+export const schedulerAtWork = 5000
 
 /** The longest pause that an answer may ask for, ms. */
 export const longestSchedulerPause = 86_400_000

@@ -199,6 +199,31 @@ describe('what is wrong', () => {
       'warn',
       /\/usr\/bin\/su of svc runs as another user, whom the agent may not end/,
     ],
+    [
+      'a scheduler without a user',
+      fileIs({ scheduler: { user: null, uid: null } }),
+      'unsafe',
+      /the scheduler of svc runs as the user of the agent: it can read the agent's token/,
+    ],
+    [
+      "a scheduler as the agent's user",
+      fileIs({ scheduler: { user: 'consul', uid: 100 } }),
+      'unsafe',
+      /the scheduler of svc runs as consul, who can read the agent's token/,
+    ],
+    ['a scheduler as root', fileIs({ scheduler: { user: 'root', uid: 0 } }), 'unsafe', /runs as root, who can read/],
+    [
+      'a scheduler whose user does not exist',
+      fileIs({ scheduler: { user: 'sched', uid: null } }),
+      'warn',
+      /cannot run: there is no user sched; make that user/,
+    ],
+    [
+      'a scheduler with a user, of an agent that is not root',
+      fileIs({ scheduler: { user: 'sched', uid: 999 } }),
+      'warn',
+      /cannot become sched: the agent does not run as root/,
+    ],
   ]
   for (const [what, over, level, line] of cases) {
     it(`${what} is ${level}, and the only thing`, () => {

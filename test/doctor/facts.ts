@@ -45,6 +45,7 @@ export const installed: Installed = {
   groups: { directory: '/sys/fs/cgroup/watchbill.n1%3Asvc', why: "below the agent's own" },
   standIn: [],
   setUid: null,
+  scheduler: null,
   token,
 }
 

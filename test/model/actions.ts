@@ -1,6 +1,7 @@
 /** The faults of a run, as data that fast-check generates and shrinks. */
 import fc from 'fast-check'
 import { garbledAnswers, hostileWrites, rulesOfPlacement } from './garbled.ts'
+import { plans, spoilt } from './plans.ts'
 import type { Fault } from './program.ts'
 
 /** The host and the partition, by number modulo their count; the time after the previous action, ms. */
@@ -54,6 +55,8 @@ const kinds = {
   'rules put in force': { how: fc.nat(rulesOfPlacement.length - 1) },
   pinned: {},
   'rules over': {},
+  'plan put in force': { how: fc.nat(plans.length - 1), nth: fc.nat(spoilt.length - 1) },
+  'plan over': {},
   'partition removed': {},
   'partition added': {},
   'lock deleted': {},

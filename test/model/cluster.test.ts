@@ -76,6 +76,19 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
     await fc.assert(neverTwoOwners(lib, actionsOf(kinds)), runs(50))
   })
 
+  it('never has two owners while plans of a scheduler come, go, and are spoilt', async () => {
+    const kinds = [
+      'plan put in force',
+      'plan over',
+      'pinned',
+      'cut and session destroyed',
+      'drained',
+      'program fails',
+    ] as const
+    const assign = { command: ['./assign'] }
+    await fc.assert(neverTwoOwners(lib, actionsOf(kinds), { calm: { assign } }), runs(30))
+  })
+
   it('stops no process because of a false alarm', async () => {
     await fc.assert(nobodyIsStopped(lib, ['session destroyed', 'strangers come']), runs(30))
   })

@@ -8,6 +8,7 @@ import { garbledAnswers, hostileWrites, rulesOfPlacement } from './garbled.ts'
 import type { Host, Process } from './host.ts'
 import type { Fate } from './network.ts'
 import type { Participant } from './participant.ts'
+import { planKeys, plans, spoilt } from './plans.ts'
 import type { Backup } from './store.ts'
 
 /** Causes the actions one after the other. */
@@ -17,6 +18,10 @@ export class Faults {
   #epoch = 0
   /** The ends of the lasting faults that are still active. */
   readonly #mend = new Set<() => void>()
+
+  /** How many plans there were, and whether the last one leaves something to nobody. */
+  #plans = 0
+  #leavesToNobody = false
 
   constructor(fleet: Fleet) {
     this.#fleet = fleet
@@ -42,6 +47,8 @@ export class Faults {
     this.#settings([])
     this.#thaw()
     if (this.#fleet.consul.keys.has(keys.placement)) this.#fleet.consul.remove(keys.placement)
+    // Any other plan stays, also one that is spoilt: everything has an owner all the same.
+    if (this.#leavesToNobody && this.#fleet.consul.keys.has(keys.plan)) this.#fleet.consul.remove(keys.plan)
     this.#fleet.world.say('--- all faults are over')
   }
 
@@ -121,6 +128,10 @@ export class Faults {
         return consul.put(keys.placement, JSON.stringify({ rules: rulesOfPlacement[action.how ?? 0] }))
       case 'pinned':
         return consul.put(keys.placement, JSON.stringify({ pins: { [partition]: name } }))
+      case 'plan put in force':
+        return this.#putPlan(action.how ?? 0, action.nth ?? 0)
+      case 'plan over':
+        return consul.keys.has(keys.plan) && consul.remove(keys.plan)
       case 'rules over':
         return consul.keys.has(keys.placement) && consul.remove(keys.placement)
       case 'partition removed':
@@ -192,6 +203,18 @@ export class Faults {
   #reach(host: Host, what: 'cut' | 'agent', value: boolean): void {
     host[what] = value
     this.#fleet.gossip(host)
+  }
+
+  /** As a scheduler does, or as nobody should. */
+  #putPlan(how: number, spoiltHow: number): void {
+    const { consul, participants, options } = this.#fleet
+    const plan = (plans[how] as (typeof plans)[number])(
+      participants.map(({ name }) => name),
+      options.partitions,
+    )
+    const written = planKeys(++this.#plans, plan, spoilt[spoiltHow] as (typeof spoilt)[number])
+    for (const [key, value] of written) consul.put(key, value)
+    this.#leavesToNobody = plan.nobody !== undefined
   }
 
   #freeze(host: Host, frozen: boolean): void {

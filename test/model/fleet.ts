@@ -2,6 +2,7 @@
 import { decode, keysOf } from '../../lib/base/names.ts'
 import { entryOf } from '../../lib/consul/entry.ts'
 import { countFrom } from '../../lib/keys/count.ts'
+import { planPointerFrom } from '../../lib/keys/own-plan.ts'
 import { ConsulModel } from './consul.ts'
 import { Host, type Run } from './host.ts'
 import { acquisitionIn, Judge } from './judge.ts'
@@ -109,7 +110,10 @@ export class Fleet {
       loads.set(owner.host, (loads.get(owner.host) ?? 0) + 1)
     }
     const counts = [...loads.values()]
-    if (Math.max(...counts) - Math.min(...counts) > 1) return `the loads are ${counts.join(', ')}`
+    const plan = this.consul.keys.get(keys.plan)
+    // Only a plan in force may share out otherwise: one that cannot be read is withdrawn by now.
+    const isPlanned = plan !== undefined && planPointerFrom(entryOf(plan))?.withdrawn === null
+    if (!isPlanned && Math.max(...counts) - Math.min(...counts) > 1) return `the loads are ${counts.join(', ')}`
     const raw = this.consul.keys.get(keys.number)
     const count = raw ? countFrom(entryOf(raw)) : null
     if (count !== null && count.by !== 'garbled' && !count.done) return 'the set is behind its number'

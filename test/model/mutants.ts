@@ -358,6 +358,22 @@ export const mutants: readonly Mutant[] = [
     faults: ['frozen', 'scaled'],
   },
   {
+    name: 'an entry of a plan counts although its instance does not take part',
+    file: 'roster/follow.ts',
+    edits: [['if (!present.has(instance)) return', "if (instance === '') return"]],
+    seed: 1,
+    faults: ['plan put in force'],
+    calm: { assign: { command: ['./assign'] } },
+  },
+  {
+    name: 'a plan that nobody can read is never withdrawn',
+    file: 'plan/withdrawing.ts',
+    edits: [["if (problem !== null) return { do: 'withdrawPlan', why: problem }", 'if (problem !== null) return null']],
+    seed: 1,
+    faults: ['plan put in force', 'drained', 'left'],
+    calm: { assign: { command: ['./assign'] } },
+  },
+  {
     name: 'what an instance held does not wait for it',
     file: 'keys/away.ts',
     edits: [['last !== undefined && last.waitMs > 0 ? last : null', 'null']],

@@ -19,6 +19,8 @@ export interface Terms {
 export interface Calm {
   readonly wait?: string
   readonly moves?: { readonly atOnce: number }
+  /** Of docs/own-rules.md. Nothing runs it here: plans are written by `plan put in force`. */
+  readonly assign?: { readonly command: readonly string[] }
 }
 
 /** One process for each partition, or one for all of an instance. */

@@ -65,7 +65,7 @@ describe('the tarball', () => {
   })
 
   it('holds the examples that need no cluster of their own, whole', () => {
-    for (const example of ['first', 'kafka-partitions', 'one-process', 'pager'])
+    for (const example of ['first', 'kafka-partitions', 'one-process', 'pager', 'scheduler-module', 'scheduler-python'])
       assert.ok(
         [...files].some(file => file.startsWith(`examples/${example}/`)),
         example,

@@ -82,6 +82,7 @@ describe('docs/reference.md', () => {
     const keys = Object.entries(keysOf('s')).flatMap(([name, key]) => {
       if (name === 'duty') return ['duty/source']
       if (name === 'telling') return ['telling/<id>/<token>']
+      if (name === 'planPart') return ['plan/<revision>/<n>']
       if (name === 'wakes') return []
       const argument =
         name === 'member' || name === 'report' || name === 'proposal' || name === 'wake' ? 'instance' : 'id'

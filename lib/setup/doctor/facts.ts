@@ -78,6 +78,8 @@ export interface Installed {
   readonly standIn: readonly string[]
   /** The program of the definition runs as another user than the one who starts it. */
   readonly setUid: string | null
+  /** The user that its scheduler runs as, null for the agent's, and that user's id; null when it has no scheduler. */
+  readonly scheduler: { readonly user: string | null; readonly uid: number | null } | null
   readonly token: TokenFacts
 }
 

@@ -7,6 +7,7 @@ import type { Definition } from '../../../definition/definition.ts'
 import { loadDefinition } from '../../../definition/load.ts'
 import { variablesHere } from '../../../definition/variables.ts'
 import { isAlive, parseProcess } from '../../../machine/identity.ts'
+import { uidOf } from '../../../machine/users.ts'
 import { readHome } from '../../../process/containment/groups.ts'
 import { readLine } from '../../../state/facts.ts'
 import { defaultState, type InstanceFiles, instanceFiles, localPartitions } from '../../../state/paths.ts'
@@ -55,6 +56,7 @@ const nothing: Installed = {
   groups: null,
   standIn: [],
   setUid: null,
+  scheduler: null,
   token: { file: null, uid: null, mode: 0, missing: null, problem: null },
 }
 
@@ -87,6 +89,7 @@ async function factsOf(file: string, text: string, config: ConsulConfig, speak: 
     groups: readHome(instanceFiles(options.state ?? defaultState, instance)),
     standIn: unitsOf(shepherdsOf(instanceFiles(options.state ?? defaultState, instance))),
     setUid: typeof definition === 'string' ? null : setUidProgram(definition),
+    scheduler: typeof definition === 'string' ? null : schedulerOf(definition),
     token: observes ? nothing.token : await tokenFacts(speak, service.name, instance, options),
   }
 }
@@ -106,6 +109,11 @@ function optionsIn(args: readonly string[]): Record<string, string> {
 }
 
 /** The text that configure would write now, with the paths and options of the existing file. */
+function schedulerOf({ assign }: Definition): Installed['scheduler'] {
+  if (assign === undefined) return null
+  return { user: assign.user ?? null, uid: assign.user === undefined ? null : uidOf(assign.user) }
+}
+
 function again(definition: Definition, args: readonly string[]): string {
   const { instance = '', definition: definitionFile = '' } = optionsIn(args)
   const programs = dirname(args[1] ?? '')
