@@ -22,6 +22,11 @@ key_prefix "watchbill/.scheduler/SERVICE/" {
   policy = "write"
 }
 
+# events reads what happened; purge deletes it.
+key_prefix "watchbill/.events/SERVICE/" {
+  policy = "write"
+}
+
 # evict and leave take an instance out of the catalog.
 service "SERVICE" {
   policy = "write"

@@ -21,6 +21,11 @@ key_prefix "watchbill/.scheduler/SERVICE/" {
   policy = "read"
 }
 
+# events shows what happened.
+key_prefix "watchbill/.events/SERVICE/" {
+  policy = "read"
+}
+
 service "SERVICE" {
   policy = "read"
 }

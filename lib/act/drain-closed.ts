@@ -29,7 +29,8 @@ export async function drainClosed(run: {
   const why = mustDrain(run.files, instance)
   if (why === null) return
   writeFact(run.files.closed, why)
-  await changeSettings(run.consul, keysOf(service), settings => withDrain(settings, instance))
+  const said = { why: `the worker takes nothing any more (${why})` }
+  await changeSettings(run.consul, keysOf(service), settings => withDrain(settings, instance), said)
   run.log(
     `the worker takes nothing any more (${why}): drained until watchbill drain ${shellWord(service)} ${shellWord(instance)} off`,
   )

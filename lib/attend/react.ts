@@ -56,7 +56,7 @@ async function drain(run: Run, coolDownMs: number, why: string): Promise<string>
   const now = bootClock()
   const until = new Date(Date.now() + coolDownMs).toISOString().slice(0, 19)
   writeFact(run.files.drained, `${bootId()} ${now + coolDownMs} ${now} ${why}, until ${until}Z`)
-  await changeSettings(run.consul, keysOf(run.service), settings => withDrain(settings, instance))
+  await changeSettings(run.consul, keysOf(run.service), settings => withDrain(settings, instance), { why })
   await reconcile(run)
   return `everything given up; nothing taken for ${seconds(coolDownMs)}`
 }
@@ -64,7 +64,8 @@ async function drain(run: Run, coolDownMs: number, why: string): Promise<string>
 /** Ends this instance's drain when the drain was caused by a check and its time is over. @returns whether it ended one */
 export async function endDrain(run: Run): Promise<boolean> {
   if (!isDrainOver(readFact(run.files.drained), bootClock())) return false
-  await changeSettings(run.consul, keysOf(run.service), settings => withoutDrain(settings, [run.instance]))
+  const said = { why: 'the time of the drain that a check asked for is over' }
+  await changeSettings(run.consul, keysOf(run.service), settings => withoutDrain(settings, [run.instance]), said)
   removeFact(run.files.drained)
   return true
 }

@@ -3,17 +3,19 @@ import type { Keys } from '../base/names.ts'
 import { type Batched, transactInBatches } from '../consul/batch.ts'
 import type { Consul } from '../consul/http.ts'
 import { base64 } from '../consul/kv.ts'
+import type { Operation } from '../consul/operation.ts'
 import type { Lock } from './lock.ts'
 
 /**
  * Asks the holder for restarts and wakes it, each only while its lock is as it was read.
- * @throws Temporary when Consul is away
+ * @param event what is recorded with them @throws Temporary when Consul is away
  */
 export function requestRestarts(
   consul: Consul,
   { keys, locks }: { readonly keys: Keys; readonly locks: ReadonlyMap<string, Lock> },
   instance: string,
   ids: readonly string[],
+  event: readonly Operation[] = [],
 ): Promise<Batched<string>> {
   const value = base64(JSON.stringify({ at: new Date().toISOString() }))
   return transactInBatches(consul, {
@@ -22,7 +24,7 @@ export function requestRestarts(
       { Verb: 'check-index', Key: keys.lock(id), Index: locks.get(id)?.modifyIndex as number },
       { Verb: 'set', Key: keys.restart(id), Value: value },
     ],
-    extra: () => [{ Verb: 'set', Key: `${keys.wake(instance)}restart`, Value: value }],
-    extraRoom: 1,
+    extra: () => [{ Verb: 'set', Key: `${keys.wake(instance)}restart`, Value: value }, ...event],
+    extraRoom: 1 + event.length,
   })
 }

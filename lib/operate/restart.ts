@@ -10,6 +10,7 @@ import { shellWord } from '../base/printable.ts'
 import { listed } from '../base/text.ts'
 import type { Consul } from '../consul/http.ts'
 import { keysBelow } from '../consul/kv.ts'
+import { recorded } from '../keys/asked.ts'
 import { requestRestarts } from '../keys/restart.ts'
 import { lookAtSome, type Some } from '../look/part.ts'
 import { mustBePartitions } from '../program/operator.ts'
@@ -39,7 +40,8 @@ export async function askForRestart(consul: Consul, service: string, named: read
     const cluster = await lookAtSome(consul, service, left)
     const refused: string[] = []
     for (const [instance, ids] of holdersFor(cluster, left)) {
-      const batched = await requestRestarts(consul, cluster, instance, ids)
+      const event = await recorded(consul, cluster.keys, [{ what: 'restart asked', instance, partitions: ids }])
+      const batched = await requestRestarts(consul, cluster, instance, ids, event)
       if (batched.hindrance) throw batched.hindrance
       asked.set(instance, [...(asked.get(instance) ?? []), ...batched.done])
       refused.push(...batched.refused)

@@ -65,7 +65,9 @@ async function write({ consul }: Run, { keys, session }: Snapshot, before: RollI
   ]
   const change = settingsAfter(before, roll)
   const done =
-    change === null ? (await transact(consul, along)).done : (await changeSettings(consul, keys, change, along)).changed
+    change === null
+      ? (await transact(consul, along)).done
+      : (await changeSettings(consul, keys, change, { along })).changed
   if (!done) throw new Temporary(`cannot write ${keys.roll}: it was changed meanwhile; it is looked at again`)
 }
 

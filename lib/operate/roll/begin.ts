@@ -70,7 +70,7 @@ export async function beginRoll(
         throw new Temporary(`${what}: another one has just begun; see watchbill roll ${shellWord(service)}`)
       return { ...now, roll: { id: roll.id, to } }
     },
-    [record],
+    { along: [record] },
   )
   if (!changed) throw new Temporary(`${what}: the settings were changed meanwhile; try again`)
   return { roll, units: of }

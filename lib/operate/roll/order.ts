@@ -37,7 +37,7 @@ async function write(consul: Consul, service: string, before: RollInForce, after
   const record = { Verb: 'cas', Key: keys.roll, Index: before.index, Value: base64(rollValue(after)) } as const
   const change = settingsAfter(before, after) ?? withoutUnable(before, after)
   if (change === null) return (await transact(consul, [record])).done
-  return (await changeSettings(consul, keys, change, [record])).changed
+  return (await changeSettings(consul, keys, change, { along: [record] })).changed
 }
 
 /** Instances that cannot prepare the version, and that nobody is to wait for, are drained: they may have to start it. */
