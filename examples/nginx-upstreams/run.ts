@@ -27,7 +27,7 @@ const options = { rate: { type: 'string', default: '1000' }, json: { type: 'bool
 const { rate, json } = parseArgs({ options }).values
 const say = json ? console.error : console.log
 const read = (name: string) =>
-  JSON.parse(readFileSync(join(here, name), 'utf8')) as DefinitionFile & Record<string, never>
+  JSON.parse(readFileSync(join(here, name), 'utf8')) as DefinitionFile & { run: object; render: object[] }
 
 await toTheEnd(run, console.error)
 
@@ -52,7 +52,7 @@ async function run({ up, atTheEnd, close }: Running): Promise<number> {
       command: [
         '/bin/sh',
         '-c',
-        'LISTEN=127.0.1.${LISTEN#w} exec "$0" "$1"',
+        'LISTEN=127.0.1.$(echo "$LISTEN" | tr -d w) exec "$0" "$1"',
         process.execPath,
         join(here, 'worker.mjs'),
       ],
@@ -64,10 +64,10 @@ async function run({ up, atTheEnd, close }: Running): Promise<number> {
   mkdirSync(folder)
   const conf = `${folder}/nginx.conf`
   copyFileSync(join(here, 'nginx.conf.liquid'), `${folder}/nginx.conf.liquid`)
-  const { render } = read('proxy.json') as unknown as { render: Record<string, unknown>[] }
+  const { render, ...observer } = read('proxy.json')
   const reload = ['/bin/sh', '-c', '[ ! -s "$1/nginx.pid" ] || kill -HUP "$(cat "$1/nginx.pid")"', 'sh', folder]
   await install(proxy, {
-    ...read('proxy.json'),
+    ...observer,
     variables: { folder, port },
     render: [
       {
@@ -81,7 +81,14 @@ async function run({ up, atTheEnd, close }: Running): Promise<number> {
   } as DefinitionFile)
   const shown = () => (existsSync(conf) ? readFileSync(conf, 'utf8').match(/^ {4}server /gm)?.length : 0)
   const whole = () =>
-    until('all 30 in nginx', async see => (see(shown()), shown() === 30), { deadline: 120_000, every: 50 })
+    until(
+      'all 30 in nginx',
+      see => {
+        see(shown())
+        return shown() === 30
+      },
+      { deadline: 120_000, every: 50 },
+    )
   await whole()
   const child = spawn(nginx, ['-c', conf, '-g', 'daemon off;'], { stdio: 'inherit' })
   atTheEnd(() => child.kill('SIGTERM'))
