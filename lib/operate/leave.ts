@@ -125,8 +125,15 @@ async function goodbye(run: Run, { keys }: Snapshot): Promise<void> {
     on: run.service,
   })
   if (existsSync(run.files.figures)) await forgetSummary(run.consul, run.service, run.instance)
+  if (existsSync(run.files.rendered)) await forgetTold(run)
   for (const fact of ['session', 'report', 'defined', 'proposed'] as const) removeFact(run.files[fact])
   removeHome(run.files)
   writeFact(run.files.left, `${bootId()} ${bootClock()}`)
   run.log('left')
+}
+
+/** Its key in Consul is gone: what is wrong with its files is told again when it comes back. */
+async function forgetTold({ files }: Run): Promise<void> {
+  const { keepRendered, readRendered } = await import('../state/renders.ts')
+  keepRendered(files, { ...readRendered(files), told: null })
 }

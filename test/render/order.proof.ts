@@ -40,7 +40,7 @@ describe('a file', () => {
           },
           {
             ...file,
-            dest: `${folder}/${agent.name}.first.{partition}`,
+            dest: `${folder}/first-${agent.name}.{partition}`,
             order: 'beforeStart',
             command: ['sleep', '0.5'],
           },
@@ -76,7 +76,7 @@ describe('a file', () => {
     assert.equal(of('stop').length, 4, said.join('; '))
     for (const line of of('stop')) assert.match(line, / here$/, said.join('; '))
     for (const [node, id] of of('start').map(line => line.split(' ').slice(1, 3)))
-      assert.ok(existsSync(`${folder}/${node}.first.${id}`), `${id} started on ${node} before its file`)
+      assert.ok(existsSync(`${folder}/first-${node}.${id}`), `${id} started on ${node} before its file`)
     await until('the files of what is gone to say so', () =>
       [0, 1, 2, 3].every(id => readFileSync(`${folder}/a.${id}`, 'utf8') === 'away'),
     )
