@@ -1,4 +1,4 @@
-/** One partition's worker: answers on port 9000 + its number, and on SIGTERM finishes what it has begun. */
+/** One partition's worker: answers on port 9000 + its number; after SIGTERM for another second, and then finishes what it has begun. */
 import { createServer } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -9,4 +9,5 @@ const server = createServer(async (_, answer) => {
   answer.writeHead(200, { connection: 'close' }).end(`${partition}\n`)
 })
 server.listen(9000 + Number(partition), host)
-process.once('SIGTERM', () => server.close(() => process.exit(0)))
+// By then nginx sends it nothing more: its address is gone as soon as the hand-over is decided.
+process.once('SIGTERM', () => setTimeout(() => server.close(() => process.exit(0)), 1000))
