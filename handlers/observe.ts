@@ -6,11 +6,15 @@
  * Exits:          0 passing, whatever the check finds: what it prints and `status` say what is wrong; 100 the stdin of a watch is wrong
  */
 import { reason } from '../lib/base/errors.ts'
+import { Consul } from '../lib/consul/http.ts'
 import { keyprefixDigest, serviceDigest } from '../lib/consul/watch.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { type InstanceArgs, instanceArgs, thisInstance } from '../lib/program/instance-args.ts'
 import { handlerDeadline, onWatch } from '../lib/program/watch-handler.ts'
 import type { Self } from '../lib/state/self.ts'
+
+/** ms */
+const requestLimit = 1000
 
 const digests = { service: serviceDigest, spec: keyprefixDigest }
 
@@ -37,11 +41,14 @@ async function start(here: Self): Promise<string> {
 
 async function tick(args: InstanceArgs): Promise<void> {
   const here = thisInstance(args)
+  const consul = new Consul({ limit: requestLimit })
   try {
     const { observe } = await import('../lib/render/observe.ts')
-    print(await observe(here))
+    print(await observe(consul, here))
   } catch (error) {
     // A check that changes its status can freeze all checks of a cut-off agent for half a minute, guards too (seen on 1.8.7).
     print(`not rendered: ${reason(error)}`)
+  } finally {
+    consul.close()
   }
 }

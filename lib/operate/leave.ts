@@ -127,6 +127,7 @@ async function goodbye(run: Run, { keys }: Snapshot): Promise<void> {
   })
   if (existsSync(run.files.figures) || existsSync(run.files.health))
     await forgetPublished(run.consul, run.service, run.instance)
+  if (existsSync(run.files.rendered)) await forgetTold(run)
   for (const fact of ['session', 'report', 'defined', 'proposed', 'health'] as const) removeFact(run.files[fact])
   await publishLast(run)
   removeHome(run.files)
@@ -142,4 +143,10 @@ async function publishLast(run: Run): Promise<void> {
   } catch (error) {
     run.log(`its last events cannot be published: ${reason(error)}`)
   }
+}
+
+/** Its key in Consul is gone: what is wrong with its files is told again when it comes back. */
+async function forgetTold({ files }: Run): Promise<void> {
+  const { keepRendered, readRendered } = await import('../state/renders.ts')
+  keepRendered(files, { ...readRendered(files), told: null })
 }

@@ -13,7 +13,9 @@ export async function turnApart(job: Job, limit = turnLimit): Promise<readonly T
   const program = `${dirname(self)}/template${extname(self)}`
   // timeout(1) goes on when this program is killed. SIGKILL: a loop in JavaScript hears no other signal.
   const args = ['-s', 'KILL', String(limit / 1000), process.execPath, ...process.execArgv]
-  const result = await execa('timeout', [...args, `--max-old-space-size=${turnMemory}`, program], {
+  // Whatever a template may find in liquidjs, it can write nothing and start nothing.
+  const less = ['--permission', '--allow-fs-read=*', `--max-old-space-size=${turnMemory}`]
+  const result = await execa('timeout', [...args, ...less, program], {
     cwd: '/',
     env: { PATH: process.env.PATH ?? '/usr/bin:/bin' },
     extendEnv: false,

@@ -23,8 +23,8 @@ export async function haveProgram(program: string, pack: string, say: (line: str
 export async function unpacked(program: string, pack: string, say: (line: string) => void): Promise<string | null> {
   if (await isThere(program)) return program
   const folder = join(import.meta.dirname, '../../.cache', pack)
-  const path = join(folder, 'usr/bin', program)
-  if (existsSync(path)) return path
+  const path = () => ['usr/bin', 'usr/sbin'].map(place => join(folder, place, program)).find(existsSync) ?? null
+  if (path() !== null) return path()
   if (!(await isThere('apt-get'))) return null
   say(`${program} is not here: apt-get download ${pack}`)
   await mkdir(dirname(folder), { recursive: true })
@@ -39,7 +39,7 @@ export async function unpacked(program: string, pack: string, say: (line: string
   } finally {
     await rm(work, { recursive: true, force: true })
   }
-  return existsSync(path) ? path : null
+  return path()
 }
 
 export function howToGet(program: string, pack: string): string {

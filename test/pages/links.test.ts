@@ -84,8 +84,7 @@ describe('docs/reference.md', () => {
       if (name === 'telling') return ['telling/<id>/<token>']
       if (name === 'planPart') return ['plan/<revision>/<n>']
       if (name === 'wakes') return []
-      const argument =
-        name === 'member' || name === 'report' || name === 'proposal' || name === 'wake' ? 'instance' : 'id'
+      const argument = ['member', 'report', 'render', 'proposal', 'wake'].includes(name) ? 'instance' : 'id'
       const text = typeof key === 'string' ? key : (key as (id: string) => string)('ID')
       return text.endsWith('/') && typeof key === 'string'
         ? []

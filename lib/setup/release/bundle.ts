@@ -3,7 +3,7 @@
  * one for each module that is loaded only when it is needed, for esbuild does not split CommonJS. All lie in one
  * directory: `./<name>.cjs` is right from everywhere, and `import.meta.dirname`, which becomes `__dirname`, is one place.
  */
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { BuildOptions, Plugin } from 'esbuild'
 
@@ -42,7 +42,7 @@ async function built(
   packages: Set<string>,
 ): Promise<[string, string][]> {
   const { build } = await import('esbuild') // loaded here: a release has no esbuild, and need not bundle
-  const { outputFiles, warnings, metafile } = await build({ ...options, entryPoints, plugins: [parts(late)] })
+  const { outputFiles, warnings, metafile } = await build({ ...options, entryPoints, plugins: [parts(late), ascii] })
   // A warning, such as about import.meta in CommonJS, would otherwise become a failure when the program runs.
   if (warnings[0]) throw new Error(`${warnings[0].location?.file}: ${warnings[0].text}`)
   for (const { inputs } of Object.values(metafile.outputs))
@@ -73,6 +73,17 @@ const options = {
   supported: { 'dynamic-import': false },
   logLevel: 'silent',
 } as const satisfies BuildOptions
+
+/** esbuild escapes what strings hold, and leaves regular expressions as they are: those of liquidjs have letters with accents. */
+const ascii: Plugin = {
+  name: 'ascii',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/node_modules\/liquidjs\/.*\.m?js$/ }, ({ path }) => {
+      const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+      return { contents: readFileSync(path, 'utf8').replace(/[^\0-\x7f]/g, escaped), loader: 'js' }
+    })
+  },
+}
 
 /** Gives each module that is loaded late a file of its own: adds its path to `late`, and loads it from there. */
 function parts(late: Set<string>): Plugin {
