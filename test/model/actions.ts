@@ -73,6 +73,7 @@ const kinds = {
   'set deleted': {},
   scaled: { how: fc.nat(4) },
   'scale reset': {},
+  rolled: { how: fc.nat(2) },
   frozen: {},
   thawed: {},
   'state directory removed': {},

@@ -19,6 +19,7 @@ export interface Terms {
 export interface Calm {
   readonly wait?: string
   readonly moves?: { readonly atOnce: number }
+  readonly versions?: { readonly pattern: string; readonly first: string }
 }
 
 /** One process for each partition, or one for all of an instance. */

@@ -35,9 +35,10 @@ export function page({ summary, problems, remark, advice, source, instances, par
     ...[instance, state, String(held), String(assigned), String(weight)],
     ...(areKnown ? [number(figures?.restarts), bytes(figures?.memory), number(figures?.margin)] : []),
   ])
-  const what = partitions.map(({ partition, instance, state, why, since, dns }) => [
+  const haveVersions = partitions.some(({ version }) => version !== null)
+  const what = partitions.map(({ partition, instance, state, why, since, dns, version }) => [
     // The words for a crash loop already have a time.
-    ...[partition, instance ?? '-', state],
+    ...[partition, instance ?? '-', ...(haveVersions ? [version ?? '-'] : []), state],
     [since && state !== 'crash-looping' ? `since ${since}` : '', why, dns ?? ''].filter(Boolean).join('; '),
   ])
   return [
@@ -50,6 +51,6 @@ export function page({ summary, problems, remark, advice, source, instances, par
       ['INSTANCE', 'STATE', 'HOLDS', 'SHOULD', 'WEIGHT', ...(areKnown ? ['RESTARTS', 'MEMORY', 'MARGIN ms'] : [])],
       who,
     ),
-    ...table(['PARTITION', 'INSTANCE', 'STATE', 'WHY'], what),
+    ...table(['PARTITION', 'INSTANCE', ...(haveVersions ? ['VERSION'] : []), 'STATE', 'WHY'], what),
   ]
 }

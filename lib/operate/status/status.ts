@@ -13,6 +13,7 @@ import { healthOf } from '../../keys/health.ts'
 import { isLeftOut, renameAdvice } from '../../keys/new-ids.ts'
 import { nothingPublished, type Published, publishedBy } from '../../keys/published.ts'
 import { parseReport, type Report } from '../../keys/report.ts'
+import type { Roll } from '../../keys/roll.ts'
 import type { Cluster } from '../../look/cluster.ts'
 import { lookAtCluster } from '../../look/snapshot.ts'
 import { assign, assigned } from '../../roster/assignment.ts'
@@ -21,6 +22,7 @@ import { freezeWords, numberProblem, numberRemark, olderWords } from './calm-wor
 import { type InstanceStatus, instanceStatuses } from './instances.ts'
 import { healthShown, isGood, membersOf, type PartitionStatus, partitionStatus, withChecks } from './partitions.ts'
 import { placementWords } from './placement-words.ts'
+import { rollProblems, rollRemark, rollUnderWay, versionInForce } from './roll-words.ts'
 import { definitionsWords, foreignKeysWords, settingsWords, tryingWords, unwrittenWords } from './words.ts'
 
 export interface Status {
@@ -42,6 +44,10 @@ export interface Status {
   readonly source: Pick<Duty, 'by' | 'problem' | 'since'> | null
   /** Removals by definitions that nobody has applied yet. */
   readonly pending: readonly Omit<Pending, 'proposals'>[]
+  /** The version in force; null when there is none. */
+  readonly version: string | null
+  /** The roll-out under way; null when there is none. */
+  readonly roll: Roll | null
   readonly instances: readonly InstanceStatus[]
   readonly partitions: readonly PartitionStatus[]
 }
@@ -94,7 +100,9 @@ export function statusOf(
   const health = healthOf(published.health, cluster.locks)
   const partitions = ids.map(id => {
     const status = partitionStatus(seeing, id)
-    const more = { dns: seen.get(id)?.dns ?? null, health: healthShown(health.get(id)) }
+    const lock = cluster.locks.get(id)
+    const version = (lock?.session && lock.held?.version) || null
+    const more = { dns: seen.get(id)?.dns ?? null, health: healthShown(health.get(id)), version }
     return { ...withChecks(cluster.service, status, seen.get(id)), ...more }
   })
   const good = partitions.filter(isGood).length
@@ -111,6 +119,7 @@ export function statusOf(
       numberProblem(cluster),
       olderWords(cluster),
       ...placementWords(cluster),
+      ...rollProblems(cluster),
       ...pending.map(one => pendingWords(cluster.service, one, pending.length > 1)),
       stale,
     ],
@@ -124,10 +133,13 @@ export function statusOf(
     summary: summaryOf(cluster, partitions),
     problem: problems.join('; ') || null,
     problems,
-    remark: [cluster.defined ? tried : null, numberRemark(cluster)].filter(Boolean).join('; ') || null,
+    remark:
+      [cluster.defined ? tried : null, numberRemark(cluster), rollRemark(cluster)].filter(Boolean).join('; ') || null,
     advice: renameAdvice(cluster, ids),
     source: by === undefined ? null : { by, problem: fault, since },
     pending: pending.map(({ proposals: _, ...one }) => one),
+    version: versionInForce(cluster),
+    roll: rollUnderWay(cluster),
     instances,
     partitions,
   }
