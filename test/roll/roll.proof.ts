@@ -46,7 +46,7 @@ describe('a roll-out over three agents', { concurrency: 1, timeout: 1_800_000 },
       stop: { grace: '2s' },
       ready: 'check:well',
       checks: [
-        { name: 'well', command: ['sh', '-c', '! [ "${1%-check}" != "$1" ]', 'sh', '{version}'], interval: '1s' },
+        { name: 'well', command: ['sh', '-c', 'case $1 in *-check) exit 2; esac', 'sh', '{version}'], interval: '1s' },
       ],
       versions: { pattern, first: '1.0', prepare: [...prepare, '{version}', here('prepared')] },
     }
