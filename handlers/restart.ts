@@ -29,10 +29,11 @@ program({
     },
   },
   deadline: 3_700_000,
-  run: args =>
-    withPartitions(args, async (consul, partitions) => {
+  run(args) {
+    const isRolling = mustRoll(args, args._.slice(1))
+    return withPartitions(args, async (consul, partitions) => {
       const { service } = args
-      if (mustRoll(args, partitions)) {
+      if (isRolling) {
         const { begin } = await import('../lib/operate/roll/roll.ts')
         return begin(consul, service, null, { ...args, wait: args.wait === '60s' ? '60m' : args.wait })
       }
@@ -47,5 +48,6 @@ program({
         return print(JSON.stringify({ service, dryRun, restarted: wait, asked: Object.fromEntries(asked) }))
       const verb = dryRun ? 'would restart' : wait ? 'restarted' : 'asked to restart'
       for (const [instance, ids] of asked) print(`${instance}: ${verb} ${listed(ids)}`)
-    }),
+    })
+  },
 })

@@ -7,7 +7,7 @@
  *                 waits for a person, or the time is over
  */
 import { rollArgs } from '../lib/operate/roll/options.ts'
-import { roll } from '../lib/operate/roll/roll.ts'
+import { mustMeanOne, roll } from '../lib/operate/roll/roll.ts'
 import { program } from '../lib/program/frame.ts'
 import { consulArgs, jsonArg, operatorDryRunArg, serviceArg, withService } from '../lib/program/operator.ts'
 
@@ -31,5 +31,8 @@ program({
   },
   exits: '0; with --wait 100 when it went back, 111 when it waits for a person',
   deadline: 3_700_000,
-  run: args => withService(args, (consul, service) => roll(consul, service, args)),
+  run(args) {
+    mustMeanOne(args)
+    return withService(args, (consul, service) => roll(consul, service, args))
+  },
 })

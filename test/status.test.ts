@@ -250,6 +250,7 @@ describe('a partition', () => {
         since,
         dns: null,
         health: null,
+        version: null,
       })
     })
   }

@@ -170,7 +170,8 @@ export async function restoreEpoch(consul: Consul, keys: Keys, seen: number): Pr
 /**
  * Changes the settings and, in the same transaction, writes the revision key, which all instances watch. A revision that is
  * missing stays missing: it says that a set was written, and every instance would stop what an empty set lacks.
- * @param along further operations of the transaction, with conditions of their own @param why for the record of events
+ * @param along further operations of the transaction; when their own conditions refuse it, nothing is changed
+ * @param why for the record of events
  * @returns the settings after the change, and whether anything changed
  * @throws Permanent when those in Consul are garbled; Temporary when others kept changing them meanwhile
  */
@@ -187,13 +188,13 @@ export async function changeSettings(
     if (!before) throw new Permanent(`cannot change ${keys.settings}: it is garbled; mend it with consul kv put`)
     const after = change(before)
     if (entry && JSON.stringify(after) === JSON.stringify(before)) return { settings: before, changed: false }
-    const outcome = await transact(consul, [
+    const own = [
       { Verb: 'cas', Key: keys.settings, Index: entry?.modifyIndex ?? 0, Value: base64(JSON.stringify(after)) },
       ...(entries.some(({ key }) => key === keys.revision) ? [revisionBump(keys)] : []),
-      ...along,
-      ...(await eventsOf(consul, keys, before, after, why)),
-    ])
+    ] as const
+    const outcome = await transact(consul, [...own, ...along, ...(await eventsOf(consul, keys, before, after, why))])
     if (outcome.done) return { settings: after, changed: true }
+    if ([...outcome.failed].some(position => position >= own.length)) return { settings: before, changed: false }
   }
   throw new Temporary(`cannot change ${keys.settings}: others keep changing it; try again`)
 }

@@ -17,6 +17,7 @@ import { configure, type DefinitionFile, home, instanceOf } from '../lab/install
 import { killMarked } from '../lab/marked.ts'
 import { until } from '../lab/until.ts'
 import { type Host, Lan } from './hosts.ts'
+import { rollingVersions } from './roller.ts'
 import { mark, sweep } from './sweep.ts'
 import { Witness } from './witness.ts'
 import { kinds, makePerls, workerCommand } from './workers.ts'
@@ -30,6 +31,8 @@ export interface LabOptions {
   readonly asUser?: boolean
   /** Partitions get no control groups. */
   readonly noGroups?: boolean
+  /** A roll-out is always under way: see roller.ts. */
+  readonly rolling?: boolean
   readonly say: (line: string) => void
 }
 
@@ -60,6 +63,7 @@ export class Lab implements Stage {
   readonly witness: Witness
   /** The agents are root's, and partitions have no control groups. */
   readonly isBareRoot: boolean
+  readonly isRolling: boolean
   /** L and G, ms. */
   readonly lease: number
   readonly grace: number
@@ -72,6 +76,7 @@ export class Lab implements Stage {
     this.#file = join(root, 'beats')
     this.#uid = options.asUser ? nobody : 0
     this.isBareRoot = !options.asUser && options.noGroups === true
+    this.isRolling = options.rolling === true
     this.lan = lan
     this.cluster = cluster
     const { lease, grace } = terms[options.gossip]
@@ -144,6 +149,7 @@ export class Lab implements Stage {
       lease: `${lease}s`,
       stop: { grace: `${grace}s` },
       guard: { interval: `${guardInterval}s` },
+      ...(this.isRolling && { versions: rollingVersions }),
       ...more,
     }
   }

@@ -17,6 +17,7 @@ export interface Options {
   readonly gossip: Gossip
   readonly asUser: boolean
   readonly noGroups: boolean
+  readonly rolling: boolean
   readonly json: boolean
   readonly keep: boolean
   readonly trials: readonly Trial[]
@@ -58,6 +59,7 @@ function read(args: string[]): Options {
       gossip: { type: 'string', default: 'tuned' },
       'as-user': { type: 'boolean', default: false },
       'no-groups': { type: 'boolean', default: false },
+      rolling: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
     },
@@ -70,6 +72,7 @@ function read(args: string[]): Options {
     gossip: gossipOf(values.gossip),
     asUser: values['as-user'],
     noGroups: values['no-groups'],
+    rolling: values.rolling,
     before: [],
     needs: [],
     clients: 3,

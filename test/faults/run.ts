@@ -11,6 +11,7 @@
  *   npm run test:faults -- --limits [--only EMFILE,FSIZE]  every limit on every part, one host each (needs strace)
  *
  * --as-user (agents, handlers and workers run as an unprivileged user), --no-groups (no control groups for partitions),
+ * --rolling (a roll-out is always under way; the time without an owner is not judged),
  * --gossip default|tuned (tuned by default), --json, --keep (keeps the lab's folder; after a failure it is always kept).
  * Exits 0 when all passed, or when the machine cannot run it; 1 when one failed; 100 usage.
  */
@@ -19,6 +20,7 @@ import { Lab } from './lab.ts'
 import { missing } from './needs.ts'
 import { type Options, optionsFrom } from './options.ts'
 import { type Played, play } from './play.ts'
+import { Roller } from './roller.ts'
 import { heading, line } from './table.ts'
 
 const options = optionsFrom(process.argv.slice(2))
@@ -31,10 +33,11 @@ if (lack !== null) {
 }
 
 async function judged(options: Options): Promise<boolean> {
-  const { clients, gossip, asUser, noGroups, trials, before, head, note, summary, keep } = options
+  const { clients, gossip, asUser, noGroups, rolling, trials, before, head, note, summary, keep } = options
   const played = [...before]
   for (const text of head) say(text)
-  const lab = await Lab.start({ clients, gossip, asUser, noGroups, say })
+  const lab = await Lab.start({ clients, gossip, asUser, noGroups, rolling, say })
+  const roller = rolling ? new Roller(lab) : null
   let interrupted = false
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.once(name, () => {
@@ -56,6 +59,8 @@ async function judged(options: Options): Promise<boolean> {
   } catch (error) {
     end = `cannot go on: ${reason(error)}`
   }
+  const rolled = await roller?.end()
+  if (rolled !== undefined) say(rolled)
   const failed = played.filter(({ faults }) => faults.length > 0).length
   await lab.close({ keep: keep || failed > 0 || end !== null })
   const { lines, ok } = summary(played)

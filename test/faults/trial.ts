@@ -46,7 +46,8 @@ export async function run(lab: Lab, trial: Trial): Promise<Outcome> {
   const { beats, unsettled } = await settle(lab)
   const [fault] = trial.faults as [Fault]
   const alone = trial.faults.length === 1
-  const gap = alone && !trial.anyGap && !(fault.anyGapForBareRoot && lab.isBareRoot) ? fault.gap : 'any'
+  const gap =
+    alone && !trial.anyGap && !lab.isRolling && !(fault.anyGapForBareRoot && lab.isBareRoot) ? fault.gap : 'any'
   const verdict = judge(beats, lab.partitions, {
     from,
     gap,
@@ -54,7 +55,8 @@ export async function run(lab: Lab, trial: Trial): Promise<Outcome> {
     losses: lab.witness.losses(id => `${lab.definition.name}/${id}`),
     frozen: hits.flatMap(({ frozen }) => frozen),
     residual: Math.max(mostResidual, ...trial.faults.map(({ residual = 0 }) => residual)),
-    starts: alone && fault.starts ? { most: fault.starts, until: (hits[0] as Hit).healed } : null,
+    // A roll-out starts processes, too.
+    starts: alone && fault.starts && !lab.isRolling ? { most: fault.starts, until: (hits[0] as Hit).healed } : null,
     slowUntil: alone && fault.slows ? (hits[0] as Hit).healed : null,
   })
   return {

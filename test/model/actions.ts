@@ -76,6 +76,7 @@ const kinds = {
   'set deleted': {},
   scaled: { how: fc.nat(4) },
   'scale reset': {},
+  rolled: { how: fc.nat(2) },
   frozen: {},
   thawed: {},
   'state directory removed': {},

@@ -10,6 +10,7 @@ import { neverTwoOwners, nobodyIsStopped, nobodyIsWaitedFor } from './properties
 import { runs } from './runs.ts'
 
 const lib = await loadLib()
+const versions = { pattern: '^\\d+\\.\\d+$', first: '1.0' }
 
 describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
   it('never has two owners of a partition, and ends with exactly one owner', async () => {
@@ -54,6 +55,16 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
   it('brings the set to its number, whoever is cut off and whatever fails meanwhile', async () => {
     const kinds = ['scaled', 'scale reset', 'cut', 'program fails', 'partition added', 'left', 'joined'] as const
     await fc.assert(neverTwoOwners(lib, actionsOf(kinds)), runs(50))
+  })
+
+  it('runs each partition in the version that its lock says, and never twice, while roll-outs come and go', async () => {
+    const kinds = ['rolled', 'session destroyed', 'cut', 'program fails', 'drained', 'answer lost', 'left'] as const
+    await fc.assert(neverTwoOwners(lib, actionsOf(kinds), { calm: { versions } }), runs(50))
+  })
+
+  it('never has two owners while roll-outs end the one process of an instance', async () => {
+    const kinds = ['rolled', 'session destroyed', 'cut', 'program fails', 'drained', 'worker killed'] as const
+    await fc.assert(neverTwoOwners(lib, actionsOf(kinds), { per: 'instance', calm: { versions } }), runs(30))
   })
 
   it('takes nothing early that waits for an instance that is away', async () => {

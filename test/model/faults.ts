@@ -176,6 +176,8 @@ export class Faults {
         return this.#scale('hand', action.how ?? 0)
       case 'scale reset':
         return consul.keys.has(keys.number) && this.#scale('reset', 0)
+      case 'rolled':
+        return this.#roll(action.how ?? 0)
       case 'frozen':
         consul.put(keys.freeze, JSON.stringify({ frozen: true, by: 'hand', since: '' }))
         return consul.put(keys.revision, String(world.now))
@@ -350,6 +352,22 @@ export class Faults {
     return consul.put(keys.revision, String(world.now))
   }
 
+  /**
+   * A roll-out has come to all partitions, or goes back, or only restarts: as whoever has the duty writes it, with the requests
+   * to the holders. Whoever claims meanwhile may have looked before.
+   */
+  #roll(how: number): unknown {
+    const { consul, world } = this.#fleet
+    if (!consul.keys.has(keys.revision)) return false
+    const [id, to] = [`roll-${world.now}`, how === 2 ? null : '2.0']
+    const roll = { id, to, state: how === 1 ? 'reverting' : 'rolling', cursor: '~', ...rollDefaults }
+    consul.put(keys.roll, JSON.stringify(roll))
+    consul.put(keys.settings, JSON.stringify({ drained: [], roll: { id, to, ready: true } }))
+    for (const partition of this.#fleet.partitions()) consul.put(keys.restart(partition), '{}')
+    for (const { name } of this.#fleet.participants) consul.put(`${keys.wake(name)}restart`, '{}')
+    return consul.put(keys.revision, String(world.now))
+  }
+
   /** The partitions and their locks, but for the number: whoever brings the set to it must not take them for new ones. */
   #deleteSet(): unknown {
     const { consul } = this.#fleet
@@ -392,6 +410,30 @@ export class Faults {
     const other = participant.per === 'instance' ? 'partition' : 'instance'
     participant.define(options.partitions, terms, turned ? other : participant.per)
   }
+}
+
+const rollDefaults = {
+  ...{
+    from: '1.0',
+    by: 'people',
+    since: '',
+    changed: '',
+    unit: 'partition',
+    max: { number: 1 },
+    steps: [{ percent: 100 }],
+  },
+  ...{
+    settleMs: 0,
+    limitMs: 0,
+    ack: false,
+    autoRevert: false,
+    only: null,
+    before: null,
+    step: 0,
+    skipped: [],
+    again: [],
+  },
+  ...{ round: 0, why: null, reached: 0, of: 0 },
 }
 
 function fromBase64(text: string): unknown {

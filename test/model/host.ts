@@ -8,6 +8,8 @@ export interface Run {
   readonly partition: string
   readonly acquisition: string
   readonly token: number
+  /** The version that it was told; missing for a partition of the one process for all. */
+  readonly version?: string
   readonly shepherd: Process
 }
 

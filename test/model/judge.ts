@@ -136,6 +136,7 @@ export class Judge {
         this.#startedRun(process.run)
         if (thawed) continue
         this.#mayRun(host, process, process.run)
+        this.#runsAsWritten(host, process, process.run)
         this.#runsAlone(running, host, process.run)
       }
     }
@@ -166,6 +167,13 @@ export class Judge {
     }
   }
 
+  /** As long as its lock is held, that says the version of the process that runs. */
+  #runsAsWritten(host: Host, { kind }: Process, { partition, acquisition, version }: Run): void {
+    const held = kind === 'worker' && acquisitionIn(this.#consul.keys.get(this.#keys.lock(partition)))
+    if (!held || version === undefined || held.acquisition !== acquisition || held.version === version) return
+    this.#world.forbid(`${partition} runs in version ${version} on ${host.name}, and its lock says ${held.version}`)
+  }
+
   /** All processes that one shepherd has started count as one. */
   #runsAlone(running: Map<string, { host: Host; run: Run }>, host: Host, run: Run): void {
     const other = running.get(run.partition)
@@ -178,8 +186,8 @@ export class Judge {
 
   /** A program writes only its own keys, and deletes no lock of a partition in the set. */
   #transaction(program: Program, body: string): void {
-    const { spec, partitions, locks, traits, traitsOf, root } = this.#keys
-    const own = [spec, partitions, locks, traits, traitsOf, `${root}wake/`]
+    const { spec, partitions, locks, traits, traitsOf, restarts, root } = this.#keys
+    const own = [spec, partitions, locks, traits, traitsOf, restarts, `${root}wake/`]
     const instance = program.name.split(' ')[0] as string
     own.push(this.#keys.member(instance), this.#keys.report(instance), this.#keys.proposal(instance))
     for (const { KV } of JSON.parse(body) as { KV: { Verb: string; Key: string } }[]) {
@@ -213,6 +221,7 @@ interface HeldValue {
   readonly instance: string
   readonly lease: number
   readonly grace: number
+  readonly version: string
 }
 
 /** The fields of a key's value; none when it is missing or garbled. */

@@ -407,4 +407,47 @@ export const mutants: readonly Mutant[] = [
     faults: ['scaled', 'set deleted', 'scaled'],
     hosts: [0, 0, 0],
   },
+  {
+    name: 'the version in a lock is rewritten while a process runs, instead of a restart',
+    file: 'plan/plan.ts',
+    edits: [
+      [
+        "    return { do: 'restart', partition: id, request }\n",
+        "    return { do: 'reclaim', partition: id, index, held: true, anew: meantFor(snapshot, snapshot.definition, id, snapshot.instance) }\n",
+      ],
+    ],
+    seed: 1,
+    faults: ['rolled'],
+    calm: { versions: { pattern: '^\\d+\\.\\d+$', first: '1.0' } },
+  },
+  {
+    name: 'a process is started in another version than its lock says',
+    file: 'act/reclaim.ts',
+    edits: [['if (anew) writeRan(run.files.partition(partition), anew)', 'void anew']],
+    seed: 1,
+    faults: ['rolled'],
+    calm: { versions: { pattern: '^\\d+\\.\\d+$', first: '1.0' } },
+  },
+  {
+    name: 'a handler that died forgets in which version it took a lock',
+    file: 'act/reclaim.ts',
+    edits: [['  if (value) writeRan(run.files.partition(partition), value)\n', '']],
+    seed: 1,
+    faults: ['program fails', 'rolled', 'rolled'],
+    hosts: [0, 0, 0],
+    calm: { versions: { pattern: '^\\d+\\.\\d+$', first: '1.0' } },
+  },
+  {
+    name: 'a rewritten lock has the terms of the definition, not those of its lease',
+    file: 'act/reclaim.ts',
+    edits: [
+      [
+        'const own = { acquisition: local.acquisition as string, lease, grace, ...ran }',
+        'const own = { acquisition: local.acquisition as string, lease: snapshot.definition.leaseMs + 0 * lease, grace: snapshot.definition.stop.graceMs + 0 * grace, ...ran }',
+      ],
+    ],
+    seed: 1,
+    faults: ['terms changed', 'rolled', 'cut and session destroyed'],
+    calm: { versions: { pattern: '^\\d+\\.\\d+$', first: '1.0' } },
+  },
 ]

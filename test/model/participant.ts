@@ -21,6 +21,7 @@ export interface Calm {
   readonly moves?: { readonly atOnce: number }
   /** Of docs/own-rules.md. Nothing runs it here: plans are written by `plan put in force`. */
   readonly assign?: { readonly command: readonly string[] }
+  readonly versions?: { readonly pattern: string; readonly first: string }
 }
 
 /** One process for each partition, or one for all of an instance. */

@@ -50,6 +50,7 @@ class Shepherd implements Owner {
   readonly #mark: string
   readonly #partition: string
   readonly #token: number
+  readonly #version: string
   #worker: Process | null = null
   #asked = false
   #why = ''
@@ -75,6 +76,7 @@ class Shepherd implements Owner {
     this.#mark = this.#read('mark')
     this.#partition = variable('WATCHBILL_PARTITION')
     this.#token = Number(variable('WATCHBILL_TOKEN'))
+    this.#version = variable('WATCHBILL_VERSION')
     const mine = `shepherd of ${directory}`
     const taken = [...host.processes.values()].some(({ environment }) => environment === mine)
     const onSignal = (name: string) => {
@@ -136,7 +138,7 @@ class Shepherd implements Owner {
     const { host } = this
     const run: Run = {
       ...{ directory: this.#directory, partition: this.#partition, acquisition: this.#acquisition },
-      ...{ token: this.#token, shepherd: this.process },
+      ...{ token: this.#token, version: this.#version, shepherd: this.process },
     }
     const locks = this.#mark
     const environment = `PATH=/bin\0WATCHBILL_DIR=${this.#directory}\0WATCHBILL_MARK=${locks}\0`

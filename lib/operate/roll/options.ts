@@ -35,6 +35,7 @@ export function mustRoll(
 ): boolean {
   const { rolling = false } = words
   if (rolling && partitions.length > 0) throw wrong('--rolling restarts all partitions; leave them out, or give --only')
+  optionsFrom(words)
   if (!rolling && partitions.length === 0) throw wrong('name the partitions, or give --rolling for all of them')
   return rolling
 }

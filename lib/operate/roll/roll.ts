@@ -20,14 +20,20 @@ export interface RollAsked extends RollWords, Partial<Readonly<Record<Order, boo
   readonly 'dry-run'?: boolean | undefined
 }
 
-/** The program `roll`. @throws Permanent, Temporary as `beginRoll`, `orderRoll` and `waitForRoll` */
-export async function roll(consul: Consul, service: string, asked: RollAsked): Promise<void> {
+/** @throws Permanent when the arguments are wrong, or do not go together */
+export function mustMeanOne(asked: RollAsked): void {
   const given = orders.filter(order => asked[order])
-  const [order] = given
   if (given.length + Number(asked.to !== undefined) + Number(asked.status === true) > 1)
     throw new Permanent(
       `cannot read the arguments: give one of --to, --status, ${orders.map(one => `--${one}`).join(', ')}`,
     )
+  optionsFrom(asked)
+  if (asked.wait !== undefined) waitLimit(asked.wait)
+}
+
+/** The program `roll`. @throws Permanent, Temporary as `beginRoll`, `orderRoll` and `waitForRoll` */
+export async function roll(consul: Consul, service: string, asked: RollAsked): Promise<void> {
+  const order = orders.find(order => asked[order])
   if (asked.to !== undefined) return begin(consul, service, asked.to, asked)
   const dryRun = asked['dry-run'] ?? false
   const now = order === undefined ? await currentRoll(consul, service) : await orderRoll(consul, service, order, dryRun)

@@ -44,9 +44,10 @@ export function page({
     ...[instance, state, String(held), String(assigned), String(weight)],
     ...(areKnown ? [number(figures?.restarts), bytes(figures?.memory), number(figures?.margin)] : []),
   ])
-  const what = partitions.map(({ partition, instance, state, why, since, dns }) => [
+  const haveVersions = partitions.some(({ version }) => version !== null)
+  const what = partitions.map(({ partition, instance, state, why, since, dns, version }) => [
     // The words for a crash loop already have a time.
-    ...[partition, instance ?? '-', state],
+    ...[partition, instance ?? '-', ...(haveVersions ? [version ?? '-'] : []), state],
     [since && state !== 'crash-looping' ? `since ${since}` : '', why, dns ?? ''].filter(Boolean).join('; '),
   ])
   return [
@@ -60,7 +61,7 @@ export function page({
       ['INSTANCE', 'STATE', 'HOLDS', 'SHOULD', 'WEIGHT', ...(areKnown ? ['RESTARTS', 'MEMORY', 'MARGIN ms'] : [])],
       who,
     ),
-    ...table(['PARTITION', 'INSTANCE', 'STATE', 'WHY'], what),
+    ...table(['PARTITION', 'INSTANCE', ...(haveVersions ? ['VERSION'] : []), 'STATE', 'WHY'], what),
   ]
 }
 

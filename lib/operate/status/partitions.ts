@@ -41,6 +41,8 @@ export interface PartitionStatus {
   readonly dns: string | null
   /** What its holder has published of its process; null when nothing, or only of an earlier acquisition. */
   readonly health: HealthShown | null
+  /** The version that its process runs with; null when nobody holds it, or the service has none. */
+  readonly version: string | null
 }
 
 /** Times are ISO, by the wall clock of the holder. */
@@ -52,7 +54,7 @@ export interface HealthShown {
   readonly restarts: number
 }
 
-type NoDns = Omit<PartitionStatus, 'dns' | 'health'>
+type NoDns = Omit<PartitionStatus, 'dns' | 'health' | 'version'>
 
 type Words = Pick<PartitionStatus, 'state' | 'why'>
 

@@ -14,6 +14,7 @@ import { isLeftOut, renameAdvice } from '../../keys/new-ids.ts'
 import { nothingPublished, type Published, publishedBy } from '../../keys/published.ts'
 import { problemsFrom } from '../../keys/renders.ts'
 import { parseReport, type Report } from '../../keys/report.ts'
+import type { Roll } from '../../keys/roll.ts'
 import { type SchedulerDuty, schedulerDutyFrom } from '../../keys/scheduler.ts'
 import type { Cluster } from '../../look/cluster.ts'
 import { lookAtCluster } from '../../look/snapshot.ts'
@@ -24,6 +25,7 @@ import { freezeWords, numberProblem, numberRemark, olderWords } from './calm-wor
 import { type InstanceStatus, instanceStatuses } from './instances.ts'
 import { healthShown, isGood, membersOf, type PartitionStatus, partitionStatus, withChecks } from './partitions.ts'
 import { placementWords } from './placement-words.ts'
+import { rollProblems, rollRemark, rollUnderWay, versionInForce } from './roll-words.ts'
 import { schedulerWords, voidWords } from './scheduler-words.ts'
 import { definitionsWords, foreignKeysWords, settingsWords, tryingWords, unwrittenWords } from './words.ts'
 
@@ -48,6 +50,10 @@ export interface Status {
   readonly scheduler: (Pick<SchedulerDuty, 'by' | 'problem' | 'since'> & { readonly plan: number | null }) | null
   /** Removals by definitions that nobody has applied yet. */
   readonly pending: readonly Omit<Pending, 'proposals'>[]
+  /** The version in force; null when there is none. */
+  readonly version: string | null
+  /** The roll-out under way; null when there is none. */
+  readonly roll: Roll | null
   readonly instances: readonly InstanceStatus[]
   readonly partitions: readonly PartitionStatus[]
 }
@@ -111,7 +117,9 @@ export function statusOf(
   const health = healthOf(published.health, cluster.locks)
   const partitions = ids.map(id => {
     const status = partitionStatus(seeing, id)
-    const more = { dns: seen.get(id)?.dns ?? null, health: healthShown(health.get(id)) }
+    const lock = cluster.locks.get(id)
+    const version = (lock?.session && lock.held?.version) || null
+    const more = { dns: seen.get(id)?.dns ?? null, health: healthShown(health.get(id)), version }
     return { ...withChecks(cluster.service, status, seen.get(id)), ...more }
   })
   const good = partitions.filter(isGood).length
@@ -129,6 +137,7 @@ export function statusOf(
       olderWords(cluster),
       ...placementWords(cluster),
       ...schedulerWords(cluster, scheduler.duty),
+      ...rollProblems(cluster),
       ...pending.map(one => pendingWords(cluster.service, one, pending.length > 1)),
       stale,
     ],
@@ -144,13 +153,18 @@ export function statusOf(
     problem: problems.join('; ') || null,
     problems,
     remark:
-      [cluster.defined ? tried : null, numberRemark(cluster), voidWords(cluster, scheduler.voided)]
+      [
+        ...[cluster.defined ? tried : null, numberRemark(cluster), rollRemark(cluster)],
+        voidWords(cluster, scheduler.voided),
+      ]
         .filter(Boolean)
         .join('; ') || null,
     advice: renameAdvice(cluster, ids),
     source: by === undefined ? null : { by, problem: fault, since },
     scheduler: schedulerIn(cluster, scheduler),
     pending: pending.map(({ proposals: _, ...one }) => one),
+    version: versionInForce(cluster),
+    roll: rollUnderWay(cluster),
     instances,
     partitions,
   }

@@ -60,9 +60,12 @@ export function logsLine(service: string, partition: string, holder: string | nu
 }
 
 /** The problem with the settings; null when there is none. */
-export function settingsWords({ keys, settings, settingsProblem }: Cluster): string | null {
+export function settingsWords({ keys, settings, settingsProblem, locks }: Cluster): string | null {
   if (settingsProblem === null) return null
-  const good = JSON.stringify({ drained: [], held: [], epoch: settings.epoch })
+  // The version in force went with them: what most partitions run is the best that is known.
+  const ran = [...locks.values()].flatMap(({ held }) => held?.version || [])
+  const version = [...Map.groupBy(ran, one => one)].sort(([, a], [, b]) => b.length - a.length)[0]?.[0]
+  const good = JSON.stringify({ drained: [], held: [], epoch: settings.epoch, version })
   return `${keys.settings} is garbled: ${settingsProblem}; each instance goes on with the last good ones; write it anew: consul kv put ${shellWord(keys.settings)} '${good}'`
 }
 
