@@ -13,7 +13,7 @@ import { isCrowd } from '../lib/look/looked.ts'
 import { program } from '../lib/program/frame.ts'
 import { handlerDeadline, onWatch, watchArgs } from '../lib/program/watch-handler.ts'
 import { readFact, removeFact } from '../lib/state/facts.ts'
-import { schedulerChanged } from '../lib/state/scheduling.ts'
+import { schedulerChanged, scheduleSoon } from '../lib/state/scheduling.ts'
 import type { Self } from '../lib/state/self.ts'
 
 program({
@@ -44,7 +44,7 @@ function onChange(here: Self, gone: readonly string[], come: readonly string[]):
 function startScheduler(here: Self): void {
   if (readFact(here.files.schedulerBy) !== here.instance) return
   schedulerChanged(here.files)
-  removeFact(here.files.schedulerDue)
+  scheduleSoon(here.files)
 }
 
 function isOf(key: string, line: string): boolean {

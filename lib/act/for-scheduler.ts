@@ -1,11 +1,12 @@
 /** After a look: whether the scheduler of the service is to run, because something has changed. */
 
+import { existsSync } from 'node:fs'
 import { digest } from '../base/digest.ts'
 import type { Trigger } from '../definition/definition.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import { startDetached } from '../process/beside.ts'
-import { readFact, removeFact, writeFact } from '../state/facts.ts'
-import { schedulerChanged } from '../state/scheduling.ts'
+import { readFact, writeFact } from '../state/facts.ts'
+import { schedulerChanged, scheduleSoon } from '../state/scheduling.ts'
 import type { Run } from '../state/self.ts'
 
 /** How long a run waits for more changes, ms: see scheduler/schedule.ts. */
@@ -17,13 +18,13 @@ export function noteForScheduler(run: Run, snapshot: Snapshot): void {
   const { assign } = snapshot.definition
   if (assign === undefined) return
   const line = lineOf(snapshot, assign.on)
-  if (readFact(files.schedulerSaw) === line) return
+  if (readFact(files.schedulerSaw) === line && existsSync(files.schedulerDue)) return
   writeFact(files.schedulerSaw, line)
   const by = readFact(files.schedulerBy)
   if (by !== null && by !== instance && snapshot.members.some(one => one.instance === by)) return
   schedulerChanged(files)
+  scheduleSoon(files)
   if (by === instance) startDetached('scheduler', run, '--after', quiet)
-  else removeFact(files.schedulerDue)
 }
 
 const seen: Record<Trigger, (snapshot: Snapshot) => unknown> = {

@@ -40,7 +40,7 @@ export function syncAfter(files: InstanceFiles, interval: number): number | null
 
 /** Of a scheduler; also once when its definition has none any more, so that the duty is free. */
 export function scheduleAfter(files: InstanceFiles, interval: number): number | null {
-  const left = schedulerLeft(files, definitionInForce(files))
+  const left = schedulerLeft(files, () => definitionInForce(files))
   return left !== null && left < interval ? left : null
 }
 

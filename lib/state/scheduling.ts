@@ -16,17 +16,25 @@ export function putOffScheduler(files: InstanceFiles, { stamp }: Pick<InForce, '
   writeFact(files.schedulerDue, `${Math.round(bootClock() + ms)} ${stamp}`)
 }
 
+/** The next tick of the guard starts a run. */
+export function scheduleSoon(files: InstanceFiles): void {
+  writeFact(files.schedulerDue, '0')
+}
+
 /**
  * In how many ms a run is due: 0 for at once. A time too far ahead was written by another clock.
- * @returns null when the definition has no scheduler, and had none
+ * @param inForce read only where there is a scheduler, or was one
+ * @returns null when there is none
  */
-export function schedulerLeft(files: InstanceFiles, inForce: InForce | null): number | null {
-  const assign = inForce?.definition.assign
+export function schedulerLeft(files: InstanceFiles, inForce: () => InForce | null): number | null {
   const fact = readFact(files.schedulerDue)
-  if (inForce === null || assign === undefined) return fact === null ? null : 0
-  const [at = '', stamp] = fact?.split(/ (.*)/s) ?? []
+  if (fact === null) return null
+  const now = inForce()
+  const assign = now?.definition.assign
+  if (now === null || assign === undefined) return 0
+  const [at = '', stamp] = fact.split(/ (.*)/s)
   const left = Number(at) - bootClock()
-  return stamp === inForce.stamp.trimEnd() && left > 0 && left <= longestOf(assign) ? left : 0
+  return stamp === now.stamp.trimEnd() && left > 0 && left <= longestOf(assign) ? left : 0
 }
 
 function longestOf({ timeoutMs }: Assign): number {
