@@ -116,9 +116,11 @@ describe('what is rendered', () => {
       template: '{{ partition.id }}',
     })
     await render()
-    template('{{ partition.nothing }}')
-    await render()
-    assert.deepEqual(readdirSync(`${dir}/out`), ['0.conf', '1.conf'])
+    for (const broken of ['{{ partition.nothing }}', '{% if partition %}']) {
+      template(broken)
+      await render()
+      assert.deepEqual(readdirSync(`${dir}/out`), ['0.conf', '1.conf'])
+    }
     template('{{ partition.id }}')
     for (const { Key } of memory.below('watchbill/svc/')) if (!Key.startsWith(keys.members)) memory.remove(Key)
     assert.equal(await render(), 'nothing is rendered: nobody has written a partition set')
