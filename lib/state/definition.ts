@@ -6,6 +6,7 @@
 import { statSync } from 'node:fs'
 import { Permanent, reason } from '../base/errors.ts'
 import type { Definition } from '../definition/definition.ts'
+import { isBounded } from './bounded.ts'
 import { readFact, writeFact } from './facts.ts'
 import type { InstanceFiles } from './paths.ts'
 
@@ -62,12 +63,21 @@ export async function putOfferedInForce(
   if (inForce?.stamp === stamp) return { ...inForce, problem: null }
   try {
     const offered = await readOffered(file, stamp, id)
+    await mustBeAllowed(files, file, offered.definition)
     if (keep) writeFact(files.definition, JSON.stringify(offered))
     return { ...offered, problem: null }
   } catch (error) {
     if (inForce === null) throw error
     return { ...inForce, problem: `${reason(error)} (the last good definition stays in force)` }
   }
+}
+
+/** @throws Permanent when the limits of this machine do not allow it */
+async function mustBeAllowed(files: InstanceFiles, file: string, definition: Definition): Promise<void> {
+  if (!isBounded()) return
+  const { refusalOfOffered } = await import('./allowed.ts')
+  const why = refusalOfOffered(files.directory, definition)
+  if (why !== null) throw new Permanent(`cannot use the definition ${file}: ${why}`)
 }
 
 async function readOffered(file: string, stamp: string, id: string): Promise<InForce> {

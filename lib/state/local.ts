@@ -41,6 +41,8 @@ export interface Local {
   readonly stays: string | null
   /** What it waits for while it is not ready, when the definition has `ready`: see lib/state/ready.ts. */
   readonly unready?: string
+  /** What people should look at although it runs: see lib/state/near.ts. */
+  readonly warning?: string
   /** L and G of the acquisition, ms. */
   readonly terms: Terms | null
 }

@@ -3,15 +3,19 @@
  * Any other exit status, or no exit in time, does not prove absence.
  */
 import { spawn } from 'node:child_process'
+import { confined } from '../../definition/confine.ts'
 import type { Definition } from '../../definition/definition.ts'
 import { inheritedEnvironment } from '../../definition/environment.ts'
 import { expand, expandEnv } from '../../definition/expand.ts'
+import { refusal } from '../../state/bounded.ts'
 import type { Run } from '../../state/self.ts'
 
 export interface Probe {
   readonly command: readonly string[]
   readonly environment: Readonly<Record<string, string>>
   readonly cwd: string
+  /** Whether the limits of this machine allow the command; left out where that is known. */
+  readonly isAllowed?: () => Promise<boolean>
 }
 
 /** The time limit of one run of the command, ms. */
@@ -19,18 +23,25 @@ const limit = 5000
 
 /** Null when the definition has no such command: then the processes alone decide. */
 export function probeOf(
-  { instance, node }: Pick<Run, 'instance' | 'node'>,
-  { name, run, stop }: Definition,
+  { instance, node, files }: Pick<Run, 'instance' | 'node' | 'files'>,
+  definition: Definition,
   partition: string,
 ): Probe | null {
+  const { name, run, stop } = definition
   if (!stop.gone) return null
   const values = { partition, instance, node, service: name, token: '', version: '' }
-  const environment = { ...inheritedEnvironment(), ...expandEnv(run.env, values), WATCHBILL_PARTITION: partition }
-  return { command: expand(stop.gone, values), environment, cwd: run.cwd ?? '/' }
+  const environment = { ...inheritedEnvironment(run), ...expandEnv(run.env, values), WATCHBILL_PARTITION: partition }
+  return {
+    command: confined(run, expand(stop.gone, values)),
+    environment,
+    cwd: run.cwd ?? '/',
+    isAllowed: async () => (await refusal(files.directory, definition)) === null,
+  }
 }
 
 /** @throws never: a command that cannot be run has not confirmed anything */
-export function saysGone({ command, environment, cwd }: Probe): Promise<boolean> {
+export async function saysGone({ command, environment, cwd, isAllowed }: Probe): Promise<boolean> {
+  if (isAllowed && !(await isAllowed().catch(() => false))) return false
   const [file = '', ...args] = command
   return new Promise(resolve => {
     try {
