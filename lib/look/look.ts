@@ -1,9 +1,9 @@
 /** One look at Consul and at the state directory, by the definition and the settings that are in force. */
 
 import { defaults, type Settings, settingsFrom } from '../keys/settings.ts'
-import { isBounded } from '../state/bounded.ts'
 import { putOfferedInForce } from '../state/definition.ts'
 import { readFact } from '../state/facts.ts'
+import { isBounded } from '../state/limits-path.ts'
 import type { Run } from '../state/self.ts'
 import { type Snapshot, takeSnapshot } from './snapshot.ts'
 

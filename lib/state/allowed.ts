@@ -10,9 +10,8 @@ import { decode } from '../base/names.ts'
 import { type Bounds, boundsIn, refused } from '../definition/bounds.ts'
 import type { Definition } from '../definition/definition.ts'
 import { outside, sumOutside } from '../definition/within.ts'
-import { limitsFile } from './bounded.ts'
-import type { InForce } from './definition.ts'
 import { directoriesIn, readFact, writeFact } from './facts.ts'
+import { limitsFile } from './limits-path.ts'
 
 export interface Allowed {
   /** Tells versions of the file apart without reading it. */
@@ -126,9 +125,10 @@ function inForceIn(root: string): Other[] {
   })
 }
 
-function parsedForce(text: string): InForce | null {
+/** Of the fact of state/definition.ts. */
+function parsedForce(text: string): { readonly definition: Definition } | null {
   try {
-    return JSON.parse(text) as InForce
+    return JSON.parse(text) as { definition: Definition }
   } catch {
     return null
   }

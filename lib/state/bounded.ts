@@ -1,18 +1,6 @@
-/**
- * Whether this machine bounds what definitions may say. Asked before each command of a definition is started; the rest
- * is loaded only where there are bounds.
- */
-import { existsSync } from 'node:fs'
+/** Whether this machine allows what is about to be started. The rest is loaded only where there are limits. */
 import type { Definition } from '../definition/definition.ts'
-
-/** WATCHBILL_LIMITS in the agent's environment names another file, which must then be there. */
-export function limitsFile(): string {
-  return process.env.WATCHBILL_LIMITS || '/etc/watchbill/limits.json'
-}
-
-export function isBounded(): boolean {
-  return Boolean(process.env.WATCHBILL_LIMITS) || existsSync(limitsFile())
-}
+import { isBounded } from './limits-path.ts'
 
 /**
  * Why no command of this definition may be started now, in one line; null when they may.

@@ -6,8 +6,8 @@
 import { statSync } from 'node:fs'
 import { Permanent, reason } from '../base/errors.ts'
 import type { Definition } from '../definition/definition.ts'
-import { isBounded } from './bounded.ts'
 import { readFact, writeFact } from './facts.ts'
+import { isBounded } from './limits-path.ts'
 import type { InstanceFiles } from './paths.ts'
 
 /** The definition in force, and the file that offered it. */

@@ -443,7 +443,7 @@ const refused: [object, string][] = [
   [{ name: undefined, lease: 1, weight: -1 }, `name: is missing; ${name} (and 2 more)`],
   [
     { run: { comand: ['x'] } },
-    'run.comand: is an unknown field; the fields here are command, cwd, env, restart, per (and 1 more)',
+    'run.comand: is an unknown field; the fields here are command, cwd, env, restart, per, user, group, umask, nice, ulimit, memory, cpu, pids, readOnly, private, limits (and 1 more)',
   ],
   [{ events: {}, probes: [], lease: 1 }, `events: is an unknown field; the fields here are ${top} (and 2 more)`],
 ]

@@ -24,7 +24,7 @@ export function unkept(
       const place = places?.[amount]
       return typeof place === 'string' ? `run.${amount}: ${place}` : null
     }),
-    ...Object.entries(ulimit).map(([name, value]) => (isRoot ? null : ulimitFault(name, value, agent))),
+    ...Object.entries(ulimit).map(([name, value]) => ulimitFault(name, value, agent)),
     readOnly && mountFault('readOnly', isRoot),
     own ? mountFault('private', isRoot) : null,
     Object.keys(ulimit).length > 0 ? toolFault('ulimit', 'prlimit') : null,
@@ -73,11 +73,21 @@ const names: Readonly<Record<(typeof ulimits)[number], string>> = {
   memlock: 'Max locked memory',
 }
 
-/** Only root may raise a hard limit. */
+/** Only with CAP_SYS_RESOURCE, which root has where nobody took it, a hard limit may be raised. */
 function ulimitFault(name: string, value: number | 'unlimited', { pid }: AgentHere): string | null {
+  if (mayRaise(pid)) return null
   const hard = hardLimit(names[name as keyof typeof names], pid)
   if (hard === null || hard === 'unlimited' || (value !== 'unlimited' && value <= Number(hard))) return null
   return `run.ulimit.${name}: the agent may have ${hard} at most`
+}
+
+function mayRaise(pid: number | null): boolean {
+  try {
+    const capabilities = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid ?? 'self'}/status`, 'utf8'))?.[1]
+    return ((BigInt(`0x${capabilities ?? 0}`) >> 24n) & 1n) === 1n
+  } catch {
+    return false
+  }
 }
 
 function hardLimit(name: string, pid: number | null): string | null {

@@ -4,7 +4,7 @@ import { refusal } from '../../definition/read.ts'
 import { outside, sumOutside } from '../../definition/within.ts'
 import { unkept } from '../../process/limits/keepable.ts'
 import { allowed, inForceBeside, inWords } from '../../state/allowed.ts'
-import { isBounded } from '../../state/bounded.ts'
+import { isBounded } from '../../state/limits-path.ts'
 import { agentPid, userOf } from '../doctor/gather/machine.ts'
 import type { Service } from './services.ts'
 

@@ -5,7 +5,7 @@ import { Permanent } from '../../base/errors.ts'
 import type { Definition } from '../../definition/definition.ts'
 import { loadDefinition } from '../../definition/load.ts'
 import { refusal } from '../../definition/read.ts'
-import { limitsFile } from '../../state/bounded.ts'
+import { limitsFile } from '../../state/limits-path.ts'
 import { attempt } from '../install.ts'
 import { misspelt } from './commands.ts'
 
