@@ -19,9 +19,21 @@ function account() {
   return z.string(nameWanted).check(z.regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, nameWanted))
 }
 
-function ulimit() {
+const ulimitWords: Readonly<Record<(typeof ulimits)[number], string>> = {
+  nofile: 'Open files.',
+  nproc: 'Processes and threads of its user, all told; root has no such limit.',
+  core: 'The size of a core file, bytes.',
+  fsize: 'The size of a file that it writes, bytes.',
+  data: 'Its own memory, bytes.',
+  stack: 'The stack, bytes.',
+  as: 'Its address space, bytes; many programs reserve far more than they use.',
+  cpu: 'Processor time, seconds: then SIGXCPU.',
+  memlock: 'Locked memory, bytes.',
+}
+
+function ulimit(name: (typeof ulimits)[number]) {
   const number = z.int(ulimitWanted).check(z.gte(0, ulimitWanted))
-  return z.optional(z.union([number, z.literal('unlimited', ulimitWanted)], ulimitWanted))
+  return z.optional(about(z.union([number, z.literal('unlimited', ulimitWanted)], ulimitWanted), ulimitWords[name]))
 }
 
 function memory() {
@@ -66,7 +78,7 @@ export const limitFields = {
   ),
   ulimit: z.optional(
     about(
-      fields(Object.fromEntries(ulimits.map(name => [name, ulimit()])) as Record<(typeof ulimits)[number], Ulimit>),
+      fields(Object.fromEntries(ulimits.map(name => [name, ulimit(name)])) as Record<(typeof ulimits)[number], Ulimit>),
       'Limits of each process, soft and hard, by the names of /etc/security/limits.conf; sizes in bytes.',
       { nofile: 4096, core: 0 },
     ),

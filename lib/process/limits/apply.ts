@@ -26,8 +26,11 @@ export interface Applied {
 }
 
 /** Finds out once for many partitions where the limits can be set. */
-export function limiter(home: Home, limits: Limits): (files: PartitionFiles, mark: string) => Applied {
-  const controllers = amountsOf(limits).length > 0 ? controllersFor(home) : null
+export function limiter(
+  home: Home,
+  limits: Limits,
+  controllers: Controllers | null = amountsOf(limits).length > 0 ? controllersFor(home) : null,
+): (files: PartitionFiles, mark: string) => Applied {
   const readers = limits.user === undefined ? null : groupOf(limits)
   return (files, mark) => {
     if (readers !== null) lendTo(files, readers)

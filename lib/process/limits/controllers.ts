@@ -98,11 +98,13 @@ function isOn(group: string, amount: Amount): boolean {
   return (read(`${group}/cgroup.subtree_control`) ?? '').split(/\s+/).includes(amount)
 }
 
-function switchOn(group: string, amount: Amount): string | null {
+/** @returns why it cannot be switched on for the groups below this one; null when it is */
+export function switchOn(group: string, controller: string): string | null {
   for (let left = 3; ; left--) {
-    const code = written(`${group}/cgroup.subtree_control`, `+${amount}`)
+    const code = written(`${group}/cgroup.subtree_control`, `+${controller}`)
     if (code === null) return null
-    if (code !== 'EBUSY' || left === 0) return code === 'ENOENT' ? notThere(amount) : `${group} refuses it: ${code}`
+    if (code === 'ENOENT' || code === 'EINVAL') return notThere(controller)
+    if (code !== 'EBUSY' || left === 0) return `${group} refuses it: ${code}`
     standAside(group)
   }
 }
@@ -148,8 +150,8 @@ function ownPath(cgroup: string, amount: Amount): string | null {
   return null
 }
 
-function notThere(amount: Amount): string {
-  return `the kernel has no ${amount} controller here`
+function notThere(controller: string): string {
+  return `the kernel has no ${controller} controller here`
 }
 
 function read(file: string): string | null {
