@@ -307,7 +307,10 @@ const refused: [object, string][] = [
   [{ partitions: { list: ['\ud800'] } }, `partitions.list[0]: cannot be "\\ud800"; ${id}`],
   [{ partitions: { list: ['/'.repeat(67)] } }, `partitions.list[0]: cannot be "${'/'.repeat(60)}…"; ${id}`],
 
-  [{ run: undefined }, 'run: is missing; give an object with command, cwd, env, restart, per, user, group, umask, nice, ulimit, memory, cpu, pids, readOnly, private, limits'],
+  [
+    { run: undefined },
+    'run: is missing; give an object with command, cwd, env, restart, per, user, group, umask, nice, ulimit, memory, cpu, pids, readOnly, private, limits',
+  ],
   [{ run: {} }, `run.command: is missing; ${commands}`],
   [{ run: { command: ['x'], per: 'node' } }, 'run.per: cannot be "node"; give one of partition, instance'],
   [
