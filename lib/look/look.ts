@@ -29,15 +29,15 @@ export async function look(run: Run, keep = true): Promise<Look> {
     run.files,
     lastGoodSettings(run),
   )
-  const own = problem ?? (await limitsProblem(run, snapshot))
+  const own = problem ?? (await limitsProblem(run, snapshot, keep))
   return { snapshot, definitionProblem: own, problem: own ?? settingsProblem(snapshot) }
 }
 
 /** Why this machine's limits allow no start, or cannot be used as they are; null on a machine without any. */
-async function limitsProblem({ files }: Run, { definition }: Snapshot): Promise<string | null> {
+async function limitsProblem({ files }: Run, { definition }: Snapshot, keep: boolean): Promise<string | null> {
   if (!isBounded()) return null
   const { troubleHere } = await import('../state/allowed.ts')
-  return troubleHere(files.directory, definition)
+  return troubleHere(files.directory, definition, keep)
 }
 
 function settingsProblem({ keys, settingsProblem }: Snapshot): string | null {

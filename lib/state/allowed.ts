@@ -22,15 +22,18 @@ export interface Allowed {
   readonly problem: string | null
 }
 
-/** @param directory of the instance; null for a program without one, such as configure */
-export function allowed(directory: string | null): Allowed {
+/**
+ * @param directory of the instance; null for a program without one, such as configure
+ * @param keep false when nothing may be written down
+ */
+export function allowed(directory: string | null, keep = true): Allowed {
   const file = limitsFile()
   const fact = directory === null ? null : `${directory}/limits.json`
   const known = fact === null ? null : parsed(readFact(fact))
   const stamp = stampOf(file)
   if (known?.stamp === stamp) return known
   const now = readNow(file, stamp, known?.bounds ?? null)
-  if (fact !== null) writeFact(fact, JSON.stringify(now))
+  if (fact !== null && keep) writeFact(fact, JSON.stringify(now))
   return now
 }
 
@@ -69,16 +72,16 @@ function mustBeRoots(file: string, path: string): void {
 }
 
 /** Why no command of this definition may be started, in one line; null when they may. */
-export function refusalOf(directory: string, definition: Definition): string | null {
-  const { bounds, problem } = allowed(directory)
+export function refusalOf(directory: string, definition: Definition, keep = true): string | null {
+  const { bounds, problem } = allowed(directory, keep)
   if (bounds === null) return `${problem}; nothing is started until it is mended`
   const found = outside(definition, bounds) ?? sumOutside(definition, earlierThan(directory, definition), bounds)
   return found === null ? null : inWords(found)
 }
 
 /** For a definition that is offered: every other one in force counts before it. @throws nothing */
-export function refusalOfOffered(directory: string, definition: Definition): string | null {
-  const { bounds, problem } = allowed(directory)
+export function refusalOfOffered(directory: string, definition: Definition, keep: boolean): string | null {
+  const { bounds, problem } = allowed(directory, keep)
   if (bounds === null) return problem
   const others = othersThan(directory, definition).map(({ definition }) => definition)
   const found = outside(definition, bounds) ?? sumOutside(definition, others, bounds)
@@ -143,9 +146,9 @@ function earlierThan(directory: string, definition: Definition): Definition[] {
 }
 
 /** What the limits file is to tell people at each look: what is wrong with it, or with the definition in force by it. */
-export function troubleHere(directory: string, definition: Definition): string | null {
-  const { bounds, problem } = allowed(directory)
-  const why = refusalOf(directory, definition)
+export function troubleHere(directory: string, definition: Definition, keep = true): string | null {
+  const { bounds, problem } = allowed(directory, keep)
+  const why = refusalOf(directory, definition, keep)
   if (problem !== null)
     return `${problem} (${bounds === null ? 'nothing is started' : 'the last good limits stay in force'})`
   return why === null ? null : `${why} (what runs goes on, and nothing is started)`

@@ -63,7 +63,7 @@ export async function putOfferedInForce(
   if (inForce?.stamp === stamp) return { ...inForce, problem: null }
   try {
     const offered = await readOffered(file, stamp, id)
-    await mustBeAllowed(files, file, offered.definition)
+    await mustBeAllowed(files, file, offered.definition, keep)
     if (keep) writeFact(files.definition, JSON.stringify(offered))
     return { ...offered, problem: null }
   } catch (error) {
@@ -73,10 +73,10 @@ export async function putOfferedInForce(
 }
 
 /** @throws Permanent when the limits of this machine do not allow it */
-async function mustBeAllowed(files: InstanceFiles, file: string, definition: Definition): Promise<void> {
+async function mustBeAllowed(files: InstanceFiles, file: string, definition: Definition, keep: boolean): Promise<void> {
   if (!isBounded()) return
   const { refusalOfOffered } = await import('./allowed.ts')
-  const why = refusalOfOffered(files.directory, definition)
+  const why = refusalOfOffered(files.directory, definition, keep)
   if (why !== null) throw new Permanent(`cannot use the definition ${file}: ${why}`)
 }
 

@@ -71,6 +71,15 @@ describe('an offered definition', { skip }, () => {
     })
   })
 
+  it('is compared without a trace when nothing may be written', async test => {
+    limits(test, only('/bin'))
+    const [files, offered] = [place(test), definitionFile(test)]
+    assert.equal((await putOfferedInForce(files, offered, 'svc', false)).problem, null)
+    rewrite(offered, { run: { command: ['/opt/evil'] } })
+    await assert.rejects(putOfferedInForce(files, offered, 'svc', false), /in no directory of programs/)
+    assert.ok(!existsSync(files.allowed))
+  })
+
   it('that is changed to what is not allowed leaves the last good one in force; allowed later, it comes into force', async test => {
     const file = limits(test, only('/bin'))
     const [files, offered] = [place(test), definitionFile(test)]

@@ -12,7 +12,7 @@ import { basename, dirname } from 'node:path'
 import { bootId } from '../../base/clock.ts'
 import { goneOrHidden } from '../../machine/identity.ts'
 import { readFact, removeFact, writeFact } from '../../state/facts.ts'
-import type { PartitionFiles } from '../../state/partition-paths.ts'
+import { type PartitionFiles, workerFiles } from '../../state/partition-paths.ts'
 import { type Home, nameBelow, type Place, usable } from './home.ts'
 
 /** The mount point of version 2, and this process's own group there; null when it is not mounted. */
@@ -135,6 +135,8 @@ export function removeLimits(files: PartitionFiles): void {
 
 /** Removes the groups of an instance that has left. */
 export function removeHome(files: Place): void {
+  const worker = workerFiles(files.directory)
+  if (existsSync(worker.limits)) removeLimits(worker)
   const directory = readHome(files)?.directory ?? null
   if (directory !== null) removeTree(directory)
   removeFact(files.groups)
