@@ -78,15 +78,15 @@ function matches(patterns: readonly string[], command: readonly string[]): boole
   const isOpen = patterns.at(-1) === '...'
   const fixed = isOpen ? patterns.slice(0, -1) : patterns
   if (isOpen ? command.length < fixed.length : command.length !== fixed.length) return false
-  return fixed.every((pattern, index) => glob(pattern)(masked(command[index] as string)))
+  return fixed.every((pattern, index) => glob(masked(pattern))(masked(command[index] as string)))
 }
 
 /**
- * A placeholder becomes a character that no argument can hold, so that only a star covers it: then the argument fits
- * whatever the id of a partition is.
+ * A placeholder becomes what no argument can hold, so that only a star, or the same placeholder, covers it: then the
+ * argument fits whatever the id of a partition is.
  */
 function masked(argument: string): string {
-  return placeholders.reduce((text, word) => text.replaceAll(`{${word}}`, '\u0000'), argument)
+  return placeholders.reduce((text, word) => text.replaceAll(`{${word}}`, `\u0000${word}\u0000`), argument)
 }
 
 function hasPlaceholder(text: string): boolean {

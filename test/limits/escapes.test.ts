@@ -212,6 +212,28 @@ describe('a definition that tries to get out', () => {
   for (const [what, more, line] of escapes)
     it(`by ${what} is refused`, async () => assert.equal(await found(more), line))
 
+  const fit: [pattern: string, argument: string, boolean][] = [
+    ['*', '{partition}', true],
+    ['{partition}', '{partition}', true],
+    ['--p={partition}', '--p={partition}', true],
+    ['--p=*', '--p={token}-{partition}', true],
+    ['{partition}', '{token}', false],
+    ['{partition}', '7', false],
+    ['7', '{partition}', false],
+    ['*n}', '{partition}', false],
+    ['{p*', '{partition}', false],
+    ['--p=7*', '--p={partition}', false],
+  ]
+  for (const [pattern, argument, fits] of fit) {
+    it(`by a placeholder gets no further than the pattern: ${pattern} ${fits ? 'fits' : 'does not fit'} ${argument}`, async () => {
+      const of = await parseDefinition(
+        JSON.stringify({ name: 'a', partitions: { range: [0, 1] }, run: { command: ['/a', argument] } }),
+        'a.json',
+      )
+      assert.equal(outside(of, { commands: { a: [['/a', pattern]] } }) === null, fits)
+    })
+  }
+
   const sized = async (maxPartitions: number, name = 'x') => ({ ...(await loaded({ maxPartitions })), name, id: name })
   it('together with others is refused: each says its part', async () => {
     const others = [await sized(3, 'a'), await sized(4, 'b')]
