@@ -3,6 +3,7 @@
  * spec/documents changes with every document, so that an instance reads documents only when one has changed.
  */
 
+import { existsSync } from 'node:fs'
 import type { Keys } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { type Entry, entriesAt, look, transactionLimit } from '../consul/kv.ts'
@@ -12,6 +13,7 @@ import { tellNext } from '../hooks/lifecycle.ts'
 import { partitionFrom } from '../keys/partition-set.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import { signal } from '../machine/identity.ts'
+import { lendDocument } from '../process/limits/lend.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import { isAssumed, type Local } from '../state/local.ts'
 import type { PartitionFiles } from '../state/partition-paths.ts'
@@ -108,7 +110,7 @@ function documentIn(entry: Entry | undefined, keys: Keys): string | null {
 
 function place(files: PartitionFiles, document: string | null, entry: Entry | undefined): void {
   if (document === null) removeFact(files.document)
-  else writeFact(files.document, document)
+  else writeDocument(files, document)
   writeFact(files.documentIndex, String(entry?.modifyIndex ?? 0))
 }
 
@@ -122,8 +124,14 @@ function replace(files: PartitionFiles, document: string | null, entry: Entry): 
   }
   removeFact(files.documentIndex)
   if (document === null) removeFact(files.document)
-  else writeFact(files.document, document)
+  else writeDocument(files, document)
   return true
+}
+
+/** A process of another user must be able to read it, and nobody else: see process/limits/apply.ts. */
+function writeDocument(files: PartitionFiles, document: string): void {
+  writeFact(files.document, document)
+  if (existsSync(files.readers)) lendDocument(files)
 }
 
 /** Whether the partition had no command, so that the new document may name one: see act/choose.ts. */

@@ -9,7 +9,7 @@ import type { InstanceFiles } from '../state/paths.ts'
 
 /** @param problem why the definition file, as it is now, is not in force; null when it is */
 export function ownTroubles(files: InstanceFiles, snapshot: Snapshot, problem: string | null): readonly string[] {
-  const definition = problem === null ? null : `${problem}; correct the file: it takes effect as soon as it is valid`
+  const definition = problem === null ? null : `${problem}; correct it: it takes effect as soon as it is valid`
   const found = [definition, drainWords(files, snapshot), twinWords(files, bootClock()), shareWords(snapshot)]
   return found.filter(one => one !== null)
 }

@@ -3,10 +3,12 @@
  * another.
  */
 import { bootClock } from '../base/clock.ts'
+import { confined } from '../definition/confine.ts'
 import type { Definition } from '../definition/definition.ts'
 import { expand } from '../definition/expand.ts'
 import { launchAll } from '../machine/launch.ts'
 import { environmentOf, valuesOf } from '../process/shepherd/start.ts'
+import { refusal } from '../state/bounded.ts'
 import { readFact, readLine, removeFact } from '../state/facts.ts'
 import { runnerOf, versionOf } from '../state/partition-paths.ts'
 import type { Run } from '../state/self.ts'
@@ -56,7 +58,13 @@ export async function startDue(
   const idle = all.filter(({ check, state }) => check.command !== null && state.started === null)
   if (!idle.some(({ state }) => state.due <= now)) return
   const due = idle.filter(watched => watched.state.due <= now + ahead(watched))
+  // A check that may not run says nothing new: it must not make anybody move a partition.
+  if ((await refusal(run.files.directory, definition)) !== null) return putOff(due, now)
   for (let from = 0; from < due.length; from += atOnce) await launch(run, definition, due.slice(from, from + atOnce))
+}
+
+function putOff(due: readonly Watched[], now: number): void {
+  for (const watched of due) watched.state = { ...watched.state, due: now + watched.check.intervalMs }
 }
 
 async function launch(run: Run, definition: Definition, due: readonly Watched[]): Promise<void> {
@@ -79,7 +87,7 @@ function launchOf(run: Run, definition: Definition, watched: Watched) {
     ...{ files: own, service: run.service, instance: run.instance, node: run.node, partition, acquisition },
     ...{ token: readFact(own.token) ?? '', version: versionOf(definition, own), lease: 0, grace: 0 },
   }
-  const command = expand(check.command ?? [], valuesOf(start))
+  const command = confined(definition.run, expand(check.command ?? [], valuesOf(start)))
   return {
     directory: files.directory,
     environment: {

@@ -7,11 +7,12 @@ import { expandEnv } from './expand.ts'
 
 /** The only variables of the agent that processes inherit: a token in the agent's environment must not leak. */
 const inherited = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'USER', 'LOGNAME']
+/** Those that are about the agent's user. Where another user is given, confine.sh sets them. */
+const ofUser = ['HOME', 'USER', 'LOGNAME']
 
-export function inheritedEnvironment(): Record<string, string> {
-  return Object.fromEntries(
-    inherited.flatMap(name => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-  )
+export function inheritedEnvironment({ limits }: Pick<Definition['run'], 'limits'> = {}): Record<string, string> {
+  const names = limits?.user === undefined ? inherited : inherited.filter(name => !ofUser.includes(name))
+  return Object.fromEntries(names.flatMap(name => (process.env[name] === undefined ? [] : [[name, process.env[name]]])))
 }
 
 /** The variables that are the same for all partitions of an instance. */
@@ -21,7 +22,7 @@ export function commonEnvironment(
 ): Record<string, string> {
   const { service = '', instance = '', version = '', node = '' } = values
   return {
-    ...inheritedEnvironment(),
+    ...inheritedEnvironment(run),
     ...expandEnv(run.env, values),
     WATCHBILL_SERVICE: service,
     WATCHBILL_INSTANCE: instance,

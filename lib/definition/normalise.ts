@@ -1,6 +1,15 @@
 import { duration } from '../base/clock.ts'
 import { quantity } from '../base/quantity.ts'
-import type { Assign, CheckDefinition, Definition, FigureCheck, FreezeRule, Reaction, Versions } from './definition.ts'
+import type {
+  Assign,
+  CheckDefinition,
+  Definition,
+  FigureCheck,
+  FreezeRule,
+  Limits,
+  Reaction,
+  Versions,
+} from './definition.ts'
 import { proposedFrom } from './placement.ts'
 import { rendersFrom } from './render.ts'
 import type { DefinitionFile } from './schema.ts'
@@ -94,11 +103,26 @@ function freezeOf({ lost, settle }: NonNullable<DefinitionFile['freeze']>): Free
   return { lost: Number.parseInt(lost, 10) / 100, settleMs: settle === undefined ? settleMs : ms(settle) }
 }
 
-function runFrom({ command, ...run }: DefinitionFile['run']): Definition['run'] {
-  const cwd = run.cwd ?? null
-  if (Array.isArray(command)) return { ...run, command, cwd }
+function runFrom({ command, env, restart, per, cwd, ...limits }: DefinitionFile['run']): Definition['run'] {
+  const run = { env, restart, per, cwd: cwd ?? null, ...limitsFrom(limits) }
+  if (Array.isArray(command)) return { ...run, command }
   const { choose: pointer, of } = command
-  return { ...run, command: [], choose: { pointer, of }, cwd }
+  return { ...run, command: [], choose: { pointer, of } }
+}
+
+function limitsFrom({
+  limits: mode,
+  memory,
+  ulimit,
+  ...limits
+}: Omit<DefinitionFile['run'], 'command' | 'env' | 'restart' | 'per' | 'cwd'>): { limits?: Limits } {
+  const given = {
+    ...limits,
+    ...(ulimit && Object.keys(ulimit).length > 0 && { ulimit }),
+    ...(memory !== undefined && { memory: Math.floor(amount(memory)) }),
+  }
+  if (Object.keys(given).length === 0) return {}
+  return { limits: { ...(given as Limits), ...(mode === 'best-effort' && { bestEffort: true as const }) } }
 }
 
 function partitionIds({ range, list, count }: DefinitionFile['partitions'], variables: Variables): string[] {

@@ -20,6 +20,7 @@ import {
   passableText,
   serviceName,
 } from './fields.ts'
+import { limitFields } from './limit-fields.ts'
 import { partitions } from './partition-fields.ts'
 import { placement } from './placement-fields.ts'
 import { renders, templateVariables } from './render-fields.ts'
@@ -69,6 +70,7 @@ const run = fields({
     'One process for each partition, or one for all partitions of an instance. Such a process reads its partitions in ' +
       'one file, and writes into another which of them it has stopped.',
   ),
+  ...limitFields,
 }).check(
   z.refine(({ per, command }) => per === 'partition' || Array.isArray(command), {
     path: ['command', 'choose'],
@@ -77,6 +79,14 @@ const run = fields({
   z.refine(({ per, command }) => per === 'partition' || !Array.isArray(command) || !command.some(isOfOnePartition), {
     path: ['command'],
     error: `names ${ofOnePartition.join(' or ')}, but one process for all partitions has neither; it reads them in the file $WATCHBILL_ASSIGNMENT`,
+  }),
+  z.refine(({ per, user, group }) => per === 'partition' || (user === undefined && group === undefined), {
+    path: ['user'],
+    error: 'cannot be with run.per "instance": another user cannot read the file $WATCHBILL_ASSIGNMENT; remove it',
+  }),
+  z.refine(({ user, group }) => group === undefined || user !== undefined, {
+    path: ['group'],
+    error: 'needs a user; give run.user too',
   }),
 )
 
@@ -292,6 +302,10 @@ export const schema = fields({
   z.refine(({ run, starts }) => starts === undefined || run.per === 'partition', {
     path: ['starts', 'atOnce'],
     error: 'is for a process per partition, and run.per is "instance"; remove it',
+  }),
+  z.refine(({ run, ready }) => ready !== 'confirm' || run.user === undefined, {
+    path: ['ready'],
+    error: 'cannot be "confirm" with run.user: another user cannot write the file $WATCHBILL_READY; give a check',
   }),
   z.superRefine(({ ready, checks }, found) => {
     const ids = checks.map(({ id, name }) => id ?? name)

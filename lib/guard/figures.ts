@@ -10,9 +10,10 @@ import { reason } from '../base/errors.ts'
 import { encode } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { startMs } from '../machine/identity.ts'
+import { killsIn, nearWhat } from '../machine/near-limit.ts'
 import { usageOf } from '../machine/usage.ts'
 import { definitionInForce } from '../state/definition.ts'
-import { makeDirectory, namesIn, readFact, readLine, readUsual, writeFact } from '../state/facts.ts'
+import { makeDirectory, namesIn, readFact, readLine, readUsual, removeFact, writeFact } from '../state/facts.ts'
 import { takeNotes } from '../state/figures/notes.ts'
 import { mostKept, ownText, readOwn } from '../state/figures/own.ts'
 import { allRows, newestRows, type Row, writeRow } from '../state/figures/ring.ts'
@@ -152,6 +153,7 @@ function partitionRow(
   const times = { boot: now, at: Date.now() / 1000 }
   const row = { ...times, text: '', figures: figuresOf(files, one, acquired, now) }
   if (writeRow(rings.partition, partitionRing, row) === 'anew') say(anew(rings.partition))
+  if (existsSync(files.limits)) tendLimits(files)
   if (one.process === null || !existsSync(files.metrics)) return
   const own = readOwn(files.metrics, one.process, mostKept)
   if (own === null) return
@@ -160,6 +162,19 @@ function partitionRow(
     writeFact(files.metricsBad, bad)
   const text = ownText(own.samples, ownRing.text as number)
   if (writeRow(rings.own, ownRing, { ...times, figures: {}, text }) === 'anew') say(anew(rings.own))
+}
+
+/** Writes down which limits it is near to, and a kill for memory that its shepherd does not see: of a child. */
+function tendLimits(files: PartitionFiles): void {
+  const limits = readFact(files.limits) ?? ''
+  const was = readFact(files.near)
+  const near = nearWhat(limits, was !== null)
+  if (near === null) removeFact(files.near)
+  else if (near !== was) writeFact(files.near, near)
+  const counter = /^oom (\S+)/m.exec(limits)?.[1]
+  const kills = counter === undefined ? 0 : killsIn(counter)
+  if (kills > Number(readFact(files.oom)?.split(' ')[0] ?? 0))
+    writeFact(files.oom, `${kills} ${Math.floor(Date.now() / 1000)}`)
 }
 
 /** What is known of one partition's process now. */

@@ -163,6 +163,7 @@ function exitDetails(files: PartitionFiles, exit: string): Record<string, unknow
     Signal: number === undefined ? null : Number(number),
     Restarts: Number(readLine(runnerOf(files).restarts) ?? 0),
     Reason: exit,
+    ...(exit.includes(', out of memory') && { OutOfMemory: true }),
   }
 }
 

@@ -1,11 +1,13 @@
 /** Runs the commands of hooks. Each goes on by itself, because the program that started it may be killed. */
 
 import { textOf } from '../base/tail.ts'
+import { confined } from '../definition/confine.ts'
 import type { Definition } from '../definition/definition.ts'
 import { commonEnvironment } from '../definition/environment.ts'
 import { expand } from '../definition/expand.ts'
 import { parseProcess, stateOf } from '../machine/identity.ts'
 import { launchAll } from '../machine/launch.ts'
+import { refusal } from '../state/bounded.ts'
 import { readLine, removeFact, writeFact } from '../state/facts.ts'
 import type { Self } from '../state/self.ts'
 import type { Event } from './event.ts'
@@ -49,10 +51,13 @@ export function hookInput(
 /** Starts hooks. One that runs, or whose result is not read yet, is not started again. */
 export async function startHooks(run: Self, definition: Definition, hooks: readonly Hook[]): Promise<void> {
   if (hooks.length === 0) return
+  const why = await refusal(run.files.directory, definition)
+  if (why !== null) return refuse(hooks, why)
   const launches = hooks.map(({ directory, event, command }) => {
     const limit = event.event === 'releasing' ? releasingLimit : hookLimit
     writeFact(`${directory}/input`, JSON.stringify(hookInput(run, event, definition)))
-    const args = [directory, String(limit / 1000), ...expand(command, valuesOf(run, event))]
+    const own = confined(definition.run, expand(command, valuesOf(run, event)))
+    const args = [directory, String(limit / 1000), ...own]
     return { directory, environment: environmentOf(run, definition, event), args }
   })
   const problem = await launchAll(script, definition.run.cwd ?? '/', launches)
@@ -73,6 +78,14 @@ export function startCommand({
 }): Promise<string | null> {
   writeFact(`${directory}/input`, '')
   return launchAll(script, cwd, [{ directory, environment, args: [directory, String(limit / 1000), ...command] }])
+}
+
+/** A hook that this machine's limits do not allow has failed: it is tried again for a while, as any other. */
+function refuse(hooks: readonly Hook[], why: string): void {
+  for (const { directory } of hooks) {
+    writeFact(`${directory}/output`, why)
+    writeFact(`${directory}/exit`, '126')
+  }
 }
 
 function valuesOf(run: Self, { partition, details }: Event): Record<string, string> {

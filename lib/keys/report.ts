@@ -35,9 +35,9 @@ const passing = /^(takeover|waits|key refused|queued|no version)\b/
 /** The remark on a partition of this instance; null when all is as expected. */
 export function remark(local: Local): string | null {
   if (!isAssumed(local)) return null
-  const { status, stays, unready } = local
+  const { status, stays, unready, warning } = local
   if (stays !== null) return stays
-  return status === null || isOrdinary(status) ? (unready ?? null) : status
+  return status === null || isOrdinary(status) ? (unready ?? warning ?? null) : status
 }
 
 /** The last report differs from what the shepherds say now. */

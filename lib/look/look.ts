@@ -3,12 +3,13 @@
 import { defaults, type Settings, settingsFrom } from '../keys/settings.ts'
 import { putOfferedInForce } from '../state/definition.ts'
 import { readFact } from '../state/facts.ts'
+import { isBounded } from '../state/limits-path.ts'
 import type { Run } from '../state/self.ts'
 import { type Snapshot, takeSnapshot } from './snapshot.ts'
 
 export interface Look {
   readonly snapshot: Snapshot
-  /** Why the definition file as it is now is not in force; null when it is. */
+  /** Why the definition file as it is now is not in force, or the machine's limits allow no start; null otherwise. */
   readonly definitionProblem: string | null
   /** That, or why the settings in Consul are not in force; null when both are. */
   readonly problem: string | null
@@ -28,7 +29,15 @@ export async function look(run: Run, keep = true): Promise<Look> {
     run.files,
     lastGoodSettings(run),
   )
-  return { snapshot, definitionProblem: problem, problem: problem ?? settingsProblem(snapshot) }
+  const own = problem ?? (await limitsProblem(run, snapshot, keep))
+  return { snapshot, definitionProblem: own, problem: own ?? settingsProblem(snapshot) }
+}
+
+/** Why this machine's limits allow no start, or cannot be used as they are; null on a machine without any. */
+async function limitsProblem({ files }: Run, { definition }: Snapshot, keep: boolean): Promise<string | null> {
+  if (!isBounded()) return null
+  const { troubleHere } = await import('../state/allowed.ts')
+  return troubleHere(files.directory, definition, keep)
 }
 
 function settingsProblem({ keys, settingsProblem }: Snapshot): string | null {

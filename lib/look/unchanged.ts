@@ -84,7 +84,7 @@ function localLine(local: ReadonlyMap<string, Local>): string {
 }
 
 function factsOf(one: Local): unknown[] {
-  const { acquisition, releasing, index, shepherd, process, status, unready, stays } = one
+  const { acquisition, releasing, index, shepherd, process, status, unready, stays, warning } = one
   const states = [one.pinned, one.aheadOfClock, one.whole, one.leaseRuns, one.stopped, one.restart].map(Number)
-  return [acquisition, releasing, index, shepherd?.pid, process?.pid, status, unready, stays, states.join('')]
+  return [acquisition, releasing, index, shepherd?.pid, process?.pid, status, unready, stays, warning, states.join('')]
 }

@@ -6,7 +6,7 @@ import { posix } from 'node:path'
 import { reason } from '../base/errors.ts'
 import { glob } from '../base/glob.ts'
 import { shellWord } from '../base/printable.ts'
-import type { Render } from '../definition/definition.ts'
+import type { Definition, Render } from '../definition/definition.ts'
 import { expand } from '../definition/expand.ts'
 import { keepRendered, type Pending, readRendered } from '../state/renders.ts'
 import type { Self } from '../state/self.ts'
@@ -14,7 +14,7 @@ import { type Change, changeOf, putInPlace, removeFile, writeCandidate } from '.
 import { checkLimit, commandLimit, runCommand } from './run-command.ts'
 import type { Failure, Made, Wanted } from './wanted.ts'
 
-type Here = Pick<Self, 'files' | 'service' | 'instance' | 'node'>
+type Here = Pick<Self, 'files' | 'service' | 'instance' | 'node'> & { readonly definition: Definition }
 
 /** The differences between the disk and what is wanted. */
 export interface Differences {

@@ -75,8 +75,9 @@ async function once(run: Run, force: boolean): Promise<string> {
   }
   const made = await draft.make()
   const found = differences(renders, made, before.files)
-  const applied = await apply(run, { ...found, failures: [...made.failures, ...found.failures] })
-  const pending = await runPending(run, commandsIn(run, renders))
+  const here = { ...run, definition: viewed.view.definition }
+  const applied = await apply(here, { ...found, failures: [...made.failures, ...found.failures] })
+  const pending = await runPending(here, commandsIn(here, renders))
   const problems = [...problemsOf(applied.failures), ...pending.map(pendingProblem)]
   const failures = problems.length === 0 ? 0 : before.input === input || before.input === null ? before.failures + 1 : 1
   for (const problem of problems) if (!before.problems.includes(problem)) run.log(problem)

@@ -1,7 +1,10 @@
 /** Runs the checks and commands of rendered files. Each has a time limit, which timeout(1) keeps when this program is killed. */
 import { execa } from 'execa'
+import { confined } from '../definition/confine.ts'
+import type { Definition } from '../definition/definition.ts'
 import { inheritedEnvironment } from '../definition/environment.ts'
 import { asCalled } from '../machine/caller.ts'
+import { refusal } from '../state/bounded.ts'
 import type { Self } from '../state/self.ts'
 
 /** ms */
@@ -12,13 +15,16 @@ export const commandLimit = 60_000
 export async function runCommand(
   command: readonly string[],
   limit: number,
-  { service, instance, node }: Pick<Self, 'service' | 'instance' | 'node'>,
+  here: Pick<Self, 'files' | 'service' | 'instance' | 'node'> & { readonly definition: Definition },
 ): Promise<string | null> {
-  const [file, ...args] = asCalled(['timeout', '-k', '1', String(limit / 1000), ...command])
+  const { files, service, instance, node, definition } = here
+  const why = await refusal(files.directory, definition)
+  if (why !== null) return why
+  const [file, ...args] = asCalled(['timeout', '-k', '1', String(limit / 1000), ...confined(definition.run, command)])
   const own = { WATCHBILL_SERVICE: service, WATCHBILL_INSTANCE: instance, WATCHBILL_NODE: node }
   const { exitCode, signal, all, originalMessage } = await execa(file, args, {
     cwd: '/',
-    env: { ...inheritedEnvironment(), ...own },
+    env: { ...inheritedEnvironment(definition.run), ...own },
     extendEnv: false,
     stdin: 'ignore',
     stdout: 'pipe',

@@ -4,6 +4,7 @@
  */
 import { existsSync, rmSync } from 'node:fs'
 import { bootClock } from '../base/clock.ts'
+import { confined } from '../definition/confine.ts'
 import type { Definition, Versions } from '../definition/definition.ts'
 import { commonEnvironment } from '../definition/environment.ts'
 import { expand } from '../definition/expand.ts'
@@ -14,6 +15,7 @@ import { mostPrepared, type Own, ownFrom } from '../keys/versions.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { RollWork } from '../roll/due.ts'
 import { roundOf } from '../roll/next.ts'
+import { refusal } from '../state/bounded.ts'
 import { attempt, makeDirectory, readFact, writeFact } from '../state/facts.ts'
 import type { Run } from '../state/self.ts'
 
@@ -93,7 +95,9 @@ async function command(
     const limit = definition.versions?.timeoutMs ?? 0
     const cwd = definition.run.cwd ?? '/'
     const environment = commonEnvironment(definition, values)
-    const problem = await startCommand({ directory, environment, command: expand(args, values), limit, cwd })
+    const own = confined(definition.run, expand(args, values))
+    const refused = await refusal(run.files.directory, definition)
+    const problem = refused ?? (await startCommand({ directory, environment, command: own, limit, cwd }))
     if (problem === null) return 'under way'
     return again(directory, of, tried.tries + 1, problem)
   }

@@ -25,6 +25,7 @@ import {
 } from '../keys/scheduler.ts'
 import { look } from '../look/look.ts'
 import type { Snapshot } from '../look/snapshot.ts'
+import { refusal } from '../state/bounded.ts'
 import { definitionInForce, type InForce } from '../state/definition.ts'
 import { makeDirectory, readFact, removeFact, writeFact } from '../state/facts.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
@@ -142,6 +143,8 @@ async function decide(scheduling: Scheduling): Promise<Round> {
   const place = { ...run, cwd: inForce.definition.run.cwd ?? '/' }
   const begun = bootClock()
   try {
+    const why = await refusal(run.files.directory, inForce.definition)
+    if (why !== null) throw new Failed(`cannot run the scheduler: ${why}`)
     const { text, took } = await runScheduler(place, assign, JSON.stringify(input))
     const checked = checkAnswer(text, input)
     const done = await take(scheduling, snapshot, beside, checked, { now, took })

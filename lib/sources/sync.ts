@@ -9,6 +9,7 @@ import { Temporary } from '../base/errors.ts'
 import { keysOf } from '../base/names.ts'
 import { shellWord } from '../base/printable.ts'
 import { entriesAt, indexBelow } from '../consul/kv.ts'
+import { confined } from '../definition/confine.ts'
 import type { Source } from '../definition/definition.ts'
 import { inheritedEnvironment } from '../definition/environment.ts'
 import { tellSourceFailed } from '../hooks/instance.ts'
@@ -16,6 +17,7 @@ import { type Duty, isDefinitionsLoss, leaveDuty, type Standing, takeDuty, updat
 import { isLeftOut } from '../keys/new-ids.ts'
 import { readPartitions } from '../keys/partition-set.ts'
 import { changeSettings, defaults, settingsFrom, withDrain } from '../keys/settings.ts'
+import { refusal as refusedHere } from '../state/bounded.ts'
 import { definitionInForce, type InForce } from '../state/definition.ts'
 import { makeDirectory, readFact } from '../state/facts.ts'
 import { atWork, type FetchState, fetchState, keepFetchState, longestRetry, putOff, seldom } from '../state/fetches.ts'
@@ -159,9 +161,13 @@ function unchanged({ standing }: Fetcher, { last }: FetchState): string {
 async function fetch({ run, inForce, source }: Fetcher, validator: string | null): Promise<Fetched | null> {
   const { service, instance, node } = run
   const own = { WATCHBILL_SERVICE: service, WATCHBILL_INSTANCE: instance, WATCHBILL_NODE: node }
-  const environment = { ...inheritedEnvironment(), ...own }
+  const { definition } = inForce
+  const environment = { ...inheritedEnvironment(definition.run), ...own }
   try {
-    return await fetchSource(source, { validator, cwd: inForce.definition.run.cwd ?? '/', environment })
+    const why = await refusedHere(run.files.directory, definition)
+    if (why !== null) throw unfetched(source.from, why, 'it is tried again')
+    const within = (command: readonly string[]) => confined(definition.run, command)
+    return await fetchSource(source, { validator, cwd: definition.run.cwd ?? '/', environment, within })
   } catch (error) {
     throw error instanceof Temporary ? new Unbelievable(error) : error
   }

@@ -7,6 +7,7 @@ import { statSync } from 'node:fs'
 import { Permanent, reason } from '../base/errors.ts'
 import type { Definition } from '../definition/definition.ts'
 import { readFact, writeFact } from './facts.ts'
+import { isBounded } from './limits-path.ts'
 import type { InstanceFiles } from './paths.ts'
 
 /** The definition in force, and the file that offered it. */
@@ -62,12 +63,21 @@ export async function putOfferedInForce(
   if (inForce?.stamp === stamp) return { ...inForce, problem: null }
   try {
     const offered = await readOffered(file, stamp, id, readFact(files.session) !== null)
+    await mustBeAllowed(files, file, offered.definition, keep)
     if (keep) writeFact(files.definition, JSON.stringify(offered))
     return { ...offered, problem: null }
   } catch (error) {
     if (inForce === null) throw error
     return { ...inForce, problem: `${reason(error)} (the last good definition stays in force)` }
   }
+}
+
+/** @throws Permanent when the limits of this machine do not allow it */
+async function mustBeAllowed(files: InstanceFiles, file: string, definition: Definition, keep: boolean): Promise<void> {
+  if (!isBounded()) return
+  const { refusalOfOffered } = await import('./allowed.ts')
+  const why = refusalOfOffered(files.directory, definition, keep)
+  if (why !== null) throw new Permanent(`cannot use the definition ${file}: ${why}`)
 }
 
 /** @param takesPart it has a session, and may hold locks */

@@ -43,6 +43,8 @@ export interface Local {
   readonly unready?: string
   /** Its process must not be started before its file is rendered: see lib/state/renders.ts. */
   readonly unrendered?: true
+  /** What people should look at although it runs: see lib/state/near.ts. */
+  readonly warning?: string
   /** L and G of the acquisition, ms. */
   readonly terms: Terms | null
 }

@@ -40,6 +40,14 @@ export interface PartitionFiles {
   readonly mark: string
   /** Path of its control group; missing when it has none. */
   readonly group: string
+  /** Where its limits stand, one a line; missing when it has none: see process/limits/apply.ts. */
+  readonly limits: string
+  /** How often the kernel has killed for memory here, and when last, `<n> <epoch>`. */
+  readonly oom: string
+  /** Which limits it is near to, in words; missing when none. */
+  readonly near: string
+  /** The group id of the other user that its processes run as; missing for the agent's own. */
+  readonly readers: string
   readonly status: string
   readonly exit: string
   readonly restarts: string
@@ -123,6 +131,10 @@ export function partitionFiles(directory: string): PartitionFiles {
     process: at('process'),
     mark: at('mark'),
     group: at('group'),
+    limits: at('limits'),
+    oom: at('oom'),
+    near: at('near'),
+    readers: at('readers'),
     status: at('status'),
     exit: at('exit'),
     restarts: at('restarts'),

@@ -23,6 +23,8 @@ export interface InstanceFiles {
   /** Held by a program while it changes from when leases count: see state/lease-lock.ts. */
   readonly leaseLock: string
   readonly definition: string
+  /** The last good limits of this machine, and what is wrong with the file as it is now: see state/allowed.ts. */
+  readonly allowed: string
   /** Digest of the definition whose partitions this instance last wrote. */
   readonly defined: string
   /** Digest of the definition in which a document last had no command: see act/choose.ts. */
@@ -155,6 +157,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     lease: at('lease'),
     leaseLock: at('lease.lock'),
     definition: at('definition.json'),
+    allowed: at('limits.json'),
     defined: at('defined'),
     chosen: at('chosen'),
     proposal: at('proposal.json'),

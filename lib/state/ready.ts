@@ -6,6 +6,7 @@ import { statSync } from 'node:fs'
 import type { Definition } from '../definition/definition.ts'
 import { readFact } from './facts.ts'
 import type { Local } from './local.ts'
+import { withWarnings } from './near.ts'
 import type { PartitionFiles } from './partition-paths.ts'
 import type { InstanceFiles } from './paths.ts'
 import { saysReady } from './worker-said.ts'
@@ -24,17 +25,18 @@ export function unreadyWords(definition: Pick<Definition, 'ready'>): string | nu
   return `starting: waits for ${check === null ? 'its process to confirm that it is ready' : `check ${check}`}`
 }
 
-/** The same facts; a partition that is here and not ready also says what it waits for. */
+/** The same facts; a partition that is here and not ready also says what it waits for, one with limits what to look at. */
 export function withReadiness(
   files: InstanceFiles,
   local: ReadonlyMap<string, Local>,
   definition: Asked | undefined,
 ): ReadonlyMap<string, Local> {
   const unready = definition === undefined ? null : unreadyWords(definition)
-  if (definition === undefined || unready === null) return local
+  const all = definition?.run.limits === undefined ? local : withWarnings(local)
+  if (definition === undefined || unready === null) return all
   const confirmed = confirmationsOf(files, definition)
   return new Map(
-    [...local].map(([id, one]) => {
+    [...all].map(([id, one]) => {
       const ready = one.acquisition === null || confirmed(files.partition(id), one.acquisition)
       return [id, ready ? one : { ...one, unready }]
     }),

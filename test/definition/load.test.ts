@@ -307,7 +307,10 @@ const refused: [object, string][] = [
   [{ partitions: { list: ['\ud800'] } }, `partitions.list[0]: cannot be "\\ud800"; ${id}`],
   [{ partitions: { list: ['/'.repeat(67)] } }, `partitions.list[0]: cannot be "${'/'.repeat(60)}…"; ${id}`],
 
-  [{ run: undefined }, 'run: is missing; give an object with command, cwd, env, restart, per'],
+  [
+    { run: undefined },
+    'run: is missing; give an object with command, cwd, env, restart, per, user, group, umask, nice, ulimit, memory, cpu, pids, readOnly, private, limits',
+  ],
   [{ run: {} }, `run.command: is missing; ${commands}`],
   [{ run: { command: ['x'], per: 'node' } }, 'run.per: cannot be "node"; give one of partition, instance'],
   [
@@ -443,7 +446,7 @@ const refused: [object, string][] = [
   [{ name: undefined, lease: 1, weight: -1 }, `name: is missing; ${name} (and 2 more)`],
   [
     { run: { comand: ['x'] } },
-    'run.comand: is an unknown field; the fields here are command, cwd, env, restart, per (and 1 more)',
+    'run.comand: is an unknown field; the fields here are command, cwd, env, restart, per, user, group, umask, nice, ulimit, memory, cpu, pids, readOnly, private, limits (and 1 more)',
   ],
   [{ events: {}, probes: [], lease: 1 }, `events: is an unknown field; the fields here are ${top} (and 2 more)`],
 ]

@@ -38,6 +38,14 @@ it('a machine on which all is well has nothing but good to hear', () => {
   for (const { todo } of findings) assert.equal(todo, '')
 })
 
+it('limits that are kept and allowed are said to be so', () => {
+  const findings = examine({ ...well, ...fileIs({ unkept: [], refused: null }) }).slice(-2)
+  assert.deepEqual(findings.map(lineOf), [
+    'ok:     the limits of svc can be kept',
+    'ok:     the limits of this machine allow svc',
+  ])
+})
+
 it('a unit may kill all that is in it, when nothing of ours is', () => {
   const findings = examine({ ...well, ...unitIs({ killMode: 'control-group' }) })
   assert.deepEqual(
@@ -49,6 +57,24 @@ it('a unit may kill all that is in it, when nothing of ours is', () => {
 describe('what is wrong', () => {
   const inUnit = { directory: '/sys/fs/cgroup/system.slice/consul.service/watchbill.n1:svc', why: 'Delegate=yes' }
   const cases: Case[] = [
+    [
+      'a limit that cannot be kept',
+      fileIs({ unkept: ['run.memory: no controller', 'run.user: nobody'], bestEffort: false }),
+      'unsafe',
+      /cannot be had for svc: run\.memory: no controller; run\.user: nobody; nothing of it is started; see docs\/limits\.md/,
+    ],
+    [
+      'a limit that need not be kept',
+      fileIs({ unkept: ['run.cpu: no controller'], bestEffort: true }),
+      'warn',
+      /cannot be had for svc: run\.cpu: no controller; it is started without/,
+    ],
+    [
+      'a definition that the machine does not allow',
+      fileIs({ refused: 'run.user: "root" is not in users' }),
+      'unsafe',
+      /the limits of this machine do not allow svc: run\.user: "root" is not in users/,
+    ],
     ['an old Consul', agentIs({ version: '1.6.10' }), 'unsafe', /Consul is 1\.6\.10; use 1\.7/],
     ['a Consul of no version', agentIs({ version: '' }), 'unsafe', /no known version/],
     [

@@ -133,6 +133,7 @@ function heldWords({ cluster, roster, reports, members }: Seeing, id: string, ho
   if (remark?.startsWith('waits for its process')) return { state: 'failing', why: remark }
   if (remark?.startsWith('queued')) return { state: 'starting', why: remark }
   if (remark === undefined || /^(takeover|waits)\b/.test(remark)) return { state: 'running', why: '' }
+  if (remark.startsWith('warning: ')) return { state: 'running', why: remark }
   if (remark.startsWith('starting: ')) return { state: 'starting', why: remark.slice('starting: '.length) }
   if (isCrashLooping(remark)) {
     const why = crashWords(cluster.service, id, holder, remark.slice('crash-looping '.length))

@@ -3,9 +3,11 @@
  * Any other exit status, or no exit in time, does not prove absence.
  */
 import { spawn } from 'node:child_process'
+import { confined } from '../../definition/confine.ts'
 import type { Definition } from '../../definition/definition.ts'
 import { inheritedEnvironment } from '../../definition/environment.ts'
 import { expand, expandEnv } from '../../definition/expand.ts'
+import { refusal } from '../../state/bounded.ts'
 import { versionOf } from '../../state/partition-paths.ts'
 import type { Run } from '../../state/self.ts'
 
@@ -13,6 +15,8 @@ export interface Probe {
   readonly command: readonly string[]
   readonly environment: Readonly<Record<string, string>>
   readonly cwd: string
+  /** Whether the limits of this machine allow the command; left out where that is known. */
+  readonly isAllowed?: () => Promise<boolean>
 }
 
 /** The time limit of one run of the command, ms. */
@@ -28,12 +32,18 @@ export function probeOf(
   if (!stop.gone) return null
   const version = versionOf(definition, files.partition(partition))
   const values = { partition, instance, node, service: name, token: '', version }
-  const environment = { ...inheritedEnvironment(), ...expandEnv(run.env, values), WATCHBILL_PARTITION: partition }
-  return { command: expand(stop.gone, values), environment, cwd: run.cwd ?? '/' }
+  const environment = { ...inheritedEnvironment(run), ...expandEnv(run.env, values), WATCHBILL_PARTITION: partition }
+  return {
+    command: confined(run, expand(stop.gone, values)),
+    environment,
+    cwd: run.cwd ?? '/',
+    isAllowed: async () => (await refusal(files.directory, definition)) === null,
+  }
 }
 
 /** @throws never: a command that cannot be run has not confirmed anything */
-export function saysGone({ command, environment, cwd }: Probe): Promise<boolean> {
+export async function saysGone({ command, environment, cwd, isAllowed }: Probe): Promise<boolean> {
+  if (isAllowed && !(await isAllowed().catch(() => false))) return false
   const [file = '', ...args] = command
   return new Promise(resolve => {
     try {

@@ -12,14 +12,24 @@ import { basename, dirname } from 'node:path'
 import { bootId } from '../../base/clock.ts'
 import { goneOrHidden } from '../../machine/identity.ts'
 import { readFact, removeFact, writeFact } from '../../state/facts.ts'
-import type { PartitionFiles } from '../../state/partition-paths.ts'
+import { type PartitionFiles, workerFiles } from '../../state/partition-paths.ts'
 import { type Home, nameBelow, type Place, usable } from './home.ts'
 
 /** The mount point of version 2, and this process's own group there; null when it is not mounted. */
 export function ownGroup(): { readonly mount: string; readonly path: string } | null {
   const mount = mountPoint()
   const path = /^0::(\/.*)$/m.exec(read('/proc/self/cgroup') ?? '')?.[1]
-  return mount === null || path === undefined ? null : { mount, path: path === '/' ? '' : path }
+  return mount === null || path === undefined ? null : { mount, path: path === '/' ? '' : withoutAside(path) }
+}
+
+/**
+ * The group that the agent's own processes are moved to, so that the one that they were in can have controllers: see
+ * process/limits/controllers.ts.
+ */
+export const aside = 'watchbill.agent'
+
+function withoutAside(path: string): string {
+  return path.endsWith(`/${aside}`) ? path.slice(0, -`/${aside}`.length) : path
 }
 
 function mountPoint(): string | null {
@@ -100,14 +110,33 @@ export function killGroup(fact: string): void {
  * Removes the group of a partition and the groups that its processes made below it. A group that is not empty stays.
  */
 export function removeGroup(files: PartitionFiles): void {
+  if (existsSync(files.limits) || existsSync(files.readers)) removeLimits(files)
   const group = readFact(files.group)
   if (group === null) return
   removeTree(group)
   removeFact(files.group)
 }
 
+/**
+ * Removes what limits a partition, with its groups of version 1: see process/limits/apply.ts. One that still has
+ * processes stays, and costs nothing once they are gone.
+ */
+export function removeLimits(files: PartitionFiles): void {
+  for (const line of readFact(files.limits)?.split('\n') ?? []) {
+    if (!line.startsWith('join ')) continue
+    try {
+      rmdirSync(dirname(line.slice('join '.length)))
+    } catch {
+      // Already gone, or not empty.
+    }
+  }
+  for (const fact of [files.limits, files.oom, files.near, files.readers]) removeFact(fact)
+}
+
 /** Removes the groups of an instance that has left. */
 export function removeHome(files: Place): void {
+  const worker = workerFiles(files.directory)
+  if (existsSync(worker.limits)) removeLimits(worker)
   const directory = readHome(files)?.directory ?? null
   if (directory !== null) removeTree(directory)
   removeFact(files.groups)

@@ -7,9 +7,10 @@
 # DIR is the partition's state directory, LEASE and GRACE are ms; stdout and stderr are the partition's output.
 # Reads   DIR/acquisition, DIR/lease (`from own`), and the instance's lease (`boot-id t0`) two directories above;
 #         DIR/mark, the number that marks the process and its descendants (see machine/marks.ts); DIR/group, the path of its
-#         control group, missing when there is none.
+#         control group, missing when there is none; DIR/limits (see process/limits/apply.ts).
 # Writes  DIR/shepherd and DIR/process (`pid start-time`; empty when there is none), restarts (a number),
 #         exit    `exit 1 after 2 s at T`, `exit 143 (signal 15) after …`: the shell cannot tell 143 from a signal;
+#                 `exit 137 (signal 9), out of memory: …, after …` when the kernel has killed for memory, which `oom` counts;
 #                 `exit 137 (signal 9), SIGKILL after the grace period, after …` when it did not stop in time
 #         status  `starting`, `running` (since `process` was written), `backing off: exit 1`, `finished: exit 0`,
 #                 `crash-looping since T: exit 1`, `stopping: WHY`, `stopped, not swept`, `stopped: WHY`;
@@ -245,6 +246,9 @@ become() {
   export WATCHBILL_DIR="$_dir" WATCHBILL_MARK="$_mark"
   ulimit -w "$_mark" || ulimit -x "$_mark" # the limit on file locks: dash's name for it, and bash's
   [ -z "$_home" ] || printf 0 >"$_home/cgroup.procs"
+  while read -r _key _value; do
+    [ "$_key" != join ] || printf 0 >"$_value" || exit 125 # never without a limit
+  done <"$_dir/limits"
   exec setsid $_env PATH="$_path" /bin/sh -c \
     '[ "$PPID" = "$1" ] || exit; shift; exec 8<&- 9>&-; exec "$@"' watchbill $$ "$@" 2>&1
 }
@@ -264,7 +268,21 @@ reap() {
   clock
   _epoch=$(date +%s 9>&-) _ran=$((_now - _began)) _how="exit $_code"
   [ "$_code" -le 128 ] || _how="$_how (signal $((_code - 128)))"
+  outgrown
   put exit "$_how$_forced after $((_ran / 1000)) s at $_epoch"
+}
+
+# Whether the kernel has killed something here for memory since that was last looked at.
+outgrown() {
+  _kills=0
+  while read -r _key _value _text; do
+    [ "$_key" != oom ] || while read -r _what _count; do [ "$_what" != oom_kill ] || _kills=$_count; done <"$_value"
+    [ "$_key" != oom ] || _limit=$_text
+  done <"$_dir/limits"
+  [ "$_kills" != 0 ] || return
+  _before=0
+  read -r _before _rest <"$_dir/oom"
+  [ "$_kills" -gt "$_before" ] && _how="$_how, out of memory: more than $_limit" && put oom "$_kills $_epoch"
 }
 
 # After a run that ended by itself: false when there shall be no other. A crash loop keeps its first sentence, so that

@@ -1,6 +1,7 @@
 /** Launches shepherds: detached, so that they outlive the handler, the reload and the agent. */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { addressFrom } from '../../consul/address.ts'
+import { confined } from '../../definition/confine.ts'
 import type { Definition } from '../../definition/definition.ts'
 import { commonEnvironment } from '../../definition/environment.ts'
 import { expand } from '../../definition/expand.ts'
@@ -40,6 +41,8 @@ export interface Shepherd extends Pick<Start, 'files' | 'acquisition' | 'lease' 
   /** The values of the placeholders. */
   readonly values: Readonly<Record<string, string>>
   readonly environment: Readonly<Record<string, string>>
+  /** Limits of each process, in place of those of a control group: see process/limits/apply.ts. */
+  readonly instead?: readonly string[]
 }
 
 /** @throws never: the status of a partition that cannot be started says so, and the next look tries again */
@@ -62,13 +65,37 @@ async function launchBelow(
   shepherds: readonly Shepherd[],
 ): Promise<void> {
   for (const { files } of shepherds) prepare(files, home)
-  const items = shepherds.map(shepherd => ({
+  const able = await limited(home, definition, shepherds)
+  if (able.length === 0) return
+  const items = able.map(shepherd => ({
     directory: shepherd.files.directory,
     environment: shepherd.environment,
     args: shepherdArguments(definition, shepherd),
   }))
   const problem = await launchAll(shepherd, definition.run.cwd ?? '/', items, { join: await joinFiles(home), clock })
-  if (problem !== null) for (const { files } of shepherds) writeFact(files.status, `cannot start: ${problem}`)
+  if (problem !== null) for (const { files } of able) writeFact(files.status, `cannot start: ${problem}`)
+}
+
+/** Those whose limits can be kept; the status of the others says why not. Most definitions limit nothing. */
+async function limited(
+  home: Home,
+  { run: { limits } }: Definition,
+  shepherds: readonly Shepherd[],
+): Promise<readonly Shepherd[]> {
+  if (limits === undefined && !shepherds.some(({ files }) => existsSync(files.limits))) return shepherds
+  const { limiter, lift } = await import('../limits/apply.ts')
+  const limit = limits && limiter(home, limits)
+  return shepherds.flatMap(shepherd => {
+    const { files } = shepherd
+    if (limit === undefined) {
+      lift(files)
+      return shepherd
+    }
+    const { problem, instead } = limit(files, markOf(files))
+    if (problem === null) return { ...shepherd, instead }
+    writeFact(files.status, `cannot start: ${problem}`)
+    return []
+  })
 }
 
 function prepare(files: PartitionFiles, home: Home): void {
@@ -89,12 +116,13 @@ function markOf({ mark }: PartitionFiles): string {
 }
 
 function shepherdArguments(definition: Definition, shepherd: Shepherd): string[] {
-  const { files, acquisition, lease, grace, values, command = definition.run.command } = shepherd
-  const stopCommand = definition.stop.command === null ? [] : expand(definition.stop.command, values)
+  const { files, acquisition, lease, grace, values, command = definition.run.command, instead } = shepherd
+  const within = (args: readonly string[]) => confined(definition.run, expand(args, values), instead)
+  const stopCommand = definition.stop.command === null ? [] : within(definition.stop.command)
   return [
     ...[files.directory, acquisition, String(lease), String(grace)],
     ...[definition.run.restart, definition.stop.signal, String(stopCommand.length), ...stopCommand],
-    ...expand(command, values),
+    ...within(command),
   ]
 }
 
@@ -105,7 +133,8 @@ export function environmentOf(definition: Definition, start: Start): Record<stri
     WATCHBILL_PARTITION: start.partition,
     WATCHBILL_TOKEN: start.token,
     WATCHBILL_PAYLOAD: start.files.document,
-    WATCHBILL_METRICS: start.files.metrics,
+    // Another user cannot write there.
+    ...(definition.run.limits?.user === undefined ? { WATCHBILL_METRICS: start.files.metrics } : {}),
     ...(definition.ready === 'confirm' ? { WATCHBILL_READY: start.files.ready } : {}),
     ...passUrls(definition, start),
   }

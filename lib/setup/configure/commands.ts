@@ -1,52 +1,9 @@
 /** Checks a definition's commands before any of them runs: misspelt placeholders, missing programs. */
 import { resolve } from 'node:path'
+import { commandsIn } from '../../definition/commands.ts'
 import type { Definition } from '../../definition/definition.ts'
 import { placeholders } from '../../definition/expand.ts'
 import { isProgram } from '../../machine/is-program.ts'
-
-interface Named {
-  readonly field: string
-  readonly command: readonly string[]
-}
-
-/** Every command of a definition, by its field. */
-function commandsIn({ role, run, stop, hooks, checks, source, render = [] }: Definition): Named[] {
-  const optional = { 'stop.command': stop.command, 'stop.gone': stop.gone, ...named('hooks.', hooks) }
-  const fetching = source?.from.kind === 'command' ? { 'partitions.command': source.from.command } : {}
-  const chosen = named('run.command.of.', run.choose?.of ?? {})
-  const runs = run.choose === undefined ? { 'run.command': run.command } : chosen
-  const own = role === 'observer' ? {} : runs
-  const all: Record<string, readonly string[] | null | undefined> = { ...own, ...optional, ...fetching }
-  return [
-    ...Object.entries(all).flatMap(([field, command]) => (command ? [{ field, command }] : [])),
-    ...checks.flatMap((check, index) => ofCheck(check, `checks[${index}]`)),
-    ...render.flatMap((one, index) => ofRender(one, `render[${index}]`)),
-  ]
-}
-
-function ofRender({ check, command }: NonNullable<Definition['render']>[number], place: string): Named[] {
-  const both = Object.entries({ check, command })
-  return both.flatMap(([field, one]) => (one === undefined ? [] : [{ field: `${place}.${field}`, command: one }]))
-}
-
-/** Commands by name, with their fields. */
-function named(
-  prefix: string,
-  commands: Readonly<Record<string, readonly string[] | undefined>>,
-): Record<string, readonly string[] | undefined> {
-  return Object.fromEntries(Object.entries(commands).map(([name, command]) => [`${prefix}${name}`, command]))
-}
-
-function ofCheck(check: Definition['checks'][number], place: string): Named[] {
-  const { command, onFailure, onWarning, onPass } = check
-  const reactions = Object.entries({ onFailure, onWarning, onPass }).flatMap(([field, list]) =>
-    list.flatMap((reaction, index) => {
-      const where = list.length === 1 ? `${place}.${field}` : `${place}.${field}[${index}]`
-      return typeof reaction === 'string' ? [] : [{ field: where, command: reaction }]
-    }),
-  )
-  return [...(command === null ? [] : [{ field: `${place}.command`, command }]), ...reactions]
-}
 
 /**
  * A word in braces that is almost a placeholder, as `<field>: <what>; <what to do>`; null when there is none. Other words in

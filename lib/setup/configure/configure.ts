@@ -51,6 +51,7 @@ export async function configure(services: readonly Service[], wanted: Wanted): P
   await mustRenderApart(services, directory)
   const { node, agent } = await whichNode(wanted)
   attempt('write to', directory, () => accessSync(directory, constants.W_OK | constants.X_OK))
+  await mustBeWithinLimits(services, wanted)
   const configs = configsFor(services, node, wanted)
   const plan = installAll(services, configs, directory, true)
   const validated = plan.some(({ outcome }) => outcome !== 'unchanged') ? await validates(configs) : null
@@ -68,6 +69,12 @@ export async function configure(services: readonly Service[], wanted: Wanted): P
   }
 }
 
+/** @throws Permanent when this machine does not allow a definition, or cannot keep its limits */
+async function mustBeWithinLimits(services: readonly Service[], { state }: Wanted): Promise<void> {
+  const { mustBeWithinLimits } = await import('./limits.ts') // most machines have none
+  mustBeWithinLimits(services, resolve(state || stateRoot()))
+}
+
 async function validates(configs: readonly ConsulConfig[]): Promise<boolean> {
   const { validate } = await import('./validate.ts')
   return validate(asText(merged(configs)))
@@ -77,6 +84,7 @@ async function validates(configs: readonly ConsulConfig[]): Promise<boolean> {
 export async function rendered(services: readonly Service[], wanted: Wanted): Promise<string> {
   await mustRenderApart(services, null)
   const node = wanted.node || (await whichNode(wanted)).node
+  await mustBeWithinLimits(services, wanted)
   return asText(merged(configsFor(services, node, wanted)))
 }
 

@@ -32,8 +32,9 @@ function originOf(address: string): string {
   return /^https?:/.test(address) ? origin : address.replace(/\/$/, '')
 }
 
-/** Variables for the connection to Consul that have no argument. A token is never written into Consul's configuration. */
+/** Variables that have no argument. A token is never written into Consul's configuration. */
 const silent = [
+  'WATCHBILL_LIMITS',
   'CONSUL_HTTP_TOKEN',
   'CONSUL_HTTP_AUTH',
   'CONSUL_HTTP_SSL',

@@ -5,6 +5,7 @@ import { Permanent } from '../../base/errors.ts'
 import type { Definition } from '../../definition/definition.ts'
 import { loadDefinition } from '../../definition/load.ts'
 import { refusal } from '../../definition/read.ts'
+import { limitsFile } from '../../state/limits-path.ts'
 import { attempt } from '../install.ts'
 import { misspelt } from './commands.ts'
 
@@ -46,8 +47,13 @@ function twice(file: string, field: 'id' | 'name', { file: other, definition }: 
   return new Permanent(`cannot use the definition ${file}: ${field}: ${why}; give one of them another ${field}`)
 }
 
+/** The limits of the machine lie beside the definitions, and are none. */
+function isDefinition(directory: string, name: string): boolean {
+  return name.endsWith('.json') && resolve(directory, name) !== resolve(limitsFile())
+}
+
 function definitionsIn(directory: string): string[] {
-  const names = attempt('read', directory, () => readdirSync(directory)).filter(name => name.endsWith('.json'))
+  const names = attempt('read', directory, () => readdirSync(directory)).filter(name => isDefinition(directory, name))
   if (names.length > 0) return names.sort().map(name => resolve(directory, name))
   throw new Permanent(`cannot configure: ${directory} holds no *.json; name a definition, or set WATCHBILL_CONFIG`)
 }

@@ -9,6 +9,7 @@ import { installations } from './check/installed.ts'
 import { killMode } from './check/kill-mode.ts'
 import { limits } from './check/limits.ts'
 import { names } from './check/names.ts'
+import { ownLimits } from './check/own-limits.ts'
 import { schedulers } from './check/scheduler.ts'
 import { scriptChecks } from './check/script-checks.ts'
 import { parentDeath } from './check/setpriv.ts'
@@ -40,6 +41,7 @@ const checks: readonly ((facts: Facts) => Finding | Finding[])[] = [
   parentDeath,
   containment,
   schedulers,
+  ownLimits,
 ]
 
 export function examine(facts: Facts): Finding[] {

@@ -76,6 +76,12 @@ export interface Installed {
   readonly groups: { readonly directory: string | null; readonly why: string } | null
   /** The units of systemd in which its living shepherds stand. */
   readonly standIn: readonly string[]
+  /** The limits of its definition that cannot be kept here, `<field>: <why>`; left out when it has none. */
+  readonly unkept?: readonly string[]
+  /** It is started all the same. */
+  readonly bestEffort?: boolean
+  /** Why this machine's limits do not allow the definition; null when they do, or there are none. */
+  readonly refused?: string | null
   /** The program of the definition runs as another user than the one who starts it. */
   readonly setUid: string | null
   /** The user that its scheduler runs as, null for the agent's, and that user's id; null when it has no scheduler. */

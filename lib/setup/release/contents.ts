@@ -38,6 +38,7 @@ function isExecutable(file: string): boolean {
 const beside = [
   'lib/setup/release/keep.cjs',
   'lib/setup/release/caller.sh',
+  'lib/definition/confine.sh',
   'lib/machine/init.sh',
   'lib/machine/launch.sh',
   'lib/process/shepherd/shepherd.sh',

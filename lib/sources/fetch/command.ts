@@ -25,10 +25,10 @@ interface Pipes {
 async function outputOf(
   command: readonly string[],
   { descriptor, input }: Pipes,
-  { cwd, environment, limit }: Fetching & { readonly limit: number },
+  { cwd, environment, limit, within = all => all }: Fetching & { readonly limit: number },
 ): Promise<Fetched> {
   // timeout(1) lives on when this program is killed, and ends the whole process group.
-  const [file, ...args] = asCalled(['timeout', '-k', '1', String(limit / 1000), ...command])
+  const [file, ...args] = asCalled(['timeout', '-k', '1', String(limit / 1000), ...within(command)])
   const result = await execa(file, args, {
     cwd,
     env: environment,

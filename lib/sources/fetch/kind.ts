@@ -14,6 +14,8 @@ export interface Fetching {
   /** For a program or a module. */
   readonly cwd: string
   readonly environment: Readonly<Record<string, string>>
+  /** Wraps its command, so that it stays within the limits of the definition. */
+  readonly within?: (command: readonly string[]) => readonly string[]
 }
 
 /** A fetcher. @returns null when nothing has changed since `validator`. @throws Error with the reason, one line */

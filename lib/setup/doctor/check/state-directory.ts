@@ -37,7 +37,8 @@ function judge({ directory, uid, mode, freeBytes, fileSystem }: StateFacts, agen
   if (fileSystem === 'network')
     return unsafe(`${directory} is on a network file system, which may hang`, 'use a local one')
   if (freeBytes < comfortable) return warn(`${directory} has ${free}`, 'make room')
-  if (mode & 0o055)
+  // Others may pass through where processes run as another user: see docs/limits.md.
+  if (mode & 0o044)
     return warn(`${directory} can be read by others (mode ${mode.toString(8)})`, `chmod 700 ${directory}`)
   return ok(`${directory} is the agent's alone, ${fileSystem === 'memory' ? 'in memory' : 'on disk'}, ${free}`)
 }

@@ -3,19 +3,23 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { duration } from '../../../base/clock.ts'
 import { reason } from '../../../base/errors.ts'
+import { addressFrom } from '../../../consul/address.ts'
 import type { Definition } from '../../../definition/definition.ts'
 import { loadDefinition } from '../../../definition/load.ts'
 import { variablesHere } from '../../../definition/variables.ts'
 import { isAlive, parseProcess } from '../../../machine/identity.ts'
 import { uidOf } from '../../../machine/users.ts'
 import { readHome } from '../../../process/containment/groups.ts'
+import { unkept } from '../../../process/limits/keepable.ts'
+import { refusalFor } from '../../../state/allowed.ts'
 import { readLine } from '../../../state/facts.ts'
+import { isBounded } from '../../../state/limits-path.ts'
 import { defaultState, type InstanceFiles, instanceFiles, localPartitions } from '../../../state/paths.ts'
 import { missingPrograms } from '../../configure/commands.ts'
 import { asText, type ConsulConfig, consulConfig } from '../../configure/consul-config.ts'
 import { setUidProgram } from '../../set-uid.ts'
 import type { Installed } from '../facts.ts'
-import { unitsOf } from './machine.ts'
+import { agentPid, unitsOf, userOf } from './machine.ts'
 import { stateFacts } from './state.ts'
 import { type Speak, tokenFacts } from './token.ts'
 
@@ -90,7 +94,21 @@ async function factsOf(file: string, text: string, config: ConsulConfig, speak: 
     standIn: unitsOf(shepherdsOf(instanceFiles(options.state ?? defaultState, instance))),
     setUid: typeof definition === 'string' ? null : setUidProgram(definition),
     scheduler: typeof definition === 'string' ? null : schedulerOf(definition),
+    ...(typeof definition === 'string'
+      ? {}
+      : limitFacts(definition, instanceFiles(options.state ?? defaultState, instance))),
     token: observes ? nothing.token : await tokenFacts(speak, service.name, instance, options),
+  }
+}
+
+function limitFacts(definition: Definition, files: InstanceFiles): Partial<Installed> {
+  const pid = agentPid(addressFrom(process.env))
+  const uid = (pid === null ? null : userOf(pid)) ?? process.geteuid?.() ?? 0
+  const { limits } = definition.run
+  const home = readHome(files)?.directory ?? null
+  return {
+    ...(limits && { unkept: unkept(definition, { pid, uid, home }), bestEffort: limits.bestEffort === true }),
+    ...(isBounded() && { refused: refusalFor(files.directory, definition) }),
   }
 }
 
