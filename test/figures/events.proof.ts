@@ -64,11 +64,15 @@ test('a scripted quarter of an hour is told by every agent, in one order', async
     await settled(stage, cluster.agents.slice(0, cluster.agents.indexOf(agent) + 1))
   }
   const told = (what: string, test: (event: Shown) => boolean) =>
-    until(`the event "${what}"`, async see => {
-      const all = await events(s1)
-      see(all.slice(-12).map(line))
-      return all.findLast(event => event.what === what && test(event))
-    })
+    until(
+      `the event "${what}"`,
+      async see => {
+        const all = await events(s1)
+        see(all.slice(-12).map(line))
+        return all.findLast(event => event.what === what && test(event))
+      },
+      { deadline: 60_000, every: 500 },
+    )
   const onlyOf = (agent: Agent) => [...processes(agent, definition).keys()][0] as string
   // A crash on the machine whose clock is wrong.
   const crashed = onlyOf(a1)
