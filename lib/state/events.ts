@@ -193,6 +193,7 @@ export function keepEvents(
   files: Files,
   seen: (known: readonly Event[]) => readonly Event[],
 ): { ring: Ring; torn: boolean } {
+  const isLeft = existsSync(aside(files)) // by a tick that was killed
   const noted = takeNoted(files)
   const found = readRing(files)
   const before = found === null || found === 'torn' ? makeRing(files) : found
@@ -205,6 +206,10 @@ export function keepEvents(
   const added = more.map((event, place) => ({ number: before.last + 1 + place, event: fitted(event) }))
   writeRows(files, added)
   rmSync(aside(files), { force: true })
+  if (isLeft && existsSync(files.eventSpool)) {
+    const { ring, torn } = keepEvents(files, seen)
+    return { ring, torn: torn || found === 'torn' }
+  }
   const ring = { ...before, last: before.last + added.length, events: [...before.events, ...added].slice(-ringRows) }
   return { ring, torn: found === 'torn' }
 }
@@ -220,9 +225,12 @@ function takeNoted(files: Files): Event[] {
     if (!existsSync(files.eventSpool)) return []
     renameSync(files.eventSpool, taken)
   }
-  return readFileSync(taken, 'utf8')
-    .split('\n')
-    .flatMap(line => parseLine(line) ?? [])
+  if (statSync(taken).isFile())
+    return readFileSync(taken, 'utf8')
+      .split('\n')
+      .flatMap(line => parseLine(line) ?? [])
+  rmSync(taken, { recursive: true, force: true }) // not ours: it would stand in the way for ever
+  return []
 }
 
 function makeRing({ eventRing }: Files): Ring {

@@ -98,7 +98,7 @@ describe('a release', () => {
     const node = `${home}/current/bin/node`
     const state = ['--state', `${top}/kept`]
     const guard = await run(node, ['-r', check, `${home}/current/guard.cjs`, ...instance, ...state])
-    assert.equal(guard.stderr, 'false guard.cjs\nfalse lib.guard.figures.cjs')
+    assert.equal(guard.stderr, 'false guard.cjs\nfalse lib.guard.after-verdict.cjs\nfalse lib.guard.figures.cjs')
     const { stderr } = await run(node, ['-r', check, `${home}/current/on-service.cjs`, ...instance, ...state])
     assert.match(stderr, /^false lib.program.once.cjs$/m)
     assert.doesNotMatch(stderr, /true/)

@@ -13,6 +13,8 @@ import { registeredInstances } from '../../lib/consul/instances.ts'
 import { entriesAt, indexBelow, keysBelow, transact, trees } from '../../lib/consul/kv.ts'
 import { createSession, renewSession, sessionsOn } from '../../lib/consul/session.ts'
 import { takeDuty } from '../../lib/keys/duty.ts'
+import { askedValue, eventsKey, eventsValue } from '../../lib/keys/events.ts'
+import { healthKey } from '../../lib/keys/health.ts'
 import { heldValue } from '../../lib/keys/lock.ts'
 import { memberValue } from '../../lib/keys/member.ts'
 import { addPartitions, readPartitions } from '../../lib/keys/partition-set.ts'
@@ -20,9 +22,11 @@ import { changeSettings } from '../../lib/keys/settings.ts'
 import { listLines, listLocks } from '../../lib/lock/list.ts'
 import { waiterName } from '../../lib/lock/waiting.ts'
 import { lookAtCluster } from '../../lib/look/snapshot.ts'
+import { readEvents } from '../../lib/operate/events/read.ts'
 import { readStatus } from '../../lib/operate/status/status.ts'
 import { plan } from '../../lib/plan/plan.ts'
 import { assign } from '../../lib/roster/assignment.ts'
+import { eventOf } from '../../lib/state/events.ts'
 import { writeFact } from '../../lib/state/facts.ts'
 import { localFacts } from '../../lib/state/local.ts'
 import { definition, heldBy, locals, me, other, snapshotOf } from '../fixtures/cluster.ts'
@@ -48,6 +52,9 @@ async function service(t: TestContext) {
   for (const id of ['0', '1']) memory.put(keys.partition(id), '{"from":"definition"}')
   memory.lock(keys.lock('0'), 'session of a', heldValue(heldBy(me)))
   memory.put(keys.report(other), '{"1":"backing off: exit 1"}')
+  memory.put(eventsKey('svc', other), eventsValue([], [eventOf({ what: 'joined', index: 7 }, 'k')]))
+  memory.put(keys.event('k'), askedValue(eventOf({ what: 'held', partitions: ['1'] }, 'k'), 'ann@desk'))
+  memory.put(healthKey('svc', me), '{"at":"2026-01-01T00:00:00Z","leftOut":0,"partitions":{"0":[9,1,1,0]}}')
   const lock = lockKeysOf('deploy')
   memory.put(lock.spec, '{"slots":1,"lease":10000,"grace":3000,"epoch":0}')
   memory.lock(lock.slot(0), 'session of b', heldValue(heldBy(me)))
@@ -73,6 +80,7 @@ function guardedBy(consul: Consul, t: TestContext) {
 }
 
 const readers: Record<string, Reader> = {
+  readEvents: consul => readEvents(consul, { service: 'svc' }),
   keysBelow: consul => keysBelow(consul, keys.partitions),
   indexBelow: consul => indexBelow(consul, keys.members),
   trees: consul => trees(consul, [keys.locks]),
