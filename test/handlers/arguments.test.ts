@@ -23,10 +23,12 @@ const complete: Record<string, readonly string[]> = {
   reconcile: instance,
   attend: instance,
   sync: instance,
+  scheduler: instance,
   pass: ['progress'],
   warn: ['progress'],
   fail: ['progress'],
   owner: ['svc', '0'],
+  ask: ['svc', 'promote'],
   partitions: ['svc', 'list'],
   status: ['svc'],
   drain: ['svc', 'a:svc', 'on'],
@@ -96,7 +98,16 @@ describe('every program', { concurrency: 2 }, () => {
 })
 
 describe('a program for one instance', { concurrency: 2 }, () => {
-  for (const program of ['on-service', 'on-keyprefix', 'on-checks', 'guard', 'reconcile', 'attend', 'sync']) {
+  for (const program of [
+    'on-service',
+    'on-keyprefix',
+    'on-checks',
+    'guard',
+    'reconcile',
+    'attend',
+    'sync',
+    'scheduler',
+  ]) {
     for (const [place, option] of ['--instance', '--service', '--definition'].entries()) {
       it(`${program} cannot do without ${option}`, async () => {
         const args = instance.toSpliced(2 * place, 2)
@@ -132,7 +143,7 @@ describe('a program for one instance', { concurrency: 2 }, () => {
     }
   })
 
-  for (const program of ['reconcile', 'sync']) {
+  for (const program of ['reconcile', 'sync', 'scheduler']) {
     it(`${program} refuses a wait that is none`, async () => {
       for (const none of ['1s', '-1', '1e3', '1000000']) {
         assertRefused(program, await run(program, ...instance, `--after=${none}`), /after/)
