@@ -5,7 +5,7 @@ import { noteForScheduler } from '../../lib/act/for-scheduler.ts'
 import { bootClock } from '../../lib/base/clock.ts'
 import { waiting } from '../../lib/hooks/queue.ts'
 import { planPointerFrom } from '../../lib/keys/own-plan.ts'
-import { ask, readAsked } from '../../lib/keys/scheduler.ts'
+import { ask, forgetScheduler, readAsked, schedulerRoot } from '../../lib/keys/scheduler.ts'
 import { lookAtCluster } from '../../lib/look/snapshot.ts'
 import { assigned } from '../../lib/roster/assignment.ts'
 import { schedule } from '../../lib/scheduler/schedule.ts'
@@ -262,6 +262,21 @@ describe('an action', () => {
       fake.memory.put(keys.ask(`x${at}`), '{"action":"promote","arguments":{},"at":"2026-01-01T00:00:00Z"}')
     const one = { id: 'y', action: 'promote', arguments: {} }
     await assert.rejects(ask(fake.consul, keys, 'svc', one), /100 actions wait already/)
+  })
+})
+
+describe('a service that is purged', () => {
+  it('leaves nothing of its scheduler', async t => {
+    const { fake, a } = await service(t, all('b:svc'))
+    await schedule(a)
+    assert.deepEqual(
+      fake.memory.below(schedulerRoot('svc')).map(({ Key }) => Key.split('/').at(-1)),
+      ['last', 'seen'],
+    )
+    await forgetScheduler(fake.consul, 'svc')
+    assert.deepEqual(fake.memory.below(schedulerRoot('svc')), [])
+    const rest = [keys.plan, keys.planPart(1, 0), keys.ask('x'), keys.asked, keys.duty('scheduler')]
+    for (const key of rest) assert.ok(key.startsWith(keys.root), 'purge deletes all below the root')
   })
 })
 
