@@ -161,7 +161,8 @@ export function parentProcess(): Process | null {
 }
 
 /** Our programs that may hold a lock of an instance. */
-const ours = /(?:^|\/)(on-service|on-keyprefix|on-checks|reconcile|attend|sync|leave|guard)\.(?:ts|js|cjs|mjs)$/
+const ours =
+  /(?:^|\/)(on-service|on-keyprefix|on-checks|reconcile|attend|sync|scheduler|leave|guard)\.(?:ts|js|cjs|mjs)$/
 
 /** Which of our programs a process runs, by its command line; null when it runs none. */
 export function programOf({ pid }: Process): string | null {

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock, seconds } from '../base/clock.ts'
 import { keysOf } from '../base/names.ts'
 import { shellWord } from '../base/printable.ts'
-import { indexBelow } from '../consul/kv.ts'
+import { indexOf } from '../consul/kv.ts'
 import type { Assign } from '../definition/definition.ts'
 import { tellSchedulerFailed } from '../hooks/instance.ts'
 import { figuresRoot } from '../keys/figures.ts'
@@ -109,7 +109,7 @@ async function byFigures(scheduling: Scheduling): Promise<Round> {
   const { files, consul, service } = scheduling.run
   const fact = `${files.scheduler}/figures`
   const [before = '', due = 0, ran = 0] = readFact(fact)?.split(' ') ?? []
-  const index = await indexBelow(consul, figuresRoot(service))
+  const index = await indexOf(consul, figuresRoot(service))
   const now = bootClock()
   const changed = Number(readFact(files.schedulerChanged) ?? 0)
   if (index === before && now < Number(due) && changed <= Number(ran) && Number(ran) <= now)

@@ -27,10 +27,12 @@ const complete: Record<string, readonly string[]> = {
   observe: instance,
   render: ['svc', '--state', state],
   rollout: instance,
+  scheduler: instance,
   pass: ['progress'],
   warn: ['progress'],
   fail: ['progress'],
   owner: ['svc', '0'],
+  ask: ['svc', 'promote'],
   partitions: ['svc', 'list'],
   status: ['svc'],
   drain: ['svc', 'a:svc', 'on'],
@@ -111,6 +113,7 @@ describe('a program for one instance', { concurrency: 2 }, () => {
     'sync',
     'rerender',
     'observe',
+    'scheduler',
   ]) {
     for (const [place, option] of ['--instance', '--service', '--definition'].entries()) {
       it(`${program} cannot do without ${option}`, async () => {
@@ -147,7 +150,7 @@ describe('a program for one instance', { concurrency: 2 }, () => {
     }
   })
 
-  for (const program of ['reconcile', 'sync']) {
+  for (const program of ['reconcile', 'sync', 'scheduler']) {
     it(`${program} refuses a wait that is none`, async () => {
       for (const none of ['1s', '-1', '1e3', '1000000']) {
         assertRefused(program, await run(program, ...instance, `--after=${none}`), /after/)

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { act } from '../../lib/act/act.ts'
+import { noteForScheduler } from '../../lib/act/for-scheduler.ts'
+import { bootClock } from '../../lib/base/clock.ts'
 import { waiting } from '../../lib/hooks/queue.ts'
 import { planPointerFrom } from '../../lib/keys/own-plan.ts'
-import { ask, readAsked } from '../../lib/keys/scheduler.ts'
+import { ask, forgetScheduler, readAsked, schedulerRoot } from '../../lib/keys/scheduler.ts'
 import { lookAtCluster } from '../../lib/look/snapshot.ts'
 import { assigned } from '../../lib/roster/assignment.ts'
 import { schedule } from '../../lib/scheduler/schedule.ts'
-import { readFact, writeFact } from '../../lib/state/facts.ts'
-import { snapshotOf } from '../fixtures/cluster.ts'
+import { readFact, removeFact, writeFact } from '../../lib/state/facts.ts'
+import { me, memberOne, other, snapshotOf } from '../fixtures/cluster.ts'
 import { duty, keys, memoryOf, planOf, service, text } from './service.ts'
 
 const all = (instance: string) =>
@@ -100,6 +102,52 @@ describe('a scheduler', () => {
     assert.match(await schedule(a), /^nothing to do: its definition has no scheduler; another instance may run one$/)
     assert.equal(await schedule(b), 'the plan 1 stays')
     assert.equal(fake.memory.keys.get(keys.duty('scheduler'))?.Session, 'session of b')
+  })
+})
+
+describe('it runs', () => {
+  const dueIn = (run: { files: { schedulerDue: string } }) =>
+    Math.round((Number(readFact(run.files.schedulerDue)?.split(' ')[0]) - bootClock()) / 1000)
+
+  it('again after `every`, or when it says so', async t => {
+    const { write, a, b } = await service(t, all('b:svc'))
+    await schedule(a)
+    await schedule(b)
+    assert.deepEqual([dueIn(a), dueIn(b)], [30, 30])
+    write(`echo '{"assignment":{},"next":"7s"}'`)
+    await schedule(a)
+    assert.equal(dueIn(a), 7)
+  })
+
+  it('for figures only when one has changed, which is looked at every 10 s', async t => {
+    const { fake, a } = await service(t, all('b:svc'), { on: ['figures'] })
+    assert.match(await schedule(a), /^put the plan 1 in force/)
+    assert.equal(dueIn(a), 10)
+    assert.equal(await schedule(a), 'nothing has changed')
+    fake.memory.put('watchbill/.figures/svc/a%3Asvc', '{}')
+    assert.equal(await schedule(a), 'the plan 1 stays')
+  })
+
+  it('when members, partitions or settings have changed, if that is what it asks for', async t => {
+    const { a, defined } = await service(t, all('b:svc'))
+    const noted = (over: Parameters<typeof snapshotOf>[0], on = defined.assign?.on ?? []) => {
+      removeFact(a.files.schedulerChanged)
+      const assign = { ...(defined.assign as NonNullable<typeof defined.assign>), on }
+      noteForScheduler(a, snapshotOf({ instance: 'a:svc', definition: { ...defined, assign }, ...over }))
+      return readFact(a.files.schedulerChanged) !== null
+    }
+    const held = { drained: [], held: ['0'], epoch: 0 }
+    assert.equal(noted({}), true, 'the first time')
+    assert.equal(noted({}), false, 'nothing new')
+    assert.equal(noted({ settings: held }), true)
+    assert.equal(noted({ settings: held, partitions: new Set(['0']) }), true)
+    assert.equal(noted({ settings: held, partitions: new Set(['0']), members: [memberOne(me)] }), true)
+    assert.equal(noted({ members: [memberOne(me)] }, ['figures']), true, 'another list')
+    assert.equal(noted({ members: [memberOne(me)], settings: held }, ['figures']), false)
+    assert.equal(noted({ members: [memberOne(me), memberOne(other)] }, ['figures']), true, 'its duty may be free')
+    writeFact(a.files.schedulerBy, other)
+    assert.equal(noted({ members: [memberOne(other)] }), false, 'whoever runs it sees that')
+    assert.equal(noted({ members: [memberOne(me)] }), true, 'until that one is gone')
   })
 })
 
@@ -214,6 +262,21 @@ describe('an action', () => {
       fake.memory.put(keys.ask(`x${at}`), '{"action":"promote","arguments":{},"at":"2026-01-01T00:00:00Z"}')
     const one = { id: 'y', action: 'promote', arguments: {} }
     await assert.rejects(ask(fake.consul, keys, 'svc', one), /100 actions wait already/)
+  })
+})
+
+describe('a service that is purged', () => {
+  it('leaves nothing of its scheduler', async t => {
+    const { fake, a } = await service(t, all('b:svc'))
+    await schedule(a)
+    assert.deepEqual(
+      fake.memory.below(schedulerRoot('svc')).map(({ Key }) => Key.split('/').at(-1)),
+      ['last', 'seen'],
+    )
+    await forgetScheduler(fake.consul, 'svc')
+    assert.deepEqual(fake.memory.below(schedulerRoot('svc')), [])
+    const rest = [keys.plan, keys.planPart(1, 0), keys.ask('x'), keys.asked, keys.duty('scheduler')]
+    for (const key of rest) assert.ok(key.startsWith(keys.root), 'purge deletes all below the root')
   })
 })
 

@@ -102,8 +102,9 @@ describe('a handler that holds the lock of its instance', () => {
   it('is ended whichever lock of the instance it holds', async t => {
     const files = stateOf(t)
     for (const lock of locksOf(files)) {
-      const one = await living(t, 'sync')
-      holds(lock, one, `${bootId()} sync -`)
+      const program = lock.includes('/scheduler/') ? 'scheduler' : 'sync'
+      const one = await living(t, program)
+      holds(lock, one, `${bootId()} ${program} -`)
       await stop(one)
       assert.equal((await endStuck(files)).ended, true, lock)
       assert.equal(isAlive(one), false)
