@@ -10,7 +10,7 @@ import type { Definition, Render } from '../definition/definition.ts'
 import { expand } from '../definition/expand.ts'
 import { keepRendered, type Pending, readRendered } from '../state/renders.ts'
 import type { Self } from '../state/self.ts'
-import { type Change, changeOf, putInPlace, removeFile, writeCandidate } from './place.ts'
+import { type Change, changeOf, putInPlace, removeFile, syncDirectory, writeCandidate } from './place.ts'
 import { checkLimit, commandLimit, runCommand } from './run-command.ts'
 import type { Failure, Made, Wanted } from './wanted.ts'
 
@@ -66,28 +66,46 @@ export async function apply(here: Here, found: Differences): Promise<Applied> {
   const { ready, failures } = await candidates(here, found.changes)
   remember(here, ready, found.removals)
   const written: string[] = []
+  /** Each with a change in it, to say where it could not be synced. */
+  const directories = new Map<string, Failure>()
   for (const { change, candidate } of ready) {
     try {
       putInPlace(change, candidate)
       written.push(change.wanted.dest)
+      directories.set(posix.dirname(change.file), failureOf(change.wanted, null))
     } catch (error) {
       failures.push(failureOf(change.wanted, error))
     }
   }
   const removed = found.removals.flatMap(({ file, render }) => {
     try {
-      return removeFile(file) ? [file] : []
+      if (!removeFile(file)) return []
+      directories.set(posix.dirname(file), { render, dest: file, partition: null, why: '' })
+      return [file]
     } catch (error) {
       failures.push({ render, dest: file, partition: null, why: `it cannot be removed: ${reason(error)}` })
       return []
     }
   })
+  failures.push(...synced(directories))
   forgetRemoved(
     here,
     found.removals.map(({ file }) => file),
     failures,
   )
   return { written, removed, failures: [...found.failures, ...failures] }
+}
+
+/** @returns the failures */
+function synced(directories: ReadonlyMap<string, Failure>): Failure[] {
+  return [...directories].flatMap(([directory, about]) => {
+    try {
+      syncDirectory(directory)
+      return []
+    } catch (error) {
+      return [{ ...about, why: `${directory} cannot be synced: ${reason(error)}` }]
+    }
+  })
 }
 
 /** All candidates are written and checked before the first file changes. */

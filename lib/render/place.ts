@@ -1,5 +1,6 @@
 /**
- * Puts a text in the place of a file: candidate beside it, mode and owner, fsync, check, backup, rename, fsync of the directory.
+ * Puts a text in the place of a file: candidate beside it, mode and owner, fsync, check, backup, rename; then fsync of the directory,
+ * once for all files in it.
  * Whenever this ends, the file is whole: the old one or the new one.
  */
 import {
@@ -93,11 +94,10 @@ export function writeCandidate({ wanted: { text, render }, file, owner }: Change
   }
 }
 
-/** Keeps the file that is there as a backup, and puts the candidate in its place. */
+/** Keeps the file that is there as a backup, and puts the candidate in its place. The directory is still to be synced. */
 export function putInPlace({ wanted: { render }, file, before }: Change, candidate: string): void {
   if (before !== null && render.backups > 0) backUp(file, render.backups)
   renameSync(candidate, file)
-  syncDirectory(dirname(file))
 }
 
 /** The newest is number 1. */
@@ -117,14 +117,14 @@ function backUp(file: string, most: number): void {
   }
 }
 
-/** Removes a file that is no longer wanted. A link is nothing that was rendered, and is left. @returns whether a file was there */
+/** Removes a file that is no longer wanted. A link is nothing that was rendered, and is left. The directory is still to be synced. @returns whether a file was there */
 export function removeFile(file: string): boolean {
   if (!lstatSync(file, { throwIfNoEntry: false })?.isFile()) return false
   rmSync(file)
-  syncDirectory(dirname(file))
   return true
 }
 
+/** From then on the renames in it outlast a loss of power. */
 export function syncDirectory(directory: string): void {
   const descriptor = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
   try {
