@@ -76,6 +76,8 @@ describe('a roll-out in status', () => {
     const { roll: _, ...rest } = settings
     const status = of(undefined, { settings: rest, members: [memberOne(me, { versions })] })
     assert.equal(status.problem, 'a:svc cannot prepare version 1.0: exit 1')
+    const unwanted = memberOne(me, { versions: { ...versions, failed: { ...failed, version: '7.0' } } })
+    assert.equal(of(undefined, { settings: rest, members: [unwanted] }).problem, null)
   })
 
   it('is not forgotten by the advice for garbled settings', () => {
