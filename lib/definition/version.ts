@@ -3,18 +3,20 @@ import { pattern } from '../base/pattern.ts'
 import { isVersion } from '../base/version.ts'
 import type { Versions } from './definition.ts'
 
-/** Compiled patterns: each look asks for each partition. */
-const compiled = new Map<string, (text: string) => boolean>()
+/** The last answers: one is asked for each partition that is started. */
+const known = new Map<string, boolean>()
+const mostKnown = 100
 
 /** Whether a definition lets this version run. @throws PatternError when the pattern is none */
 export function allows({ pattern: source }: Pick<Versions, 'pattern'>, version: string): boolean {
   if (!isVersion(version)) return false
-  let test = compiled.get(source)
-  if (test === undefined) {
-    test = pattern(source)
-    compiled.set(source, test)
-  }
-  return test(version)
+  const asked = `${source} ${version}`
+  const before = known.get(asked)
+  if (before !== undefined) return before
+  const found = pattern(source)(version)
+  if (known.size > mostKnown) known.clear()
+  known.set(asked, found)
+  return found
 }
 
 /** Where `{version}` stands in what a definition runs: the path of the first such text; null when it stands nowhere. */

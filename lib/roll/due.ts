@@ -9,18 +9,22 @@ export interface RollWork {
   /** Versions that it has yet to prepare, and those that it may clean; the oldest first. */
   readonly prepare: readonly string[]
   readonly clean: readonly string[]
+  /** Its member key names a version that it could not prepare, and that nobody wants any more. */
+  readonly forgets: boolean
 }
 
-const nothing: RollWork = { leads: false, prepare: [], clean: [] }
+const nothing: RollWork = { leads: false, prepare: [], clean: [], forgets: false }
 
 export function rollWork(snapshot: Snapshot): RollWork {
   const { settings, definition } = snapshot
   if (settings.roll === undefined && definition.versions?.prepare === undefined) return nothing
-  return { leads: leads(snapshot), prepare: toPrepare(snapshot), clean: toClean(snapshot) }
+  const failed = snapshot.own?.failed
+  const forgets = failed !== undefined && !wanted(snapshot).includes(failed.version)
+  return { leads: leads(snapshot), prepare: toPrepare(snapshot), clean: toClean(snapshot), forgets }
 }
 
-export function isAnythingDue({ leads, prepare, clean }: RollWork): boolean {
-  return leads || prepare.length + clean.length > 0
+export function isAnythingDue({ leads, prepare, clean, forgets }: RollWork): boolean {
+  return leads || forgets || prepare.length + clean.length > 0
 }
 
 /** The first by name of those that know roll-outs does it for all. */

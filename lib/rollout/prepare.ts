@@ -31,7 +31,7 @@ export async function prepare(run: Run, snapshot: Snapshot, work: RollWork): Pro
   const { versions } = snapshot.definition
   if (versions?.prepare === undefined) return false
   const before = ownFrom(readFact(run.files.versions))
-  let own = before
+  let own: Own = work.forgets ? { prepared: before.prepared } : before
   for (const version of work.prepare) own = await prepareOne(run, snapshot, versions, own, version)
   for (const version of work.clean) own = await cleanOne(run, snapshot, versions, own, version)
   const text = JSON.stringify(own)

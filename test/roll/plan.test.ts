@@ -252,7 +252,7 @@ describe('an instance', () => {
   const work = (over: Partial<Snapshot>) => rollWork(snapshotOf({ ...base, ...over }))
 
   it('has nothing to do while no roll-out is under way and everything is prepared', () => {
-    assert.deepEqual(work({}), { leads: false, prepare: [], clean: [] })
+    assert.deepEqual(work({}), { leads: false, prepare: [], clean: [], forgets: false })
   })
   it('prepares the next version, before anything of it may be started', () => {
     assert.deepEqual(work({ settings: rolling, roll: inForce({ state: 'preparing' }) }).prepare, ['2.0'])
@@ -277,6 +277,11 @@ describe('an instance', () => {
     assert.deepEqual(work(many).clean, ['0.7', '0.8'])
     assert.deepEqual(work({ ...many, locks: new Map([['0', lockOf({ version: '0.7' })]]) }).clean, ['0.8'])
     assert.deepEqual(work({ ...many, settings: rolling, roll: inForce() }).clean, [])
+  })
+  it('forgets what it could not prepare, once nobody wants that any more', () => {
+    const failed = { own: { prepared: ['1.0'], failed: { version: '2.0', why: 'x', of: 'r1.0' } } }
+    assert.equal(work(failed).forgets, true)
+    assert.equal(work({ ...failed, settings: rolling, roll: inForce({ state: 'preparing' }) }).forgets, false)
   })
   it('writes its member key anew when it has prepared something, or could not', () => {
     const says = (versions: object) => memberOne(me, { versions: { pattern: '', prepared: ['1.0'], ...versions } })

@@ -330,6 +330,18 @@ describe('who waits for a roll-out', () => {
     assert.match(lines.at(-1) ?? '', /^roll to 2\.0: done \(4 of 4 partitions\)\n$/)
   })
 
+  it('has what it asked for once that has gone back', async t => {
+    const { consul, lead, fake } = await service(t)
+    const { roll } = await beginRoll(consul, 'svc', '2.0', options, false)
+    await orderRoll(consul, 'svc', 'revert', false)
+    await lead()
+    const wait = (wanted: 'done' | 'reverted') =>
+      waitForRoll(consul, 'svc', roll?.id as string, 5000, { isTerminal: false, write: () => {} }, wanted)
+    assert.equal((await record(fake)).state, 'reverted')
+    assert.equal((await wait('reverted')).state, 'reverted')
+    await assert.rejects(wait('done'), { name: 'Permanent', message: /went back .*; correct the version/ })
+  })
+
   it('is told what to do where it waits for people, or that it went back', async t => {
     const { consul } = await service(t)
     const { roll } = await beginRoll(consul, 'svc', '2.0', options, false)

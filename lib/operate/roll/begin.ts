@@ -37,7 +37,7 @@ export async function beginRoll(
 ): Promise<Begun> {
   const cluster = await lookAtCluster(consul, service)
   const { keys, settings } = cluster
-  const what = `cannot ${nameOf({ to, only: options.only })} of ${service}`
+  const what = to === null ? `cannot restart ${service} step by step` : `cannot roll ${service} to ${to}`
   const [entry] = await entriesAt(consul, [keys.roll])
   const before = rollFrom(entry)
   if (settings.roll !== undefined && before !== null && !isGarbled(before) && !isOver(before))

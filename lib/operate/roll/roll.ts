@@ -39,7 +39,7 @@ export async function roll(consul: Consul, service: string, asked: RollAsked): P
   const now = order === undefined ? await currentRoll(consul, service) : await orderRoll(consul, service, order, dryRun)
   if (asked.json && asked.wait === undefined) return print(JSON.stringify({ service, roll: now, dryRun }))
   if (now === null) return print(`${service}: no version was ever rolled out`)
-  if (asked.wait !== undefined && !dryRun) return await wait(consul, service, now.id, asked)
+  if (asked.wait !== undefined && !dryRun) return await wait(consul, service, now.id, asked, order === 'revert')
   const advice = adviceFor(service, now)
   print([`${service}: ${rollWords(now)}${advice && `; ${advice}`}`, ...(order === undefined ? details(now) : [])])
 }
@@ -59,12 +59,20 @@ async function wait(
   service: string,
   id: string,
   { wait: limit = '60m', json }: RollAsked,
+  isBack = false,
 ): Promise<void> {
   const isTerminal = process.stdout.isTTY === true && !json
   const write = (text: string) => {
     if (!json) process.stdout.write(text)
   }
-  const roll = await waitForRoll(consul, service, id, waitLimit(limit), { isTerminal, write })
+  const roll = await waitForRoll(
+    consul,
+    service,
+    id,
+    waitLimit(limit),
+    { isTerminal, write },
+    isBack ? 'reverted' : 'done',
+  )
   if (json) print(JSON.stringify({ service, roll }))
 }
 

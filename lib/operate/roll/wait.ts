@@ -18,7 +18,7 @@ export interface Screen {
 }
 
 /**
- * @param limit ms
+ * @param limit ms @param wanted `reverted` for who has asked for that
  * @returns the record at its end
  * @throws Permanent when it went back; Temporary when it waits for a person, or the time is over
  */
@@ -28,6 +28,7 @@ export async function waitForRoll(
   id: string,
   limit: number,
   screen: Screen,
+  wanted: 'done' | 'reverted' = 'done',
 ): Promise<Roll> {
   const end = performance.now() + limit
   let last = ''
@@ -40,7 +41,7 @@ export async function waitForRoll(
     const line = screen.isTerminal ? bar(roll) : printable(rollWords(roll))
     if (line !== last) screen.write(screen.isTerminal ? `\r${line}` : `${line}\n`)
     last = line
-    const over = outcome(service, roll)
+    const over = roll.state === wanted ? 'done' : outcome(service, roll)
     if (over !== null && screen.isTerminal) screen.write('\n')
     if (over === 'done') return roll
     if (over !== null) throw over

@@ -2,6 +2,7 @@
 
 import { shellWord } from '../../base/printable.ts'
 import { isUnderWay, type RollInForce } from '../../keys/roll.ts'
+import { neededVersions } from '../../keys/versions.ts'
 import type { Cluster } from '../../look/cluster.ts'
 import { adviceFor, rollWords } from '../../roll/words.ts'
 
@@ -20,7 +21,10 @@ export function rollProblems(cluster: Cluster): string[] {
   const roll = rollUnderWay(cluster)
   const problems = members.flatMap(({ instance, versions }) => {
     const failed = versions?.failed
-    const isTold = roll?.state === 'stopped' || failed === undefined || versions?.prepared?.includes(failed.version)
+    // One that nobody wants any more is forgotten soon.
+    const isWanted = [...neededVersions(settings, versions?.first), roll?.to].includes(failed?.version)
+    const isTold =
+      !isWanted || roll?.state === 'stopped' || failed === undefined || versions?.prepared?.includes(failed.version)
     return isTold ? [] : [`${instance} cannot prepare version ${failed.version}: ${failed.why}`]
   })
   if (settings.roll !== undefined && roll === null)
