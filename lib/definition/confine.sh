@@ -92,14 +92,16 @@ END
     fi
     if [ ! "$_gid" ]; then
       cannot "there is no group $_group on this machine"
-    elif [ "$(id -u) $(id -g)" != "$_uid $_gid" ]; then
-      if [ "$(id -u)" = 0 ]; then
-        set -- setpriv --pdeathsig KILL --reuid "$_uid" --regid "$_gid" --init-groups --no-new-privs --inh-caps=-all "$@"
-        export HOME="${HOME-$_home}" USER="${USER-$_name}" LOGNAME="${LOGNAME-$_name}"
-      else
-        cannot "only an agent that is root can run commands as $_user"
-      fi
+      _home=''
+    elif [ "$(id -u) $(id -g)" = "$_uid $_gid" ]; then
+      :
+    elif [ "$(id -u)" = 0 ]; then
+      set -- setpriv --pdeathsig KILL --reuid "$_uid" --regid "$_gid" --init-groups --no-new-privs --inh-caps=-all "$@"
+    else
+      cannot "only an agent that is root can run commands as $_user"
+      _home=''
     fi
+    [ ! "$_home" ] || export HOME="${HOME-$_home}" USER="${USER-$_name}" LOGNAME="${LOGNAME-$_name}"
   else
     cannot "there is no user $_user on this machine"
   fi

@@ -102,6 +102,24 @@ describe('the figures of a tick', () => {
     assert.deepEqual(recentOf(files, '7', bootClock())?.own, { 'lag{topic="a"}': 12 })
   })
 
+  it('tell which limits a partition is near to, until it is not, and what the kernel killed of it', async t => {
+    const { own, tick, seed } = await instance(t)
+    const [used, kills] = [`${own.directory}/used`, `${own.directory}/kills`]
+    const next = async (bytes: number, killed: number) => {
+      writeFileSync(used, `${bytes}\n`)
+      writeFileSync(kills, `oom_kill_disable 0\noom_kill ${killed}\n`)
+      seed()
+      await tick()
+    }
+    writeFact(own.limits, `oom ${kills} its memory limit of 100 MB\nmemory ${used} 100000000`)
+    await next(95_000_000, 0)
+    assert.equal(readFact(own.near), 'run.memory, 100000000')
+    assert.equal(readFact(own.oom), null)
+    await next(10_000_000, 2)
+    assert.equal(readFact(own.near), null)
+    assert.match(readFact(own.oom) ?? '', /^2 \d{10}$/)
+  })
+
   it('name bad lines of a program once', async t => {
     const { own, tick, seed, log } = await instance(t)
     seed()

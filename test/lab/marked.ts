@@ -30,6 +30,11 @@ async function removeGroups(root: string): Promise<void> {
     const [, directory = '-'] = (await readFile(fact, 'utf8').catch(() => '')).split('\n')
     if (directory !== '-') removeTree(directory)
   }
+  // Those of version 1, of partitions with limits.
+  for await (const fact of glob(`${root}/**/partition/*/limits`)) {
+    const text = await readFile(fact, 'utf8').catch(() => '')
+    for (const [, directory] of text.matchAll(/^join (.*)\/cgroup\.procs$/gm)) removeTree(directory as string)
+  }
 }
 
 function removeTree(group: string): void {

@@ -79,6 +79,10 @@ describe('a command within limits', { skip }, () => {
     assert.equal(said({ user: 'nobody', group: 'daemon' }, 'id -gn'), 'daemon')
   })
 
+  it("is the agent's own user with its own home, where that is the one that is given", () => {
+    assert.equal(said({ user: 'root' }, 'id -un; echo $HOME $USER'), 'root\n/root root')
+  })
+
   it('has the umask, the niceness and the limits', () => {
     assert.equal(said({ umask: '0027' }, 'umask'), '0027')
     assert.equal(

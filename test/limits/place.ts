@@ -14,12 +14,15 @@ import { killMarked } from '../lab/marked.ts'
 export const isRoot = process.getuid?.() === 0
 
 export function place(test: TestContext): InstanceFiles {
-  const files = stateOf(test)
+  let files: InstanceFiles | null = null
+  // Before the directory is removed, where it stands which groups there are.
   test.after(async () => {
+    if (files === null) return
     await killMarked(files.directory)
     for (const id of ['1', '2', '3']) removeGroup(files.partition(id))
     removeHome(files)
   })
+  files = stateOf(test)
   return files
 }
 

@@ -123,14 +123,22 @@ export function removeGroup(files: PartitionFiles): void {
  */
 export function removeLimits(files: PartitionFiles): void {
   for (const line of readFact(files.limits)?.split('\n') ?? []) {
-    if (!line.startsWith('join ')) continue
-    try {
-      rmdirSync(dirname(line.slice('join '.length)))
-    } catch {
-      // Already gone, or not empty.
-    }
+    if (line.startsWith('join ')) removeSoon(dirname(line.slice('join '.length)))
   }
   for (const fact of [files.limits, files.oom, files.near, files.readers]) removeFact(fact)
+}
+
+/** A process that has ended is in its group until its parent has reaped it, which may take a moment. */
+function removeSoon(group: string): void {
+  for (let left = 5; left > 0; left--) {
+    try {
+      rmdirSync(group)
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY') return
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+    }
+  }
 }
 
 /** Removes the groups of an instance that has left. */
