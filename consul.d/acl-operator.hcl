@@ -12,6 +12,11 @@ key_prefix "watchbill/.figures/SERVICE/" {
   policy = "write"
 }
 
+# status shows the health that instances publish; evict and purge delete it.
+key_prefix "watchbill/.health/SERVICE/" {
+  policy = "write"
+}
+
 # evict and leave take an instance out of the catalog.
 service "SERVICE" {
   policy = "write"

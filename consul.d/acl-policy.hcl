@@ -17,6 +17,11 @@ key_prefix "watchbill/.figures/SERVICE/" {
   policy = "write"
 }
 
+# When its processes were started and are ready: for other machines' status, and for roll-outs.
+key_prefix "watchbill/.health/SERVICE/" {
+  policy = "write"
+}
+
 # The agent registers the instance and its guard check; `leave` deregisters it.
 service "SERVICE" {
   policy = "write"

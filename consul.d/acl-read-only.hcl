@@ -11,6 +11,11 @@ key_prefix "watchbill/.figures/SERVICE/" {
   policy = "read"
 }
 
+# status shows the health that instances publish.
+key_prefix "watchbill/.health/SERVICE/" {
+  policy = "read"
+}
+
 service "SERVICE" {
   policy = "read"
 }

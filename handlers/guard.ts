@@ -2,8 +2,8 @@
  * Runs when:      Consul's agent runs it as the instance's script check, every guard interval
  * Reads:          Consul (a consistent read of this instance's locks), the state directory, /proc
  * May change:     the lease; kills processes that would outlive it; starts reconcile, attend, sync
- * Never changes:  Consul, except that it renews its session, writes its figures, and marks its member key as leaving when no
- *                 lease can be written
+ * Never changes:  Consul, except that it renews its session, publishes its figures and its partitions' health, and marks its
+ *                 member key as leaving when no lease can be written
  * Exits:          0 passing: Consul answered, or the lease runs; 2 critical: the lease is over and nothing runs
  */
 import { duration } from '../lib/base/clock.ts'
@@ -12,7 +12,6 @@ import { Consul } from '../lib/consul/http.ts'
 import { answerLimit, guard, type Seen } from '../lib/guard/guard.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { instanceArgs, thisInstance } from '../lib/program/instance-args.ts'
-import { areKept } from '../lib/state/figures/notes.ts'
 import type { Self } from '../lib/state/self.ts'
 
 program({
@@ -33,16 +32,17 @@ program({
       if (syncAfter !== null) startDetached('sync', here, '--after', String(syncAfter))
     }
     print(sentence)
-    if (seen && areKept()) await keepFigures(here, interval, seen)
+    if (seen) await afterVerdict(here, interval, seen)
     return code
   },
 })
 
-/** The verdict is printed by now, and no failure of the figures can change it: their code may even be unreadable. */
-async function keepFigures(here: Self, interval: number, seen: Seen): Promise<void> {
+/** The verdict is printed by now, and no failure of what follows can change it: its code may even be unreadable. */
+async function afterVerdict(here: Self, interval: number, seen: Seen): Promise<void> {
+  const connect = (limit: number) => new Consul({ limit })
   try {
-    const { figuresOfTick } = await import('../lib/guard/figures.ts')
-    await figuresOfTick(here, interval, seen, limit => new Consul({ limit }))
+    const { tellAfterVerdict } = await import('../lib/guard/after-verdict.ts')
+    await tellAfterVerdict(here, interval, seen, connect)
   } catch {
     // The tick's exit code is all that matters.
   }

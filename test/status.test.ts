@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import type { Report } from '../lib/keys/report.ts'
 import { knownServices } from '../lib/keys/services.ts'
 import type { Cluster } from '../lib/look/cluster.ts'
+import { page } from '../lib/operate/status/page.ts'
 import type { PartitionStatus } from '../lib/operate/status/partitions.ts'
 import { readStatus, statusOf } from '../lib/operate/status/status.ts'
 import { clusterOf, heldBy, locks, me, memberOne, other, registeredOne, third } from './fixtures/cluster.ts'
@@ -241,7 +242,15 @@ describe('a partition', () => {
     it(`is ${state} when it is ${what}`, () => {
       const since =
         instance === null || (instance === third && !over.locks?.get('0')?.held) ? null : '2026-01-01T00:00:00Z'
-      assert.deepEqual(partition(over, reports), { partition: '0', instance, state, why, since, dns: null })
+      assert.deepEqual(partition(over, reports), {
+        partition: '0',
+        instance,
+        state,
+        why,
+        since,
+        dns: null,
+        health: null,
+      })
     })
   }
 })
@@ -256,7 +265,8 @@ it('a command that status names can be typed as it is, whatever the id holds', (
 describe('an instance', () => {
   it('is told with what it holds, is to have, and weighs', () => {
     const { instances } = statusOf(clusterOf({ ...alone, ...held, members: [memberOne(me, { weight: 2 })] }), new Map())
-    assert.deepEqual(instances, [{ instance: me, state: 'member', held: 1, assigned: 2, weight: 2, why: '' }])
+    const shown = { instance: me, state: 'member', held: 1, assigned: 2, weight: 2, why: '', figures: null }
+    assert.deepEqual(instances, [shown])
   })
 
   const states: [string, Partial<Cluster>, string][] = [
@@ -405,4 +415,67 @@ it('ids that newer agents refuse are to be renamed before there is one, and that
   assert.deepEqual([after.ok, after.partitions[0]?.state], [false, 'failing'])
   assert.match(String(after.partitions[0]?.why), /^key refused: .* take no key that holds a space; rename it: /)
   assert.equal(of({ partitions: new Set(['0']), locks: new Map() }).advice, null)
+})
+
+describe('what instances publish of themselves', () => {
+  const summary = {
+    ...{ at: '2026-01-01T00:00:00.000Z', partitions: 1, cpu: 0.1, memory: 3_145_728, restarts: 4 },
+    ...{ tick: 60, margin: 7400, consul: 5, partition: {} },
+  }
+  const row = { index: 100, startedFor: 60_000, readyFor: 30_000, restarts: 4 }
+  const health = { at: '2026-01-01T00:01:00.000Z', leftOut: 0, partitions: new Map([['0', row]]) }
+  const published = {
+    summaries: new Map([[me, summary]]),
+    health: new Map([[me, { health, index: 900 }]]),
+  }
+  const of = (over: Partial<Cluster>) =>
+    statusOf(
+      clusterOf({ partitions: new Set(['0']), ...over }),
+      new Map(),
+      new Map(),
+      undefined,
+      new Map(),
+      undefined,
+      published,
+    )
+
+  it('is in the status: the figures of each instance', () => {
+    const { tick: _, consul: __, partition: ___, ...shown } = summary
+    const { instances } = of({ ...held, members: [memberOne(me), memberOne(other)] })
+    assert.deepEqual(
+      instances.map(({ figures }) => figures),
+      [shown, null],
+    )
+    const [, head, first, second] = page(of({ ...held, members: [memberOne(me), memberOne(other)] }))
+    assert.match(head ?? '', /WEIGHT +RESTARTS +MEMORY +MARGIN ms$/)
+    assert.match(first ?? '', / 4 +3\.0 MiB +7400$/)
+    assert.match(second ?? '', / - +- +-$/)
+  })
+
+  it('is in the status: since when each partition is ready', () => {
+    const { partitions } = of({ ...alone, ...held })
+    const [started, ready] = ['2026-01-01T00:00:00.000Z', '2026-01-01T00:00:30.000Z']
+    assert.deepEqual(partitions[0]?.health, { started, ready, restarts: 4 })
+  })
+
+  it('does not count for a later acquisition', () => {
+    const { partitions } = of({ ...alone, ...lock(locks.held(me, { modifyIndex: 101 })) })
+    assert.equal(partitions[0]?.health, null)
+  })
+
+  it('adds no column where nobody says anything', () => {
+    assert.match(page(statusOf(clusterOf(held), new Map()))[1] ?? '', /WEIGHT$/)
+  })
+
+  it('hides nothing else where the token may not read it', async t => {
+    const { consul, memory } = await fakeConsul(t)
+    memory.put('watchbill/svc/spec/revision', '{}')
+    memory.put('watchbill/svc/partition/0', '{}')
+    memory.denied = key => key.startsWith('watchbill/.')
+    const { partitions } = await readStatus(consul, 'svc')
+    assert.deepEqual(
+      partitions.map(({ partition, health }) => [partition, health]),
+      [['0', null]],
+    )
+  })
 })

@@ -10,6 +10,7 @@ import { agentChecks, isRegistered, report, timeToLive } from '../checks/catalog
 import { collect, startDue } from '../checks/commands.ts'
 import { keepRegistered } from '../checks/registered.ts'
 import { observed, toldOf, transitionOf } from '../checks/state.ts'
+import { keepUnwell } from '../checks/unwell.ts'
 import { type Watched, watchedIn } from '../checks/watched.ts'
 import type { Consul } from '../consul/http.ts'
 import type { Definition } from '../definition/definition.ts'
@@ -51,6 +52,7 @@ export async function tend(run: Run, definition: Definition, window: number, onE
     measure()
     await start()
     const running = collect(all, bootClock(), watched => notePassed(run, definition, watched))
+    keepUnwell(run.files, all)
     if (tellHooks(run, definition, all, local) > 0) onEvent()
     if (consul) await isUp(run, () => tellConsul(consul, definition, all))
     const now = bootClock()

@@ -3,8 +3,6 @@
  * the index of those tells every instance whether a look is needed, and this is written all the time.
  */
 import { encode } from '../base/names.ts'
-import type { Consul } from '../consul/http.ts'
-import { keysBelow, transact, transactionLimit } from '../consul/kv.ts'
 
 /** The most bytes of a summary. */
 export const mostSummary = 4096
@@ -31,17 +29,6 @@ export function figuresRoot(service: string): string {
 
 export function figuresKey(service: string, instance: string): string {
   return `${figuresRoot(service)}${encode(instance)}`
-}
-
-/** Nobody misses a summary that stays: this throws nothing. @param instance null for those of all instances */
-export async function forgetSummary(consul: Consul, service: string, instance: string | null): Promise<void> {
-  try {
-    const all = instance === null ? await keysBelow(consul, figuresRoot(service)) : [figuresKey(service, instance)]
-    const deletions = all.slice(0, transactionLimit).map(Key => ({ Verb: 'delete', Key }) as const)
-    if (deletions.length > 0) await transact(consul, deletions)
-  } catch {
-    // The token may not, or Consul is away.
-  }
 }
 
 /** @param busiest the busiest first; those without room are left out */

@@ -8,8 +8,8 @@ import type { Consul } from '../consul/http.ts'
 import { nodeState } from '../consul/instances.ts'
 import { base64, entriesAt, transact } from '../consul/kv.ts'
 import { destroySession, sessionName, sessionsOn } from '../consul/session.ts'
-import { forgetSummary } from '../keys/figures.ts'
 import { memberIn } from '../keys/member.ts'
+import { forgetPublished } from '../keys/published.ts'
 import { knownServices } from '../keys/services.ts'
 import { changeSettings } from '../keys/settings.ts'
 import { leaveTerms, longest } from '../keys/terms.ts'
@@ -102,7 +102,7 @@ async function evictInstance(consul: Consul, cluster: Cluster, instance: string)
     consul,
     own.map(Key => ({ Verb: 'delete', Key })),
   )
-  await forgetSummary(consul, service, instance)
+  await forgetPublished(consul, service, instance)
   await forgetDrain(consul, keys, instance)
   await transact(consul, [
     { Verb: 'set', Key: keys.look, Value: base64(JSON.stringify({ evicted: instance, service })) },

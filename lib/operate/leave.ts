@@ -8,8 +8,8 @@ import { Temporary } from '../base/errors.ts'
 import { base64, transact } from '../consul/kv.ts'
 import { destroySession, sessionName, sessionsOn } from '../consul/session.ts'
 import { tellLeft } from '../hooks/instance.ts'
-import { forgetSummary } from '../keys/figures.ts'
 import { memberValue } from '../keys/member.ts'
+import { forgetPublished } from '../keys/published.ts'
 import { look } from '../look/look.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import { plan } from '../plan/plan.ts'
@@ -124,8 +124,9 @@ async function goodbye(run: Run, { keys }: Snapshot): Promise<void> {
     ok: [200, 404, 500],
     on: run.service,
   })
-  if (existsSync(run.files.figures)) await forgetSummary(run.consul, run.service, run.instance)
-  for (const fact of ['session', 'report', 'defined', 'proposed'] as const) removeFact(run.files[fact])
+  if (existsSync(run.files.figures) || existsSync(run.files.health))
+    await forgetPublished(run.consul, run.service, run.instance)
+  for (const fact of ['session', 'report', 'defined', 'proposed', 'health'] as const) removeFact(run.files[fact])
   removeHome(run.files)
   writeFact(run.files.left, `${bootId()} ${bootClock()}`)
   run.log('left')

@@ -8,8 +8,8 @@ import { listed } from '../base/text.ts'
 import { transactInBatches } from '../consul/batch.ts'
 import type { Consul } from '../consul/http.ts'
 import { type Entry, trees } from '../consul/kv.ts'
-import { forgetSummary } from '../keys/figures.ts'
 import { waitOf } from '../keys/lock.ts'
+import { forgetPublished } from '../keys/published.ts'
 import type { Cluster } from '../look/cluster.ts'
 import { lookAtCluster } from '../look/snapshot.ts'
 
@@ -54,7 +54,7 @@ export async function purge(consul: Consul, service: string, onWait: (line: stri
     throw new Temporary(
       `cannot purge ${service}: ${left} keys were written meanwhile; see watchbill status ${shellWord(service)}, then try again`,
     )
-  await forgetSummary(consul, service, null)
+  await forgetPublished(consul, service, null)
   return done.length
 }
 

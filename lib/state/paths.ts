@@ -85,6 +85,12 @@ export interface InstanceFiles {
   readonly totals: string
   /** The last failure of the figures that was logged. */
   readonly figuresProblem: string
+  /** What was last published of the partitions' health: see lib/guard/health.ts. */
+  readonly health: string
+  /** The last failure of that which was logged. */
+  readonly healthProblem: string
+  /** The acquisitions of which a check is not passing: see lib/checks/unwell.ts. */
+  readonly unwell: string
   /** The parent of the partitions' control groups, and why that one: see process/containment/groups.ts. */
   readonly groups: string
   readonly clock: ClockFiles
@@ -148,6 +154,9 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     notes: at('figures/notes'),
     totals: at('figures/totals'),
     figuresProblem: at('figures/problem'),
+    health: at('health'),
+    healthProblem: at('health.problem'),
+    unwell: at('checks.unwell'),
     groups: at('groups'),
     clock: clockFiles(directory),
     partitions: at('partition'),

@@ -2,6 +2,7 @@
 
 import { byName } from '../../base/text.ts'
 import type { Registered } from '../../consul/health.ts'
+import type { Summary } from '../../keys/figures.ts'
 import type { Member } from '../../keys/member.ts'
 import { everything, type Report } from '../../keys/report.ts'
 import type { Cluster } from '../../look/cluster.ts'
@@ -16,12 +17,18 @@ export interface InstanceStatus {
   readonly weight: number
   /** What keeps it from working; empty when nothing does. */
   readonly why: string
+  /** The last summary of its figures; null when it writes none: it is alone, or has not been there for 30 s. */
+  readonly figures: InstanceFigures | null
 }
+
+/** What its partitions use together: processors, bytes; the time that the last tick left of the lease, ms. */
+export type InstanceFigures = Pick<Summary, 'at' | 'partitions' | 'cpu' | 'memory' | 'restarts' | 'margin'>
 
 export function instanceStatuses(
   cluster: Cluster,
   assignment: Assignment,
   reports: ReadonlyMap<string, Report>,
+  summaries: ReadonlyMap<string, Summary> = new Map(),
 ): InstanceStatus[] {
   const names = new Set([...cluster.members, ...cluster.registered].map(({ instance }) => instance))
   const members = new Map(cluster.members.toReversed().map(member => [member.instance, member]))
@@ -37,8 +44,15 @@ export function instanceStatuses(
       assigned: assigned.get(instance) ?? 0,
       weight: member?.weight ?? 0,
       why: whyHindered(cluster, registered.get(instance), reports.get(instance)?.[everything], instance),
+      figures: figuresIn(summaries.get(instance)),
     }
   })
+}
+
+function figuresIn(summary: Summary | undefined): InstanceFigures | null {
+  if (summary === undefined) return null
+  const { at, partitions, cpu, memory, restarts, margin } = summary
+  return { at, partitions, cpu, memory, restarts, margin }
 }
 
 function counted<Value>(values: Iterable<Value>): Map<Value, number> {

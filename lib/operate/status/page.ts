@@ -2,6 +2,7 @@
 
 import { table } from '../../base/table.ts'
 import { listed } from '../../base/text.ts'
+import { bytes, number } from '../figures/words.ts'
 import { isGood, type PartitionStatus } from './partitions.ts'
 import type { Status } from './status.ts'
 
@@ -28,8 +29,11 @@ function words({ state, why }: PartitionStatus): string {
 }
 
 export function page({ summary, problems, remark, advice, source, instances, partitions }: Status): string[] {
-  const who = instances.map(({ instance, state, held, assigned, weight }) => [
+  // Instances that are alone, and those without the permission, publish no figures.
+  const areKnown = instances.some(({ figures }) => figures !== null)
+  const who = instances.map(({ instance, state, held, assigned, weight, figures }) => [
     ...[instance, state, String(held), String(assigned), String(weight)],
+    ...(areKnown ? [number(figures?.restarts), bytes(figures?.memory), number(figures?.margin)] : []),
   ])
   const what = partitions.map(({ partition, instance, state, why, since, dns }) => [
     // The words for a crash loop already have a time.
@@ -42,7 +46,10 @@ export function page({ summary, problems, remark, advice, source, instances, par
     ...(remark ? [`remark: ${remark}`] : []),
     ...(advice ? [`to do: ${advice}`] : []),
     ...(source ? [`the partitions are fetched by ${source.by}`] : []),
-    ...table(['INSTANCE', 'STATE', 'HOLDS', 'SHOULD', 'WEIGHT'], who),
+    ...table(
+      ['INSTANCE', 'STATE', 'HOLDS', 'SHOULD', 'WEIGHT', ...(areKnown ? ['RESTARTS', 'MEMORY', 'MARGIN ms'] : [])],
+      who,
+    ),
     ...table(['PARTITION', 'INSTANCE', 'STATE', 'WHY'], what),
   ]
 }

@@ -4,6 +4,7 @@ import { seconds } from '../../base/clock.ts'
 import { shellWord } from '../../base/printable.ts'
 import type { Seen } from '../../checks/seen.ts'
 import { type Session, sessionName } from '../../consul/session.ts'
+import type { PartitionHealth } from '../../keys/health.ts'
 import { type Lock, waitOf } from '../../keys/lock.ts'
 import type { Member } from '../../keys/member.ts'
 import { keyRefused } from '../../keys/new-ids.ts'
@@ -38,9 +39,20 @@ export interface PartitionStatus {
   readonly since: string | null
   /** The DNS name of its owner; null when it has no port. */
   readonly dns: string | null
+  /** What its holder has published of its process; null when nothing, or only of an earlier acquisition. */
+  readonly health: HealthShown | null
 }
 
-type NoDns = Omit<PartitionStatus, 'dns'>
+/** Times are ISO, by the wall clock of the holder. */
+export interface HealthShown {
+  /** When its process was started; null when none runs. */
+  readonly started: string | null
+  /** Since when it is ready and its checks are passing; null when it is not. */
+  readonly ready: string | null
+  readonly restarts: number
+}
+
+type NoDns = Omit<PartitionStatus, 'dns' | 'health'>
 
 type Words = Pick<PartitionStatus, 'state' | 'why'>
 
@@ -65,6 +77,13 @@ export function membersOf({ members }: Cluster): Members {
     bySession: new Map(first.map(member => [member.session, member])),
     absent: new Map(first.filter(({ absence }) => absence !== null).map(member => [member.instance, member])),
   }
+}
+
+export function healthShown(health: PartitionHealth | undefined): HealthShown | null {
+  if (health === undefined) return null
+  const { at, startedFor, readyFor, restarts } = health
+  const from = (age: number | null) => (age === null ? null : new Date(Date.parse(at) - age).toISOString())
+  return { started: from(startedFor), ready: from(readyFor), restarts }
 }
 
 /** Whether the partition is as it should be. A held one is so once nobody runs it any more. */

@@ -9,7 +9,9 @@ import { entriesAt, trees } from '../../consul/kv.ts'
 import { isRefusal } from '../../consul/permission.ts'
 import { type Session, sessionInfo } from '../../consul/session.ts'
 import { type Duty, dutyFrom } from '../../keys/duty.ts'
+import { healthOf } from '../../keys/health.ts'
 import { isLeftOut, renameAdvice } from '../../keys/new-ids.ts'
+import { nothingPublished, type Published, publishedBy } from '../../keys/published.ts'
 import { parseReport, type Report } from '../../keys/report.ts'
 import type { Cluster } from '../../look/cluster.ts'
 import { lookAtCluster } from '../../look/snapshot.ts'
@@ -17,7 +19,7 @@ import { assign, assigned } from '../../roster/assignment.ts'
 import type { Placement } from '../../roster/rule.ts'
 import { freezeWords, numberProblem, numberRemark, olderWords } from './calm-words.ts'
 import { type InstanceStatus, instanceStatuses } from './instances.ts'
-import { isGood, membersOf, type PartitionStatus, partitionStatus, withChecks } from './partitions.ts'
+import { healthShown, isGood, membersOf, type PartitionStatus, partitionStatus, withChecks } from './partitions.ts'
 import { placementWords } from './placement-words.ts'
 import { definitionsWords, foreignKeysWords, settingsWords, tryingWords, unwrittenWords } from './words.ts'
 
@@ -55,7 +57,8 @@ export async function readStatus(consul: Consul, service: string): Promise<Statu
   const [duty] = await entriesAt(consul, [cluster.keys.duty('source')])
   const seen = await seenChecks(consul, service)
   const sessions = await foreignSessions(consul, cluster)
-  return statusOf(cluster, reports, seen, duty && dutyFrom(duty.value), sessions, await assigned(cluster))
+  const published = await publishedBy(consul, service)
+  return statusOf(cluster, reports, seen, duty && dutyFrom(duty.value), sessions, await assigned(cluster), published)
 }
 
 /** Sessions that hold a lock and belong to no member, which is rare. null for one that the token may not read. */
@@ -75,6 +78,7 @@ async function foreignSessions(consul: Consul, { locks, members }: Cluster): Pro
 /**
  * Pure. @param reports by instance; @param seen the checks of the partitions' services in the catalog; @param duty who fetches
  * @param sessions the sessions that hold a lock and belong to no member, null for one that cannot be read
+ * @param published what the instances say of themselves
  */
 export function statusOf(
   cluster: Cluster,
@@ -83,15 +87,18 @@ export function statusOf(
   duty?: Duty,
   sessions: ReadonlyMap<string, Session | null> = new Map(),
   roster: Placement = assign(cluster),
+  published: Published = nothingPublished,
 ): Status {
   const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
   const seeing = { cluster, roster, reports, sessions, members: membersOf(cluster) }
+  const health = healthOf(published.health, cluster.locks)
   const partitions = ids.map(id => {
     const status = partitionStatus(seeing, id)
-    return { ...withChecks(cluster.service, status, seen.get(id)), dns: seen.get(id)?.dns ?? null }
+    const more = { dns: seen.get(id)?.dns ?? null, health: healthShown(health.get(id)) }
+    return { ...withChecks(cluster.service, status, seen.get(id)), ...more }
   })
   const good = partitions.filter(isGood).length
-  const instances = instanceStatuses(cluster, roster.placed, reports)
+  const instances = instanceStatuses(cluster, roster.placed, reports, published.summaries)
   const hindrances = instances.flatMap(({ instance, why }) => (why ? [`${instance} ${why}`] : []))
   const { by, problem: fault = null, since = null, trying = null } = duty ?? {}
   const inForce = isLeftOut(fault) ? '' : '; the last good set stays in force'
