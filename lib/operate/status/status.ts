@@ -47,6 +47,17 @@ export interface Status {
 }
 
 export async function readStatus(consul: Consul, service: string): Promise<Status> {
+  return (await readWhole(consul, service)).status
+}
+
+/** A status, and what it was made of. */
+export interface Whole {
+  readonly status: Status
+  readonly cluster: Cluster
+  readonly seen: ReadonlyMap<string, Seen>
+}
+
+export async function readWhole(consul: Consul, service: string): Promise<Whole> {
   const cluster = await lookAtCluster(consul, service)
   const reports = new Map(
     (await trees(consul, [cluster.keys.reports])).flatMap(({ key, value }) => {
@@ -58,7 +69,9 @@ export async function readStatus(consul: Consul, service: string): Promise<Statu
   const seen = await seenChecks(consul, service)
   const sessions = await foreignSessions(consul, cluster)
   const published = await publishedBy(consul, service)
-  return statusOf(cluster, reports, seen, duty && dutyFrom(duty.value), sessions, await assigned(cluster), published)
+  const source = duty && dutyFrom(duty.value)
+  const status = statusOf(cluster, reports, seen, source, sessions, await assigned(cluster), published)
+  return { status, cluster, seen }
 }
 
 /** Sessions that hold a lock and belong to no member, which is rare. null for one that the token may not read. */
