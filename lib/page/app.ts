@@ -45,7 +45,11 @@ export function pageApp(options: PageOptions): Hono {
     const refused = refusalOf(
       {
         ...{ method: req.method, host: req.header('host'), origin: req.header('origin') },
-        ...{ site: req.header('sec-fetch-site'), mode: req.header('sec-fetch-mode'), dest: req.header('sec-fetch-dest') },
+        ...{
+          site: req.header('sec-fetch-site'),
+          mode: req.header('sec-fetch-mode'),
+          dest: req.header('sec-fetch-dest'),
+        },
       },
       doorway(),
     )
@@ -85,14 +89,18 @@ export function pageApp(options: PageOptions): Hono {
     return liveAnswer(viewers, { sight, service, here: options.here, used })
   })
 
-  app.post('/act', bodyLimit({ maxSize: mostBody, onError: context => fail(context, 413, 'the request is too large') }), async context => {
-    // A form of another site cannot send JSON without being asked first.
-    if (!/^application\/json\b/.test(context.req.header('content-type') ?? ''))
-      return fail(context, 400, 'what is asked for must be JSON')
-    const sight = await power.sightFor(context.req.raw.headers)
-    const { act, args, dryRun } = await asked(context)
-    return acting(sight, act, args, dryRun, used)
-  })
+  app.post(
+    '/act',
+    bodyLimit({ maxSize: mostBody, onError: context => fail(context, 413, 'the request is too large') }),
+    async context => {
+      // A form of another site cannot send JSON without being asked first.
+      if (!/^application\/json\b/.test(context.req.header('content-type') ?? ''))
+        return fail(context, 400, 'what is asked for must be JSON')
+      const sight = await power.sightFor(context.req.raw.headers)
+      const { act, args, dryRun } = await asked(context)
+      return acting(sight, act, args, dryRun, used)
+    },
+  )
   app.on(['POST', 'PUT', 'PATCH', 'DELETE'], '*', context => fail(context, 405, 'only /act changes anything'))
   return app
 }

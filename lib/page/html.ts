@@ -12,7 +12,13 @@ export class Html {
 /** What a template takes: null and false leave nothing. */
 export type Part = Html | string | number | boolean | null | undefined | readonly Part[]
 
-const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
 
 export function escaped(text: string): string {
   return printableLines(text).replace(/[&<>"']/g, character => entities[character] as string)

@@ -76,7 +76,10 @@ const live = {
   },
 }
 
-const refused = { description: 'why not', content: { 'application/json': { schema: { $ref: '#/components/schemas/error' } } } }
+const refused = {
+  description: 'why not',
+  content: { 'application/json': { schema: { $ref: '#/components/schemas/error' } } },
+}
 const failures = { 400: refused, 401: refused, 403: refused, 404: refused, 421: refused, 503: refused }
 
 function json(description: string, schema: object): object {

@@ -78,14 +78,16 @@ export function tokenPower(env: Readonly<Record<string, string | undefined>>, de
     asks: 'token',
     async sightFor(headers) {
       const token = headers.get('x-consul-token') ?? ''
-      if (!/^[\x21-\x7e]{1,200}$/.test(token)) throw new Unknown('a Consul token is needed: this page has none of its own')
+      if (!/^[\x21-\x7e]{1,200}$/.test(token))
+        throw new Unknown('a Consul token is needed: this page has none of its own')
       const name = createHash('sha256').update(token).digest('hex')
       let pending = sights.get(name)
       if (pending === undefined) {
         await forgetOld()
         const now = performance.now()
         while ((asked[0] ?? now) < now - 1000) asked.shift()
-        if (asked.length >= mostNew || sights.size >= mostTokens) throw new Unknown('too many tokens at once: try again')
+        if (asked.length >= mostNew || sights.size >= mostTokens)
+          throw new Unknown('too many tokens at once: try again')
         asked.push(now)
         pending = lookFor(token)
         sights.set(name, pending)
@@ -96,7 +98,11 @@ export function tokenPower(env: Readonly<Record<string, string | undefined>>, de
       return sight
     },
     close() {
-      for (const pending of sights.values()) pending.then(sight => sight.close(), () => {})
+      for (const pending of sights.values())
+        pending.then(
+          sight => sight.close(),
+          () => {},
+        )
     },
   }
 }
@@ -108,7 +114,9 @@ export function tokenPower(env: Readonly<Record<string, string | undefined>>, de
 async function mustBeToken(consul: Consul): Promise<void> {
   const answer = await consul.request('GET', '/v1/acl/token/self', { ok: [200, 401, 403] })
   if (answer.status === 401 || /ACL support disabled/i.test(answer.text))
-    throw new Permanent('cannot ask for tokens: this Consul has no ACLs, so that a token protects nothing; see docs/access.md')
+    throw new Permanent(
+      'cannot ask for tokens: this Consul has no ACLs, so that a token protects nothing; see docs/access.md',
+    )
   if (answer.status === 403) throw new Unknown('Consul does not know this token')
   const { AccessorID } = readJson(answer.text)
   if (typeof AccessorID !== 'string') throw new Unknown('Consul does not know this token')

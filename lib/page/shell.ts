@@ -1,6 +1,6 @@
 /** The page around every view. It holds no data: the client asks for the view, with the secret or the token. */
 import { type Html, html, link } from './html.ts'
-import { type Query, type View } from './view.ts'
+import type { Query, View } from './view.ts'
 
 export interface Assets {
   readonly script: string
@@ -28,7 +28,10 @@ export function shell({ hash }: Assets, asks: string, secret: string | null): st
 /** A view's own part of the page. */
 export function part(view: View<unknown>, data: unknown, query: Query): string {
   const { service } = query
-  const nav = service === undefined || view.path === '/service' ? html`` : html`<a href="${link('/service', { service })}">${service}</a> › `
+  const nav =
+    service === undefined || view.path === '/service'
+      ? html``
+      : html`<a href="${link('/service', { service })}">${service}</a> › `
   const body: Html = html`<h1 tabindex="-1">${nav}${view.title(query)}</h1>${view.html?.(data, query)}
 <p class="same">The same on the command line: <code data-copy>${view.command(query)}</code></p>`
   return body.text

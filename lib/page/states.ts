@@ -33,7 +33,9 @@ export function sign(state: State): Html {
 }
 
 export function shape(state: State): Html {
-  return new Html(`<svg class="shape ${states[state].tone}" viewBox="0 0 10 10" aria-hidden="true"><path d="${states[state].path}"/></svg>`)
+  return new Html(
+    `<svg class="shape ${states[state].tone}" viewBox="0 0 10 10" aria-hidden="true"><path d="${states[state].path}"/></svg>`,
+  )
 }
 
 /** How many partitions are in each state that occurs. */
@@ -50,7 +52,9 @@ export function bar(counts: Partial<Record<State, number>>): Html {
   let x = 0
   const parts = there.map(state => {
     const width = (100 * (counts[state] ?? 0)) / all
-    const rect = new Html(`<rect class="${states[state].tone}" x="${x.toFixed(2)}" y="0" width="${width.toFixed(2)}" height="6"/>`)
+    const rect = new Html(
+      `<rect class="${states[state].tone}" x="${x.toFixed(2)}" y="0" width="${width.toFixed(2)}" height="6"/>`,
+    )
     x += width
     return rect
   })

@@ -5,8 +5,8 @@ import type { Consul } from '../../consul/http.ts'
 import { lookAtCluster } from '../../look/snapshot.ts'
 import { changeDrained, drainLine } from '../../operate/drain.ts'
 import { evict, evictionLine, instanceEviction } from '../../operate/evict.ts'
-import type { Changes } from '../../operate/plan/what-if.ts'
 import { outlookLines } from '../../operate/plan/page.ts'
+import type { Changes } from '../../operate/plan/what-if.ts'
 import { mustKnow } from '../../program/operator.ts'
 import { act } from '../act.ts'
 import { nothing, outlookOf } from '../views/plan.ts'
@@ -29,7 +29,8 @@ export const drain = act({
     await mustKnow(consul, service)
     const one = { service, instance, on: true, dryRun }
     const line = drainLine(one, await changeDrained(consul, one))
-    const isMember = async () => (await lookAtCluster(consul, service)).members.some(member => member.instance === instance)
+    const isMember = async () =>
+      (await lookAtCluster(consul, service)).members.some(member => member.instance === instance)
     return dryRun && (await isMember()) ? [line, ...(await wouldMove(consul, service, { drain: [instance] }))] : [line]
   },
 })

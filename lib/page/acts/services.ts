@@ -34,7 +34,10 @@ export const scaleIt = act({
     }
     const line = scaledWords(done, dryRun)
     if (!dryRun) return [line]
-    const found = await outlookOf(consul, await lookAtCluster(consul, service), { ...nothing, scale: parseScale(to.trim()) })
+    const found = await outlookOf(consul, await lookAtCluster(consul, service), {
+      ...nothing,
+      scale: parseScale(to.trim()),
+    })
     return [line, ...outlookLines(found)]
   },
 })

@@ -83,7 +83,8 @@ export class Here {
     const found = outputHere(this.#root, service, partition)
     if (found === null) return null
     const { instance, held } = found
-    for (const file of [found.output, `${found.output}.1`]) if (!this.#isOurs(file)) return { instance, held, lines: [] }
+    for (const file of [found.output, `${found.output}.1`])
+      if (!this.#isOurs(file)) return { instance, held, lines: [] }
     const { bytes } = printed(found.output, mostLines)
     const text = bytes.subarray(Math.max(0, bytes.length - mostBytes)).toString()
     return { instance, held, lines: text.trimEnd() === '' ? [] : printableLines(text.trimEnd()).split('\n') }

@@ -10,6 +10,8 @@ const afterFailure = 1000
 const pace = 100
 
 export interface Told {
+  /** It has answered for the first time. */
+  readonly begun: () => void
   /** Something may have changed. */
   readonly changed: () => void
   /** Consul does not answer, in words; null when it answers again. */
@@ -17,7 +19,7 @@ export interface Told {
 }
 
 /** @param path with a query, to which the index is added @returns stops it */
-export function watch(consul: Consul, path: string, { changed, away }: Told): () => void {
+export function watch(consul: Consul, path: string, { begun, changed, away }: Told): () => void {
   const own = consul.another((wait + 10) * 1000)
   let stopped = false
   const run = async () => {
@@ -29,16 +31,17 @@ export function watch(consul: Consul, path: string, { changed, away }: Told): ()
         if (answer.index === null) throw new Error('the answer is not Consul’s')
         if (isAway) away(null)
         // After a failure something may have changed; an index that went back begins anew.
-        if (index !== '0' ? answer.index !== index : isAway) changed()
+        if (index === '0' && !isAway) begun()
+        else if (answer.index !== index) changed()
         isAway = false
         index = isLower(answer.index, index) ? '0' : answer.index
-        await delay(pace)
+        await delay(pace, undefined, { ref: false })
       } catch (error) {
         if (stopped) return
         if (!isAway) away(reason(error))
         isAway = true
         index = '0'
-        await delay(afterFailure)
+        await delay(afterFailure, undefined, { ref: false })
       }
     }
   }

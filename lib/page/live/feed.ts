@@ -4,11 +4,14 @@
  */
 import { encode } from '../../base/names.ts'
 import type { Consul } from '../../consul/http.ts'
-import { indexBelow } from '../../consul/kv.ts'
+import { indexOf } from '../../consul/kv.ts'
 import { partitionService } from '../../keys/service-ids.ts'
 import { healthPath, keysPath, watch } from './changes.ts'
 
-export type News = { readonly kind: 'change' } | { readonly kind: 'away'; readonly why: string } | { readonly kind: 'back' }
+export type News =
+  | { readonly kind: 'change' }
+  | { readonly kind: 'away'; readonly why: string }
+  | { readonly kind: 'back' }
 
 export interface Viewer {
   /** The service that it looks at; null for all. */
@@ -42,7 +45,7 @@ export function feedOf(
   const stamps = new Map<string, string>()
   let away: string | null = null
   let ending: NodeJS.Timeout | undefined
-  let comparing: Promise<void> | null = null
+  let comparing = false
   let again = false
 
   const tell = (news: News, of: (viewer: Viewer) => boolean = () => true) => {
@@ -64,33 +67,32 @@ export function feedOf(
   }
 
   /** All keys have one index: which services changed is asked for each one that somebody looks at. */
-  const compare = async () => {
+  const compare = async (told: (service: string | null) => void) => {
     const looked = new Set([...viewers].flatMap(({ service }) => service ?? []))
     const sees = [...viewers].some(({ service }) => service === null)
     const all = sees ? await services() : []
-    if (sees && set('all', all.join('\n'))) changed(null)
+    if (sees && set('all', all.join('\n'))) told(null)
     for (const service of new Set([...all, ...looked]))
-      if (set(`of ${service}`, await stampOf(consul, service, looked.has(service)))) changed(service)
+      if (set(`of ${service}`, await stampOf(consul, service, looked.has(service)))) told(service)
   }
   const set = (name: string, stamp: string) => {
     const before = stamps.get(name)
     stamps.set(name, stamp)
     return before !== stamp
   }
-  const keysChanged = () => {
+  const keysChanged = async () => {
     again = true
-    comparing ??= (async () => {
-      while (again) {
-        again = false
-        await compare().catch(() => changed(null))
-      }
-    })().finally(() => {
-      comparing = null
-    })
+    if (comparing) return
+    comparing = true
+    while (again) {
+      again = false
+      await compare(changed).catch(() => changed(null))
+    }
+    comparing = false
   }
 
-  const start = (path: string, on: () => void) => {
-    if (!stops.has(path)) stops.set(path, watch(consul, path, { changed: on, away: isAway }))
+  const start = (path: string, on: () => void, begun = () => {}) => {
+    if (!stops.has(path)) stops.set(path, watch(consul, path, { changed: on, away: isAway, begun }))
   }
   const watchHealth = (service: string) => {
     if (stops.size > 2 * mostHealth) return
@@ -106,7 +108,11 @@ export function feedOf(
     join(viewer) {
       clearTimeout(ending)
       viewers.add(viewer)
-      start(keysPath('watchbill'), keysChanged)
+      start(
+        keysPath('watchbill'),
+        () => void keysChanged(),
+        () => void compare(() => {}).catch(() => {}),
+      )
       if (viewer.service !== null) watchHealth(viewer.service)
       if (away !== null) viewer.tell({ kind: 'away', why: away })
       return () => {
@@ -127,5 +133,5 @@ async function stampOf(consul: Consul, service: string, wholly: boolean): Promis
   const name = encode(service)
   const more = wholly ? [`watchbill/.health/${name}/`, `watchbill/.events/${name}/`] : []
   const folders = [`watchbill/${name}/`, ...more]
-  return (await Promise.all(folders.map(folder => indexBelow(consul, folder)))).join(' ')
+  return (await Promise.all(folders.map(folder => indexOf(consul, folder)))).join(' ')
 }

@@ -57,7 +57,7 @@ export function liveAnswer(viewers: Viewers, { sight, service, here, used }: Loo
             used()
             sight.used = performance.now()
             send(': alive\n\n')
-          }, beat),
+          }, beat).unref(),
         )
         if (service !== null) timers.push(watchHere(here, service, () => tell({ kind: 'change' })))
       },
@@ -75,7 +75,7 @@ function watchHere(here: Here, service: string, changed: () => void): NodeJS.Tim
     const now = stampOf(here, service)
     if (now !== before) changed()
     before = now
-  }, local)
+  }, local).unref()
 }
 
 function stampOf(here: Here, service: string): string {

@@ -1,6 +1,7 @@
 /** What is data alone: the curves of the last hour, and a document on demand. */
-import { shellWord } from '../../base/printable.ts'
+
 import { Permanent } from '../../base/errors.ts'
+import { shellWord } from '../../base/printable.ts'
 import { partitionsAt } from '../../keys/partition-set.ts'
 import type { Past } from '../../operate/figures/history.ts'
 import { view } from '../view.ts'
@@ -23,7 +24,9 @@ export const history = view<HistoryView>({
     await sight.whole(service) // whoever may not look at the service sees no figures either
     const found = here.history(service, instance, partition ?? null)
     if (found === null)
-      throw new Permanent(`cannot show the history of ${partition ?? instance}: this machine has no figures of the last hour`)
+      throw new Permanent(
+        `cannot show the history of ${partition ?? instance}: this machine has no figures of the last hour`,
+      )
     return { service, instance, rows: found.rows }
   },
 })
@@ -46,6 +49,10 @@ export const document = view<DocumentView>({
     const whole = await sight.whole(service)
     statusIn(whole, partition)
     const [found] = await partitionsAt(sight.consul, whole.cluster.keys, [partition])
-    return { service, partition, document: found?.document === undefined ? null : JSON.stringify(found.document, null, 2) }
+    return {
+      service,
+      partition,
+      document: found?.document === undefined ? null : JSON.stringify(found.document, null, 2),
+    }
   },
 })

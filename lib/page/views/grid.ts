@@ -26,10 +26,12 @@ export function grid(
 ): Html {
   const columns = partitions.length <= mostColumns ? new Map(partitions.map((one, at) => [one.partition, at])) : null
   const byHolder = Map.groupBy(shown, ({ instance }) => instance)
-  const names = new Set([...instances.map(({ instance }) => instance), ...byHolder.keys()].filter(name => name !== null))
+  const names = new Set(
+    [...instances.map(({ instance }) => instance), ...byHolder.keys()].filter(name => name !== null),
+  )
   const rows = [...names].sort(byName).map(instance => row(service, instance, byHolder.get(instance) ?? [], columns))
   const idle = byHolder.get(null) ?? []
-  return html`<div class="grid ${sizes[size ?? ''] ?? 'fit'}" tabindex="0" role="region" aria-label="who has what" data-service="${service}">${rows}${idle.length > 0 && row(service, null, idle, columns)}</div>
+  return html`<div class="grid ${sizes[size ?? ''] ?? 'fit'}" tabindex="0" role="region" aria-label="who has what" data-service="${service}" data-states="${stateNames.join(' ')}">${rows}${idle.length > 0 && row(service, null, idle, columns)}</div>
 <p class="under" role="status" data-under></p>`
 }
 

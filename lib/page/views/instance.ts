@@ -39,7 +39,9 @@ export const instance = view<InstanceView>({
     const { status, cluster } = await sight.whole(service)
     const found = status.instances.find(one => one.instance === instance)
     if (found === undefined)
-      throw new Permanent(`cannot show ${instance}: ${service} has no such instance; see watchbill status ${shellWord(service)}`)
+      throw new Permanent(
+        `cannot show ${instance}: ${service} has no such instance; see watchbill status ${shellWord(service)}`,
+      )
     const member = cluster.members.find(one => one.instance === instance)
     const { meta = {}, datacenter = '', tags = [] } = member?.offers ?? {}
     return {

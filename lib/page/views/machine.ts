@@ -1,6 +1,7 @@
 /** A machine: all services on it, and what `doctor` can say of its agent from here. */
-import { partsOf } from '../../base/names.ts'
+
 import { Permanent } from '../../base/errors.ts'
+import { partsOf } from '../../base/names.ts'
 import type { InstanceStatus } from '../../operate/status/instances.ts'
 import { agentFindings } from '../here/findings.ts'
 import { html } from '../html.ts'
@@ -22,12 +23,16 @@ export const machine = view<MachineView>({
   title: ({ node = '' }) => node,
   async data({ sight, query: { node = '' } }) {
     const instances = (await sight.all()).flatMap(({ status }) =>
-      status.instances.flatMap(one => (partsOf(one.instance).node === node ? [{ service: status.service, ...one }] : [])),
+      status.instances.flatMap(one =>
+        partsOf(one.instance).node === node ? [{ service: status.service, ...one }] : [],
+      ),
     )
     const agent = await sight.agent()
     const isOwn = !('unknown' in agent) && agent.node === node
     if (instances.length === 0 && !isOwn)
-      throw new Permanent(`cannot show ${node}: no instance of any service is on a machine of that name; see consul members`)
+      throw new Permanent(
+        `cannot show ${node}: no instance of any service is on a machine of that name; see consul members`,
+      )
     return { node, instances, findings: isOwn ? agentFindings(agent) : null }
   },
   html({ node, instances, findings }) {
@@ -38,7 +43,8 @@ export const machine = view<MachineView>({
       ...[held, assigned, why],
     ])
     const found = (findings ?? []).map(
-      ({ level, sentence, todo }) => html`<li class="${level === 'ok' ? 'well' : 'unwell'}">${level}: ${sentence}${todo && `; ${todo}`}</li>`,
+      ({ level, sentence, todo }) =>
+        html`<li class="${level === 'ok' ? 'well' : 'unwell'}">${level}: ${sentence}${todo && `; ${todo}`}</li>`,
     )
     const other = `The findings of another machine are there: watchbill doctor on ${node}`
     return html`${section('instances', 'Instances', rows.length === 0 ? html`<p>none</p>` : tableOf('instances', ['Instance', 'Service', 'State', 'Holds', 'Should', 'Why'], rows))}

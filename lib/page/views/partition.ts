@@ -2,8 +2,8 @@
 import { Permanent } from '../../base/errors.ts'
 import { shellWord } from '../../base/printable.ts'
 import type { PartitionStatus } from '../../operate/status/partitions.ts'
-import { logsLine } from '../../operate/status/words.ts'
 import type { Whole } from '../../operate/status/status.ts'
+import { logsLine } from '../../operate/status/words.ts'
 import { mustBePartitions } from '../../program/operator.ts'
 import type { Log, ProcessHere } from '../here/here.ts'
 import { type Html, html } from '../html.ts'
@@ -38,8 +38,7 @@ export const partition = view<PartitionView>({
   path: '/partition',
   asks: ['service*', 'partition*'],
   about: 'One partition: its owner, its process, its checks, the end of its log.',
-  command: ({ service = '', partition = '' }) =>
-    `watchbill owner ${shellWord(service)} ${shellWord(partition)} --json`,
+  command: ({ service = '', partition = '' }) => `watchbill owner ${shellWord(service)} ${shellWord(partition)} --json`,
   title: ({ service = '', partition = '' }) => `${partition} of ${service}`,
   data: async seeing => {
     const { service = '', partition = '' } = seeing.query
@@ -87,7 +86,8 @@ function attempt<T>(read: () => T): [T | null, string | null] {
   try {
     return [read(), null]
   } catch (error) {
-    if (error instanceof Error && (error.name === 'Temporary' || error.name === 'Permanent')) return [null, error.message]
+    if (error instanceof Error && (error.name === 'Temporary' || error.name === 'Permanent'))
+      return [null, error.message]
     throw error
   }
 }
@@ -136,7 +136,9 @@ function processHtml({ here, status, problem, logs }: PartitionView): Html {
 function logHtml({ log, logs }: PartitionView): Html {
   const command = html`<p class="same"><code data-copy>${logs}</code></p>`
   if (log === null) return command
-  const from = log.held ? html`` : html`<p class="remark">It does not run here now: this is what an earlier run left.</p>`
+  const from = log.held
+    ? html``
+    : html`<p class="remark">It does not run here now: this is what an earlier run left.</p>`
   return html`${from}<pre class="log" tabindex="0" aria-label="the end of the log">${log.lines.join('\n') || 'nothing printed yet'}</pre>${command}`
 }
 

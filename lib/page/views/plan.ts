@@ -1,17 +1,10 @@
 /** What would move, if something changed: the words of `watchbill plan`. It changes nothing. */
 import { shellWord } from '../../base/printable.ts'
+import type { Consul } from '../../consul/http.ts'
 import type { Cluster } from '../../look/cluster.ts'
 import { type Outlook, outlook } from '../../operate/plan/moves.ts'
 import { outlookLines } from '../../operate/plan/page.ts'
-import {
-  type Changes,
-  changed,
-  parseMember,
-  parseScale,
-  withHandMade,
-  withTraits,
-} from '../../operate/plan/what-if.ts'
-import type { Consul } from '../../consul/http.ts'
+import { type Changes, changed, parseMember, parseScale, withHandMade, withTraits } from '../../operate/plan/what-if.ts'
 import { assigned } from '../../roster/assignment.ts'
 import { html } from '../html.ts'
 import { type Query, view } from '../view.ts'
@@ -57,7 +50,15 @@ export const plan = view<Outlook>({
     ]
     return html`${asking(query)}<p class="summary">${outlookLines(found)[0]}</p>
 ${rows.length > 0 && section('moves', 'What would move', tableOf('moves', ['Partition', 'From', 'To', 'Why'], rows.slice(0, 500)))}
-${section('instances', 'How much each would have', tableOf('instances', ['Instance', 'Now', 'After'], instances.map(({ instance, now, after }) => [instance, now, after])))}`
+${section(
+  'instances',
+  'How much each would have',
+  tableOf(
+    'instances',
+    ['Instance', 'Now', 'After'],
+    instances.map(({ instance, now, after }) => [instance, now, after]),
+  ),
+)}`
   },
 })
 

@@ -1,8 +1,8 @@
 /** A service: who has what, and what is wrong, in the words of `status`. */
 import { shellWord } from '../../base/printable.ts'
+import { bytes } from '../../operate/figures/words.ts'
 import { isGood, type PartitionStatus } from '../../operate/status/partitions.ts'
 import type { Status } from '../../operate/status/status.ts'
-import { bytes } from '../../operate/figures/words.ts'
 import { type Html, html, link } from '../html.ts'
 import { bar, countStates } from '../states.ts'
 import { type Query, view } from '../view.ts'
@@ -51,7 +51,9 @@ function filters({ service = '', filter = '', problems, size = '' }: Query, bad:
     ['2', 'larger'],
     ['3', 'largest'],
   ] as const
-  const options = zoom.map(([value, word]) => html`<option value="${value}"${size === value && html` selected`}>${word}</option>`)
+  const options = zoom.map(
+    ([value, word]) => html`<option value="${value}"${size === value && html` selected`}>${word}</option>`,
+  )
   return html`<form class="filter" action="/service" method="get" data-live>
 <input type="hidden" name="service" value="${service}">
 <label>Filter <input type="search" name="filter" value="${filter}" placeholder="partition, instance, state"></label>
@@ -69,7 +71,9 @@ function pages(query: Query, page: number, count: number): Html {
   const last = Math.ceil(count / perPage)
   if (last <= 1) return html``
   const to = (number: number, word: string) =>
-    number >= 1 && number <= last ? html`<a href="${link('/service', { ...query, page: number })}">${word}</a> ` : html``
+    number >= 1 && number <= last
+      ? html`<a href="${link('/service', { ...query, page: number })}">${word}</a> `
+      : html``
   return html`<nav aria-label="pages of partitions">${to(page - 1, 'earlier')}page ${page} of ${last} ${to(page + 1, 'later')}</nav>`
 }
 
