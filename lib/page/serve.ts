@@ -11,7 +11,6 @@ import { type Certificate, type Listen, mustBePrivate } from './listen.ts'
 
 /** A client may take so long for the head of a request, and for all of it; an idle connection is closed, ms. */
 const limits = { head: 5000, request: 15_000, idle: 5000, silent: 30_000 }
-/** The most connections; and the most of one other address of a network. */
 const mostConnections = 256
 const mostHeader = 16_384
 
@@ -43,7 +42,7 @@ export async function serve({ listen, certificate, names, idle, app }: Serving):
     last = performance.now()
   }
   const listener = getRequestListener(app(() => doorway, used).fetch, { overrideGlobalObjects: false })
-  const options = { maxHeaderSize: mostHeader, keepAliveTimeout: limits.idle }
+  const options = { maxHeaderSize: mostHeader, keepAliveTimeout: limits.idle, connectionsCheckingInterval: 1000 }
   const server: Server = certificate
     ? createSecureServer({ ...options, ...certificate, minVersion: 'TLSv1.2' }, listener)
     : createServer(options, listener)
@@ -73,7 +72,6 @@ function limit(server: Server): void {
   server.maxConnections = mostConnections
   server.maxRequestsPerSocket = 1000
   server.maxHeadersCount = 100
-  Object.assign(server, { connectionsCheckingInterval: 1000 })
   server.on('clientError', (_, socket: Socket) => socket.destroy())
 }
 
