@@ -17,6 +17,11 @@ key_prefix "watchbill/.health/SERVICE/" {
   policy = "write"
 }
 
+# events reads what happened; purge deletes it.
+key_prefix "watchbill/.events/SERVICE/" {
+  policy = "write"
+}
+
 # evict and leave take an instance out of the catalog.
 service "SERVICE" {
   policy = "write"

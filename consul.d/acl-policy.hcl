@@ -22,6 +22,11 @@ key_prefix "watchbill/.health/SERVICE/" {
   policy = "write"
 }
 
+# What happened to it and its partitions, for `events` on any machine.
+key_prefix "watchbill/.events/SERVICE/" {
+  policy = "write"
+}
+
 # The agent registers the instance and its guard check; `leave` deregisters it.
 service "SERVICE" {
   policy = "write"

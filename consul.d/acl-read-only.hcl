@@ -16,6 +16,11 @@ key_prefix "watchbill/.health/SERVICE/" {
   policy = "read"
 }
 
+# events shows what happened.
+key_prefix "watchbill/.events/SERVICE/" {
+  policy = "read"
+}
+
 service "SERVICE" {
   policy = "read"
 }

@@ -12,7 +12,7 @@ import { leave, leavingSteps } from '../lib/operate/leave.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { thisInstance } from '../lib/program/instance-args.ts'
 import { runOf } from '../lib/program/once.ts'
-import { consulArgs, jsonArg, serviceArg } from '../lib/program/operator.ts'
+import { consulArgs, jsonArg, serviceArg, whoAsks } from '../lib/program/operator.ts'
 import { definitionInForce } from '../lib/state/definition.ts'
 import { identityOf, localInstances } from '../lib/state/identity.ts'
 import { instanceFiles, stateRoot } from '../lib/state/paths.ts'
@@ -35,7 +35,7 @@ program({
     const root = args.state || stateRoot()
     const instance = oneInstance(root, args.service, args.instance)
     const definition = definitionInForce(instanceFiles(root, instance))?.file ?? ''
-    const run = runOf('leave', thisInstance({ ...args, instance, state: root, definition }))
+    const run = runOf('leave', thisInstance({ ...args, instance, state: root, definition }), whoAsks)
     try {
       if (args['dry-run']) {
         for (const step of (await leavingSteps(run, false)).steps) print(JSON.stringify(step))

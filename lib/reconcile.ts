@@ -21,6 +21,7 @@ import type { Step } from './plan/step.ts'
 import { assigned } from './roster/assignment.ts'
 import { enterState } from './state/boot.ts'
 import { definitionInForce } from './state/definition.ts'
+import { noteEvents } from './state/events.ts'
 import { readFact, writeFact } from './state/facts.ts'
 import { asOnlyHandler } from './state/handler-lock.ts'
 import { instanceLease } from './state/lease.ts'
@@ -176,8 +177,25 @@ function rememberLook(run: Run, snapshot: Snapshot, { steps, waits, sentence }: 
   if (snapshot.settingsProblem === null) keepIfChanged(run.files.settings, JSON.stringify(snapshot.settings))
   keepPlacement(run, snapshot)
   if (waits.size > 0) writeFact(run.files.due, String(snapshot.now + Math.min(...waits.values())))
+  noteLost(run, snapshot)
   keepIfChanged(run.files.members, snapshot.members.map(({ instance }) => instance).join('\n'))
   rememberLooked(run.files, snapshot.now)
+}
+
+/** So many instances write down that another one is lost: one of them may be lost too before anybody reads it. */
+const tellers = 3
+
+function noteLost({ files, instance }: Run, { lost, members }: Snapshot): void {
+  if (lost.size === 0) return
+  const before = readFact(files.members)?.split('\n') ?? []
+  const here = members.filter(({ absence }) => absence === null).map(one => one.instance)
+  if (!here.sort().slice(0, tellers).includes(instance)) return
+  const events = [...lost].flatMap(([gone, index]) =>
+    before.includes(gone) && gone !== instance
+      ? [{ key: `lost.${gone}.${index}`, what: 'lost', instance: gone, index, why: 'its session is gone' }]
+      : [],
+  )
+  noteEvents(files, events)
 }
 
 /** The last good rules, for a time when the key is garbled. */

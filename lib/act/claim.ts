@@ -10,6 +10,7 @@ import { heldValue } from '../keys/lock.ts'
 import { fencingToken, settingsFrom } from '../keys/settings.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Step } from '../plan/step.ts'
+import { type Happened, noteEvents } from '../state/events.ts'
 import { makeOwnDirectory, removeFact, writeFact } from '../state/facts.ts'
 import { note, noteFact } from '../state/figures/notes.ts'
 import { clockStep, never } from '../state/lease.ts'
@@ -60,10 +61,21 @@ export async function claimAll(
       }
       assume(run, held, begun)
       noteTaken(run, snapshot, held)
+      noteEvents(run.files, held.map(takenEvent(run, snapshot)))
       await onHeld(done.map(({ partition }) => partition))
     },
   })
   for (const { partition } of [...refused, ...unusable]) removeFact(run.files.partition(partition).acquisition)
+}
+
+/** A lock that nobody has taken yet, or that its last holder gave back, is acquired; any other one is taken over. */
+function takenEvent({ instance }: Run, { locks }: Snapshot): (held: Held) => Happened {
+  return ({ partition, index }) => {
+    const { clean = true, held = null, by } = locks.get(partition) ?? {}
+    const last = clean ? by : held?.instance
+    const event = { index, partitions: [partition], instance: last === undefined || last === instance ? null : last }
+    return clean ? { ...event, what: 'acquired' } : { ...event, what: 'taken over', why: 'it was not given back' }
+  }
 }
 
 /** For the figures: how long each lock that was not given back stood free before it was taken. */

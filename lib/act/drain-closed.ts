@@ -29,10 +29,15 @@ export async function drainClosed(run: {
   const why = mustDrain(run.files, instance)
   if (why === null) return
   writeFact(run.files.closed, why)
-  await changeSettings(run.consul, keysOf(service), settings => ({
-    ...settings,
-    drained: [...new Set([...settings.drained, instance])],
-  }))
+  await changeSettings(
+    run.consul,
+    keysOf(service),
+    settings => ({
+      ...settings,
+      drained: [...new Set([...settings.drained, instance])],
+    }),
+    `the worker takes nothing any more (${why})`,
+  )
   run.log(
     `the worker takes nothing any more (${why}): drained until watchbill drain ${shellWord(service)} ${shellWord(instance)} off`,
   )

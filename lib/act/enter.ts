@@ -8,6 +8,7 @@ import { createSession, destroySession, renewSession, sessionName, sessionsOn } 
 import { memberValue } from '../keys/member.ts'
 import { offersOf } from '../keys/offers.ts'
 import type { Snapshot } from '../look/snapshot.ts'
+import { noteEvents } from '../state/events.ts'
 import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import { isActive } from '../state/local.ts'
 import type { Run } from '../state/self.ts'
@@ -37,7 +38,10 @@ export async function enter(run: Run, snapshot: Snapshot): Promise<void> {
     { Verb: 'set', Key: keys.joined, Value: base64(JSON.stringify({ instance: run.instance, at: now() })) },
     ...(stale ? [{ Verb: 'delete', Key: keys.report(run.instance) } as const] : []),
   ])
-  if (outcome.done) return
+  if (outcome.done) {
+    const index = outcome.entries.reduce((highest, { modifyIndex }) => Math.max(highest, modifyIndex), 0) || null
+    return noteEvents(run.files, [{ what: snapshot.session === null ? 'joined' : 'told of its definition', index }])
+  }
   await destroyOlder(run, session)
   throw new Temporary(`cannot take part as ${run.instance}: another session holds its member key; it is tried again`)
 }

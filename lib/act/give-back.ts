@@ -4,7 +4,7 @@ import { bootClock } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
 import type { Keys } from '../base/names.ts'
 import { transactInBatches } from '../consul/batch.ts'
-import { base64, mustBeWritable } from '../consul/kv.ts'
+import { base64, type Entry, mustBeWritable } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
 import { stillTelling } from '../hooks/earlier.ts'
 import { tellsOfPartitions } from '../hooks/event.ts'
@@ -17,6 +17,7 @@ import { probeOf } from '../process/containment/gone.ts'
 import { removeGroup } from '../process/containment/groups.ts'
 import { notStopped, type Stop } from '../process/shepherd/stop.ts'
 import { forcedWords, stopAll } from '../process/stop.ts'
+import { type Happened, noteEvents } from '../state/events.ts'
 import { attempt, makeOwnDirectory, readFact, removeFact, writeFact } from '../state/facts.ts'
 import { note, noteFact } from '../state/figures/notes.ts'
 import type { Run } from '../state/self.ts'
@@ -126,17 +127,44 @@ function wakeKey(keys: Keys) {
 
 async function giveBack(run: Run, snapshot: Snapshot, endings: readonly Ending[]): Promise<void> {
   for (const ending of endings) if (ending.do === 'stop') forget(run, snapshot, ending.partition, ending.why)
+  noteEvents(run.files, endings.flatMap(lostEvent))
   await transactInBatches(run.consul, {
     items: endings.filter(ending => ending.do !== 'stop'),
     operations: ending => operationsOf(run, snapshot, ending),
     extra: items => wakes(run, snapshot, items),
     extraRoom: wakeRoom,
-    onDone: items => {
+    onDone: (items, entries) => {
+      noteEvents(run.files, items.map(releasedEvent(snapshot, entries)))
       for (const { partition, ...item } of items) {
         forget(run, snapshot, partition, item.do === 'disown' ? 'it was not its own' : 'its lock was given back')
       }
     },
   })
+}
+
+function lostEvent(ending: Ending): Happened[] {
+  return ending.do === 'stop' ? [{ what: 'lost', partitions: [ending.partition], why: ending.why }] : []
+}
+
+function releasedEvent(
+  snapshot: Snapshot,
+  entries: readonly Entry[],
+): (ending: Exclude<Ending, { do: 'stop' }>) => Happened {
+  const index = entries.reduce((highest, { modifyIndex }) => Math.max(highest, modifyIndex), 0) || null
+  return ({ partition, next, do: what }) => {
+    const event = { index, partitions: [partition], instance: next }
+    if (what === 'disown') return { ...event, what: 'disowned', why: 'this instance had not taken it' }
+    return { ...event, what: next === null ? 'released' : 'moved', why: whyReleased(snapshot, partition) }
+  }
+}
+
+function whyReleased({ partitions, settings, members, instance, coolDowns }: Snapshot, partition: string): string {
+  if (!partitions.has(partition)) return 'no longer in the set'
+  if (settings.held.includes(partition)) return 'held'
+  const absence = members.find(member => member.instance === instance)?.absence ?? null
+  if (absence !== null) return absence
+  const coolDown = coolDowns.get(partition)
+  return coolDown?.instance === instance ? coolDown.why : 'balance'
 }
 
 /**

@@ -4,6 +4,7 @@ import { transactInBatches } from '../consul/batch.ts'
 import { fencingToken } from '../keys/settings.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Step } from '../plan/step.ts'
+import { noteEvents } from '../state/events.ts'
 import { removeFact, writeFact } from '../state/facts.ts'
 import { never } from '../state/lease.ts'
 import { changingLeases } from '../state/lease-lock.ts'
@@ -44,6 +45,9 @@ export async function reclaimAll(run: Run, snapshot: Snapshot, reclaims: readonl
         return { partition, index: lockIndex(snapshot, partition, entries), terms: local.terms as Terms }
       })
       assume(run, held, begun)
+      const why = 'its own, before its lease was over'
+      const events = held.map(({ partition, index }) => ({ what: 'reclaimed', index, partitions: [partition], why }))
+      noteEvents(run.files, events)
     },
   })
 }

@@ -9,7 +9,8 @@ import type { Step } from '../plan/step.ts'
 import { probeOf } from '../process/containment/gone.ts'
 import type { Stop } from '../process/shepherd/stop.ts'
 import { forcedWords, stopAll } from '../process/stop.ts'
-import { removeFact, writeFact } from '../state/facts.ts'
+import { noteEvents } from '../state/events.ts'
+import { readFact, removeFact, writeFact } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/partition-paths.ts'
 import type { Run } from '../state/self.ts'
 
@@ -40,6 +41,11 @@ export async function restartAll(run: Run, snapshot: Snapshot, restarts: readonl
       run,
       snapshot,
       gone.flatMap(({ partition }) => requests.get(partition) ?? []),
+    )
+    const why = (files: PartitionFiles) => readFact(files.restart) ?? 'asked for'
+    noteEvents(
+      run.files,
+      gone.map(({ partition, files }) => ({ what: 'stopped to restart', partitions: [partition], why: why(files) })),
     )
     for (const { files } of gone) removeFact(files.restart)
   })

@@ -56,10 +56,15 @@ async function drain(run: Run, coolDownMs: number, why: string): Promise<string>
   const now = bootClock()
   const until = new Date(Date.now() + coolDownMs).toISOString().slice(0, 19)
   writeFact(run.files.drained, `${bootId()} ${now + coolDownMs} ${now} ${why}, until ${until}Z`)
-  await changeSettings(run.consul, keysOf(run.service), settings => ({
-    ...settings,
-    drained: [...new Set([...settings.drained, instance])],
-  }))
+  await changeSettings(
+    run.consul,
+    keysOf(run.service),
+    settings => ({
+      ...settings,
+      drained: [...new Set([...settings.drained, instance])],
+    }),
+    why,
+  )
   await reconcile(run)
   return `everything given up; nothing taken for ${seconds(coolDownMs)}`
 }
@@ -67,10 +72,15 @@ async function drain(run: Run, coolDownMs: number, why: string): Promise<string>
 /** Ends this instance's drain when the drain was caused by a check and its time is over. @returns whether it ended one */
 export async function endDrain(run: Run): Promise<boolean> {
   if (!isDrainOver(readFact(run.files.drained), bootClock())) return false
-  await changeSettings(run.consul, keysOf(run.service), settings => ({
-    ...settings,
-    drained: settings.drained.filter(drained => drained !== run.instance),
-  }))
+  await changeSettings(
+    run.consul,
+    keysOf(run.service),
+    settings => ({
+      ...settings,
+      drained: settings.drained.filter(drained => drained !== run.instance),
+    }),
+    'the time of the drain that a check asked for is over',
+  )
   removeFact(run.files.drained)
   return true
 }

@@ -20,6 +20,7 @@ import { tellLifecycle } from '../hooks/lifecycle.ts'
 import { enqueue, isAnythingWaiting } from '../hooks/queue.ts'
 import { checkId, partitionService, partitionServiceId } from '../keys/service-ids.ts'
 import { startDetached } from '../process/beside.ts'
+import { noteEvents } from '../state/events.ts'
 import { readFact, removeFact, writeFact, writeFactIfWanted } from '../state/facts.ts'
 import { isMarked } from '../state/handler-mark.ts'
 import { instanceLease } from '../state/lease.ts'
@@ -138,6 +139,8 @@ function tellHooks(
       readFact(acquisition) === watched.acquisition ? enqueue(run.files, definition, event) : 0,
     )
     watched.state = toldOf(state, change)
+    const why = `${check.id} is ${state.status}, was ${change.previous}`
+    noteEvents(run.files, [{ what: 'check', partitions: [partition], why }])
     run.log(`check ${check.id} of ${partition} is ${state.status}, was ${change.previous}`)
   }
   return reactions

@@ -137,6 +137,8 @@ export function keysOf(service: string) {
     telling: (id: string, token: string) => `${root}telling/${encode(id)}/${encode(token)}`,
     // With the trailing slash: a watch on the prefix wake/a-1 would also fire for a-10.
     wake: (instance: string) => `${root}wake/${encode(instance)}/`,
+    events: `${root}event/`,
+    event: (id: string) => `${root}event/${encode(id)}`,
     wakes: (instance: string) => ['released', 'restart'].map(name => `${root}wake/${encode(instance)}/${name}`),
     members: `${root}member/`,
     member: (instance: string) => `${root}member/${encode(instance)}`,

@@ -47,6 +47,8 @@ export interface ConsulOptions {
   readonly debug?: (line: string) => void
   /** After how many ms without a request the connection is closed; a minute when left out. */
   readonly idle?: number
+  /** Who makes the changes, for the record of events; left out where there is no record: see keys/asked.ts. */
+  readonly by?: () => Promise<string>
 }
 
 /**
@@ -82,6 +84,10 @@ export class Consul {
 
   get address(): Address {
     return this.#address
+  }
+
+  get by(): ConsulOptions['by'] {
+    return this.#options.by
   }
 
   /**

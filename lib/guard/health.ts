@@ -5,6 +5,7 @@
 import { bootId } from '../base/clock.ts'
 import { encode } from '../base/names.ts'
 import { readUnwell } from '../checks/unwell.ts'
+import type { Definition } from '../definition/definition.ts'
 import { definitionInForce } from '../state/definition.ts'
 import { readFact } from '../state/facts.ts'
 import { isAssumed, type Local } from '../state/local.ts'
@@ -25,23 +26,41 @@ export interface Here {
   readonly local: Local
 }
 
+/** What was written down of one partition. */
+export interface Known {
+  readonly index: number
+  readonly process: string
+  readonly ready: boolean
+  /** Boot clock, ms; null when no process runs. */
+  readonly started: number | null
+  readonly since: number
+  readonly restarts: number
+}
+
 /** What is to be published. */
 export interface Change {
   readonly here: readonly Here[]
   /** The file, as it was found: see publish-health.ts. */
   readonly before: string | null
+  /** The definition says when a partition is ready, or has checks: ready is more than started. */
+  readonly tellsReady: boolean
 }
 
 /** What is to be published; null when it is. @param now boot clock, ms @throws Temporary when the disk cannot be read */
 export function changeOf(files: InstanceFiles, local: ReadonlyMap<string, Local>, now: number): Change | null {
-  const here = partitionsHere(files, local)
+  const definition = definitionInForce(files)?.definition
+  const here = partitionsHere(files, local, definition)
   const before = readFact(files.health)
-  return isPublished(before, here, now) ? null : { here, before }
+  if (isPublished(before, here, now)) return null
+  return { here, before, tellsReady: definition?.ready !== undefined || (definition?.checks.length ?? 0) > 0 }
 }
 
 /** In the order of their directory, which changes only with its names. */
-function partitionsHere(files: InstanceFiles, facts: ReadonlyMap<string, Local>): Here[] {
-  const definition = definitionInForce(files)?.definition
+function partitionsHere(
+  files: InstanceFiles,
+  facts: ReadonlyMap<string, Local>,
+  definition: Definition | undefined,
+): Here[] {
   const unwell = definition !== undefined && definition.checks.length > 0 ? readUnwell(files) : new Set<string>()
   return [...withReadiness(files, facts, definition)].flatMap(([id, local]) => {
     if (!isAssumed(local)) return []

@@ -1,38 +1,28 @@
 /**
- * Publishes the health of this instance's partitions, and keeps in the state directory since when each of them is as it is.
+ * What is published of the partitions' health, and what is kept in the state directory: since when each of them is as it is.
  *
- * The file has a line `<boot id> published|pending <boot-clock ms of the last try>`; a line for each partition, by which the
+ * The file has a line `<boot id> published|pending|refused <boot-clock ms of the last try>`; a line for each partition, by which the
  * tick sees whether anything has changed; an empty line; and again a line for each: when its process was started, and since
  * when it is ready or not, both boot-clock ms, and its restarts.
  */
 import { bootId } from '../base/clock.ts'
 import { decode } from '../base/names.ts'
-import type { Consul } from '../consul/http.ts'
-import { base64, transact } from '../consul/kv.ts'
+import { base64 } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
 import { type HealthRow, healthKey, healthText, mostPublished } from '../keys/health.ts'
 import { startMs } from '../machine/identity.ts'
+import type { Event } from '../state/events.ts'
 import { readLine, removeFact, writeFact } from '../state/facts.ts'
 import { runnerOf } from '../state/partition-paths.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import type { Self } from '../state/self.ts'
-import { type Change, type Here, signatureOf } from './health.ts'
+import { eventsBetween } from './happened.ts'
+import { type Change, type Here, type Known, signatureOf } from './health.ts'
 
 /** What nobody acts upon, such as one more exit in a crash loop, and a failed try, are put off by this time, ms. */
 const pause = 10_000
-/** How long it may take, ms: the end of Consul's check waits for it. */
-const limit = 300
-
-/** What is known of one partition. */
-interface Known {
-  readonly index: number
-  readonly process: string
-  readonly ready: boolean
-  /** Boot clock, ms; null when no process runs. */
-  readonly started: number | null
-  readonly since: number
-  readonly restarts: number
-}
+/** The same for what the token may not write. */
+const pauseWhenRefused = 60_000
 
 type All = ReadonlyMap<string, Known>
 
@@ -44,43 +34,46 @@ export interface TickTime {
   readonly isLate: boolean
 }
 
-/** @throws Temporary, Denied when the disk or Consul does not take it @param connect gives a connection to Consul for so many ms */
-export async function publishHealth(
+/** A change that is to be written down, and, unless it has to wait, published. */
+export interface HealthWrite {
+  /** What has happened since it was written down last. @param known what is known to have happened */
+  readonly events: (known: readonly Event[]) => Event[]
+  /** Null when it has to wait. */
+  readonly operation: Operation | null
+  /** Writes it down as not yet published. @throws Temporary when that fails */
+  readonly begin: () => void
+  /** As published, or as refused by Consul. @throws the same */
+  readonly end: (outcome: 'published' | 'refused') => void
+}
+
+/** Null when the change can wait as it is. */
+export function healthWrite(
   { service, instance, files }: Self,
-  { here, before: text }: Change,
-  { now, interval, isLate }: TickTime,
-  connect: (limit: number) => Consul,
-): Promise<void> {
+  { here, before: text, tellsReady }: Change,
+  { now, interval }: TickTime,
+): HealthWrite | null {
   const before = parse(text, now)
   const all = new Map(here.map(one => [one.id, knownOf(files, one, before.all.get(one.id), now)]))
   const age = now - before.at
-  if (age < pause && (before.failed || !isUrgent(before.all, all))) {
-    // A failed try is not repeated at once, but since when they are so counts from now.
-    if (before.failed && signatureOf(here) !== before.signature) keep(files, here, all, 'pending', before.at)
-    return
+  const waits = age < (before.refused ? pauseWhenRefused : pause) && (before.failed || !isUrgent(before.all, all))
+  // A failed try is not repeated at once, but since when they are so counts from now.
+  if (waits && !(before.failed && signatureOf(here) !== before.signature)) return null
+  let isKept = true
+  const begin = () => {
+    try {
+      keep(files, here, all, waits && before.refused ? 'refused' : 'pending', waits ? before.at : now)
+    } catch (error) {
+      isKept = false
+      // Where nothing can be written down, each tick finds the same difference.
+      if (now % pause >= interval) throw error
+    }
   }
-  if (isLate) return
-  const unkept = failure(() => keep(files, here, all, 'pending', now))
-  // Where nothing can be written down, each tick finds the same difference.
-  if (unkept !== null && now % pause >= interval) throw unkept
-  const consul = connect(limit)
-  try {
-    await transact(consul, [operation(healthKey(service, instance), all, now)])
-  } finally {
-    consul.close()
+  const end = (outcome: 'published' | 'refused') => {
+    if (all.size > 0 || outcome === 'refused' || !isKept) keep(files, here, all, outcome, now)
+    else removeFact(files.health)
   }
-  if (unkept !== null) throw unkept
-  if (all.size > 0) keep(files, here, all, 'published', now)
-  else removeFact(files.health)
-}
-
-function failure(work: () => void): unknown {
-  try {
-    work()
-    return null
-  } catch (error) {
-    return error
-  }
+  const events = (known: readonly Event[]) => eventsBetween(files, before.all, all, here, tellsReady, known)
+  return { events, operation: waits ? null : operation(healthKey(service, instance), all, now), begin, end }
 }
 
 function operation(Key: string, all: All, now: number): Operation {
@@ -127,9 +120,10 @@ interface Before {
   /** The last try, boot clock, ms; long ago when there was none, or it is of another boot. */
   readonly at: number
   readonly failed: boolean
+  readonly refused: boolean
 }
 
-const never: Before = { all: new Map(), signature: '', at: Number.NEGATIVE_INFINITY, failed: false }
+const never: Before = { all: new Map(), signature: '', at: Number.NEGATIVE_INFINITY, failed: false, refused: false }
 
 /** A file that is torn, or of another boot, counts as none. */
 function parse(text: string | null, now: number): Before {
@@ -140,12 +134,9 @@ function parse(text: string | null, now: number): Before {
   const details = lines.slice(half + 1)
   const all = lines.slice(0, half).flatMap((line, place) => knownFrom(line, details[place] ?? '', now))
   if (all.length !== half) return never
-  return {
-    all: new Map(all),
-    signature: lines.slice(0, half).join('\n'),
-    at: Number(at),
-    failed: outcome === 'pending',
-  }
+  const signature = lines.slice(0, half).join('\n')
+  const [failed, refused] = [outcome !== 'published', outcome === 'refused']
+  return { all: new Map(all), signature, at: Number(at), failed, refused }
 }
 
 function knownFrom(line: string, detail: string, now: number): [string, Known][] {

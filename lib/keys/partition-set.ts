@@ -85,15 +85,17 @@ export interface Writing {
   readonly onRefused?: (ids: readonly string[]) => void
   /** Conditions for every write; Temporary is thrown when they do not hold. */
   readonly only?: readonly Operation[]
+  /** What records the change; the same in each of its transactions: see asked.ts. */
+  readonly events?: readonly Operation[]
 }
 
 /**
  * The operations that accompany every change of the set.
  * @param documents the document of a partition that may run has changed
  */
-function along(keys: Keys, { only = [] }: Writing, documents = false) {
+function along(keys: Keys, { only = [], events = [] }: Writing, documents = false) {
   const told = documents ? [{ ...revisionBump(keys), Key: keys.documents }] : []
-  const operations = [revisionBump(keys), ...told, ...only]
+  const operations = [revisionBump(keys), ...told, ...only, ...events]
   return { extra: () => operations, extraRoom: operations.length }
 }
 

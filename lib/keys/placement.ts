@@ -155,10 +155,19 @@ export async function changePlacement(
     const problem = parse(text)
     if (typeof problem === 'string') throw new Permanent(`cannot change ${keys.placement}: ${problem}; use fewer`)
     const Index = entry?.modifyIndex ?? 0
-    const outcome = await transact(consul, [{ Verb: 'cas', Key: keys.placement, Index, Value: base64(text) }])
+    const outcome = await transact(consul, [
+      { Verb: 'cas', Key: keys.placement, Index, Value: base64(text) },
+      ...(await eventsOf(consul, keys, before, after)),
+    ])
     if (outcome.done) return { placement: after, changed: true }
   }
   throw new Temporary(`cannot change ${keys.placement}: others keep changing it; try again`)
+}
+
+async function eventsOf(consul: Consul, keys: Keys, before: PlacementInForce | null, after: PlacementInForce) {
+  if (consul.by === undefined) return []
+  const { placementEvents, recorded } = await import('./asked.ts')
+  return recorded(consul, keys, placementEvents(before, after))
 }
 
 function isText(value: unknown): value is string {

@@ -3,6 +3,7 @@ import { decode } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { type Entry, keysBelow, transact, transactionLimit, trees } from '../consul/kv.ts'
 import { isRefusal } from '../consul/permission.ts'
+import { eventsRoot } from './events.ts'
 import { figuresKey, figuresRoot, parseSummary, type Summary } from './figures.ts'
 import { healthKey, healthRoot, type Publication, parseHealth } from './health.ts'
 
@@ -49,12 +50,16 @@ function parsed<T>(entries: readonly Entry[], root: string, read: (entry: Entry)
 
 /** Nobody misses one that stays: this throws nothing. @param instance null for those of all instances */
 export async function forgetPublished(consul: Consul, service: string, instance: string | null): Promise<void> {
-  const roots = [figuresRoot(service), healthRoot(service)]
+  // What it has told of events stays until the service goes: it says how the instance went.
+  const kinds = [
+    { root: figuresRoot(service), own: instance === null ? null : figuresKey(service, instance) },
+    { root: healthRoot(service), own: instance === null ? null : healthKey(service, instance) },
+    ...(instance === null ? [{ root: eventsRoot(service), own: null }] : []),
+  ]
   // Each for itself: the token may delete one and not the other.
-  for (const [at, root] of roots.entries()) {
+  for (const { root, own } of kinds) {
     try {
-      const own = [figuresKey, healthKey][at] as typeof figuresKey
-      const all = instance === null ? await keysBelow(consul, root) : [own(service, instance)]
+      const all = own === null ? await keysBelow(consul, root) : [own]
       for (let from = 0; from < all.length; from += transactionLimit) {
         const some = all.slice(from, from + transactionLimit)
         await transact(

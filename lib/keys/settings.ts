@@ -106,6 +106,7 @@ export async function restoreEpoch(consul: Consul, keys: Keys, seen: number): Pr
 /**
  * Changes the settings and, in the same transaction, writes the revision key, which all instances watch. A revision that is
  * missing stays missing: it says that a set was written, and every instance would stop what an empty set lacks.
+ * @param why for the record of events
  * @returns the settings after the change, and whether anything changed
  * @throws Permanent when those in Consul are garbled; Temporary when others kept changing them meanwhile
  */
@@ -113,6 +114,7 @@ export async function changeSettings(
   consul: Consul,
   keys: Keys,
   change: (settings: Settings) => Settings,
+  why: string | null = null,
 ): Promise<{ settings: Settings; changed: boolean }> {
   for (let attempt = 0; attempt < 10; attempt++) {
     const entries = await trees(consul, [keys.settings, keys.revision])
@@ -124,10 +126,18 @@ export async function changeSettings(
     const outcome = await transact(consul, [
       { Verb: 'cas', Key: keys.settings, Index: entry?.modifyIndex ?? 0, Value: base64(JSON.stringify(after)) },
       ...(entries.some(({ key }) => key === keys.revision) ? [revisionBump(keys)] : []),
+      ...(await eventsOf(consul, keys, before, after, why)),
     ])
     if (outcome.done) return { settings: after, changed: true }
   }
   throw new Temporary(`cannot change ${keys.settings}: others keep changing it; try again`)
+}
+
+/** Loaded late: every handler loads this file, and few change anything. */
+async function eventsOf(consul: Consul, keys: Keys, before: Settings, after: Settings, why: string | null) {
+  if (consul.by === undefined) return []
+  const { recorded, settingsEvents } = await import('./asked.ts')
+  return recorded(consul, keys, settingsEvents(before, after, why))
 }
 
 /** The write to the key that all instances watch. */

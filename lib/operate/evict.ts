@@ -8,6 +8,7 @@ import type { Consul } from '../consul/http.ts'
 import { nodeState } from '../consul/instances.ts'
 import { base64, entriesAt, transact } from '../consul/kv.ts'
 import { destroySession, sessionName, sessionsOn } from '../consul/session.ts'
+import { recorded } from '../keys/asked.ts'
 import { memberIn } from '../keys/member.ts'
 import { forgetPublished } from '../keys/published.ts'
 import { knownServices } from '../keys/services.ts'
@@ -106,6 +107,7 @@ async function evictInstance(consul: Consul, cluster: Cluster, instance: string)
   await forgetDrain(consul, keys, instance)
   await transact(consul, [
     { Verb: 'set', Key: keys.look, Value: base64(JSON.stringify({ evicted: instance, service })) },
+    ...(await recorded(consul, keys, [{ what: 'evicted', instance }])),
   ])
 }
 

@@ -4,10 +4,11 @@ import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { act } from '../act/act.ts'
 import { bootClock, bootId, randomId } from '../base/clock.ts'
-import { Temporary } from '../base/errors.ts'
+import { reason, Temporary } from '../base/errors.ts'
 import { base64, transact } from '../consul/kv.ts'
 import { destroySession, sessionName, sessionsOn } from '../consul/session.ts'
 import { tellLeft } from '../hooks/instance.ts'
+import { recorded } from '../keys/asked.ts'
 import { memberValue } from '../keys/member.ts'
 import { forgetPublished } from '../keys/published.ts'
 import { look } from '../look/look.ts'
@@ -116,10 +117,10 @@ async function goodbye(run: Run, { keys }: Snapshot): Promise<void> {
   }
   const own = [keys.member, keys.report, keys.proposal].map(key => key(run.instance))
   own.push(...keys.wakes(run.instance))
-  await transact(
-    run.consul,
-    own.map(Key => ({ Verb: 'delete', Key })),
-  )
+  await transact(run.consul, [
+    ...own.map(Key => ({ Verb: 'delete', Key }) as const),
+    ...(await recorded(run.consul, keys, [{ what: 'left', instance: run.instance }])),
+  ])
   await run.consul.request('PUT', `/v1/agent/service/deregister/${encodeURIComponent(run.serviceId)}`, {
     ok: [200, 404, 500],
     on: run.service,
@@ -127,7 +128,18 @@ async function goodbye(run: Run, { keys }: Snapshot): Promise<void> {
   if (existsSync(run.files.figures) || existsSync(run.files.health))
     await forgetPublished(run.consul, run.service, run.instance)
   for (const fact of ['session', 'report', 'defined', 'proposed', 'health'] as const) removeFact(run.files[fact])
+  await publishLast(run)
   removeHome(run.files)
   writeFact(run.files.left, `${bootId()} ${bootClock()}`)
   run.log('left')
+}
+
+/** The guard does not run any more. What it cannot publish is lost to the others, and stays in the state directory. */
+async function publishLast(run: Run): Promise<void> {
+  try {
+    const { publish } = await import('../guard/publish.ts')
+    await publish(run, null, { now: bootClock(), interval: 1, isLate: false }, limit => run.consul.another(10 * limit))
+  } catch (error) {
+    run.log(`its last events cannot be published: ${reason(error)}`)
+  }
 }

@@ -11,6 +11,8 @@ import { listed } from '../base/text.ts'
 import { transactInBatches } from '../consul/batch.ts'
 import type { Consul } from '../consul/http.ts'
 import { base64, keysBelow } from '../consul/kv.ts'
+import type { Operation } from '../consul/operation.ts'
+import { recorded } from '../keys/asked.ts'
 import { lookAtSome, type Some } from '../look/part.ts'
 import { mustBePartitions } from '../program/operator.ts'
 
@@ -39,7 +41,8 @@ export async function askForRestart(consul: Consul, service: string, named: read
     const cluster = await lookAtSome(consul, service, left)
     const refused: string[] = []
     for (const [instance, ids] of holdersFor(cluster, left)) {
-      const batched = await ask(consul, cluster, instance, ids)
+      const event = await recorded(consul, cluster.keys, [{ what: 'restart asked', instance, partitions: ids }])
+      const batched = await ask(consul, cluster, instance, ids, event)
       if (batched.hindrance) throw batched.hindrance
       asked.set(instance, [...(asked.get(instance) ?? []), ...batched.done])
       refused.push(...batched.refused)
@@ -50,7 +53,13 @@ export async function askForRestart(consul: Consul, service: string, named: read
   return asked
 }
 
-function ask(consul: Consul, { keys, locks }: Some, instance: string, ids: readonly string[]) {
+function ask(
+  consul: Consul,
+  { keys, locks }: Some,
+  instance: string,
+  ids: readonly string[],
+  event: readonly Operation[],
+) {
   const value = base64(JSON.stringify({ at: new Date().toISOString() }))
   return transactInBatches(consul, {
     items: ids,
@@ -58,8 +67,8 @@ function ask(consul: Consul, { keys, locks }: Some, instance: string, ids: reado
       { Verb: 'check-index', Key: keys.lock(id), Index: locks.get(id)?.modifyIndex as number },
       { Verb: 'set', Key: keys.restart(id), Value: value },
     ],
-    extra: () => [{ Verb: 'set', Key: `${keys.wake(instance)}restart`, Value: value }],
-    extraRoom: 1,
+    extra: () => [{ Verb: 'set', Key: `${keys.wake(instance)}restart`, Value: value }, ...event],
+    extraRoom: 1 + event.length,
   })
 }
 

@@ -8,6 +8,7 @@ import { listed } from '../base/text.ts'
 import type { Consul } from '../consul/http.ts'
 import { entriesAt, transact } from '../consul/kv.ts'
 import { mostIds, type Share } from '../definition/definition.ts'
+import { recorded } from '../keys/asked.ts'
 import {
   type Count,
   type CountInForce,
@@ -103,7 +104,9 @@ export async function scale(consul: Consul, service: string, wanted: Wanted, dry
     const said = { service, percent: next.share?.percent ?? null, of: next.share?.of ?? null, before }
     if (dryRun || (next.by === 'reset' && count === null))
       return { ...said, number: next.by === 'reset' ? null : next.number, ...change }
-    const { done } = await transact(consul, counting(keys, count, next))
+    const why = next.by === 'reset' ? 'as the definition says again' : `from ${before} to ${countWords(next)}`
+    const event = await recorded(consul, keys, [{ what: 'scaled', why }])
+    const { done } = await transact(consul, [...counting(keys, count, next), ...event])
     if (!done) continue
     if (next.by === 'reset') return { ...said, number: null, added: [], removed: [] }
     return { ...said, number: next.number, ...(await bring(consul, cluster, partitions)) }

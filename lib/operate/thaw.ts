@@ -3,6 +3,7 @@
 import { Temporary } from '../base/errors.ts'
 import type { Consul } from '../consul/http.ts'
 import { transact } from '../consul/kv.ts'
+import { recorded } from '../keys/asked.ts'
 import { thawing } from '../keys/freeze.ts'
 import { lookAtCluster } from '../look/snapshot.ts'
 
@@ -12,7 +13,8 @@ export async function thawByHand(consul: Consul, service: string, dryRun: boolea
     const { keys, freeze, away } = await lookAtCluster(consul, service)
     if (freeze?.frozen !== true) return false
     if (dryRun) return true
-    if ((await transact(consul, thawing(keys, freeze, away))).done) return true
+    const event = await recorded(consul, keys, [{ what: 'thawed' }])
+    if ((await transact(consul, [...thawing(keys, freeze, away), ...event])).done) return true
   }
   throw new Temporary(`cannot thaw ${service}: others keep changing its freeze; try again`)
 }

@@ -19,11 +19,12 @@ import { appendLog } from '../state/log.ts'
 import type { Run, Self } from '../state/self.ts'
 import { debugLine } from './frame.ts'
 
-/** A Run for this instance. The caller closes its Consul. */
-export function runOf(program: string, here: Self): Run {
+/** A Run for this instance. The caller closes its Consul. @param by who asks for it; the instance itself when left out */
+export function runOf(program: string, here: Self, by?: (consul: Consul) => Promise<string>): Run {
+  const consul: Consul = new Consul({ debug: debugLine, by: async () => (by ? by(consul) : here.instance) })
   return {
     ...here,
-    consul: new Consul({ debug: debugLine }),
+    consul,
     log: line => appendLog(here.files.log, `${here.instance} ${program}: ${line}`),
   }
 }

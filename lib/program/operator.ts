@@ -42,7 +42,7 @@ export interface ConsulArgs {
 /** Runs `work` with a connection to Consul. */
 export async function withConsul<T>(args: ConsulArgs, work: (consul: Consul) => Promise<T>): Promise<T> {
   reachConsul(args['http-addr'], args['token-file'])
-  const consul = new Consul({ debug: debugLine })
+  const consul: Consul = new Consul({ debug: debugLine, by: () => whoAsks(consul) })
   try {
     return await work(consul)
   } catch (error) {
@@ -107,6 +107,12 @@ export interface PartitionArgs extends ConsulArgs {
   readonly _: readonly string[]
   readonly 'dry-run'?: boolean | undefined
   readonly json?: boolean | undefined
+}
+
+/** The person who runs this program; loaded when a change is recorded. */
+export async function whoAsks(consul: Consul): Promise<string> {
+  const { who } = await import('./who.ts')
+  return who(consul)
 }
 
 /** Runs `work` with a connection and the named partitions, without duplicates. */

@@ -91,6 +91,14 @@ export interface InstanceFiles {
   readonly healthProblem: string
   /** The acquisitions of which a check is not passing: see lib/checks/unwell.ts. */
   readonly unwell: string
+  /** Its events: see lib/state/events.ts. */
+  readonly eventRing: string
+  /** What programs leave for the tick to write there. */
+  readonly eventSpool: string
+  /** Up to which event of which ring Consul has them. */
+  readonly eventsPublished: string
+  /** When events that Consul did not take are tried again. */
+  readonly eventsPending: string
   /** The parent of the partitions' control groups, and why that one: see process/containment/groups.ts. */
   readonly groups: string
   readonly clock: ClockFiles
@@ -157,6 +165,10 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     health: at('health'),
     healthProblem: at('health.problem'),
     unwell: at('checks.unwell'),
+    eventRing: at('happened'),
+    eventSpool: at('happened.noted'),
+    eventsPublished: at('happened.published'),
+    eventsPending: at('happened.pending'),
     groups: at('groups'),
     clock: clockFiles(directory),
     partitions: at('partition'),

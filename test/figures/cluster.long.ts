@@ -8,6 +8,7 @@ import { Consul } from '../../lib/consul/http.ts'
 import { entriesAt } from '../../lib/consul/kv.ts'
 import { figuresKey, mostSummary, parseSummary } from '../../lib/keys/figures.ts'
 import type { Top } from '../../lib/operate/figures/top.ts'
+import type { Status } from '../../lib/operate/status/status.ts'
 import { namesIn, readFact } from '../../lib/state/facts.ts'
 import { allRows } from '../../lib/state/figures/ring.ts'
 import { instanceRing } from '../../lib/state/figures/rings.ts'
@@ -74,6 +75,11 @@ describe('figures on two instances', () => {
     consul.close()
     assert.ok((entry?.value?.length ?? Number.POSITIVE_INFINITY) <= mostSummary)
     assert.equal(parseSummary(entry?.value ?? null)?.partitions, 2)
+    const status = JSON.parse(await programAs(s1, 'status', ['work', '--json', '--http-addr', s1.http])) as Status
+    const [other] = status.instances.filter(({ instance }) => instance === 'a1:work')
+    assert.ok((other?.figures?.memory ?? 0) > 100_000 && (other?.figures?.margin ?? 0) > 5000, JSON.stringify(other))
+    for (const { health } of status.partitions)
+      assert.ok(health?.ready && health.restarts === 0, JSON.stringify(status))
     const text = await until(
       'the file for node_exporter',
       () => existsSync(textfile) && readFileSync(textfile, 'utf8'),

@@ -5,7 +5,8 @@ import { describe, it, type TestContext } from 'node:test'
 import { bootId } from '../../lib/base/clock.ts'
 import { keepUnwell } from '../../lib/checks/unwell.ts'
 import type { Watched } from '../../lib/checks/watched.ts'
-import { healthOfTick, tellAfterVerdict } from '../../lib/guard/after-verdict.ts'
+import type { Operation } from '../../lib/consul/operation.ts'
+import { publishOfTick, tellAfterVerdict } from '../../lib/guard/after-verdict.ts'
 import type { Seen } from '../../lib/guard/guard.ts'
 import {
   firstSeen,
@@ -36,10 +37,13 @@ async function holder(t: TestContext) {
     return { local: new Map(Object.entries(all)), renewal, answered: 0 }
   }
   const tick = (now: number, all: Record<string, Local>, isLate = false) =>
-    healthOfTick(run, seenOf(all), { now, interval: 2000, isLate }, connect)
+    publishOfTick(run, seenOf(all), { now, interval: 2000, isLate }, connect)
   const published = () => parseHealth(valueIn(fake, key))
   const row = (id: string) => published()?.partitions.get(id) ?? null
-  const writes = () => fake.requests.filter(({ method }) => method === 'PUT').length
+  const writes = () => {
+    const isWrite = ({ Verb, Key }: Operation) => Key === key && (Verb === 'set' || Verb === 'delete')
+    return fake.requests.filter(({ operations }) => operations.some(isWrite)).length
+  }
   return { fake, ...fake, files, run, tick, row, published, writes, seenOf, connect }
 }
 
@@ -178,12 +182,12 @@ describe('the guard publishes the health of the partitions here', () => {
 })
 
 describe('a failure to publish', () => {
-  it('is logged once, and tried again after 10 s, with the time that went by', async t => {
+  it('is tried again after 10 s, with the time that went by', async t => {
     const { fake, tick, row, files, writes } = await holder(t)
-    fake.memory.denied = denied => denied === key
+    fake.script = ({ operations }) => (operations.some(({ Verb }) => Verb === 'set') ? { status: 500 } : undefined)
     const all = { 0: locals.running(from(900_000)) }
-    await assert.rejects(tick(1_000_000, all), /missing permission: key_prefix "watchbill\/\.health\/svc\/" write/)
-    fake.memory.denied = () => false
+    await assert.rejects(tick(1_000_000, all), /Consul answered 500/)
+    fake.script = () => undefined
     for (let more = 1; more < 5; more++) await tick(1_000_000 + 2000 * more, all)
     assert.equal(writes(), 1, 'one try in 10 s')
     await tick(1_010_000, all)
@@ -191,12 +195,35 @@ describe('a failure to publish', () => {
     assert.match(readFact(files.health) ?? '', / published 1010000/)
   })
 
+  it('is tried again after a minute where the token may not, whatever happens meanwhile', async t => {
+    const { fake, tick, row, writes } = await holder(t)
+    fake.memory.denied = denied => denied === key
+    const running = (pid: number) => ({ 0: locals.running(from(900_000, pid)) })
+    await assert.rejects(
+      tick(1_000_000, running(7)),
+      /missing permission: key_prefix "watchbill\/\.health\/svc\/" write/,
+    )
+    const tries = writes()
+    fake.memory.denied = () => false
+    for (let more = 1; more < 30; more++) await tick(1_000_000 + 2000 * more, running(7 + (more >> 3)))
+    assert.equal(writes(), tries)
+    await tick(1_060_000, running(10))
+    assert.equal(row('0')?.readyFor, 12_000)
+  })
+
+  it('goes without the events where the token may not write those', async t => {
+    const { fake, tick, row } = await holder(t)
+    fake.memory.denied = denied => denied.startsWith('watchbill/.events/')
+    await assert.rejects(tick(1_000_000, { 0: locals.running(from(900_000)) }), /missing permission/)
+    assert.notEqual(row('0'), null)
+  })
+
   it('changes nothing else in the tick, and is one line in the log', async t => {
     const made = await holder(t)
     mkdirSync(`${made.files.health}.${process.pid}.new`) // nothing can be written
     const seen = made.seenOf({ 0: locals.running(from(900_000)) })
     for (let count = 0; count < 3; count++) await tellAfterVerdict(made.run, 2000, seen, made.connect, 0)
-    const lines = (readFact(made.files.log) ?? '').split('\n').filter(line => line.includes('health'))
+    const lines = (readFact(made.files.log) ?? '').split('\n').filter(line => line.includes('health and events'))
     assert.equal(lines.length, 1, lines.join('\n'))
   })
 
@@ -242,7 +269,8 @@ describe('a reader of published health', () => {
     assert.equal(healthOf(publication(901), held, another, 58_000).get('0')?.readyFor, 4000)
     assert.equal(healthOf(publication(901, { readyFor: null }), held, another, 99_000).get('0')?.readyFor, null)
     const rebooted = firstSeen(later, publication(900), 1000)
-    assert.equal(healthOf(publication(900), held, rebooted, 1000).get('0')?.readyFor, 4000, 'its clock began anew')
+    const after = firstSeen(rebooted, publication(900), 3000)
+    assert.equal(healthOf(publication(900), held, after, 3000).get('0')?.readyFor, 6000, 'its clock began anew')
   })
 
   it('reads what is written, whatever the names', () => {

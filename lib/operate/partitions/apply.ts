@@ -10,6 +10,7 @@ import { shellWord } from '../../base/printable.ts'
 import { listed } from '../../base/text.ts'
 import type { Consul } from '../../consul/http.ts'
 import { entriesAt, transact, transactionLimit } from '../../consul/kv.ts'
+import { recorded } from '../../keys/asked.ts'
 import { dutyFrom, isDefinitionsLoss } from '../../keys/duty.ts'
 import { proposalsFrom } from '../../keys/proposed.ts'
 import { revisionBump } from '../../keys/settings.ts'
@@ -43,13 +44,14 @@ export async function apply(
   if (dryRun) return `would apply: ${words}`
   const { keys } = cluster
   const now = new Date().toISOString()
-  const proposals = pending.proposals.slice(0, transactionLimit - 1)
+  const proposals = pending.proposals.slice(0, transactionLimit - 2)
   const outcome = await transact(consul, [
     ...proposals.map(proposal => ({
       ...({ Verb: 'cas', Key: keys.proposal(proposal.instance), Index: proposal.index } as const),
       Value: proposalValue(proposal, now),
     })),
     revisionBump(keys),
+    ...(await recorded(consul, keys, [{ what: 'removal applied', partitions: pending.removed, why: words }])),
   ])
   if (!outcome.done) throw changed(service)
   const end = performance.now() + limit

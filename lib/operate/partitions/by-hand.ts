@@ -9,6 +9,7 @@ import type { Consul } from '../../consul/http.ts'
 import { entriesAt } from '../../consul/kv.ts'
 import { mostDocument } from '../../definition/definition.ts'
 import { doubledField } from '../../definition/json.ts'
+import { recorded } from '../../keys/asked.ts'
 import { freezeFrom } from '../../keys/freeze.ts'
 import { mustBeAcceptable } from '../../keys/new-ids.ts'
 import {
@@ -123,10 +124,15 @@ export async function changeByHand(
 ): Promise<ByHand> {
   const item = (id: string): Item => (document === undefined ? { id } : { id, document })
   const others = (await partitionsAt(consul, keys, changed)).map(({ id, index }) => ({ id, index, document }))
+  const by = async (what: string, partitions: readonly string[]) => ({
+    events: await recorded(consul, keys, [{ what, partitions }]),
+  })
   return {
-    added: added.length > 0 ? await addPartitions(consul, keys, added.map(item), 'hand') : [],
-    changed: others.length > 0 ? await changePartitions(consul, keys, others, 'hand') : [],
-    removed: removed.length > 0 ? await removePartitions(consul, keys, removed) : [],
+    added: added.length > 0 ? await addPartitions(consul, keys, added.map(item), 'hand', await by('added', added)) : [],
+    changed:
+      others.length > 0 ? await changePartitions(consul, keys, others, 'hand', await by('changed', changed)) : [],
+    removed:
+      removed.length > 0 ? await removePartitions(consul, keys, removed, () => true, await by('removed', removed)) : [],
   }
 }
 

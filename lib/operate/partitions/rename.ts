@@ -11,6 +11,7 @@ import { shellWord } from '../../base/printable.ts'
 import type { Consul } from '../../consul/http.ts'
 import { base64, entriesAt, transact } from '../../consul/kv.ts'
 import type { Operation } from '../../consul/operation.ts'
+import { recorded } from '../../keys/asked.ts'
 import { cleanValue, type Lock, longestWait, waitOf } from '../../keys/lock.ts'
 import { keyRefused, mustBeAcceptable } from '../../keys/new-ids.ts'
 import { partitionFrom } from '../../keys/partition-set.ts'
@@ -130,6 +131,7 @@ async function exchange(
     { Verb: 'cas', Key: keys.settings, Index: held.modifyIndex, Value: base64(after(settings, from, to, stays)) },
     ...[keys.restart(from), keys.coolDown(from)].map(Key => ({ Verb: 'delete', Key }) as const),
     revisionBump(keys),
+    ...(await recorded(consul, keys, [{ what: 'renamed', partitions: [from, to] }])),
   ])
   return outcome.done
 }
