@@ -78,9 +78,10 @@ export function pageApp(options: PageOptions): Hono {
       if (wants(context) === 'page') return context.html(shell(assets, power.asks, options.secretForAll))
       const query = queryOf(context, view)
       const sight = await power.sightFor(context.req.raw.headers)
-      const data = await view.data({ sight, here: options.here, query, shows: options.shows })
+      const seeing = { sight, here: options.here, query, shows: options.shows }
+      const data = await view.data(seeing)
       if (wants(context) === 'json' || view.html === undefined) return context.json(data as object)
-      return context.html(part(view, data, query))
+      return context.html(await part(view, data, seeing))
     })
 
   app.get('/live', async context => {

@@ -3,6 +3,7 @@
  * with `--ask-token`, only that of the Consul token that the request itself carries.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { hostname } from 'node:os'
 import { Permanent, reason } from '../base/errors.ts'
 import { addressFrom } from '../consul/address.ts'
 import { Consul } from '../consul/http.ts'
@@ -56,9 +57,12 @@ export function tokenPower(env: Readonly<Record<string, string | undefined>>, de
   const lookFor = async (token: string): Promise<Sight> => {
     // The token stands in the environment too: after a refusal it is read again from there.
     const own = { ...env, CONSUL_HTTP_TOKEN: token, CONSUL_HTTP_TOKEN_FILE: undefined }
-    const consul = new Consul({ env: own, ...(debug && { debug }) }, addressFrom(own))
+    // A change is the work of the token's owner, whatever user this program runs as.
+    let accessor = ''
+    const by = async () => `token ${accessor}, by the page on ${hostname()}`
+    const consul = new Consul({ env: own, by, ...(debug && { debug }) }, addressFrom(own))
     try {
-      await mustBeToken(consul)
+      accessor = await accessorOf(consul)
     } catch (error) {
       consul.close()
       throw error
@@ -111,7 +115,7 @@ export function tokenPower(env: Readonly<Record<string, string | undefined>>, de
  * @throws Unknown when Consul does not know the token; Permanent when it asks for none: then everybody would have every power,
  * and a token would only look like a protection
  */
-async function mustBeToken(consul: Consul): Promise<void> {
+async function accessorOf(consul: Consul): Promise<string> {
   const answer = await consul.request('GET', '/v1/acl/token/self', { ok: [200, 401, 403] })
   if (answer.status === 401 || /ACL support disabled/i.test(answer.text))
     throw new Permanent(
@@ -119,7 +123,9 @@ async function mustBeToken(consul: Consul): Promise<void> {
     )
   if (answer.status === 403) throw new Unknown('Consul does not know this token')
   const { AccessorID } = readJson(answer.text)
-  if (typeof AccessorID !== 'string') throw new Unknown('Consul does not know this token')
+  if (typeof AccessorID !== 'string' || !/^[\w-]{1,64}$/.test(AccessorID))
+    throw new Unknown('Consul does not know this token')
+  return AccessorID
 }
 
 function readJson(text: string): { readonly AccessorID?: unknown } {

@@ -83,8 +83,18 @@ const history = z.strictObject({
 
 const document = z.strictObject({ service: text, partition: text, document: maybe })
 
+const events = z.strictObject({
+  lines: texts,
+  events: z.array(
+    z.strictObject({
+      ...{ service: text, index: number, at: text, teller: maybe, by: maybe, what: text, partitions: texts },
+      ...{ more: number, instance: maybe, why: maybe },
+    }),
+  ),
+})
+
 /** By address. */
 export const answers: Readonly<Record<string, z.ZodType>> = {
   ...{ '/': services, '/service': service, '/partition': onePartition, '/instance': oneInstance },
-  ...{ '/machine': machine, '/plan': plan, '/history': history, '/document': document },
+  ...{ '/machine': machine, '/plan': plan, '/events': events, '/history': history, '/document': document },
 }

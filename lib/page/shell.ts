@@ -1,6 +1,6 @@
 /** The page around every view. It holds no data: the client asks for the view, with the secret or the token. */
 import { type Html, html, link } from './html.ts'
-import type { Query, View } from './view.ts'
+import type { Seeing, View } from './view.ts'
 
 export interface Assets {
   readonly script: string
@@ -16,7 +16,7 @@ export function shell({ hash }: Assets, asks: string, secret: string | null): st
 <meta name="asks" content="${asks}">${secret !== null && html`<meta name="secret" content="${secret}">`}
 <link rel="icon" href="${`/icon-${hash}.svg`}"><link rel="stylesheet" href="${`/page-${hash}.css`}"><script type="module" src="${`/page-${hash}.js`}"></script></head>
 <body><a class="skip" href="#main">To the content</a>
-<header><nav aria-label="views"><a class="name" href="/">watchbill</a> <a href="/">Services</a> <span data-nav></span></nav>
+<header><nav aria-label="views"><a class="name" href="/">watchbill</a> <a href="/">Services</a> <a href="/events">Events</a></nav>
 <p class="live" data-live-state>connecting …</p></header>
 <div class="away" role="alert" data-away hidden></div>
 <main id="main" tabindex="-1"><noscript>This page needs its script: every view is also there as JSON, and on the command line.</noscript></main>
@@ -26,13 +26,14 @@ export function shell({ hash }: Assets, asks: string, secret: string | null): st
 }
 
 /** A view's own part of the page. */
-export function part(view: View<unknown>, data: unknown, query: Query): string {
+export async function part(view: View<unknown>, data: unknown, seeing: Seeing): Promise<string> {
+  const { query } = seeing
   const { service } = query
   const nav =
     service === undefined || view.path === '/service'
       ? html``
       : html`<a href="${link('/service', { service })}">${service}</a> › `
-  const body: Html = html`<h1 tabindex="-1">${nav}${view.title(query)}</h1>${view.html?.(data, query)}
+  const body: Html = html`<h1 tabindex="-1">${nav}${view.title(query)}</h1>${view.html?.(data, query)}${await view.more?.(seeing)}
 <p class="same">The same on the command line: <code data-copy>${view.command(query)}</code></p>`
   return body.text
 }

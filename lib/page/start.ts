@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { Consul } from '../consul/http.ts'
 import { debugLine, print, remark } from '../program/frame.ts'
 import { reachConsul } from '../program/instance-args.ts'
+import { whoAsks } from '../program/operator.ts'
 import { pageApp } from './app.ts'
 import { assetsHere } from './assets.ts'
 import { Here } from './here/here.ts'
@@ -55,7 +56,8 @@ export async function startPage(words: PageWords): Promise<void> {
 
 function powerOf(askToken: boolean, secret: string, isFile: boolean): Power {
   if (askToken) return tokenPower(process.env, debugLine)
-  return ownPower(new Consul({ debug: debugLine }), secret, isFile ? 'nothing' : 'secret')
+  const consul: Consul = new Consul({ debug: debugLine, by: () => whoAsks(consul) })
+  return ownPower(consul, secret, isFile ? 'nothing' : 'secret')
 }
 
 async function appFor({ state, documents, logs }: PageWords, power: Power, secretForAll: string | null) {

@@ -27,6 +27,8 @@ export interface View<Data> {
   readonly data: (seeing: Seeing) => Promise<Data>
   /** Left out for what is data alone. */
   readonly html?: (data: Data, query: Query) => Html
+  /** More for people, which is no part of the data. */
+  readonly more?: (seeing: Seeing) => Promise<Html>
 }
 
 /** Forgets which data a view has, so that all can stand in one list. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { execa } from 'execa'
+import { Consul } from '../../lib/consul/http.ts'
 import { acts } from '../../lib/page/acts/acts.ts'
 import { actLine } from '../../lib/page/openapi.ts'
 import type { FakeConsul } from '../fixtures/consul.ts'
@@ -129,4 +130,25 @@ test('every line of an answer is one that the description names', async t => {
     if (answer.status !== 200) continue
     for (const line of await linesOf(answer)) actLine.parse(line)
   }
+})
+
+test('every change is an event that says who did it', async t => {
+  const fake = await serviceIn(t)
+  const asking: Consul = new Consul({ env: { CONSUL_HTTP_ADDR: fake.consul.address.origin }, by: async () => 'ann@n1' })
+  const page = pageOn(t, asking)
+  await linesOf(await page.act('drain', drained, false))
+  await linesOf(await page.act('hold', partitions, false))
+  await linesOf(await page.act('pin', { ...partitions, instance: 'b:svc' }, false))
+  await linesOf(await page.act('freeze', { service: 'svc', why: 'work' }, false))
+  const { events } = await page.json<{ events: { what: string; by: string }[] }>('/events?service=svc')
+  assert.deepEqual(
+    events.map(({ what, by }) => [what, by]),
+    [
+      ['drained', 'ann@n1'],
+      ['held', 'ann@n1'],
+      ['pinned', 'ann@n1'],
+      ['frozen', 'ann@n1'],
+    ],
+  )
+  assert.match(await page.part('/service?service=svc'), /ann@n1 {2}- {2}drained a:svc/)
 })

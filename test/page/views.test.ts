@@ -12,6 +12,8 @@ const addresses = [
   '/instance?service=svc&instance=a:svc',
   '/machine?node=a',
   '/plan?service=svc&drain=a',
+  '/events',
+  '/events?service=svc&partition=0',
   '/document?service=svc&partition=0',
 ]
 

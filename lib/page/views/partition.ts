@@ -9,6 +9,7 @@ import type { Log, ProcessHere } from '../here/here.ts'
 import { type Html, html } from '../html.ts'
 import { sign } from '../states.ts'
 import { type Query, type Seeing, view } from '../view.ts'
+import { eventsPart } from './events.ts'
 import { button, facts, form, instanceLink, section, serviceLink, time, whyOf } from './pieces.ts'
 
 export interface PartitionView {
@@ -45,6 +46,7 @@ export const partition = view<PartitionView>({
     return partitionView(await seeing.sight.whole(service), partition, seeing)
   },
   html: page,
+  more: ({ sight, query: { service = '', partition = '' } }) => eventsPart(sight, service, partition),
 })
 
 /** @throws Permanent when there is no such partition */

@@ -6,6 +6,7 @@ import type { Status } from '../../operate/status/status.ts'
 import { type Html, html, link } from '../html.ts'
 import { bar, countStates } from '../states.ts'
 import { type Query, view } from '../view.ts'
+import { eventsPart } from './events.ts'
 import { grid } from './grid.ts'
 import { button, form, instanceLink, partitionRows, problems, section, tableOf } from './pieces.ts'
 
@@ -19,6 +20,7 @@ export const service = view<Status>({
   command: ({ service = '' }) => `watchbill status ${shellWord(service)}`,
   title: ({ service = '' }) => service,
   data: async ({ sight, query: { service = '' } }) => (await sight.whole(service)).status,
+  more: ({ sight, query: { service = '' } }) => eventsPart(sight, service),
   html(status, query) {
     const shown = chosen(status.partitions, query)
     const page = Math.min(Math.max(1, Number(query.page) || 1), Math.max(1, Math.ceil(shown.length / perPage)))

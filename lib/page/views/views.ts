@@ -1,6 +1,7 @@
 /** All views, in the order in which the description lists them. A new one is a file here, and a line. */
 import type { View } from '../view.ts'
 import { document, history } from './data.ts'
+import { events } from './events.ts'
 import { instance } from './instance.ts'
 import { machine } from './machine.ts'
 import { partition } from './partition.ts'
@@ -9,6 +10,6 @@ import { service } from './service.ts'
 import { services } from './services.ts'
 
 export const views: readonly View<unknown>[] = [
-  ...[services, service, partition, instance, machine, plan],
+  ...[services, service, partition, instance, machine, plan, events],
   ...[history, document],
 ]
