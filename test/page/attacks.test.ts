@@ -186,7 +186,7 @@ describe('the attack table', () => {
     ]) {
       const { text, status, headers } = await send(path, { headers: { ...bearer, 'watchbill-part': '1' } })
       assert.equal(status, 200, path)
-      assert.ok(!/<img|<script|[\u202e\u001b]/.test(text), path)
+      for (const raw of ['<img', '<script', '\u202e', '\u001b']) assert.ok(!text.includes(raw), `${path}: ${raw}`)
       assert.match(String(headers['content-security-policy']), /default-src 'none'; script-src 'self'/)
       for (const [, address = ''] of text.matchAll(/\s(?:href|src|action)="([^"]*)"/g))
         assert.match(address, /^\/(?!\/)/, path)
