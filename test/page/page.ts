@@ -19,21 +19,19 @@ export const origin = `http://${host}`
 
 export const keys = keysOf('svc')
 
-/** Two machines, and the partitions 0 and 1, one on each. */
-export async function serviceIn(t: TestContext): Promise<FakeConsul> {
+/** So many machines, named by letters or numbers, and the partitions from 0 on, one after the other on each. */
+export async function serviceIn(t: TestContext, machines = ['a', 'b'], partitions = 2): Promise<FakeConsul> {
   const fake = await fakeConsul(t)
   const { memory } = fake
-  for (const node of ['a', 'b']) {
+  for (const node of machines) {
     memory.session(`session of ${node}`, node, `watchbill ${node}:svc`)
     memory.nodes.set(node, { serfHealth: 'passing', services: new Map([['svc', { name: 'svc', status: 'passing' }]]) })
     memory.lock(keys.member(`${node}:svc`), `session of ${node}`, memberValue(node, definition, 'digest'))
   }
   memory.put(keys.revision, '{}')
   memory.put(keys.settings, '{"drained":[],"epoch":0}')
-  for (const [id, node] of [
-    ['0', 'a'],
-    ['1', 'b'],
-  ] as const) {
+  for (let at = 0; at < partitions; at++) {
+    const [id, node] = [String(at), machines[at % machines.length]]
     memory.put(keys.partition(id), '{"from":"definition","document":{"topic":"<b>orders</b>"}}')
     memory.lock(keys.lock(id), `session of ${node}`, heldValue(heldBy(`${node}:svc`)))
   }

@@ -31,7 +31,7 @@ export function grid(
   )
   const rows = [...names].sort(byName).map(instance => row(service, instance, byHolder.get(instance) ?? [], columns))
   const idle = byHolder.get(null) ?? []
-  return html`<div class="grid ${sizes[size ?? ''] ?? 'fit'}" tabindex="0" role="region" aria-label="who has what" data-service="${service}" data-states="${stateNames.join(' ')}">${rows}${idle.length > 0 && row(service, null, idle, columns)}</div>
+  return html`<div class="grid ${sizes[size ?? ''] ?? 'fit'}" tabindex="0" role="region" aria-label="the grid" data-service="${service}" data-states="${stateNames.join(' ')}">${rows}${idle.length > 0 && row(service, null, idle, columns)}</div>
 <p class="under" role="status" data-under></p>`
 }
 

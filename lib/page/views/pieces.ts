@@ -42,7 +42,7 @@ export function tableOf(label: string, head: readonly string[], rows: readonly (
   const lines = rows.map(
     ([first, ...rest]) => html`<tr><th scope="row">${first}</th>${rest.map(cell => html`<td>${cell}</td>`)}</tr>`,
   )
-  return html`<div class="wide" role="region" aria-label="${label}" tabindex="0"><table><thead><tr>${heads}</tr></thead><tbody>${lines}</tbody></table></div>`
+  return html`<div class="wide" role="region" aria-label="${`table: ${label}`}" tabindex="0"><table><thead><tr>${heads}</tr></thead><tbody>${lines}</tbody></table></div>`
 }
 
 /** Facts, each with its name. */
