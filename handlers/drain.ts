@@ -6,10 +6,7 @@
  * Exits:          0 done, or nothing to do
  */
 import { Permanent } from '../lib/base/errors.ts'
-import { keysOf } from '../lib/base/names.ts'
-import { byName } from '../lib/base/text.ts'
-import { changeSettings, type Settings, withDrain, withoutDrain } from '../lib/keys/settings.ts'
-import { lookAtInstances } from '../lib/look/part.ts'
+import { changeDrained, drainLine } from '../lib/operate/drain.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { consulArgs, jsonArg, operatorDryRunArg, serviceArg, withService } from '../lib/program/operator.ts'
 
@@ -30,18 +27,10 @@ program({
     if (args.switch !== 'on' && args.switch !== 'off') throw new Permanent(`cannot read the arguments: say on or off`)
     const [on, dryRun] = [args.switch === 'on', args['dry-run'] ?? false]
     await withService(args, async (consul, service) => {
-      const { members, registered, settings } = await lookAtInstances(consul, service)
-      const instances = new Set([...members, ...registered].map(one => one.instance))
-      if (on && !instances.has(instance)) {
-        const there = [...instances].sort(byName).join(', ') || 'none'
-        throw new Permanent(`cannot drain ${instance}: ${service} has no such instance; there are: ${there}`)
-      }
-      const change = (before: Settings) => (on ? withDrain(before, instance) : withoutDrain(before, [instance]))
-      const changed = dryRun
-        ? JSON.stringify(change(settings)) !== JSON.stringify(settings)
-        : (await changeSettings(consul, keysOf(service), change)).changed
+      const drain = { service, instance, on, dryRun }
+      const changed = await changeDrained(consul, drain)
       if (args.json) return print(JSON.stringify({ service, instance, drained: on, changed }))
-      print(`${instance} ${dryRun ? 'would be' : 'is'} ${on ? '' : 'not '}drained${changed ? '' : ', as before'}`)
+      print(drainLine(drain, changed))
     })
   },
 })

@@ -8,14 +8,11 @@
 import { Permanent } from '../lib/base/errors.ts'
 import { loadDefinition } from '../lib/definition/load.ts'
 import { lookAtCluster } from '../lib/look/snapshot.ts'
-import { inTurn } from '../lib/operate/plan/in-turn.ts'
-import { outlook } from '../lib/operate/plan/moves.ts'
+import { outlookOf } from '../lib/operate/plan/outlook.ts'
 import { outlookLines } from '../lib/operate/plan/page.ts'
-import { changed, parseMember, parseScale, withHandMade, withTraits } from '../lib/operate/plan/what-if.ts'
+import { parseMember, parseScale } from '../lib/operate/plan/what-if.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { consulArgs, jsonArg, serviceArg, withService } from '../lib/program/operator.ts'
-import { assign, rulesFor } from '../lib/roster/assignment.ts'
-import { versions } from '../lib/roster/versions.ts'
 
 const args = {
   ...serviceArg,
@@ -61,10 +58,7 @@ function whatIf(args: Args): Promise<void> {
       definition: args.definition === undefined ? null : await definitionOf(args.definition, service),
     }
     const now = await lookAtCluster(consul, service)
-    const after = await withTraits(consul, await withHandMade(consul, now, changed(now, changes)))
-    const byRules = await rulesFor(after)
-    const then = inTurn(now, after, changes, cluster => assign(cluster, versions, byRules))
-    const found = outlook(now, after, then)
+    const found = await outlookOf(consul, now, changes)
     print(args.json ? JSON.stringify(found) : outlookLines(found))
   })
 }

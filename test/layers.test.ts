@@ -24,6 +24,7 @@ const floors: readonly (readonly string[])[] = [
   ['attend', 'sources', 'scheduler', 'render', 'rollout'], // what the tick starts beside the loop
   ['program'], //                             what every program shares
   ['operate', 'setup', 'lock', 'client'], //  what people run, and what a worker imports
+  ['page'], //                                what shows all of it in a browser
 ]
 
 /** File -> the files that it imports. Paths below lib/. */

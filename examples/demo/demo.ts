@@ -4,6 +4,7 @@
  *
  *   npm run demo                 watch it
  *   npm run demo -- --json       print only the verdict
+ *   npm run demo -- --page       watch it in a browser: prints the address of a page on one of the agents
  *   npm run demo -- --keep       leave it up at the end, to look around, until Ctrl-C
  *
  * Exits 0 when nothing ever ran twice and everything runs at the end, else 1.
@@ -13,14 +14,16 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readBeats } from '../../test/lab/beats.ts'
 import { type Cluster, startCluster } from '../../test/lab/cluster.ts'
+import { pageOn } from '../../test/lab/page.ts'
 import { aborted } from './keep.ts'
 import { clusterOptions, definitionFor, partitions, play } from './story.ts'
 import { ledgerFaults, type Summary, summarise } from './summary.ts'
 import { view } from './view.ts'
 
-const { json, keep } = parseArgs({
+const no = { type: 'boolean', default: false } as const
+const { json, keep, page } = parseArgs({
   args: process.argv.slice(2),
-  options: { json: { type: 'boolean', default: false }, keep: { type: 'boolean', default: false } },
+  options: { json: no, keep: no, page: no },
 }).values
 
 const interrupted = new AbortController()
@@ -42,6 +45,8 @@ try {
 async function show(cluster: Cluster): Promise<number> {
   await mkdir(join(cluster.root, 'ledgers'))
   await writeFile(join(cluster.root, 'beats'), '')
+  const served = page ? await pageOn(cluster.agent('s1')) : null
+  if (served) say(`the page is at ${served.url}`)
   const screen = json ? null : view(process.stdout, cluster.agent('s1'))
   try {
     const events = await play({
@@ -54,10 +59,11 @@ async function show(cluster: Cluster): Promise<number> {
     const summary = summarise(await readBeats(join(cluster.root, 'beats')), partitions, events)
     if (json) process.stdout.write(`${JSON.stringify(summary)}\n`)
     else await tell(cluster, summary)
-    if (keep && !json) await untilInterrupted(cluster)
+    if ((keep || page) && !json) await untilInterrupted(cluster)
     return summary.overlapSeconds === 0 && summary.unowned.length === 0 ? 0 : 1
   } finally {
     await screen?.stop()
+    served?.stop()
   }
 }
 

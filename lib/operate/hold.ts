@@ -39,10 +39,10 @@ export function holdProgram(args: PartitionArgs, held: boolean): Promise<void> {
   return withPartitions(args, async (consul, partitions, dryRun) => {
     const hold = { service: args.service, partitions, held, dryRun }
     const changed = await changeHeld(consul, hold)
-    print(args.json ? JSON.stringify({ ...hold, changed }) : line(hold, changed))
+    print(args.json ? JSON.stringify({ ...hold, changed }) : holdLine(hold, changed))
   })
 }
 
-function line({ held, dryRun }: Hold, changed: readonly string[]): string {
+export function holdLine({ held, dryRun }: Hold, changed: readonly string[]): string {
   return `${dryRun ? 'would be ' : ''}${held ? 'held' : 'let go'}: ${listed(changed) || 'none: all were so before'}`
 }

@@ -190,10 +190,14 @@ const faults: readonly Fault[] = [
     what: 'a link is in the place of the file',
     break: (_, dir) => {
       rmSync(`${dir}/out/a.conf`)
-      symlinkSync('/etc/passwd', `${dir}/out/a.conf`)
+      writeFileSync(`${dir}/elsewhere`, 'its own\n')
+      symlinkSync(`${dir}/elsewhere`, `${dir}/out/a.conf`)
     },
     line: /a symbolic link is there; remove it, or say "follow": true/,
-    mend: (_, dir) => rmSync(`${dir}/out/a.conf`),
+    mend: (_, dir) => {
+      assert.equal(readFileSync(`${dir}/elsewhere`, 'utf8'), 'its own\n')
+      rmSync(`${dir}/out/a.conf`)
+    },
   },
   {
     what: 'there is no such owner',

@@ -59,6 +59,17 @@ export interface Status {
 }
 
 export async function readStatus(consul: Consul, service: string): Promise<Status> {
+  return (await readWhole(consul, service)).status
+}
+
+/** A status, and what it was made of. */
+export interface Whole {
+  readonly status: Status
+  readonly cluster: Cluster
+  readonly seen: ReadonlyMap<string, Seen>
+}
+
+export async function readWhole(consul: Consul, service: string): Promise<Whole> {
   const cluster = await lookAtCluster(consul, service)
   const reports = new Map(
     (await trees(consul, [cluster.keys.reports])).flatMap(({ key, value }) => {
@@ -75,7 +86,7 @@ export async function readStatus(consul: Consul, service: string): Promise<Statu
   const sessions = await foreignSessions(consul, cluster)
   const byRules = await rulesFor(cluster)
   const roster = assign(cluster, versions, byRules)
-  return statusOf(cluster, reports, seen, duty && dutyFrom(duty.value), sessions, roster, {
+  const status = statusOf(cluster, reports, seen, duty && dutyFrom(duty.value), sessions, roster, {
     published: await publishedBy(consul, service),
     scheduler: {
       duty: scheduler === undefined ? null : schedulerDutyFrom(scheduler.value),
@@ -83,6 +94,7 @@ export async function readStatus(consul: Consul, service: string): Promise<Statu
     },
     files,
   })
+  return { status, cluster, seen }
 }
 
 /** Sessions that hold a lock and belong to no member, which is rare. null for one that the token may not read. */

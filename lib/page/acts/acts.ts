@@ -1,0 +1,13 @@
+/** All acts. A new one is an entry in a file of its subject, and a name here. */
+import type { Act } from '../act.ts'
+import { drain, evictOne, undrain } from './instances.ts'
+import { hold, pin, restart, unhold, unpin } from './partitions.ts'
+import { freeze, purgeIt, scaleIt, sync, thaw } from './services.ts'
+
+const all: readonly Act<unknown>[] = [
+  ...[drain, undrain, evictOne],
+  ...[restart, hold, unhold, pin, unpin],
+  ...[scaleIt, freeze, thaw, sync, purgeIt],
+]
+
+export const acts: ReadonlyMap<string, Act<unknown>> = new Map(all.map(one => [one.name, one]))

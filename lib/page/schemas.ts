@@ -1,0 +1,100 @@
+/** What each view answers: for the OpenAPI description, against which the tests hold the answers themselves. */
+import { z } from 'zod'
+import { type State, stateNames } from './states.ts'
+
+const text = z.string()
+const maybe = text.nullable()
+const number = z.number()
+const texts = z.array(text)
+
+const partition = z.strictObject({
+  ...{ partition: text, instance: maybe, state: z.enum(stateNames as [State, ...State[]]), why: text },
+  ...{ since: maybe, dns: maybe },
+  health: z.strictObject({ started: maybe, ready: maybe, restarts: number }).nullable(),
+})
+
+const figures = z.strictObject({
+  ...{ at: text, partitions: number, cpu: number, memory: number, restarts: number },
+  margin: number.nullable(),
+})
+
+const instance = z.strictObject({
+  ...{ instance: text, state: text, held: number, assigned: number, weight: number, why: text },
+  figures: figures.nullable(),
+})
+
+const service = z.strictObject({
+  ...{ service: text, title: maybe, ok: z.boolean(), summary: text, problem: maybe, problems: texts },
+  ...{ remark: maybe, advice: maybe },
+  source: z.strictObject({ by: text, problem: maybe, since: maybe }).nullable(),
+  pending: z.array(z.looseObject({})),
+  instances: z.array(instance),
+  partitions: z.array(partition),
+})
+
+const services = z.strictObject({
+  services: z.array(
+    z.strictObject({
+      ...{ service: text, title: maybe, ok: z.boolean(), summary: text, problems: texts, remark: maybe },
+      ...{ partitions: number, members: number, states: z.record(text, number) },
+    }),
+  ),
+})
+
+const process = z.strictObject({
+  ...{ instance: text, pid: number.nullable(), says: maybe, restarts: number.nullable() },
+  ...{ exit: maybe, token: maybe, leaseMs: number.nullable() },
+})
+
+const onePartition = z.strictObject({
+  ...{ service: text, status: partition, token: maybe, lease: number.nullable(), grace: number.nullable() },
+  ...{ pinned: maybe, checks: z.strictObject({ status: text, why: text }).nullable(), instances: texts },
+  ...{ here: process.nullable(), log: z.strictObject({ instance: text, held: z.boolean(), lines: texts }).nullable() },
+  ...{ logs: text, problem: maybe, documents: z.boolean() },
+})
+
+const oneInstance = z.strictObject({
+  ...{ service: text, node: text, status: instance, partitions: z.array(partition), here: z.boolean() },
+  member: z
+    .strictObject({
+      ...{ lease: number, grace: number, maxPartitions: number.nullable(), roster: number },
+      ...{ meta: z.record(text, text), datacenter: text, tags: texts },
+    })
+    .nullable(),
+})
+
+const machine = z.strictObject({
+  node: text,
+  instances: z.array(instance.extend({ service: text })),
+  findings: z.array(z.strictObject({ level: text, sentence: text, todo: text })).nullable(),
+})
+
+const plan = z.strictObject({
+  service: text,
+  moves: z.array(z.strictObject({ partition: text, from: maybe, to: maybe, why: text })),
+  unplaced: z.array(z.strictObject({ partition: text, why: text })),
+  instances: z.array(z.strictObject({ instance: text, now: number, after: number })),
+})
+
+const history = z.strictObject({
+  ...{ service: text, instance: text },
+  rows: z.array(z.looseObject({ at: text, boot: number })),
+})
+
+const document = z.strictObject({ service: text, partition: text, document: maybe })
+
+const events = z.strictObject({
+  lines: texts,
+  events: z.array(
+    z.strictObject({
+      ...{ service: text, index: number, at: text, teller: maybe, by: maybe, what: text, partitions: texts },
+      ...{ more: number, instance: maybe, why: maybe },
+    }),
+  ),
+})
+
+/** By address. */
+export const answers: Readonly<Record<string, z.ZodType>> = {
+  ...{ '/': services, '/service': service, '/partition': onePartition, '/instance': oneInstance },
+  ...{ '/machine': machine, '/plan': plan, '/events': events, '/history': history, '/document': document },
+}
