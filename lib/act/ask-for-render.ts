@@ -9,7 +9,16 @@ import type { Run } from '../state/self.ts'
 
 type Looked = Pick<
   Snapshot,
-  'members' | 'registered' | 'healthIndex' | 'locks' | 'partitions' | 'settings' | 'freeze' | 'lost' | 'documentsIndex'
+  | 'members'
+  | 'registered'
+  | 'healthIndex'
+  | 'locks'
+  | 'partitions'
+  | 'settings'
+  | 'freeze'
+  | 'lost'
+  | 'documentsIndex'
+  | 'ownPlan'
 >
 
 /**
@@ -17,20 +26,33 @@ type Looked = Pick<
  * the reports and the templates.
  */
 export function markOf(looked: Looked & Partial<Pick<Snapshot, 'local'>>, placed: Assignment): string {
-  const { members, registered, healthIndex, locks, partitions, settings, freeze, lost, documentsIndex, local } = looked
+  const {
+    members,
+    registered,
+    healthIndex,
+    locks,
+    partitions,
+    settings,
+    freeze,
+    lost,
+    documentsIndex,
+    ownPlan,
+    local,
+  } = looked
   const here = [...(local ?? [])].flatMap(([id, one]) => (isActive(one) ? [id] : []))
   return digest(
     JSON.stringify([
       members,
       registered,
       healthIndex,
-      [...locks].map(([id, { session, held }]) => [id, session, held?.acquisition]),
+      [...locks].map(([id, { session, held }]) => [id, session, held?.acquisition, held?.version]),
       [...partitions],
       [...placed],
       settings,
       freeze?.frozen,
       [...lost.keys()],
       documentsIndex,
+      ownPlan.plan?.variables,
       here,
     ]),
   )

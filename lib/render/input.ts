@@ -19,7 +19,7 @@ export interface View {
   readonly definition: Definition
   readonly cluster: Pick<
     Cluster,
-    'service' | 'members' | 'registered' | 'locks' | 'partitions' | 'settings' | 'freeze' | 'lost'
+    'service' | 'members' | 'registered' | 'locks' | 'partitions' | 'settings' | 'freeze' | 'lost' | 'ownPlan'
   >
   readonly placed: Assignment
   readonly reports: ReadonlyMap<string, Report>
@@ -42,6 +42,8 @@ export interface PartitionInput {
   /** It has a holder, which reports nothing that is wrong with it. */
   readonly ready: boolean
   readonly document: unknown
+  /** The version that the holder's process runs with; null for none. */
+  readonly version: string | null
 }
 
 export interface InstanceInput {
@@ -70,7 +72,7 @@ export interface Input {
 
 /** @param afterStop what is still here counts as in force: see `order` in the definition */
 export function inputOf(view: View, afterStop: boolean): Input {
-  const { cluster, definition, instance, node } = view
+  const { cluster, instance, node } = view
   const kept: Kept | undefined = afterStop ? { instance, partitions: view.here } : undefined
   const holders = inForce(cluster, view.placed, kept)
   const { drained, held, epoch } = cluster.settings
@@ -78,10 +80,17 @@ export function inputOf(view: View, afterStop: boolean): Input {
     service: { name: cluster.service, title: titleIn(view), frozen: cluster.freeze?.frozen === true },
     self: { instance, node },
     settings: { drained, held, epoch },
-    variables: { ...definition.templateVariables, ...definition.meta },
+    variables: variablesIn(view),
     instances: instancesIn(view, holders),
     partitions: idsIn(cluster, holders).map(id => partitionIn(view, id, holders.get(id) ?? null)),
   }
+}
+
+/** The nearer wins: what is said of this instance wins over what is said of all. */
+function variablesIn({ cluster: { ownPlan }, definition, instance }: View): Input['variables'] {
+  const { service = {}, instance: each = {} } = ownPlan.plan?.variables ?? {}
+  const own = Object.hasOwn(each, instance) ? each[instance] : {}
+  return { ...definition.templateVariables, ...service, ...definition.meta, ...own }
 }
 
 function titleIn({ definition, cluster }: View): string | null {
@@ -94,7 +103,7 @@ function idsIn({ partitions }: View['cluster'], holders: ReadonlyMap<string, str
 }
 
 function partitionIn(view: View, id: string, holder: string | null): PartitionInput {
-  const { definition, instance, places, reports, documents } = view
+  const { cluster, definition, instance, places, reports, documents } = view
   const place = holder === null ? undefined : places.get(holder)
   const remark = holder === null ? undefined : reports.get(holder)?.[id]
   return {
@@ -106,6 +115,7 @@ function partitionIn(view: View, id: string, holder: string | null): PartitionIn
     here: holder === instance,
     ready: holder !== null && (remark === undefined || /^(takeover|waits)\b/.test(remark)),
     document: documents.get(id) ?? null,
+    version: (holder !== null && cluster.locks.get(id)?.held?.version) || null,
   }
 }
 

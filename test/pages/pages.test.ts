@@ -6,6 +6,7 @@ import { basename, join } from 'node:path'
 import { describe, test } from 'node:test'
 import { transform } from 'esbuild'
 import { execa } from 'execa'
+import { boundsIn } from '../../lib/definition/bounds.ts'
 import { parseDefinition } from '../../lib/definition/load.ts'
 import { root, run } from '../configure/run.ts'
 import { consulBinary } from '../lab/consul.ts'
@@ -27,6 +28,7 @@ const foreign: Readonly<Record<string, string>> = {
   jq: 'reads what curl printed; the same test does it in JavaScript',
   sed: 'test/access/ makes the same policies of the same files',
   export: 'sets a variable',
+  systemctl: 'needs systemd; test/page/handed.test.ts runs the sockets by its own program',
 }
 
 /** Pages whose programs and commands are run as they are printed, and by which test: here they are only parsed. */
@@ -114,6 +116,9 @@ function whole(text: string): string {
   return `{ "name": "consumer", "run": { "command": ["consume"] }, ${partitions} ${text} }`
 }
 
+/** A limits file of a machine: docs/limits.md. */
+const isBounds = (text: string) => text.startsWith('{') && !text.includes('"name"')
+
 const isScript = ({ text }: Block) => text.startsWith('#!')
 
 for (const page of pages) {
@@ -124,7 +129,9 @@ for (const page of pages) {
       const name = `the ${block.language || 'plain'} block at line ${block.line}`
       if (/^jsonc?$/.test(block.language))
         test(`${name} is a definition`, async () => {
-          await parseDefinition(whole(withoutComments(block.text)), `${page}:${block.line}`)
+          const text = whole(withoutComments(block.text))
+          if (isBounds(text)) boundsIn(text, `${page}:${block.line}`)
+          else await parseDefinition(text, `${page}:${block.line}`)
         })
       else if (/^(js|ts)$/.test(block.language))
         test(`${name} can be parsed`, async () => {

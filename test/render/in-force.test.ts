@@ -1,6 +1,7 @@
 /** What templates are given: which partition has an address, as a table of cases. */
 import assert from 'node:assert/strict'
 import { describe, it, test } from 'node:test'
+import { noPlan } from '../../lib/keys/own-plan.ts'
 import type { Cluster } from '../../lib/look/cluster.ts'
 import { inForce } from '../../lib/render/in-force.ts'
 import { inputOf, type View } from '../../lib/render/input.ts'
@@ -128,9 +129,30 @@ test('the input of templates is in the order of people, and says who holds what'
       here: false,
       ready: false,
       document: { weight: 3 },
+      version: null,
     },
-    { id: '10', holder: me, node: 'a', address: '10.0.0.1', port: null, here: true, ready: true, document: null },
-    { id: 'a', holder: null, node: null, address: null, port: null, here: false, ready: false, document: null },
+    {
+      id: '10',
+      holder: me,
+      node: 'a',
+      address: '10.0.0.1',
+      port: null,
+      here: true,
+      ready: true,
+      document: null,
+      version: null,
+    },
+    {
+      id: 'a',
+      holder: null,
+      node: null,
+      address: null,
+      port: null,
+      here: false,
+      ready: false,
+      document: null,
+      version: null,
+    },
   ])
   assert.deepEqual(
     instances.map(({ name, state, partitions, meta }) => ({ name, state, partitions, meta })),
@@ -153,4 +175,17 @@ test('the port is that of the definition, where it registers its partitions', ()
 test('what the instance says of itself goes before the variables of the definition', () => {
   const own = { ...definition, templateVariables: { zone: 'none', n: 1 }, meta: { zone: 'a' } }
   assert.deepEqual(inputOf(viewOf({ definition: own }), false).variables, { zone: 'a', n: 1 })
+})
+
+test('what a scheduler says of the service goes before the definition, and what it says of the instance before all', () => {
+  const own = { ...definition, templateVariables: { zone: 'none', n: 1, m: 1 }, meta: { zone: 'a' } }
+  const variables = { service: { zone: 'all', n: 2 }, instance: { [me]: { m: 3 }, [third]: { m: 4 } } }
+  const plan = { revision: 1, by: me, at: '', from: { keys: 1, health: '' }, log: [], version: null, variables }
+  const ownPlan = { ...noPlan, plan: { ...plan, assignment: new Map(), nobody: new Map() } }
+  const view = viewOf({ definition: own })
+  assert.deepEqual(inputOf({ ...view, cluster: { ...view.cluster, ownPlan } }, false).variables, {
+    zone: 'a',
+    n: 2,
+    m: 3,
+  })
 })

@@ -13,7 +13,7 @@ before(() => {
 
 function partition(id: string, over: Partial<PartitionInput> = {}): PartitionInput {
   const holder = { holder: 'a:svc', node: 'a', address: '10.0.0.1', port: 80, here: true, ready: true }
-  return { id, ...holder, document: null, ...over }
+  return { id, ...holder, document: null, version: null, ...over }
 }
 
 const input: Input = {
