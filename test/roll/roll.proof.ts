@@ -252,13 +252,17 @@ describe('a roll-out over three agents', { concurrency: 1, timeout: 1_800_000 },
   })
 })
 
-/** By sweeping over the times without an owner of all partitions. */
+/**
+ * By sweeping over the times between the last beat of a process and the first one of the next. Not by `runs`: pids come again, and
+ * a restart keeps the token.
+ */
 function mostAtOnce(beats: Beat[], since: number): number {
   const changes: [at: number, by: number][] = []
-  for (const own of Map.groupBy(runs(beats), ({ partition }) => partition).values()) {
-    for (const [place, run] of own.entries()) {
+  for (const own of Map.groupBy(beats, ({ partition }) => partition).values()) {
+    for (const [place, beat] of own.entries()) {
       const next = own[place + 1]
-      if (next !== undefined && next.from > run.to && next.from > since) changes.push([run.to, 1], [next.from, -1])
+      const isGap = next !== undefined && (next.pid !== beat.pid || beat.stop)
+      if (isGap && next.at > since) changes.push([beat.at, 1], [next.at, -1])
     }
   }
   let [now, most] = [0, 0]
