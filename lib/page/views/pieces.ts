@@ -23,7 +23,7 @@ export function machineLink(node: string): Html {
 /** A time as people read it; the client adds how long ago that is. */
 export function time(at: string | null): Html {
   if (at === null || Number.isNaN(Date.parse(at))) return html`-`
-  return html`<time datetime="${new Date(at).toISOString()}">${at}</time>`
+  return html`<time datetime="${new Date(at).toISOString()}">${at.replace(/\.\d+Z$/, 'Z')}</time>`
 }
 
 /** A button that first shows what it would do. */
