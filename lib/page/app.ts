@@ -31,6 +31,8 @@ export interface PageOptions {
 /** The most bytes of a request's body, and of an address. */
 const mostBody = 16_384
 const mostAddress = 4096
+/** How often an act that takes long shows that it goes on, ms. */
+const beat = 10_000
 
 type Failure = 400 | 401 | 403 | 404 | 405 | 413 | 421 | 500 | 503
 
@@ -142,23 +144,39 @@ async function asked({ req }: Context): Promise<{ act: Act<unknown>; args: unkno
   throw new Wrong(`cannot ${act.name}: ${issue?.path.join('.') || 'the arguments'}: ${issue?.message}`)
 }
 
-/** The answer comes line by line, as things happen: {"say"}, at the end {"done", "command"} or {"error"}. */
+/**
+ * The answer comes line by line, as things happen: {"say"}, at the end {"done", "command"} or {"error"}. What was begun goes on
+ * when nobody reads any more. An empty line shows that it goes on: a connection that is silent is closed.
+ */
 function acting({ consul }: Sight, act: Act<unknown>, args: unknown, dryRun: boolean, used: () => void): Response {
   const own = consul.another(10_000)
-  const alive = setInterval(used, 10_000)
   const text = new TextEncoder()
   const stream = new ReadableStream({
     async start(controller) {
-      const send = (line: object) => controller.enqueue(text.encode(`${JSON.stringify(line)}\n`))
+      const write = (line: string) => {
+        try {
+          controller.enqueue(text.encode(`${line}\n`))
+        } catch {
+          // The reader has gone.
+        }
+      }
+      const send = (line: object) => write(JSON.stringify(line))
+      const alive = setInterval(() => {
+        used()
+        write('')
+      }, beat)
       try {
         const done = await act.run(own, args, dryRun, say => send({ say }))
         send({ done, command: act.command(args) })
       } catch (error) {
         send({ error: failureOf(error).why })
-      } finally {
-        clearInterval(alive)
-        own.close()
+      }
+      clearInterval(alive)
+      own.close()
+      try {
         controller.close()
+      } catch {
+        // The reader has gone.
       }
     },
   })

@@ -17,7 +17,7 @@ export function shell({ hash }: Assets, asks: string, secret: string | null): st
 <link rel="icon" href="${`/icon-${hash}.svg`}"><link rel="stylesheet" href="${`/page-${hash}.css`}"><script type="module" src="${`/page-${hash}.js`}"></script></head>
 <body><a class="skip" href="#main">To the content</a>
 <header><nav aria-label="views"><a class="name" href="/">watchbill</a> <a href="/">Services</a> <a href="/events">Events</a></nav>
-<p class="live" data-live-state>connecting …</p></header>
+<p class="live" data-live-state>connecting &hellip;</p></header>
 <div class="away" role="alert" data-away hidden></div>
 <main id="main" tabindex="-1"><noscript>This page needs its script: every view is also there as JSON, and on the command line.</noscript></main>
 <div class="sr" aria-live="polite" data-said></div>
@@ -32,7 +32,7 @@ export async function part(view: View<unknown>, data: unknown, seeing: Seeing): 
   const nav =
     service === undefined || view.path === '/service'
       ? html``
-      : html`<a href="${link('/service', { service })}">${service}</a> › `
+      : html`<a href="${link('/service', { service })}">${service}</a> &rsaquo; `
   const body: Html = html`<h1 tabindex="-1">${nav}${view.title(query)}</h1>${view.html?.(data, query)}${await view.more?.(seeing)}
 <p class="same">The same on the command line: <code data-copy>${view.command(query)}</code></p>`
   return body.text

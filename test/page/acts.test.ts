@@ -6,6 +6,7 @@ import { Consul } from '../../lib/consul/http.ts'
 import { acts } from '../../lib/page/acts/acts.ts'
 import { actLine } from '../../lib/page/openapi.ts'
 import type { FakeConsul } from '../fixtures/consul.ts'
+import { until } from '../lab/until.ts'
 import { keys, linesOf, pageOn, serviceIn } from './page.ts'
 
 /** What the program prints. */
@@ -148,4 +149,21 @@ test('every change is an event that says who did it', async t => {
     ],
   )
   assert.match(await page.part('/service?service=svc'), /ann@n1 {2}- {2}drained a:svc/)
+})
+
+test('what was begun goes on when nobody reads any more', async t => {
+  const fake = await serviceIn(t)
+  const page = pageOn(t, fake.consul)
+  let wait = () => {}
+  const waited = new Promise<void>(resolve => {
+    wait = resolve
+  })
+  fake.script = async ({ method }) => {
+    if (method === 'PUT') await waited
+    return undefined
+  }
+  const answer = await page.act('hold', partitions, false)
+  await answer.body?.cancel()
+  wait()
+  await until('it to be held', async () => (fake.memory.value(keys.settings) as { held: string[] }).held.includes('0'))
 })

@@ -1,10 +1,12 @@
 /** Whoever should not see or change anything: what happens to each attempt, against a page on a socket of its own. */
 import assert from 'node:assert/strict'
-import { statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { Hono } from 'hono'
 import { bootId } from '../../lib/base/clock.ts'
 import { pageApp } from '../../lib/page/app.ts'
 import { Here } from '../../lib/page/here/here.ts'
@@ -13,6 +15,7 @@ import { ownPower } from '../../lib/page/power.ts'
 import { type Served, serve } from '../../lib/page/serve.ts'
 import { makeDirectory, writeFact } from '../../lib/state/facts.ts'
 import { instanceFiles } from '../../lib/state/paths.ts'
+import { certificate } from '../access/certificates.ts'
 import type { FakeConsul } from '../fixtures/consul.ts'
 import { directory } from '../fixtures/state.ts'
 import { until } from '../lab/until.ts'
@@ -278,6 +281,51 @@ describe('the attack table', () => {
       assert.equal(headers['cache-control'], 'no-store')
       assert.equal(headers['access-control-allow-origin'], undefined)
     }
+  })
+
+  it('over a network only TLS is spoken, and only to the names that it was given', async t => {
+    const folder = directory(t)
+    const made = await certificate(folder, 'ca')
+    const [cert, key] = [made.cert, made.key].map(file => readFileSync(file, 'utf8')) as [string, string]
+    const options = {
+      listen: { kind: 'address', host: '127.0.0.1', port: 0 },
+      names: ['node1.example'],
+      idle: null,
+    } as const
+    const served = await serve({
+      ...options,
+      certificate: { cert, key },
+      app: () => new Hono().get('/', c => c.text('it')),
+    })
+    t.after(() => served.stop())
+    assert.match(served.url, /^https:/)
+    assert.deepEqual([served.doorway.secure, served.doorway.hosts.includes('node1.example')], [true, true])
+    const port = served.doorway.port as number
+    assert.equal(await raw(port, `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`), '', 'plain HTTP is none')
+    const text = await new Promise<string>((resolve, reject) => {
+      const sent = httpsRequest({
+        host: '127.0.0.1',
+        port,
+        ca: cert,
+        servername: 'ca',
+        checkServerIdentity: () => undefined,
+        agent: false,
+      })
+      sent
+        .on('response', answer => answer.setEncoding('utf8').on('data', resolve))
+        .on('error', reject)
+        .end()
+    })
+    assert.equal(text, 'it')
+    await assert.rejects(
+      serve({
+        ...options,
+        listen: { kind: 'address', host: '0.0.0.0', port: 0 },
+        certificate: null,
+        app: () => new Hono(),
+      }),
+      /cannot listen on 0.0.0.0 without TLS/,
+    )
   })
 
   it('a bug says nothing of what it was about', async t => {

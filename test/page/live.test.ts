@@ -32,7 +32,7 @@ async function listen(t: TestContext, page: Page, address = '/live?service=svc')
 /** Waits until the feed would see a change: it has read what it compares with, and waits. */
 function begun({ requests }: FakeConsul): Promise<unknown> {
   const compared = () => requests.some(({ path }) => path.startsWith('/v1/kv/watchbill/.events/'))
-  const waits = () => requests.some(({ path }) => /^\/v1\/kv\/watchbill\?.*index=[1-9]/.test(path))
+  const waits = () => requests.some(({ path }) => /^\/v1\/kv\/watchbill\/\?.*index=[1-9]/.test(path))
   return until('the feed to begin', async () => compared() && waits())
 }
 

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Shown } from '../../lib/operate/events/read.ts'
 import { readStatus } from '../../lib/operate/status/status.ts'
 import { openApi } from '../../lib/page/openapi.ts'
 import { answers } from '../../lib/page/schemas.ts'
+import { timeLine } from '../../lib/page/views/events.ts'
 import { keys, pageOn, serviceIn } from './page.ts'
 
 const addresses = [
@@ -85,4 +87,31 @@ test('documents on demand, and not at all with --no-documents', async t => {
   const silent = pageOn(t, consul, { shows: { documents: false, logs: true } })
   assert.equal((await silent.ask('/document?service=svc&partition=0')).status, 404)
   assert.ok(!(await silent.part('/partition?service=svc&partition=0')).includes('data-document'))
+})
+
+test('moves of the last hour are on a line of time for each instance', () => {
+  const now = Date.parse('2026-01-01T12:00:00Z')
+  const event = (what: string, teller: string, ago: number): Shown => ({
+    ...{
+      key: `${what}${ago}`,
+      index: 1,
+      at: now - ago * 60_000,
+      what,
+      partitions: ['0'],
+      more: 0,
+      instance: null,
+      why: null,
+    },
+    ...{ teller, by: null, service: 'svc' },
+  })
+  const all = [
+    event('acquired', 'a:svc', 70),
+    event('acquired', 'a:svc', 30),
+    event('moved', 'a:svc', 1),
+    event('exited', 'b:svc', 1),
+  ]
+  const { text } = timeLine('svc', all, now)
+  assert.match(text, /aria-label="a:svc: 1 acquired, 1 moved"/)
+  assert.match(text, /translate\(300\.0 8\)/)
+  assert.ok(!text.includes('b:svc'), 'an exit is no move')
 })

@@ -58,7 +58,7 @@ function draw(rows: readonly Row[], [title, field, unit, scale]: Curve, room: nu
     grid: { stroke: style.getPropertyValue('--line') },
     ticks: { stroke: style.getPropertyValue('--line') },
   }
-  const width = Math.max(240, Math.min(room, 640))
+  const width = Math.max(240, Math.min(room, 600))
   const box = document.createElement('div')
   box.setAttribute('role', 'img')
   box.setAttribute('aria-label', caption.textContent)

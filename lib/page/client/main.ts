@@ -21,6 +21,7 @@ let service: string | null = null
 let stop = () => {}
 let lastAway: string | null = null
 let connected = false
+let listening = false
 
 /** Asks for the view of this address, and makes the page like it. @param anew it is another view: begin at its top */
 async function show(anew: boolean): Promise<void> {
@@ -37,10 +38,10 @@ async function show(anew: boolean): Promise<void> {
     const text = await answer.text()
     if (answer.ok) put(text, anew)
     else if (answer.status === 401) return refused(errorIn(text))
-    else if (answer.status === 503) isAway(errorIn(text))
+    else if (answer.status === 503) nothingNew(errorIn(text))
     else put(problem(errorIn(text)), anew)
   } catch {
-    isAway('the page’s program does not answer: is it still running?')
+    nothingNew('the page’s program does not answer: is it still running?')
   } finally {
     asking = false
   }
@@ -48,6 +49,12 @@ async function show(anew: boolean): Promise<void> {
     again = false
     setTimeout(() => void show(false), pace)
   }
+}
+
+/** The news say when to ask again. */
+function nothingNew(why: string): void {
+  isAway(why)
+  follow()
 }
 
 function put(text: string, anew: boolean): void {
@@ -98,8 +105,10 @@ function isAway(why: string | null): void {
 /** The news of the service that is looked at; the stream goes on while that is the same. */
 function follow(): void {
   const now = new URLSearchParams(location.search).get('service')
-  if (connected && now === service) return
+  if (listening && now === service) return
   stop()
+  listening = true
+  lastAway = null
   service = now
   stop = listen(now, {
     there(is, status) {
@@ -127,6 +136,7 @@ function follow(): void {
 function refused(why: string): void {
   stop()
   connected = false
+  listening = false
   dropKey()
   askForKey(why)
 }

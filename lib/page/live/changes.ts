@@ -57,7 +57,7 @@ function isLower(now: string, before: string): boolean {
   return BigInt(/^\d+$/.test(now) ? now : '0') < BigInt(before) || !/^[1-9]\d*$/.test(now)
 }
 
-/** What a change of the keys below a folder shows in: its answer is one line, however many keys there are. */
+/** What a change of the keys below a folder shows in: its answer is a line for each folder in it. */
 export function keysPath(folder: string): string {
   return `/v1/kv/${folder}?keys&separator=/`
 }

@@ -109,7 +109,7 @@ export function feedOf(
       clearTimeout(ending)
       viewers.add(viewer)
       start(
-        keysPath('watchbill'),
+        keysPath('watchbill/'),
         () => void keysChanged(),
         () => void compare(() => {}).catch(() => {}),
       )

@@ -82,7 +82,7 @@ export function timeLine(service: string, all: readonly Shown[], now: number): H
     lineOf(teller, some, now),
     new Set(some.flatMap(({ partitions }) => partitions)).size,
   ])
-  const legend = html`<p><small>from an hour ago to now; ◆ acquired, ➜ moved or released, ▲ taken over, ✖ lost</small></p>`
+  const legend = html`<p><small>from an hour ago to now; &#9670; acquired, &#10140; moved or released, &#9650; taken over, &#10006; lost</small></p>`
   return section(
     'moves',
     'Moves of the last hour',

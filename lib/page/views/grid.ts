@@ -51,7 +51,7 @@ function row(
     paths.set(state, [...(paths.get(state) ?? []), path])
   })
   return html`<div class="holder"><div class="who">${instanceLink(service, instance)} <small>${all.length}</small></div>
-<svg role="img" aria-label="${`${instance ?? 'nobody'}: ${inWords(all)}`}" viewBox="0 0 ${10 * width} ${10 * height}" class="w${width > line ? 60 : line}" data-width="${width}" data-ids="${JSON.stringify(
+<svg role="img" aria-label="${`${instance ?? 'nobody'}: ${inWords(all)}`}" viewBox="0 0 ${10 * width} ${10 * height}" width="${Math.min(960, (columns === null ? 16 : 24) * width)}" class="w${width > line ? 60 : line}" data-width="${width}" data-ids="${JSON.stringify(
     all.map(({ partition, state }, at) => [partition, stateNames.indexOf(state), places[at]]),
   )}">${[...paths].map(([state, some]) => new Html(`<path class="${states[state].tone}" d="${some.join('')}"/>`))}</svg></div>`
 }

@@ -23,17 +23,17 @@ export function machineLink(node: string): Html {
 /** A time as people read it; the client adds how long ago that is. */
 export function time(at: string | null): Html {
   if (at === null || Number.isNaN(Date.parse(at))) return html`-`
-  return html`<time datetime="${new Date(at).toISOString()}">${at}</time>`
+  return html`<time datetime="${new Date(at).toISOString()}">${at.replace(/\.\d+Z$/, 'Z')}</time>`
 }
 
 /** A button that first shows what it would do. */
 export function button(act: string, label: string, args: Readonly<Record<string, unknown>>): Html {
-  return html`<button type="button" data-act="${act}" data-args="${JSON.stringify(args)}">${label}…</button>`
+  return html`<button type="button" data-act="${act}" data-args="${JSON.stringify(args)}">${label}&hellip;</button>`
 }
 
 /** The same, with something to fill in. */
 export function form(act: string, label: string, args: Readonly<Record<string, unknown>>, fields: Part): Html {
-  return html`<form class="act" data-act="${act}" data-args="${JSON.stringify(args)}">${fields}<button>${label}…</button></form>`
+  return html`<form class="act" data-act="${act}" data-args="${JSON.stringify(args)}">${fields}<button>${label}&hellip;</button></form>`
 }
 
 /** A table in a box that scrolls sideways by itself, so that the page never does. */

@@ -34,7 +34,7 @@ ${section('who-has-what', 'Who has what', html`${filters(query, bad)}${grid(stat
 ${section('instances', 'Instances', instanceRows(status))}
 ${section('partitions', 'Partitions', html`<p>${countWords(some.length, shown.length, status.partitions.length)}</p>${partitionRows(status.service, some)}${pages(query, page, shown.length)}`)}
 ${section('change', 'Change', buttons(status))}
-<p><a href="${link('/plan', { service: status.service })}">What would move, if …</a></p>`
+<p><a href="${link('/plan', { service: status.service })}">What would move, if &hellip;</a></p>`
   },
 })
 
