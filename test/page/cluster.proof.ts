@@ -7,6 +7,7 @@ import { mkdirSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 import { clusterOptions, definitionFor, play, statusOf } from '../../examples/demo/story.ts'
 import { clusterFor } from '../lab/in-tests.ts'
@@ -45,13 +46,34 @@ test('the demo on the page', { timeout: 420_000 }, async t => {
     })
 
   await t.test('joins, a death, a drain and a leave are on screen as status says them', async () => {
+    // What stands on the page meanwhile: before the first instance has joined there is no such service yet.
+    const texts = new Set<string>()
+    let over = false
+    const looking = (async () => {
+      await until('the service to be there', async see => see((await statusOf(s1)).instances.length) > 0, {
+        deadline: 60_000,
+      })
+      await go('/service?service=demo')
+      await shown(page, 'demo')
+      for (; !over; await delay(100)) texts.add(await summary())
+    })()
     await play({
-      cluster,
-      definition: definitionFor(cluster.root),
-      signal: new AbortController().signal,
+      ...{ cluster, definition: definitionFor(cluster.root), signal: new AbortController().signal },
       say: line => t.diagnostic(line),
-      // The first instance has to be there before there is a service to look at.
     })
+    over = true
+    await looking
+    for (const words of [
+      '12 partitions on 3 members',
+      '12 partitions on 2 members',
+      '12 partitions on 1 members',
+      'waiting',
+      'moving',
+    ])
+      assert.ok(
+        [...texts].some(text => text.includes(words)),
+        `${words} was not on the page: ${[...texts].join(' | ')}`,
+      )
     await go('/service?service=demo')
     await shown(page, 'demo')
     await agrees('the story')
