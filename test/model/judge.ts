@@ -189,7 +189,8 @@ export class Judge {
     const { spec, partitions, locks, traits, traitsOf, restarts, root } = this.#keys
     const own = [spec, partitions, locks, traits, traitsOf, restarts, `${root}wake/`]
     const instance = program.name.split(' ')[0] as string
-    own.push(this.#keys.member(instance), this.#keys.report(instance), this.#keys.proposal(instance))
+    const { member, report, proposal, render } = this.#keys
+    own.push(...[member, report, proposal, render].map(key => key(instance)), this.#keys.events)
     for (const { KV } of JSON.parse(body) as { KV: { Verb: string; Key: string } }[]) {
       const writes = !/^(get|check)/.test(KV.Verb)
       if (writes && !own.some(prefix => KV.Key.startsWith(prefix))) {
