@@ -9,7 +9,7 @@ const texts = z.array(text)
 
 const partition = z.strictObject({
   ...{ partition: text, instance: maybe, state: z.enum(stateNames as [State, ...State[]]), why: text },
-  ...{ since: maybe, dns: maybe },
+  ...{ since: maybe, dns: maybe, version: maybe },
   health: z.strictObject({ started: maybe, ready: maybe, restarts: number }).nullable(),
 })
 
@@ -27,7 +27,9 @@ const service = z.strictObject({
   ...{ service: text, title: maybe, ok: z.boolean(), summary: text, problem: maybe, problems: texts },
   ...{ remark: maybe, advice: maybe },
   source: z.strictObject({ by: text, problem: maybe, since: maybe }).nullable(),
+  scheduler: z.strictObject({ by: text, problem: maybe, since: maybe, plan: number.nullable() }).nullable(),
   pending: z.array(z.looseObject({})),
+  ...{ version: maybe, roll: z.looseObject({}).nullable() },
   instances: z.array(instance),
   partitions: z.array(partition),
 })
@@ -71,7 +73,7 @@ const machine = z.strictObject({
 
 const plan = z.strictObject({
   service: text,
-  moves: z.array(z.strictObject({ partition: text, from: maybe, to: maybe, why: text })),
+  moves: z.array(z.strictObject({ partition: text, from: maybe, to: maybe, meanwhile: text.optional(), why: text })),
   unplaced: z.array(z.strictObject({ partition: text, why: text })),
   instances: z.array(z.strictObject({ instance: text, now: number, after: number })),
 })
