@@ -168,7 +168,8 @@ export class Partition {
   // `passed` is not in the types of Node 24.
   #clear(t: TestContext & { passed?: boolean }): void {
     for (const child of this.#children) child.kill('SIGKILL')
-    if (t.passed) rmSync(this.instance, { recursive: true, force: true })
+    if (t.passed)
+      rmSync(this.instance, { recursive: true, force: true, maxRetries: 5 }) // a shepherd may write its last
     else t.diagnostic(`kept: ${this.instance}`)
   }
 }
