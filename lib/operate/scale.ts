@@ -178,7 +178,7 @@ async function bring(
   // An instance was faster: what it did is what is different now.
   const now = new Set(await readIds(consul, keys))
   return {
-    added: [...now].filter(id => !partitions.has(id)),
+    added: [...now].filter(id => !partitions.has(id)).sort((a, b) => Number(a) - Number(b)),
     removed: [...partitions].filter(id => !now.has(id)),
   }
 }

@@ -70,7 +70,7 @@ test('a dead node is evicted for good, and its locks have their takeover wait al
     })
     const keys = await s1.api<string[]>('GET', '/v1/kv/watchbill/?keys')
     assert.deepEqual(
-      keys.filter(key => key.includes('a2')),
+      keys.filter(key => key.includes('a2') && !/\/\.?events?\//.test(key)), // what happened stays
       [],
     )
     const { waited, clean } = await freed
