@@ -70,9 +70,10 @@ async function stopAndGiveBack(run: Run, snapshot: Snapshot, endings: readonly E
     const probe = probeOf(run, snapshot.definition, partition)
     return { partition, files, grace, signal: stop.signal, probe }
   })
+  const marked = new Set(stops.filter(({ files }) => existsSync(files.mark)))
   const begun = bootClock()
   const onGone = async (gone: readonly Stop[]) => {
-    const ended = gone.map(({ partition }) => byPartition.get(partition) as Ending)
+    const ended = gone.map(stop => asKnown(byPartition.get(stop.partition) as Ending, stop, marked.has(stop)))
     await giveBack(run, snapshot, ended)
     noteHandOvers(run, snapshot, ended, bootClock() - begun)
     for (const { partition } of ended) byPartition.delete(partition)
@@ -90,6 +91,15 @@ async function stopAndGiveBack(run: Run, snapshot: Snapshot, endings: readonly E
   } finally {
     await endOfWait()
   }
+}
+
+/**
+ * A lock whose facts are gone, because somebody removed the state directory meanwhile, is given back as unclean: the search for
+ * processes went by those facts, and may have missed some. What is still there now was there during the search.
+ */
+function asKnown(ending: Ending, { files }: Stop, marked: boolean): Ending {
+  if (ending.do !== 'release' || (existsSync(files.releasing) && (!marked || existsSync(files.mark)))) return ending
+  return { do: 'disown', partition: ending.partition, index: ending.index, next: ending.next }
 }
 
 /** For the figures: from the order to stop until the lock was given back. */

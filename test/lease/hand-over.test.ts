@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
 import { type Ending, endAll } from '../../lib/act/give-back.ts'
 import type { Operation } from '../../lib/consul/operation.ts'
@@ -121,6 +121,23 @@ describe('giving a lock back', () => {
     assert.deepEqual(left('0'), [])
     assert.equal(readFact(files.partition('0').status), 'not here: its lock was given back')
   })
+
+  const removed: [when: string, wait: (releasing: string) => Promise<unknown>][] = [
+    ['before its process is told to stop', async () => {}],
+    ['while its process stops', releasing => until('the stop', () => existsSync(releasing), { every: 2 })],
+  ]
+  for (const [when, wait] of removed) {
+    it(`never leaves it clean when the state directory is removed ${when}: nobody knows what still runs`, async t => {
+      const { end, release, value, files } = await holding(t, ['0', '1'])
+      await leftBehind(t, files.partition('0').process)
+      const ending = end([release('0', { next: other }), release('1')])
+      await wait(files.partition('0').releasing)
+      rmSync(files.directory, { recursive: true })
+      // Nothing can be written there any more: what was not given back is left to the next look.
+      await ending.catch(error => assert.match(error.message, /its directory is missing/))
+      for (const id of ['0', '1']) assert.notEqual((value(id) as { clean?: unknown }).clean, true, id)
+    })
+  }
 
   it('wakes the next in the very transaction', async t => {
     const { end, release, fake } = await holding(t, ['0', '1', '2'])

@@ -165,8 +165,8 @@ const escapes: [what: string, more: object, line: string][] = [
   ],
   [
     'a key of root',
-    { partitions: { http: { url: 'https://h/', tls: { cert: '/srv/consumer/c', key: '/root/key' } } } },
-    'partitions.http.tls.key: "/root/key" is in no directory of files',
+    { partitions: { http: { url: 'https://h/', tls: { cert: '/srv/consumer/c', key: '/home/other/key' } } } },
+    'partitions.http.tls.key: "/home/other/key" is in no directory of files',
   ],
   [
     'a file that root writes',

@@ -16,7 +16,8 @@ describe('the model catches', { concurrency: 1 }, async () => {
   const sound = await loadLib()
   for (const mutant of mutants) {
     it(mutant.name, async () => {
-      const { seed, per, stops, waits, calm, faults } = mutant
+      const { seed, per, stops, waits, calm, faults, example } = mutant
+      const examples = example === undefined ? [] : [example]
       const property = (lib: typeof sound) =>
         stops
           ? nobodyIsStopped(lib, faults, per)
@@ -24,7 +25,7 @@ describe('the model catches', { concurrency: 1 }, async () => {
             ? nobodyIsWaitedFor(lib, actionsFor(mutant))
             : neverTwoOwners(lib, actionsFor(mutant), { per, calm })
       const tried = (lib: typeof sound, numRuns: number) =>
-        fc.check<unknown>(property(lib), { seed, numRuns, endOnFailure: true })
+        fc.check<unknown>(property(lib), { seed, numRuns, examples, endOnFailure: true })
       const found = await tried(await loadLib(mutant), mostRuns)
       assert.ok(found.failed, `not within ${mostRuns} runs`)
       const without = await tried(sound, found.numRuns)

@@ -19,6 +19,8 @@ export interface Mutant extends Mutation {
   /** The mutant only stops processes that should go on. */
   readonly stops?: true
   readonly calm?: Calm
+  /** A story that is tried first: it needs moments that come together seldom. */
+  readonly example?: readonly [options: object, actions: readonly Action[]]
   /** The mutant only waits for an instance that is drained or leaves. */
   readonly waits?: true
 }
@@ -53,6 +55,27 @@ export const mutants: readonly Mutant[] = [
     ],
     seed: 1,
     faults: ['drained', 'drain over'],
+  },
+  {
+    name: 'a lock is given back as clean although its facts were removed during the stop',
+    file: 'act/give-back.ts',
+    edits: [['(existsSync(files.releasing) && (!marked || existsSync(files.mark)))', 'true']],
+    seed: 1,
+    faults: ['drained', 'drain over', 'epoch raised', 'state directory removed'],
+    example: [
+      {
+        ...{ seed: 1742554088, hosts: 2, partitions: ['0', '1', 'a/b', '%2E'] },
+        terms: { lease: 7000, grace: 2000, interval: 2000 },
+      },
+      [
+        { do: 'drained', host: 0, partition: 0, after: 2561 },
+        { do: 'epoch raised', host: 0, partition: 0, after: 168 },
+        { do: 'drain over', host: 0, partition: 0, after: 13 },
+        { do: 'state directory removed', host: 1, partition: 0, after: 213 },
+        { do: 'state directory removed', host: 0, partition: 0, after: 9 },
+        { do: 'drain over', host: 0, partition: 0, after: 0 },
+      ],
+    ],
   },
   {
     name: 'lease counted from the end of the read',
