@@ -27,10 +27,13 @@ export function eventsBetween(
     const events: Event[] = []
     const isNew = was?.index !== now.index
     if (isNew && !acquired.has(now.index)) events.push(own('acquired', '', { index: now.index }))
-    const ran = was !== undefined && was.process !== '-'
     const isOther = was?.process !== now.process
-    if (ran && isOther) events.push(own('exited', was.process, { why: exitWords(files, id, was, now) }))
-    if (isOther && now.process !== '-') events.push(own('started', now.process))
+    const times = exitsBetween(isNew ? undefined : was, now, local.home === files.worker.directory)
+    if ((isOther && was !== undefined && runs(was)) || times > 0) {
+      const exit = readLine(runnerOf(files.partition(id)).exit)
+      events.push(own('exited', `${exitsOf(now)}.${exit}`, { why: exitWords(exit, times) }))
+    }
+    if (isOther && runs(now)) events.push(own('started', now.process))
     const wasReady = was?.ready === true && !isOther
     if (tellsReady && now.ready && !wasReady) events.push(own('ready', `${now.process}.${was?.since ?? 0}`))
     if (wasReady && !now.ready)
@@ -43,9 +46,25 @@ function isAcquisition(what: string): boolean {
   return what === 'acquired' || what === 'taken over' || what === 'reclaimed'
 }
 
+function runs({ process }: Known): boolean {
+  return !process.startsWith('-')
+}
+
+/**
+ * How often the process has ended since then, also where no tick has seen it run.
+ * @param was of the same acquisition; left out for none @param isShared the one process for all has ended before this acquisition, too
+ */
+function exitsBetween(was: Known | undefined, now: Known, isShared: boolean): number {
+  if (was === undefined) return isShared ? 0 : exitsOf(now)
+  return exitsOf(now) - exitsOf(was)
+}
+
+/** Each restart follows an exit, and the last exit waits for its restart: see `process` of `Here`. */
+function exitsOf({ restarts, process }: Known): number {
+  return restarts + (/^-\d/.test(process) ? 1 : 0)
+}
+
 /** Ticks see the last exit of several. */
-function exitWords(files: InstanceFiles, id: string, was: Known, now: Known): string | null {
-  const exit = readLine(runnerOf(files.partition(id)).exit)
-  const times = now.restarts - was.restarts
+function exitWords(exit: string | null, times: number): string | null {
   return times > 1 ? `${exit ?? 'it ended'}; ${times} times since the last time` : exit
 }

@@ -7,11 +7,12 @@ import { encode } from '../base/names.ts'
 import { readUnwell } from '../checks/unwell.ts'
 import type { Definition } from '../definition/definition.ts'
 import { definitionInForce } from '../state/definition.ts'
-import { readFact } from '../state/facts.ts'
+import { readFact, readLine } from '../state/facts.ts'
 import { isAssumed, type Local } from '../state/local.ts'
+import { runnerOf } from '../state/partition-paths.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import { withReadiness } from '../state/ready.ts'
-import { isRunning } from '../state/shepherd-status.ts'
+import { hasEnded, isRunning } from '../state/shepherd-status.ts'
 
 /** What is published is written again after this time, ms: a restored backup of Consul may hold an older value. */
 const again = 600_000
@@ -20,7 +21,7 @@ const again = 600_000
 export interface Here {
   readonly id: string
   readonly index: number
-  /** `<pid>.<start time>`; `-` for none. */
+  /** `<pid>.<start time>`; `-` for none yet; for one that has ended `-` and how often it had been started again. */
   readonly process: string
   readonly ready: boolean
   readonly local: Local
@@ -68,10 +69,21 @@ function partitionsHere(
     const runs = process !== null && shepherd !== null && isRunning(status)
     return {
       ...{ id, index, local },
-      process: process === null ? '-' : `${process.pid}.${process.start}`,
+      process: process === null ? noProcess(files, id, status) : `${process.pid}.${process.start}`,
       ready: runs && unready === undefined && !unwell.has(acquisition),
     }
   })
+}
+
+/** In a crash loop each tick may find no process, and yet another one has ended. */
+function noProcess(files: InstanceFiles, id: string, status: string | null): string {
+  return hasEnded(status) ? `-${restartsOf(files, id)}` : '-'
+}
+
+/** How often the shepherd has started the process of a partition again. */
+export function restartsOf(files: InstanceFiles, id: string): number {
+  const restarts = Number(readLine(runnerOf(files.partition(id)).restarts) ?? 0)
+  return Number.isSafeInteger(restarts) ? restarts : 0
 }
 
 /** The part of the file that shows whether anything has changed: a line for each partition. */

@@ -12,12 +12,11 @@ import type { Operation } from '../consul/operation.ts'
 import { type HealthRow, healthKey, healthText, mostPublished } from '../keys/health.ts'
 import { startMs } from '../machine/identity.ts'
 import type { Event } from '../state/events.ts'
-import { readLine, removeFact, writeFact } from '../state/facts.ts'
-import { runnerOf } from '../state/partition-paths.ts'
+import { removeFact, writeFact } from '../state/facts.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import type { Self } from '../state/self.ts'
 import { eventsBetween } from './happened.ts'
-import { type Change, type Here, type Known, signatureOf } from './health.ts'
+import { type Change, type Here, type Known, restartsOf, signatureOf } from './health.ts'
 
 /** What nobody acts upon, such as one more exit in a crash loop, and a failed try, are put off by this time, ms. */
 const pause = 10_000
@@ -96,8 +95,7 @@ function knownOf(files: InstanceFiles, { id, local, ...one }: Here, before: Know
   const { process, home } = local
   // The one process for all may have run for long before it got this partition.
   const started = process === null ? null : home === files.worker.directory ? now : startMs(process)
-  const restarts = Number(readLine(runnerOf(files.partition(id)).restarts) ?? 0)
-  return { ...one, started, since: now, restarts: Number.isSafeInteger(restarts) ? restarts : 0 }
+  return { ...one, started, since: now, restarts: restartsOf(files, id) }
 }
 
 /** Whether somebody may act upon the difference: a holder, or whether it is ready and since when. */
@@ -140,7 +138,7 @@ function parse(text: string | null, now: number): Before {
 }
 
 function knownFrom(line: string, detail: string, now: number): [string, Known][] {
-  const [, name = '', index, process = '', ready] = /^(\S+) (\d+) (-|\d+\.\d+) ([01])$/.exec(line) ?? []
+  const [, name = '', index, process = '', ready] = /^(\S+) (\d+) (-\d*|\d+\.\d+) ([01])$/.exec(line) ?? []
   const [, started, since, restarts] = /^(-|\d+) (\d+) (\d+)$/.exec(detail) ?? []
   const id = decode(name)
   if (id === null || since === undefined || !(Number(since) <= now)) return []

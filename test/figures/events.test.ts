@@ -14,6 +14,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { keysOf } from '../../lib/base/names.ts'
 import type { Consul } from '../../lib/consul/http.ts'
 import { publishOfTick } from '../../lib/guard/after-verdict.ts'
+import { eventsBetween } from '../../lib/guard/happened.ts'
 import { eventsIn, eventsKey, eventsRoot, eventsValue, inOrder, mostBytes, mostEvents } from '../../lib/keys/events.ts'
 import { changePlacement, noPlacement } from '../../lib/keys/placement.ts'
 import { forgetPublished } from '../../lib/keys/published.ts'
@@ -662,5 +663,49 @@ describe('watchbill events', () => {
     const { run } = await service(t)
     assert.equal((await run('svc', '--since', 'yesterday')).code, 100)
     assert.equal((await run('nosuch')).code, 100)
+  })
+})
+
+describe('an exit', () => {
+  const known = (process: string, restarts: number, index = 5) => {
+    return { index, process, ready: false, started: null, since: 0, restarts }
+  }
+  type Row = [what: string, was: ReturnType<typeof known> | null, now: ReturnType<typeof known>, told: string[]]
+  const rows: Row[] = [
+    ['that no tick has seen coming is told with the acquisition', null, known('9.2', 1), ['exited', 'started']],
+    ['is none before the first start', null, known('-', 0), []],
+    ['is told while nothing runs', known('8.1', 0), known('-0', 0), ['exited']],
+    ['is not told again with the next start', known('-0', 0), known('9.2', 1), ['started']],
+    ['is told when another process runs already', known('8.1', 0), known('9.2', 1), ['exited', 'started']],
+    ['is told of a start that no tick has seen', known('-', 0), known('-0', 0), ['exited']],
+    ['is told again and again in a crash loop', known('-3', 3), known('-4', 4), ['exited']],
+    ['is told where another shepherd counts from 0', known('8.1', 4), known('9.2', 0), ['exited', 'started']],
+    ['is told of the acquisition before', known('8.1', 0, 4), known('9.2', 0), ['exited', 'started']],
+  ]
+  for (const [what, was, now, told] of rows) {
+    it(what, t => {
+      const files = stateOf(t)
+      const local = locals.running()
+      const here = [{ ...now, id: '0', local }]
+      const acquired = [eventOf({ what: 'acquired', index: 5 }, 'a'), eventOf({ what: 'acquired', index: 4 }, 'b')]
+      const before = new Map(was === null ? [] : [['0', was]])
+      const events = eventsBetween(files, before, new Map([['0', now]]), here, false, acquired)
+      assert.deepEqual(
+        events.map(event => event.what),
+        told,
+      )
+    })
+  }
+
+  it('of the one process for all, from before the acquisition, is none of the partition', t => {
+    const files = stateOf(t)
+    const local = { ...locals.running(), home: files.worker.directory }
+    const now = known('9.2', 7)
+    const acquired = [eventOf({ what: 'acquired', index: 5 }, 'a')]
+    const events = eventsBetween(files, new Map(), new Map([['0', now]]), [{ ...now, id: '0', local }], false, acquired)
+    assert.deepEqual(
+      events.map(event => event.what),
+      ['started'],
+    )
   })
 })
