@@ -8,7 +8,7 @@
 
 import { Permanent } from '../lib/base/errors.ts'
 import type { Consul } from '../lib/consul/http.ts'
-import { lookAtCluster } from '../lib/look/snapshot.ts'
+import { lookAtCluster } from '../lib/look/read-cluster.ts'
 import { type Eviction, evict, evictionLine, instanceEviction, nodeEviction } from '../lib/operate/evict.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { confirm, consulArgs, jsonArg, mustKnow, withConsul } from '../lib/program/operator.ts'

@@ -7,7 +7,7 @@
  */
 import { Permanent } from '../lib/base/errors.ts'
 import { loadDefinition } from '../lib/definition/load.ts'
-import { lookAtCluster } from '../lib/look/snapshot.ts'
+import { lookAtCluster } from '../lib/look/read-cluster.ts'
 import { outlookOf } from '../lib/operate/plan/outlook.ts'
 import { outlookLines } from '../lib/operate/plan/page.ts'
 import { parseMember, parseScale } from '../lib/operate/plan/what-if.ts'

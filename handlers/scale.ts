@@ -7,7 +7,7 @@
  *                 no set is written yet, or Consul is away
  */
 import { countWords } from '../lib/keys/count.ts'
-import { lookAtCluster } from '../lib/look/snapshot.ts'
+import { lookAtCluster } from '../lib/look/read-cluster.ts'
 import { numberNow, reachedIt, scale, scaledWords, wantedBy } from '../lib/operate/scale.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { consulArgs, jsonArg, operatorDryRunArg, serviceArg, waitLimit, withService } from '../lib/program/operator.ts'

@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { digest } from '../base/digest.ts'
-import type { Trigger } from '../definition/definition.ts'
+import type { Trigger } from '../definition/assign.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import { startDetached } from '../process/beside.ts'
 import { readFact, writeFact } from '../state/facts.ts'

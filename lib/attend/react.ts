@@ -2,7 +2,8 @@
 
 import { bootClock, bootId, seconds } from '../base/clock.ts'
 import { keysOf } from '../base/names.ts'
-import type { BuiltIn, Definition } from '../definition/definition.ts'
+import type { BuiltIn } from '../definition/checks.ts'
+import type { Definition } from '../definition/definition.ts'
 import { checkOf, type Event } from '../hooks/event.ts'
 import { beginCoolDown } from '../keys/cool-down.ts'
 import { changeSettings, withDrain, withoutDrain } from '../keys/settings.ts'

@@ -6,7 +6,8 @@
 
 import { Temporary } from '../base/errors.ts'
 import type { Consul } from '../consul/http.ts'
-import type { CheckDefinition, Definition } from '../definition/definition.ts'
+import type { CheckDefinition } from '../definition/checks.ts'
+import type { Definition } from '../definition/definition.ts'
 import { checkId, partitionService, partitionServiceId } from '../keys/service-ids.ts'
 import { dnsLabel } from './dns-label.ts'
 import { isStatus, type Status } from './state.ts'

@@ -1,7 +1,7 @@
 /** Checks of figures: whether one is above or below a bound, or has stood still for too long. */
 import { bootClock } from '../base/clock.ts'
 import { encode } from '../base/names.ts'
-import type { CheckDefinition, FigureCheck } from '../definition/definition.ts'
+import type { CheckDefinition, FigureCheck } from '../definition/checks.ts'
 import { type Process, parseProcess, startMs, stateOf } from '../machine/identity.ts'
 import { usageOf } from '../machine/usage.ts'
 import { readFact, readLine } from '../state/facts.ts'

@@ -2,7 +2,7 @@
 
 import { encode } from '../base/names.ts'
 import { textOf } from '../base/tail.ts'
-import type { CheckDefinition } from '../definition/definition.ts'
+import type { CheckDefinition } from '../definition/checks.ts'
 import type { CheckEvent } from '../hooks/event.ts'
 import { readFact, readLine, removeFact, writeFactIfWanted } from '../state/facts.ts'
 import type { PartitionFiles } from '../state/partition-paths.ts'

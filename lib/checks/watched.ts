@@ -1,7 +1,8 @@
 /** The checks of all partitions that run here, each with its state. */
 
 import { encode } from '../base/names.ts'
-import type { CheckDefinition, Definition } from '../definition/definition.ts'
+import type { CheckDefinition } from '../definition/checks.ts'
+import type { Definition } from '../definition/definition.ts'
 import { hash } from '../roster/rendezvous.ts'
 import { makeDirectory } from '../state/facts.ts'
 import { isAssumed, type Local } from '../state/local.ts'

@@ -1,7 +1,8 @@
 /** `assign` in a definition file: a program or a module that decides who has what. What it means: docs/own-rules.md. */
 import * as z from 'zod/mini'
 import { duration } from '../base/clock.ts'
-import { isTitle, triggers } from './definition.ts'
+import { triggers } from './assign.ts'
+import { isTitle } from './definition.ts'
 import { about, command, durationText, fields, give, giveUnseen, passableText } from './fields.ts'
 
 const pathWanted = give('an absolute path')

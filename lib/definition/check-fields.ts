@@ -1,7 +1,8 @@
 /** The checks and hooks of a definition file. */
 import * as z from 'zod/mini'
 import { quantity } from '../base/quantity.ts'
-import { builtIns, type HookEvent, hookEvents } from './definition.ts'
+import { builtIns } from './checks.ts'
+import { type HookEvent, hookEvents } from './definition.ts'
 import {
   about,
   command,

@@ -1,5 +1,6 @@
 /** Wraps a command so that it runs within the limits that the definition sets for every command: see confine.sh. */
-import type { Definition, Limits } from './definition.ts'
+import type { Definition } from './definition.ts'
+import type { Limits } from './limits.ts'
 
 const script = `${import.meta.dirname}/confine.sh`
 

@@ -1,3 +1,6 @@
+import type { Assign } from './assign.ts'
+import type { CheckDefinition } from './checks.ts'
+import type { Limits } from './limits.ts'
 import type { Proposed } from './rules.ts'
 
 /**
@@ -157,40 +160,6 @@ export function isTitle(value: unknown): value is string {
   return [...value].length <= 200 && !/[\p{Cc}\u2028\u2029]/u.test(value)
 }
 
-/** The limits of `run`. Each is left out when the file does not say it. */
-export type Limits = {
-  /** Names of this machine. They, and all that has no other comment, are for every command of the definition. */
-  readonly user?: string
-  readonly group?: string
-  readonly umask?: string
-  readonly nice?: number
-  readonly ulimit?: Readonly<Partial<Record<Ulimit, number | 'unlimited'>>>
-  /** Of the processes of one partition together: bytes, processors, processes and threads. */
-  readonly memory?: number
-  readonly cpu?: number
-  readonly pids?: number
-  readonly readOnly?: readonly string[]
-  readonly private?: readonly string[]
-  /** True: started also where one of these cannot be kept. */
-  readonly bestEffort?: true
-}
-
-/** What a control group limits. */
-export const amounts = ['memory', 'cpu', 'pids'] as const
-export type Amount = (typeof amounts)[number]
-
-export const limitModes = ['strict', 'best-effort'] as const
-
-/** The least memory of a partition, bytes: a shell needs more. */
-export const leastMemory = 1e6
-
-/**
- * The limits that a definition may name: names of limits.conf and of prlimit(1). The limit on file locks is left out: it
- * holds the mark by which processes are known.
- */
-export const ulimits = ['nofile', 'nproc', 'core', 'fsize', 'data', 'stack', 'as', 'cpu', 'memlock'] as const
-export type Ulimit = (typeof ulimits)[number]
-
 /** Commands by name. The JSON pointer leads to the name in a partition's document. */
 export type Choice = {
   readonly pointer: string
@@ -246,30 +215,6 @@ export type Source = {
   readonly onGiveUp?: 'drain'
 }
 
-/** What may make a scheduler run, beside the time. */
-export const triggers = ['members', 'partitions', 'settings', 'figures'] as const
-export type Trigger = (typeof triggers)[number]
-
-/** A scheduler: a program or a module of the user's that decides who has what. */
-export type Assign = {
-  readonly from:
-    | { readonly kind: 'command'; readonly command: readonly string[] }
-    | { readonly kind: 'module'; readonly path: string }
-  readonly everyMs: number
-  readonly timeoutMs: number
-  readonly on: readonly Trigger[]
-  /** The user that it runs as; left out for that of the agent. */
-  readonly user?: string
-  /** Without a good answer for so long its plan is withdrawn. */
-  readonly giveUpAfterMs: number
-  readonly actions: Actions
-}
-
-/** What people may ask of a scheduler, by name. Arguments: their names, and what they are. */
-export type Actions = Readonly<
-  Record<string, { readonly title: string; readonly arguments: Readonly<Record<string, string>> }>
->
-
 /** The most partitions that a definition may have. */
 export const mostIds = 100_000
 
@@ -306,46 +251,6 @@ export const signals = [
   'SIGKILL',
 ] as const
 export type Signal = (typeof signals)[number]
-
-/** A health check of every partition. Durations in ms. */
-export type CheckDefinition = {
-  readonly id: string
-  readonly name: string
-  readonly notes: string
-  readonly tags: readonly string[]
-  /** The process reports at least this often by itself; null for a check that watchbill does. */
-  readonly ttlMs: number | null
-  /** What figure is compared with what; left out for other checks, so that the digest stays the same. */
-  readonly figure?: FigureCheck
-  /** Null for a check that the process reports itself, and for one of a figure. */
-  readonly command: readonly string[] | null
-  readonly intervalMs: number
-  readonly timeoutMs: number
-  /** After this many failures in a row the check is critical. */
-  readonly failuresBeforeCritical: number
-  /** How long a status must last before watchbill reacts to it. */
-  readonly forMs: number
-  /** For how long an instance does not take back a partition that it gave up because of this check. */
-  readonly coolDownMs: number
-  /** How many times an hour "release" may move one partition; after that it stays. */
-  readonly movesPerHour: number
-  readonly onFailure: readonly Reaction[]
-  readonly onWarning: readonly Reaction[]
-  readonly onPass: readonly Reaction[]
-}
-
-/** A check of a figure: watchbill's own or the program's. At least one of the bounds is there. */
-export type FigureCheck = {
-  readonly metric: string
-  readonly above?: number
-  readonly below?: number
-  readonly unchangedMs?: number
-}
-
-/** The reactions to a check that are not commands. */
-export const builtIns = ['restart', 'release', 'drain'] as const
-export type BuiltIn = (typeof builtIns)[number]
-export type Reaction = BuiltIn | readonly string[]
 
 /** The events of a partition, besides those of its checks; docs/checks-and-hooks.md describes them. */
 export const partitionEvents = [

@@ -1,8 +1,8 @@
 /** The fields of `run` that limit a process: who it runs as, and how much it may use. */
 import * as z from 'zod/mini'
 import { quantity } from '../base/quantity.ts'
-import { leastMemory, limitModes, ulimits } from './definition.ts'
 import { about, fields, give, giveUnseen, passableText } from './fields.ts'
+import { leastMemory, limitModes, ulimits } from './limits.ts'
 
 const nameWanted = give('the name of one on this machine: letters, digits, _ . -, the first a letter or _')
 const umaskWanted = give('three or four octal digits as text, such as "0027"')

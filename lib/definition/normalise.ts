@@ -1,15 +1,9 @@
 import { duration } from '../base/clock.ts'
 import { quantity } from '../base/quantity.ts'
-import type {
-  Assign,
-  CheckDefinition,
-  Definition,
-  FigureCheck,
-  FreezeRule,
-  Limits,
-  Reaction,
-  Versions,
-} from './definition.ts'
+import type { Assign } from './assign.ts'
+import type { CheckDefinition, FigureCheck, Reaction } from './checks.ts'
+import type { Definition, FreezeRule, Versions } from './definition.ts'
+import type { Limits } from './limits.ts'
 import { proposedFrom } from './placement.ts'
 import { rendersFrom } from './render.ts'
 import type { DefinitionFile } from './schema.ts'

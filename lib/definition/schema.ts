@@ -6,10 +6,9 @@ import * as z from 'zod/mini'
 import { assign } from './assign-fields.ts'
 import { calm } from './calm-fields.ts'
 import { checks, hooks } from './check-fields.ts'
-import { isTitle, pers, restarts, signals } from './definition.ts'
+import { isTitle, pers, restarts } from './definition.ts'
 import {
   about,
-  command,
   commandOrChoice,
   durationText,
   environment,
@@ -21,9 +20,11 @@ import {
   serviceName,
 } from './fields.ts'
 import { limitFields } from './limit-fields.ts'
+import { metrics } from './metrics-fields.ts'
 import { partitions } from './partition-fields.ts'
 import { placement } from './placement-fields.ts'
 import { renders, templateVariables } from './render-fields.ts'
+import { stop } from './stop-fields.ts'
 import { versionPlace } from './version.ts'
 import { versions } from './version-fields.ts'
 
@@ -31,12 +32,9 @@ const weightWanted = give('a number above 0 and up to 1000000')
 const mostWanted = give('a whole number of at least 1, or null for no limit')
 const costWanted = give('a number above 0 and up to 1000000000')
 const atOnceWanted = give('a whole number of at least 1')
-const signalWanted = give('a signal that ends a process, such as SIGTERM, SIGINT or SIGKILL')
 const cwdWanted = give('an absolute path')
 const portWanted = give('a port, 1 to 65535')
 const readyWanted = give('"confirm", or "check:" and the id of one of the checks')
-const metricsUrlWanted = giveUnseen('an http:// or https:// URL without a user in it')
-const textfileWanted = give('an absolute path that ends with .prom')
 const titleWanted = give('1 to 200 characters, none of which is a control character')
 const ofOnePartition = ['{partition}', '{token}']
 
@@ -94,36 +92,6 @@ function isOfOnePartition(argument: string): boolean {
   return ofOnePartition.some(placeholder => argument.includes(placeholder))
 }
 
-const stop = z.prefault(
-  fields({
-    signal: about(z._default(z.enum(signals, signalWanted), 'SIGTERM'), 'The signal that asks a process to stop.'),
-    grace: about(
-      z._default(durationText(0), '3s'),
-      'How long a process may take to stop before SIGKILL. After a failure other instances wait this much longer ' +
-        'before a takeover.',
-      '3s',
-      '500ms',
-    ),
-    command: z.optional(
-      about(
-        command(),
-        'Run first to stop a process, with the placeholders of run.command; the signal and SIGKILL follow if it ' +
-          'does not stop it.',
-        ['./drain', '{partition}'],
-      ),
-    ),
-    gone: z.optional(
-      about(
-        command(),
-        'For work outside the process, such as a container: only exit 0 means that the work is gone. Until then ' +
-          'the partition is neither given back nor started.',
-        ['./container-gone', '{partition}'],
-      ),
-    ),
-  }),
-  {},
-)
-
 const starts = fields({
   atOnce: about(
     z.int(atOnceWanted).check(z.gte(1, atOnceWanted)),
@@ -131,30 +99,6 @@ const starts = fields({
     20,
   ),
 })
-
-const metrics = fields({
-  url: z.optional(
-    about(
-      z.string(metricsUrlWanted).check(z.refine(isMetricsUrl, metricsUrlWanted)),
-      'Read every 30 s for each partition: lines of OpenMetrics. {partition}, {node}, {instance} and {service} are ' +
-        'replaced, percent-encoded.',
-      'http://127.0.0.1:9{partition}/metrics',
-    ),
-  ),
-  textfile: z.optional(
-    about(
-      passableText().check(z.regex(/^\/.*\.prom$/, textfileWanted)),
-      "Written every 30 s: the metrics of the service on this machine, for node_exporter's textfile directory.",
-      '/var/lib/prometheus/node-exporter/watchbill-consumer.prom',
-    ),
-  ),
-})
-
-/** With a number in the place of each placeholder, which may stand in the port. */
-function isMetricsUrl(text: string): boolean {
-  const filled = text.replace(/\{(partition|node|instance|service)\}/g, '1')
-  return URL.canParse(filled) && /^https?:$/.test(new URL(filled).protocol) && new URL(filled).username === ''
-}
 
 const guard = z.prefault(
   fields({

@@ -3,8 +3,9 @@ import { posix } from 'node:path'
 import { glob } from '../base/glob.ts'
 import type { Bounds } from './bounds.ts'
 import { commandsIn, type Named } from './commands.ts'
-import { type Amount, amounts, type Definition, type Render, type Source } from './definition.ts'
+import type { Definition, Render, Source } from './definition.ts'
 import { placeholders } from './expand.ts'
+import { type Amount, amounts } from './limits.ts'
 import { fieldPath, shown } from './wording.ts'
 
 /** The first field that is outside, as `<field>: <what>`; null when all is within. */

@@ -1,13 +1,7 @@
 /** An event, as it is kept until its hooks have run. */
 import { randomId } from '../base/clock.ts'
-import {
-  type BuiltIn,
-  type CheckDefinition,
-  type Definition,
-  type HookEvent,
-  partitionEvents,
-  type Reaction,
-} from '../definition/definition.ts'
+import type { BuiltIn, CheckDefinition, Reaction } from '../definition/checks.ts'
+import { type Definition, type HookEvent, partitionEvents } from '../definition/definition.ts'
 
 /** The names of a check's reactions. */
 export const checkEvents = ['onFailure', 'onWarning', 'onPass'] as const

@@ -6,7 +6,8 @@ import { Permanent, Temporary } from '../base/errors.ts'
 import { keysOf } from '../base/names.ts'
 import { shellWord } from '../base/printable.ts'
 import type { Consul } from '../consul/http.ts'
-import { answerTo, ask, mustBeAction, readSchedulerDuty } from '../keys/scheduler.ts'
+import { readSchedulerDuty } from '../keys/scheduler.ts'
+import { answerTo, ask, mustBeAction } from '../keys/scheduler-asks.ts'
 
 /** How often the answer is looked for, ms. */
 const poll = 200

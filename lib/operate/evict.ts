@@ -15,7 +15,7 @@ import { knownServices } from '../keys/services.ts'
 import { changeSettings, withoutDrain } from '../keys/settings.ts'
 import { leaveTerms, longest } from '../keys/terms.ts'
 import type { Cluster } from '../look/cluster.ts'
-import { lookAtCluster } from '../look/snapshot.ts'
+import { lookAtCluster } from '../look/read-cluster.ts'
 import type { Terms } from '../state/local.ts'
 
 /** An instance to evict, and the look at its service. */

@@ -3,7 +3,7 @@
 import { byName, listed } from '../base/text.ts'
 import type { Consul } from '../consul/http.ts'
 import { changeSettings } from '../keys/settings.ts'
-import { lookAtCluster } from '../look/snapshot.ts'
+import { lookAtCluster } from '../look/read-cluster.ts'
 import { print } from '../program/frame.ts'
 import { mustBePartitions, type PartitionArgs, withPartitions } from '../program/operator.ts'
 

@@ -5,7 +5,7 @@ import { listed } from '../base/text.ts'
 import type { Consul } from '../consul/http.ts'
 import { changePlacement, noPlacement, type PlacementInForce } from '../keys/placement.ts'
 import type { Cluster } from '../look/cluster.ts'
-import { lookAtCluster } from '../look/snapshot.ts'
+import { lookAtCluster } from '../look/read-cluster.ts'
 import { mustBePartitions } from '../program/operator.ts'
 import { place } from '../roster/place.ts'
 

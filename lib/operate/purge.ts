@@ -10,9 +10,9 @@ import type { Consul } from '../consul/http.ts'
 import { type Entry, trees } from '../consul/kv.ts'
 import { waitOf } from '../keys/lock.ts'
 import { forgetPublished } from '../keys/published.ts'
-import { forgetScheduler } from '../keys/scheduler.ts'
+import { forgetScheduler } from '../keys/scheduler-memory.ts'
 import type { Cluster } from '../look/cluster.ts'
-import { lookAtCluster } from '../look/snapshot.ts'
+import { lookAtCluster } from '../look/read-cluster.ts'
 
 /** A lock that was not given back, or is missing: its last holder may still run until the takeover wait is over. */
 interface Unclean {

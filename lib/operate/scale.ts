@@ -26,7 +26,7 @@ import { isFrozen } from '../keys/freeze.ts'
 import { mustBeAcceptable } from '../keys/new-ids.ts'
 import { type Change, partitionsAt, readIds } from '../keys/partition-set.ts'
 import type { Cluster } from '../look/cluster.ts'
-import { lookAtCluster } from '../look/snapshot.ts'
+import { lookAtCluster } from '../look/read-cluster.ts'
 
 /** What is asked for: a number, a percentage, so many more or fewer, or what the definitions say. */
 export type Wanted =

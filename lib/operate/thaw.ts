@@ -5,7 +5,7 @@ import type { Consul } from '../consul/http.ts'
 import { transact } from '../consul/kv.ts'
 import { recorded } from '../keys/asked.ts'
 import { thawing } from '../keys/freeze.ts'
-import { lookAtCluster } from '../look/snapshot.ts'
+import { lookAtCluster } from '../look/read-cluster.ts'
 
 /** @returns whether it was frozen before @throws Temporary when others keep changing it, or Consul is away */
 export async function thawByHand(consul: Consul, service: string, dryRun: boolean): Promise<boolean> {

@@ -9,20 +9,19 @@ import { bootClock, seconds } from '../base/clock.ts'
 import { keysOf } from '../base/names.ts'
 import { shellWord } from '../base/printable.ts'
 import { indexOf } from '../consul/kv.ts'
-import type { Assign } from '../definition/definition.ts'
+import type { Assign } from '../definition/assign.ts'
 import { tellSchedulerFailed } from '../hooks/instance.ts'
 import { figuresRoot } from '../keys/figures.ts'
 import { contentOf, putPlanInForce, withdrawPlan } from '../keys/own-plan.ts'
 import {
-  answerAsked,
-  keepMemory,
-  type LastRun,
   leaveSchedulerDuty,
   type SchedulerStanding,
   stillScheduling,
   takeSchedulerDuty,
   updateSchedulerDuty,
 } from '../keys/scheduler.ts'
+import { answerAsked } from '../keys/scheduler-asks.ts'
+import { keepMemory, type LastRun } from '../keys/scheduler-memory.ts'
 import { look } from '../look/look.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import { refusal } from '../state/bounded.ts'

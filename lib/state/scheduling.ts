@@ -1,6 +1,6 @@
 /** When the scheduler is to be run next, and what makes it run before that: facts that handlers, guard and scheduler share. */
 import { bootClock } from '../base/clock.ts'
-import type { Assign } from '../definition/definition.ts'
+import type { Assign } from '../definition/assign.ts'
 import type { InForce } from './definition.ts'
 import { readFact, writeFact } from './facts.ts'
 import type { InstanceFiles } from './paths.ts'

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { quantity } from '../../lib/base/quantity.ts'
 import { judged, ownFigure } from '../../lib/checks/figures.ts'
 import { type CheckState, fresh } from '../../lib/checks/state.ts'
-import type { FigureCheck } from '../../lib/definition/definition.ts'
+import type { FigureCheck } from '../../lib/definition/checks.ts'
 import { parseDefinition } from '../../lib/definition/load.ts'
 import { parseOwn } from '../../lib/state/figures/own.ts'
 

@@ -3,7 +3,7 @@ import { existsSync, rmSync } from 'node:fs'
 import { it } from 'node:test'
 import { checkFiles } from '../../lib/checks/state.ts'
 import { Watched } from '../../lib/checks/watched.ts'
-import type { CheckDefinition } from '../../lib/definition/definition.ts'
+import type { CheckDefinition } from '../../lib/definition/checks.ts'
 import { makeDirectory, readFact } from '../../lib/state/facts.ts'
 import { partitionIn, stateOf } from '../fixtures/state.ts'
 

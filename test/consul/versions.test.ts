@@ -11,7 +11,7 @@ import { entriesBelow, mustBeReadable, transact, unwritten } from '../../lib/con
 import type { Definition } from '../../lib/definition/definition.ts'
 import { tellLost } from '../../lib/hooks/instance.ts'
 import { addPartitions } from '../../lib/keys/partition-set.ts'
-import { lookAtCluster } from '../../lib/look/snapshot.ts'
+import { lookAtCluster } from '../../lib/look/read-cluster.ts'
 import { writeFact } from '../../lib/state/facts.ts'
 import { instanceLease } from '../../lib/state/lease.ts'
 import { definition, me, other, snapshotOf } from '../fixtures/cluster.ts'

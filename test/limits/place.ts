@@ -1,7 +1,8 @@
 /** A partition whose lock is held, started by real shepherds; its groups go with the test. */
 import type { TestContext } from 'node:test'
 import { bootClock } from '../../lib/base/clock.ts'
-import type { Definition, Limits } from '../../lib/definition/definition.ts'
+import type { Definition } from '../../lib/definition/definition.ts'
+import type { Limits } from '../../lib/definition/limits.ts'
 import { removeGroup, removeHome } from '../../lib/process/containment/groups.ts'
 import type { Start } from '../../lib/process/shepherd/start.ts'
 import { writeFact } from '../../lib/state/facts.ts'

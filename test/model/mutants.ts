@@ -339,7 +339,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'the epoch is what the settings say',
-    file: 'look/snapshot.ts',
+    file: 'look/read-cluster.ts',
     edits: [
       ['Math.max(highest, epoch)', 'highest'],
       ['fallenEpoch: fallen', 'fallenEpoch: null'],

@@ -14,7 +14,7 @@ import { recorded } from '../../keys/asked.ts'
 import { dutyFrom, isDefinitionsLoss } from '../../keys/duty.ts'
 import { proposalsFrom } from '../../keys/proposed.ts'
 import { revisionBump } from '../../keys/settings.ts'
-import { lookAtCluster } from '../../look/snapshot.ts'
+import { lookAtCluster } from '../../look/read-cluster.ts'
 import { askForSync } from '../../sources/ask.ts'
 
 const pause = 100

@@ -18,7 +18,7 @@ import { partitionFrom } from '../../keys/partition-set.ts'
 import { placementFrom, placementValue } from '../../keys/placement.ts'
 import { changeSettings, defaults, revisionBump, type Settings, settingsFrom } from '../../keys/settings.ts'
 import type { Cluster } from '../../look/cluster.ts'
-import { lookAtCluster } from '../../look/snapshot.ts'
+import { lookAtCluster } from '../../look/read-cluster.ts'
 import { mustBePartitions } from '../../program/operator.ts'
 
 interface Rename {

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { shellWord } from '../../base/printable.ts'
 import type { Consul } from '../../consul/http.ts'
-import { lookAtCluster } from '../../look/snapshot.ts'
+import { lookAtCluster } from '../../look/read-cluster.ts'
 import { changeDrained, drainLine } from '../../operate/drain.ts'
 import { evict, evictionLine, instanceEviction } from '../../operate/evict.ts'
 import { outlookOf } from '../../operate/plan/outlook.ts'

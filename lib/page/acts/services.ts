@@ -1,7 +1,7 @@
 /** What is done to a service: scale, freeze and thaw, fetch its source, purge. */
 import { z } from 'zod'
 import { shellWord } from '../../base/printable.ts'
-import { lookAtCluster } from '../../look/snapshot.ts'
+import { lookAtCluster } from '../../look/read-cluster.ts'
 import { freezeByHand } from '../../operate/freeze.ts'
 import { outlookOf } from '../../operate/plan/outlook.ts'
 import { outlookLines } from '../../operate/plan/page.ts'

@@ -5,7 +5,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
-import { type Amount, amounts, type Limits } from '../../definition/definition.ts'
+import { type Amount, amounts, type Limits } from '../../definition/limits.ts'
 import { killsIn } from '../../machine/near-limit.ts'
 import { readFact, removeFact, writeFact } from '../../state/facts.ts'
 import type { PartitionFiles } from '../../state/partition-paths.ts'

@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { type Amount, amounts } from '../../definition/definition.ts'
+import { type Amount, amounts } from '../../definition/limits.ts'
 import { goneOrHidden } from '../../machine/identity.ts'
 import { aside } from '../containment/groups.ts'
 import type { Home } from '../containment/home.ts'

@@ -1,7 +1,8 @@
 /** Which limits of a definition cannot be kept on this machine, for configure and doctor: before anything is started. */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import type { Definition, ulimits } from '../../definition/definition.ts'
+import type { Definition } from '../../definition/definition.ts'
+import type { ulimits } from '../../definition/limits.ts'
 import { isProgram } from '../../machine/is-program.ts'
 import { amountsOf } from './apply.ts'
 import { type AgentHere, type Controllers, controllersOf } from './controllers.ts'
