@@ -24,17 +24,10 @@ program({
     const interval = duration(args.interval)
     if (interval === null) throw new Permanent(`cannot read the arguments: --interval ${args.interval} is no duration`)
     const here = thisInstance(args)
-    const tick = await guard(here, interval)
-    const { code, sentence, reconcileAfter, mustAttend, syncAfter, scheduleAfter, mustRender, mustRoll, seen } = tick
-    const isAnyDue = [reconcileAfter, syncAfter, scheduleAfter].some(after => after !== null)
-    if (isAnyDue || mustAttend || mustRender || mustRoll) {
+    const { code, sentence, starts, seen } = await guard(here, interval)
+    if (starts.size > 0) {
       const { startDetached } = await import('../lib/process/beside.ts') // most ticks start nothing
-      if (reconcileAfter !== null) startDetached('reconcile', here, '--after', String(reconcileAfter))
-      if (mustAttend) startDetached('attend', here, '--window', args.interval)
-      if (syncAfter !== null) startDetached('sync', here, '--after', String(syncAfter))
-      if (scheduleAfter !== null) startDetached('scheduler', here, '--after', String(scheduleAfter))
-      if (mustRender) startDetached('rerender', here)
-      if (mustRoll) startDetached('rollout', here)
+      for (const [program, more] of starts) startDetached(program, here, ...more)
     }
     print(sentence)
     if (seen) await afterVerdict(here, interval, seen)

@@ -6,7 +6,7 @@ import { bootClock, bootId } from '../lib/base/clock.ts'
 import { Consul } from '../lib/consul/http.ts'
 import { healthIndex } from '../lib/consul/instances.ts'
 import type { Source } from '../lib/definition/definition.ts'
-import { guard } from '../lib/guard/guard.ts'
+import { guard, type Tick } from '../lib/guard/guard.ts'
 import { changeLine, keysIndex, writeRest } from '../lib/look/unchanged.ts'
 import { isAlive, isStopped, type Process, processOf } from '../lib/machine/identity.ts'
 import { enterState } from '../lib/state/boot.ts'
@@ -69,6 +69,12 @@ async function unwatched(
 
 function gone(process: Process): Promise<true> {
   return until('the process to end', () => !isAlive(process))
+}
+
+/** In how many ms a program starts after a tick; null for not at all. */
+function inMs({ starts }: Tick, program: 'reconcile' | 'sync'): number | null {
+  const [, after] = starts.get(program) ?? []
+  return after === undefined ? null : Number(after)
 }
 
 describe('the guard, of a process whose shepherd counts on a clock', () => {
@@ -233,7 +239,7 @@ describe('the guard, of a set that is fetched', () => {
         delete process.env.CONSUL_HTTP_ADDR
       })
       const here = { instance: me, node: 'a', service: 'svc', serviceId: 'svc', definitionFile: '/file', files }
-      assert.equal((await guard(here, interval)).syncAfter, after)
+      assert.equal(inMs(await guard(here, interval), 'sync'), after)
     })
   }
 })
@@ -262,43 +268,46 @@ describe('the guard, where the clock began anew', () => {
   }
 
   it('does nothing when no fact lies ahead', async t => {
-    const { reconcileAfter, mustAttend } = await ticked(t, () => {})
-    assert.deepEqual([reconcileAfter, mustAttend], [null, false])
+    const { starts } = await ticked(t, () => {})
+    assert.deepEqual([...starts], [])
   })
 
   it('has all locks looked at when the last look lies ahead', async t => {
     const looked = (files: InstanceFiles, ahead: number) => writeFact(files.looked, `${bootId()} ${ahead}`)
-    assert.equal((await ticked(t, looked)).reconcileAfter, 0)
+    assert.equal(inMs(await ticked(t, looked), 'reconcile'), 0)
   })
 
   it('has a partition looked after whose lease lies ahead', async t => {
-    const { reconcileAfter, sentence } = await ticked(t, (files, ahead, memory) => {
+    const tick = await ticked(t, (files, ahead, memory) => {
       const partition = partitionIn(files, '0')
       writeFact(partition.acquisition, 'x')
       writeFact(partition.index, String(memory.lock(keys.lock('0'), sessionOf(me))))
       writeFact(partition.status, 'finished: exit 0')
       writeLease(partition, { from: ahead, own: ahead })
     })
-    assert.deepEqual([sentence, reconcileAfter], ['1 locks held', 0])
+    assert.deepEqual([tick.sentence, inMs(tick, 'reconcile')], ['1 locks held', 0])
   })
 
   it('attends when a drain that a check asked for began ahead of it', async t => {
     const drained = (files: InstanceFiles, ahead: number) =>
       writeFact(files.drained, `${bootId()} ${ahead + 60_000} ${ahead} why`)
-    assert.equal((await ticked(t, drained)).mustAttend, true)
+    assert.equal((await ticked(t, drained)).starts.has('attend'), true)
     const now = (files: InstanceFiles) =>
       writeFact(files.drained, `${bootId()} ${bootClock() + 3_600_000} ${bootClock()} why`)
-    assert.equal((await ticked(t, now)).mustAttend, false)
+    assert.equal((await ticked(t, now)).starts.has('attend'), false)
   })
 
   it('attends to nothing when nothing waits', async t => {
-    assert.equal((await ticked(t, files => writeFact(files.eventsDue, 'none'))).mustAttend, false)
+    assert.equal((await ticked(t, files => writeFact(files.eventsDue, 'none'))).starts.has('attend'), false)
   })
 
   for (const due of ['checksDue', 'eventsDue'] as const) {
     it(`attends when ${due} lies further ahead than it is ever put off`, async t => {
-      assert.equal((await ticked(t, (files, ahead) => writeFact(files[due], String(ahead)))).mustAttend, true)
-      assert.equal((await ticked(t, files => writeFact(files[due], String(bootClock() + 8000)))).mustAttend, false)
+      assert.equal((await ticked(t, (files, ahead) => writeFact(files[due], String(ahead)))).starts.has('attend'), true)
+      assert.equal(
+        (await ticked(t, files => writeFact(files[due], String(bootClock() + 8000)))).starts.has('attend'),
+        false,
+      )
     })
   }
 })
@@ -342,8 +351,8 @@ describe('a guard whose last look is old', () => {
   }
 
   it('starts no other while nothing has changed, and asks again only later', async t => {
-    const { reconcileAfter, files } = await ticked(t, () => {})
-    assert.equal(reconcileAfter, null)
+    const { starts, files } = await ticked(t, () => {})
+    assert.equal(starts.has('reconcile'), false)
     assert.ok(bootClock() - Number(readFact(files.looked)?.split(' ')[1]) < 5000)
   })
 
@@ -363,12 +372,12 @@ describe('a guard whose last look is old', () => {
   }
   for (const [what, change] of Object.entries(changes)) {
     it(`starts another after a change of ${what}`, async t => {
-      assert.equal((await ticked(t, change)).reconcileAfter, 0)
+      assert.equal(inMs(await ticked(t, change), 'reconcile'), 0)
     })
   }
 
   it('starts another after five minutes, whatever the indexes say', async t => {
-    assert.equal((await ticked(t, () => {}, 299_999)).reconcileAfter, 0)
+    assert.equal(inMs(await ticked(t, () => {}, 299_999), 'reconcile'), 0)
   })
 
   describe('in a cluster of 300', () => {
@@ -381,20 +390,20 @@ describe('a guard whose last look is old', () => {
 
     it('asks Consul for no index yet', async t => {
       let requests: readonly Request[] = []
-      const { reconcileAfter } = await ticked(t, (memory, files, fake) => {
+      const tick = await ticked(t, (memory, files, fake) => {
         many(memory, files)
         fake.requests.length = 0
         requests = fake.requests
       })
-      assert.deepEqual([reconcileAfter, requests.filter(isQuestion)], [null, []])
+      assert.deepEqual([inMs(tick, 'reconcile'), requests.filter(isQuestion)], [null, []])
     })
 
     it('starts another after a change of what is here all the same', async t => {
-      const { reconcileAfter } = await ticked(t, (memory, files) => {
+      const tick = await ticked(t, (memory, files) => {
         many(memory, files)
         writeFact(partitionIn(files, '0').status, 'failed')
       })
-      assert.equal(reconcileAfter, 0)
+      assert.equal(inMs(tick, 'reconcile'), 0)
     })
   })
 

@@ -29,8 +29,21 @@ export interface Answered extends Renewal {
   readonly render: boolean
 }
 
+/** What a member does for the whole service, and in how many ms; null for not before the next tick. */
+export function dueOfMember(
+  files: InstanceFiles,
+  { member }: Pick<Renewal, 'member'>,
+  interval: number,
+): (readonly ['sync' | 'scheduler', number | null])[] {
+  if (!member) return []
+  return [
+    ['sync', syncAfter(files, interval)],
+    ['scheduler', scheduleAfter(files, interval)],
+  ]
+}
+
 /** Of a set that is fetched. What is written there holds for the definition as it was then. */
-export function syncAfter(files: InstanceFiles, interval: number): number | null {
+function syncAfter(files: InstanceFiles, interval: number): number | null {
   const inForce = definitionInForce(files)
   if (!inForce?.definition.source) return null
   const [at = '', stamp] = readFact(files.sourceDue)?.split(/ (.*)/s) ?? []
@@ -39,7 +52,7 @@ export function syncAfter(files: InstanceFiles, interval: number): number | null
 }
 
 /** Of a scheduler; also once when its definition has none any more, so that the duty is free. */
-export function scheduleAfter(files: InstanceFiles, interval: number): number | null {
+function scheduleAfter(files: InstanceFiles, interval: number): number | null {
   const left = schedulerLeft(files, () => definitionInForce(files))
   return left !== null && left < interval ? left : null
 }

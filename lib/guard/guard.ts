@@ -8,6 +8,7 @@ import { bootClock } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
 import { Consul } from '../consul/http.ts'
 import { endRest } from '../look/looked.ts'
+import type { Beside } from '../process/beside.ts'
 import { enterState } from '../state/boot.ts'
 import { definitionInForce } from '../state/definition.ts'
 import { readFact } from '../state/facts.ts'
@@ -21,7 +22,7 @@ import type { Self } from '../state/self.ts'
 import type { Outcome } from '../state/stuck.ts'
 import { capOutputs } from './cap-output.ts'
 import { killWhatWouldOutlive, unproved } from './doomed.ts'
-import { type Answered, isAttentionDue, reconcileAfter, scheduleAfter, syncAfter } from './due.ts'
+import { type Answered, dueOfMember, isAttentionDue, reconcileAfter } from './due.ts'
 import { tendClock } from './tend-clock.ts'
 import { mayLeaveOutLook } from './unchanged.ts'
 import { hasVanished } from './vanished.ts'
@@ -36,18 +37,8 @@ const startUp = 500
 
 /** A tick's verdict, and what is to be started after it. */
 export interface Tick extends Verdict {
-  /** In how many ms a reconcile is due; null for not before the next tick. */
-  readonly reconcileAfter: number | null
-  /** Checks or hooks are due. */
-  readonly mustAttend: boolean
-  /** In how many ms the partitions are to be fetched; null for not before the next tick. */
-  readonly syncAfter: number | null
-  /** In how many ms the scheduler is to run; null for not before the next tick. */
-  readonly scheduleAfter: number | null
-  /** Files are to be rendered again. */
-  readonly mustRender: boolean
-  /** Something is due for a roll-out, or for versions. */
-  readonly mustRoll: boolean
+  /** Which programs, and their arguments beside those of the instance. */
+  readonly starts: ReadonlyMap<Beside, readonly string[]>
   /** What the figures are made of; missing when it has left. */
   readonly seen?: Seen
 }
@@ -64,11 +55,7 @@ export interface Seen {
 /** One tick. @param interval the guard's, ms */
 export async function guard(here: Self, interval: number): Promise<Tick> {
   const out = staysOut(here.files, bootClock())
-  const idle = {
-    ...{ reconcileAfter: null, mustAttend: false, syncAfter: null, scheduleAfter: null },
-    ...{ mustRender: false, mustRoll: false },
-  }
-  if (out === 'left') return { ...idle, code: 0, sentence: 'it has left' }
+  if (out === 'left') return { starts: new Map(), code: 0, sentence: 'it has left' }
   enterState(here.files, here.instance, here.service)
   const stuck = await endStuckHandlers(here)
   const t0 = bootClock()
@@ -83,20 +70,16 @@ export async function guard(here: Self, interval: number): Promise<Tick> {
   await tendClock(here, { local, unrenewed, answered, next: nextTick(interval) })
   const verdict = typeof renewal === 'string' ? unanswered(here, local, renewal) : null
   if (verdict !== null) endRest(here.files) // it may be another cluster that answers next
-  const mustAttend = await tellHooks(here, local, verdict, interval)
+  const starts = new Map<Beside, readonly string[]>()
+  if (await tellHooks(here, local, verdict, interval)) starts.set('attend', ['--window', `${interval}ms`])
   const sentence = [verdict?.sentence ?? sentenceOf(here, renewal as Renewal), ...stuck.said].join('; ')
-  if (typeof renewal === 'string') return { ...idle, ...(verdict as Verdict), sentence, mustAttend, seen }
-  return {
-    code: 0,
-    sentence,
-    reconcileAfter: renewal.vanished || stuck.ended ? 0 : await reconcileAfter(here, local, renewal, interval),
-    mustAttend,
-    syncAfter: renewal.member ? syncAfter(here.files, interval) : null,
-    scheduleAfter: renewal.member ? scheduleAfter(here.files, interval) : null,
-    mustRender: renewal.render,
-    mustRoll: renewal.member && existsSync(here.files.rollDue),
-    seen,
-  }
+  if (typeof renewal === 'string') return { ...(verdict as Verdict), sentence, starts, seen }
+  const after = renewal.vanished || stuck.ended ? 0 : await reconcileAfter(here, local, renewal, interval)
+  for (const [program, ms] of [['reconcile', after] as const, ...dueOfMember(here.files, renewal, interval)])
+    if (ms !== null) starts.set(program, ['--after', String(ms)])
+  if (renewal.render) starts.set('rerender', [])
+  if (renewal.member && existsSync(here.files.rollDue)) starts.set('rollout', [])
+  return { code: 0, sentence, starts, seen }
 }
 
 function factsAt(files: InstanceFiles, now: number): Map<string, Local> {

@@ -199,7 +199,8 @@ export class Participant {
       return this.#lib.guard(here, this.#terms.interval)
     })
     const verdict = outcome !== null && 'value' in outcome ? outcome.value : null
-    if (verdict && verdict.reconcileAfter !== null) void this.reconcile('reconcile', verdict.reconcileAfter)
+    const [, after] = verdict?.starts.get('reconcile') ?? []
+    if (after !== undefined) void this.reconcile('reconcile', Number(after))
     if (verdict === null || verdict.code !== 0)
       this.host.world.say(`${this.name} guard: ${verdict?.sentence ?? 'failed'}`)
     this.#setStatus(verdict?.code === 0 ? 'passing' : 'critical')

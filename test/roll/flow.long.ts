@@ -55,11 +55,11 @@ async function instance(t: TestContext, over: { run?: object; versions?: object 
   })
   /** What comes with one tick. */
   const tick = async () => {
-    const { seen, mustRoll, reconcileAfter } = await guard(run, 2000)
+    const { seen, starts } = await guard(run, 2000)
     if (seen) await tellAfterVerdict(run, 2000, seen, limit => new Consul({ limit }), 0)
-    if (mustRoll) await rollOut(run, () => {}).catch(() => {})
+    if (starts.has('rollout')) await rollOut(run, () => {}).catch(() => {})
     await reconcile(run)
-    return { mustRoll, reconcileAfter }
+    return starts
   }
   const locks = () => ids.map(id => memory.value(keys.lock(id)) as HeldValue)
   const running = () =>
@@ -102,7 +102,7 @@ describe('a roll-out on real processes', { concurrency: 1 }, () => {
     )
     await until('it to be over', async () => (await tick()) && (await state()) === 'done')
     assert.equal((memory.value(keys.settings) as Settings).version, '2.0')
-    await until('nothing to be due any more', async () => !(await tick()).mustRoll)
+    await until('nothing to be due any more', async () => !(await tick()).has('rollout'))
   })
 
   it('stops at a version that crashes, and goes back', async t => {
