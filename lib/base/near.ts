@@ -19,8 +19,8 @@ export function didYouMean(word: string, names: readonly string[], prefix = ''):
   return found.length === 0 ? '' : ` (did you mean ${found.join(' or ')}?)`
 }
 
-/** The distance of Damerau and Levenshtein, where no character is changed twice. */
-function mistakes(a: string, b: string): number {
+/** The optimal string alignment distance: how many mistakes make one word of the other. Far more than three count as all. */
+export function mistakes(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 3) return Number.POSITIVE_INFINITY
   let [beforeLast, last]: [number[], number[]] = [[], Array.from({ length: b.length + 1 }, (_, n) => n)]
   for (let i = 1; i <= a.length; i++) {

@@ -39,6 +39,7 @@ const beside = [
   'lib/setup/release/keep.cjs',
   'lib/setup/release/caller.sh',
   'lib/definition/confine.sh',
+  'lib/definition/definition.schema.json',
   'lib/machine/init.sh',
   'lib/machine/launch.sh',
   'lib/process/shepherd/shepherd.sh',
