@@ -1,7 +1,6 @@
 /** What a program says of itself: --help, and the same for man pages and completions. Loaded only when somebody asks. */
 import type { ArgDef, ArgsDef } from 'citty'
 import { wrapped } from '../base/wrap.ts'
-import type { Program } from './frame.ts'
 import { painted, terminal } from './terminal.ts'
 
 export interface Word {
@@ -30,11 +29,17 @@ export interface Description {
   readonly exits: readonly string[]
 }
 
+/** What a program says of itself: see program/frame.ts. */
+interface Saying {
+  readonly name: string
+  readonly about: string
+  readonly args: ArgsDef
+  readonly command?: true
+  readonly exits?: string
+}
+
 /** @param common the arguments of every program */
-export function described<Args extends ArgsDef>(
-  { name, about, args, command, exits }: Program<Args>,
-  common: ArgsDef,
-): Description {
+export function described({ name, about, args, command, exits }: Saying, common: ArgsDef): Description {
   const all = Object.entries({ ...args, ...common })
   const words = all.filter(([, arg]) => arg.type === 'positional').map(([word, arg]) => wordOf(word, arg))
   const options = all.filter(([, arg]) => arg.type !== 'positional').map(([option, arg]) => optionOf(option, arg))

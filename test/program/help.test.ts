@@ -38,8 +38,6 @@ const one: Description = described(
       quiet: { type: 'boolean', description: 'say nothing' },
     },
     exits: '0 yes; 1 no',
-    deadline: 1,
-    run: async () => undefined,
   },
   {},
 )
