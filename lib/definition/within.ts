@@ -36,6 +36,9 @@ function userFault(
   const { user, group } = limits
   if (users !== undefined && user === undefined) return `run.user: is missing; users has ${list(users)}`
   if (users !== undefined && !users.includes(user as string)) return `run.user: ${shown(user)} is not in users`
+  // Where the user cannot be had, the command would then run as the agent.
+  if (users !== undefined && limits.bestEffort)
+    return 'run.limits: "best-effort" may leave out run.user, and users are bounded'
   // A scheduler runs as the user of the agent unless it says another one.
   if (users !== undefined && assign !== undefined && !users.includes(assign.user ?? ''))
     return assign.user === undefined

@@ -1,7 +1,7 @@
 /** Definitions that try to get out of the limits of their machine. Each is refused in one line that names the field. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { boundsIn } from '../../lib/definition/bounds.ts'
+import { type Bounds, boundsIn } from '../../lib/definition/bounds.ts'
 import type { Definition } from '../../lib/definition/definition.ts'
 import { parseDefinition } from '../../lib/definition/load.ts'
 import { outside, sumOutside } from '../../lib/definition/within.ts'
@@ -74,10 +74,16 @@ const runs = (more: object) => ({ run: { ...run, ...more } })
 const fits = 'fits none of the command lines for consumer in commands'
 const nowhere = 'is in no directory of programs'
 
-const escapes: [what: string, more: object, line: string][] = [
+/** `by`: other bounds than the usual ones. */
+const escapes: [what: string, more: object, line: string, by?: Bounds][] = [
   ['another user', runs({ user: 'root' }), 'run.user: "root" is not in users'],
   ["the agent's own user", runs({ user: undefined }), 'run.user: is missing; users has consumer, nobody'],
   ['another group', runs({ group: 'docker' }), 'run.group: "docker" is not in groups'],
+  [
+    'a user that need not be there',
+    runs({ memory: undefined, limits: 'best-effort' }),
+    'run.limits: "best-effort" may leave out run.user, and users are bounded',
+  ],
   ['to go first', runs({ nice: -5 }), 'run.nice: -5 is below nice, 0'],
   ['a shell', runs({ command: ['/bin/sh', '-c', 'id'] }), `run.command[0]: "/bin/sh" ${nowhere}`],
   [
@@ -225,6 +231,7 @@ const escapes: [what: string, more: object, line: string][] = [
     'a limit that need not be kept',
     runs({ limits: 'best-effort' }),
     'run.limits: "best-effort" may leave out run.memory, and the sum is bounded',
+    { ...bounds, users: undefined, groups: undefined },
   ],
   [
     'any number of partitions',
@@ -261,8 +268,8 @@ describe('a definition that stays within the limits of its machine', () => {
 })
 
 describe('a definition that tries to get out', () => {
-  for (const [what, more, line] of escapes)
-    it(`by ${what} is refused`, async () => assert.equal(await found(more), line))
+  for (const [what, more, line, by = bounds] of escapes)
+    it(`by ${what} is refused`, async () => assert.equal(outside(await loaded(more), by), line))
 
   const fit: [pattern: string, argument: string, boolean][] = [
     ['*', '{partition}', true],
