@@ -31,6 +31,13 @@ export function actionsFor({ faults, hosts }: Mutant): fc.Arbitrary<Action[]> {
 
 export const mutants: readonly Mutant[] = [
   {
+    name: 'every lock counts as one whose process goes on while cut off',
+    file: 'state/local.ts',
+    edits: [['...(whenIsolated && { whenIsolated }) }', "whenIsolated: 'keep' }"]],
+    seed: 3,
+    faults: ['cut'],
+  },
+  {
     name: 'W shortened to L',
     file: 'keys/lock.ts',
     edits: [['Math.min(lease + grace + margin, longestWait)', 'Math.min(lease, longestWait)']],
