@@ -65,9 +65,9 @@ function whatIf(args: Args): Promise<void> {
 
 function shown(args: Args): Promise<void> {
   return withService(args, async (consul, service) => {
-    const { planShown, shownJson, shownLines } = await import('../lib/operate/plan/shown.ts')
+    const { planShown, shownLines, shownObject } = await import('../lib/operate/plan/shown.ts')
     const found = await planShown(consul, service)
-    print(args.json ? shownJson(found) : shownLines(found))
+    print(args.json ? JSON.stringify(shownObject(found)) : shownLines(found))
   })
 }
 

@@ -2,7 +2,8 @@
 
 import { listed } from '../base/text.ts'
 import { transact } from '../consul/kv.ts'
-import { type CountInForce, counting, followedBy } from '../keys/count.ts'
+import { recorded } from '../keys/asked.ts'
+import { type CountInForce, counting, countWords, followedBy } from '../keys/count.ts'
 import { bringTo } from '../keys/count-set.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Step } from '../plan/step.ts'
@@ -21,7 +22,9 @@ export async function count(
   }
   if (what === 'write') {
     const next = followedBy(before, partitions, { ...before, number, since: new Date().toISOString() })
-    const { done } = await transact(run.consul, counting(keys, before, next))
+    const why = `from ${before.number} to ${countWords(next)}`
+    const event = await recorded(run.consul, keys, [{ what: 'scaled', why }])
+    const { done } = await transact(run.consul, [...counting(keys, before, next), ...event])
     if (done) run.log(`the number of partitions becomes ${number}: it was ${before.number}`)
     return
   }

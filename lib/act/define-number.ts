@@ -1,6 +1,7 @@
 /** A definition and the number of partitions in force, `spec/number`: whichever decides writes the key first, by check-and-set. */
 import { entriesAt, transact } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
+import { recorded } from '../keys/asked.ts'
 import {
   type Count,
   counted,
@@ -8,11 +9,13 @@ import {
   countIn,
   counting,
   countUnchanged,
+  countWords,
   followedBy,
   numberIn,
 } from '../keys/count.ts'
 import { freezeUnchanged } from '../keys/freeze.ts'
 import { definePartitions, type Partition, removePartitions } from '../keys/partition-set.ts'
+import { definitionOf, tellsOfSet } from '../keys/set-events.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import { wantedIds } from '../plan/counting.ts'
 import type { Run } from '../state/self.ts'
@@ -64,9 +67,12 @@ export async function takeOver(
 ): Promise<boolean> {
   const { keys, count, partitions } = snapshot
   const named = removed.filter(id => numberIn(id) === null)
-  if (named.length > 0) await removePartitions(run.consul, keys, named, isOwn, applied ? { only: [applied] } : {})
+  const tell = tellsOfSet(run.consul, keys, definitionOf)
+  if (named.length > 0)
+    await removePartitions(run.consul, keys, named, isOwn, { tell, ...(applied && { only: [applied] }) })
   const next = followedBy(count, partitions, reachedBy(snapshot, number))
-  const { done } = await transact(run.consul, counting(keys, count, next))
+  const event = await recorded(run.consul, keys, [{ what: 'scaled', why: `to ${countWords(next)}` }], definitionOf)
+  const { done } = await transact(run.consul, [...counting(keys, count, next), ...event])
   if (done) run.log(`the number of partitions is ${number}, as its definition says`)
   return done
 }
@@ -86,7 +92,8 @@ export async function defineAgain(run: Run, snapshot: Snapshot): Promise<boolean
   const ids = wantedIds(snapshot)
   const gone = await missingInDefinition(run, snapshot, ids)
   const only = [countUnchanged(keys, count), freezeUnchanged(keys, freeze)]
-  const { added, removed } = await definePartitions(run.consul, keys, ids, { gone: highestFirst(gone), only })
+  const tell = tellsOfSet(run.consul, keys, definitionOf)
+  const { added, removed } = await definePartitions(run.consul, keys, ids, { gone: highestFirst(gone), only, tell })
   run.log(`went back to its definition's partitions: ${added.length} added, ${removed.length} removed`)
   const number = definition.share ? ids.length : countIn(ids)
   return (await transact(run.consul, counting(keys, count, reachedBy(snapshot, number)))).done

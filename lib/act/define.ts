@@ -3,7 +3,8 @@ import { transact } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
 import { sameShare } from '../keys/count.ts'
 import { leavesOut } from '../keys/new-ids.ts'
-import { definePartitions } from '../keys/partition-set.ts'
+import { definePartitions, type Writing } from '../keys/partition-set.ts'
+import { definitionOf, tellsOfSet } from '../keys/set-events.ts'
 import { revisionBump } from '../keys/settings.ts'
 import { leaveTerms } from '../keys/terms.ts'
 import { othersAtWork } from '../look/others-at-work.ts'
@@ -55,6 +56,7 @@ export async function define(run: Run, snapshot: Snapshot): Promise<void> {
       clean,
       ...(applied && { gone: weighed?.removed ?? [] }),
       only: [...only, ...(applied ? [applied] : [])],
+      tell: tellsOfDefinition(run, snapshot, ids, weighed?.removed),
     })
     if (!snapshot.defined) await transact(run.consul, [revisionBump(keys)])
     // The set came from a source before: delete the duty key, whose problem no longer applies.
@@ -69,6 +71,17 @@ export async function define(run: Run, snapshot: Snapshot): Promise<void> {
   // Partitions that are left of a deleted set are not removed here: the next look proposes their removal.
   if (!snapshot.defined && (await missingInDefinition(run, snapshot, ids)).length > 0) return
   await noted(run, snapshot)
+}
+
+/** The event of a change that other instances with the same definition may make at the same time. */
+function tellsOfDefinition(
+  { consul }: Run,
+  { keys, partitions, revision }: Snapshot,
+  ids: readonly string[],
+  removed?: readonly string[],
+): Writing['tell'] {
+  const added = ids.filter(id => !partitions.has(id))
+  return tellsOfSet(consul, keys, definitionOf, { since: revision, added, ...(removed && { removed }) })
 }
 
 /** The definition is carried out, or another instance with the same one has done it. */

@@ -7,12 +7,13 @@ import { askedSoFar } from '../base/asked.ts'
 import { bootClock } from '../base/clock.ts'
 import { digest } from '../base/digest.ts'
 import { reason } from '../base/errors.ts'
-import { encode } from '../base/names.ts'
+import { decode, encode } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { startMs } from '../machine/identity.ts'
 import { killsIn, nearWhat } from '../machine/near-limit.ts'
 import { usageOf } from '../machine/usage.ts'
 import { definitionInForce } from '../state/definition.ts'
+import type { Happened } from '../state/events.ts'
 import { makeDirectory, namesIn, readFact, readLine, readUsual, removeFact, writeFact } from '../state/facts.ts'
 import { takeNotes } from '../state/figures/notes.ts'
 import { mostKept, ownText, readOwn } from '../state/figures/own.ts'
@@ -58,9 +59,13 @@ export async function figuresOfTick(
     if (!existsSync(files.figures)) for (const name of ['partition', 'own']) makeDirectory(`${files.figures}/${name}`)
     const last = lastRow(files, interval, now)
     const since = Math.max(last?.boot ?? 0, now - partitionEvery)
-    partitionRows(here, seen, last === null ? now - interval : since, now, say)
+    const killed = partitionRows(here, seen, last === null ? now - interval : since, now, say)
     const row = instanceRow(files, seen, last, now)
     if (writeRow(files.instanceRing, instanceRing(interval), row) === 'anew') say(anew(files.instanceRing))
+    if (killed.length > 0) {
+      const { noteEvents } = await import('../state/events.ts') // most limits are kept
+      noteEvents(files, killed)
+    }
     if (isTurn(0, since, now)) await afterRound(here, interval, seen, row, now, connect)
   } catch (error) {
     say(reason(error))
@@ -119,25 +124,40 @@ function instanceRow(files: InstanceFiles, seen: Seen, last: Row | null, now: nu
   }
 }
 
-function partitionRows(here: Self, seen: Seen, since: number, now: number, say: Say): void {
+/** @returns the kills for memory that are news */
+function partitionRows(here: Self, seen: Seen, since: number, now: number, say: Say): Happened[] {
   const { files } = here
+  const killed: Happened[] = []
   const begun = performance.now()
-  const write = (name: string, own: PartitionFiles, one: Local, acquired?: number) => {
+  const attempt = (work: () => void) => {
     try {
-      partitionRow(here, name, own, one, acquired, now, say)
+      work()
     } catch (error) {
       say(reason(error))
     }
+  }
+  const write = (name: string, own: PartitionFiles, one: Local, acquired?: number) => {
+    attempt(() => partitionRow(here, name, own, one, acquired, now, say))
+    if (!existsSync(own.limits)) return
+    attempt(() => {
+      const kills = tendLimits(own)
+      if (kills > 0) killed.push(killedEvent(own === files.worker ? [] : [decode(name) as string], kills))
+    })
   }
   let worker: Local | null = null
   for (const [id, one] of seen.local) {
     if (one.home === files.worker.directory) worker = one
     else if (isTurn(momentOf(id), since, now) && isActive(one)) {
       write(encode(id), files.partition(id), one, seen.renewal?.acquired.get(id))
-      if (performance.now() - begun > longEnough) return
+      if (performance.now() - begun > longEnough) return killed
     }
   }
   if (worker !== null && isTurn(momentOf(workerName), since, now)) write(workerName, files.worker, worker)
+  return killed
+}
+
+function killedEvent(partitions: readonly string[], kills: number): Happened {
+  return { what: 'killed for memory', partitions, why: `${kills === 1 ? 'one' : kills} of its processes` }
 }
 
 function partitionRow(
@@ -153,7 +173,6 @@ function partitionRow(
   const times = { boot: now, at: Date.now() / 1000 }
   const row = { ...times, text: '', figures: figuresOf(files, one, acquired, now) }
   if (writeRow(rings.partition, partitionRing, row) === 'anew') say(anew(rings.partition))
-  if (existsSync(files.limits)) tendLimits(files)
   if (one.process === null || !existsSync(files.metrics)) return
   const own = readOwn(files.metrics, one.process, mostKept)
   if (own === null) return
@@ -164,8 +183,11 @@ function partitionRow(
   if (writeRow(rings.own, ownRing, { ...times, figures: {}, text }) === 'anew') say(anew(rings.own))
 }
 
-/** Writes down which limits it is near to, and a kill for memory that its shepherd does not see: of a child. */
-function tendLimits(files: PartitionFiles): void {
+/**
+ * Writes down which limits it is near to, and kills for memory that its shepherd does not see: of a child.
+ * @returns how many of these are new
+ */
+function tendLimits(files: PartitionFiles): number {
   const limits = readFact(files.limits) ?? ''
   const was = readFact(files.near)
   const near = nearWhat(limits, was !== null)
@@ -173,8 +195,9 @@ function tendLimits(files: PartitionFiles): void {
   else if (near !== was) writeFact(files.near, near)
   const counter = /^oom (\S+)/m.exec(limits)?.[1]
   const kills = counter === undefined ? 0 : killsIn(counter)
-  if (kills > Number(readFact(files.oom)?.split(' ')[0] ?? 0))
-    writeFact(files.oom, `${kills} ${Math.floor(Date.now() / 1000)}`)
+  const before = Number(readFact(files.oom)?.split(' ')[0] ?? 0)
+  if (kills > before) writeFact(files.oom, `${kills} ${Math.floor(Date.now() / 1000)}`)
+  return Math.max(0, kills - before)
 }
 
 /** What is known of one partition's process now. */

@@ -16,15 +16,21 @@ const mostNames = 4096
 
 /**
  * The operations that record what is done. None where nobody asks: a library has no name to put there.
+ * @param for_ what asks, in words that come before who runs this program, such as `the definition of `
  * @throws nothing: who asked may be left open, and old events may stay
  */
-export async function recorded(consul: Consul, keys: Keys, happened: readonly Happened[]): Promise<Operation[]> {
+export async function recorded(
+  consul: Consul,
+  keys: Keys,
+  happened: readonly Happened[],
+  for_ = '',
+): Promise<Operation[]> {
   if (consul.by === undefined || happened.length === 0) return []
   const by = await consul.by().catch(() => '')
   await removeOld(consul, keys).catch(() => {})
   return happened.slice(0, mostAtOnce).map((one): Operation => {
-    const key = randomId()
-    return { Verb: 'set', Key: keys.event(key), Value: base64(askedValue(eventOf(withFewNames(one), key), by)) }
+    const event = eventOf(withFewNames(one), one.key ?? randomId())
+    return { Verb: 'set', Key: keys.event(event.key), Value: base64(askedValue(event, `${for_}${by}`)) }
   })
 }
 

@@ -87,6 +87,22 @@ export interface Writing {
   readonly only?: readonly Operation[]
   /** What records the change; the same in each of its transactions: see asked.ts. */
   readonly events?: readonly Operation[]
+  /** Makes such operations, once it is known which partitions are to be changed. */
+  readonly tell?: (what: 'added' | 'changed' | 'removed', ids: readonly string[]) => Promise<readonly Operation[]>
+}
+
+/** Together with what records the change of these partitions. */
+async function telling(
+  writing: Writing,
+  what: 'added' | 'changed' | 'removed',
+  of: readonly { readonly id: string }[],
+): Promise<Writing> {
+  if (writing.tell === undefined || of.length === 0) return writing
+  const told = await writing.tell(
+    what,
+    of.map(({ id }) => id),
+  )
+  return { ...writing, events: [...(writing.events ?? []), ...told] }
 }
 
 /**
@@ -117,13 +133,16 @@ export async function addPartitions(
   const unique = [...new Map(wanted.map(item => [item.id, item])).values()]
   const refusedAnew = new Set(await refusedNew(consul, keys, unique, writing))
   let missing = unique.filter(({ id }) => !refusedAnew.has(id))
+  let told = writing
   for (let attempt = 0; attempt < 5 && missing.length > 0; attempt++) {
     const ids = missing.map(({ id }) => id)
     const there = await present(consul, keys.partitions, ids.map(keys.partition))
     const locks = await present(consul, keys.locks, ids.map(keys.lock))
     const since = new Date().toISOString()
+    const items = missing.filter(({ id }) => !there.has(keys.partition(id)))
+    if (attempt === 0) told = await telling(writing, 'added', items)
     const { done, refused, hindrance } = await transactInBatches(consul, {
-      items: missing.filter(({ id }) => !there.has(keys.partition(id))),
+      items,
       operations: item => {
         const Key = keys.lock(item.id)
         const partition = { Verb: 'cas', Key: keys.partition(item.id), Index: 0, Value: textOf(from, item) } as const
@@ -132,7 +151,7 @@ export async function addPartitions(
         const value = clean ? cleanValue(since) : uncleanValue(since)
         return [partition, { Verb: 'cas', Key, Index: 0, Value: base64(value) }]
       },
-      ...along(keys, writing, first),
+      ...along(keys, told, first),
     })
     if (hindrance) throw hindrance
     added.push(...done.map(({ id }) => id))
@@ -182,7 +201,7 @@ export async function changePartitions(
   const { done, hindrance } = await transactInBatches(consul, {
     items: changes,
     operations: item => [{ Verb: 'cas', Key: keys.partition(item.id), Index: item.index, Value: textOf(from, item) }],
-    ...along(keys, writing, true),
+    ...along(keys, await telling(writing, 'changed', changes), true),
   })
   if (hindrance && from === 'hand') throw hindrance
   return done.map(({ id }) => id)
@@ -233,7 +252,7 @@ export async function removeUnchanged(
   const { done, hindrance } = await transactInBatches(consul, {
     items: partitions,
     operations: ({ id, index }) => [{ Verb: 'delete-cas', Key: keys.partition(id), Index: index }],
-    ...along(keys, writing),
+    ...along(keys, await telling(writing, 'removed', partitions)),
   })
   if (hindrance) throw hindrance
   return done.map(({ id }) => id)

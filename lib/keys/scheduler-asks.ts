@@ -6,7 +6,7 @@ import { shellWord } from '../base/printable.ts'
 import type { Consul } from '../consul/http.ts'
 import { base64, type Entry, entriesAt, transact, trees } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
-
+import { recorded } from './asked.ts'
 import type { SchedulerDuty } from './scheduler.ts'
 
 /** What somebody asked of the scheduler. */
@@ -21,7 +21,9 @@ export interface Asked {
 }
 
 /** So many may wait. */
-const mostAsked = 100
+export const mostAsked = 100
+/** What was asked, for the record of events: no more than so many characters. */
+const mostWords = 300
 /** An answer that nobody fetched is forgotten after this long, ms. */
 const answersStay = 600_000
 
@@ -64,10 +66,16 @@ export async function ask(
     const outcome = await transact(consul, [
       { Verb: 'cas', Key: keys.asked, Index: entry?.modifyIndex ?? 0, Value: base64(JSON.stringify({ at })) },
       { Verb: 'cas', Key: keys.ask(asked.id), Index: 0, Value },
+      ...(await recorded(consul, keys, [{ what: 'scheduler asked', why: askedWords(asked).slice(0, mostWords) }])),
     ])
     if (outcome.done) return
   }
   throw new Temporary(`cannot ask ${service} to ${asked.action}: others keep asking; try again`)
+}
+
+/** The action with its arguments, as they are typed. */
+export function askedWords({ action, arguments: given }: Pick<Asked, 'action' | 'arguments'>): string {
+  return [action, ...Object.entries(given).map(([name, value]) => `${name}=${value}`)].join(' ')
 }
 
 /** @throws Permanent when the scheduler knows no such action, or other arguments */

@@ -6,7 +6,7 @@ import { Permanent, Temporary } from '../base/errors.ts'
 import { keysOf } from '../base/names.ts'
 import { shellWord } from '../base/printable.ts'
 import type { Consul } from '../consul/http.ts'
-import { readSchedulerDuty } from '../keys/scheduler.ts'
+import { readSchedulerDuty, type SchedulerDuty } from '../keys/scheduler.ts'
 import { answerTo, ask, mustBeAction } from '../keys/scheduler-asks.ts'
 
 /** How often the answer is looked for, ms. */
@@ -39,10 +39,7 @@ export async function askScheduler(
   { action, given, limit }: { readonly action: string; readonly given: Record<string, string>; readonly limit: number },
 ): Promise<{ readonly id: string; readonly answer: string | null }> {
   const keys = keysOf(service)
-  const duty = await readSchedulerDuty(consul, keys)
-  if (duty === null)
-    throw new Temporary(`cannot ask ${service} to ${action}: no instance has run a scheduler yet; see "assign"`)
-  mustBeAction(duty, service, action, given)
+  await mustBeAskable(consul, service, action, given)
   const id = randomId().slice(0, 13)
   await ask(consul, keys, service, { id, action, arguments: given })
   const until = bootClock() + limit
@@ -56,4 +53,18 @@ export async function askScheduler(
     }
     await delay(poll)
   }
+}
+
+/** @returns the scheduler that would be asked @throws Permanent for an action that is not in the definition; Temporary when nobody runs a scheduler */
+export async function mustBeAskable(
+  consul: Consul,
+  service: string,
+  action: string,
+  given: Readonly<Record<string, string>>,
+): Promise<SchedulerDuty> {
+  const duty = await readSchedulerDuty(consul, keysOf(service))
+  if (duty === null)
+    throw new Temporary(`cannot ask ${service} to ${action}: no instance has run a scheduler yet; see "assign"`)
+  mustBeAction(duty, service, action, given)
+  return duty
 }

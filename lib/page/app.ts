@@ -148,8 +148,8 @@ async function asked({ req }: Context): Promise<{ act: Act<unknown>; args: unkno
  * The answer comes line by line, as things happen: {"say"}, at the end {"done", "command"} or {"error"}. What was begun goes on
  * when nobody reads any more. An empty line shows that it goes on: a connection that is silent is closed.
  */
-function acting({ consul }: Sight, act: Act<unknown>, args: unknown, dryRun: boolean, used: () => void): Response {
-  const own = consul.another(10_000)
+function acting(sight: Sight, act: Act<unknown>, args: unknown, dryRun: boolean, used: () => void): Response {
+  const own = sight.consul.another(10_000)
   const text = new TextEncoder()
   const stream = new ReadableStream({
     async start(controller) {
@@ -167,6 +167,7 @@ function acting({ consul }: Sight, act: Act<unknown>, args: unknown, dryRun: boo
       }, beat)
       try {
         const done = await act.run(own, args, dryRun, say => send({ say }))
+        if (!dryRun) sight.stale(null) // the next look shows it, also before the feed has told of it
         send({ done, command: act.command(args) })
       } catch (error) {
         send({ error: failureOf(error).why })

@@ -1,5 +1,8 @@
 /** What each view answers: for the OpenAPI description, against which the tests hold the answers themselves. */
 import { z } from 'zod'
+import { rollStates } from '../keys/roll.ts'
+import { unitStates } from '../operate/roll/shown.ts'
+import { orders } from '../roll/next.ts'
 import { type State, stateNames } from './states.ts'
 
 const text = z.string()
@@ -71,11 +74,63 @@ const machine = z.strictObject({
   findings: z.array(z.strictObject({ level: text, sentence: text, todo: text })).nullable(),
 })
 
+const amount = z.union([z.strictObject({ number }), z.strictObject({ percent: number })])
+const rollRecord = z.looseObject({
+  ...{ id: text, to: maybe, from: text, by: text, since: text, unit: z.enum(['partition', 'instance']) },
+  ...{ max: amount, steps: z.array(amount), settleMs: number, limitMs: number, ack: z.boolean() },
+  ...{ autoRevert: z.boolean(), only: maybe, state: z.enum(rollStates), before: z.enum(rollStates).nullable() },
+  ...{ step: number, cursor: maybe, skipped: texts, round: number, again: texts, why: maybe },
+  ...{ reached: number, of: number, changed: text },
+})
+
+const roll = z.strictObject({
+  ...{ service: text, version: maybe, roll: rollRecord.nullable(), underWay: z.boolean(), lines: texts },
+  orders: z.array(z.enum(orders)),
+  steps: z.array(z.strictObject({ upTo: number, state: text })),
+  units: z.array(
+    z.strictObject({ name: text, instance: maybe, versions: texts, state: z.enum(unitStates), why: maybe }),
+  ),
+  instances: z.array(z.strictObject({ instance: text, pattern: text, prepared: texts.nullable(), failed: maybe })),
+})
+
+const asked = z.strictObject({ id: text, action: text, arguments: z.record(text, text), at: text, answer: maybe })
+const ask = z.strictObject({
+  ...{ service: text, by: maybe, problem: maybe, since: maybe, asked: z.array(asked) },
+  actions: z.array(
+    z.strictObject({
+      ...{ name: text, title: text, arguments: z.array(z.strictObject({ name: text, about: text })) },
+    }),
+  ),
+})
+
+const ownPlan = z.strictObject({
+  ...{ revision: number, by: text, at: text, version: maybe, log: texts },
+  from: z.strictObject({ keys: number, health: text }),
+  ...{ assignment: z.record(text, text), nobody: z.record(text, text) },
+  variables: z.strictObject({ service: z.record(text, z.unknown()), instance: z.record(text, z.unknown()) }),
+})
+
+/** As `watchbill plan --show --json` prints it. */
+const scheduled = z.strictObject({
+  ...{ service: text, by: maybe, problems: texts, plan: ownPlan.nullable() },
+  pointer: z.looseObject({ revision: number, withdrawn: maybe }).nullable(),
+  last: z
+    .strictObject({
+      ...{ at: text, by: text, took: number, log: texts },
+      refused: z.array(z.strictObject({ at: text, why: text })),
+    })
+    .nullable(),
+  waiting: z.array(asked.extend({ index: number })),
+  earlier: z.array(z.strictObject({ revision: number, by: text, at: text })),
+  ...{ void: z.record(text, text), holders: z.record(text, text) },
+})
+
 const plan = z.strictObject({
   service: text,
   moves: z.array(z.strictObject({ partition: text, from: maybe, to: maybe, meanwhile: text.optional(), why: text })),
   unplaced: z.array(z.strictObject({ partition: text, why: text })),
   instances: z.array(z.strictObject({ instance: text, now: number, after: number })),
+  scheduler: scheduled.nullable(),
 })
 
 const history = z.strictObject({
@@ -98,5 +153,6 @@ const events = z.strictObject({
 /** By address. */
 export const answers: Readonly<Record<string, z.ZodType>> = {
   ...{ '/': services, '/service': service, '/partition': onePartition, '/instance': oneInstance },
-  ...{ '/machine': machine, '/plan': plan, '/events': events, '/history': history, '/document': document },
+  ...{ '/machine': machine, '/plan': plan, '/roll': roll, '/ask': ask, '/events': events },
+  ...{ '/history': history, '/document': document },
 }

@@ -2,7 +2,9 @@
 
 import { transact } from '../consul/kv.ts'
 import type { Definition } from '../definition/definition.ts'
+import { recorded } from '../keys/asked.ts'
 import { countIn, counting, followedBy, idsUpTo } from '../keys/count.ts'
+import { schedulerOn } from '../keys/set-events.ts'
 import type { Snapshot } from '../look/snapshot.ts'
 import type { Run } from '../state/self.ts'
 
@@ -27,6 +29,8 @@ export async function putCountInForce(
   if (now === number) return null
   const since = new Date().toISOString()
   const next = followedBy(count, partitions, { by: 'hand', number, share: null, since, scheduler: true })
-  const { done } = await transact(run.consul, counting(keys, count, next))
+  const happened = { what: 'scaled', why: `from ${now} to ${number}` }
+  const event = await recorded(run.consul, keys, [happened], schedulerOn)
+  const { done } = await transact(run.consul, [...counting(keys, count, next), ...event])
   return done ? `the number of partitions becomes ${number}: it was ${now}` : null
 }

@@ -5,6 +5,7 @@ import { Temporary } from '../base/errors.ts'
 import { keysOf } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { entriesAt, transact } from '../consul/kv.ts'
+import { recorded } from '../keys/asked.ts'
 import { type Duty, dutyFrom, type Request, requestFrom, requestValue } from '../keys/duty.ts'
 
 /** How long an instance may take to begin its first fetch, ms. */
@@ -37,7 +38,9 @@ export async function askForSync(
     const pending = requestFrom(at(keys.sync))?.id ?? null
     // A request of somebody else is answered first. If it was answered already, replace it by ours.
     if (asked === null || (pending !== id && pending === answer?.request)) {
-      await transact(consul, [{ Verb: 'set', Key: keys.sync, Value: requestValue({ id, ...want }) }])
+      // Whoever asks again has asked once.
+      const event = asked === null ? await recorded(consul, keys, [{ what: 'fetch asked' }]) : []
+      await transact(consul, [{ Verb: 'set', Key: keys.sync, Value: requestValue({ id, ...want }) }, ...event])
       asked = id
     }
     // An instance takes the duty before it writes a fetched set. No duty, but a set: it came from a definition, or by hand.

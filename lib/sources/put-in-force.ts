@@ -6,6 +6,7 @@ import { transact } from '../consul/kv.ts'
 import { stillOnDuty } from '../keys/duty.ts'
 import { leavesOut, leftOutMark } from '../keys/new-ids.ts'
 import { addPartitions, changePartitions, removeUnchanged } from '../keys/partition-set.ts'
+import { sourceBy, tellsOfSet } from '../keys/set-events.ts'
 import { revisionBump } from '../keys/settings.ts'
 import { look } from '../look/look.ts'
 import { othersAtWork } from '../look/others-at-work.ts'
@@ -32,11 +33,12 @@ export async function putInForce(
     leftOut = ids.length > 0 ? `${leftOutMark}${leavesOut(keys, ids)}` : null
   }
   const only = [stillOnDuty(keys, session)]
+  const tell = tellsOfSet(consul, keys, sourceBy)
   const clean = defined || (await isNew(run))
   const done = {
-    added: added.length > 0 ? await addPartitions(consul, keys, added, 'source', { clean, only, onRefused }) : [],
-    changed: changed.length > 0 ? await changePartitions(consul, keys, changed, 'source', { only }) : [],
-    removed: removed.length > 0 ? await removeUnchanged(consul, keys, removed, { only }) : [],
+    added: added.length > 0 ? await addPartitions(consul, keys, added, 'source', { clean, only, onRefused, tell }) : [],
+    changed: changed.length > 0 ? await changePartitions(consul, keys, changed, 'source', { only, tell }) : [],
+    removed: removed.length > 0 ? await removeUnchanged(consul, keys, removed, { only, tell }) : [],
   }
   if (!defined) await transact(consul, [revisionBump(keys), ...only])
   const clauses = Object.entries(done).flatMap(([what, ids]) => (ids.length > 0 ? [`${what}: ${listed(ids)}`] : []))

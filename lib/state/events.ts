@@ -65,7 +65,7 @@ export function eventOf(happened: Happened, key: string, at = Date.now()): Event
 }
 
 /** Two digests of 32 bits, that keys of the same beginning or end do not share. */
-function shortened(key: string): string {
+export function shortened(key: string): string {
   return `${digest(key)}${digest([...key].reverse().join(''))}`
 }
 

@@ -697,6 +697,21 @@ describe('an exit', () => {
     })
   }
 
+  it('for memory says so', t => {
+    const files = stateOf(t)
+    const how = 'exit 137 (signal 9), out of memory: more than its memory limit of 100 MB after 3 s at 1700000000'
+    mkdirSync(files.partition('0').directory, { recursive: true })
+    writeFileSync(files.partition('0').exit, `${how}\n`)
+    const [was, now] = [known('8.1', 0), known('-0', 0)]
+    const here = [{ ...now, id: '0', local: locals.running() }]
+    const acquired = [eventOf({ what: 'acquired', index: 5 }, 'a')]
+    const events = eventsBetween(files, new Map([['0', was]]), new Map([['0', now]]), here, false, acquired)
+    assert.deepEqual(
+      events.map(({ what, why }) => [what, why]),
+      [['exited', how]],
+    )
+  })
+
   it('of the one process for all, from before the acquisition, is none of the partition', t => {
     const files = stateOf(t)
     const local = { ...locals.running(), home: files.worker.directory }

@@ -18,6 +18,7 @@ import { Consul } from '../../lib/consul/http.ts'
 import { figuresOfTick } from '../../lib/guard/figures.ts'
 import type { Seen } from '../../lib/guard/guard.ts'
 import { processOf } from '../../lib/machine/identity.ts'
+import { keepEvents } from '../../lib/state/events.ts'
 import { readFact, writeFact } from '../../lib/state/facts.ts'
 import { recentOf } from '../../lib/state/figures/recent.ts'
 import { allRows, writeRow } from '../../lib/state/figures/ring.ts'
@@ -103,7 +104,7 @@ describe('the figures of a tick', () => {
   })
 
   it('tell which limits a partition is near to, until it is not, and what the kernel killed of it', async t => {
-    const { own, tick, seed } = await instance(t)
+    const { files, own, tick, seed } = await instance(t)
     const [used, kills] = [`${own.directory}/used`, `${own.directory}/kills`]
     const next = async (bytes: number, killed: number) => {
       writeFileSync(used, `${bytes}\n`)
@@ -118,6 +119,16 @@ describe('the figures of a tick', () => {
     await next(10_000_000, 2)
     assert.equal(readFact(own.near), null)
     assert.match(readFact(own.oom) ?? '', /^2 \d{10}$/)
+    await next(10_000_000, 2)
+    await next(10_000_000, 3)
+    const { events } = keepEvents(files, () => []).ring
+    assert.deepEqual(
+      events.map(({ event: { what, partitions, why } }) => [what, ...partitions, why]),
+      [
+        ['killed for memory', '7', '2 of its processes'],
+        ['killed for memory', '7', 'one of its processes'],
+      ],
+    )
   })
 
   it('name bad lines of a program once', async t => {

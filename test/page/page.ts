@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Hono } from 'hono'
 import { keysOf } from '../../lib/base/names.ts'
 import type { Consul } from '../../lib/consul/http.ts'
+import type { Definition } from '../../lib/definition/definition.ts'
 import { heldValue } from '../../lib/keys/lock.ts'
 import { memberValue } from '../../lib/keys/member.ts'
 import { type PageOptions, pageApp } from '../../lib/page/app.ts'
@@ -20,20 +21,33 @@ export const origin = `http://${host}`
 export const keys = keysOf('svc')
 
 /** So many machines, named by letters or numbers, and the partitions from 0 on, one after the other on each. */
-export async function serviceIn(t: TestContext, machines = ['a', 'b'], partitions = 2): Promise<FakeConsul> {
+export async function serviceIn(
+  t: TestContext,
+  machines = ['a', 'b'],
+  partitions = 2,
+  over: Partial<Definition> = {},
+): Promise<FakeConsul> {
   const fake = await fakeConsul(t)
   const { memory } = fake
   for (const node of machines) {
     memory.session(`session of ${node}`, node, `watchbill ${node}:svc`)
     memory.nodes.set(node, { serfHealth: 'passing', services: new Map([['svc', { name: 'svc', status: 'passing' }]]) })
-    memory.lock(keys.member(`${node}:svc`), `session of ${node}`, memberValue(node, definition, 'digest'))
+    memory.lock(
+      keys.member(`${node}:svc`),
+      `session of ${node}`,
+      memberValue(node, { ...definition, ...over }, 'digest'),
+    )
   }
   memory.put(keys.revision, '{}')
   memory.put(keys.settings, '{"drained":[],"epoch":0}')
   for (let at = 0; at < partitions; at++) {
     const [id, node] = [String(at), machines[at % machines.length]]
     memory.put(keys.partition(id), '{"from":"definition","document":{"topic":"<b>orders</b>"}}')
-    memory.lock(keys.lock(id), `session of ${node}`, heldValue(heldBy(`${node}:svc`)))
+    memory.lock(
+      keys.lock(id),
+      `session of ${node}`,
+      heldValue(heldBy(`${node}:svc`, { version: over.versions?.first ?? '' })),
+    )
   }
   return fake
 }

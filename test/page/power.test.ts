@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { tokenPower } from '../../lib/page/power.ts'
 import type { FakeConsul, Request } from '../fixtures/consul.ts'
+import { rollOf } from '../roll/records.ts'
 import { keys, linesOf, type Page, pageOn, serviceIn } from './page.ts'
 
 /** What each token may; any other is none that Consul knows. */
@@ -82,6 +83,38 @@ test('a read-only token sees and cannot change; an operator’s can', async t =>
   assert.equal(await status(page, 'an-operator'), 200)
   assert.ok((await linesOf(await drain('an-operator')))[0]?.done)
   assert.deepEqual(drained(), ['a:svc'])
+})
+
+test('of roll-outs and schedulers a read-only token sees all and presses nothing; nobody’s token is in what is shown', async t => {
+  const { page, fake, lines } = await stage(t)
+  const put = (key: string, value: object) => fake.memory.put(key, JSON.stringify(value))
+  put(keys.roll, rollOf({ id: 'r1' }))
+  put(keys.settings, { drained: [], epoch: 0, roll: { id: 'r1', to: '2.0' } })
+  put(keys.duty('scheduler'), { by: 'a:svc', actions: { move: { title: '', arguments: {} } } })
+  const views = ['/roll?service=svc', '/ask?service=svc', '/plan?service=svc']
+  for (const path of views) {
+    const seen = (token: string) => page.ask(path, { accept: 'application/json', 'x-consul-token': token })
+    assert.equal((await page.ask(path)).status, 401, path)
+    const answer = await seen('a-reader')
+    assert.equal(answer.status, 200, path)
+    assert.ok(!/a-reader|an-operator/.test(await answer.text()), path)
+  }
+  const before = JSON.stringify([...fake.memory.keys])
+  const press = async (act: string, args: object, token: string) =>
+    (await linesOf(await page.act(act, { service: 'svc', ...args }, false, { 'x-consul-token': token }))).at(-1)
+  for (const [act, args] of [
+    ['roll-pause', { id: 'r1' }],
+    ['roll-revert', {}],
+    ['ask', { action: 'move' }],
+    ['sync', {}],
+  ] as const)
+    assert.match(String((await press(act, args, 'a-reader'))?.error), /missing permission/, act)
+  assert.equal(JSON.stringify([...fake.memory.keys]), before)
+  assert.ok((await press('roll-pause', { id: 'r1' }, 'an-operator'))?.done)
+  const told = await page.ask('/events?service=svc', { accept: 'application/json', 'x-consul-token': 'a-reader' })
+  const { events } = (await told.json()) as { events: { by: string }[] }
+  assert.match(events[0]?.by ?? '', /^token accessor, by the page on /)
+  assert.ok(!lines.some(line => /a-reader|an-operator/.test(line)))
 })
 
 test('what was read with one token is not shown to another', async t => {

@@ -14,6 +14,8 @@ const addresses = [
   '/instance?service=svc&instance=a:svc',
   '/machine?node=a',
   '/plan?service=svc&drain=a',
+  '/roll?service=svc',
+  '/ask?service=svc',
   '/events',
   '/events?service=svc&partition=0',
   '/document?service=svc&partition=0',

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { bootClock, bootId } from '../../lib/base/clock.ts'
@@ -663,6 +672,41 @@ describe('a shepherd', { concurrency: 2 }, () => {
       assert.ok(alive(like))
       assert.ok(alive(sibling.pid))
     })
+
+    /** What a kill for memory leaves: the kernel's counter, which limit it is of, and what a guard has counted already. */
+    type Kill = { counter: string; limit?: false; counted?: string; says: string }
+    const own = ', out of memory: more than its memory limit of 1 MB'
+    const around = ', out of memory: the machine, or a control group around its own, had none left'
+    const now = Math.floor(Date.now() / 1000)
+    const kills: Record<string, Kill> = {
+      'its own limit, version 1': { counter: 'oom_kill_disable 0\nunder_oom 0\noom_kill 1\n', says: own },
+      'its own limit, version 2': { counter: 'max 3\noom 1\noom_kill 1\noom_group_kill 1\n', says: own },
+      'a limit above its own': { counter: 'max 0\noom 0\noom_kill 1\n', says: around },
+      'the memory of the machine, without a limit': { counter: 'oom 0\noom_kill 1\n', limit: false, says: around },
+      'what a guard has counted just before': { counter: 'oom_kill 1\n', counted: `1 ${now + 60}\n`, says: own },
+      'nothing: the guard has counted it long before': { counter: 'oom_kill 1\n', counted: '1 1000000000\n', says: '' },
+      'nothing: it was there before the start': { counter: 'oom_kill 1\n', counted: '1 0\n', says: '' },
+      'nothing: the counter is garbled': { counter: 'oom_kill many\n\u0000\n', says: '' },
+    }
+    for (const [what, { counter, limit, counted, says }] of Object.entries(kills)) {
+      test(`says what its process was killed for: ${what}`, async t => {
+        const p = new Partition(t)
+        const group = join(p.instance, 'group')
+        mkdirSync(group)
+        for (const file of ['cgroup.procs', 'cgroup.events', 'memory.events']) writeFileSync(join(group, file), '')
+        p.write('group', `${group}\n`)
+        if (limit !== false) p.write('limits', `oom ${group}/memory.events its memory limit of 1 MB\n`)
+        if (counted !== undefined) p.write('oom', counted)
+        writeFileSync(join(group, 'next'), counter)
+        const run = sh('mv "$1/next" "$1/memory.events"; kill -KILL $$', group)
+        assert.equal(await exitOf(p.start({ policy: 'never', run })), 0)
+        assert.equal(p.fact('status'), `finished: exit 137 (signal 9)${says}`)
+        assert.equal(
+          /^1 \d{10,}$/.test(p.fact('oom') ?? ''),
+          says !== '' || (counted !== undefined && counted !== '1 0\n'),
+        )
+      })
+    }
 
     test('finishes on a full disk', async t => {
       const p = new Partition(t)

@@ -7,7 +7,7 @@ import { stillScheduling } from '../../lib/keys/scheduler.ts'
 import { answerAsked, readAsked } from '../../lib/keys/scheduler-asks.ts'
 import { argumentsIn, askScheduler } from '../../lib/operate/ask.ts'
 import { outlookLines } from '../../lib/operate/plan/page.ts'
-import { planShown, shownJson, shownLines } from '../../lib/operate/plan/shown.ts'
+import { planShown, shownLines, shownObject } from '../../lib/operate/plan/shown.ts'
 import { replay, replayLines, schedulerOf, triedJson, triedLines, tryNow } from '../../lib/operate/plan/tried.ts'
 import { schedulerWords, voidWords } from '../../lib/operate/status/scheduler-words.ts'
 import { readStatus } from '../../lib/operate/status/status.ts'
@@ -108,8 +108,8 @@ describe('plan', () => {
     assert.match(text, /^log: why so$/m)
     assert.match(text, /^refused \S+: it is not JSON/m)
     assert.match(text, /^waits since 2026-01-01T00:00:00Z: promote partition=1 \(x1\)$/m)
-    const { plan, void: voided } = JSON.parse(shownJson(shown))
-    assert.deepEqual([plan.assignment, voided], [{ 0: 'b:svc' }, { 0: 'b:svc does not take part' }])
+    const { plan, void: voided } = shownObject(shown)
+    assert.deepEqual([plan?.assignment, voided], [{ 0: 'b:svc' }, { 0: 'b:svc does not take part' }])
   })
 
   const definitionFor = (folder: string, path: string) => {

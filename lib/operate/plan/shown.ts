@@ -6,7 +6,7 @@ import type { Consul } from '../../consul/http.ts'
 import { keysBelow } from '../../consul/kv.ts'
 import { keptPlan, type OwnPlan, type PlanPointer } from '../../keys/own-plan.ts'
 import { readSchedulerDuty } from '../../keys/scheduler.ts'
-import { type Asked, readAsked } from '../../keys/scheduler-asks.ts'
+import { type Asked, askedWords, readAsked } from '../../keys/scheduler-asks.ts'
 import { type LastRun, readMemory } from '../../keys/scheduler-memory.ts'
 import { lookAtCluster } from '../../look/read-cluster.ts'
 import { holdersOf, rulesFor, voidEntries } from '../../roster/assignment.ts'
@@ -65,30 +65,30 @@ export function shownLines(shown: ShownPlan): string[] {
   }
   return [
     head,
-    ...(by === null ? ['no instance has ever run a scheduler'] : [`the scheduler runs on ${by}${lastWords(last)}`]),
+    runsWords(by, last),
     ...problems.map(problem => `problem: ${problem}`),
     ...(rows.length > 0 ? table(['PARTITION', 'PLAN', 'INSTANCE', 'WHY'], rows) : []),
     ...(plan?.version == null ? [] : [`version: ${plan.version}`]),
     ...(plan === null || isNone(plan.variables) ? [] : [`variables: ${JSON.stringify(plan.variables)}`]),
     ...(plan?.log ?? []).map(line => `log: ${line}`),
     ...(last?.refused ?? []).map(({ at, why }) => `refused ${at}: ${why}`),
-    ...waiting.map(
-      ({ id, action, arguments: given, at }) => `waits since ${at}: ${action} ${argumentWords(given)} (${id})`,
-    ),
+    ...waiting.map(one => `waits since ${one.at}: ${askedWords(one)} (${one.id})`),
     ...earlier.map(one => `earlier: plan ${one.revision} of ${one.at} by ${one.by}`),
   ]
 }
 
-function planWords({ revision, by, at, from, assignment, nobody }: OwnPlan): string {
+export function planWords({ revision, by, at, from, assignment, nobody }: OwnPlan): string {
   const idle = nobody.size > 0 ? `, and ${nobody.size} left to nobody` : ''
   return `plan ${revision} of ${at} by ${by}, from the indexes ${from.keys} and ${from.health}: ${assignment.size} assigned${idle}`
 }
 
-function lastWords(last: LastRun | null): string {
-  return last === null ? '' : `; its last run: ${last.at}, ${last.took} ms`
+/** Who runs the scheduler. */
+export function runsWords(by: string | null, last: LastRun | null): string {
+  if (by === null) return 'no instance has ever run a scheduler'
+  return `the scheduler runs on ${by}${last === null ? '' : `; its last run: ${last.at}, ${last.took} ms`}`
 }
 
-function entriesOf({ assignment, nobody }: OwnPlan): [string, string, string][] {
+export function entriesOf({ assignment, nobody }: OwnPlan): [string, string, string][] {
   const all = [...assignment].map(([id, to]): [string, string, string] => [id, to, ''])
   return [...all, ...[...nobody].map(([id, why]): [string, string, string] => [id, 'nobody', why])].sort(([a], [b]) =>
     byName(a, b),
@@ -99,17 +99,12 @@ function isNone({ service, instance }: OwnPlan['variables']): boolean {
   return Object.keys(service).length + Object.keys(instance).length === 0
 }
 
-export function argumentWords(given: Readonly<Record<string, string>>): string {
-  return Object.entries(given)
-    .map(([name, value]) => `${name}=${value}`)
-    .join(' ')
-}
-
-export function shownJson({ plan, voided, holders, ...rest }: ShownPlan): string {
+/** As `plan --show --json` prints it. */
+export function shownObject({ plan, voided, holders, ...rest }: ShownPlan) {
   const flat = plan && {
     ...plan,
     assignment: Object.fromEntries(plan.assignment),
     nobody: Object.fromEntries(plan.nobody),
   }
-  return JSON.stringify({ ...rest, plan: flat, void: Object.fromEntries(voided), holders: Object.fromEntries(holders) })
+  return { ...rest, plan: flat, void: Object.fromEntries(voided), holders: Object.fromEntries(holders) }
 }

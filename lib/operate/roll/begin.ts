@@ -1,5 +1,4 @@
 /** Begins a roll-out: a version, or a restart of everything, step by step. */
-import { hostname, userInfo } from 'node:os'
 import { randomId } from '../../base/clock.ts'
 import { Permanent, Temporary } from '../../base/errors.ts'
 import { PatternError, pattern } from '../../base/pattern.ts'
@@ -8,11 +7,13 @@ import { listed } from '../../base/text.ts'
 import { isVersion, versionWords } from '../../base/version.ts'
 import type { Consul } from '../../consul/http.ts'
 import { base64, entriesAt } from '../../consul/kv.ts'
+import { recorded } from '../../keys/asked.ts'
 import type { Member } from '../../keys/member.ts'
 import { isGarbled, isOver, type Roll, rollFrom, rollValue } from '../../keys/roll.ts'
 import { changeSettings, mostOnly } from '../../keys/settings.ts'
 import type { Cluster } from '../../look/cluster.ts'
 import { lookAtCluster } from '../../look/read-cluster.ts'
+import { whoAsks } from '../../program/operator.ts'
 import { covers } from '../../roll/meant.ts'
 import { nameOf } from '../../roll/words.ts'
 import type { RollOptions } from './options.ts'
@@ -51,7 +52,8 @@ export async function beginRoll(
   if (to !== null && isInForce(cluster, to, options.only)) return { roll: null, units: 0 }
   const at = new Date().toISOString()
   const state = { state: 'preparing', before: null, step: 0, cursor: null, skipped: [], again: [], round: 0 } as const
-  const who = { from: settings.version ?? '', by: whoRuns(), since: at, changed: at, why: null }
+  const by = await (consul.by?.() ?? whoAsks(consul)).catch(() => 'somebody')
+  const who = { from: settings.version ?? '', by, since: at, changed: at, why: null }
   const of = unit === 'instance' ? members.length : concerned(cluster, options.only).length
   const roll: Roll = { id: randomId(), to, unit, ...options, ...state, ...who, reached: 0, of }
   if (dryRun) return { roll, units: of }
@@ -70,7 +72,7 @@ export async function beginRoll(
         throw new Temporary(`${what}: another one has just begun; see watchbill roll ${shellWord(service)}`)
       return { ...now, roll: { id: roll.id, to } }
     },
-    { along: [record] },
+    { along: [record, ...(await recorded(consul, keys, [{ what: 'roll-out begun', why: nameOf(roll) }]))] },
   )
   if (!changed) throw new Temporary(`${what}: the settings were changed meanwhile; try again`)
   return { roll, units: of }
@@ -130,18 +132,4 @@ function isInForce(cluster: Cluster, to: string, only: string | null): boolean {
   const { settings, locks } = cluster
   if (only !== null || settings.version !== to || (settings.only ?? []).length > 0) return false
   return [...locks.values()].every(({ held }) => held === null || held.version === to)
-}
-
-/** Who runs this program, as far as the machine knows. */
-function whoRuns(): string {
-  const name = process.env.SUDO_USER || localUser()
-  return `${name}@${hostname()}`
-}
-
-function localUser(): string {
-  try {
-    return userInfo().username
-  } catch {
-    return `uid ${process.getuid?.() ?? ''}` // not in /etc/passwd
-  }
 }

@@ -4,16 +4,35 @@ import { keysOf } from '../../base/names.ts'
 import { shellWord } from '../../base/printable.ts'
 import type { Consul } from '../../consul/http.ts'
 import { base64, entriesAt, transact } from '../../consul/kv.ts'
+import { recorded } from '../../keys/asked.ts'
 import { isGarbled, isOver, isUnderWay, type Roll, type RollInForce, rollFrom, rollValue } from '../../keys/roll.ts'
 import { changeSettings, defaults, type Settings, settingsFrom } from '../../keys/settings.ts'
 import { lookAtCluster } from '../../look/read-cluster.ts'
-import { type Order, ordered } from '../../roll/next.ts'
+import { type Order, ordered, type View } from '../../roll/next.ts'
 import { adviceFor, nameOf, rollWords } from '../../roll/words.ts'
 import { settingsAfter } from '../../rollout/advance.ts'
 import { viewOf } from '../../rollout/view.ts'
 
-/** @throws Permanent when there is none under way, or it is not in a state for this; Temporary when others keep changing it */
-export async function orderRoll(consul: Consul, service: string, order: Order, dryRun: boolean): Promise<Roll> {
+/** What became of an order. */
+export interface Ordered {
+  /** The record after it. */
+  readonly roll: Roll
+  readonly before: Roll
+  /** What it was decided by. */
+  readonly view: View
+}
+
+/**
+ * @param only the id of the roll-out that is meant; undefined for whichever is under way
+ * @throws Permanent when there is none under way, or it is not in a state for this; Temporary when others keep changing it
+ */
+export async function orderRoll(
+  consul: Consul,
+  service: string,
+  order: Order,
+  dryRun: boolean,
+  only?: string,
+): Promise<Ordered> {
   for (let attempt = 0; attempt < 10; attempt++) {
     const cluster = await lookAtCluster(consul, service)
     const { roll, settings } = cluster
@@ -22,22 +41,41 @@ export async function orderRoll(consul: Consul, service: string, order: Order, d
         `cannot ${order} the roll-out of ${service}: none is under way; see watchbill roll ${shellWord(service)}`,
       )
     if (!isUnderWay(roll, settings)) throw garbled(service, order)
+    if (only !== undefined && roll.id !== only)
+      throw new Permanent(
+        `cannot ${order} the roll-out of ${service}: that one is over, and a ${nameOf(roll)} is under way; see watchbill roll ${shellWord(service)}`,
+      )
     const { view } = await viewOf(consul, cluster, roll, { health: new Map(), lives: new Map() })
     const after = ordered(roll, order, view)
     if (after === null)
       throw new Permanent(`cannot ${order} the ${nameOf(roll)} of ${service}: ${rollWords(roll)}${hint(service, roll)}`)
-    if (dryRun) return after
-    if (await write(consul, service, roll, after)) return after
+    if (dryRun || (await write(consul, service, order, roll, after))) return { roll: after, before: roll, view }
   }
   throw new Temporary(`cannot ${order} the roll-out of ${service}: others keep changing it; try again`)
 }
 
-async function write(consul: Consul, service: string, before: RollInForce, after: Roll): Promise<boolean> {
+/** As events tell of them. */
+const events: Readonly<Record<Order, string>> = {
+  pause: 'roll-out paused',
+  resume: 'roll-out resumed',
+  proceed: 'roll-out told to proceed',
+  skip: 'roll-out told to skip',
+  revert: 'roll-out told to revert',
+}
+
+async function write(
+  consul: Consul,
+  service: string,
+  order: Order,
+  before: RollInForce,
+  after: Roll,
+): Promise<boolean> {
   const keys = keysOf(service)
   const record = { Verb: 'cas', Key: keys.roll, Index: before.index, Value: base64(rollValue(after)) } as const
   const change = settingsAfter(before, after) ?? withoutUnable(before, after)
-  if (change === null) return (await transact(consul, [record])).done
-  return (await changeSettings(consul, keys, change, { along: [record] })).changed
+  const along = [record, ...(await recorded(consul, keys, [{ what: events[order], why: nameOf(before) }]))]
+  if (change === null) return (await transact(consul, along)).done
+  return (await changeSettings(consul, keys, change, { along })).changed
 }
 
 /** Instances that cannot prepare the version, and that nobody is to wait for, are drained: they may have to start it. */

@@ -1,16 +1,14 @@
 /** The program `roll`, and `restart --rolling`: begin, see, order, wait. */
 import { Permanent } from '../../base/errors.ts'
-import { shellWord } from '../../base/printable.ts'
 import type { Consul } from '../../consul/http.ts'
-import type { Roll } from '../../keys/roll.ts'
 import { print } from '../../program/frame.ts'
 import { waitLimit } from '../../program/operator.ts'
 import { type Order, orders } from '../../roll/next.ts'
-import { adviceFor, nameOf, rollWords } from '../../roll/words.ts'
-import { type Begun, beginRoll } from './begin.ts'
+import { beginRoll } from './begin.ts'
 import { optionsFrom, type RollWords } from './options.ts'
 import { currentRoll, orderRoll } from './order.ts'
 import { waitForRoll } from './wait.ts'
+import { begunLines, details, nowWords, wouldLines } from './words.ts'
 
 export interface RollAsked extends RollWords, Partial<Readonly<Record<Order, boolean | undefined>>> {
   readonly to?: string | undefined
@@ -36,12 +34,13 @@ export async function roll(consul: Consul, service: string, asked: RollAsked): P
   const order = orders.find(order => asked[order])
   if (asked.to !== undefined) return begin(consul, service, asked.to, asked)
   const dryRun = asked['dry-run'] ?? false
-  const now = order === undefined ? await currentRoll(consul, service) : await orderRoll(consul, service, order, dryRun)
+  const ordered = order === undefined ? null : await orderRoll(consul, service, order, dryRun)
+  const now = ordered?.roll ?? (await currentRoll(consul, service))
   if (asked.json && asked.wait === undefined) return print(JSON.stringify({ service, roll: now, dryRun }))
   if (now === null) return print(`${service}: no version was ever rolled out`)
   if (asked.wait !== undefined && !dryRun) return await wait(consul, service, now.id, asked, order === 'revert')
-  const advice = adviceFor(service, now)
-  print([`${service}: ${rollWords(now)}${advice && `; ${advice}`}`, ...(order === undefined ? details(now) : [])])
+  const would = order !== undefined && ordered !== null && dryRun ? wouldLines(order, ordered) : []
+  print([nowWords(service, now), ...(order === undefined ? details(now) : would)])
 }
 
 /** Begins one, and waits for its end when that is asked for. @param to null for a restart of everything */
@@ -50,7 +49,7 @@ export async function begin(consul: Consul, service: string, to: string | null, 
   const begun = await beginRoll(consul, service, to, optionsFrom(asked), dryRun)
   if (asked.json && (asked.wait === undefined || begun.roll === null))
     return print(JSON.stringify({ service, roll: begun.roll, dryRun }))
-  if (begun.roll === null || asked.wait === undefined || dryRun) return print(begunWords(service, to, begun, dryRun))
+  if (begun.roll === null || asked.wait === undefined || dryRun) return print(begunLines(service, to, begun, dryRun))
   await wait(consul, service, begun.roll.id, asked)
 }
 
@@ -74,21 +73,4 @@ async function wait(
     isBack ? 'reverted' : 'done',
   )
   if (json) print(JSON.stringify({ service, roll }))
-}
-
-function begunWords(service: string, to: string | null, { roll, units }: Begun, dryRun: boolean): string {
-  if (roll === null) return `${service}: version ${to} is in force, and everything runs in it`
-  const whom = `${units} ${roll.unit === 'instance' ? 'instances' : 'partitions'}`
-  const how = dryRun ? 'would begin' : 'has begun'
-  return `${service}: the ${nameOf(roll)} ${how}, for ${whom}; see watchbill roll ${shellWord(service)} --status`
-}
-
-/** Who began it, and how it goes. */
-function details({ by, since, from, max, settleMs, limitMs, ack, autoRevert, skipped, changed }: Roll): string[] {
-  const most = 'number' in max ? String(max.number) : `${max.percent}%`
-  return [
-    `by ${by} since ${since}${from && `, from ${from}`}; last change ${changed}`,
-    `at most ${most} unavailable, settle ${settleMs / 1000} s, limit ${limitMs / 1000} s${ack ? ', each step waits' : ''}${autoRevert ? ', reverts by itself' : ''}`,
-    ...(skipped.length > 0 ? [`skipped: ${skipped.join(', ')}`] : []),
-  ]
 }

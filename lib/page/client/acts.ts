@@ -17,9 +17,17 @@ export function onActs(changed: () => void): void {
     const form = event.target as HTMLFormElement
     if (form.dataset.act === undefined) return
     event.preventDefault()
-    const fields = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)]))
-    void begin(form.dataset.act, { ...JSON.parse(form.dataset.args ?? '{}'), ...fields }, changed)
+    void begin(form.dataset.act, { ...JSON.parse(form.dataset.args ?? '{}'), ...fieldsOf(form) }, changed)
   })
+}
+
+/** What was filled in. Names such as `arguments.zone` become fields of one object. */
+function fieldsOf(form: HTMLFormElement): Record<string, unknown> {
+  const inner = 'arguments.'
+  const all = [...new FormData(form)].map(([name, value]) => [name, String(value)] as const)
+  const nested = all.flatMap(([name, value]) => (name.startsWith(inner) ? [[name.slice(inner.length), value]] : []))
+  const plain = Object.fromEntries(all.filter(([name]) => !name.startsWith(inner)))
+  return nested.length === 0 ? plain : { ...plain, arguments: Object.fromEntries(nested) }
 }
 
 async function begin(act: string, args: unknown, changed: () => void): Promise<void> {

@@ -131,7 +131,8 @@ export function feedOf(
 /** Figures are left out: they are written all the time, and are looked at when something else has changed. */
 async function stampOf(consul: Consul, service: string, wholly: boolean): Promise<string> {
   const name = encode(service)
-  const more = wholly ? [`watchbill/.health/${name}/`, `watchbill/.events/${name}/`] : []
+  const beside = ['.health', '.events', '.scheduler']
+  const more = wholly ? beside.map(folder => `watchbill/${folder}/${name}/`) : []
   const folders = [`watchbill/${name}/`, ...more]
   return (await Promise.all(folders.map(folder => indexOf(consul, folder)))).join(' ')
 }

@@ -20,6 +20,10 @@ export function machineLink(node: string): Html {
   return html`<a href="${link('/machine', { node })}">${node}</a>`
 }
 
+export function planLink(service: string): Html {
+  return html`<a href="${link('/plan', { service })}">its plan, and what would move if &hellip;</a>`
+}
+
 /** A time as people read it; the client adds how long ago that is. */
 export function time(at: string | null): Html {
   if (at === null || Number.isNaN(Date.parse(at))) return html`-`

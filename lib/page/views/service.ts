@@ -8,7 +8,8 @@ import { bar, countStates } from '../states.ts'
 import { type Query, view } from '../view.ts'
 import { eventsPart } from './events.ts'
 import { grid } from './grid.ts'
-import { button, form, instanceLink, partitionRows, problems, section, tableOf } from './pieces.ts'
+import { button, form, instanceLink, partitionRows, planLink, problems, section, tableOf } from './pieces.ts'
+import { rollForm } from './roll.ts'
 
 /** So many partitions stand in the list at a time. */
 const perPage = 100
@@ -34,9 +35,15 @@ ${section('who-has-what', 'Who has what', html`${filters(query, bad)}${grid(stat
 ${section('instances', 'Instances', instanceRows(status))}
 ${section('partitions', 'Partitions', html`<p>${countWords(some.length, shown.length, status.partitions.length)}</p>${partitionRows(status.service, some)}${pages(query, page, shown.length)}`)}
 ${section('change', 'Change', buttons(status))}
-<p><a href="${link('/plan', { service: status.service })}">What would move, if &hellip;</a></p>`
+${more(status)}`
   },
 })
+
+/** The views of what a service may have beside its partitions. */
+function more({ service, scheduler }: Status): Html {
+  const asking = scheduler !== null && html`<li><a href="${link('/ask', { service })}">Ask the scheduler</a></li>`
+  return html`<ul><li><a href="${link('/roll', { service })}">Roll-out: versions, steps, progress</a></li>${asking}<li>${planLink(service)}</li></ul>`
+}
 
 function chosen(all: readonly PartitionStatus[], { filter = '', problems }: Query): readonly PartitionStatus[] {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean)
@@ -97,5 +104,6 @@ function buttons({ service, partitions }: Status): Html {
   const frozen = { service }
   return html`<div class="acts">${form('scale', 'Scale', { service }, html`<label>Number of partitions <input name="to" size="6" required placeholder="${partitions.length}"></label>`)}
 ${form('freeze', 'Freeze', { service }, html`<label>Why <input name="why" size="16"></label>`)}
+${rollForm(service, false)}
 ${button('thaw', 'Thaw', frozen)}${button('sync', 'Fetch the source now', { service })}${button('purge', 'Purge', { service })}</div>`
 }

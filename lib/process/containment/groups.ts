@@ -47,20 +47,22 @@ function mountPoint(): string | null {
  */
 export function makeGroup({ directory }: Home, files: PartitionFiles, mark: string): void {
   const group = directory && `${directory}/${basename(files.directory)}.${mark}`
-  if (group === null || !made(group)) {
+  const outcome = group === null ? 'none' : makeOne(group)
+  if (group === null || outcome === 'none') {
     removeFact(files.group)
     return
   }
+  if (outcome === 'new') removeFact(files.oom) // the kernel counts anew
   if (readFact(files.group) !== group) writeFact(files.group, group)
 }
 
 /** Makes no parent directories: below a scope that is gone, only systemd may make a group. */
-function made(group: string): boolean {
+function makeOne(group: string): 'new' | 'there' | 'none' {
   try {
     mkdirSync(group)
-    return true
+    return 'new'
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EEXIST'
+    return (error as NodeJS.ErrnoException).code === 'EEXIST' ? 'there' : 'none'
   }
 }
 
@@ -69,7 +71,7 @@ function made(group: string): boolean {
  * nor in that of the agent's unit.
  */
 export async function joinFiles({ directory }: Home): Promise<string[]> {
-  if (directory === null || !made(`${directory}/shepherds`)) return []
+  if (directory === null || makeOne(`${directory}/shepherds`) === 'none') return []
   const own = `${directory}/shepherds/cgroup.procs`
   if (!existsSync('/run/systemd/system')) return [own]
   const { namedHierarchy } = await import('./scope.ts')
@@ -194,7 +196,7 @@ async function findHome(files: Place): Promise<Home> {
   const own = ownGroup()
   if (own === null) return { directory: null, why: 'there are no control groups of version 2' }
   if (wanted) {
-    made(wanted) // a reboot removes it
+    makeOne(wanted) // a reboot removes it
     return usable(wanted, files, 'WATCHBILL_CGROUP names it')
   }
   if (!existsSync('/run/systemd/system')) return usable(`${own.mount}${own.path}`, files, "below the agent's own")

@@ -281,17 +281,28 @@ reap() {
   put exit "$_how$_forced after $((_ran / 1000)) s at $_epoch"
 }
 
-# Whether the kernel has killed something here for memory since that was last looked at.
+# Whether the kernel has killed something here for memory since that was last looked at, and for which limit: one that was
+# never reached, or is not there, is not its own. A guard that looked a moment before the end has counted it already.
 outgrown() {
-  _kills=0
+  _kills=0 _full=1 _limit=''
   while read -r _key _value _text; do
-    [ "$_key" != oom ] || while read -r _what _count; do [ "$_what" != oom_kill ] || _kills=$_count; done <"$_value"
-    [ "$_key" != oom ] || _limit=$_text
+    [ "$_key" != oom ] || { _limit=$_text && killed "$_value"; }
   done <"$_dir/limits"
+  [ "$_limit" ] || [ -z "$_home" ] || killed "$_home/memory.events"
   [ "$_kills" != 0 ] || return
-  _before=0
-  read -r _before _rest <"$_dir/oom"
-  [ "$_kills" -gt "$_before" ] && _how="$_how, out of memory: more than $_limit" && put oom "$_kills $_epoch"
+  _before=0 _at=0
+  read -r _before _at <"$_dir/oom"
+  [ "$_kills" -gt "$_before" ] || { [ "$_code$_forced" = 137 ] && [ "$_at" -ge $((_epoch - 2)) ]; } || return
+  [ "$_limit" ] && [ "$_full" != 0 ] && _limit="more than $_limit" ||
+    _limit='the machine, or a control group around its own, had none left'
+  _how="$_how, out of memory: $_limit" && put oom "$_kills $_epoch"
+}
+
+# The counters of version 2, and the one of version 1.
+killed() {
+  while read -r _what _count; do
+    case $_what in oom) _full=$_count ;; oom_kill) _kills=$_count ;; esac
+  done <"$1"
 }
 
 # After a run that ended by itself: false when there shall be no other. A crash loop keeps its first sentence, so that
