@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { bootClock, bootId } from '../../lib/base/clock.ts'
-import { alive, exitOf, gone, Partition, until } from './partition.ts'
+import { alive, exitOf, gone, Partition, until } from '../process/partition.ts'
 
 const terms = { lease: 600, grace: 400 }
 const politely = "trap 'echo asked; exit 0' TERM; while :; do sleep 0.05; done"
