@@ -22,7 +22,7 @@ import type { Self } from '../state/self.ts'
 import type { Outcome } from '../state/stuck.ts'
 import { capOutputs } from './cap-output.ts'
 import { killWhatWouldOutlive, unproved } from './doomed.ts'
-import { type Answered, dueOfMember, isAttentionDue, reconcileAfter } from './due.ts'
+import { type Answered, dueOfMember, isAttentionDue, isHourly, reconcileAfter } from './due.ts'
 import { tendClock } from './tend-clock.ts'
 import { mayLeaveOutLook } from './unchanged.ts'
 import { hasVanished } from './vanished.ts'
@@ -72,7 +72,8 @@ export async function guard(here: Self, interval: number): Promise<Tick> {
   const verdict = typeof renewal === 'string' ? unanswered(here, local, renewal, keptAmong(unrenewed)) : null
   if (verdict !== null) endRest(here.files) // it may be another cluster that answers next
   const starts = new Map<Beside, readonly string[]>()
-  if (await tellHooks(here, local, verdict, interval)) starts.set('attend', ['--window', `${interval}ms`])
+  const hourly = answered && renewal.member && isHourly(interval)
+  if ((await tellHooks(here, local, verdict, interval)) || hourly) starts.set('attend', ['--window', `${interval}ms`])
   const sentence = [verdict?.sentence ?? sentenceOf(here, renewal as Renewal), ...stuck.said].join('; ')
   if (typeof renewal === 'string') return { ...(verdict as Verdict), sentence, starts, seen }
   const after = renewal.vanished || stuck.ended ? 0 : await reconcileAfter(here, local, renewal, interval)

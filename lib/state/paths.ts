@@ -128,6 +128,8 @@ export interface InstanceFiles {
   readonly eventsPublished: string
   /** When events that Consul did not take are tried again. */
   readonly eventsPending: string
+  /** What instances that are gone have published: see lib/attend/gone.ts. */
+  readonly gone: string
   /** The parent of the partitions' control groups, and why that one: see process/containment/groups.ts. */
   readonly groups: string
   readonly clock: ClockFiles
@@ -213,6 +215,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     eventSpool: at('happened.noted'),
     eventsPublished: at('happened.published'),
     eventsPending: at('happened.pending'),
+    gone: at('gone'),
     groups: at('groups'),
     clock: clockFiles(directory),
     partitions: at('partition'),
