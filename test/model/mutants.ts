@@ -472,8 +472,8 @@ export const mutants: readonly Mutant[] = [
     file: 'act/reclaim.ts',
     edits: [
       [
-        'const own = { acquisition: local.acquisition as string, lease, grace, ...ran }',
-        'const own = { acquisition: local.acquisition as string, lease: snapshot.definition.leaseMs + 0 * lease, grace: snapshot.definition.stop.graceMs + 0 * grace, ...ran }',
+        '...(local.terms as Terms), ...ran }',
+        'lease: snapshot.definition.leaseMs, grace: snapshot.definition.stop.graceMs, ...ran }',
       ],
     ],
     seed: 1,
