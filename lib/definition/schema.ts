@@ -264,8 +264,8 @@ export const schema = fields({
       found.addIssue({ code: 'custom', path: ['ready'], message: `names no check of this definition; ${there}` })
     }
   }),
-  z.superRefine(({ run, stop, checks, hooks, versions }, found) => {
-    const place = versions === undefined ? versionPlace({ run, stop, checks, hooks }) : null
+  z.superRefine(({ run, stop, checks, hooks, render, versions }, found) => {
+    const place = versions === undefined ? versionPlace({ run, stop, checks, hooks, render }) : null
     if (place === null) return
     const message = 'has {version}, and the definition has no "versions"; say there which may be rolled out'
     found.addIssue({ code: 'custom', path: [...place], message })

@@ -151,6 +151,15 @@ describe('making it again', () => {
     assert.deepEqual(readdirSync(`${elsewhere}/releases`), [basename(current())])
   })
 
+  test('with --release-only needs neither a definition nor an agent, and writes no configuration', async () => {
+    const alone = `${top}/alone`
+    const args = ['configure', '--release-only', '--home', alone, '--consul-dir', `${top}/none`]
+    const { code, stdout, stderr } = await run(`${home}/current/watchbill`, args, { CONSUL_HTTP_ADDR: nowhere })
+    assert.deepEqual([code, stderr], [0, ''])
+    assert.equal(stdout, `built ${alone}/releases/${basename(current())}`)
+    assert.equal(readlinkSync(`${alone}/current`), `releases/${basename(current())}`)
+  })
+
   test('with another Node makes another one, and puts that in force', async () => {
     const before = current()
     const { stdout, stderr } = await configure([...onto(home), '--node-binary', process.execPath])

@@ -30,8 +30,9 @@ export async function contentsHere(node: NodeBinary): Promise<Contents> {
   return { version, files, executable: new Set([...files.keys()].filter(isExecutable)) }
 }
 
+/** lib/caller.sh is only read by other scripts. */
 function isExecutable(file: string): boolean {
-  return file === 'watchbill' || file === 'bin/run' || file.endsWith('.sh')
+  return file === 'watchbill' || file === 'bin/run' || (file.endsWith('.sh') && file !== 'lib/caller.sh')
 }
 
 /** Files that the programs run or load and that are not bundled. */
