@@ -136,6 +136,14 @@ export function cleanValue(since: string, instance?: string, next?: string | nul
 }
 
 /**
+ * The value of a lock whose last holder's machine is off, and so its process gone. @param last the holder @param off who
+ * powered it off
+ */
+export function offValue(since: string, last: string, off: string, epoch = 0): string {
+  return JSON.stringify({ clean: true, instance: last, off, since, epoch: epoch || undefined })
+}
+
+/**
  * The value of a lock whose partition may still run somewhere: the lock was found in our own session although we never
  * took it, or it is created for a partition that has lost its lock. @param instance the instance that writes it
  */
