@@ -57,7 +57,7 @@ describe('a release', () => {
       assert.match(section, /^\S+ [0-9.]+\n\n./m)
       assert.match(section, /permission/i)
     }
-    for (const name of ['citty', 'execa', 'graceful-fs', 'proper-lockfile', 'undici', 'zod'])
+    for (const name of ['citty', 'execa', 'undici', 'zod'])
       assert.ok(
         sections.some(section => section.includes(`\n${name} `)),
         name,
