@@ -8,6 +8,7 @@ import { isAnythingWaiting } from '../hooks/queue.ts'
 import { reconcile } from '../reconcile.ts'
 import { definitionInForce } from '../state/definition.ts'
 import { makeDirectory, readFact, removeFact, writeFact } from '../state/facts.ts'
+import { isGoneDue } from '../state/gone.ts'
 import { asOnlyHandler } from '../state/handler-lock.ts'
 import { leftToOther } from '../state/handler-mark.ts'
 import type { Run } from '../state/self.ts'
@@ -28,6 +29,7 @@ export async function attend(run: Run, window: number): Promise<string> {
   const delivery = new Delivery(run, definition)
   if (isAnythingWaiting(run.files)) delivery.begin()
   else removeFact(run.files.eventsDue)
+  const gone = forgetGone(run)
   try {
     await tryToEndDrain(run)
     if (readFact(run.files.checksDue) === null) return done
@@ -36,6 +38,7 @@ export async function attend(run: Run, window: number): Promise<string> {
   } finally {
     await delivery.end()
     await metrics
+    await gone
   }
 }
 
@@ -44,6 +47,13 @@ async function tendMetrics(run: Run, definition: Definition): Promise<void> {
   if (definition.metrics === undefined) return
   const { tendMetrics } = await import('./metrics/textfile.ts')
   await tendMetrics(run, definition)
+}
+
+/** Most rounds find that it is not due yet. */
+async function forgetGone(run: Run): Promise<void> {
+  if (!isGoneDue(run.files, bootClock())) return
+  const { forgetGone } = await import('./gone.ts')
+  await forgetGone(run).catch(error => run.log(reason(error)))
 }
 
 /** If Consul is away, the drain goes on until the next round. The checks do not wait for it. */

@@ -19,6 +19,9 @@ import { hasNoCommand, isFinished } from '../state/shepherd-status.ts'
 /** The longest time by which checks and hooks are put off, ms: see hooks/queue.ts. */
 const mostPutOff = 300_000
 
+/** ms */
+const hour = 3_600_000
+
 /** A renewal, and the answers to the questions after it. */
 export interface Answered extends Renewal {
   /** A member's session is gone, which no watch reports. */
@@ -40,6 +43,11 @@ export function dueOfMember(
     ['sync', syncAfter(files, interval)],
     ['scheduler', scheduleAfter(files, interval)],
   ]
+}
+
+/** Whether a full hour of the boot clock lies in the last two intervals: for what is done once an hour. */
+export function isHourly(interval: number, now = bootClock()): boolean {
+  return Math.floor(now / hour) > Math.floor((now - 2 * interval) / hour)
 }
 
 /** Of a set that is fetched. What is written there holds for the definition as it was then. */

@@ -98,6 +98,8 @@ export interface InstanceFiles {
   readonly renderDue: string
   /** The directory for the lock of a running render. */
   readonly renderLock: string
+  /** The directory for the lock of the program that powers lost machines off, and when it was last started. */
+  readonly power: string
   /** Consul's index of the last document change that was passed on here. */
   readonly documents: string
   /** When the next check of a partition is due, boot-clock ms. */
@@ -128,6 +130,8 @@ export interface InstanceFiles {
   readonly eventsPublished: string
   /** When events that Consul did not take are tried again. */
   readonly eventsPending: string
+  /** What instances that are gone have published: see lib/attend/gone.ts. */
+  readonly gone: string
   /** The parent of the partitions' control groups, and why that one: see process/containment/groups.ts. */
   readonly groups: string
   readonly clock: ClockFiles
@@ -197,6 +201,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     rendered: at('render.json'),
     renderDue: at('render.due'),
     renderLock: at('render'),
+    power: at('power'),
     documents: at('documents'),
     checksDue: at('checks.due'),
     checksLock: at('checks'),
@@ -213,6 +218,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     eventSpool: at('happened.noted'),
     eventsPublished: at('happened.published'),
     eventsPending: at('happened.pending'),
+    gone: at('gone'),
     groups: at('groups'),
     clock: clockFiles(directory),
     partitions: at('partition'),

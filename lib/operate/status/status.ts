@@ -23,6 +23,7 @@ import type { Placement } from '../../roster/rule.ts'
 import { versions } from '../../roster/versions.ts'
 import { freezeWords, numberProblem, numberRemark, olderWords } from './calm-words.ts'
 import { type InstanceStatus, instanceStatuses } from './instances.ts'
+import { isolatedWords } from './isolated-words.ts'
 import { healthShown, isGood, membersOf, type PartitionStatus, partitionStatus, withChecks } from './partitions.ts'
 import { placementWords } from './placement-words.ts'
 import { rollProblems, rollRemark, rollUnderWay, versionInForce } from './roll-words.ts'
@@ -172,6 +173,7 @@ export function statusOf(
       [
         ...[cluster.defined ? tried : null, numberRemark(cluster), rollRemark(cluster)],
         voidWords(cluster, scheduler.voided),
+        isolatedWords(cluster),
       ]
         .filter(Boolean)
         .join('; ') || null,
