@@ -19,6 +19,7 @@ import {
   passableText,
   serviceName,
 } from './fields.ts'
+import { isolated } from './isolated-fields.ts'
 import { limitFields } from './limit-fields.ts'
 import { metrics } from './metrics-fields.ts'
 import { partitions } from './partition-fields.ts'
@@ -229,6 +230,7 @@ export const schema = fields({
     ),
   ),
   ...calm,
+  ...isolated,
   versions: z.optional(
     about(
       versions(),
@@ -246,6 +248,10 @@ export const schema = fields({
   z.refine(({ run, starts }) => starts === undefined || run.per === 'partition', {
     path: ['starts', 'atOnce'],
     error: 'is for a process per partition, and run.per is "instance"; remove it',
+  }),
+  z.refine(({ run, whenIsolated }) => whenIsolated !== 'keep' || run.per === 'partition', {
+    path: ['whenIsolated'],
+    error: 'cannot be "keep" with run.per "instance": one process has partitions that others take; give "stop"',
   }),
   z.refine(({ run, ready }) => ready !== 'confirm' || run.user === undefined, {
     path: ['ready'],
