@@ -36,6 +36,10 @@ export const mutants: readonly Mutant[] = [
     edits: [['if (why !== null) return why\n  return (await nodeState', 'return (await nodeState']],
     seed: 1,
     faults: ['cut and powered off'],
+    example: [
+      { ...{ seed: 1, hosts: 2, partitions: ['0', '1'] }, terms: { lease: 10_000, grace: 3000, interval: 2000 } },
+      [{ do: 'cut and powered off', host: 0, partition: 0, after: 0, for: 40_000, how: 2, nth: 0 }],
+    ],
   },
   {
     name: 'a lock that changed while a machine was powered off is marked clean',
@@ -50,7 +54,7 @@ export const mutants: readonly Mutant[] = [
       },
       [
         { do: 'cut and powered off', host: 0, partition: 0, after: 0, for: 40_000, how: 0, nth: 11_500 },
-        { do: 'cut and session destroyed', host: 1, partition: 0, after: 15_500, for: 40_000 },
+        { do: 'cut and session destroyed', host: 1, partition: 0, after: 19_300, for: 40_000 },
       ],
     ],
   },
