@@ -104,8 +104,7 @@ async function beforeShutdown(run: Run, limit: number, json: boolean): Promise<n
   if (json) print(JSON.stringify({ instance, released, killed, lost, problem }))
   else {
     print(`${instance} left for the shutdown: ${released} partitions given back, ${killed.length} of them killed`)
-    if (problem !== null)
-      remark(`${instance}: ${lost.length} partitions were not given back: ${lost.join(', ')}: ${problem}`)
+    if (problem !== null) remark(`${instance}: not given back: ${lost.join(', ') || 'nothing'}: ${problem}`)
   }
   return problem === null ? exit.done : exit.temporary
 }

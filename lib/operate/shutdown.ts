@@ -23,6 +23,9 @@ const mostForKill = 5000
 /** How soon a leave that failed is tried again, ms. */
 const again = 250
 
+/** How long a leave that fails is tried while nothing runs any more: nobody waits 30 s for an agent that is not there, ms. */
+const patience = 5000
+
 /** The limit of a request once the time is over, ms. */
 const lastRequest = 1000
 
@@ -36,33 +39,43 @@ export interface LeftForShutdown {
   readonly problem: string | null
 }
 
-/** @param limit of everything, ms @throws never: a machine that stops waits for nobody */
+/** @param limit of everything, ms @throws Temporary when the state directory cannot be read or written */
 export async function leaveForShutdown(run: Run, limit: number): Promise<LeftForShutdown> {
   const end = performance.now() + limit
   const killed: string[] = []
   const kill = () => killed.push(...killRest(run))
   const timer = setTimeout(kill, limit - Math.min(limit * shareForKill, mostForKill))
   const leaving = new AbortController()
+  const failure = { why: 'it did not stop in time' }
   try {
-    const trying = tryToLeave(run, end, leaving)
+    const trying = tryToLeave(run, end, leaving, failure)
     const late = delay(limit, null, { ref: false })
     const done = await Promise.race([trying, late])
-    if (done !== null) return { ...done, killed, lost: [] }
-    return { released: 0, killed, ...(await abandon(run)) }
+    if (done !== null) return { released: done, killed, lost: [], problem: null }
+    return { released: 0, killed, lost: await abandon(run), problem: failure.why }
   } finally {
     leaving.abort()
     clearTimeout(timer)
   }
 }
 
-/** @returns null when it is not done by then */
-async function tryToLeave(run: Run, end: number, { signal }: AbortController) {
-  while (performance.now() < end && !signal.aborted) {
+/** @param failure gets why the last attempt failed @returns how many were given back; null when it gives up, or is aborted */
+async function tryToLeave(
+  run: Run,
+  end: number,
+  { signal }: AbortController,
+  failure: { why: string },
+): Promise<number | null> {
+  const giveUp = performance.now() + patience
+  while (!signal.aborted) {
     try {
-      return { released: await leave(run, end - performance.now()), problem: null }
+      return await leave(run, end - performance.now())
     } catch (error) {
-      run.log(`leaves for the shutdown: ${reason(error)}`)
+      failure.why = reason(error)
+      run.log(`leaves for the shutdown: ${failure.why}`)
       stopHere(run) // Consul may be away until the end: then at least the processes have their grace period
+      const local = factsOf(run)
+      if (![...local.values()].some(isActive) || (performance.now() > giveUp && running(local).size === 0)) return null
     }
     await delay(again)
   }
@@ -92,21 +105,24 @@ function killRest(run: Run): string[] {
   return [...rest.keys()]
 }
 
-/** The time is over. Handlers must not begin anew, so the instance is taken out of Consul, if that answers. */
-async function abandon(run: Run): Promise<Pick<LeftForShutdown, 'lost' | 'problem'>> {
+/**
+ * The time is over, or Consul is away. Handlers must not begin anew, so the instance is taken out of Consul, if that answers.
+ * @returns what was not given back
+ */
+async function abandon(run: Run): Promise<string[]> {
   killRest(run)
   const lost = [...factsOf(run)].filter(([, one]) => isActive(one)).map(([id]) => id)
   run.consul.close() // the attempt that is still under way
   const consul = run.consul.another(lastRequest)
   try {
     await goodbye({ ...run, consul }, { keys: keysOf(run.service) })
-    return { lost, problem: 'some partitions did not stop in time' }
   } catch (error) {
-    return { lost, problem: reason(error) }
+    run.log(`leaves for the shutdown: ${reason(error)}`)
   } finally {
     consul.close()
     writeFact(run.files.left, `${bootId()} ${bootClock()}`)
   }
+  return lost
 }
 
 function factsOf({ files }: Run): Map<string, Local> {
