@@ -8,7 +8,7 @@
  */
 
 import { print, program } from '../lib/program/frame.ts'
-import { configure, rendered, unconfigure } from '../lib/setup/configure/configure.ts'
+import { configure, installRelease, rendered, unconfigure, type Wanted } from '../lib/setup/configure/configure.ts'
 import { servicesFrom } from '../lib/setup/configure/services.ts'
 import {
   agentLines,
@@ -40,6 +40,7 @@ program({
     },
     'node-binary': { type: 'string', description: 'include this Node in the release, or a path', default: 'include' },
     'dry-run': { type: 'boolean', description: 'print what would be done, and change nothing' },
+    'release-only': { type: 'boolean', description: 'install the programs, and write no configuration' },
     remove: { type: 'boolean', description: 'remove the files of these services again' },
     force: {
       type: 'boolean',
@@ -58,6 +59,7 @@ program({
       address: args['http-addr'],
       tokenFile: args['token-file'],
     }
+    if (args['release-only']) return releaseOnly(wanted, args.json ?? false)
     const services = await servicesFrom(
       args._,
       process.env.WATCHBILL_CONFIG || '/etc/watchbill',
@@ -86,3 +88,9 @@ program({
     print(lines)
   },
 })
+
+/** For packages: a machine gets or upgrades the programs before it has a definition, and while its agent may be away. */
+async function releaseOnly(wanted: Wanted, json: boolean): Promise<void> {
+  const release = await installRelease(wanted)
+  print(json ? JSON.stringify({ release }) : releaseLine(release, wanted.dryRun))
+}

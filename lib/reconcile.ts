@@ -29,6 +29,7 @@ import { asOnlyHandler } from './state/handler-lock.ts'
 import { instanceLease } from './state/lease.ts'
 import { hasLeft } from './state/left.ts'
 import { localFacts } from './state/local.ts'
+import { mayPowerOff } from './state/power-path.ts'
 import type { Run } from './state/self.ts'
 
 /** The most looks of one run; the rest is left to the guard's next tick. */
@@ -66,6 +67,7 @@ export async function reconcile(run: Run): Promise<string | null> {
       if (snapshot.definition.assign !== undefined) await tellScheduler(run, snapshot)
       if (snapshot.definition.render !== undefined) asked = await renderBeside(run, snapshot, placed, asked)
       if (snapshot.fallenEpoch !== null) await raiseEpoch(run, snapshot)
+      if (snapshot.free.size > 0 && mayPowerOff()) await powerBeside(run, snapshot)
       if (steps.length > 0) await carryOut(run, snapshot, steps)
       const restarts = snapshot.documentsIndex !== null && (await passOnDocuments(run, snapshot))
       const areTold = !wantsEvents(snapshot) || (await tellHooks(run, snapshot, steps))
@@ -108,6 +110,16 @@ async function tellScheduler(run: Run, snapshot: Snapshot): Promise<void> {
     noteForScheduler(run, snapshot)
   } catch (error) {
     run.log(`scheduler: ${reason(error)}`)
+  }
+}
+
+/** A program that cannot be started must keep nobody from working: the takeover wait goes on all the same. */
+async function powerBeside(run: Run, snapshot: Snapshot): Promise<void> {
+  const { startPower } = await import('./act/power-beside.ts')
+  try {
+    startPower(run, snapshot)
+  } catch (error) {
+    run.log(`power: ${reason(error)}`)
   }
 }
 

@@ -19,6 +19,7 @@ type Looked = Pick<
   | 'lost'
   | 'documentsIndex'
   | 'ownPlan'
+  | 'roll'
 >
 
 /**
@@ -37,6 +38,7 @@ export function markOf(looked: Looked & Partial<Pick<Snapshot, 'local'>>, placed
     lost,
     documentsIndex,
     ownPlan,
+    roll,
     local,
   } = looked
   const here = [...(local ?? [])].flatMap(([id, one]) => (isActive(one) ? [id] : []))
@@ -54,6 +56,7 @@ export function markOf(looked: Looked & Partial<Pick<Snapshot, 'local'>>, placed
       documentsIndex,
       ownPlan.plan?.variables,
       here,
+      ...(roll != null && 'cursor' in roll ? [roll.to, roll.state, roll.before, roll.cursor] : []),
     ]),
   )
 }

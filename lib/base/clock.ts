@@ -28,6 +28,11 @@ export function steadyClock(): number {
   return whole * 1000 + nanoseconds / 1e6
 }
 
+/** Milliseconds since this process started. */
+export function sinceStart(): number {
+  return process.uptime() * 1000
+}
+
 /** The kernel's random id of this boot. */
 export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()

@@ -93,6 +93,8 @@ export type Definition = {
   readonly back?: false
   /** When the service freezes by itself; left out for never. */
   readonly freeze?: FreezeRule
+  /** What happens while its machine is cut off; left out where everything is stopped. */
+  readonly whenIsolated?: 'keep'
   /** Which versions may be rolled out; left out when its program has none. */
   readonly versions?: Versions
   readonly guardIntervalMs: number
@@ -122,6 +124,9 @@ export type Render = {
   /** How the file keeps with the starts and stops of partitions on this machine. */
   readonly order?: 'beforeStart' | 'afterStop'
 }
+
+/** What a lock says of it: a command line never stands in Consul. */
+export type WhenIsolated = 'keep' | 'run'
 
 /** A number of partitions: so many per cent of what the members have together, rounded up. */
 export type Share = {

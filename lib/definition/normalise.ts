@@ -53,6 +53,7 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     ...(from.render && { render: rendersFrom(from.render) }),
     register: from.register ?? null,
     ...calmOf(from),
+    ...(from.whenIsolated === 'keep' && { whenIsolated: from.whenIsolated }),
     ...(from.versions && { versions: versionsFrom(from.versions) }),
     guardIntervalMs: ms(from.guard.interval),
     leaseMs: ms(from.lease),

@@ -13,7 +13,7 @@ const variablesWanted = giveUnseen('an object of texts, numbers, true and false'
 const variableWanted = give('a text, a number, true or false')
 
 /** The words in braces that have a meaning in `check` and `command`. */
-const inCommand = ['service', 'node', 'instance']
+const inCommand = ['service', 'node', 'instance', 'version']
 
 function isPath(text: string): boolean {
   return text.startsWith('/') && text !== '/' && posix.normalize(text) === text && !text.endsWith('/')
@@ -23,12 +23,12 @@ function wordsIn(text: string): string[] {
   return Array.from(text.matchAll(/\{(\w+)\}/g), ([, word = '']) => word)
 }
 
-/** Placeholders stand only in the last part of the path: the directory is there before. */
+/** A partition stands only in the last part of the path: the directory is there before. A version may have its own. */
 function destFault(dest: string, each: 'partition' | undefined): string | null {
-  const foreign = wordsIn(dest).find(word => word !== 'partition')
-  if (foreign !== undefined) return `holds {${foreign}}; only {partition} is replaced here`
-  const isOne = wordsIn(dest).length > 0
-  if (isOne && wordsIn(posix.dirname(dest)).length > 0)
+  const foreign = wordsIn(dest).find(word => word !== 'partition' && word !== 'version')
+  if (foreign !== undefined) return `holds {${foreign}}; only {partition} and {version} are replaced here`
+  const isOne = wordsIn(dest).includes('partition')
+  if (isOne && wordsIn(posix.dirname(dest)).includes('partition'))
     return 'holds {partition} in a directory; write it into the name'
   if (isOne && each === undefined)
     return 'holds {partition}, but it is one file; give "each": "partition", or remove it'
@@ -39,12 +39,12 @@ function destFault(dest: string, each: 'partition' | undefined): string | null {
 const file = fields({
   template: about(
     passableText().check(z.refine(isPath, templateWanted)),
-    'The template: a file in Liquid.',
+    'The template: a file in Liquid. {version} in its path is replaced.',
     '/etc/watchbill/upstreams.liquid',
   ),
   dest: about(
     passableText().check(z.refine(isPath, destWanted)),
-    'The file to write. With "each": "partition" its name holds {partition}.',
+    'The file to write. With "each": "partition" its name holds {partition}. {version} is replaced, also in its directory.',
     '/etc/nginx/conf.d/upstreams.conf',
   ),
   each: z.optional(
@@ -104,10 +104,11 @@ const file = fields({
     ),
   ),
 }).check(
-  z.superRefine(({ dest, each, check, command }, found) => {
+  z.superRefine(({ dest, each, check, command, clean }, found) => {
     const add = (field: string, message: string | null, ...more: number[]) =>
       message === null ? undefined : found.addIssue({ code: 'custom', path: [field, ...more], message })
     add('dest', destFault(dest, each))
+    if (clean?.includes('{version}')) add('clean', 'holds {version}; write * where any version may stand')
     if (check !== undefined && !check.some(argument => argument.includes('{file}')))
       add('check', 'does not name the new file; write {file} where its path belongs')
     for (const [at, argument] of (command ?? []).entries()) add('command', commandFault(argument), at)

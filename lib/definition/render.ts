@@ -20,7 +20,9 @@ export function rendersFrom(given: NonNullable<DefinitionFile['render']>): Rende
 }
 
 /** The only fields of an observer: it runs nothing. */
-const ofObserver = ['$schema', 'role', 'name', 'id', 'title', 'meta', 'variables', 'render', 'register', 'guard']
+const ofObserver = '$schema role name id title meta variables render register guard versions'.split(' ')
+/** The only fields of its `versions`: it prepares none. */
+const ofItsVersions = ['pattern', 'first']
 
 /**
  * Why the definition of an observer is refused, as `<field>: <what>; <what to do>`; null when it is not, or the definition is
@@ -30,6 +32,8 @@ export function observerFault(given: unknown): string | null {
   if (!isObserver(given)) return null
   const foreign = Object.keys(given).find(field => !ofObserver.includes(field))
   if (foreign !== undefined) return `${foreign}: is not for an observer, which runs nothing; remove it`
+  const preparing = Object.keys(given.versions ?? {}).find(field => !ofItsVersions.includes(field))
+  if (preparing !== undefined) return `versions.${preparing}: is not for an observer, which prepares nothing; remove it`
   return given.render === undefined ? 'render: is missing; an observer only renders: give the files' : null
 }
 

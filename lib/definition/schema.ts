@@ -19,6 +19,7 @@ import {
   passableText,
   serviceName,
 } from './fields.ts'
+import { isolated } from './isolated-fields.ts'
 import { limitFields } from './limit-fields.ts'
 import { metrics } from './metrics-fields.ts'
 import { partitions } from './partition-fields.ts'
@@ -229,6 +230,7 @@ export const schema = fields({
     ),
   ),
   ...calm,
+  ...isolated,
   versions: z.optional(
     about(
       versions(),
@@ -247,6 +249,10 @@ export const schema = fields({
     path: ['starts', 'atOnce'],
     error: 'is for a process per partition, and run.per is "instance"; remove it',
   }),
+  z.refine(({ run, whenIsolated }) => whenIsolated !== 'keep' || run.per === 'partition', {
+    path: ['whenIsolated'],
+    error: 'cannot be "keep" with run.per "instance": one process has partitions that others take; give "stop"',
+  }),
   z.refine(({ run, ready }) => ready !== 'confirm' || run.user === undefined, {
     path: ['ready'],
     error: 'cannot be "confirm" with run.user: another user cannot write the file $WATCHBILL_READY; give a check',
@@ -258,8 +264,8 @@ export const schema = fields({
       found.addIssue({ code: 'custom', path: ['ready'], message: `names no check of this definition; ${there}` })
     }
   }),
-  z.superRefine(({ run, stop, checks, hooks, versions }, found) => {
-    const place = versions === undefined ? versionPlace({ run, stop, checks, hooks }) : null
+  z.superRefine(({ run, stop, checks, hooks, render, versions }, found) => {
+    const place = versions === undefined ? versionPlace({ run, stop, checks, hooks, render }) : null
     if (place === null) return
     const message = 'has {version}, and the definition has no "versions"; say there which may be rolled out'
     found.addIssue({ code: 'custom', path: [...place], message })

@@ -18,7 +18,8 @@ export async function isRenderDue(
   render: NonNullable<Definition['render']>,
 ): Promise<boolean> {
   const seen = readSeen(files)
-  if (seen === null || isRetryDue(seen, bootClock()) || templatesStamp(render) !== seen.templates) return true
+  if (seen === null || isRetryDue(seen, bootClock()) || templatesStamp(render, seen.files) !== seen.templates)
+    return true
   const keys = keysOf(service)
   const [locks, reports] = await Promise.all([keys.locks, keys.reports].map(prefix => folderIndex(consul, prefix)))
   return locks !== seen.locks || reports !== seen.reports

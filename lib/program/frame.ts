@@ -56,11 +56,12 @@ async function start<Args extends ArgsDef>(definition: Program<Args>, words: str
   const dashes = definition.command ? words.indexOf('--') : -1
   const argv = dashes < 0 ? words : words.slice(0, dashes)
   const command = dashes < 0 ? [] : words.slice(dashes + 1)
-  if (beforeDashes(argv).some(word => word === '--help' || word === '-h')) {
-    write(1, await usage(definition))
+  const asked = beforeDashes(argv).find(word => /^(--help(=json)?|-h)$/.test(word))
+  if (asked !== undefined) {
+    write(1, await usage(definition, asked === '--help=json'))
     return exit.done
   }
-  const args = readArguments(definition, argv)
+  const args = await readArguments(definition, argv)
   if (args.debug) process.env.DEBUG = '1'
   return (await definition.run(args, command)) ?? exit.done
 }
@@ -72,7 +73,10 @@ function beforeDashes(argv: string[]): string[] {
 }
 
 /** citty accepts unknown flags and extra words: refuse them, so that a typing mistake cannot run something else. */
-function readArguments<Args extends ArgsDef>(definition: Program<Args>, argv: string[]): ParsedArgs<Args> {
+async function readArguments<Args extends ArgsDef>(
+  definition: Program<Args>,
+  argv: string[],
+): Promise<ParsedArgs<Args>> {
   const known: ArgsDef = { ...common, ...definition.args }
   let args: ParsedArgs<Args>
   try {
@@ -84,7 +88,10 @@ function readArguments<Args extends ArgsDef>(definition: Program<Args>, argv: st
     Object.entries(known).flatMap(([name, arg]) => [name, ...('alias' in arg ? [arg.alias ?? []].flat() : [])]),
   )
   const unknown = Object.keys(args).find(name => name !== '_' && !names.has(name) && !names.has(kebab(name)))
-  if (unknown !== undefined) throw usageError(`there is no option --${unknown}`)
+  if (unknown !== undefined) {
+    const { didYouMean } = await import('../base/near.ts')
+    throw usageError(`there is no option --${unknown}${didYouMean(unknown, longNames(names), '--')}`)
+  }
   const positionals = Object.values(known).filter(({ type }) => type === 'positional').length
   const spare = args._[positionals]
   if (spare !== undefined && !('rest' in definition.args)) throw usageError(`"${spare}" is one argument too many`)
@@ -92,6 +99,10 @@ function readArguments<Args extends ArgsDef>(definition: Program<Args>, argv: st
     if (type === 'string' && args[name as keyof typeof args] === '') throw usageError(`--${name} needs a value`)
   }
   return args
+}
+
+function longNames(names: ReadonlySet<string>): string[] {
+  return [...names].filter(name => name.length > 1)
 }
 
 function kebab(name: string): string {
@@ -102,15 +113,11 @@ function usageError(message: string): Permanent {
   return new Permanent(`cannot read the arguments: ${message}; see --help`)
 }
 
-async function usage<Args extends ArgsDef>({ name, about, args, command, exits }: Program<Args>): Promise<string> {
-  const { renderUsage } = await import('citty')
-  const rendered = await renderUsage({
-    meta: { name: `watchbill ${name}`, description: about },
-    args: { ...args, ...common },
-  })
-  const text = command ? rendered.replace(/USAGE.*/, line => `${line} -- command [arguments]`) : rendered
-  const codes = `Exits: ${exits ?? '0 done, or nothing to do'}; 100 permanent (usage, definition); 111 temporary (Consul away, timed out)`
-  return `${process.stdout.isTTY ? text : stripVTControlCharacters(text)}\n${codes}\n`
+/** @param json for what makes man pages and completions of it */
+async function usage<Args extends ArgsDef>(definition: Program<Args>, json: boolean): Promise<string> {
+  const { described, help } = await import('./help.ts')
+  const description = described(definition, common)
+  return json ? `${JSON.stringify(description)}\n` : help(description)
 }
 
 /** Prints the error and exits: one line for an expected error, a stack only for a bug. */

@@ -8,13 +8,19 @@ import { glob } from '../base/glob.ts'
 import { shellWord } from '../base/printable.ts'
 import type { Definition, Render } from '../definition/definition.ts'
 import { expand } from '../definition/expand.ts'
+import { versionPlace } from '../definition/version.ts'
+import { whyNot } from '../roll/meant.ts'
 import { keepRendered, type Pending, readRendered } from '../state/renders.ts'
 import type { Self } from '../state/self.ts'
 import { type Change, changeOf, putInPlace, removeFile, syncDirectory, writeCandidate } from './place.ts'
 import { checkLimit, commandLimit, runCommand } from './run-command.ts'
 import type { Failure, Made, Wanted } from './wanted.ts'
 
-type Here = Pick<Self, 'files' | 'service' | 'instance' | 'node'> & { readonly definition: Definition }
+type Here = Pick<Self, 'files' | 'service' | 'instance' | 'node'> & {
+  readonly definition: Definition
+  /** In force on this instance; '' for none. */
+  readonly version: string
+}
 
 /** The differences between the disk and what is wanted. */
 export interface Differences {
@@ -128,11 +134,15 @@ async function candidates(here: Here, changes: readonly Change[]) {
   return { ready, failures }
 }
 
-async function refusalOf(here: Here, { wanted: { render } }: Change, candidate: string): Promise<string | null> {
+async function refusalOf(
+  here: Here,
+  { wanted: { render, version } }: Change,
+  candidate: string,
+): Promise<string | null> {
   if (render.check === undefined) return null
   const { service, instance, node } = here
-  const command = expand(render.check, { service, instance, node, file: candidate })
-  const why = await runCommand(command, checkLimit, here)
+  const command = expand(render.check, { service, instance, node, version, file: candidate })
+  const why = await runCommand(command, checkLimit, here, version || here.version)
   return why === null ? null : `the check ${shown(command)} refuses it: ${why}`
 }
 
@@ -151,7 +161,7 @@ function remember(here: Here, ready: readonly { readonly change: Change }[], rem
   })
 }
 
-/** Each command once. One that has failed before is tried anew, in its place. */
+/** Each command once. One that has failed before is tried anew, in its place. `{version}` stays: it counts when the command runs. */
 function withCommands(here: Here, before: readonly Pending[], changed: readonly Render[]): Pending[] {
   const { service, instance, node } = here
   const all = new Map(before.map(one => [JSON.stringify(one.command), one]))
@@ -183,14 +193,20 @@ export async function runPending(here: Here, wanted: ReadonlySet<string>): Promi
   const left: Pending[] = []
   for (const { command } of pending) {
     if (!wanted.has(JSON.stringify(command))) continue
-    const why = await runCommand(command, commandLimit, here)
+    const why = await runNow(here, command)
     if (why !== null) left.push({ command, why })
   }
   if (pending.length > 0) keepRendered(here.files, { ...readRendered(here.files), pending: left })
   return left
 }
 
-/** The commands of a definition as they are run, as JSON. */
+async function runNow(here: Here, command: readonly string[]): Promise<string | null> {
+  const { definition, version } = here
+  const refused = versionPlace(command) === null ? null : whyNot(definition, null, version)
+  return refused ?? (await runCommand(expand(command, { version }), commandLimit, here, version))
+}
+
+/** The commands of a definition, as JSON. */
 export function commandsIn(here: Here, renders: readonly Render[]): ReadonlySet<string> {
   return new Set(withCommands(here, [], renders).map(({ command }) => JSON.stringify(command)))
 }

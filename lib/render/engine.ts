@@ -12,6 +12,8 @@ export interface Job {
   readonly input: Input
   /** One text for each partition of the input, in its order. */
   readonly each: boolean
+  /** Texts for these partitions only; left out for all. */
+  readonly only?: readonly string[]
 }
 
 export type Turned = { readonly text: string } | { readonly error: string }
@@ -22,7 +24,7 @@ const renderLimit = 3000
 const memoryLimit = 20_000_000
 
 /** The texts; a single error when the template cannot even be read. */
-export function turn({ template, input, each }: Job): Turned[] {
+export function turn({ template, input, each, only }: Job): Turned[] {
   const engine = engineFor()
   try {
     const parsed = engine.parse(template)
@@ -33,7 +35,9 @@ export function turn({ template, input, each }: Job): Turned[] {
         return { error: reason(error) }
       }
     }
-    return each ? input.partitions.map(partition => one({ partition })) : [one({})]
+    if (!each) return [one({})]
+    const wanted = new Set(only ?? input.partitions.map(({ id }) => id))
+    return input.partitions.filter(({ id }) => wanted.has(id)).map(partition => one({ partition }))
   } catch (error) {
     return [{ error: reason(error) }]
   }

@@ -5,6 +5,7 @@ import type { Report } from '../keys/report.ts'
 import type { Cluster } from '../look/cluster.ts'
 import type { Assignment } from '../roster/rule.ts'
 import { inForce, type Kept } from './in-force.ts'
+import { versionHere } from './versions.ts'
 
 /** Where an instance can be reached, as Consul's catalog says. */
 export interface Place {
@@ -19,7 +20,7 @@ export interface View {
   readonly definition: Definition
   readonly cluster: Pick<
     Cluster,
-    'service' | 'members' | 'registered' | 'locks' | 'partitions' | 'settings' | 'freeze' | 'lost' | 'ownPlan'
+    'service' | 'members' | 'registered' | 'locks' | 'partitions' | 'settings' | 'freeze' | 'lost' | 'ownPlan' | 'roll'
   >
   readonly placed: Assignment
   readonly reports: ReadonlyMap<string, Report>
@@ -62,7 +63,13 @@ export interface InstanceInput {
 
 /** The names here are what templates use. */
 export interface Input {
-  readonly service: { readonly name: string; readonly title: string | null; readonly frozen: boolean }
+  readonly service: {
+    readonly name: string
+    readonly title: string | null
+    readonly frozen: boolean
+    /** In force on this instance; null for none. */
+    readonly version: string | null
+  }
   readonly self: { readonly instance: string; readonly node: string }
   readonly settings: { readonly drained: readonly string[]; readonly held: readonly string[]; readonly epoch: number }
   readonly variables: Readonly<Record<string, unknown>>
@@ -77,7 +84,10 @@ export function inputOf(view: View, afterStop: boolean): Input {
   const holders = inForce(cluster, view.placed, kept)
   const { drained, held, epoch } = cluster.settings
   return {
-    service: { name: cluster.service, title: titleIn(view), frozen: cluster.freeze?.frozen === true },
+    service: {
+      ...{ name: cluster.service, title: titleIn(view), frozen: cluster.freeze?.frozen === true },
+      version: versionHere(view) || null,
+    },
     self: { instance, node },
     settings: { drained, held, epoch },
     variables: variablesIn(view),

@@ -5,6 +5,7 @@ import { keysOf } from '../base/names.ts'
 import { listed } from '../base/text.ts'
 import type { Definition, Render } from '../definition/definition.ts'
 import { digestOf } from '../definition/digest.ts'
+import { versionPlace } from '../definition/version.ts'
 import { tellProblems } from '../keys/renders.ts'
 import { startDetached } from '../process/beside.ts'
 import { enterState } from '../state/boot.ts'
@@ -20,11 +21,15 @@ import {
   pauseAfter,
   readRendered,
   readSeen,
+  startOf,
+  startWords,
+  type TemplateFiles,
   templatesStamp,
 } from '../state/renders.ts'
 import type { Run } from '../state/self.ts'
 import { type Applied, apply, commandsIn, differences, pendingProblem, runPending } from './apply.ts'
 import { type Input, inputOf } from './input.ts'
+import { atVersion, type Entry, entriesOf, versionHere } from './versions.ts'
 import { type Viewed, viewOf } from './view.ts'
 import { type Failure, type Made, make, problemsOf, readTemplate, type Text } from './wanted.ts'
 
@@ -35,6 +40,8 @@ interface Draft {
   /** A digest of everything that the files are made from. */
   readonly input: string
   readonly make: () => Promise<Made>
+  /** By the path in the definition: the files that its `{version}` stands for. */
+  readonly templates: TemplateFiles
 }
 
 export const nothingToRender = 'nothing to render: the definition names no files'
@@ -75,7 +82,7 @@ async function once(run: Run, force: boolean): Promise<string> {
   }
   const made = await draft.make()
   const found = differences(renders, made, before.files)
-  const here = { ...run, definition: viewed.view.definition }
+  const here = { ...run, definition: viewed.view.definition, version: versionHere(viewed.view) }
   const applied = await apply(here, { ...found, failures: [...made.failures, ...found.failures] })
   const pending = await runPending(here, commandsIn(here, renders))
   const problems = [...problemsOf(applied.failures), ...pending.map(pendingProblem)]
@@ -100,21 +107,36 @@ async function draftOf(run: Run, keep = true): Promise<Draft | null> {
   const viewed = await viewOf(run, inForce)
   const { definition } = viewed.view
   const renders = definition.render ?? []
-  const templates = new Map(renders.map(({ template }) => [template, readTemplate(template)]))
   const inputs = inputsOf(viewed, definition)
-  const textOf = ({ template }: Render) => templates.get(template) as Text
+  const inputFor = ({ order }: Render) => (order === 'afterStop' ? inputs.kept : null) ?? inputs.usual
+  const idsFor = (one: Render) => inputFor(one).partitions.map(({ id }) => id)
+  const entries = renders.flatMap(one => entriesOf(viewed.view, one, idsFor(one)))
+  const texts = new Map(entries.map(entry => [fileOf(entry), readTemplate(fileOf(entry))]))
+  const versions = entries.map(({ version, partitions }) => (version === '' ? null : [version, partitions]))
   return {
     renders,
     viewed,
-    input: digestOf([renders, [...templates], inputs.usual, inputs.kept]),
+    input: digestOf([renders, [...texts], inputs.usual, inputs.kept, versions]),
     make: async () => {
       const made: Made[] = []
       // One after the other: each is a process, and this must not take the machine from who works here.
-      for (const one of renders)
-        made.push(await make(one, textOf(one), (one.order === 'afterStop' ? inputs.kept : null) ?? inputs.usual))
+      for (const entry of entries)
+        made.push(await make(entry, texts.get(fileOf(entry)) as Text, inputFor(entry.render)))
       return { wanted: made.flatMap(({ wanted }) => wanted), failures: made.flatMap(({ failures }) => failures) }
     },
+    templates: templateFilesOf(entries),
   }
+}
+
+/** The template file of an entry. */
+function fileOf({ render: { template }, version }: Entry): string {
+  return atVersion(template, version)
+}
+
+function templateFilesOf(entries: readonly Entry[]): TemplateFiles {
+  const own = entries.filter(({ render }) => versionPlace(render.template) !== null)
+  const of = Map.groupBy(own, ({ render }) => render.template)
+  return Object.fromEntries([...of].map(([template, some]) => [template, [...new Set(some.map(fileOf))]]))
 }
 
 function inputsOf({ view }: Viewed, { render = [] }: Definition): { usual: Input; kept: Input | null } {
@@ -131,9 +153,18 @@ function begin({ files }: Run): void {
 }
 
 /** @param pause until the next try, ms; null for none */
-function see(run: Run, { renders, viewed: { mark, locks, reports } }: Draft, pause: number | null): void {
+function see(run: Run, draft: Draft, pause: number | null): void {
+  const { renders, templates } = draft
+  const { mark, locks, reports } = draft.viewed
   const retryAt = pause === null ? null : bootClock() + pause
-  keepSeen(run.files, { mark, locks, reports, templates: templatesStamp(renders), retryAt })
+  keepSeen(run.files, {
+    mark,
+    locks,
+    reports,
+    templates: templatesStamp(renders, templates),
+    files: templates,
+    retryAt,
+  })
 }
 
 /** Writes what is wrong into Consul, when that has changed. @returns false when it could not be written */
@@ -151,7 +182,7 @@ async function tell(run: Run, problems: readonly string[]): Promise<boolean> {
 }
 
 /**
- * Lets partitions start whose files are there: those that the view showed with their present acquisition.
+ * Lets partitions start whose files are there: those that the view showed with their present acquisition and version.
  * @param failures of this render; `all` when a command failed
  */
 function letStart(run: Run, { view }: Viewed, renders: readonly Render[], failures: readonly Failure[] | 'all'): void {
@@ -161,9 +192,10 @@ function letStart(run: Run, { view }: Viewed, renders: readonly Render[], failur
   const failed = new Set(first.map(({ partition }) => partition))
   let isNew = false
   for (const [id, { held }] of view.cluster.locks) {
-    const { acquisition, rendered } = run.files.partition(id)
-    const own = readFact(acquisition)
-    if (own === null || own !== held?.acquisition || failed.has(id) || readFact(rendered) === own) continue
+    const { rendered } = run.files.partition(id)
+    const own = startOf(run.files, id)
+    const shown = held === null ? null : startWords(held.acquisition, held.version)
+    if (own === null || own !== shown || failed.has(id) || readFact(rendered) === own) continue
     isNew = writeFactIfWanted(rendered, own) || isNew
   }
   if (isNew) startDetached('reconcile', run)

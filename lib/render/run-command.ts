@@ -16,12 +16,18 @@ export async function runCommand(
   command: readonly string[],
   limit: number,
   here: Pick<Self, 'files' | 'service' | 'instance' | 'node'> & { readonly definition: Definition },
+  version: string,
 ): Promise<string | null> {
   const { files, service, instance, node, definition } = here
   const why = await refusal(files.directory, definition)
   if (why !== null) return why
   const [file, ...args] = asCalled(['timeout', '-k', '1', String(limit / 1000), ...confined(definition.run, command)])
-  const own = { WATCHBILL_SERVICE: service, WATCHBILL_INSTANCE: instance, WATCHBILL_NODE: node }
+  const own = {
+    WATCHBILL_SERVICE: service,
+    WATCHBILL_INSTANCE: instance,
+    WATCHBILL_NODE: node,
+    WATCHBILL_VERSION: version,
+  }
   const { exitCode, signal, all, originalMessage } = await execa(file, args, {
     cwd: '/',
     env: { ...inheritedEnvironment(definition.run), ...own },

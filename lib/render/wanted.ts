@@ -9,12 +9,15 @@ import type { Turned } from './engine.ts'
 import type { Input } from './input.ts'
 import { inMiB, mostTemplate } from './limits.ts'
 import { turnApart } from './turn.ts'
+import { atVersion, type Entry } from './versions.ts'
 
 /** One file as it should be. */
 export interface Wanted {
   readonly render: Render
   readonly dest: string
   readonly text: string
+  /** What `{version}` stands for; '' where it does not stand. */
+  readonly version: string
   /** The partition that it is about; null for one file for all. */
   readonly partition: string | null
 }
@@ -49,18 +52,21 @@ export interface Made {
 
 /** @param template as read from the file */
 export async function make(
-  render: Render,
+  { render, version, refusal, partitions }: Entry,
   template: Text,
   input: Input,
   turn: (job: Parameters<typeof turnApart>[0]) => Promise<readonly Turned[]> = turnApart,
 ): Promise<Made> {
-  const each = render.each !== undefined
-  const ids = each ? input.partitions.map(({ id }) => id) : [null]
+  const ids = partitions ?? [null]
   const fail = (why: string, partition: string | null = null): Failure => {
-    return { render, dest: partition === null ? render.dest : destOf(render, partition), partition, why }
+    return { render, dest: destOf(render, partition, version), partition, why }
   }
+  if (refusal !== null) return { wanted: [], failures: ids.map(id => fail(refusal, id)) }
   if ('error' in template) return { wanted: [], failures: [fail(template.error)] }
-  const turned = await turn({ template: template.text, input, each })
+  const turned = await turn({
+    ...{ template: template.text, input, each: partitions !== null },
+    ...(partitions !== null && { only: partitions }),
+  })
   const [first] = turned
   if (turned.length !== ids.length) {
     const why = first !== undefined && 'error' in first ? first.error : 'the program template gave no text for it'
@@ -69,7 +75,7 @@ export async function make(
   const made = turned.map((one, at) => ({ one, partition: ids[at] ?? null }))
   return {
     wanted: made.flatMap(({ one, partition }) =>
-      'text' in one ? [{ render, dest: destOf(render, partition), text: one.text, partition }] : [],
+      'text' in one ? [{ render, dest: destOf(render, partition, version), text: one.text, version, partition }] : [],
     ),
     failures: made.flatMap(({ one, partition }) =>
       'error' in one ? [fail(`${posix.basename(render.template)}: ${one.error}`, partition)] : [],
@@ -78,8 +84,9 @@ export async function make(
 }
 
 /** An id is encoded as in its key, so that it cannot lead elsewhere. */
-export function destOf({ dest }: Render, partition: string | null): string {
-  return partition === null ? dest : dest.replaceAll('{partition}', () => encode(partition))
+export function destOf({ dest }: Render, partition: string | null, version: string): string {
+  const one = atVersion(dest, version)
+  return partition === null ? one : one.replaceAll('{partition}', () => encode(partition))
 }
 
 /** One sentence for all files that have the same trouble. */

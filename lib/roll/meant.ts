@@ -46,6 +46,16 @@ export function meantFor({ settings, roll }: Asked, { versions }: Defined, id: s
   return { version: versions === undefined || roll.to === null ? inForce : roll.to, roll: markOf(roll, unit) }
 }
 
+/**
+ * The version in force on an instance as a whole, for what is made once for all its partitions; '' for none. Where single partitions
+ * are rolled, that is the version of the service, until the roll-out has ended.
+ * @param first of the definition
+ */
+export function versionOn({ settings, roll }: Asked, first: string | undefined, instance: string): string {
+  const isTurn = isUnderWay(roll, settings) && roll.unit === 'instance' && hasReached(roll, instance)
+  return (isTurn ? roll.to : null) ?? settings.version ?? first ?? ''
+}
+
 /** By what the start of a unit is known in the lock's value; another one where it failed, and is to be started once more. */
 export function markOf({ id, round, again }: Pick<Roll, 'id' | 'round' | 'again'>, unit: string): string {
   return again.includes(unit) ? `${id}.${round}` : id

@@ -98,6 +98,8 @@ export interface InstanceFiles {
   readonly renderDue: string
   /** The directory for the lock of a running render. */
   readonly renderLock: string
+  /** The directory for the lock of the program that powers lost machines off, and when it was last started. */
+  readonly power: string
   /** Consul's index of the last document change that was passed on here. */
   readonly documents: string
   /** When the next check of a partition is due, boot-clock ms. */
@@ -199,6 +201,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     rendered: at('render.json'),
     renderDue: at('render.due'),
     renderLock: at('render'),
+    power: at('power'),
     documents: at('documents'),
     checksDue: at('checks.due'),
     checksLock: at('checks'),

@@ -63,6 +63,7 @@ export interface Seen {
   readonly reports: string
   /** The versions of the template files. */
   readonly templates: string
+  readonly files?: TemplateFiles
   /** Boot clock, ms; null for never. */
   readonly retryAt: number | null
 }
@@ -99,9 +100,12 @@ export function isRetryDue({ retryAt }: Seen, now: number): boolean {
   return retryAt !== null && (now >= retryAt || retryAt - now > longestPause)
 }
 
+/** A path in the definition with `{version}` in it -> the files that the last render read for it. */
+export type TemplateFiles = Readonly<Record<string, readonly string[]>>
+
 /** Tells whether a template file was changed, without reading it. */
-export function templatesStamp(render: NonNullable<Definition['render']>): string {
-  const files = new Set(render.map(({ template }) => template))
+export function templatesStamp(render: NonNullable<Definition['render']>, read: TemplateFiles = {}): string {
+  const files = new Set(render.flatMap(({ template }) => read[template] ?? [template]))
   return [...files].map(stampOf).join(' ')
 }
 
@@ -122,9 +126,21 @@ export function mustRenderFirst({ render }: Pick<Definition, 'render'>): boolean
   return render?.some(({ order }) => order === 'beforeStart') ?? false
 }
 
+/** What a file must show before the process starts: the acquisition, and the version that is to run. */
+export function startWords(acquisition: string, version: string): string {
+  return version === '' ? acquisition : `${acquisition} ${version}`
+}
+
+/** The same for what is to be started here next; null when nothing may be. */
+export function startOf(files: InstanceFiles, id: string): string | null {
+  const { acquisition, version } = files.partition(id)
+  const own = readFact(acquisition)
+  return own === null ? null : startWords(own, readFact(version)?.split(' ')[0] ?? '')
+}
+
 /** Whether the start of a partition still waits for its file: until that is rendered, or the wait is over. */
 export function awaitsRender(files: InstanceFiles, id: string, now = bootClock()): boolean {
-  const own = readFact(files.partition(id).acquisition)
+  const own = startOf(files, id)
   if (own === null || readFact(files.partition(id).rendered) === own) return false
   const since = awaitedSince(files, id, own, now)
   return since === null || now - since < longestWait
@@ -132,8 +148,8 @@ export function awaitsRender(files: InstanceFiles, id: string, now = bootClock()
 
 /** Begins the wait, unless it has begun. */
 export function beginToAwait(files: InstanceFiles, id: string, now = bootClock()): void {
-  const { acquisition, awaits } = files.partition(id)
-  const own = readFact(acquisition)
+  const { awaits } = files.partition(id)
+  const own = startOf(files, id)
   if (own !== null && awaitedSince(files, id, own, now) === null) writeFact(awaits, `${now} ${own}`)
 }
 

@@ -57,7 +57,7 @@ describe('a release', () => {
       assert.match(section, /^\S+ [0-9.]+\n\n./m)
       assert.match(section, /permission/i)
     }
-    for (const name of ['citty', 'execa', 'graceful-fs', 'proper-lockfile', 'undici', 'zod'])
+    for (const name of ['citty', 'execa', 'undici', 'zod'])
       assert.ok(
         sections.some(section => section.includes(`\n${name} `)),
         name,
@@ -117,6 +117,13 @@ describe('a release', () => {
   test('lists its programs, and refuses one that it has not', async () => {
     const { stdout, code } = await run(`${home}/current/watchbill`, ['--help'])
     assert.deepEqual([code, /^ {2}guard +Run by Consul/m.test(stdout)], [0, true])
+    // Both entry points say the same, in the same words.
+    const sources = await run(process.execPath, [`${root}/handlers/watchbill.js`, '--help'])
+    assert.equal(stdout, sources.stdout)
+    assert.match((await run(`${home}/current/watchbill`, ['help', 'owner'])).stdout, /^USAGE watchbill owner /m)
+    assert.match((await run(`${home}/current/watchbill`, [])).stdout, /^First:$/m)
+    assert.match((await run(`${home}/current/watchbill`, ['--version'])).stdout, /^watchbill \d.*\nnode \d/)
+    assert.match((await run(`${home}/current/watchbill`, ['statsu'])).stderr, /did you mean status\?/)
     for (const name of ['nonesuch', '../current/guard', 'package']) {
       const refused = await run(`${home}/current/watchbill`, [name])
       assert.equal(refused.code, 100)
@@ -139,7 +146,7 @@ describe('making it again', () => {
   test('from the release itself, elsewhere, makes the same one', async () => {
     const elsewhere = `${top}/elsewhere`
     assert.match(await fromRelease(elsewhere), new RegExp(`^built ${elsewhere}/releases/${basename(current())}$`, 'm'))
-    assert.match((await run(`${elsewhere}/current/watchbill`, [])).stdout, /guard/)
+    assert.match((await run(`${elsewhere}/current/watchbill`, ['help'])).stdout, /guard/)
   })
 
   test('mends one that lost a file', async () => {
@@ -149,6 +156,15 @@ describe('making it again', () => {
     assert.match(await fromRelease(elsewhere), /^built /m)
     assert.ok(statSync(guard).size > 0)
     assert.deepEqual(readdirSync(`${elsewhere}/releases`), [basename(current())])
+  })
+
+  test('with --release-only needs neither a definition nor an agent, and writes no configuration', async () => {
+    const alone = `${top}/alone`
+    const args = ['configure', '--release-only', '--home', alone, '--consul-dir', `${top}/none`]
+    const { code, stdout, stderr } = await run(`${home}/current/watchbill`, args, { CONSUL_HTTP_ADDR: nowhere })
+    assert.deepEqual([code, stderr], [0, ''])
+    assert.equal(stdout, `built ${alone}/releases/${basename(current())}`)
+    assert.equal(readlinkSync(`${alone}/current`), `releases/${basename(current())}`)
   })
 
   test('with another Node makes another one, and puts that in force', async () => {

@@ -27,6 +27,7 @@ const complete: Record<string, readonly string[]> = {
   observe: instance,
   render: ['svc', '--state', state],
   rollout: instance,
+  power: instance,
   scheduler: instance,
   pass: ['progress'],
   warn: ['progress'],

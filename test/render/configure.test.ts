@@ -68,17 +68,28 @@ describe('two services that render into one file', () => {
     ['a name too short for an id', 'DIR/a{partition}.conf', 'DIR/a.conf', false],
     ['two files for each partition', 'DIR/a-{partition}.conf', 'DIR/{partition}-x.conf', true],
     ['two files for each partition that cannot meet', 'DIR/a-{partition}.conf', 'DIR/b-{partition}.conf', false],
+    ['a link to the file of the other', 'DIR/to-real', 'DIR/real', true],
+    ['a link to another file', 'DIR/to-real', 'DIR/a.conf', false],
+    ['a directory of any version', 'DIR/{version}/a.conf', 'DIR/1.0/a.conf', true],
+    ['a directory of any version, by a link', 'DIR/{version}/a.conf', 'DIR/to/sub/a.conf', true],
+    ['another file in the directory of any version', 'DIR/{version}/a.conf', 'DIR/1.0/b.conf', false],
+    ['a version never stands for two directories', 'DIR/{version}/a.conf', 'DIR/1.0/x/a.conf', false],
+    ['a version and a partition', 'DIR/{version}-{partition}', 'DIR/x-y-z', true],
+    ['a version and a partition that cannot be', 'DIR/{version}-{partition}', 'DIR/x-', false],
   ]
   for (const [what, one, other, refused] of cases) {
     it(`are ${refused ? 'refused' : 'taken'}: ${what}`, async t => {
       const dir = directory(t)
       mkdirSync(`${dir}/sub`)
       symlinkSync(`${dir}/sub`, `${dir}/link`)
+      writeFileSync(`${dir}/real`, '')
+      symlinkSync(`${dir}/real`, `${dir}/to-real`)
+      symlinkSync(dir, `${dir}/to`)
       const service = async (name: string, dest: string) => {
         const each = dest.includes('{partition}') ? { each: 'partition' } : {}
         const file = `${dir}/${name}.json`
-        const render = [{ template, dest: dest.replace('DIR', dir), ...each }]
-        writeFileSync(file, JSON.stringify({ ...smallest, name, render }))
+        const render = [{ template, dest: dest.replace('DIR', dir), ...each, follow: true }]
+        writeFileSync(file, JSON.stringify({ ...smallest, name, render, versions: { pattern: '^.*$' } }))
         return { file, definition: await loadDefinition(file) }
       }
       const [first, second] = [await service('first', one), await service('second', other)]

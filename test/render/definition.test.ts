@@ -77,7 +77,22 @@ const refused: [what: string, value: unknown, line: string][] = [
   [
     'another word',
     withFiles({ ...file, dest: '/etc/{token}.conf' }),
-    'render[0].dest: holds {token}; only {partition} is replaced here',
+    'render[0].dest: holds {token}; only {partition} and {version} are replaced here',
+  ],
+  [
+    'a version without versions',
+    withFiles({ ...file, dest: '/etc/{version}/a.conf' }),
+    'render[0].dest: has {version}, and the definition has no "versions"; say there which may be rolled out',
+  ],
+  [
+    'a version in what is cleaned',
+    withFiles({ ...file, clean: '/etc/app/*-{version}.conf' }),
+    'render[0].clean: holds {version}; write * where any version may stand',
+  ],
+  [
+    'an observer that prepares versions',
+    { name: 'consumer', role: 'observer', render: [file], versions: { pattern: '^\\d+$', prepare: ['true'] } },
+    'versions.prepare: is not for an observer, which prepares nothing; remove it',
   ],
   [
     'set-uid',
@@ -97,7 +112,7 @@ const refused: [what: string, value: unknown, line: string][] = [
   [
     'a command for one file',
     withFiles({ ...file, command: ['reload', '{file}'] }),
-    'render[0].command[1]: has {file}, but runs once for all files; only {service}, {node}, {instance} are replaced',
+    'render[0].command[1]: has {file}, but runs once for all files; only {service}, {node}, {instance}, {version} are replaced',
   ],
   [
     'a pattern without a star',

@@ -21,12 +21,14 @@ export interface Staged {
   /** The text of the template `DIR/t.liquid`. */
   readonly template?: string
   readonly variables?: Record<string, unknown>
+  /** Other fields of the definition. */
+  readonly more?: Record<string, unknown>
 }
 
 /** One line for each partition that can be reached. */
 export const lines = '{% for p in partitions %}{{ p.id }}={{ p.address }}\n{% endfor %}'
 
-export async function stage(t: TestContext, { files, template = lines, variables }: Staged) {
+export async function stage(t: TestContext, { files, template = lines, variables, more }: Staged) {
   process.argv[1] = `${root}/handlers/rerender.ts` // the program `template` lies beside it
   const fake = await fakeConsul(t)
   const { memory } = fake
@@ -36,7 +38,7 @@ export async function stage(t: TestContext, { files, template = lines, variables
   const define = (files: readonly Record<string, unknown>[]) =>
     writeFileSync(
       file,
-      JSON.stringify({ name: 'svc', role: 'observer', variables, render: files }).replaceAll('DIR', dir),
+      JSON.stringify({ name: 'svc', role: 'observer', variables, ...more, render: files }).replaceAll('DIR', dir),
     )
   define(files)
   writeFileSync(`${dir}/t.liquid`, template)

@@ -17,7 +17,7 @@ function partition(id: string, over: Partial<PartitionInput> = {}): PartitionInp
 }
 
 const input: Input = {
-  service: { name: 'svc', title: null, frozen: false },
+  service: { name: 'svc', title: null, frozen: false, version: null },
   self: { instance: 'a:svc', node: 'a' },
   settings: { drained: [], held: [], epoch: 0 },
   variables: { domain: 'example.org' },

@@ -55,7 +55,7 @@ export async function configure(services: readonly Service[], wanted: Wanted): P
   const configs = configsFor(services, node, wanted)
   const plan = installAll(services, configs, directory, true)
   const validated = plan.some(({ outcome }) => outcome !== 'unchanged') ? await validates(configs) : null
-  const release = await makeRelease({ home: homeOf(wanted), node: wanted.nodeBinary, dryRun })
+  const release = await installRelease(wanted)
   // Written last: the programs that the files name must exist before the agent reads the files.
   const changes = installAll(services, configs, directory, dryRun)
   return {
@@ -67,6 +67,11 @@ export async function configure(services: readonly Service[], wanted: Wanted): P
     names: namesLines(services, node),
     removals: typeof agent === 'string' ? [] : await removalLines(services),
   }
+}
+
+/** Puts the programs into the directory for releases, and in force; Consul's files stay as they are. @throws Permanent, Temporary */
+export function installRelease(wanted: Wanted): Promise<Release> {
+  return makeRelease({ home: homeOf(wanted), node: wanted.nodeBinary, dryRun: wanted.dryRun })
 }
 
 /** @throws Permanent when this machine does not allow a definition, or cannot keep its limits */

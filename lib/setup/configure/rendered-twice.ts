@@ -50,41 +50,59 @@ async function serviceIn(config: string): Promise<Service | null> {
   return file === undefined ? null : { file, definition: await loadDefinition(file) }
 }
 
-/** Whether two entries can name one file: the names of partitions are not known here. */
+/**
+ * Whether two entries can name one file: which partitions and versions there will be is not known here, so each may be any name.
+ */
 function areOne(one: string, other: string): boolean {
-  if (directoryOf(one) !== directoryOf(other)) return false
-  const [a, b] = [partsOf(one), partsOf(other)]
-  if (a.whole !== null && b.whole !== null) return a.whole === b.whole
-  const begins = a.prefix.startsWith(b.prefix) || b.prefix.startsWith(a.prefix)
-  const ends = a.suffix.endsWith(b.suffix) || b.suffix.endsWith(a.suffix)
-  return begins && ends && isLongEnough(a, b) && isLongEnough(b, a)
+  return canMeet(tokensOf(one), tokensOf(other))
 }
 
-/** A whole name must have room for both ends of a pattern, and for an id. */
-function isLongEnough({ whole }: Parts, { whole: other, prefix, suffix }: Parts): boolean {
-  return whole === null || other !== null || whole.length > prefix.length + suffix.length
+/** Beside single characters: any one character of a name, and any number of them. */
+const any = 'any'
+const more = 'more'
+
+/** A partition or a version is one character, and more of them. */
+function tokensOf(dest: string): readonly string[] {
+  const [first = '', ...parts] = whereItLeads(dest).split(/\{(?:partition|version)\}/)
+  return [...first, ...parts.flatMap(part => [any, more, ...part])]
 }
 
-interface Parts {
-  /** Null for a name with a partition in it. */
-  readonly whole: string | null
-  readonly prefix: string
-  readonly suffix: string
-}
-
-function partsOf(dest: string): Parts {
-  const parts = basename(dest).split('{partition}')
-  const [prefix = ''] = parts
-  return parts.length === 1
-    ? { whole: prefix, prefix, suffix: prefix }
-    : { whole: null, prefix, suffix: parts.at(-1) ?? '' }
-}
-
-/** Two paths may lead to one directory. */
-function directoryOf(dest: string): string {
-  try {
-    return realpathSync(dirname(dest))
-  } catch {
-    return dirname(dest)
+/** Follows all ways of reading both at once, each pair of places once. */
+function canMeet(one: readonly string[], other: readonly string[]): boolean {
+  const seen = new Set<number>()
+  const left = [[0, 0]]
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const [at = 0, to = 0] = next
+    const place = at * (other.length + 1) + to
+    if (seen.has(place)) continue
+    seen.add(place)
+    const [a, b] = [one[at], other[to]]
+    if (a === undefined && b === undefined) return true
+    if (a === more) left.push([at + 1, to])
+    if (b === more) left.push([at, to + 1])
+    if (a === undefined || b === undefined || !fits(a, b)) continue
+    left.push([a === more ? at : at + 1, b === more ? to : to + 1])
   }
+  return false
+}
+
+function fits(a: string, b: string): boolean {
+  const isAny = [a, b].some(one => one === any || one === more)
+  return isAny ? a !== '/' && b !== '/' : a === b
+}
+
+/** Two paths may lead to one directory, and a link at `dest` to the file of another entry. */
+function whereItLeads(dest: string): string {
+  const known = dest.split('{')[0] as string
+  const there = known === dest ? dest : dirname(`${known}x`)
+  try {
+    return real(there) + dest.slice(there.length)
+  } catch {
+    return dest
+  }
+}
+
+/** A link whose target is not there yet leads nowhere, and a directory may be made later. */
+function real(path: string): string {
+  return existsSync(path) ? realpathSync(path) : `${realpathSync(dirname(path))}/${basename(path)}`
 }
