@@ -1,5 +1,6 @@
 /** Runs the checks and commands of rendered files. Each has a time limit, which timeout(1) keeps when this program is killed. */
-import { execa } from 'execa'
+import { spawn } from 'node:child_process'
+import { reason } from '../base/errors.ts'
 import { confined } from '../definition/confine.ts'
 import type { Definition } from '../definition/definition.ts'
 import { inheritedEnvironment } from '../definition/environment.ts'
@@ -10,6 +11,10 @@ import type { Self } from '../state/self.ts'
 /** ms */
 export const checkLimit = 10_000
 export const commandLimit = 60_000
+/** How long the rest of its output may take once it has ended, ms: a child that it left behind may hold the pipe for ever. */
+const restLimit = 200
+/** So much of the end of what it says is kept, bytes. */
+const kept = 4096
 
 /** @returns null when it exits 0; otherwise why not */
 export async function runCommand(
@@ -21,33 +26,43 @@ export async function runCommand(
   const { files, service, instance, node, definition } = here
   const why = await refusal(files.directory, definition)
   if (why !== null) return why
-  const [file, ...args] = asCalled(['timeout', '-k', '1', String(limit / 1000), ...confined(definition.run, command)])
+  const args = asCalled(['timeout', '-k', '1', String(limit / 1000), ...confined(definition.run, command)])
   const own = {
-    WATCHBILL_SERVICE: service,
-    WATCHBILL_INSTANCE: instance,
-    WATCHBILL_NODE: node,
+    ...{ WATCHBILL_SERVICE: service, WATCHBILL_INSTANCE: instance, WATCHBILL_NODE: node },
     WATCHBILL_VERSION: version,
   }
-  const { exitCode, signal, all, originalMessage } = await execa(file, args, {
-    cwd: '/',
-    env: { ...inheritedEnvironment(definition.run), ...own },
-    extendEnv: false,
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-    all: true,
-    buffer: { all: true },
-    maxBuffer: 1024 * 1024,
-    reject: false,
-  })
+  const { exitCode, signal, problem, said } = await endOf(args, { ...inheritedEnvironment(definition.run), ...own })
   if (exitCode === 0) return null
   if (exitCode === 124 || exitCode === 137) return `no end within ${limit / 1000} s`
-  const how =
-    exitCode !== undefined
-      ? `exit ${exitCode}`
-      : signal !== undefined
-        ? `ended by ${signal}`
-        : (originalMessage ?? 'it cannot be run')
-  const said = (all ?? '').trim().split('\n').slice(-2).join(' ').replace(/\s+/g, ' ').slice(-300)
-  return said === '' ? how : `${how}: ${said}`
+  const how = problem ?? (signal == null ? `exit ${exitCode}` : `ended by ${signal}`)
+  const last = said.trim().split('\n').slice(-2).join(' ').replace(/\s+/g, ' ').slice(-300)
+  return last === '' ? how : `${how}: ${last}`
+}
+
+/** Waits for the end of the command itself: not for what it starts, and with no limit on how much it says. */
+function endOf([file = '', ...args]: readonly string[], env: Record<string, string>): Promise<End> {
+  return new Promise(resolve => {
+    const child = spawn(file, args, { cwd: '/', env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let said = ''
+    const hear = (some: Buffer) => {
+      said = (said + some.toString('latin1')).slice(-kept)
+    }
+    child.stdout.on('data', hear)
+    child.stderr.on('data', hear)
+    const over = (end: Omit<End, 'said'>) => resolve({ ...end, said: Buffer.from(said, 'latin1').toString() })
+    child.once('error', error => over({ problem: reason(error) }))
+    child.once('close', (exitCode, signal) => over({ exitCode, signal }))
+    child.once('exit', () => {
+      const close = () => [child.stdout, child.stderr].forEach(stream => void stream.destroy())
+      setTimeout(close, restLimit).unref()
+    })
+  })
+}
+
+interface End {
+  readonly exitCode?: number | null
+  readonly signal?: string | null
+  /** Why it could not be started. */
+  readonly problem?: string
+  readonly said: string
 }
