@@ -229,7 +229,7 @@ describe('a program for people', { concurrency: 2 }, () => {
     const { code, stdout, stderr } = await run('hold', 'svc', '--', '--help')
     assert.deepEqual({ code, stdout }, { code: 111, stdout: '' })
     assert.match(stderr, /^hold: temporary: cannot reach Consul /)
-    assertRefused('hold', await run('hold', 'svc', '--'), /PARTITION/)
+    assertRefused('hold', await run('hold', 'svc', '--'), /no partition is named/)
     assertRefused('drain', await run('drain', 'svc', 'a:svc', '--', '--no-such'), /on or off/)
   })
 
