@@ -55,9 +55,9 @@ async function start<Args extends ArgsDef>(definition: Program<Args>, words: str
   const dashes = definition.command ? words.indexOf('--') : -1
   const argv = dashes < 0 ? words : words.slice(0, dashes)
   const command = dashes < 0 ? [] : words.slice(dashes + 1)
-  if (beforeDashes(argv).some(word => word === '--help' || word === '-h')) {
-    const { usage } = await import('./words.ts')
-    write(1, await usage({ ...definition, args: { ...definition.args, ...common } }))
+  const asked = beforeDashes(argv).find(word => /^(--help(=json)?|-h)$/.test(word))
+  if (asked !== undefined) {
+    write(1, await usage(definition, asked === '--help=json'))
     return exit.done
   }
   const known: ArgsDef = { ...common, ...definition.args }
@@ -76,6 +76,13 @@ function beforeDashes(argv: string[]): string[] {
 async function readWords(argv: string[], known: ArgsDef) {
   const { readArguments } = await import('./words.ts')
   return readArguments(argv, known)
+}
+
+/** @param json for what makes man pages and completions of it */
+async function usage<Args extends ArgsDef>(definition: Program<Args>, json: boolean): Promise<string> {
+  const { described, help } = await import('./help.ts')
+  const description = described(definition, common)
+  return json ? `${JSON.stringify(description)}\n` : help(description)
 }
 
 /** Prints the error and exits: one line for an expected error, a stack only for a bug. */

@@ -1,8 +1,9 @@
-/** Arguments as people write them, and what --help prints. Loaded late: see plain-arguments.ts. */
+/** Arguments as people write them, and wrong ones. Loaded late: see plain-arguments.ts. */
 import { stripVTControlCharacters } from 'node:util'
 import type { ArgsDef, ParsedArgs } from 'citty'
-import { parseArgs, renderUsage } from 'citty'
+import { parseArgs } from 'citty'
 import { Permanent, reason } from '../base/errors.ts'
+import { didYouMean } from '../base/near.ts'
 
 /**
  * citty accepts unknown flags and extra words: refuse them, so that a typing mistake cannot run something else.
@@ -19,7 +20,8 @@ export function readArguments(argv: string[], known: ArgsDef): ParsedArgs {
     Object.entries(known).flatMap(([name, arg]) => [name, ...('alias' in arg ? [arg.alias ?? []].flat() : [])]),
   )
   const unknown = Object.keys(args).find(name => name !== '_' && !names.has(name) && !names.has(kebab(name)))
-  if (unknown !== undefined) throw usageError(`there is no option --${unknown}`)
+  if (unknown !== undefined)
+    throw usageError(`there is no option --${unknown}${didYouMean(unknown, longNames(names), '--')}`)
   const positionals = Object.values(known).filter(({ type }) => type === 'positional').length
   const spare = args._[positionals]
   if (spare !== undefined && !('rest' in known)) throw usageError(`"${spare}" is one argument too many`)
@@ -29,26 +31,14 @@ export function readArguments(argv: string[], known: ArgsDef): ParsedArgs {
   return args
 }
 
+function longNames(names: ReadonlySet<string>): string[] {
+  return [...names].filter(name => name.length > 1)
+}
+
 function kebab(name: string): string {
   return name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
 }
 
 function usageError(message: string): Permanent {
   return new Permanent(`cannot read the arguments: ${message}; see --help`)
-}
-
-interface Shown {
-  readonly name: string
-  readonly about: string
-  readonly args: ArgsDef
-  readonly command?: true
-  readonly exits?: string
-}
-
-/** What --help prints. @param shown as `Program` of frame.ts has it */
-export async function usage({ name, about, args, command, exits }: Shown): Promise<string> {
-  const rendered = await renderUsage({ meta: { name: `watchbill ${name}`, description: about }, args })
-  const text = command ? rendered.replace(/USAGE.*/, line => `${line} -- command [arguments]`) : rendered
-  const codes = `Exits: ${exits ?? '0 done, or nothing to do'}; 100 permanent (usage, definition); 111 temporary (Consul away, timed out)`
-  return `${process.stdout.isTTY ? text : stripVTControlCharacters(text)}\n${codes}\n`
 }
