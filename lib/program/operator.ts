@@ -95,12 +95,18 @@ export async function mustKnow(consul: Consul, service: string): Promise<void> {
 
 /** Asks for confirmation on the terminal. @throws Permanent when the answer is not yes, or stdin is not a terminal */
 export async function confirm(act: string, question: string): Promise<void> {
-  if (!process.stdin.isTTY) throw new Permanent('cannot ask: there is no terminal; say --yes')
+  const answer = await ask(`${question} [y/N]`, 'say --yes')
+  if (!/^y(es)?$/i.test(answer)) throw new Permanent(`cannot ${act}: not confirmed`)
+}
+
+/** Asks for an answer on the terminal. @param instead what to do where there is none @throws Permanent then */
+export async function ask(question: string, instead: string): Promise<string> {
+  if (!process.stdin.isTTY) throw new Permanent(`cannot ask: there is no terminal; ${instead}`)
   const { createInterface } = await import('node:readline/promises')
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await terminal.question(`${printable(question)} [y/N] `)
+  const answer = await terminal.question(`${printable(question)} `)
   terminal.close()
-  if (!/^y(es)?$/i.test(answer)) throw new Permanent(`cannot ${act}: not confirmed`)
+  return answer.trim()
 }
 
 /** The arguments of programs that act on single partitions. */
