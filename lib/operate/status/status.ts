@@ -26,6 +26,7 @@ import { type InstanceStatus, instanceStatuses } from './instances.ts'
 import { isolatedWords } from './isolated-words.ts'
 import { healthShown, isGood, membersOf, type PartitionStatus, partitionStatus, withChecks } from './partitions.ts'
 import { placementWords } from './placement-words.ts'
+import { nobodyPowered, type Powered, powerRemark, readPowered, unsafeWords } from './power-words.ts'
 import { rollProblems, rollRemark, rollUnderWay, versionInForce } from './roll-words.ts'
 import { schedulerWords, voidWords } from './scheduler-words.ts'
 import { definitionsWords, foreignKeysWords, settingsWords, tryingWords, unwrittenWords } from './words.ts'
@@ -98,6 +99,7 @@ export async function readWhole(consul: Consul, service: string): Promise<Whole>
       voided: voidEntries(cluster, byRules),
     },
     files: problemsFrom(renders, keys),
+    powered: await readPowered(consul, cluster),
   })
   return { status, cluster, seen }
 }
@@ -127,7 +129,12 @@ export function statusOf(
   duty?: Duty,
   sessions: ReadonlyMap<string, Session | null> = new Map(),
   roster: Placement = assign(cluster),
-  { published = nothingPublished, scheduler = nobodySchedules, files = new Map() }: Beside = {},
+  {
+    published = nothingPublished,
+    scheduler = nobodySchedules,
+    files = new Map(),
+    powered = nobodyPowered,
+  }: Beside = {},
 ): Status {
   const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
   const seeing = { cluster, roster, reports, sessions, members: membersOf(cluster) }
@@ -155,6 +162,7 @@ export function statusOf(
       ...placementWords(cluster),
       ...schedulerWords(cluster, scheduler.duty),
       ...rollProblems(cluster),
+      ...unsafeWords(powered),
       ...pending.map(one => pendingWords(cluster.service, one, pending.length > 1)),
       stale,
     ],
@@ -173,6 +181,7 @@ export function statusOf(
       [
         ...[cluster.defined ? tried : null, numberRemark(cluster), rollRemark(cluster)],
         voidWords(cluster, scheduler.voided),
+        powerRemark(powered, cluster),
         isolatedWords(cluster),
       ]
         .filter(Boolean)
@@ -195,6 +204,7 @@ export interface Beside {
   readonly scheduler?: Scheduled
   /** What is wrong with rendered files, by instance. */
   readonly files?: ReadonlyMap<string, readonly string[]>
+  readonly powered?: Powered
 }
 
 /** What is known of the scheduler, beside the cluster. */
