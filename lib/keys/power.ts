@@ -8,6 +8,7 @@ import { decode, encode } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { base64, type Entry, transact, trees } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
+import { bootIn } from './member.ts'
 
 export const powerRoot = 'watchbill/.power/'
 export const turnKey = `${powerRoot}.turn`
@@ -174,6 +175,20 @@ export interface Boot {
   readonly held: boolean
   readonly boot: string | null
   readonly index: number
+}
+
+/** The boots that the member keys of a service name, also those of members that are lost. @param prefix where they start */
+export function bootsIn(entries: readonly Entry[], prefix: string): Boot[] {
+  return entries.flatMap(({ key, value, session, modifyIndex }) => {
+    const node = nodeIn(decode(key.slice(prefix.length)) ?? '')
+    return node === null ? [] : [{ node, held: session !== null, boot: bootIn(value), index: modifyIndex }]
+  })
+}
+
+/** The node of an instance; null for any other text: the value may be somebody's who does not know what an instance is. */
+export function nodeIn(instance: string): string | null {
+  const colon = instance.lastIndexOf(':')
+  return colon > 0 ? instance.slice(0, colon) : null
 }
 
 /** Pure: the boot in which a node took part last; null when its instances do not say. */

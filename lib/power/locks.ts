@@ -3,6 +3,7 @@ import type { Keys } from '../base/names.ts'
 import { awaited } from '../keys/away.ts'
 import { type Freeze, isFrozen } from '../keys/freeze.ts'
 import type { Lock } from '../keys/lock.ts'
+import { nodeIn } from '../keys/power.ts'
 import type { Cluster } from '../look/cluster.ts'
 
 /** One lock, and what it was when it was read. */
@@ -43,13 +44,7 @@ export function locksOfNode(clusters: readonly Cluster[], node: string): NodeLoc
 
 function lockOf({ away, unusable }: Cluster, node: string, id: string, lock: Lock, epoch: number): NodeLock[] {
   const { held, clean, session, modifyIndex: index } = lock
-  if (clean || held === null || nodeOf(held.instance) !== node) return []
+  if (clean || held === null || nodeIn(held.instance) !== node) return []
   if (unusable.has(id) || awaited(lock, away) !== null) return []
   return [{ id, index, session, instance: held.instance, epoch: Math.max(epoch, lock.epoch) }]
-}
-
-/** Of any text: the value may be somebody's who does not know what an instance is. */
-export function nodeOf(instance: string): string | null {
-  const colon = instance.lastIndexOf(':')
-  return colon > 0 ? instance.slice(0, colon) : null
 }

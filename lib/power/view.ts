@@ -1,17 +1,15 @@
 /** One look at all services, for whether a machine is to be powered off. */
 import { bootClock } from '../base/clock.ts'
-import { decode } from '../base/names.ts'
 import type { Consul } from '../consul/http.ts'
 import { failedNodes, heardNodes } from '../consul/instances.ts'
 import { trees } from '../consul/kv.ts'
 import { isRefusal } from '../consul/permission.ts'
-import { bootIn } from '../keys/member.ts'
-import { type Boot, type Power, readPower, unsafeRecords } from '../keys/power.ts'
+import { type Boot, bootsIn, type Power, readPower, unsafeRecords } from '../keys/power.ts'
 import { knownServices } from '../keys/services.ts'
 import type { Cluster } from '../look/cluster.ts'
 import { lookAtCluster } from '../look/read-cluster.ts'
 import type { View } from './decide.ts'
-import { locksOfNode, type NodeLocks, nodeOf } from './locks.ts'
+import { locksOfNode, type NodeLocks } from './locks.ts'
 
 export interface Seen {
   readonly view: View
@@ -57,20 +55,12 @@ export async function readServices(consul: Consul) {
 async function lookAt(consul: Consul, service: string): Promise<{ cluster: Cluster; boots: Boot[] } | string> {
   try {
     const cluster = await lookAtCluster(consul, service)
-    return { cluster, boots: await bootsOf(consul, cluster) }
+    const { members } = cluster.keys
+    return { cluster, boots: bootsIn(await trees(consul, [members]), members) }
   } catch (error) {
     if (isRefusal(error)) return service
     throw error
   }
-}
-
-/** The boots that the member keys of a service name, also those of members that are lost. */
-export async function bootsOf(consul: Consul, { keys }: Pick<Cluster, 'keys'>): Promise<Boot[]> {
-  const entries = await trees(consul, [keys.members])
-  return entries.flatMap(({ key, value, session, modifyIndex }) => {
-    const node = nodeOf(decode(key.slice(keys.members.length)) ?? '')
-    return node === null ? [] : [{ node, held: session !== null, boot: bootIn(value), index: modifyIndex }]
-  })
 }
 
 /** The token may not ask the agent: then only Consul's own word counts. */

@@ -64,7 +64,7 @@ async function problemOf(words: readonly string[], whole: boolean): Promise<stri
 }
 
 async function ofOurs(program: string, args: readonly string[], whole: boolean): Promise<string | null> {
-  if (/^(<\w+>|--help|…)$/.test(program)) return null
+  if (/^(<\w+>|--help|--version|…)$/.test(program)) return null
   if (!existsSync(`${root}/handlers/${program}.ts`)) return `there is no program ${program}`
   return faultIn(args, await helpOf(program), whole)
 }
