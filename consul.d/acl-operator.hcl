@@ -27,6 +27,11 @@ key_prefix "watchbill/.events/SERVICE/" {
   policy = "write"
 }
 
+# evict --is-off and --acknowledge say what became of a machine.
+key_prefix "watchbill/.power/" {
+  policy = "write"
+}
+
 # evict and leave take an instance out of the catalog.
 service "SERVICE" {
   policy = "write"

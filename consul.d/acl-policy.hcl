@@ -32,6 +32,12 @@ key_prefix "watchbill/.events/SERVICE/" {
   policy = "write"
 }
 
+# What became of machines that were powered off: it says when its own was declared off and was not. Where machines are powered
+# off by power-off.json, those that do it need this for each service, too.
+key_prefix "watchbill/.power/" {
+  policy = "write"
+}
+
 # The agent registers the instance and its guard check; `leave` deregisters it.
 service "SERVICE" {
   policy = "write"

@@ -26,6 +26,11 @@ key_prefix "watchbill/.events/SERVICE/" {
   policy = "read"
 }
 
+# status names machines that were declared off and were not.
+key_prefix "watchbill/.power/" {
+  policy = "read"
+}
+
 service "SERVICE" {
   policy = "read"
 }

@@ -6,10 +6,11 @@
  * brought, or says what is needed. This process becomes the program; below node_modules with lib/program/typescript.mjs, since
  * Node's own reader of TypeScript refuses files there. Where Node cannot do that (before 22.15) it is a process of its own:
  * signals go through to it, and its exit code comes back.
- * Exits: as the program does; 0 after the list of programs; 100 when there is no such program, or no Node to run it
+ * What is no program is what handlers/help.ts answers to: watchbill alone, --help, --version, a typing mistake.
+ * Exits: as the program does; 100 when there is no Node to run it
  */
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -19,8 +20,14 @@ const handlers = dirname(fileURLToPath(import.meta.url))
 const resolve = createRequire(import.meta.url).resolve
 
 function main(name, args) {
-  if (name === undefined || name === '--help' || name === '-h') return process.stdout.write(help())
-  if (!programs().includes(name)) return refuse(`there is no such program; see watchbill --help`, name)
+  if (name === undefined) return start('help', ['--first'])
+  if (name === '--help' || name === '-h') return start('help', args)
+  if (name === '--version' || name === '-V') return start('help', ['--version'])
+  if (!/^[\w-]+$/.test(name) || !existsSync(join(handlers, `${name}.ts`))) return start('help', ['--', name])
+  start(name, args)
+}
+
+function start(name, args) {
   const node = enough(process.versions.node) ? process.execPath : brought()
   const version = needed.join('.')
   if (node === null)
@@ -29,25 +36,6 @@ function main(name, args) {
       name,
     )
   run(node, [...reader(), join(handlers, `${name}.ts`), ...args])
-}
-
-function programs() {
-  const sources = readdirSync(handlers).filter(file => file.endsWith('.ts'))
-  return sources.map(file => file.slice(0, -'.ts'.length)).sort()
-}
-
-function help() {
-  const names = programs()
-  const widest = Math.max(...names.map(name => name.length))
-  const lines = names.map(name => `  ${name.padEnd(widest)}  ${about(name)}`)
-  return `watchbill <program> [arguments]; each program has --help\n\n${lines.join('\n')}\n`
-}
-
-/** The program's `about`, read without running it. */
-function about(name) {
-  const text = readFileSync(join(handlers, `${name}.ts`), 'utf8')
-  const found = /\babout:\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|`((?:[^`\\]|\\.)*)`)/.exec(text)
-  return found === null ? '' : (found[1] || found[2] || found[3]).replace(/\\(.)/g, '$1')
 }
 
 function enough(version) {

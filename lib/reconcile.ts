@@ -29,6 +29,7 @@ import { asOnlyHandler } from './state/handler-lock.ts'
 import { instanceLease } from './state/lease.ts'
 import { hasLeft } from './state/left.ts'
 import { localFacts } from './state/local.ts'
+import { mayPowerOff } from './state/power-path.ts'
 import type { Run } from './state/self.ts'
 
 /** The most looks of one run; the rest is left to the guard's next tick. */
@@ -52,6 +53,7 @@ export async function reconcile(run: Run): Promise<string | null> {
     if (hasLeft(run.files)) return
     endRest(run.files)
     await renewFirst(run)
+    if (existsSync(run.files.standIn.acquisition) || existsSync(run.files.standIn.releasing)) await endStandIn(run)
     if (existsSync(run.files.worker.report)) await drainIfClosed(run)
     for (let looks = 0; looks < mostLooks; looks++) {
       const before = await keysIndex(run.consul, run.service)
@@ -66,6 +68,7 @@ export async function reconcile(run: Run): Promise<string | null> {
       if (snapshot.definition.assign !== undefined) await tellScheduler(run, snapshot)
       if (snapshot.definition.render !== undefined) asked = await renderBeside(run, snapshot, placed, asked)
       if (snapshot.fallenEpoch !== null) await raiseEpoch(run, snapshot)
+      if (snapshot.free.size > 0 && mayPowerOff()) await powerBeside(run, snapshot)
       if (steps.length > 0) await carryOut(run, snapshot, steps)
       const restarts = snapshot.documentsIndex !== null && (await passOnDocuments(run, snapshot))
       const areTold = !wantsEvents(snapshot) || (await tellHooks(run, snapshot, steps))
@@ -95,6 +98,13 @@ async function renewFirst(run: Run): Promise<void> {
   if (t0 === null || t0 + lease <= now) await renew(run, localFacts(run.files, t0, now), now)
 }
 
+/** Consul answers: nothing is started beside what stood in for it. @throws StopFailed when that does not end */
+async function endStandIn({ files, log }: Run): Promise<void> {
+  const stand = await import('./process/stand-in.ts')
+  await stand.endStandIn(files)
+  log('ended the stand-in: Consul answers')
+}
+
 /** A drain that cannot be written must not keep this instance from stopping processes or reclaiming its own locks. */
 async function drainIfClosed(run: Run): Promise<void> {
   const { drainClosed } = await import('./act/drain-closed.ts')
@@ -108,6 +118,16 @@ async function tellScheduler(run: Run, snapshot: Snapshot): Promise<void> {
     noteForScheduler(run, snapshot)
   } catch (error) {
     run.log(`scheduler: ${reason(error)}`)
+  }
+}
+
+/** A program that cannot be started must keep nobody from working: the takeover wait goes on all the same. */
+async function powerBeside(run: Run, snapshot: Snapshot): Promise<void> {
+  const { startPower } = await import('./act/power-beside.ts')
+  try {
+    startPower(run, snapshot)
+  } catch (error) {
+    run.log(`power: ${reason(error)}`)
   }
 }
 

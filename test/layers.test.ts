@@ -21,7 +21,7 @@ const floors: readonly (readonly string[])[] = [
   ['checks'], //                              the checks of what runs
   ['act'], //                                 one file for each kind of step
   ['reconcile.ts', 'guard'], //               the loop; the tick in between
-  ['attend', 'sources', 'scheduler', 'render', 'rollout'], // what the tick starts beside the loop
+  ['attend', 'sources', 'scheduler', 'render', 'rollout', 'power'], // what is started beside the loop
   ['program'], //                             what every program shares
   ['operate', 'setup', 'lock', 'client'], //  what people run, and what a worker imports
   ['page'], //                                what shows all of it in a browser

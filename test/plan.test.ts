@@ -474,6 +474,37 @@ describe('what runs here without its lock', () => {
       expected: [{ ...reclaim, index: 107 }],
     },
     {
+      when: 'takes the lock back after its lease, where it went on while cut off and nobody else had it',
+      over: { ...lock(lost), ...local(locals.running({ leaseRuns: false, kept: { answered: null } })) },
+      expected: [{ ...reclaim, index }],
+    },
+    {
+      when: 'is stopped, although it went on while cut off, when the lock is missing',
+      over: local(locals.running({ leaseRuns: false, kept: { answered: null } })),
+      expected: [stop('its lock is lost')],
+    },
+    {
+      when: 'is stopped, although it went on while cut off, when another has given the lock back since',
+      over: { ...lock(locks.clean()), ...local(locals.running({ leaseRuns: false, kept: { answered: null } })) },
+      expected: [stop('its lock is lost')],
+    },
+    {
+      when: 'is stopped, although it went on while cut off, when the value is not its own',
+      over: { ...lock(locks.unclean(other)), ...local(locals.running({ leaseRuns: false, kept: { answered: null } })) },
+      expected: [stop('its lock is lost')],
+    },
+    {
+      when: 'is given back, and not taken back, when it went on while cut off and the partition was removed',
+      over: { ...gone, ...lock(lost), ...local(locals.running({ leaseRuns: false, kept: { answered: null } })) },
+      assigned: null,
+      expected: [{ ...release, index, held: false, removed: true }],
+    },
+    {
+      when: 'is a new acquisition when it went on while cut off and has ended',
+      over: { ...lock(lost), ...local(locals.quiet({ leaseRuns: false, kept: { answered: null } })) },
+      expected: [{ ...takeover, index }],
+    },
+    {
       when: 'makes a missing lock anew while the lease runs',
       over: local(locals.running()),
       expected: [{ ...reclaim, index: null }],

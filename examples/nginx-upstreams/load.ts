@@ -8,6 +8,8 @@ export interface Outcome {
   readonly ms: number
   /** Null for an answer of 200; otherwise the status, or the error. */
   readonly why: string | null
+  /** The version that answered. */
+  readonly version?: string
 }
 
 /** ms */
@@ -50,15 +52,17 @@ export class Load {
     const at = this.now()
     this.#open++
     let isOver = false
-    const over = (why: string | null) => {
+    const over = (why: string | null, version?: string) => {
       if (isOver) return
       isOver = true
       this.#open--
-      this.outcomes.push({ at, ms: this.now() - at, why })
+      this.outcomes.push({ at, ms: this.now() - at, why, ...(version !== undefined && { version }) })
     }
     const sent = request({ host: '127.0.0.1', port: this.#port, path: '/', agent, timeout: limit }, answer => {
       answer.resume()
-      answer.once('end', () => over(answer.statusCode === 200 ? null : `status ${answer.statusCode}`))
+      answer.once('end', () =>
+        over(answer.statusCode === 200 ? null : `status ${answer.statusCode}`, String(answer.headers['x-version'])),
+      )
       answer.once('error', error => over(error.message))
     })
     sent.once('timeout', () => sent.destroy(new Error(`no answer within ${limit} ms`)))
@@ -84,6 +88,9 @@ export function figuresOf(outcomes: readonly Outcome[], from: number, to: number
     aSecond: Math.round((some.length * 1000) / Math.max(1, to - from)),
     failed: failed.length,
     why: [...new Set(failed.map(({ why }) => why))],
+    versions: Object.fromEntries(
+      [...Map.groupBy(some, ({ version }) => version ?? 'none')].map(([of, all]) => [of, all.length]),
+    ),
     ms: { median: at(0.5), p99: at(0.99), most: at(1) },
   }
 }

@@ -1,13 +1,13 @@
 /**
  * nginx in front of 30 partitions on three Consul agents, its configuration rendered by an observer on a fourth, under a steady
- * load through clean moves and the kill of a worker.
+ * load through clean moves, roll-outs of three versions, and the kill of a worker.
  *
  *   node examples/nginx-upstreams/run.ts
  *   node examples/nginx-upstreams/run.ts --rate 300      requests a second (1000 unless said)
  *   node examples/nginx-upstreams/run.ts --json          print only the verdict
  *
  * Needs nginx: as root it is unpacked from Debian's package; otherwise says how to get it, and exits 0.
- * Exits 0 when no request failed through the moves, and through the kill at most those in flight; otherwise 1.
+ * Exits 0 when no request failed through the moves and the roll-outs, and through the kill at most those in flight; otherwise 1.
  */
 import { spawn } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
@@ -120,6 +120,13 @@ async function run({ up, atTheEnd, close }: Running): Promise<number> {
     say(`${(load.now() / 1000).toFixed(1)} s: drain ${agent} ${act}: ${await holds()}`)
   }
   const moved = load.now()
+  for (const version of ['1.1', '1.2', '2.0']) {
+    const options = ['--max-unavailable', '3', '--settle', '1s', '--wait', '5m']
+    await program('roll', ['work', '--to', version, ...options, '--http-addr', proxy.http.replace('http://', '')])
+    await settled()
+    say(`${(load.now() / 1000).toFixed(1)} s: everything runs in ${version}`)
+  }
+  const rolled = load.now()
   const [first] = [...processes(workers[0] as (typeof workers)[0], definitions[0] as DefinitionFile).entries()]
   const open = load.open
   const killedAt = load.now()
@@ -130,15 +137,18 @@ async function run({ up, atTheEnd, close }: Running): Promise<number> {
   await load.stop()
   const end = load.now()
   const moves = figuresOf(load.outcomes, begun, moved)
+  const rolls = figuresOf(load.outcomes, moved, rolled)
   const kill = figuresOf(load.outcomes, killedAt - 1000, end)
   const faults = [
     ...(moves.failed > 0 ? [`${moves.failed} requests failed through the moves: ${moves.why}`] : []),
+    ...(rolls.failed > 0 ? [`${rolls.failed} requests failed through the roll-outs: ${rolls.why}`] : []),
     ...(kill.failed > open ? [`${kill.failed} requests failed through the kill: ${kill.why}`] : []),
   ]
-  const verdict = { faults, moves, kill: { ...kill, inFlight: open } }
+  const verdict = { faults, moves, rolls, kill: { ...kill, inFlight: open } }
   if (json) console.log(JSON.stringify(verdict))
   else {
     say(`through 5 drains: ${JSON.stringify(moves)}`)
+    say(`through 3 roll-outs: ${JSON.stringify(rolls)}`)
     say(`through the kill: ${JSON.stringify(verdict.kill)}`)
     say(verdictLines(faults, 'no request failed but those in flight'))
   }

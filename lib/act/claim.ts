@@ -5,6 +5,7 @@ import { Temporary } from '../base/errors.ts'
 import { lastEntry, transactInBatches } from '../consul/batch.ts'
 import { base64 } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
+import type { Definition } from '../definition/definition.ts'
 import { freezeUnchanged } from '../keys/freeze.ts'
 import { heldValue } from '../keys/lock.ts'
 import { fencingToken, settingsFrom } from '../keys/settings.ts'
@@ -16,7 +17,7 @@ import { makeOwnDirectory, removeFact, writeFact } from '../state/facts.ts'
 import { note, noteFact } from '../state/figures/notes.ts'
 import { clockStep, never } from '../state/lease.ts'
 import { changingLeases } from '../state/lease-lock.ts'
-import type { Terms } from '../state/local.ts'
+import { type Terms, termsLine } from '../state/local.ts'
 import type { Run } from '../state/self.ts'
 import { writePartitionLease } from '../state/worker-lease.ts'
 import { writeRan } from './ran.ts'
@@ -34,7 +35,7 @@ export async function claimAll(
   claims: readonly Claim[],
   onHeld: (partitions: readonly string[]) => void | Promise<void>,
 ): Promise<void> {
-  const terms = { lease: snapshot.definition.leaseMs, grace: snapshot.definition.stop.graceMs }
+  const terms = termsIn(snapshot.definition)
   let begun = 0
   const { refused, unusable } = await transactInBatches(run.consul, {
     items: claims.map(claim => {
@@ -73,6 +74,12 @@ export async function claimAll(
   for (const { partition } of [...refused, ...unusable]) removeFact(run.files.partition(partition).acquisition)
 }
 
+/** What an acquisition is made with, by the definition. */
+export function termsIn({ leaseMs, stop, whenIsolated }: Definition): Terms {
+  const when = typeof whenIsolated === 'object' ? 'run' : whenIsolated
+  return { lease: leaseMs, grace: stop.graceMs, ...(when && { whenIsolated: when }) }
+}
+
 /** A lock that nobody has taken yet, or that its last holder gave back, is acquired; any other one is taken over. */
 function takenEvent({ instance }: Run, { locks }: Snapshot): (held: Held) => Happened {
   return ({ partition, index }) => {
@@ -105,7 +112,8 @@ function intend(run: Run, snapshot: Snapshot, partition: string, ran: Ran): stri
   makeOwnDirectory(files.directory)
   // The old lease must be over until the lock is held. Without a lease file nothing runs, and a write would cost time.
   if (existsSync(files.lease)) end(run, partition)
-  for (const fact of [files.index, files.token, files.releasing, files.restart, files.status]) removeFact(fact)
+  for (const fact of [files.index, files.token, files.releasing, files.restart, files.status, files.kept])
+    removeFact(fact)
   writeRan(files, ran)
   const acquisition = pending ?? randomId()
   writeFact(files.acquisition, acquisition)
@@ -181,7 +189,7 @@ export function assume(run: Run, held: readonly Held[], begun: number): void {
   changingLeases(run.files, () => {
     for (const { partition, index, terms } of held) {
       const files = run.files.partition(partition)
-      writeFact(files.terms, `${terms.lease} ${terms.grace}`)
+      writeFact(files.terms, termsLine(terms))
       writeFact(files.index, String(index))
       writePartitionLease(files, { from: bootClock() + clockStep, own: begun })
     }

@@ -14,6 +14,7 @@ import { isActive } from '../state/local.ts'
 import type { Run } from '../state/self.ts'
 import { Misplaced } from './misplaced.ts'
 import { noteTwin } from './own-troubles.ts'
+import { tellAlive } from './proved-alive.ts'
 
 /**
  * Makes a session if there is none, takes the member key with it and wakes all instances: a new member changes the roster.
@@ -40,6 +41,7 @@ export async function enter(run: Run, snapshot: Snapshot): Promise<void> {
   ])
   if (outcome.done) {
     const index = outcome.entries.reduce((highest, { modifyIndex }) => Math.max(highest, modifyIndex), 0) || null
+    if (snapshot.session === null) await tellAlive(run)
     return noteEvents(run.files, [{ what: snapshot.session === null ? 'joined' : 'told of its definition', index }])
   }
   await destroyOlder(run, session)

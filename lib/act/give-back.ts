@@ -232,6 +232,7 @@ function forget(run: Run, snapshot: Snapshot, partition: string, why: string): v
     files.takeover,
     files.document,
     files.documentIndex,
+    files.kept,
   ]
   for (const fact of [...facts, ...ofProcess, ...more]) removeFact(fact)
   attempt(`remove ${files.checks}`, () => rmSync(files.checks, { recursive: true, force: true }))

@@ -1,4 +1,4 @@
-/** Takes back this instance's own locks while their leases run: nobody else can have held them, so the processes go on. */
+/** Takes back this instance's own locks while their leases run, or where the value is still its own: nobody else has held them, so the processes go on. */
 import { bootClock } from '../base/clock.ts'
 import { transactInBatches } from '../consul/batch.ts'
 import { fencingToken } from '../keys/settings.ts'
@@ -11,7 +11,7 @@ import { changingLeases } from '../state/lease-lock.ts'
 import type { Local } from '../state/local.ts'
 import type { Run } from '../state/self.ts'
 import { writePartitionLeases } from '../state/worker-lease.ts'
-import { assume, lockIndex, lockOperations } from './claim.ts'
+import { assume, lockIndex, lockOperations, termsIn } from './claim.ts'
 import { readRan, writeRan } from './ran.ts'
 
 const pinnedAtOnce = 500
@@ -36,8 +36,7 @@ export async function reclaimAll(run: Run, snapshot: Snapshot, reclaims: readonl
     }),
     operations: ({ partition, index, held, local, ran }) => {
       begun = bootClock()
-      const { lease, grace } = local.terms as Terms
-      const own = { acquisition: local.acquisition as string, lease, grace, ...ran }
+      const own = { acquisition: local.acquisition as string, ...(local.terms as Terms), ...ran }
       const [check, lock] = lockOperations(run, snapshot, partition, index, own)
       // A plain PUT has set LockIndex to 0, and nobody believes such a value. A session that locks the key it already holds
       // does not raise LockIndex (seen on 1.8.7), so unlock first.
@@ -74,11 +73,10 @@ function pin({ files }: Run, { local }: Snapshot, reclaims: readonly Reclaim[]):
 /** The look found the lock held by our session, but the handler that took it died before it had written all facts. */
 export function adopt(run: Run, snapshot: Snapshot, { partition, index }: Adopt): void {
   const { definition, settings } = snapshot
-  const own = { lease: definition.leaseMs, grace: definition.stop.graceMs }
   const { token, terms } = snapshot.local.get(partition) as Local
   const value = snapshot.locks.get(partition)?.held
-  const { lease, grace } = value ?? terms ?? own
+  const { lease, grace, whenIsolated } = value ?? terms ?? termsIn(definition)
   if (value) writeRan(run.files.partition(partition), value)
   if (token === null) writeFact(run.files.partition(partition).token, fencingToken(settings.epoch, index))
-  assume(run, [{ partition, index, terms: { lease, grace } }], snapshot.now)
+  assume(run, [{ partition, index, terms: { lease, grace, ...(whenIsolated && { whenIsolated }) } }], snapshot.now)
 }

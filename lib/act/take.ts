@@ -7,6 +7,7 @@ import type { Start } from '../process/shepherd/start.ts'
 import { startShepherds } from '../process/start.ts'
 import { whyNot } from '../roll/meant.ts'
 import { readFact, writeFact } from '../state/facts.ts'
+import { termsOf } from '../state/local.ts'
 import { unreadyWords } from '../state/ready.ts'
 import type { Run } from '../state/self.ts'
 import { claimAll } from './claim.ts'
@@ -111,9 +112,9 @@ function startOf(run: Run, snapshot: Snapshot, partition: string): Start | null 
   if (snapshot.local.get(partition)?.shepherd) return null
   const files = run.files.partition(partition)
   const acquisition = readFact(files.acquisition)
-  const terms = readFact(files.terms)?.split(' ').map(Number)
+  const terms = termsOf(files)
   const token = readFact(files.token)
-  if (acquisition === null || token === null || terms?.length !== 2) return null // released meanwhile: the next look decides
+  if (acquisition === null || token === null || terms === null) return null // released meanwhile: the next look decides
   const ran = readRan(files)
   if (whyNot(snapshot.definition, snapshot.own?.prepared ?? null, ran.version) !== null) return null // the report says why
   return {
@@ -125,7 +126,7 @@ function startOf(run: Run, snapshot: Snapshot, partition: string): Start | null 
     acquisition,
     token,
     ...ran,
-    lease: terms[0] as number,
-    grace: terms[1] as number,
+    lease: terms.lease,
+    grace: terms.grace,
   }
 }

@@ -96,9 +96,9 @@ export class Consul {
    */
   async request(method: Method, path: string, request: Request = {}): Promise<Answer> {
     const { body, ok = [200], on, repeatable = method === 'GET', reader, large } = request
-    const begun = performance.now()
+    const begun = steadyClock()
     const answer = await this.#sendTwice(method, path, { body, reader, large }, repeatable)
-    countAnswer(performance.now() - begun)
+    countAnswer(steadyClock() - begun)
     this.#debug?.(this.#hidden(`${method} ${path} ${body ?? ''} -> ${answer.status} ${answer.text.slice(0, 2000)}`))
     if (ok.includes(answer.status)) return answer
     if (isHttpToTls(answer.status, answer.text)) throw this.#unreached(speaksTls(this.#address))

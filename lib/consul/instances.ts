@@ -63,3 +63,30 @@ export async function nodeState(consul: Consul, node: string): Promise<'alive' |
   if (checks.length === 0) return null
   return checks.some(({ CheckID, Status }) => CheckID === 'serfHealth' && Status === 'passing') ? 'alive' : 'dead'
 }
+
+/**
+ * The nodes that Consul's gossip takes for failed: node -> the ModifyIndex of that. A node that comes back, and fails again, has
+ * another one. @throws Temporary as above
+ */
+export async function failedNodes(consul: Consul): Promise<Map<string, number>> {
+  const path = '/v1/health/state/critical?consistent'
+  const answer = await consul.request('GET', path)
+  const checks = parse<unknown>(path, answer.text)
+  const isCheck = (check: Record<string, unknown> | null) =>
+    typeof check?.CheckID === 'string' && typeof check.Node === 'string' && Number.isSafeInteger(check.ModifyIndex)
+  if (answer.index === null || !Array.isArray(checks) || !checks.every(isCheck))
+    throw new Temporary(`cannot read which nodes have failed: the answer is not Consul's; it is tried again`)
+  const failed = checks.filter(({ CheckID, Status }) => CheckID === 'serfHealth' && Status === 'critical')
+  return new Map(failed.map(({ Node, ModifyIndex }) => [Node, ModifyIndex]))
+}
+
+/** Serf's number for a member that is alive. */
+const alive = 1
+
+/** The nodes that the agent which is asked hears alive itself. @throws Temporary when the answer is not Consul's */
+export async function heardNodes(consul: Consul): Promise<Set<string>> {
+  const members = await consul.json<unknown>('GET', '/v1/agent/members')
+  if (!Array.isArray(members) || !members.every(one => typeof one?.Name === 'string'))
+    throw new Temporary(`cannot read the members of the gossip: the answer is not Consul's; it is tried again`)
+  return new Set(members.flatMap(({ Name, Status }) => (Status === alive ? [Name] : [])))
+}

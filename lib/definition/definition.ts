@@ -93,6 +93,10 @@ export type Definition = {
   readonly back?: false
   /** When the service freezes by itself; left out for never. */
   readonly freeze?: FreezeRule
+  /** What happens while its machine is cut off; left out where everything is stopped. */
+  readonly whenIsolated?: 'keep' | StandIn
+  /** What this machine had is started after a boot also while it is cut off; left out when it is not. */
+  readonly onBoot?: 'keep'
   /** Which versions may be rolled out; left out when its program has none. */
   readonly versions?: Versions
   readonly guardIntervalMs: number
@@ -122,6 +126,17 @@ export type Render = {
   /** How the file keeps with the starts and stops of partitions on this machine. */
   readonly order?: 'beforeStart' | 'afterStop'
 }
+
+/** A process that runs while its instance is cut off, and nothing else of it does. */
+export type StandIn = {
+  readonly run: readonly string[]
+  /** Only while the agent sees at least, or at most, so many members of its data center alive, itself among them. */
+  readonly atLeast?: number
+  readonly atMost?: number
+}
+
+/** What a lock says of it: a command line never stands in Consul. */
+export type WhenIsolated = 'keep' | 'run'
 
 /** A number of partitions: so many per cent of what the members have together, rounded up. */
 export type Share = {

@@ -1,6 +1,6 @@
 /** What a tick does once its verdict is printed. Each part fails for itself, with one line in the log. */
 import { existsSync } from 'node:fs'
-import { bootClock, bootId } from '../base/clock.ts'
+import { bootClock, bootId, sinceStart } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
 import type { Consul } from '../consul/http.ts'
 import { readFact } from '../state/facts.ts'
@@ -25,7 +25,7 @@ export async function tellAfterVerdict(
   interval: number,
   seen: Seen,
   connect: (limit: number) => Consul,
-  age = performance.now(),
+  age = sinceStart(),
 ): Promise<void> {
   const now = bootClock()
   try {

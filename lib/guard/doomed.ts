@@ -29,7 +29,7 @@ export function killWhatWouldOutlive(files: InstanceFiles, local: ReadonlyMap<st
   const now = bootClock()
   const isTimeless = mayWakeNobody(files.clock, now)
   const isDoomed = (one: Local | undefined): one is Local => {
-    if (one === undefined) return false
+    if (one === undefined || goesOn(one)) return false
     const end = leaseEnd(one) + (one.terms?.grace ?? 0)
     // Without a proof the shepherd decides: it reads the lease itself.
     return (
@@ -47,6 +47,11 @@ export function killWhatWouldOutlive(files: InstanceFiles, local: ReadonlyMap<st
   const still = doomed.flatMap(([id]) => fresh.get(id) ?? []).filter(isDoomed)
   const homes = new Set(still.map(({ home }) => home))
   for (const home of homes) for (const process of members.get(home) ?? []) signal(process, 'SIGKILL')
+}
+
+/** While this machine is cut off, and its shepherd looks after it: see state/kept.ts. */
+function goesOn({ kept, shepherd, stopped }: Local): boolean {
+  return kept !== undefined && shepherd !== null && !stopped
 }
 
 /** The files of whoever runs a partition: its own, or the worker's. */

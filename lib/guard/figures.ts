@@ -4,7 +4,7 @@
  */
 import { existsSync, rmSync, statSync } from 'node:fs'
 import { askedSoFar } from '../base/asked.ts'
-import { bootClock } from '../base/clock.ts'
+import { bootClock, sinceStart, steadyClock } from '../base/clock.ts'
 import { digest } from '../base/digest.ts'
 import { reason } from '../base/errors.ts'
 import { decode, encode } from '../base/names.ts'
@@ -98,7 +98,7 @@ function instanceRow(files: InstanceFiles, seen: Seen, last: Row | null, now: nu
   const asked = askedSoFar()
   const ends = [...local.values()].map(leaseEnd).filter(end => end > 0)
   const { user, system } = process.cpuUsage()
-  const tick = performance.now()
+  const tick = sinceStart()
   const cpu = (user + system) / 1000
   return {
     boot: now,
@@ -128,7 +128,7 @@ function instanceRow(files: InstanceFiles, seen: Seen, last: Row | null, now: nu
 function partitionRows(here: Self, seen: Seen, since: number, now: number, say: Say): Happened[] {
   const { files } = here
   const killed: Happened[] = []
-  const begun = performance.now()
+  const begun = steadyClock()
   const attempt = (work: () => void) => {
     try {
       work()
@@ -149,7 +149,7 @@ function partitionRows(here: Self, seen: Seen, since: number, now: number, say: 
     if (one.home === files.worker.directory) worker = one
     else if (isTurn(momentOf(id), since, now) && isActive(one)) {
       write(encode(id), files.partition(id), one, seen.renewal?.acquired.get(id))
-      if (performance.now() - begun > longEnough) return killed
+      if (steadyClock() - begun > longEnough) return killed
     }
   }
   if (worker !== null && isTurn(momentOf(workerName), since, now)) write(workerName, files.worker, worker)
@@ -238,7 +238,7 @@ async function afterRound(
     startDetached('attend', here, '--window', `${interval}ms`)
   }
   const members = readFact(here.files.members)?.split('\n') ?? []
-  if (members.length < 2 || seen.renewal === null || performance.now() > tooLate) return
+  if (members.length < 2 || seen.renewal === null || sinceStart() > tooLate) return
   const { publish } = await import('./summary.ts') // an instance that is alone has nobody to tell
   const consul = connect(summaryLimit)
   try {

@@ -11,7 +11,7 @@ import { endRest } from '../look/looked.ts'
 import type { Beside } from '../process/beside.ts'
 import { enterState } from '../state/boot.ts'
 import { definitionInForce } from '../state/definition.ts'
-import { readFact } from '../state/facts.ts'
+import { readFact, removeFact } from '../state/facts.ts'
 import { locksOf } from '../state/handler-mark.ts'
 import { instanceLease } from '../state/lease.ts'
 import { staysOut } from '../state/left.ts'
@@ -26,7 +26,7 @@ import { type Answered, dueOfMember, isAttentionDue, isHourly, reconcileAfter } 
 import { tendClock } from './tend-clock.ts'
 import { mayLeaveOutLook } from './unchanged.ts'
 import { hasVanished } from './vanished.ts'
-import { sentenceOf, unanswered, type Verdict } from './verdict.ts'
+import { keepsAny, keptAmong, sentenceOf, unanswered, type Verdict } from './verdict.ts'
 
 /** Limits in ms: of one request, and of everything that may wait for Consul. */
 export const requestLimit = 1000
@@ -63,19 +63,27 @@ export async function guard(here: Self, interval: number): Promise<Tick> {
   const renewal = await tryToRenew(here, local, t0, interval)
   const seen = { local, renewal: typeof renewal === 'string' ? null : renewal, answered: bootClock() }
   capOutputs(outputsOf(here.files, local), line => appendLog(here.files.log, `${here.instance} guard: ${line}`))
+  if (typeof renewal === 'string' && keepsAny(local)) await keepOn(here)
   // Without an answer much time has passed: a shepherd may have died since.
   const unrenewed = typeof renewal === 'string' ? factsAt(here.files, bootClock()) : unproved(local, renewal)
   killWhatWouldOutlive(here.files, unrenewed, nextTick(interval))
   const answered = typeof renewal !== 'string'
   await tendClock(here, { local, unrenewed, answered, next: nextTick(interval) })
-  const verdict = typeof renewal === 'string' ? unanswered(here, local, renewal) : null
+  const verdict = typeof renewal === 'string' ? unanswered(here, local, renewal, keptAmong(unrenewed)) : null
   if (verdict !== null) endRest(here.files) // it may be another cluster that answers next
   const starts = new Map<Beside, readonly string[]>()
   const hourly = answered && renewal.member && isHourly(interval)
   if ((await tellHooks(here, local, verdict, interval)) || hourly) starts.set('attend', ['--window', `${interval}ms`])
   const sentence = [verdict?.sentence ?? sentenceOf(here, renewal as Renewal), ...stuck.said].join('; ')
-  if (typeof renewal === 'string') return { ...(verdict as Verdict), sentence, starts, seen }
-  const after = renewal.vanished || stuck.ended ? 0 : await reconcileAfter(here, local, renewal, interval)
+  if (typeof renewal === 'string') {
+    const due = await dueWhileCutOff(here, verdict as Verdict)
+    if (due !== null) starts.set('cut-off', due)
+    return { ...(verdict as Verdict), sentence, starts, seen }
+  }
+  if (existsSync(here.files.unreached)) removeFact(here.files.unreached)
+  // A stand-in ends before anything else is started.
+  const mustAct = renewal.vanished || stuck.ended || existsSync(here.files.standIn.acquisition)
+  const after = mustAct ? 0 : await reconcileAfter(here, local, renewal, interval)
   for (const [program, ms] of [['reconcile', after] as const, ...dueOfMember(here.files, renewal, interval)])
     if (ms !== null) starts.set(program, ['--after', String(ms)])
   if (renewal.render) starts.set('rerender', [])
@@ -111,7 +119,12 @@ async function tellHooks(
     const definition = definitionInForce(here.files)?.definition
     if (definition && (Object.keys(definition.hooks).length > 0 || readFact(here.files.checksDue) !== null)) {
       const { afterTick } = await import('./after-tick.ts') // most services have neither hooks nor checks
-      afterTick(here, definition, local, verdict && { over: verdict.code === 2, why: verdict.sentence })
+      afterTick(
+        here,
+        definition,
+        local,
+        verdict && { over: verdict.code === 2 || verdict.keeps === true, why: verdict.sentence },
+      )
     }
     return isAttentionDue(here.files, bootClock() + interval)
   } catch (error) {
@@ -137,10 +150,12 @@ async function tryToRenew(
     const renewal = await Promise.race([renew({ ...here, consul }, local, t0), late])
     if (typeof renewal === 'string') return renewal
     // The lease is extended: these questions may fail, or be answered too late.
+    const decided = [...local.values()].some(({ kept }) => kept) ? decideKept(consul, here, local, renewal, t0) : null
     const vanished = hasVanished(consul, here.service, here.files).catch(() => false)
     const unchanged = mayLeaveOutLook(consul, here, local, interval).catch(() => false)
     const render = mustRender(consul, here).catch(() => false)
     const inTime = async (asked: Promise<boolean>) => (await Promise.race([asked, late])) === true
+    if (decided !== null) await inTime(decided)
     const answers = { vanished: await inTime(vanished), unchanged: await inTime(unchanged) }
     return { ...renewal, ...answers, render: await inTime(render) }
   } catch (error) {
@@ -149,6 +164,45 @@ async function tryToRenew(
     clearTimeout(timer)
     consul?.close()
   }
+}
+
+/** What goes on while this machine is cut off. A failure must not cost the session: it then ends with its lease. */
+async function keepOn({ instance, files }: Self): Promise<void> {
+  try {
+    const { keepOn } = await import('./kept.ts') // most services keep nothing
+    keepOn(files, factsAt(files, bootClock()))
+  } catch (error) {
+    appendLog(files.log, `${instance} guard: cannot keep processes while cut off: ${reason(error)}`)
+  }
+}
+
+/** Most definitions say nothing of it. A failure must not cost the verdict: the next tick tries again. */
+async function dueWhileCutOff({ instance, files }: Self, { code }: Verdict): Promise<readonly string[] | null> {
+  try {
+    const definition = definitionInForce(files)?.definition
+    const says = typeof definition?.whenIsolated === 'object' || definition?.onBoot !== undefined
+    if (definition === undefined || (!says && !existsSync(files.standIn.acquisition))) return null
+    const { cutOffDue } = await import('./cut-off.ts')
+    return await cutOffDue(files, definition, code === 2)
+  } catch (error) {
+    appendLog(files.log, `${instance} guard: what is due while cut off: ${reason(error)}`)
+    return null
+  }
+}
+
+/** @returns whether all of it is decided */
+async function decideKept(
+  consul: Consul,
+  here: Self,
+  local: ReadonlyMap<string, Local>,
+  { proved }: Renewal,
+  t0: number,
+): Promise<boolean> {
+  const { rejoin } = await import('./kept.ts')
+  return rejoin(consul, here, local, proved, t0).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** Most services render no files. */
@@ -160,7 +214,7 @@ async function mustRender(consul: Consul, here: Self): Promise<boolean> {
 }
 
 function outputsOf(files: InstanceFiles, local: ReadonlyMap<string, Local>): string[] {
-  return [...[...local.keys()].map(files.partition), files.worker].map(({ output }) => output)
+  return [...[...local.keys()].map(files.partition), files.worker, files.standIn].map(({ output }) => output)
 }
 
 /** The latest end of the next tick, boot clock, ms. Consul counts the interval from the end of this one. */

@@ -1,6 +1,5 @@
 /** Starts and ends the clock of an instance with many shepherds: see process/shepherd/clock.sh. */
 import { existsSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
 import { type Process, signal } from '../machine/identity.ts'
@@ -78,5 +77,6 @@ function end(files: InstanceFiles, shepherds: readonly Watched[]): void {
 
 async function start(files: InstanceFiles, shortest: number): Promise<void> {
   const { startClock } = await import('../process/shepherd/clock.ts')
+  const { setTimeout: delay } = process.getBuiltinModule('node:timers/promises') // most ticks start no clock
   await Promise.race([startClock(files, shortest), delay(launchLimit, undefined, { ref: false })])
 }

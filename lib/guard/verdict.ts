@@ -12,6 +12,8 @@ import { everyRunner } from './doomed.ts'
 export interface Verdict {
   readonly code: 0 | 2
   readonly sentence: string
+  /** Processes go on although their lease is over: see state/kept.ts. */
+  readonly keeps?: true
 }
 
 export function sentenceOf({ node }: Self, { proved, lost, unusable, missing, elsewhere }: Renewal): string {
@@ -21,12 +23,22 @@ export function sentenceOf({ node }: Self, { proved, lost, unusable, missing, el
   return missing === null ? held : `missing permission: ${missing}; ${held}`
 }
 
+/** Whether an acquisition says that its process goes on: most services load nothing for it. */
+export function keepsAny(local: ReadonlyMap<string, Local>): boolean {
+  return [...local.values()].some(({ terms }) => terms?.whenIsolated === 'keep')
+}
+
+/** How many processes go on while this machine is cut off. */
+export function keptAmong(local: ReadonlyMap<string, Local>): number {
+  return [...local.values()].filter(({ kept, shepherd }) => kept && shepherd !== null).length
+}
+
 /**
  * The verdict when Consul did not answer. Passing while the lease runs, or while a process is still dying: a check that
  * changes its state freezes the checks of a cut-off agent for half a minute (seen on 1.8.7). Critical once the lease is over
  * and no process is left.
  */
-export function unanswered(here: Self, local: ReadonlyMap<string, Local>, why: string): Verdict {
+export function unanswered(here: Self, local: ReadonlyMap<string, Local>, why: string, kept = 0): Verdict {
   const now = bootClock()
   const ends = [...local.values()].map(leaseEnd)
   const definition = definitionInForce(here.files)?.definition
@@ -34,6 +46,8 @@ export function unanswered(here: Self, local: ReadonlyMap<string, Local>, why: s
   if (own !== null && definition) ends.push(own + definition.leaseMs)
   const left = Math.max(0, ...ends) - now
   if (left > 0) return { code: 0, sentence: `${why}; the lease runs another ${seconds(left)}` }
+  const goOn = `${kept} partitions go on, since whenIsolated is "keep"`
+  if (kept > 0) return { code: 0, sentence: `${why}; the lease is over, ${goOn}`, keeps: true }
   if (membersOf(everyRunner(here.files, local)).size > 0)
     return { code: 0, sentence: `${why}; the lease is over, stopping` }
   return { code: 2, sentence: `${why}; the lease is over and nothing runs` }

@@ -3,7 +3,7 @@
  */
 import { reason, Temporary } from '../base/errors.ts'
 import { makeDirectory } from '../state/facts.ts'
-import { lockDirectory } from '../state/lock-directory.ts'
+import { giveLockBack, takeLock } from '../state/lock-directory.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 
 /** A holder writes a few small files, so one that takes more than a second hangs. */
@@ -25,13 +25,13 @@ export function inOrder<T>(files: InstanceFiles, work: () => T): T {
   try {
     return work()
   } finally {
-    if (held) lockDirectory.rmdirSync(lock)
+    if (held) giveLockBack(lock)
   }
 }
 
 function taken(lock: string): boolean {
   try {
-    lockDirectory.mkdirSync(lock)
+    takeLock(lock)
     return true
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException

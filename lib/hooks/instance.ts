@@ -54,12 +54,18 @@ export function tellLeft(self: Self, definition: Definition, released: number, i
   enqueueOwn(self, definition, 'left', id, { Released: released })
 }
 
-/** True: the instance is cut off, its lease is over and nothing runs. False: it is back. */
+/** True: the instance is cut off, its lease is over, and nothing runs but what goes on by `whenIsolated`. False: it is back. */
 export function tellIsolated(self: Self, definition: Definition, isolated: boolean, why: string): void {
   const told = toldOf(self.files)
   if (told.isolated === isolated) return
-  enqueueOwn(self, definition, isolated ? 'isolated' : 'rejoined', String(Date.now()), { Reason: why })
+  enqueueOwn(self, definition, isolated ? 'isolated' : 'rejoined', String(Date.now()), {
+    ...{ Reason: why, WhenIsolated: whenIsolatedOf(definition) },
+  })
   remember(self.files, { ...told, isolated })
+}
+
+function whenIsolatedOf({ whenIsolated }: Definition): string {
+  return typeof whenIsolated === 'object' ? 'run' : (whenIsolated ?? 'stop')
 }
 
 /** @param own id of this failure, the same when it is reported again */

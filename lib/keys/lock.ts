@@ -2,6 +2,7 @@
 import { textIn } from '../base/json.ts'
 import { isVersion } from '../base/version.ts'
 import type { Entry } from '../consul/kv.ts'
+import type { WhenIsolated } from '../definition/definition.ts'
 import type { Terms } from '../state/local.ts'
 import { isEpoch } from './settings.ts'
 
@@ -26,6 +27,8 @@ export interface HeldValue {
    * to such an instance.
    */
   readonly from?: string
+  /** What happens to its process while its machine is cut off; left out where it is stopped. It may run twice with `keep`. */
+  readonly whenIsolated?: WhenIsolated
 }
 
 /** One lock as a look read it from Consul. */
@@ -102,11 +105,16 @@ function parseValue(text: string | null): Record<string, unknown> | null {
 
 function heldFrom(value: Record<string, unknown> | null): HeldValue | null {
   if (value === null || value.clean !== undefined) return null
-  const { instance, acquisition, lease, grace, since, version, from, roll } = value
+  const { instance, acquisition, lease, grace, since, version, from, roll, whenIsolated: when } = value
   if (!isName(instance) || !isName(acquisition)) return null
   if (!isDuration(lease) || !isDuration(grace)) return null
   const text = { since: textIn(since), version: isVersion(version) ? version : '' }
-  return { instance, acquisition, lease, grace, ...text, ...(isName(from) && { from }), ...(isName(roll) && { roll }) }
+  return {
+    ...{ instance, acquisition, lease, grace, ...text },
+    ...(isName(from) && { from }),
+    ...(isName(roll) && { roll }),
+    ...((when === 'keep' || when === 'run') && { whenIsolated: when }),
+  }
 }
 
 /** A name from Consul is printed and logged, so it may hold no control characters. */
@@ -125,6 +133,14 @@ export function heldValue({ epoch = 0, ...value }: HeldValue): string {
 /** The value of a lock that is given back after its process was gone, or created together with its partition. */
 export function cleanValue(since: string, instance?: string, next?: string | null, epoch = 0): string {
   return JSON.stringify({ clean: true, instance, next: next ?? undefined, since, epoch: epoch || undefined })
+}
+
+/**
+ * The value of a lock whose last holder's machine is off, and so its process gone. @param last the holder @param off who
+ * powered it off
+ */
+export function offValue(since: string, last: string, off: string, epoch = 0): string {
+  return JSON.stringify({ clean: true, instance: last, off, since, epoch: epoch || undefined })
 }
 
 /**

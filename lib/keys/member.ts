@@ -1,5 +1,6 @@
 /** The members of the cluster: the values of `member/<instance>`, and what Consul's health says about them. */
 
+import { bootId } from '../base/clock.ts'
 import { fieldsIn, textIn } from '../base/json.ts'
 import { decode } from '../base/names.ts'
 import type { Registered } from '../consul/health.ts'
@@ -85,6 +86,7 @@ export function memberValue(
     ...(leaving ? { leaving } : {}),
     ...(holds ? { holds } : {}),
     node,
+    boot: bootId(),
     title: definition.title,
     weight: definition.weight,
     maxPartitions: definition.maxPartitions,
@@ -246,6 +248,11 @@ export function memberIn(text: string | null): Omit<Member, 'instance' | 'sessio
     ...(value.per === 'instance' && { per: 'instance' }),
     ...(versions && { versions }),
   }
+}
+
+/** The boot in which its instance took part; null when the value does not say. */
+export function bootIn(text: string | null): string | null {
+  return textIn(fieldsIn(text).boot).slice(0, 64) || null
 }
 
 /** The version that this program writes into its member key: the highest that it can compute. */

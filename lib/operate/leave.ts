@@ -77,6 +77,7 @@ export async function leave(run: Run, deadline: number): Promise<number> {
   const id = randomId() // a mark of another handler repeats the work: hooks recognise this leave by its id
   const end = performance.now() + deadline
   const work = async () => {
+    if (existsSync(run.files.standIn.acquisition)) await endStandIn(run)
     for (;;) {
       const { steps, snapshot, announced } = await leavingSteps(run)
       if (!announced && snapshot.session !== null) {
@@ -100,6 +101,12 @@ export async function leave(run: Run, deadline: number): Promise<number> {
     await delay(50)
   }
   return released
+}
+
+/** It is cut off no more, since Consul has let it leave. */
+async function endStandIn({ files }: Run): Promise<void> {
+  const stand = await import('../process/stand-in.ts')
+  await stand.endStandIn(files)
 }
 
 /** Tells the others that this instance leaves, so that none hands a partition over to it meanwhile. */

@@ -81,9 +81,9 @@ export function pageApp(options: PageOptions): Hono {
       const query = queryOf(context, view)
       const sight = await power.sightFor(context.req.raw.headers)
       const seeing = { sight, here: options.here, query, shows: options.shows }
-      const data = await view.data(seeing)
-      if (wants(context) === 'json' || view.html === undefined) return context.json(data as object)
-      return context.html(await part(view, data, seeing))
+      if (wants(context) === 'json' || view.html === undefined) return context.json((await view.data(seeing)) as object)
+      const [data, more] = await Promise.all([view.data(seeing), view.more?.(seeing)])
+      return context.html(part(view, data, more, query))
     })
 
   app.get('/live', async context => {

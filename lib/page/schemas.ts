@@ -48,7 +48,7 @@ const services = z.strictObject({
 
 const process = z.strictObject({
   ...{ instance: text, pid: number.nullable(), says: maybe, restarts: number.nullable() },
-  ...{ exit: maybe, token: maybe, leaseMs: number.nullable() },
+  ...{ exit: maybe, token: maybe, leaseMs: number.nullable(), uptime: number.nullable() },
 })
 
 const onePartition = z.strictObject({

@@ -1,6 +1,6 @@
 /** The page around every view. It holds no data: the client asks for the view, with the secret or the token. */
 import { type Html, html, link } from './html.ts'
-import type { Seeing, View } from './view.ts'
+import type { Query, View } from './view.ts'
 
 export interface Assets {
   readonly script: string
@@ -26,14 +26,13 @@ export function shell({ hash }: Assets, asks: string, secret: string | null): st
 }
 
 /** A view's own part of the page. */
-export async function part(view: View<unknown>, data: unknown, seeing: Seeing): Promise<string> {
-  const { query } = seeing
+export function part(view: View<unknown>, data: unknown, more: Html | undefined, query: Query): string {
   const { service } = query
   const nav =
     service === undefined || view.path === '/service'
       ? html``
       : html`<a href="${link('/service', { service })}">${service}</a> &rsaquo; `
-  const body: Html = html`<h1 tabindex="-1">${nav}${view.title(query)}</h1>${view.html?.(data, query)}${await view.more?.(seeing)}
+  const body: Html = html`<h1 tabindex="-1">${nav}${view.title(query)}</h1>${view.html?.(data, query)}${more}
 <p class="same">The same on the command line: <code data-copy>${view.command(query)}</code></p>`
   return body.text
 }

@@ -217,7 +217,8 @@ function notMineAnyMore(
   // While the lease runs nobody else can have waited long enough to take it.
   const wanted = snapshot.partitions.has(id) || !snapshot.defined // no set at all: somebody deleted all keys
   const untouched = ours || lock === null || isRemade(lock)
-  if (local.leaseRuns && local.acquisition !== null && untouched && wanted) {
+  const isOwn = (local.leaseRuns && untouched) || (local.kept !== undefined && local.shepherd !== null && ours)
+  if (isOwn && local.acquisition !== null && wanted) {
     return { do: 'reclaim', partition: id, index: lock?.modifyIndex ?? null, held: false }
   }
   if (ours && lock !== null) return afterOwn(snapshot, assignment, id, lock, local)

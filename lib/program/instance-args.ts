@@ -2,6 +2,7 @@
 
 import { basename } from 'node:path'
 import { askedSoFar } from '../base/asked.ts'
+import { sinceStart } from '../base/clock.ts'
 import { Permanent } from '../base/errors.ts'
 import { partsOf } from '../base/names.ts'
 import { note } from '../state/figures/notes.ts'
@@ -75,7 +76,7 @@ function noteRun(files: InstanceFiles): void {
   if (program === 'guard') return
   const { user, system } = process.cpuUsage()
   const asked = askedSoFar()
-  const numbers = [performance.now(), (user + system) / 1000, asked.requests, asked.bytes]
+  const numbers = [sinceStart(), (user + system) / 1000, asked.requests, asked.bytes]
   note(files, [program, ...numbers.map(Math.round)].join(' '))
 }
 

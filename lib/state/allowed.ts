@@ -12,6 +12,7 @@ import type { Definition } from '../definition/definition.ts'
 import { outside, sumOutside } from '../definition/within.ts'
 import { directoriesIn, readFact, writeFact } from './facts.ts'
 import { limitsFile } from './limits-path.ts'
+import { notRootsAlone } from './roots-own.ts'
 
 export interface Allowed {
   /** Tells versions of the file apart without reading it. */
@@ -55,20 +56,12 @@ function stampOf(file: string): string {
 
 function readNow(file: string, stamp: string, last: Bounds | null): Allowed {
   try {
-    for (const path of [file, dirname(file)]) mustBeRoots(file, path)
+    const problem = notRootsAlone(file)
+    if (problem !== null) throw refused(file, problem)
     return { stamp, bounds: boundsIn(readFileSync(file, 'utf8'), file), problem: null }
   } catch (error) {
     return { stamp, bounds: last, problem: reason(error) }
   }
-}
-
-/** @throws Permanent when others than root may write it */
-function mustBeRoots(file: string, path: string): void {
-  const { uid, mode } = statSync(path)
-  // In a directory such as /tmp only the owner may replace a file.
-  const isShared = (mode & 0o022) !== 0 && (mode & 0o1000) === 0
-  if (uid !== 0) throw refused(file, `${path} belongs to user ${uid}, and only root may write it; chown root ${path}`)
-  if (isShared) throw refused(file, `others than root may write ${path}; chmod go-w ${path}`)
 }
 
 /** Why no command of this definition may be started, in one line; null when they may. */

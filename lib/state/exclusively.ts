@@ -4,7 +4,7 @@
  */
 import { Temporary } from '../base/errors.ts'
 import { makeDirectory } from './facts.ts'
-import { holderOf, lockDirectory } from './lock-directory.ts'
+import { giveLockBack, holderOf, takeLock } from './lock-directory.ts'
 import type { WorkerFiles } from './partition-paths.ts'
 
 /** The work takes a few ms, so a holder that takes 500 ms hangs. */
@@ -27,7 +27,7 @@ export function exclusively<T>(files: Pick<WorkerFiles, 'directory' | 'lock'>, w
   try {
     return work()
   } finally {
-    if (outcome === 'taken') lockDirectory.rmdirSync(files.lock)
+    if (outcome === 'taken') giveLockBack(files.lock)
   }
 }
 
@@ -38,7 +38,7 @@ type Taking = 'taken' | 'held' | 'no room'
 
 function take(lock: string): Taking {
   try {
-    lockDirectory.mkdirSync(lock)
+    takeLock(lock)
     return 'taken'
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException

@@ -3,15 +3,12 @@
  * holder checks for the mark before and after it releases the lock, and then runs again: no event is lost and no queue
  * builds up.
  *
- * The lock is a directory of proper-lockfile that holds its holder's name: see lock-directory.ts.
+ * The lock is a directory that holds its holder's name: see lock-directory.ts.
  */
-import lockfile from 'proper-lockfile'
 import { reason, Temporary } from '../base/errors.ts'
 import { attempt, readFact, removeFact, writeFact } from './facts.ts'
 import { type Files, filesOf } from './handler-mark.ts'
-import { lockDirectory } from './lock-directory.ts'
-
-const day = 86_400_000
+import { giveLockBack, takeLock } from './lock-directory.ts'
 
 /**
  * Runs `work` as the only handler of this instance, and again while other handlers leave their mark.
@@ -19,7 +16,7 @@ const day = 86_400_000
  */
 export async function asOnlyHandler(directory: string, work: () => Promise<void>): Promise<boolean> {
   const files = filesOf(directory)
-  let release = acquire(directory, files) ?? afterMark(directory, files)
+  let release = acquire(files) ?? afterMark(files)
   if (!release) return false
   while (release) {
     try {
@@ -31,30 +28,37 @@ export async function asOnlyHandler(directory: string, work: () => Promise<void>
       attempt(`unlock ${files.lock}`, release)
     }
     // A mark left between the last check and the release is ours to handle: its writer found us holding the lock.
-    release = readFact(files.mark) === null ? null : acquire(directory, files)
+    release = readFact(files.mark) === null ? null : acquire(files)
   }
   return true
 }
 
-function afterMark(directory: string, files: Files): (() => void) | null {
+function afterMark(files: Files): (() => void) | null {
   writeFact(files.mark, String(process.pid))
-  return acquire(directory, files)
+  return acquire(files)
 }
 
-function acquire(directory: string, files: Files): (() => void) | null {
+/** Age decides nothing: a step of the wall clock must neither free a live holder's lock nor keep a dead one's. */
+function acquire(files: Files): (() => void) | null {
   try {
-    // Synchronous: the asynchronous variant would start Node's thread pool for five calls.
-    return lockfile.lockSync(directory, {
-      lockfilePath: files.lock,
-      realpath: false,
-      fs: lockDirectory,
-      // Its age decides nothing: a step of the wall clock must neither free a live holder's lock nor keep a dead one's.
-      stale: Number.POSITIVE_INFINITY,
-      update: day,
-      onCompromised: () => {}, // someone removed the directory; the rules for each partition still hold
-    })
+    takeLock(files.lock)
   } catch (error) {
-    if ((error as { code?: string }).code === 'ELOCKED') return null
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return null
     throw new Temporary(`cannot lock ${files.lock}: ${reason(error)}; mend the state directory`)
+  }
+  const atExit = () => giveBackAtExit(files)
+  process.once('exit', atExit)
+  return () => {
+    process.off('exit', atExit)
+    giveLockBack(files.lock)
+  }
+}
+
+/** A program that ends at its deadline leaves no lock of a dead holder behind. Whoever comes next frees such a lock anyway. */
+function giveBackAtExit({ lock }: Files): void {
+  try {
+    giveLockBack(lock)
+  } catch {
+    // A read-only disk must not change the exit code.
   }
 }

@@ -18,8 +18,8 @@ export function filesOf(directory: string): Files {
 
 /** The locks of an instance that a program holds while it works. */
 export function locksOf(files: InstanceFiles): string[] {
-  const { directory, leaseLock, worker, sourceLock, scheduler, checksLock, renderLock, rollLock, events } = files
-  const held = [directory, sourceLock, scheduler, checksLock, renderLock, rollLock, events]
+  const { directory, leaseLock, worker, sourceLock, scheduler, checksLock, renderLock, rollLock, power, events } = files
+  const held = [directory, sourceLock, scheduler, checksLock, renderLock, rollLock, power, events]
   const places = held.map(place => filesOf(place).lock)
   return [...places, leaseLock, worker.lock, `${events}/telling.lock`]
 }

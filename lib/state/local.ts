@@ -1,8 +1,10 @@
 /** The facts of the partitions that have a directory on this machine, from the state directory and from /proc. */
 import { existsSync } from 'node:fs'
 import { bootClock } from '../base/clock.ts'
+import type { WhenIsolated } from '../definition/definition.ts'
 import { type Process, parseProcess, stateOf } from '../machine/identity.ts'
 import { readFact, readLine, readUsual } from './facts.ts'
+import { type Kept, keptOf } from './kept.ts'
 import { isAheadOfClock, lastProof, never, partitionLease } from './lease.ts'
 import { type PartitionFiles, type WorkerFiles, workerOf } from './partition-paths.ts'
 import { type InstanceFiles, localPartitions } from './paths.ts'
@@ -45,13 +47,18 @@ export interface Local {
   readonly unrendered?: true
   /** What people should look at although it runs: see lib/state/near.ts. */
   readonly warning?: string
-  /** L and G of the acquisition, ms. */
+  /** What the acquisition was made with. */
   readonly terms: Terms | null
+  /** Its process goes on although its lease is over: see state/kept.ts. */
+  readonly kept?: Kept
 }
 
+/** L and G, ms. */
 export interface Terms {
   readonly lease: number
   readonly grace: number
+  /** What happens to the process while this machine is cut off; left out where it is stopped. */
+  readonly whenIsolated?: WhenIsolated
 }
 
 /** @param t0 the instance's lease; @param now boot clock, ms */
@@ -80,8 +87,10 @@ export function localOf(
   // the clock.
   const read = lease !== null && isAheadOfClock(lease, now) ? bootClock() : now
   const proof = lastProof(lease, t0, read)
+  const acquisition = readUsual(files.acquisition)
+  const kept = terms?.whenIsolated === 'keep' ? keptOf(files, acquisition) : null // most services keep nothing
   return {
-    acquisition: readUsual(files.acquisition),
+    acquisition,
     releasing: readFact(files.releasing),
     index: numberOf(readUsual(files.index)),
     token,
@@ -98,6 +107,7 @@ export function localOf(
     restart: existsSync(files.restart),
     stays: readFact(files.stays),
     terms,
+    ...(kept !== null && { kept }),
   }
 }
 
@@ -132,10 +142,17 @@ function carried(handed: string, worker: WorkerNow): Runner {
   return failing === null ? worker : { ...worker, status: `failing: ${failing}` }
 }
 
-/** L and G of the acquisition; null when they were never written. */
+/** What the acquisition was made with; null when that was never written. */
 export function termsOf(files: PartitionFiles): Terms | null {
-  const match = /^(\d+) (\d+)$/.exec(readUsual(files.terms) ?? '')
-  return match ? { lease: Number(match[1]), grace: Number(match[2]) } : null
+  const match = /^(\d+) (\d+)(?: (keep|run))?$/.exec(readUsual(files.terms) ?? '')
+  if (!match) return null
+  const whenIsolated = match[3] as WhenIsolated | undefined
+  return { lease: Number(match[1]), grace: Number(match[2]), ...(whenIsolated && { whenIsolated }) }
+}
+
+/** The text of the fact `terms`. */
+export function termsLine({ lease, grace, whenIsolated }: Terms): string {
+  return [lease, grace, ...(whenIsolated ? [whenIsolated] : [])].join(' ')
 }
 
 export interface Living {

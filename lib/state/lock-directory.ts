@@ -11,16 +11,7 @@
  * process that only has the same pid and start time as a holder does not count as one, for example when a state
  * directory outlived a boot.
  */
-import {
-  mkdirSync,
-  realpathSync,
-  renameSync,
-  rmdirSync,
-  statSync,
-  unlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdirSync, renameSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { bootId } from '../base/clock.ts'
 import { type Limit, ownLimit } from '../base/deadline.ts'
 import { isAlive, type Process, processOf, programOf } from '../machine/identity.ts'
@@ -64,11 +55,8 @@ export function takeFrom(directory: string, { pid, start }: Process): void {
   remove(() => unlinkSync(`${directory}/${pid}-${start}`))
 }
 
-/** The file system functions with which proper-lockfile makes and removes its directory. */
-export const lockDirectory = { mkdirSync: take, rmdirSync: giveBack, statSync, utimesSync, realpathSync }
-
-/** @throws EEXIST when a living process holds it */
-function take(directory: string): void {
+/** Takes the lock. @throws EEXIST when a living process holds it; otherwise the file system's error */
+export function takeLock(directory: string): void {
   const own = ownName()
   for (const name of namesIn(directory)) {
     if (holderNamed(directory, name) === null) remove(() => unlinkSync(`${directory}/${name}`))
@@ -88,7 +76,7 @@ function take(directory: string): void {
 }
 
 /** The next program may take the lock as soon as our name is removed. */
-function giveBack(directory: string): void {
+export function giveLockBack(directory: string): void {
   remove(() => unlinkSync(`${directory}/${ownName()}`))
   remove(() => rmdirSync(directory))
 }

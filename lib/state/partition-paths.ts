@@ -28,8 +28,10 @@ export interface PartitionFiles {
   readonly token: string
   /** `<from> <own>`, see state/lease.ts */
   readonly lease: string
-  /** `<L> <G>` of the acquisition, ms. */
+  /** `<L> <G>` of the acquisition, ms, and what it says of `whenIsolated` unless its process is stopped. */
   readonly terms: string
+  /** Its process goes on while its machine is cut off: see state/kept.ts. */
+  readonly kept: string
   /** `<version> <roll-out>` that its process runs with, as in the lock's value; missing when both are empty. */
   readonly version: string
   /** The shepherd that was started last, until it has written its own pid: see machine/launch.sh. */
@@ -125,6 +127,7 @@ export function partitionFiles(directory: string): PartitionFiles {
     token: at('token'),
     lease: at('lease'),
     terms: at('terms'),
+    kept: at('kept'),
     version: at('version'),
     launched: at('launched'),
     shepherd: at('shepherd'),

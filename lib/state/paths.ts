@@ -98,6 +98,8 @@ export interface InstanceFiles {
   readonly renderDue: string
   /** The directory for the lock of a running render. */
   readonly renderLock: string
+  /** The directory for the lock of the program that powers lost machines off, and when it was last started. */
+  readonly power: string
   /** Consul's index of the last document change that was passed on here. */
   readonly documents: string
   /** When the next check of a partition is due, boot-clock ms. */
@@ -136,6 +138,10 @@ export interface InstanceFiles {
   readonly partitions: string
   /** The files of the one process of a definition with `"per": "instance"`. */
   readonly worker: WorkerFiles
+  /** Of the one process that runs while the instance is cut off: see process/stand-in.ts. */
+  readonly standIn: PartitionFiles
+  /** Since when Consul has not answered in this boot, `<boot id> <boot-clock ms>`, where that is needed. */
+  readonly unreached: string
   /** The last stdin of a handler. */
   readonly seen: (handler: string) => string
   readonly partition: (id: string) => PartitionFiles
@@ -199,6 +205,7 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     rendered: at('render.json'),
     renderDue: at('render.due'),
     renderLock: at('render'),
+    power: at('power'),
     documents: at('documents'),
     checksDue: at('checks.due'),
     checksLock: at('checks'),
@@ -220,6 +227,8 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     clock: clockFiles(directory),
     partitions: at('partition'),
     worker: workerFiles(directory),
+    standIn: partitionFiles(`${directory}/partition/.stand-in`),
+    unreached: at('unreached'),
     seen: handler => at(`seen.${handler}`),
     partition: once(id => partitionFiles(`${at('partition')}/${encode(id)}`)),
   }

@@ -43,6 +43,14 @@ describe('the bundles', () => {
     assert.match(text('lib.definition.schema.cjs'), /ZodMini/)
   })
 
+  test('the guard and the handlers load no module of Node only to measure time or to wait', () => {
+    const parts = ['guard.after-tick', 'guard.after-verdict', 'guard.figures', 'program.once']
+    for (const name of ['guard', 'on-service', 'on-keyprefix', 'on-checks', ...parts.map(part => `lib.${part}`)]) {
+      const needless = /\bperformance\.now|import_promises\w* = require/.exec(text(`${name}.cjs`))
+      assert.equal(needless, null, name)
+    }
+  })
+
   test('only a program’s first part holds the HTTP client: nobody loads it twice', () => {
     for (const [name, text] of files) {
       if (name.startsWith('lib.') && name !== 'lib.program.once.cjs')

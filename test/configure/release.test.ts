@@ -57,7 +57,7 @@ describe('a release', () => {
       assert.match(section, /^\S+ [0-9.]+\n\n./m)
       assert.match(section, /permission/i)
     }
-    for (const name of ['citty', 'execa', 'graceful-fs', 'proper-lockfile', 'undici', 'zod'])
+    for (const name of ['citty', 'execa', 'undici', 'zod'])
       assert.ok(
         sections.some(section => section.includes(`\n${name} `)),
         name,
@@ -117,6 +117,13 @@ describe('a release', () => {
   test('lists its programs, and refuses one that it has not', async () => {
     const { stdout, code } = await run(`${home}/current/watchbill`, ['--help'])
     assert.deepEqual([code, /^ {2}guard +Run by Consul/m.test(stdout)], [0, true])
+    // Both entry points say the same, in the same words.
+    const sources = await run(process.execPath, [`${root}/handlers/watchbill.js`, '--help'])
+    assert.equal(stdout, sources.stdout)
+    assert.match((await run(`${home}/current/watchbill`, ['help', 'owner'])).stdout, /^USAGE watchbill owner /m)
+    assert.match((await run(`${home}/current/watchbill`, [])).stdout, /^First:$/m)
+    assert.match((await run(`${home}/current/watchbill`, ['--version'])).stdout, /^watchbill \d.*\nnode \d/)
+    assert.match((await run(`${home}/current/watchbill`, ['statsu'])).stderr, /did you mean status\?/)
     for (const name of ['nonesuch', '../current/guard', 'package']) {
       const refused = await run(`${home}/current/watchbill`, [name])
       assert.equal(refused.code, 100)
@@ -139,7 +146,7 @@ describe('making it again', () => {
   test('from the release itself, elsewhere, makes the same one', async () => {
     const elsewhere = `${top}/elsewhere`
     assert.match(await fromRelease(elsewhere), new RegExp(`^built ${elsewhere}/releases/${basename(current())}$`, 'm'))
-    assert.match((await run(`${elsewhere}/current/watchbill`, [])).stdout, /guard/)
+    assert.match((await run(`${elsewhere}/current/watchbill`, ['help'])).stdout, /guard/)
   })
 
   test('mends one that lost a file', async () => {

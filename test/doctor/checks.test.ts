@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { examine, lineOf } from '../../lib/setup/doctor/checks.ts'
-import type { AgentFacts, Facts, Installed, StateFacts, TokenFacts, UnitFacts } from '../../lib/setup/doctor/facts.ts'
+import type {
+  AgentFacts,
+  Facts,
+  Installed,
+  PowerFacts,
+  StateFacts,
+  TokenFacts,
+  UnitFacts,
+} from '../../lib/setup/doctor/facts.ts'
 import { agent, installed, state, token, well } from './facts.ts'
 
 type Level = 'warn' | 'unsafe'
@@ -13,6 +21,9 @@ const stateIs = (over: Partial<StateFacts>) => fileIs({ state: { ...state, ...ov
 const tokenIs = (over: Partial<TokenFacts>) => fileIs({ token: { ...token, ...over } })
 const unitIs = (over: Partial<UnitFacts>): Partial<Facts> => ({
   unit: { name: 'consul.service', killMode: 'process', ...over },
+})
+const powerIs = (over: Partial<PowerFacts>): Partial<Facts> => ({
+  power: { file: '/p.json', problem: null, absent: [], afterMs: 5000, ...over },
 })
 const refusedAre = (...refused: string[]): Partial<Facts> => ({
   services: [{ service: 'svc', members: [], rosters: new Map(), refused }],
@@ -57,6 +68,26 @@ it('a unit may kill all that is in it, when nothing of ours is', () => {
 describe('what is wrong', () => {
   const inUnit = { directory: '/sys/fs/cgroup/system.slice/consul.service/watchbill.n1:svc', why: 'Delegate=yes' }
   const cases: Case[] = [
+    [
+      'a power-off.json that is bad',
+      powerIs({
+        problem: 'cannot power machines off by /p.json: confirm: is missing; nobody is powered off until it is mended',
+      }),
+      'unsafe',
+      /by \/p.json: confirm: is missing/,
+    ],
+    [
+      'a program of it that is not there',
+      powerIs({ absent: ['/off'] }),
+      'unsafe',
+      /\/p.json names \/off, which cannot be run/,
+    ],
+    [
+      'a time in which nothing is gained',
+      powerIs({ afterMs: 10_000 }),
+      'warn',
+      /after in \/p.json is 10 s.*lease of svc/,
+    ],
     [
       'a limit that cannot be kept',
       fileIs({ unkept: ['run.memory: no controller', 'run.user: nobody'], bestEffort: false }),

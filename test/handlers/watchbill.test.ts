@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, cpSync, globSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { transform } from 'esbuild'
@@ -13,12 +15,49 @@ const watchbill = (...args: string[]) => run(process.execPath, [bin, ...args])
 
 describe('watchbill', () => {
   test('lists every program, with a line on each', async () => {
-    for (const args of [[], ['--help'], ['-h']]) {
+    for (const args of [['help'], ['--help'], ['-h']]) {
       const { code, stdout } = await watchbill(...args)
       assert.equal(code, 0)
       const lines = new Map([...stdout.matchAll(/^ {2}(\S+) +(\S.*)$/gm)].map(([, name, about]) => [name, about]))
-      assert.deepEqual([...lines.keys()], programNames())
+      assert.deepEqual([...lines.keys()].sort(), programNames())
     }
+  })
+
+  test('alone says what to do first, with commands that there are', async () => {
+    const { code, stdout } = await watchbill()
+    assert.equal(code, 0)
+    assert.ok(stdout.split('\n').length < 20)
+    const named = [...stdout.matchAll(/^ {2}watchbill (\S+)/gm)].map(([, name = '']) => name)
+    assert.ok(named.length >= 5)
+    for (const name of named) assert.ok(programNames().includes(name), name)
+  })
+
+  test('says its version, that of its Node, and that of the Consul that it reaches', async () => {
+    const own = JSON.parse(readFileSync(`${root}/package.json`, 'utf8')).version
+    const away = await run(process.execPath, [bin, '--version'], { CONSUL_HTTP_ADDR: '127.0.0.1:1' })
+    assert.equal(away.code, 0)
+    const [first, node, consul] = away.stdout.split('\n')
+    assert.deepEqual([first, node], [`watchbill ${own}`, `node ${process.versions.node}`])
+    assert.match(consul ?? '', /^consul: cannot reach Consul at http:\/\/127\.0\.0\.1:1/)
+    const server = createServer((_, answer) => answer.end('{"Config":{"Version":"1.8.7"}}'))
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const reached = await run(process.execPath, [bin, '--version'], { CONSUL_HTTP_ADDR: `127.0.0.1:${port}` })
+    server.close()
+    assert.match(reached.stdout, /^consul 1\.8\.7, at /m)
+  })
+
+  test('knows what a typing mistake was meant to be', async () => {
+    const { code, stderr } = await watchbill('statsu')
+    const line = 'cannot run statsu: there is no such program (did you mean status?); see watchbill --help'
+    assert.deepEqual([code, stderr], [100, `watchbill: permanent: ${line}`])
+    assert.match((await watchbill('owner', 'svc', '0', '--jsom')).stderr, /no option --jsom \(did you mean --json\?\)/)
+    assert.match((await watchbill('--versoin')).stderr, /^watchbill: permanent: cannot run --versoin: /)
+  })
+
+  test('help of a program is its own', async () => {
+    assert.deepEqual(await watchbill('help', 'owner'), await watchbill('owner', '--help'))
+    assert.equal((await watchbill('help', 'ownr')).code, 100)
   })
 
   test('refuses a program that it has not', async () => {

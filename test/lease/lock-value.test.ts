@@ -40,6 +40,19 @@ describe('the value of a lock is believed', () => {
   })
 })
 
+describe('what a value says of a machine that is cut off', () => {
+  it('is told back', () => {
+    for (const whenIsolated of ['keep', 'run'] as const)
+      assert.equal(lock(heldValue({ ...held, whenIsolated })).held?.whenIsolated, whenIsolated)
+  })
+
+  it('is left out where everything is stopped, and for any other word', () => {
+    assert.ok(!heldValue(held).includes('whenIsolated'))
+    for (const word of ['stop', '', 1, null, ['keep'], { run: ['/bin/sh'] }])
+      assert.ok(!('whenIsolated' in (lock(JSON.stringify({ ...held, whenIsolated: word })).held ?? {})))
+  })
+})
+
 describe('a value', () => {
   it('of an acquisition tells it back', () =>
     assert.deepEqual(lock(heldValue(held)), {

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { actionsInOrder, actionsOf } from './actions.ts'
 import { loadLib } from './load.ts'
-import { neverTwoOwners, nobodyIsStopped, nobodyIsWaitedFor } from './properties.ts'
+import { goesOnWhileCutOff, neverTwoOwners, nobodyIsStopped, nobodyIsWaitedFor } from './properties.ts'
 import { runs } from './runs.ts'
 
 const lib = await loadLib()
@@ -98,6 +98,32 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
     ] as const
     const assign = { command: ['./assign'] }
     await fc.assert(neverTwoOwners(lib, actionsOf(kinds), { calm: { assign } }), runs(30))
+  })
+
+  it('goes on while cut off where that is asked for, and ends with exactly one owner', async () => {
+    await fc.assert(goesOnWhileCutOff(lib, actionsOf(['cut'])), runs(30))
+  })
+
+  it('lets what goes on while cut off run beside its successor no longer than that', async () => {
+    const kinds = [
+      'cut',
+      'session destroyed',
+      'cut and session destroyed',
+      'drained',
+      'drain over',
+      'agent killed',
+    ] as const
+    const more = [
+      'host rebooted',
+      'host frozen',
+      'program fails',
+      'answer lost',
+      'lock deleted',
+      'left',
+      'joined',
+    ] as const
+    const keep = { calm: { whenIsolated: 'keep' } } as const
+    await fc.assert(neverTwoOwners(lib, actionsOf([...kinds, ...more]), keep), runs(50))
   })
 
   it('stops no process because of a false alarm', async () => {

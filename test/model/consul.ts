@@ -64,12 +64,18 @@ export class ConsulModel extends Store {
   /** By service: the last answer about its health, and the index since which it is the same. */
   readonly #healthSeen = new Map<string, { words: string; index: number }>()
 
+  /** The ModifyIndex of each node's serfHealth, once that has changed. */
+  readonly #serfIndex = new Map<string, number>()
+
   answer(request: Request): Reply {
     const [route, words, query] = partsOf(request.path)
     if (route === 'txn') return this.#transaction(request)
     if (route === 'kv') return this.#key(request, words.join('/'), query)
     if (route === 'session') return this.#session(request, words)
+    if (route === 'health' && words[0] === 'state') return { text: this.#failed() }
+    if (route === 'health' && words[0] === 'node') return { text: this.#checksOf(words[1] ?? '') }
     if (route === 'health') return this.#healthReply(words[1] ?? '')
+    if (route === 'agent' && words[0] === 'members') return { text: this.#gossip() }
     if (route === 'internal') return this.#allowed(request.body)
     if (route === 'agent' && words[1] === 'deregister') return this.#deregister(request.node ?? '', words[2] ?? '')
     return { status: 500, text: `nothing known of ${request.path}` }
@@ -105,6 +111,7 @@ export class ConsulModel extends Store {
   /** Changes what gossip says of a node, and ends the sessions that depend on it. */
   setSerf(node: string, status: Node['serfHealth']): void {
     const known = this.nodes.get(node)
+    if (known && known.serfHealth !== status) this.#serfIndex.set(node, ++this.index)
     if (known) known.serfHealth = status
     if (status === 'critical') this.destroyOf(node)
   }
@@ -210,6 +217,21 @@ export class ConsulModel extends Store {
           ],
         })),
     )
+  }
+
+  #checksOf(node: string): unknown[] {
+    const known = this.nodes.get(node)
+    const ModifyIndex = this.#serfIndex.get(node) ?? 1
+    return known ? [{ Node: node, CheckID: 'serfHealth', Status: known.serfHealth, ModifyIndex }] : []
+  }
+
+  #failed(): unknown[] {
+    return [...this.nodes].flatMap(([node, { serfHealth }]) => (serfHealth === 'critical' ? this.#checksOf(node) : []))
+  }
+
+  /** Serf's numbers: 1 is alive, 4 failed. */
+  #gossip(): unknown[] {
+    return [...this.nodes].map(([Name, { serfHealth }]) => ({ Name, Status: serfHealth === 'passing' ? 1 : 4 }))
   }
 
   #deregister(node: string, id: string): Reply {

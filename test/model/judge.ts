@@ -24,10 +24,16 @@ interface Acquisition {
   readonly bound: number
   /** When its lock was lost; null while it is held. */
   lostAt: number | null
+  /** Its process may go on while its machine is cut off. */
+  readonly keeps: boolean
+  /** When another acquisition first had the lock after it; null when none did. */
+  takenAt: number | null
 }
 
 /** How much later than L + G a process may end because of the clock's steps and the shepherd's reaction time, ms. */
 const slack = 60
+/** How long what goes on while cut off may do so after its machine is back and another has the lock, ms: a few ticks, and G. */
+const rejoinWithin = 15_000
 /** How long a process may go on after its machine's thaw, ms. */
 const afterThaw = 200
 
@@ -40,6 +46,8 @@ export class Judge {
   /** Partition -> the acquisition that holds its lock. */
   readonly #holders = new Map<string, Acquisition>()
   readonly #tokens = new Map<string, { token: number; acquisition: string }>()
+  /** When each machine last could not reach Consul. */
+  readonly #away = new Map<Host, number>()
   /** Partition -> the value of its lock as it was before the last change. */
   readonly #free = new Map<string, Lost>()
   /** Every process that ever ran. */
@@ -78,8 +86,13 @@ export class Judge {
     if (!now || before?.id === now.acquisition) return
     this.#mayTake(partition, now)
     const known = this.#acquisitions.get(now.acquisition)
-    const { acquisition: id, instance, lease, grace } = now
-    const acquisition = known ?? { id, partition, instance, bound: lease + grace, lostAt: null }
+    const { acquisition: id, instance, lease, grace, whenIsolated } = now
+    const keeps = whenIsolated === 'keep'
+    const acquisition = known ?? { id, partition, instance, bound: lease + grace, lostAt: null, keeps, takenAt: null }
+    if (acquisition.keeps && acquisition.takenAt !== null)
+      this.#world.forbid(`${instance} takes back ${partition} (${id}), which another has had since`)
+    for (const other of this.#acquisitions.values())
+      if (other.partition === partition && other !== acquisition) other.takenAt ??= this.#world.now
     acquisition.lostAt = null
     this.#acquisitions.set(id, acquisition)
     this.#holders.set(partition, acquisition)
@@ -129,6 +142,7 @@ export class Judge {
   #look(): void {
     const running = new Map<string, { host: Host; run: Run }>()
     for (const host of this.#hosts) {
+      if (host.cut || !host.agent || host.frozen) this.#away.set(host, this.#world.now)
       if (host.frozen) continue
       const thawed = this.#world.now - host.thawedAt < afterThaw
       for (const process of host.processes.values()) {
@@ -146,6 +160,8 @@ export class Judge {
     if (this.runs.has(run)) return
     this.runs.add(run)
     const last = this.#tokens.get(run.partition)
+    // The store refuses an old token of what goes on while cut off, and is started again.
+    if (this.#keeps(run) && last && last.token >= run.token) return
     if (last && last.acquisition !== run.acquisition && last.token >= run.token) {
       this.#world.forbid(
         `the token of ${run.partition} is ${run.token} (${run.acquisition}) after ${last.token} (${last.acquisition})`,
@@ -159,12 +175,27 @@ export class Judge {
     const acquisition = this.#acquisitions.get(id)
     if (!acquisition) this.#world.forbid(`${host.name} runs ${partition} (${id}), whose lock it never had`)
     if (!acquisition || acquisition.lostAt === null) return
+    if (acquisition.keeps) {
+      this.#mayGoOn(host, acquisition)
+      return
+    }
     const late = this.#world.now - acquisition.lostAt - acquisition.bound
     if (late > slack) {
       this.#world.forbid(
         `a ${kind} of ${partition} on ${host.name} (${id}) runs ${late} ms longer than L + G after its lock was lost`,
       )
     }
+  }
+
+  #keeps({ acquisition }: Run): boolean {
+    return this.#acquisitions.get(acquisition)?.keeps === true
+  }
+
+  /** Beside its successor it may only run while its machine is cut off, and shortly afterwards. */
+  #mayGoOn(host: Host, { id, partition, takenAt }: Acquisition): void {
+    if (takenAt === null) return
+    const late = this.#world.now - Math.max(takenAt, this.#away.get(host) ?? 0) - rejoinWithin
+    if (late > 0) this.#world.forbid(`${partition} still runs on ${host.name} (${id}), ${late} ms too long`)
   }
 
   /** As long as its lock is held, that says the version of the process that runs. */
@@ -177,7 +208,8 @@ export class Judge {
   /** All processes that one shepherd has started count as one. */
   #runsAlone(running: Map<string, { host: Host; run: Run }>, host: Host, run: Run): void {
     const other = running.get(run.partition)
-    if (other && other.run.shepherd !== run.shepherd) {
+    const mayTwice = other !== undefined && this.#keeps(run) && this.#keeps(other.run)
+    if (other && other.run.shepherd !== run.shepherd && !mayTwice) {
       const two = `on ${other.host.name} (${other.run.acquisition}) and on ${host.name} (${run.acquisition})`
       this.#world.forbid(`${run.partition} runs twice: ${two}`)
     }
@@ -223,6 +255,7 @@ interface HeldValue {
   readonly lease: number
   readonly grace: number
   readonly version: string
+  readonly whenIsolated?: string
 }
 
 /** The fields of a key's value; none when it is missing or garbled. */

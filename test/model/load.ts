@@ -21,7 +21,6 @@ const replaced: Record<string, string> = {
   'node:fs/promises': standIn('fs'),
   'node:child_process': standIn('child-process'),
   'node:timers/promises': standIn('timers'),
-  'proper-lockfile': standIn('lockfile'),
   'node:http': standIn('http'),
 }
 

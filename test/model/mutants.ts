@@ -31,6 +31,13 @@ export function actionsFor({ faults, hosts }: Mutant): fc.Arbitrary<Action[]> {
 
 export const mutants: readonly Mutant[] = [
   {
+    name: 'every lock counts as one whose process goes on while cut off',
+    file: 'state/local.ts',
+    edits: [['...(whenIsolated && { whenIsolated }) }', "whenIsolated: 'keep' }"]],
+    seed: 3,
+    faults: ['cut'],
+  },
+  {
     name: 'W shortened to L',
     file: 'keys/lock.ts',
     edits: [['Math.min(lease + grace + margin, longestWait)', 'Math.min(lease, longestWait)']],
@@ -465,8 +472,8 @@ export const mutants: readonly Mutant[] = [
     file: 'act/reclaim.ts',
     edits: [
       [
-        'const own = { acquisition: local.acquisition as string, lease, grace, ...ran }',
-        'const own = { acquisition: local.acquisition as string, lease: snapshot.definition.leaseMs + 0 * lease, grace: snapshot.definition.stop.graceMs + 0 * grace, ...ran }',
+        '...(local.terms as Terms), ...ran }',
+        'lease: snapshot.definition.leaseMs, grace: snapshot.definition.stop.graceMs, ...ran }',
       ],
     ],
     seed: 1,

@@ -22,6 +22,8 @@ export interface Calm {
   /** Of docs/own-rules.md. Nothing runs it here: plans are written by `plan put in force`. */
   readonly assign?: { readonly command: readonly string[] }
   readonly versions?: { readonly pattern: string; readonly first: string }
+  /** Of docs/cut-off.md. */
+  readonly whenIsolated?: 'keep'
 }
 
 /** One process for each partition, or one for all of an instance. */

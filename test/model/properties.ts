@@ -86,6 +86,35 @@ export function nobodyIsStopped(lib: Lib, kinds: readonly Kind[], per: Per = 'pa
   )
 }
 
+/** Before which a cut ends no lock that others have taken, ms: gossip, W. */
+const takenOverAfter = 16_000
+
+/** With `"whenIsolated": "keep"`: nothing ends on a machine that is cut off, and afterwards each partition has one owner. */
+export function goesOnWhileCutOff(lib: Lib, actions: fc.Arbitrary<Action[]>) {
+  const one = actions.filter(([first]) => first?.do === 'cut' && (first.for ?? 0) > 0).map(all => all.slice(0, 1))
+  return fc.asyncProperty(options, one, (options, [action]) =>
+    told(new Fleet(lib, { ...options, per: 'partition', calm: { whenIsolated: 'keep' } }), async fleet => {
+      const faults = new Faults(fleet)
+      await fleet.settle()
+      const before = [...fleet.running().values()].flat()
+      await faults.apply(action as Action)
+      await fleet.run((action?.for ?? 0) - 1)
+      const mustRun = (runs: typeof before, when: string) => {
+        const now = new Set([...fleet.running().values()].flat().map(({ run }) => run))
+        for (const { run } of runs)
+          if (!now.has(run)) fleet.world.forbid(`the process of ${run.partition} was stopped ${when}`)
+      }
+      const cut = before.filter(({ host }) => host.cut)
+      mustRun(cut, 'while cut off')
+      faults.allWell()
+      await fleet.settle()
+      const isEarly = options.terms === patient && (action?.for ?? 0) < takenOverAfter
+      if (isEarly) mustRun(cut, 'although nobody else had it')
+      if (fleet.world.violation) throw fleet.world.violation
+    }),
+  )
+}
+
 /** Adds the sequence of events to the error. */
 async function told(fleet: Fleet, story: (fleet: Fleet) => Promise<void>): Promise<void> {
   try {

@@ -250,8 +250,19 @@ class Shepherd implements Owner {
     this.#why = 'the acquisition is void'
     if (this.#read('acquisition') !== this.#acquisition) return false
     if (until > 0) this.#end = until
+    if (now >= until && this.#isKept()) {
+      this.#renewed = false
+      until = now + this.#lease
+      this.#end = until
+    }
     this.#why = this.#asked ? 'asked' : 'the lease is over'
     return !this.#asked && now < until
+  }
+
+  /** It goes on although its lease is over: see lib/state/kept.ts. */
+  #isKept(): boolean {
+    const [boot, acquisition] = this.#read('kept').split(' ')
+    return boot === this.host.boot && acquisition === this.#acquisition
   }
 
   /** The boot clock, rounded up to the end of its tick. */

@@ -8,6 +8,7 @@ import { transform } from 'esbuild'
 import { execa } from 'execa'
 import { boundsIn } from '../../lib/definition/bounds.ts'
 import { parseDefinition } from '../../lib/definition/load.ts'
+import { powerOffIn } from '../../lib/definition/power.ts'
 import { root, run } from '../configure/run.ts'
 import { consulBinary } from '../lab/consul.ts'
 import { type Block, blocksIn, commandsIn, spansIn, withoutComments } from './blocks.ts'
@@ -66,7 +67,7 @@ async function problemOf(words: readonly string[], whole: boolean): Promise<stri
 }
 
 async function ofOurs(program: string, args: readonly string[], whole: boolean): Promise<string | null> {
-  if (/^(<\w+>|--help|…)$/.test(program)) return null
+  if (/^(<\w+>|--help|--version|…)$/.test(program)) return null
   if (!existsSync(`${root}/handlers/${program}.ts`)) return `there is no program ${program}`
   return faultIn(args, await helpOf(program), whole)
 }
@@ -133,7 +134,8 @@ for (const page of pages) {
       if (/^jsonc?$/.test(block.language))
         test(`${name} is a definition`, async () => {
           const text = whole(withoutComments(block.text))
-          if (isBounds(text)) boundsIn(text, `${page}:${block.line}`)
+          if (text.includes('"confirm"')) powerOffIn(text, `${page}:${block.line}`)
+          else if (isBounds(text)) boundsIn(text, `${page}:${block.line}`)
           else await parseDefinition(text, `${page}:${block.line}`)
         })
       else if (/^(js|ts)$/.test(block.language))

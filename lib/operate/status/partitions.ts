@@ -17,23 +17,29 @@ import { isCrashLooping, isFinished } from '../../state/shepherd-status.ts'
 import { frozenWords, keptWords } from './calm-words.ts'
 import { absentWords, crashWords, foreignLock, logsLine } from './words.ts'
 
+/** Those that need a person first. */
+export const states = [
+  'crash-looping',
+  'failing',
+  'critical',
+  'unassigned',
+  'waiting',
+  'drained',
+  'moving',
+  'starting',
+  'held',
+  'finished',
+  'removed',
+  'running',
+] as const
+
+export type State = (typeof states)[number]
+
 export interface PartitionStatus {
   readonly partition: string
   /** Who holds it; null when nobody does. */
   readonly instance: string | null
-  readonly state:
-    | 'running'
-    | 'critical'
-    | 'moving'
-    | 'waiting'
-    | 'crash-looping'
-    | 'finished'
-    | 'failing'
-    | 'starting'
-    | 'drained'
-    | 'held'
-    | 'unassigned'
-    | 'removed'
+  readonly state: State
   readonly why: string
   /** Wall clock of the acquisition; null when nobody holds it. */
   readonly since: string | null

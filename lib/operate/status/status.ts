@@ -23,8 +23,10 @@ import type { Placement } from '../../roster/rule.ts'
 import { versions } from '../../roster/versions.ts'
 import { freezeWords, numberProblem, numberRemark, olderWords } from './calm-words.ts'
 import { type InstanceStatus, instanceStatuses } from './instances.ts'
+import { isolatedWords } from './isolated-words.ts'
 import { healthShown, isGood, membersOf, type PartitionStatus, partitionStatus, withChecks } from './partitions.ts'
 import { placementWords } from './placement-words.ts'
+import { nobodyPowered, type Powered, powerRemark, readPowered, unsafeWords } from './power-words.ts'
 import { rollProblems, rollRemark, rollUnderWay, versionInForce } from './roll-words.ts'
 import { schedulerWords, voidWords } from './scheduler-words.ts'
 import { definitionsWords, foreignKeysWords, settingsWords, tryingWords, unwrittenWords } from './words.ts'
@@ -71,28 +73,33 @@ export interface Whole {
 
 export async function readWhole(consul: Consul, service: string): Promise<Whole> {
   const cluster = await lookAtCluster(consul, service)
+  const { keys } = cluster
+  const [told, duties, renders, seen, sessions, byRules, published] = await Promise.all([
+    trees(consul, [keys.reports]),
+    entriesAt(consul, [keys.duty('source'), keys.duty('scheduler')]),
+    trees(consul, [keys.renders]),
+    seenChecks(consul, service),
+    foreignSessions(consul, cluster),
+    rulesFor(cluster),
+    publishedBy(consul, service),
+  ])
   const reports = new Map(
-    (await trees(consul, [cluster.keys.reports])).flatMap(({ key, value }) => {
-      const instance = decode(key.slice(cluster.keys.reports.length))
+    told.flatMap(({ key, value }) => {
+      const instance = decode(key.slice(keys.reports.length))
       return instance === null ? [] : [[instance, parseReport(value)] as const]
     }),
   )
-  const { keys } = cluster
-  const duties = await entriesAt(consul, [keys.duty('source'), keys.duty('scheduler')])
   const duty = duties.find(({ key }) => key === keys.duty('source'))
   const scheduler = duties.find(({ key }) => key === keys.duty('scheduler'))
-  const files = problemsFrom(await trees(consul, [keys.renders]), keys)
-  const seen = await seenChecks(consul, service)
-  const sessions = await foreignSessions(consul, cluster)
-  const byRules = await rulesFor(cluster)
   const roster = assign(cluster, versions, byRules)
   const status = statusOf(cluster, reports, seen, duty && dutyFrom(duty.value), sessions, roster, {
-    published: await publishedBy(consul, service),
+    published,
     scheduler: {
       duty: scheduler === undefined ? null : schedulerDutyFrom(scheduler.value),
       voided: voidEntries(cluster, byRules),
     },
-    files,
+    files: problemsFrom(renders, keys),
+    powered: await readPowered(consul, cluster),
   })
   return { status, cluster, seen }
 }
@@ -122,7 +129,12 @@ export function statusOf(
   duty?: Duty,
   sessions: ReadonlyMap<string, Session | null> = new Map(),
   roster: Placement = assign(cluster),
-  { published = nothingPublished, scheduler = nobodySchedules, files = new Map() }: Beside = {},
+  {
+    published = nothingPublished,
+    scheduler = nobodySchedules,
+    files = new Map(),
+    powered = nobodyPowered,
+  }: Beside = {},
 ): Status {
   const ids = [...new Set([...cluster.partitions, ...cluster.locks.keys()])].sort(byName)
   const seeing = { cluster, roster, reports, sessions, members: membersOf(cluster) }
@@ -150,6 +162,7 @@ export function statusOf(
       ...placementWords(cluster),
       ...schedulerWords(cluster, scheduler.duty),
       ...rollProblems(cluster),
+      ...unsafeWords(powered),
       ...pending.map(one => pendingWords(cluster.service, one, pending.length > 1)),
       stale,
     ],
@@ -168,6 +181,8 @@ export function statusOf(
       [
         ...[cluster.defined ? tried : null, numberRemark(cluster), rollRemark(cluster)],
         voidWords(cluster, scheduler.voided),
+        powerRemark(powered, cluster),
+        isolatedWords(cluster),
       ]
         .filter(Boolean)
         .join('; ') || null,
@@ -189,6 +204,7 @@ export interface Beside {
   readonly scheduler?: Scheduled
   /** What is wrong with rendered files, by instance. */
   readonly files?: ReadonlyMap<string, readonly string[]>
+  readonly powered?: Powered
 }
 
 /** What is known of the scheduler, beside the cluster. */

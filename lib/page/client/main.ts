@@ -22,6 +22,7 @@ let stop = () => {}
 let lastAway: string | null = null
 let connected = false
 let listening = false
+let shownText = ''
 
 /** Asks for the view of this address, and makes the page like it. @param anew it is another view: begin at its top */
 async function show(anew: boolean): Promise<void> {
@@ -58,6 +59,12 @@ function nothingNew(why: string): void {
 }
 
 function put(text: string, anew: boolean): void {
+  // The first look is made again once the news are there, and mostly finds the same.
+  if (!anew && text === shownText) {
+    if (connected) isAway(lastAway)
+    return
+  }
+  shownText = text
   const fresh = document.createElement('main')
   fresh.innerHTML = text // from our own program, which escapes all values; the policy of the page lets nothing in it run
   const heading = fresh.querySelector('h1')?.textContent ?? 'watchbill'
@@ -142,6 +149,7 @@ function refused(why: string): void {
 }
 
 function askForKey(why: string): void {
+  shownText = ''
   const what = asksToken() ? 'Consul token' : 'Secret of the printed URL'
   const form = document.createElement('form')
   form.className = 'key'

@@ -9,27 +9,13 @@ import { byName } from '../../base/text.ts'
 import { type History, instanceHistory, partitionHistory } from '../../operate/figures/history.ts'
 import { outputHere } from '../../operate/output/here.ts'
 import { printed } from '../../operate/output/printed.ts'
+import { type ProcessHere, processHere } from '../../operate/status/process-here.ts'
 import { namesIn, readFact, readLine } from '../../state/facts.ts'
 import { instancesHere } from '../../state/figures/here.ts'
 import { localInstances } from '../../state/identity.ts'
-import { instanceLease } from '../../state/lease.ts'
-import { leaseEnd, localOf } from '../../state/local.ts'
 import { runnerOf } from '../../state/partition-paths.ts'
-import { instanceFiles } from '../../state/paths.ts'
 
-/** A partition's process on this machine. */
-export interface ProcessHere {
-  readonly instance: string
-  readonly pid: number | null
-  /** The shepherd's sentence. */
-  readonly says: string | null
-  readonly restarts: number | null
-  /** How the last process ended, in the shepherd's words. */
-  readonly exit: string | null
-  readonly token: string | null
-  /** ms that are left of the lease. */
-  readonly leaseMs: number | null
-}
+export type { ProcessHere }
 
 export interface Log {
   readonly instance: string
@@ -59,23 +45,7 @@ export class Here {
 
   /** Null when it is not here. @throws Temporary when its files cannot be read */
   process(instance: string, partition: string): ProcessHere | null {
-    if (!this.instances().names.includes(instance)) return null
-    const all = instanceFiles(this.#root, instance)
-    const files = all.partition(partition)
-    const now = bootClock()
-    const local = localOf(files, instanceLease(all, now), now)
-    if (local.acquisition === null && local.process === null) return null
-    const own = runnerOf(files)
-    const end = leaseEnd(local)
-    return {
-      instance,
-      pid: local.process?.pid ?? null,
-      says: local.status,
-      restarts: count(readFact(own.restarts)),
-      exit: readLine(own.exit),
-      token: local.token,
-      leaseMs: end === 0 ? null : end - now,
-    }
+    return this.instances().names.includes(instance) ? processHere(this.#root, instance, partition) : null
   }
 
   /** Null when nothing of it is here. @throws Temporary when it cannot be read */
@@ -125,8 +95,4 @@ function partitionsOf(directory: string): string[] {
   return namesIn(directory)
     .slice(0, mostStamped)
     .flatMap(name => decode(name) ?? [])
-}
-
-function count(text: string | null): number | null {
-  return text !== null && /^\d+$/.test(text) ? Number(text) : null
 }

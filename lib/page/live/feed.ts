@@ -3,10 +3,10 @@
  * health of each service that somebody looks at. It runs while somebody looks, whoever many those are.
  */
 import { encode } from '../../base/names.ts'
+import { healthPath, keysPath, watch } from '../../consul/changes.ts'
 import type { Consul } from '../../consul/http.ts'
 import { indexOf } from '../../consul/kv.ts'
 import { partitionService } from '../../keys/service-ids.ts'
-import { healthPath, keysPath, watch } from './changes.ts'
 
 export type News =
   | { readonly kind: 'change' }

@@ -31,8 +31,8 @@ export function time(at: string | null): Html {
 }
 
 /** A button that first shows what it would do. */
-export function button(act: string, label: string, args: Readonly<Record<string, unknown>>): Html {
-  return html`<button type="button" data-act="${act}" data-args="${JSON.stringify(args)}">${label}&hellip;</button>`
+export function button(act: string, label: string, args: Readonly<Record<string, unknown>>, means = true): Html {
+  return html`<button type="button" data-act="${act}" data-args="${JSON.stringify(args)}"${!means && html` disabled`}>${label}&hellip;</button>`
 }
 
 /** The same, with something to fill in. */

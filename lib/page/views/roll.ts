@@ -1,12 +1,12 @@
 /** A roll-out: its steps, which unit has which version, what holds it up, and what people can do with it. */
 import { shellWord } from '../../base/printable.ts'
 import { rollShown, type ShownRoll, type ShownUnit, type UnitState } from '../../operate/roll/shown.ts'
-import type { Order } from '../../roll/next.ts'
+import { type Order, orders } from '../../roll/next.ts'
 import { Html, html } from '../html.ts'
 import { shape } from '../states.ts'
 import { view } from '../view.ts'
 import { eventsPart } from './events.ts'
-import { button, facts, form, instanceLink, partitionLink, section, serviceLink, tableOf, time } from './pieces.ts'
+import { button, facts, form, instanceLink, partitionLink, section, serviceLink, tableOf } from './pieces.ts'
 
 /** The most units that are listed: those that need a person come first. */
 const most = 200
@@ -16,7 +16,7 @@ export const roll = view<ShownRoll>({
   asks: ['service*'],
   about: 'The roll-out under way, or the last one: its steps, and which partition has which version.',
   command: ({ service = '' }) => `watchbill roll ${shellWord(service)}`,
-  title: ({ service = '' }) => `${service}: roll-out`,
+  title: () => 'roll-out',
   async data({ sight, query: { service = '' } }) {
     const { cluster } = await sight.whole(service)
     return sight.kept(`roll ${service}`, service, () => rollShown(sight.consul, cluster))
@@ -26,9 +26,8 @@ ${progress(shown)}${shown.lines.slice(1).map(line => html`<p>${line}</p>`)}
 ${facts([
   ['service', serviceLink(shown.service)],
   ['version in force', shown.version ?? 'none'],
-  ['last change', time(shown.roll?.changed ?? null)],
 ])}
-${shown.orders.length > 0 && section('orders', 'What can be done', html`<div class="acts">${shown.orders.map(order => orderButton(shown, order))}</div>`)}
+${shown.underWay && section('orders', 'What can be done', html`<div class="acts">${orders.map(order => orderButton(shown, order))}</div>`)}
 ${shown.steps.length > 0 && section('steps', 'Steps', stepRows(shown))}
 ${section('versions', 'Which has which version', html`${versionCounts(shown.units)}${unitRows(shown)}`)}
 ${section('prepared', 'Instances', instanceRows(shown))}
@@ -55,8 +54,9 @@ const labels: Readonly<Record<Order, string>> = {
   revert: 'Revert',
 }
 
-function orderButton({ service, roll }: ShownRoll, order: Order): Html {
-  return button(`roll-${order}`, labels[order], { service, id: roll?.id })
+/** Each has its place, also while it means nothing: none moves under the pointer of somebody who is about to press it. */
+function orderButton({ service, roll, orders: now }: ShownRoll, order: Order): Html {
+  return button(`roll-${order}`, labels[order], { service, id: roll?.id }, now.includes(order))
 }
 
 function stepRows({ steps, roll }: ShownRoll): Html {

@@ -7,7 +7,7 @@
 # DIR is the partition's state directory, LEASE and GRACE are ms; stdout and stderr are the partition's output.
 # Reads   DIR/acquisition, DIR/lease (`from own`), and the instance's lease (`boot-id t0`) two directories above;
 #         DIR/mark, the number that marks the process and its descendants (see machine/marks.ts); DIR/group, the path of its
-#         control group, missing when there is none; DIR/limits (see process/limits/apply.ts).
+#         control group, missing when there is none; DIR/limits (see process/limits/apply.ts); DIR/kept (see state/kept.ts).
 # Writes  DIR/shepherd and DIR/process (`pid start-time`; empty when there is none), restarts (a number),
 #         exit    `exit 1 after 2 s at T`, `exit 143 (signal 15) after …`: the shell cannot tell 143 from a signal;
 #                 `exit 137 (signal 9), out of memory: …, after …` when the kernel has killed for memory, which `oom` counts;
@@ -93,6 +93,7 @@ current() {
   _why='the acquisition is void'
   read -r _line <"$_dir/acquisition" && [ "$_line" = "$_acquisition" ] || return
   [ "$_until" = 0 ] || _end=$_until
+  [ "$_now" -lt "$_until" ] || seldom kept
   _why=asked
   [ -z "$_asked" ] || return
   _why='the lease is over'
@@ -225,6 +226,14 @@ stop_command() {
   shift "$_run"
   export WATCHBILL_PID="$_pid"
   become "$@"
+}
+
+# A process whose lease is over goes on while its machine is cut off, where its acquisition says so: lib/state/kept.ts has the
+# format. It is looked at again one lease later. Asked to stop, it still gets its grace period.
+kept() {
+  read -r _id _line _rest <"$_dir/kept" && [ "$_id" = "$_boot" ] && [ "$_line" = "$_acquisition" ] || return
+  _until=$((_now + _lease)) _renewed=''
+  _end=$_until
 }
 
 # Becomes a command, in a subshell. It leads a session and a group of its own, dies with the shepherd where setpriv can

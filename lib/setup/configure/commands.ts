@@ -1,9 +1,12 @@
 /** Checks a definition's commands before any of them runs: misspelt placeholders, missing programs. */
 import { resolve } from 'node:path'
+import { mistakes } from '../../base/near.ts'
 import { commandsIn } from '../../definition/commands.ts'
 import type { Definition } from '../../definition/definition.ts'
 import { placeholders } from '../../definition/expand.ts'
 import { isProgram } from '../../machine/is-program.ts'
+import { whyNotRun } from '../../machine/may-run.ts'
+import type { Account } from '../../machine/users.ts'
 
 /**
  * A word in braces that is almost a placeholder, as `<field>: <what>; <what to do>`; null when there is none. Other words in
@@ -28,24 +31,7 @@ export function misspelt(definition: Definition): string | null {
 
 /** Allows one typing mistake, two in a longer word: an extra, missing or wrong letter, or two letters swapped. */
 function isClose(word: string, meant: string): boolean {
-  return slips(word, meant) <= (meant.length > 5 ? 2 : 1)
-}
-
-/** Optimal string alignment distance. */
-function slips(a: string, b: string): number {
-  const rows = Array.from({ length: a.length + 1 }, (_, i) => [i, ...Array<number>(b.length).fill(0)])
-  const at = (i: number, j: number) => rows[i]?.[j] ?? 0
-  rows[0] = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    for (let j = 1; j <= b.length; j++) {
-      const other = a[i - 1] === b[j - 1] ? 0 : 1
-      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
-      const ways = [at(i - 1, j) + 1, at(i, j - 1) + 1, at(i - 1, j - 1) + other]
-      const row = rows[i] as number[]
-      row[j] = Math.min(...ways, ...(swapped ? [at(i - 2, j - 2) + 1] : []))
-    }
-  }
-  return at(a.length, b.length)
+  return mistakes(word, meant) <= (meant.length > 5 ? 2 : 1)
 }
 
 export interface MissingProgram {
@@ -55,12 +41,31 @@ export interface MissingProgram {
 
 /** The programs of a definition that this machine lacks. @param path where to look for names without a slash */
 export function missingPrograms(definition: Definition, path = process.env.PATH ?? ''): MissingProgram[] {
+  return namedPrograms(definition, path).flatMap(({ field, program, places }) =>
+    places.some(isProgram) ? [] : [{ field, program }],
+  )
+}
+
+export interface Unrunnable extends MissingProgram {
+  readonly why: string
+}
+
+/** The programs that are there, and that this user may not run. */
+export function unrunnable(definition: Definition, user: Account, path = process.env.PATH ?? ''): Unrunnable[] {
+  return namedPrograms(definition, path).flatMap(({ field, places }) => {
+    const program = places.find(isProgram)
+    const why = program === undefined ? null : whyNotRun(program, user)
+    return program === undefined || why === null ? [] : [{ field, program, why }]
+  })
+}
+
+/** Without those that are known only once they run. */
+function namedPrograms(definition: Definition, path: string) {
   return commandsIn(definition).flatMap(({ field, command: [name = ''] }) => {
-    if (/\{\w+\}/.test(name)) return [] // known only once it runs
-    const places = name.includes('/')
-      ? [resolve(definition.run.cwd ?? '/', name)]
-      : path.split(':').map(folder => `${folder}/${name}`)
-    const program = name.includes('/') ? (places[0] as string) : name
-    return places.some(isProgram) ? [] : [{ field, program }]
+    if (/\{\w+\}/.test(name)) return []
+    if (!name.includes('/'))
+      return [{ field, program: name, places: path.split(':').map(folder => `${folder}/${name}`) }]
+    const program = resolve(definition.run.cwd ?? '/', name)
+    return [{ field, program, places: [program] }]
   })
 }

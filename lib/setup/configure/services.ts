@@ -52,7 +52,8 @@ function isDefinition(directory: string, name: string): boolean {
   return name.endsWith('.json') && resolve(directory, name) !== resolve(limitsFile())
 }
 
-function definitionsIn(directory: string): string[] {
+/** All in a directory. @throws Permanent when there is none */
+export function definitionsIn(directory: string): string[] {
   const names = attempt('read', directory, () => readdirSync(directory)).filter(name => isDefinition(directory, name))
   if (names.length > 0) return names.sort().map(name => resolve(directory, name))
   throw new Permanent(`cannot configure: ${directory} holds no *.json; name a definition, or set WATCHBILL_CONFIG`)

@@ -10,6 +10,7 @@ import { killMode } from './check/kill-mode.ts'
 import { limits } from './check/limits.ts'
 import { names } from './check/names.ts'
 import { ownLimits } from './check/own-limits.ts'
+import { power } from './check/power.ts'
 import { schedulers } from './check/scheduler.ts'
 import { scriptChecks } from './check/script-checks.ts'
 import { parentDeath } from './check/setpriv.ts'
@@ -42,6 +43,7 @@ const checks: readonly ((facts: Facts) => Finding | Finding[])[] = [
   containment,
   schedulers,
   ownLimits,
+  power,
 ]
 
 export function examine(facts: Facts): Finding[] {

@@ -14,6 +14,18 @@ export interface Facts {
   readonly services: readonly (ServiceFacts | (Unknown & { readonly service: string }))[]
   /** This machine's setpriv can tie a process's life to its parent's. */
   readonly setpriv: boolean
+  /** How machines are powered off from here; left out where they are not. */
+  readonly power?: PowerFacts
+}
+
+/** power-off.json. */
+export interface PowerFacts {
+  readonly file: string
+  /** Why it cannot be used; null when it can. */
+  readonly problem: string | null
+  /** Programs that it names and that cannot be run. */
+  readonly absent: readonly string[]
+  readonly afterMs: number
 }
 
 export interface Unknown {

@@ -10,6 +10,7 @@ import { agentFacts } from './gather/agent.ts'
 import { openConnections } from './gather/connections.ts'
 import { installedIn } from './gather/installed.ts'
 import { agentPid, consulEnvironment, hasSetpriv, unitFacts, userOf } from './gather/machine.ts'
+import { powerFacts } from './gather/power.ts'
 
 export async function gather(consul: Consul, consulDir: string): Promise<Facts> {
   const pid = agentPid(consul.address)
@@ -23,6 +24,7 @@ export async function gather(consul: Consul, consulDir: string): Promise<Facts> 
     ...[...names].map(name => serviceFacts(consul, name)),
   ])
   const connections = pid === null ? null : openConnections(consul.address)
+  const power = powerFacts()
   return {
     agent,
     unit,
@@ -32,6 +34,7 @@ export async function gather(consul: Consul, consulDir: string): Promise<Facts> 
     consulDir,
     services,
     setpriv,
+    ...(power && { power }),
   }
 }
 

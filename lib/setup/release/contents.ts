@@ -1,7 +1,7 @@
 /** The files of a release as text: bundled from the sources, or read from the release that runs here. */
-import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
+import { linesFile, programsIn } from '../../program/programs.ts'
 import { licencesOf, nodeLicence, nodeLicenceFile } from './licences.ts'
 import type { NodeBinary } from './node-binary.ts'
 
@@ -40,6 +40,7 @@ const beside = [
   'lib/setup/release/keep.cjs',
   'lib/setup/release/caller.sh',
   'lib/definition/confine.sh',
+  'lib/definition/definition.schema.json',
   'lib/machine/init.sh',
   'lib/machine/launch.sh',
   'lib/process/shepherd/shepherd.sh',
@@ -64,10 +65,10 @@ async function fromSources(): Promise<Map<string, string>> {
   const { buildClient, clientFiles } = await import('./page-client.ts')
   const client = await buildClient(packages)
   files.set(`lib/${clientFiles.script}`, client.script).set(`lib/${clientFiles.style}`, client.style)
-  const list = execFileSync(process.execPath, [`${root}/handlers/watchbill.js`, '--help'], { encoding: 'utf8' })
+  files.set(`lib/${linesFile}`, `${JSON.stringify(Object.fromEntries(programsIn(`${root}/handlers`)))}\n`)
   files.set('bin/run', text('lib/setup/release/run.sh'))
   files.set('LICENSE', text('LICENSE')).set('LICENSES', licencesOf(packages))
-  return files.set('watchbill', text('lib/setup/release/watchbill.sh').replace('LIST\n', list))
+  return files.set('watchbill', text('lib/setup/release/watchbill.sh'))
 }
 
 function fromRelease(release: string): Map<string, string> {

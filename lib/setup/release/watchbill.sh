@@ -3,19 +3,17 @@
 # Follows a symbolic link to this file without forking: forks would take a fifth of `lock`'s start time.
 here=${0%/*}
 [ ! -L "$0" ] || here=$(dirname -- "$(readlink -f -- "$0")")
-case ${1-} in '' | -h | --help)
-  cat <<'PROGRAMS'
-LIST
-PROGRAMS
-  exit 0 ;;
+# What is no program is what help answers to: watchbill alone, --help, --version, a typing mistake.
+case ${1-} in
+  '') set -- help --first ;;
+  -h | --help) shift; set -- help "$@" ;;
+  -V | --version) set -- help --version ;;
+  */* | .* | -*) set -- help -- "$1" ;;
+  *) [ -e "$here/$1.cjs" ] || set -- help -- "$1" ;;
 esac
 program=$1
 shift
-case $program in */* | .*) known= ;; *) known=$here/$program.cjs ;; esac
-if [ ! -e "$known" ]; then
-  echo "watchbill: permanent: cannot run $program: there is no such program; see watchbill --help" >&2
-  exit 100
-fi
+known=$here/$program.cjs
 . "$here/lib/caller.sh"
 # Node also resets the signals that the caller ignores, as under nohup. The two programs below start commands that must ignore them too.
 case $program in lock | agent)

@@ -8,15 +8,25 @@ import type { Fault, Scene } from '../fault.ts'
 import { insist } from '../insist.ts'
 import { reboot } from './agent.ts'
 
-/** Makes the path of the state directory another name of the same directory. */
+/**
+ * Makes the path of the state directory another name of the same directory. Only what runs when this begins has to be stopped: a
+ * roll-out, or a fault beside this one, may start others meanwhile.
+ */
 async function respell({ lab, agent }: Scene, state: string): Promise<void> {
+  const { name } = lab.definition
   await lab.redefine(agent, lab.definition, state)
   const runs = [...processes(agent, lab.definition).keys()]
-  const ask = (name: string) => program(name, [lab.definition.name, ...runs, '--http-addr', agent.http], agent)
-  await insist('a hold', () => ask('hold'))
-  await until('all to be stopped', () => processes(agent, lab.definition).size === 0, { deadline: 20_000 })
-  await insist('an unhold', () => ask('unhold'))
-  await until('all to run', () => lab.idle().length === 0, { deadline: 20_000 })
+  if (runs.length === 0) return
+  const ask = (what: string) => program(what, [name, ...runs, '--http-addr', agent.http], agent)
+  try {
+    await insist('a hold', () => ask('hold'))
+    const left = () => runs.filter(id => processes(agent, lab.definition).has(id))
+    await until('them to be stopped', see => see(left()).length === 0, { deadline: 20_000 })
+  } finally {
+    await insist('an unhold', () => ask('unhold'))
+  }
+  const idle = () => runs.filter(id => lab.idle().includes(`${name}/${id}`))
+  await until('them to run', see => see(idle()).length === 0, { deadline: 30_000 })
 }
 
 export const stateFaults: readonly Fault[] = [

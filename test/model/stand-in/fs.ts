@@ -142,11 +142,9 @@ export async function stat(path: string) {
 
 export function lstatSync(): undefined {} // the model has no symbolic links
 
-// Imported by lock-directory.ts for proper-lockfile, which has a stand-in of its own.
 // It has no users either.
 export function chmodSync(): void {}
 export function chownSync(): void {}
-export function utimesSync(): void {}
 export function realpathSync(path: string): string {
   return path
 }

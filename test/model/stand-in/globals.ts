@@ -16,6 +16,15 @@ export const process = {
     const { clock } = current().host
     return [Math.floor(clock / 1000), (clock % 1000) * 1e6]
   },
+  // A program of the model that ends is one that was killed: nothing is done at its exit.
+  once(): void {},
+  off(): void {},
+  uptime(): number {
+    return current().host.clock / 1000
+  },
+  getBuiltinModule(): unknown {
+    return { setTimeout: (ms: number, value?: unknown) => new Promise(resolve => setTimeout(resolve, ms, value)) }
+  },
   kill(pid: number, name: string | 0): void {
     const program = current()
     if (name === 0) {

@@ -1,5 +1,5 @@
 import { seconds } from '../../../base/clock.ts'
-import type { AgentFacts, Facts } from '../facts.ts'
+import type { AgentFacts, Facts, Installed } from '../facts.ts'
 import { type Finding, ok, unsafe, warn } from '../finding.ts'
 
 /** How long a client may take to find another server, after gossip has noticed that the old one is gone, ms. */
@@ -13,7 +13,12 @@ function silence({ probeMs, suspicion }: NonNullable<AgentFacts['gossip']>): num
   return probeMs * (1 + suspicion) + search
 }
 
-export function timing({ agent, installed }: Facts): Finding[] {
+/** What it needs of each instance, so that it can be asked about a definition that is not installed. */
+export interface Timed extends Pick<Facts, 'agent'> {
+  readonly installed: readonly Pick<Installed, 'id' | 'leaseMs' | 'guardIntervalMs'>[]
+}
+
+export function timing({ agent, installed }: Timed): Finding[] {
   return installed.flatMap(({ id, leaseMs, guardIntervalMs }) => {
     if (leaseMs === null || guardIntervalMs === null) return []
     const least = 2 * guardIntervalMs + 1500

@@ -2,13 +2,17 @@ import type { Facts, Installed } from '../facts.ts'
 import { type Finding, ok, unsafe, warn } from '../finding.ts'
 
 /** The token of each instance: who can read its file, and whether it has the permissions that it needs. */
-export function tokens({ agent, agentUid, installed }: Facts): Finding[] {
+export interface Held extends Pick<Facts, 'agent' | 'agentUid'> {
+  readonly installed: readonly Pick<Installed, 'id' | 'token' | 'problem'>[]
+}
+
+export function tokens({ agent, agentUid, installed }: Held): Finding[] {
   const controlled = !('unknown' in agent) && agent.acl?.enabled === true
   const usable = installed.filter(({ problem }) => problem === null)
   return usable.flatMap(one => [...file(one, agentUid), ...(controlled ? [permissions(one)] : [])])
 }
 
-function file({ id, token }: Installed, agentUid: number | null): Finding[] {
+function file({ id, token }: Pick<Installed, 'id' | 'token'>, agentUid: number | null): Finding[] {
   if (token.file === null) return []
   const { uid, mode } = token
   if (uid === null) return [unsafe(`the token file of ${id}, ${token.file}, is not there`, 'put it there')]
@@ -29,7 +33,7 @@ function file({ id, token }: Installed, agentUid: number | null): Finding[] {
   return [ok(`the token file of ${id} is its owner's alone`)]
 }
 
-function permissions({ id, token }: Installed): Finding {
+function permissions({ id, token }: Pick<Installed, 'id' | 'token'>): Finding {
   const todo = 'give it the policy of consul.d/acl-policy.hcl'
   if (token.missing === null)
     return warn(

@@ -1,7 +1,7 @@
 /** Waits for changes in Consul with blocking queries, each on a connection of its own. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { reason } from '../../base/errors.ts'
-import type { Consul } from '../../consul/http.ts'
+import { reason } from '../base/errors.ts'
+import type { Consul } from './http.ts'
 
 /** How long one query waits, s: some agents cut what waits longer than 30 s. */
 const wait = 20
@@ -62,6 +62,7 @@ export function keysPath(folder: string): string {
   return `/v1/kv/${folder}?keys&separator=/`
 }
 
+/** What a change of a service's registrations and checks shows in: of however many there are, the answer names none. */
 export function healthPath(service: string): string {
-  return `/v1/health/service/${encodeURIComponent(service)}?stale`
+  return `/v1/health/service/${encodeURIComponent(service)}?stale&filter=${encodeURIComponent('Service.ID == ""')}`
 }
