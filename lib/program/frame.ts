@@ -1,11 +1,10 @@
 /** The frame of every program: arguments, --help, a deadline, one error line, the exit code. Only the frame exits. */
 import { writeSync } from 'node:fs'
-import { stripVTControlCharacters } from 'node:util'
 import type { ArgsDef, ParsedArgs } from 'citty'
-import { parseArgs } from 'citty'
 import { limitRun } from '../base/deadline.ts'
 import { Permanent, reason, Temporary } from '../base/errors.ts'
 import { printable, printableLines } from '../base/printable.ts'
+import { plainArguments } from './plain-arguments.ts'
 
 /** Exit codes. 1 only means that the answer to a question is no. */
 export const exit = { done: 0, no: 1, permanent: 100, temporary: 111 } as const
@@ -61,7 +60,8 @@ async function start<Args extends ArgsDef>(definition: Program<Args>, words: str
     write(1, await usage(definition, asked === '--help=json'))
     return exit.done
   }
-  const args = await readArguments(definition, argv)
+  const known: ArgsDef = { ...common, ...definition.args }
+  const args = (plainArguments(argv, known) ?? (await readWords(argv, known))) as ParsedArgs<Args>
   if (args.debug) process.env.DEBUG = '1'
   return (await definition.run(args, command)) ?? exit.done
 }
@@ -72,45 +72,10 @@ function beforeDashes(argv: string[]): string[] {
   return dashes < 0 ? argv : argv.slice(0, dashes)
 }
 
-/** citty accepts unknown flags and extra words: refuse them, so that a typing mistake cannot run something else. */
-async function readArguments<Args extends ArgsDef>(
-  definition: Program<Args>,
-  argv: string[],
-): Promise<ParsedArgs<Args>> {
-  const known: ArgsDef = { ...common, ...definition.args }
-  let args: ParsedArgs<Args>
-  try {
-    args = parseArgs<Args>(argv, known)
-  } catch (error) {
-    throw usageError(stripVTControlCharacters(reason(error)))
-  }
-  const names = new Set(
-    Object.entries(known).flatMap(([name, arg]) => [name, ...('alias' in arg ? [arg.alias ?? []].flat() : [])]),
-  )
-  const unknown = Object.keys(args).find(name => name !== '_' && !names.has(name) && !names.has(kebab(name)))
-  if (unknown !== undefined) {
-    const { didYouMean } = await import('../base/near.ts')
-    throw usageError(`there is no option --${unknown}${didYouMean(unknown, longNames(names), '--')}`)
-  }
-  const positionals = Object.values(known).filter(({ type }) => type === 'positional').length
-  const spare = args._[positionals]
-  if (spare !== undefined && !('rest' in definition.args)) throw usageError(`"${spare}" is one argument too many`)
-  for (const [name, { type }] of Object.entries(known)) {
-    if (type === 'string' && args[name as keyof typeof args] === '') throw usageError(`--${name} needs a value`)
-  }
-  return args
-}
-
-function longNames(names: ReadonlySet<string>): string[] {
-  return [...names].filter(name => name.length > 1)
-}
-
-function kebab(name: string): string {
-  return name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
-}
-
-function usageError(message: string): Permanent {
-  return new Permanent(`cannot read the arguments: ${message}; see --help`)
+/** Consul's agent writes its words plainly. Those of people, and wrong ones, are read by a package that is loaded for them. */
+async function readWords(argv: string[], known: ArgsDef) {
+  const { readArguments } = await import('./words.ts')
+  return readArguments(argv, known)
 }
 
 /** @param json for what makes man pages and completions of it */

@@ -4,11 +4,11 @@
  * and a row needs no new block: it can be written on a full disk. No event is worth a lease or a stop: noting one throws nothing.
  */
 import {
-  appendFileSync,
   closeSync,
   constants,
   existsSync,
   fstatSync,
+  lstatSync,
   openSync,
   readFileSync,
   renameSync,
@@ -17,8 +17,9 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { randomId } from '../base/clock.ts'
+import { isMoment, randomId } from '../base/clock.ts'
 import { digest } from '../base/digest.ts'
+import { appendTo } from './append.ts'
 import type { InstanceFiles } from './paths.ts'
 
 export interface Event {
@@ -53,7 +54,7 @@ export function noteEvents({ eventSpool, directory }: Files, happened: readonly 
     if (!existsSync(directory) || (statSync(eventSpool, { throwIfNoEntry: false })?.size ?? 0) > mostNoted) return
     const stamp = process.hrtime.bigint()
     const lines = happened.map((one, place) => eventText(eventOf(one, `${stamp}.${process.pid}.${place}`)))
-    appendFileSync(eventSpool, `${lines.join('\n')}\n`, { mode: 0o600 })
+    appendTo(eventSpool, `${lines.join('\n')}\n`)
   } catch {
     // A full or read-only disk: the tick sees most of it from the partitions' facts.
   }
@@ -94,7 +95,7 @@ export function eventFrom(value: unknown): Event | null {
     why = null,
   } = value as Partial<Event>
   const texts = [key, what].every(isText) && [instance, why].every(one => one === null || isText(one))
-  const numbers = isCount(at) && isCount(more) && (index === null || isCount(index))
+  const numbers = isMoment(at) && isCount(more) && (index === null || isCount(index))
   if (!texts || !numbers || !Array.isArray(partitions) || !partitions.every(isText)) return null
   return { key, index, at, what, partitions, more, instance, why } as Event
 }
@@ -225,7 +226,7 @@ function takeNoted(files: Files): Event[] {
     if (!existsSync(files.eventSpool)) return []
     renameSync(files.eventSpool, taken)
   }
-  if (statSync(taken).isFile())
+  if (lstatSync(taken).isFile())
     return readFileSync(taken, 'utf8')
       .split('\n')
       .flatMap(line => parseLine(line) ?? [])

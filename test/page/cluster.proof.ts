@@ -134,7 +134,7 @@ test('the demo on the page', { timeout: 420_000 }, async t => {
     await press(partition, /3 of demo/, 'Restart', 'restart', /restarted 3/)
     await press(partition, /3 of demo/, 'Pin', 'pin', /pinned to/, one =>
       one
-        .getByLabel('To')
+        .getByRole('combobox', { name: 'To' })
         .selectOption('s1:demo')
         .then(() => {}),
     )
