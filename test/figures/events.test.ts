@@ -625,7 +625,7 @@ describe('watchbill events', () => {
     const fake = await fakeConsul(t)
     fake.memory.put(keys.revision, '{}')
     const a = new Machine(t, fake, me)
-    a.note(0, { what: 'acquired', partitions: ['0'], index: 30, instance: other }, { what: 'joined', index: 31 })
+    a.note(0, { what: 'acquired', partitions: ['0'], index: 2, instance: other }, { what: 'joined', index: 3 })
     await a.tick(0)
     const run = (...args: string[]) =>
       runProgram('events', { args: [...args, '--http-addr', new URL(fake.consul.address.origin).host] })
@@ -648,7 +648,7 @@ describe('watchbill events', () => {
     const [only, ...more] = JSON.parse((await run('svc', '0', '--json')).stdout)
     assert.deepEqual(more, [])
     const { service: name, index, at, teller, what, partitions, instance, why } = only
-    assert.deepEqual([name, index, at, teller], ['svc', 30, '2026-01-01T12:00:00.000Z', me])
+    assert.deepEqual([name, index, at, teller], ['svc', 2, '2026-01-01T12:00:00.000Z', me])
     assert.deepEqual([what, partitions, instance, why], ['acquired', ['0'], other, null])
   })
 
