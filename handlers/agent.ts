@@ -8,6 +8,7 @@
 import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { print, program } from '../lib/program/frame.ts'
+import { consulDir, consulDirArg } from '../lib/program/operator.ts'
 import { allOf, check, shown, verifies, type Wishes, withVerify } from '../lib/setup/agent/command.ts'
 import { become, gossipKey, isDirectory, prepare } from '../lib/setup/agent/run.ts'
 import { attempt } from '../lib/setup/install.ts'
@@ -24,11 +25,7 @@ program({
     bootstrap: { type: 'boolean', description: 'the first server of a new cluster' },
     join: { type: 'string', description: 'a server to join, tried until it answers; repeat it, or give a,b,c' },
     'data-dir': { type: 'string', description: "Consul's data; created if missing", default: '/var/lib/consul' },
-    'consul-dir': {
-      type: 'string',
-      description: 'where configure writes; created if missing',
-      default: '/etc/consul.d',
-    },
+    ...consulDirArg,
     config: {
       type: 'string',
       description: 'more Consul configuration, a file or a directory; repeat it, or give a,b,c',
@@ -53,7 +50,7 @@ program({
   deadline: 60_000,
   async run(args) {
     const path = (file: string | undefined) => (file === undefined ? undefined : resolve(file))
-    const consulDir = resolve(args['consul-dir'])
+    const directory = resolve(consulDir(args))
     const extra = allOf('--config', process.argv).map(file => resolve(file))
     const wishes: Wishes = {
       server: args.server ?? false,
@@ -72,13 +69,13 @@ program({
       },
       encrypt: args['encrypt-file'] === undefined ? null : gossipKey(args['encrypt-file']),
       config: [
-        { path: consulDir, directory: true },
+        { path: directory, directory: true },
         ...extra.map(file => ({ path: file, directory: isDirectory(file) })),
       ],
     }
     check(wishes)
     const dryRun = args['dry-run'] ?? false
-    if (!dryRun) attempt('make', consulDir, () => mkdirSync(consulDir, { recursive: true }))
+    if (!dryRun) attempt('make', directory, () => mkdirSync(directory, { recursive: true }))
     const { argv } = prepare(wishes, args.consul, dryRun)
     print(shown(argv))
     if (!dryRun) become(argv)

@@ -8,6 +8,7 @@
  */
 
 import { print, program } from '../lib/program/frame.ts'
+import { consulDir, consulDirArg } from '../lib/program/operator.ts'
 import { configure, installRelease, rendered, unconfigure, type Wanted } from '../lib/setup/configure/configure.ts'
 import { servicesFrom } from '../lib/setup/configure/services.ts'
 import {
@@ -28,7 +29,7 @@ program({
   args: {
     definition: { type: 'positional', description: 'a definition (default: all in WATCHBILL_CONFIG)', required: false },
     rest: { type: 'positional', description: 'more definitions', required: false },
-    'consul-dir': { type: 'string', description: "Consul's configuration directory", default: '/etc/consul.d' },
+    ...consulDirArg,
     stdout: { type: 'boolean', description: 'print the configuration, and change nothing' },
     node: { type: 'string', description: "this machine's Consul node name (default: asked of the agent)" },
     state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
@@ -54,7 +55,7 @@ program({
     const { node, state, home } = args
     const wanted = {
       ...{ node, state, home, dryRun, env: process.env },
-      consulDir: args['consul-dir'],
+      consulDir: consulDir(args),
       nodeBinary: args['node-binary'],
       address: args['http-addr'],
       tokenFile: args['token-file'],

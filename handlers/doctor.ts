@@ -7,7 +7,7 @@
  */
 import { resolve } from 'node:path'
 import { exit, print, program } from '../lib/program/frame.ts'
-import { consulArgs, jsonArg, withConsul } from '../lib/program/operator.ts'
+import { consulArgs, consulDir, consulDirArg, jsonArg, withConsul } from '../lib/program/operator.ts'
 import { examine, lineOf } from '../lib/setup/doctor/checks.ts'
 import { gather } from '../lib/setup/doctor/gather.ts'
 
@@ -15,7 +15,7 @@ program({
   name: 'doctor',
   about: 'Checks the settings of this machine and its agent, and says what to do.',
   args: {
-    'consul-dir': { type: 'string', description: "Consul's configuration directory", default: '/etc/consul.d' },
+    ...consulDirArg,
     ...jsonArg,
     ...consulArgs,
   },
@@ -23,7 +23,7 @@ program({
   deadline: 60_000,
   run: args =>
     withConsul(args, async consul => {
-      const facts = await gather(consul, resolve(args['consul-dir']))
+      const facts = await gather(consul, resolve(consulDir(args)))
       const findings = examine(facts)
       if (args.json) print(JSON.stringify(findings))
       else for (const finding of findings) print(lineOf(finding))

@@ -1,5 +1,5 @@
 /**
- * Runs when:      an operator wants to read what the process of a partition printed, on the machine that runs it
+ * Runs when:      an operator wants to read what processes printed, or what the handlers did, on the machine that runs them
  * Reads:          the state directory; Consul only when the partition does not run here, to say where it runs
  * May change:     nothing
  * Never changes:  anything
@@ -7,6 +7,7 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises'
+import { duration } from '../lib/base/clock.ts'
 import { Permanent } from '../lib/base/errors.ts'
 import { shellWord } from '../lib/base/printable.ts'
 import type { Consul } from '../lib/consul/http.ts'
@@ -14,7 +15,7 @@ import { outputHere } from '../lib/operate/output/here.ts'
 import { printed, printedSince } from '../lib/operate/output/printed.ts'
 import { readStatus } from '../lib/operate/status/status.ts'
 import { printBytes, program, remark } from '../lib/program/frame.ts'
-import { consulArgs, mustBePartitions, mustKnow, serviceArg, withConsul } from '../lib/program/operator.ts'
+import { consulArgs, mustBePartitions, mustKnow, withConsul } from '../lib/program/operator.ts'
 import { stateRoot } from '../lib/state/paths.ts'
 
 const days = 24 * 3_600_000
@@ -23,23 +24,35 @@ const every = 100
 
 program({
   name: 'logs',
-  about: 'Shows what the process of a partition printed, on the machine that runs it.',
+  about: 'Shows what processes printed on the machine that runs them, or what the handlers did there.',
   args: {
-    ...serviceArg,
-    partition: { type: 'positional', description: 'the partition', required: true },
-    follow: { type: 'boolean', alias: 'f', description: 'go on as it prints more' },
-    lines: { type: 'string', alias: 'n', description: 'only this many of the last lines' },
+    service: { type: 'positional', description: 'the Consul service name (default: all)', required: false },
+    partition: { type: 'positional', description: 'the partition (default: all of this machine)', required: false },
+    instance: { type: 'boolean', description: 'what the handlers of this machine did, with times' },
+    follow: { type: 'boolean', alias: 'f', description: 'go on as more is printed' },
+    lines: { type: 'string', alias: 'n', description: 'only this many of the last lines (of several partitions: 10)' },
+    since: { type: 'string', description: 'with --instance: only the last so much time, such as 10m' },
     state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
     ...consulArgs,
   },
   deadline: 24 * days,
-  async run({ service, partition, lines, follow, state, ...consul }) {
-    if (lines !== undefined && !/^\d{1,9}$/.test(lines))
-      throw new Permanent(`cannot read the arguments: --lines ${lines} is no number`)
-    const here = outputHere(state || stateRoot(), service, partition)
+  async run({ service, partition, lines, follow = false, instance = false, since, state, ...consul }) {
+    const wrong = (what: string) => new Permanent(`cannot read the arguments: ${what}`)
+    if (lines !== undefined && !/^\d{1,9}$/.test(lines)) throw wrong(`--lines ${lines} is no number`)
+    const span = since === undefined ? null : duration(since)
+    if (since !== undefined && span === null) throw wrong(`--since ${since} is no duration; give 10m`)
+    if (since !== undefined && !instance) throw wrong('--since goes with --instance: what processes print has no times')
+    if (instance && partition !== undefined) throw wrong('--instance shows no partition; leave one of them out')
+    const count = lines === undefined ? null : Number(lines)
+    const root = state || stateRoot()
+    if (service === undefined || partition === undefined) {
+      const { showMany } = await import('../lib/operate/output/show-many.ts')
+      return showMany({ root, service: service ?? null, instance, follow, count, since: span })
+    }
+    const here = outputHere(root, service, partition)
     if (here === null) return elsewhere(consul, service, partition)
     if (!here.held) remark(`${partition} does not run here now: ${await whereNow(consul, service, partition)}`)
-    let { bytes, place } = printed(here.output, lines === undefined ? null : Number(lines))
+    let { bytes, place } = printed(here.output, count)
     while (printBytes(bytes) && follow) {
       await delay(every)
       ;({ bytes, place } = printedSince(here.output, place))

@@ -9,13 +9,14 @@
 import { changePins, pinLine } from '../lib/operate/pin.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { consulArgs, jsonArg, operatorDryRunArg, serviceArg, withService } from '../lib/program/operator.ts'
+import { whichPartitions, wholeSet } from '../lib/program/which.ts'
 
 program({
   name: 'pin',
-  about: 'Keeps a partition on one instance while that takes part, until unpin.',
+  about: 'Keeps partitions on one instance while that takes part, until unpin.',
   args: {
     ...serviceArg,
-    partition: { type: 'positional', description: 'the partition', required: true },
+    partition: { type: 'positional', description: "the partition, or several: 'tenant-*'", required: true },
     instance: { type: 'positional', description: 'the instance, <node>:<service id>', required: true },
     ...operatorDryRunArg,
     ...jsonArg,
@@ -25,7 +26,8 @@ program({
   run: args =>
     withService(args, async (consul, service) => {
       const { partition, instance, 'dry-run': dryRun = false } = args
-      const pin = { service, partitions: [partition], instance, dryRun }
+      const which = { service, named: [partition], all: false }
+      const pin = { service, partitions: await whichPartitions(consul, which, wholeSet), instance, dryRun }
       const changed = await changePins(consul, pin)
       print(args.json ? JSON.stringify({ ...pin, changed }) : pinLine(pin, changed))
     }),

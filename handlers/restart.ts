@@ -8,18 +8,18 @@
 
 import { keysOf } from '../lib/base/names.ts'
 import { listed } from '../lib/base/text.ts'
+import type { Consul } from '../lib/consul/http.ts'
 import { lookAtSome } from '../lib/look/part.ts'
-import { askForRestart, holdersFor, restarted } from '../lib/operate/restart.ts'
+import { askForRestart, holdersFor, restarted, runningNow } from '../lib/operate/restart.ts'
 import { mustRoll, rollArgs } from '../lib/operate/roll/options.ts'
-import { print, program } from '../lib/program/frame.ts'
-import { partitionArgs, waitLimit, withPartitions } from '../lib/program/operator.ts'
+import { exit, print, program } from '../lib/program/frame.ts'
+import { partitionArgs, waitLimit, withPartitions, withService } from '../lib/program/operator.ts'
 
 program({
   name: 'restart',
   about: 'Stops the processes of partitions, wherever they run, and starts them anew there.',
   args: {
     ...partitionArgs,
-    partition: { ...partitionArgs.partition, required: false },
     rolling: { type: 'boolean', description: 'restart all of them, a few at a time; the options below go with it' },
     ...rollArgs,
     wait: {
@@ -31,12 +31,13 @@ program({
   deadline: 3_700_000,
   run(args) {
     const isRolling = mustRoll(args, args._.slice(1))
-    return withPartitions(args, async (consul, partitions) => {
-      const { service } = args
-      if (isRolling) {
+    if (isRolling)
+      return withService(args, async (consul, service) => {
         const { begin } = await import('../lib/operate/roll/roll.ts')
         return begin(consul, service, null, { ...args, wait: args.wait === '60s' ? '60m' : args.wait })
-      }
+      })
+    const restart = async (consul: Consul, partitions: readonly string[]) => {
+      const { service } = args
       const limit = waitLimit(args.wait)
       const dryRun = args['dry-run'] ?? false
       const asked = dryRun
@@ -44,10 +45,14 @@ program({
         : await askForRestart(consul, service, partitions)
       const wait = !dryRun && limit > 0
       if (wait) await restarted(consul, keysOf(service), partitions, limit)
-      if (args.json)
-        return print(JSON.stringify({ service, dryRun, restarted: wait, asked: Object.fromEntries(asked) }))
+      if (args.json) {
+        print(JSON.stringify({ service, dryRun, restarted: wait, asked: Object.fromEntries(asked) }))
+        return exit.done
+      }
       const verb = dryRun ? 'would restart' : wait ? 'restarted' : 'asked to restart'
       for (const [instance, ids] of asked) print(`${instance}: ${verb} ${listed(ids)}`)
-    })
+      return exit.done
+    }
+    return withPartitions(args, restart, runningNow)
   },
 })

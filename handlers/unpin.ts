@@ -6,7 +6,7 @@
  * Exits:          0 done, or nothing to do; 100 an id is not a partition, and then nothing is changed
  */
 
-import { changePins, pinLine } from '../lib/operate/pin.ts'
+import { changePins, pinLine, pinnedNow } from '../lib/operate/pin.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { partitionArgs, withPartitions } from '../lib/program/operator.ts'
 
@@ -16,9 +16,13 @@ program({
   args: partitionArgs,
   deadline: 30_000,
   run: args =>
-    withPartitions(args, async (consul, partitions, dryRun) => {
-      const pin = { service: args.service, partitions, instance: null, dryRun }
-      const changed = await changePins(consul, pin)
-      print(args.json ? JSON.stringify({ ...pin, changed }) : pinLine(pin, changed))
-    }),
+    withPartitions(
+      args,
+      async (consul, partitions, dryRun) => {
+        const pin = { service: args.service, partitions, instance: null, dryRun }
+        const changed = await changePins(consul, pin)
+        print(args.json ? JSON.stringify({ ...pin, changed }) : pinLine(pin, changed))
+      },
+      pinnedNow,
+    ),
 })

@@ -9,7 +9,7 @@ import { reason } from '../lib/base/errors.ts'
 import type { Consul } from '../lib/consul/http.ts'
 import { type Expected, expectedLines, expectedOf } from '../lib/operate/plan/definition.ts'
 import { exit, print, program } from '../lib/program/frame.ts'
-import { consulArgs, jsonArg, withConsul } from '../lib/program/operator.ts'
+import { consulArgs, consulDir, consulDirArg, jsonArg, withConsul } from '../lib/program/operator.ts'
 import type { Service } from '../lib/setup/configure/services.ts'
 import type { Finding } from '../lib/setup/doctor/finding.ts'
 import { examineDefinitions } from '../lib/setup/validate/validate.ts'
@@ -20,7 +20,7 @@ program({
   args: {
     definition: { type: 'positional', description: 'a definition (default: all in WATCHBILL_CONFIG)', required: false },
     rest: { type: 'positional', description: 'more definitions', required: false },
-    'consul-dir': { type: 'string', description: "Consul's configuration directory", default: '/etc/consul.d' },
+    ...consulDirArg,
     node: { type: 'string', description: "this machine's Consul node name (default: asked of the agent)" },
     state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
     ...jsonArg,
@@ -32,7 +32,7 @@ program({
     withConsul(args, async consul => {
       const wanted = {
         ...{ node: args.node, state: args.state, dryRun: true, env: process.env, nodeBinary: 'include' },
-        ...{ consulDir: args['consul-dir'], address: args['http-addr'], tokenFile: args['token-file'] },
+        ...{ consulDir: consulDir(args), address: args['http-addr'], tokenFile: args['token-file'] },
       }
       const directory = process.env.WATCHBILL_CONFIG || '/etc/watchbill'
       const { findings, services, away } = await examineDefinitions(consul, args._, directory, wanted)

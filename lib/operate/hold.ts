@@ -3,9 +3,11 @@
 import { byName, listed } from '../base/text.ts'
 import type { Consul } from '../consul/http.ts'
 import { changeSettings } from '../keys/settings.ts'
+import { lookAtInstances } from '../look/part.ts'
 import { lookAtCluster } from '../look/read-cluster.ts'
 import { print } from '../program/frame.ts'
 import { mustBePartitions, type PartitionArgs, withPartitions } from '../program/operator.ts'
+import { wholeSet } from '../program/which.ts'
 
 export interface Hold {
   readonly service: string
@@ -36,11 +38,16 @@ export async function changeHeld(consul: Consul, { service, partitions, held, dr
 
 /** `watchbill hold`, `watchbill unhold`. */
 export function holdProgram(args: PartitionArgs, held: boolean): Promise<void> {
-  return withPartitions(args, async (consul, partitions, dryRun) => {
+  const work = async (consul: Consul, partitions: readonly string[], dryRun: boolean) => {
     const hold = { service: args.service, partitions, held, dryRun }
     const changed = await changeHeld(consul, hold)
     print(args.json ? JSON.stringify({ ...hold, changed }) : holdLine(hold, changed))
-  })
+  }
+  return withPartitions(args, work, held ? wholeSet : heldNow)
+}
+
+async function heldNow(consul: Consul, service: string): Promise<readonly string[]> {
+  return (await lookAtInstances(consul, service)).settings.held
 }
 
 export function holdLine({ held, dryRun }: Hold, changed: readonly string[]): string {

@@ -34,6 +34,11 @@ export async function changePins(consul: Consul, { service, partitions, instance
   return changed
 }
 
+/** The partitions that are pinned, for a pattern of `unpin`. */
+export async function pinnedNow(consul: Consul, service: string): Promise<readonly string[]> {
+  return [...((await lookAtCluster(consul, service)).placement?.pins.keys() ?? [])]
+}
+
 function pinned(placement: PlacementInForce, partitions: readonly string[], instance: string | null): PlacementInForce {
   const pins = new Map(placement.pins)
   for (const id of partitions) {

@@ -13,6 +13,7 @@ import { keysBelow } from '../consul/kv.ts'
 import { recorded } from '../keys/asked.ts'
 import { requestRestarts } from '../keys/restart.ts'
 import { lookAtSome, type Some } from '../look/part.ts'
+import { lookAtCluster } from '../look/read-cluster.ts'
 import { mustBePartitions } from '../program/operator.ts'
 
 /** Instance -> the partitions that it should restart. */
@@ -26,6 +27,13 @@ export function holdersFor({ service, members, locks, partitions }: Some, named:
   if (idle)
     throw new Permanent(`cannot restart ${idle.join(', ')}: nobody runs it; see watchbill status ${shellWord(service)}`)
   return holders as Map<string, string[]>
+}
+
+/** Those that somebody runs now, for a pattern. */
+export async function runningNow(consul: Consul, service: string): Promise<readonly string[]> {
+  const { partitions, locks, members } = await lookAtCluster(consul, service)
+  const sessions = new Set(members.map(({ session }) => session))
+  return [...partitions].filter(id => sessions.has(locks.get(id)?.session ?? ''))
 }
 
 /**

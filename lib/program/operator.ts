@@ -8,6 +8,7 @@ import { foldersBelow } from '../consul/kv.ts'
 import { knownServices } from '../keys/services.ts'
 import { debugLine } from './frame.ts'
 import { reachConsul } from './instance-args.ts'
+import { type Candidates, mustName, whichPartitions, wholeSet } from './which.ts'
 
 export const serviceArg = {
   service: { type: 'positional', description: 'the Consul service name', required: true },
@@ -23,6 +24,17 @@ export const consulArgs = {
   'http-addr': { type: 'string', description: "Consul's HTTP address (default $CONSUL_HTTP_ADDR or 127.0.0.1:8500)" },
   'token-file': { type: 'string', description: 'a file with the Consul token (default $CONSUL_HTTP_TOKEN_FILE)' },
 } as const
+
+export const consulDirArg = {
+  'consul-dir': {
+    type: 'string',
+    description: "Consul's configuration directory (default $WATCHBILL_CONSUL_DIR or /etc/consul.d)",
+  },
+} as const
+
+export function consulDir(args: { readonly 'consul-dir'?: string | undefined }): string {
+  return args['consul-dir'] || process.env.WATCHBILL_CONSUL_DIR || '/etc/consul.d'
+}
 
 /** The ms of `--wait`. @throws Permanent when it is not a duration, or longer than an hour */
 export function waitLimit(wait: string): number {
@@ -100,8 +112,9 @@ export async function ask(question: string, instead: string): Promise<string> {
 /** The arguments of programs that act on single partitions. */
 export const partitionArgs = {
   ...serviceArg,
-  partition: { type: 'positional', description: 'the partition', required: true },
+  partition: { type: 'positional', description: "the partition, or several: 'tenant-*'", required: false },
   rest: { type: 'positional', description: 'more partitions', required: false },
+  all: { type: 'boolean', description: 'all of them' },
   ...operatorDryRunArg,
   ...jsonArg,
   ...consulArgs,
@@ -111,6 +124,7 @@ export interface PartitionArgs extends ConsulArgs {
   readonly service: string
   /** The service, then the partitions. */
   readonly _: readonly string[]
+  readonly all?: boolean | undefined
   readonly 'dry-run'?: boolean | undefined
   readonly json?: boolean | undefined
 }
@@ -121,12 +135,20 @@ export async function whoAsks(consul: Consul): Promise<string> {
   return who(consul)
 }
 
-/** Runs `work` with a connection and the named partitions, without duplicates. */
-export function withPartitions<T>(
+/**
+ * Runs `work` with a connection and the partitions that are meant. @param candidates what a pattern chooses from
+ * @throws Permanent when none is named
+ */
+export async function withPartitions<T>(
   args: PartitionArgs,
   work: (consul: Consul, partitions: readonly string[], dryRun: boolean) => Promise<T>,
+  candidates: Candidates = wholeSet,
 ): Promise<T> {
-  return withService(args, consul => work(consul, [...new Set(args._.slice(1))], args['dry-run'] ?? false))
+  const which = { service: args.service, named: args._.slice(1), all: args.all ?? false }
+  mustName(which)
+  return withService(args, async consul =>
+    work(consul, await whichPartitions(consul, which, candidates), args['dry-run'] ?? false),
+  )
 }
 
 /** The instance and the partition of the calling process, from its environment; '' when not set there. */

@@ -182,7 +182,6 @@ describe('a program for people', { concurrency: 2 }, () => {
       hold: 2,
       unhold: 2,
       restart: 2,
-      logs: 2,
       purge: 1,
       restored: 1,
     },
@@ -230,8 +229,19 @@ describe('a program for people', { concurrency: 2 }, () => {
     const { code, stdout, stderr } = await run('hold', 'svc', '--', '--help')
     assert.deepEqual({ code, stdout }, { code: 111, stdout: '' })
     assert.match(stderr, /^hold: temporary: cannot reach Consul /)
-    assertRefused('hold', await run('hold', 'svc', '--'), /PARTITION/)
+    assertRefused('hold', await run('hold', 'svc', '--'), /no partition is named/)
     assertRefused('drain', await run('drain', 'svc', 'a:svc', '--', '--no-such'), /on or off/)
+  })
+
+  it('logs refuses what does not go together', async () => {
+    const cases: [string[], RegExp][] = [
+      [['svc', '--since', '10m'], /--since goes with --instance/],
+      [['svc', '--instance', '--since', 'soon'], /--since soon is no duration/],
+      [['svc', '0', '--instance'], /--instance shows no partition/],
+      [['svc', '--state', join(state, 'none')], /there is no partition of svc in /],
+      [['--instance', '--state', join(state, 'none')], /there is no instance in /],
+    ]
+    for (const [args, about] of cases) assertRefused('logs', await run('logs', ...args), about)
   })
 
   it('logs refuses lines that are no number', async () => {

@@ -30,13 +30,14 @@ export const rollArgs = {
 
 /** Whether `restart` is to restart everything step by step. @throws Permanent when the arguments do not go together */
 export function mustRoll(
-  words: RollWords & { readonly rolling?: boolean | undefined },
+  words: RollWords & { readonly rolling?: boolean | undefined; readonly all?: boolean | undefined },
   partitions: readonly string[],
 ): boolean {
   const { rolling = false } = words
   if (rolling && partitions.length > 0) throw wrong('--rolling restarts all partitions; leave them out, or give --only')
   optionsFrom(words)
-  if (!rolling && partitions.length === 0) throw wrong('name the partitions, or give --rolling for all of them')
+  if (!rolling && !words.all && partitions.length === 0)
+    throw wrong('name the partitions, or say --all, or --rolling for all of them a few at a time')
   return rolling
 }
 
