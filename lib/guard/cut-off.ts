@@ -16,6 +16,9 @@ import { isFinished } from '../state/shepherd-status.ts'
 /** Limit of the question to the local agent, ms: the tick has waited for Consul already. */
 const questionLimit = 400
 
+/** A timer may be a little early, ms. */
+const early = 50
+
 /** Without a tick for this long, ms, the time without an answer counts anew: the agent did not run. */
 const voidAfter = 10_000
 
@@ -34,7 +37,7 @@ export async function cutOffDue(
   const { whenIsolated, onBoot } = definition
   const end = leaseEndOf(files, definition)
   if (typeof whenIsolated === 'object' && !over && end < next && !hasStandIn(files))
-    return ['--stand-in', 'run', '--after', String(Math.max(0, end - bootClock()))]
+    return ['--stand-in', 'run', '--after', String(Math.max(0, end - bootClock()) + early)]
   const wanted = over && typeof whenIsolated === 'object' && (await isWithin(whenIsolated))
   const standIn = wanted ? (standInRuns(files) ? null : 'run') : hasStandIn(files) ? 'end' : null
   const boot = onBoot !== undefined && isUnreached(files, definition.leaseMs) && bootable(files).length > 0
