@@ -117,7 +117,8 @@ async function announce(run: Run, { keys, definition, digest, shared }: Snapshot
   if (!outcome.done) throw new Temporary('cannot leave: the session was lost meanwhile; try again')
 }
 
-async function goodbye(run: Run, { keys }: Snapshot): Promise<void> {
+/** Takes the instance out of Consul. Locks that are still held become free as unclean ones, with its session. */
+export async function goodbye(run: Run, { keys }: Pick<Snapshot, 'keys'>): Promise<void> {
   endClock(run.files.clock) // it is in the group that is removed below
   for (const session of await sessionsOn(run.consul, run.node)) {
     if (session.Name === sessionName(run.instance)) await destroySession(run.consul, session)

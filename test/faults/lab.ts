@@ -34,6 +34,8 @@ export interface LabOptions {
   readonly noGroups?: boolean
   /** A roll-out is always under way: see roller.ts. */
   readonly rolling?: boolean
+  /** More of the environment of the clients' agents. */
+  readonly env?: Readonly<Record<string, string>>
   /** Other services run beside the ordinary one: see beside.ts. */
   readonly isolated?: boolean
   readonly say: (line: string) => void
@@ -101,7 +103,8 @@ export class Lab implements Stage {
     await chmod(root, 0o711)
     const lan = await Lan.start(join(root, 'hosts'))
     const uid = options.asUser ? nobody : null
-    const client = { ...(uid !== null && { uid }), ...(options.noGroups && { env: { WATCHBILL_CGROUP: 'off' } }) }
+    const env = { ...(options.noGroups && { WATCHBILL_CGROUP: 'off' }), ...options.env }
+    const client = { ...(uid !== null && { uid }), env }
     const clients = Array.from({ length: options.clients }, (_, i) => [`a${i + 1}`, client] as const)
     const cluster = await startCluster({
       servers: 3,

@@ -228,6 +228,8 @@ describe('the page in a browser', () => {
     const { page, open } = found
     await open('/', 'Services')
     assert.ok(!page.url().includes('secret'))
+    await open('/', 'Services') // in the same tab: no new load
+    await page.waitForURL(url => url.hash === '')
     await page.evaluate('sessionStorage.clear()')
     await page.reload()
     await shown(page, 'A secret is needed')
