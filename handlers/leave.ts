@@ -1,21 +1,25 @@
 /**
- * Runs when:      an operator takes this machine out of a service, for good or until the next reload of the agent
+ * Runs when:      an operator takes this machine out of a service, for good or until the next reload of the agent; the machine stops
  * Reads:          Consul, the state directory
  * May change:     this instance's locks, processes, session, member key and registration
  * Never changes:  what another instance holds; the file in consul.d
- * Exits:          0 everything is stopped and given back
+ * Exits:          0 everything is stopped and given back; 111 with --for-shutdown: something was not, and is taken over later
  */
 
+import { resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { attend } from '../lib/attend/attend.ts'
-import { Permanent } from '../lib/base/errors.ts'
+import { duration } from '../lib/base/clock.ts'
+import { Permanent, reason } from '../lib/base/errors.ts'
 import { leave, leavingSteps } from '../lib/operate/leave.ts'
-import { print, program } from '../lib/program/frame.ts'
+import { exit, print, program, remark } from '../lib/program/frame.ts'
 import { thisInstance } from '../lib/program/instance-args.ts'
 import { runOf } from '../lib/program/once.ts'
-import { consulArgs, jsonArg, serviceArg, whoAsks } from '../lib/program/operator.ts'
+import { type ConsulArgs, consulArgs, jsonArg, serviceArg, whoAsks } from '../lib/program/operator.ts'
 import { definitionInForce } from '../lib/state/definition.ts'
 import { identityOf, localInstances } from '../lib/state/identity.ts'
 import { instanceFiles, stateRoot } from '../lib/state/paths.ts'
+import type { Run } from '../lib/state/self.ts'
 
 const limit = 600_000
 
@@ -23,33 +27,93 @@ program({
   name: 'leave',
   about: "Stops this machine's partitions of a service, hands them over, and takes the instance out of the cluster.",
   args: {
-    ...serviceArg,
+    service: { ...serviceArg.service, required: false },
     instance: { type: 'string', description: 'which instance, when the service has several on this machine' },
+    all: { type: 'boolean', description: 'every instance on this machine, in place of a service' },
+    'for-shutdown': { type: 'boolean', description: 'the machine stops: kill what does not stop within --limit' },
+    limit: { type: 'string', description: 'how long that may take in all', default: '30s' },
+    'consul-dir': {
+      type: 'string',
+      description: "Consul's configuration directory, for --all",
+      default: '/etc/consul.d',
+    },
     state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
     'dry-run': { type: 'boolean', description: 'print the steps instead of acting' },
     ...jsonArg,
     ...consulArgs,
   },
   deadline: limit + 10_000,
-  async run(args) {
+  async run(args): Promise<number> {
     const root = args.state || stateRoot()
+    const shutdownLimit = args['for-shutdown'] ? shutdown(args.limit) : null
+    if (args.all) return everyInstance(root, args, shutdownLimit)
+    if (args.service === undefined) throw new Permanent('cannot read the arguments: name a service, or give --all')
     const instance = oneInstance(root, args.service, args.instance)
     const definition = definitionInForce(instanceFiles(root, instance))?.file ?? ''
-    const run = runOf('leave', thisInstance({ ...args, instance, state: root, definition }), whoAsks)
+    const here = thisInstance({ ...args, service: args.service, instance, state: root, definition })
+    const run = runOf('leave', here, whoAsks)
     try {
       if (args['dry-run']) {
         for (const step of (await leavingSteps(run, false)).steps) print(JSON.stringify(step))
-        return
+        return exit.done
       }
+      if (shutdownLimit !== null) return await beforeShutdown(run, shutdownLimit, args.json ?? false)
       const released = await leave(run, limit)
       await attend(run, 0) // runs the last hooks: the guard, which would start them, is deregistered
       if (args.json) print(JSON.stringify({ instance, released }))
       else print(`${instance} left: ${released} partitions given back; a reload of the agent lets it in again`)
+      return exit.done
     } finally {
       run.consul.close()
     }
   },
 })
+
+/** @throws Permanent when it is not a duration that a machine waits for */
+function shutdown(text: string): number {
+  const limit = duration(text)
+  if (limit !== null && limit >= 1000 && limit <= 300_000) return limit
+  throw new Permanent(`cannot read the arguments: --limit ${text} is no time from 1s to 5m; give one such as 30s`)
+}
+
+async function everyInstance(root: string, args: EveryArgs, shutdownLimit: number | null): Promise<number> {
+  if (args.service !== undefined)
+    throw new Permanent('cannot read the arguments: --all is every service; leave out the service, or --all')
+  const { instancesHere } = await import('../lib/operate/instances-here.ts')
+  const { leaveAll } = await import('../lib/operate/leave-all.ts')
+  const flags = ['dry-run', 'json', 'debug'].filter(name => args[name as keyof EveryArgs]).map(name => `--${name}`)
+  const values = ['http-addr', 'token-file'] as const
+  const given = values.flatMap(name => (args[name] ? [`--${name}`, args[name]] : []))
+  const instances = instancesHere(resolve(root), args['consul-dir'])
+  if (instances.length === 0) print('there is no instance on this machine')
+  else await leaveAll(instances, { shutdownLimit, more: [...given, ...flags] })
+  return exit.done
+}
+
+interface EveryArgs extends ConsulArgs {
+  readonly service?: string | undefined
+  readonly 'consul-dir': string
+}
+
+async function beforeShutdown(run: Run, limit: number, json: boolean): Promise<number> {
+  const { leaveForShutdown } = await import('../lib/operate/shutdown.ts')
+  const begun = performance.now()
+  const { released, killed, lost, problem } = await leaveForShutdown(run, limit)
+  await attendWithin(run, limit - (performance.now() - begun))
+  const { instance } = run
+  if (json) print(JSON.stringify({ instance, released, killed, lost, problem }))
+  else {
+    print(`${instance} left for the shutdown: ${released} partitions given back, ${killed.length} of them killed`)
+    if (problem !== null) remark(`${instance}: not given back: ${lost.join(', ') || 'nothing'}: ${problem}`)
+  }
+  return problem === null ? exit.done : exit.temporary
+}
+
+/** The last hooks, as far as there is time. */
+async function attendWithin(run: Run, ms: number): Promise<void> {
+  const hooks = attend(run, 0).catch(error => run.log(`hooks: ${reason(error)}`))
+  await Promise.race([hooks, delay(Math.max(ms, 0), null, { ref: false })])
+}
 
 /** The instance that is meant. @throws Permanent when the service has none here, or several and none is named */
 function oneInstance(root: string, service: string, wanted: string | undefined): string {

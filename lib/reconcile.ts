@@ -53,6 +53,7 @@ export async function reconcile(run: Run): Promise<string | null> {
     if (hasLeft(run.files)) return
     endRest(run.files)
     await renewFirst(run)
+    if (existsSync(run.files.standIn.acquisition) || existsSync(run.files.standIn.releasing)) await endStandIn(run)
     if (existsSync(run.files.worker.report)) await drainIfClosed(run)
     for (let looks = 0; looks < mostLooks; looks++) {
       const before = await keysIndex(run.consul, run.service)
@@ -95,6 +96,13 @@ async function renewFirst(run: Run): Promise<void> {
   const t0 = instanceLease(run.files, now)
   const lease = definitionInForce(run.files)?.definition.leaseMs ?? 0
   if (t0 === null || t0 + lease <= now) await renew(run, localFacts(run.files, t0, now), now)
+}
+
+/** Consul answers: nothing is started beside what stood in for it. @throws StopFailed when that does not end */
+async function endStandIn({ files, log }: Run): Promise<void> {
+  const stand = await import('./process/stand-in.ts')
+  await stand.endStandIn(files)
+  log('ended the stand-in: Consul answers')
 }
 
 /** A drain that cannot be written must not keep this instance from stopping processes or reclaiming its own locks. */

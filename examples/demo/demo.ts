@@ -59,7 +59,7 @@ async function show(cluster: Cluster): Promise<number> {
     const summary = summarise(await readBeats(join(cluster.root, 'beats')), partitions, events)
     if (json) process.stdout.write(`${JSON.stringify(summary)}\n`)
     else await tell(cluster, summary)
-    if ((keep || page) && !json) await untilInterrupted(cluster)
+    if ((keep || page) && !json) await untilInterrupted(cluster, served?.url ?? null)
     return summary.overlapSeconds === 0 && summary.unowned.length === 0 ? 0 : 1
   } finally {
     await screen?.stop()
@@ -81,8 +81,9 @@ Computed from the workers' own heartbeats:
   work                    ${lines} ledger lines, ${faults} missing or written twice`)
 }
 
-async function untilInterrupted(cluster: Cluster): Promise<void> {
+async function untilInterrupted(cluster: Cluster, url: string | null): Promise<void> {
   say(lookAround(cluster))
+  if (url !== null) say(`\nThe page, with its buttons, is at ${url}`)
   await aborted(interrupted.signal)
 }
 

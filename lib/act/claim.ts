@@ -76,7 +76,8 @@ export async function claimAll(
 
 /** What an acquisition is made with, by the definition. */
 export function termsIn({ leaseMs, stop, whenIsolated }: Definition): Terms {
-  return { lease: leaseMs, grace: stop.graceMs, ...(whenIsolated && { whenIsolated }) }
+  const when = typeof whenIsolated === 'object' ? 'run' : whenIsolated
+  return { lease: leaseMs, grace: stop.graceMs, ...(when && { whenIsolated: when }) }
 }
 
 /** A lock that nobody has taken yet, or that its last holder gave back, is acquired; any other one is taken over. */

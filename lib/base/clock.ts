@@ -57,3 +57,8 @@ export function seconds(ms: number): string {
   if (ms >= 120_000) return `${Math.round(ms / 60_000)} min`
   return `${ms < 10_000 ? Math.round(ms / 100) / 10 : Math.round(ms / 1000)} s`
 }
+
+/** Whether this is a time that a `Date` can show in four digits of a year: epoch ms, of the years 1970 to 9999. */
+export function isMoment(ms: unknown): ms is number {
+  return Number.isSafeInteger(ms) && (ms as number) >= 0 && (ms as number) <= 253_402_300_799_999
+}

@@ -7,11 +7,12 @@ export interface Named {
 }
 
 export function commandsIn(definition: Definition): Named[] {
-  const { role, run, stop, hooks, checks, source, assign, versions, render = [] } = definition
+  const { role, run, stop, hooks, checks, source, assign, versions, whenIsolated, render = [] } = definition
   const optional = { 'stop.command': stop.command, 'stop.gone': stop.gone, ...named('hooks.', hooks) }
   const fetching = source?.from.kind === 'command' ? { 'partitions.command': source.from.command } : {}
   const deciding = assign?.from.kind === 'command' ? { 'assign.command': assign.from.command } : {}
   const rolling = { 'versions.prepare': versions?.prepare, 'versions.clean': versions?.clean }
+  const cutOff = { 'whenIsolated.run': typeof whenIsolated === 'object' ? whenIsolated.run : undefined }
   const chosen = named('run.command.of.', run.choose?.of ?? {})
   const runs = run.choose === undefined ? { 'run.command': run.command } : chosen
   const own = role === 'observer' ? {} : runs
@@ -21,6 +22,7 @@ export function commandsIn(definition: Definition): Named[] {
     ...fetching,
     ...deciding,
     ...rolling,
+    ...cutOff,
   }
   return [
     ...Object.entries(all).flatMap(([field, command]) => (command ? [{ field, command }] : [])),

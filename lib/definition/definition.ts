@@ -94,7 +94,9 @@ export type Definition = {
   /** When the service freezes by itself; left out for never. */
   readonly freeze?: FreezeRule
   /** What happens while its machine is cut off; left out where everything is stopped. */
-  readonly whenIsolated?: 'keep'
+  readonly whenIsolated?: 'keep' | StandIn
+  /** What this machine had is started after a boot also while it is cut off; left out when it is not. */
+  readonly onBoot?: 'keep'
   /** Which versions may be rolled out; left out when its program has none. */
   readonly versions?: Versions
   readonly guardIntervalMs: number
@@ -123,6 +125,14 @@ export type Render = {
   readonly follow?: true
   /** How the file keeps with the starts and stops of partitions on this machine. */
   readonly order?: 'beforeStart' | 'afterStop'
+}
+
+/** A process that runs while its instance is cut off, and nothing else of it does. */
+export type StandIn = {
+  readonly run: readonly string[]
+  /** Only while the agent sees at least, or at most, so many members of its data center alive, itself among them. */
+  readonly atLeast?: number
+  readonly atMost?: number
 }
 
 /** What a lock says of it: a command line never stands in Consul. */

@@ -2,7 +2,7 @@ import { duration } from '../base/clock.ts'
 import { quantity } from '../base/quantity.ts'
 import type { Assign } from './assign.ts'
 import type { CheckDefinition, FigureCheck, Reaction } from './checks.ts'
-import type { Definition, FreezeRule, Versions } from './definition.ts'
+import type { Definition, FreezeRule, StandIn, Versions } from './definition.ts'
 import type { Limits } from './limits.ts'
 import { proposedFrom } from './placement.ts'
 import { rendersFrom } from './render.ts'
@@ -53,7 +53,7 @@ export function normalised(from: DefinitionFile, variables: Variables = {}): Def
     ...(from.render && { render: rendersFrom(from.render) }),
     register: from.register ?? null,
     ...calmOf(from),
-    ...(from.whenIsolated === 'keep' && { whenIsolated: from.whenIsolated }),
+    ...isolatedOf(from),
     ...(from.versions && { versions: versionsFrom(from.versions) }),
     guardIntervalMs: ms(from.guard.interval),
     leaseMs: ms(from.lease),
@@ -87,6 +87,13 @@ function calmOf({ wait, moves, back, freeze }: DefinitionFile) {
     ...(moves && { movesAtOnce: moves.atOnce }),
     ...(back === false && { back }),
     ...(freeze && { freeze: freezeOf(freeze) }),
+  }
+}
+
+function isolatedOf({ whenIsolated, onBoot }: DefinitionFile): Pick<Definition, 'whenIsolated' | 'onBoot'> {
+  return {
+    ...(whenIsolated !== undefined && whenIsolated !== 'stop' && { whenIsolated: whenIsolated as 'keep' | StandIn }),
+    ...(onBoot && { onBoot }),
   }
 }
 

@@ -17,9 +17,10 @@ import {
   giveUnseen,
   meta,
   passableText,
+  refuseInCode,
   serviceName,
 } from './fields.ts'
-import { isolated } from './isolated-fields.ts'
+import { isolated, standInFault } from './isolated-fields.ts'
 import { limitFields } from './limit-fields.ts'
 import { metrics } from './metrics-fields.ts'
 import { partitions } from './partition-fields.ts'
@@ -248,6 +249,15 @@ export const schema = fields({
   z.refine(({ run, starts }) => starts === undefined || run.per === 'partition', {
     path: ['starts', 'atOnce'],
     error: 'is for a process per partition, and run.per is "instance"; remove it',
+  }),
+  z.refine(({ whenIsolated, onBoot }) => onBoot === undefined || whenIsolated === 'keep', {
+    path: ['onBoot'],
+    error: 'needs "whenIsolated": "keep": give that too, or remove it',
+  }),
+  z.superRefine(({ whenIsolated }, found) => {
+    const fault = standInFault({ whenIsolated })
+    if (fault !== null) found.addIssue({ code: 'custom', path: ['whenIsolated', fault.path], message: fault.message })
+    if (typeof whenIsolated === 'object') refuseInCode(whenIsolated.run, found, 'whenIsolated', 'run')
   }),
   z.refine(({ run, whenIsolated }) => whenIsolated !== 'keep' || run.per === 'partition', {
     path: ['whenIsolated'],

@@ -11,7 +11,7 @@ import { endRest } from '../look/looked.ts'
 import type { Beside } from '../process/beside.ts'
 import { enterState } from '../state/boot.ts'
 import { definitionInForce } from '../state/definition.ts'
-import { readFact } from '../state/facts.ts'
+import { readFact, removeFact } from '../state/facts.ts'
 import { locksOf } from '../state/handler-mark.ts'
 import { instanceLease } from '../state/lease.ts'
 import { staysOut } from '../state/left.ts'
@@ -75,8 +75,15 @@ export async function guard(here: Self, interval: number): Promise<Tick> {
   const hourly = answered && renewal.member && isHourly(interval)
   if ((await tellHooks(here, local, verdict, interval)) || hourly) starts.set('attend', ['--window', `${interval}ms`])
   const sentence = [verdict?.sentence ?? sentenceOf(here, renewal as Renewal), ...stuck.said].join('; ')
-  if (typeof renewal === 'string') return { ...(verdict as Verdict), sentence, starts, seen }
-  const after = renewal.vanished || stuck.ended ? 0 : await reconcileAfter(here, local, renewal, interval)
+  if (typeof renewal === 'string') {
+    const due = await dueWhileCutOff(here, verdict as Verdict)
+    if (due !== null) starts.set('cut-off', due)
+    return { ...(verdict as Verdict), sentence, starts, seen }
+  }
+  if (existsSync(here.files.unreached)) removeFact(here.files.unreached)
+  // A stand-in ends before anything else is started.
+  const mustAct = renewal.vanished || stuck.ended || existsSync(here.files.standIn.acquisition)
+  const after = mustAct ? 0 : await reconcileAfter(here, local, renewal, interval)
   for (const [program, ms] of [['reconcile', after] as const, ...dueOfMember(here.files, renewal, interval)])
     if (ms !== null) starts.set(program, ['--after', String(ms)])
   if (renewal.render) starts.set('rerender', [])
@@ -169,6 +176,20 @@ async function keepOn({ instance, files }: Self): Promise<void> {
   }
 }
 
+/** Most definitions say nothing of it. A failure must not cost the verdict: the next tick tries again. */
+async function dueWhileCutOff({ instance, files }: Self, { code }: Verdict): Promise<readonly string[] | null> {
+  try {
+    const definition = definitionInForce(files)?.definition
+    const says = typeof definition?.whenIsolated === 'object' || definition?.onBoot !== undefined
+    if (definition === undefined || (!says && !existsSync(files.standIn.acquisition))) return null
+    const { cutOffDue } = await import('./cut-off.ts')
+    return await cutOffDue(files, definition, code === 2)
+  } catch (error) {
+    appendLog(files.log, `${instance} guard: what is due while cut off: ${reason(error)}`)
+    return null
+  }
+}
+
 /** @returns whether all of it is decided */
 async function decideKept(
   consul: Consul,
@@ -193,7 +214,7 @@ async function mustRender(consul: Consul, here: Self): Promise<boolean> {
 }
 
 function outputsOf(files: InstanceFiles, local: ReadonlyMap<string, Local>): string[] {
-  return [...[...local.keys()].map(files.partition), files.worker].map(({ output }) => output)
+  return [...[...local.keys()].map(files.partition), files.worker, files.standIn].map(({ output }) => output)
 }
 
 /** The latest end of the next tick, boot clock, ms. Consul counts the interval from the end of this one. */

@@ -65,7 +65,7 @@ export function tellIsolated(self: Self, definition: Definition, isolated: boole
 }
 
 function whenIsolatedOf({ whenIsolated }: Definition): string {
-  return whenIsolated ?? 'stop'
+  return typeof whenIsolated === 'object' ? 'run' : (whenIsolated ?? 'stop')
 }
 
 /** @param own id of this failure, the same when it is reported again */

@@ -14,6 +14,9 @@ import { type Event, eventFrom, eventText } from '../state/events.ts'
 /** The most events, and bytes, of one instance's key. */
 export const mostEvents = 100
 export const mostBytes = 16_384
+/** Characters of the names of an event, and of who asked for it: more than any program writes. */
+const mostShown = 8192
+const mostBy = 400
 
 export function eventsRoot(service: string): string {
   return `watchbill/.events/${encode(service)}/`
@@ -23,14 +26,28 @@ export function eventsKey(service: string, instance: string): string {
   return `${eventsRoot(service)}${encode(instance)}`
 }
 
-/** The events of a key; none when it is garbled. Those without an index get that of the key: they came with its last write. */
+/**
+ * The events of a key; none when it is garbled. Those without an index get that of the key: they came with its last write. None is
+ * later than that, whatever it says of itself: it may be of a Consul that was restored, or forged.
+ */
 export function eventsIn({ value, modifyIndex }: Pick<Entry, 'value' | 'modifyIndex'>): Event[] {
   const { events } = fieldsIn(value)
   if (!Array.isArray(events)) return []
   return events.slice(-mostEvents).flatMap(one => {
     const event = eventFrom(one)
-    return event === null ? [] : [{ ...event, index: event.index ?? modifyIndex }]
+    return event === null ? [] : [withinRoom({ ...event, index: Math.min(event.index ?? modifyIndex, modifyIndex) })]
   })
+}
+
+/** Anybody may have written one with a hundred thousand names. */
+function withinRoom(event: Event): Event {
+  let room = mostShown
+  const names = event.partitions.filter(name => {
+    room -= name.length + 1
+    return room >= 0
+  })
+  const left = event.partitions.length - names.length
+  return left === 0 ? event : { ...event, partitions: names, more: event.more + left }
 }
 
 /** The value with these events after those that stand there; the oldest give way. @param before as `eventsIn` gave them */
@@ -76,7 +93,16 @@ export function inOrder(
     if (!entry.key.startsWith(keys.events)) return []
     const fields = fieldsIn(entry.value)
     const event = eventFrom(fields)
-    return event === null ? [] : [{ ...event, index: entry.createIndex, teller: null, by: textIn(fields.by) || null }]
+    return event === null
+      ? []
+      : [
+          {
+            ...withinRoom(event),
+            index: entry.createIndex,
+            teller: null,
+            by: textIn(fields.by).slice(0, mostBy) || null,
+          },
+        ]
   })
   const all = [...ofInstances, ...ofOperators].map((event, place) => ({ event, place }))
   // A stable order: those of one key stand as they do there.

@@ -2,6 +2,7 @@
  * The short summary of an instance's figures that other machines read. It does not stand below the service's own keys:
  * the index of those tells every instance whether a look is needed, and this is written all the time.
  */
+import { isMoment } from '../base/clock.ts'
 import { encode } from '../base/names.ts'
 
 /** The most bytes of a summary. */
@@ -53,13 +54,13 @@ export function parseSummary(text: string | null): Summary | null {
   try {
     const { at, partitions, cpu, memory, restarts, tick, margin, consul, partition } = JSON.parse(text ?? 'null')
     const numbers = [partitions, cpu, memory, restarts, tick, consul]
-    if (typeof at !== 'string' || Number.isNaN(Date.parse(at)) || !numbers.every(isFigure)) return null
+    if (typeof at !== 'string' || !isMoment(Date.parse(at)) || !numbers.every(isFigure)) return null
     if (margin !== null && !isFigure(margin)) return null
     const rows = Object.entries(partition ?? {}).filter(([, row]) => {
       return Array.isArray(row) && row.length === 3 && row.every(isFigure)
     })
     const own = Object.assign(Object.create(null), Object.fromEntries(rows)) as Summary['partition']
-    return { at, partitions, cpu, memory, restarts, tick, margin, consul, partition: own }
+    return { at: new Date(at).toISOString(), partitions, cpu, memory, restarts, tick, margin, consul, partition: own }
   } catch {
     return null
   }

@@ -7,6 +7,7 @@
  * itself seen that value stand (`firstSeen`), so that every age is a lower bound. A row counts only while the lock of its
  * partition is held as it was when the row was written: its ModifyIndex, which the row holds, changes with each acquisition.
  */
+import { isMoment } from '../base/clock.ts'
 import { encode } from '../base/names.ts'
 import type { Lock } from './lock.ts'
 
@@ -115,21 +116,24 @@ export function healthText({ at, partitions, leftOut }: Health): string {
 export function parseHealth(text: string | null): Health | null {
   try {
     const { at, leftOut, partitions } = JSON.parse(text ?? 'null')
-    if (typeof at !== 'string' || Number.isNaN(Date.parse(at)) || !isCount(leftOut)) return null
+    if (typeof at !== 'string' || !isMoment(Date.parse(at)) || !isCount(leftOut)) return null
     const rows = Object.entries(partitions).flatMap(([id, row]) => {
       const parsed = rowFrom(row)
       return parsed === null ? [] : [[id, parsed] as const]
     })
-    return { at, leftOut, partitions: new Map(rows.slice(0, mostPublished)) }
+    return { at: new Date(at).toISOString(), leftOut, partitions: new Map(rows.slice(0, mostPublished)) }
   } catch {
     return null
   }
 }
 
+/** No process is older, ms: with any age more it could not be shown as a date. */
+const oldest = 1e12
+
 function rowFrom(row: unknown): HealthRow | null {
   if (!Array.isArray(row) || row.length !== 4) return null
   const [index, startedFor, readyFor, restarts] = row
-  const ages = [startedFor, readyFor].every(age => age === null || isCount(age))
+  const ages = [startedFor, readyFor].every(age => age === null || (isCount(age) && age <= oldest))
   return isCount(index) && ages && isCount(restarts) ? { index, startedFor, readyFor, restarts } : null
 }
 

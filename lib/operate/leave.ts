@@ -77,6 +77,7 @@ export async function leave(run: Run, deadline: number): Promise<number> {
   const id = randomId() // a mark of another handler repeats the work: hooks recognise this leave by its id
   const end = performance.now() + deadline
   const work = async () => {
+    if (existsSync(run.files.standIn.acquisition)) await endStandIn(run)
     for (;;) {
       const { steps, snapshot, announced } = await leavingSteps(run)
       if (!announced && snapshot.session !== null) {
@@ -102,6 +103,12 @@ export async function leave(run: Run, deadline: number): Promise<number> {
   return released
 }
 
+/** It is cut off no more, since Consul has let it leave. */
+async function endStandIn({ files }: Run): Promise<void> {
+  const stand = await import('../process/stand-in.ts')
+  await stand.endStandIn(files)
+}
+
 /** Tells the others that this instance leaves, so that none hands a partition over to it meanwhile. */
 async function announce(run: Run, { keys, definition, digest, shared }: Snapshot, session: string): Promise<void> {
   const value = base64(memberValue(run.node, definition, digest, { leaving: true, shared }))
@@ -110,7 +117,8 @@ async function announce(run: Run, { keys, definition, digest, shared }: Snapshot
   if (!outcome.done) throw new Temporary('cannot leave: the session was lost meanwhile; try again')
 }
 
-async function goodbye(run: Run, { keys }: Snapshot): Promise<void> {
+/** Takes the instance out of Consul. Locks that are still held become free as unclean ones, with its session. */
+export async function goodbye(run: Run, { keys }: Pick<Snapshot, 'keys'>): Promise<void> {
   endClock(run.files.clock) // it is in the group that is removed below
   for (const session of await sessionsOn(run.consul, run.node)) {
     if (session.Name === sessionName(run.instance)) await destroySession(run.consul, session)

@@ -30,7 +30,7 @@ export async function powerOff(run: Run, runs: Runs = runCommand): Promise<strin
   makeDirectory(run.files.power)
   let said = ''
   const alone = await asOnlyHandler(run.files.power, async () => {
-    said = await untilNothing(run, settings, runs)
+    said = await powerByTurns(run, settings, runs)
   })
   return alone ? said : leftToOther
 }
@@ -45,7 +45,8 @@ export async function wouldPowerOff({ consul, node }: Run): Promise<string[]> {
   return step.why.map(why => `would wait: ${why}`)
 }
 
-async function untilNothing(run: Run, settings: PowerOff, runs: Runs): Promise<string> {
+/** Until there is nothing more to do. @throws as `powerOff` */
+export async function powerByTurns(run: Run, settings: PowerOff, runs: Runs): Promise<string> {
   let failures: Failures = new Map()
   const done: string[] = []
   for (;;) {

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { basename, dirname, extname } from 'node:path'
 import type { Self } from '../state/self.ts'
 
-export type Beside = 'reconcile' | 'attend' | 'sync' | 'scheduler' | 'rerender' | 'rollout' | 'power'
+export type Beside = 'reconcile' | 'attend' | 'sync' | 'scheduler' | 'rerender' | 'rollout' | 'power' | 'cut-off'
 
 /** The program outlives this one and inherits none of its descriptors, because Consul would wait for them. */
 export function startDetached(

@@ -1,9 +1,8 @@
 /** Runs the checks and commands of rendered files. Each has a time limit, which timeout(1) keeps when this program is killed. */
-import { execa } from 'execa'
 import { confined } from '../definition/confine.ts'
 import type { Definition } from '../definition/definition.ts'
 import { inheritedEnvironment } from '../definition/environment.ts'
-import { asCalled } from '../machine/caller.ts'
+import { runToEnd } from '../machine/run-to-end.ts'
 import { refusal } from '../state/bounded.ts'
 import type { Self } from '../state/self.ts'
 
@@ -21,33 +20,14 @@ export async function runCommand(
   const { files, service, instance, node, definition } = here
   const why = await refusal(files.directory, definition)
   if (why !== null) return why
-  const [file, ...args] = asCalled(['timeout', '-k', '1', String(limit / 1000), ...confined(definition.run, command)])
-  const own = {
-    WATCHBILL_SERVICE: service,
-    WATCHBILL_INSTANCE: instance,
-    WATCHBILL_NODE: node,
-    WATCHBILL_VERSION: version,
+  const env = {
+    ...{ ...inheritedEnvironment(definition.run), WATCHBILL_SERVICE: service, WATCHBILL_INSTANCE: instance },
+    ...{ WATCHBILL_NODE: node, WATCHBILL_VERSION: version },
   }
-  const { exitCode, signal, all, originalMessage } = await execa(file, args, {
-    cwd: '/',
-    env: { ...inheritedEnvironment(definition.run), ...own },
-    extendEnv: false,
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-    all: true,
-    buffer: { all: true },
-    maxBuffer: 1024 * 1024,
-    reject: false,
-  })
+  const { exitCode, signal, problem, late, said } = await runToEnd(confined(definition.run, command), limit, env)
   if (exitCode === 0) return null
-  if (exitCode === 124 || exitCode === 137) return `no end within ${limit / 1000} s`
-  const how =
-    exitCode !== undefined
-      ? `exit ${exitCode}`
-      : signal !== undefined
-        ? `ended by ${signal}`
-        : (originalMessage ?? 'it cannot be run')
-  const said = (all ?? '').trim().split('\n').slice(-2).join(' ').replace(/\s+/g, ' ').slice(-300)
-  return said === '' ? how : `${how}: ${said}`
+  if (late) return `no end within ${limit / 1000} s`
+  const how = problem ?? (signal === null ? `exit ${exitCode}` : `ended by ${signal}`)
+  const last = said.trim().split('\n').slice(-2).join(' ').replace(/\s+/g, ' ').slice(-300)
+  return last === '' ? how : `${how}: ${last}`
 }

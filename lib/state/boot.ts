@@ -4,6 +4,8 @@ import { renameSync, rmSync } from 'node:fs'
 import { bootId } from '../base/clock.ts'
 import { attempt, makeDirectory, removeFact, writeFact } from './facts.ts'
 import { identityOf } from './identity.ts'
+import { never, partitionLease } from './lease.ts'
+import { termsOf } from './local.ts'
 import { type InstanceFiles, localPartitions } from './paths.ts'
 
 /**
@@ -26,7 +28,8 @@ export function enterState(files: InstanceFiles, instance: string, service: stri
 }
 
 function forgetBoot(files: InstanceFiles): void {
-  attempt(`remove ${files.worker.directory}`, () => rmSync(files.worker.directory, { recursive: true, force: true }))
+  for (const { directory } of [files.worker, files.standIn])
+    attempt(`remove ${directory}`, () => rmSync(directory, { recursive: true, force: true }))
   for (const fact of [
     files.session,
     files.lease,
@@ -44,6 +47,9 @@ function forgetBoot(files: InstanceFiles): void {
   for (const id of localPartitions(files)) {
     const partition = files.partition(id)
     const { lease, launched, shepherd, process, handed, asked } = partition
+    // Consul has said that its lock is lost: nothing is to be started for it before Consul answers.
+    if (termsOf(partition)?.whenIsolated === 'keep' && partitionLease(partition)?.from === never)
+      removeFact(partition.index)
     for (const fact of [lease, launched, shepherd, process, handed, asked]) removeFact(fact)
   }
 }

@@ -17,7 +17,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { randomId } from '../base/clock.ts'
+import { isMoment, randomId } from '../base/clock.ts'
 import { digest } from '../base/digest.ts'
 import { appendTo } from './append.ts'
 import type { InstanceFiles } from './paths.ts'
@@ -95,7 +95,7 @@ export function eventFrom(value: unknown): Event | null {
     why = null,
   } = value as Partial<Event>
   const texts = [key, what].every(isText) && [instance, why].every(one => one === null || isText(one))
-  const numbers = isCount(at) && isCount(more) && (index === null || isCount(index))
+  const numbers = isMoment(at) && isCount(more) && (index === null || isCount(index))
   if (!texts || !numbers || !Array.isArray(partitions) || !partitions.every(isText)) return null
   return { key, index, at, what, partitions, more, instance, why } as Event
 }

@@ -138,6 +138,10 @@ export interface InstanceFiles {
   readonly partitions: string
   /** The files of the one process of a definition with `"per": "instance"`. */
   readonly worker: WorkerFiles
+  /** Of the one process that runs while the instance is cut off: see process/stand-in.ts. */
+  readonly standIn: PartitionFiles
+  /** Since when Consul has not answered in this boot, `<boot id> <boot-clock ms>`, where that is needed. */
+  readonly unreached: string
   /** The last stdin of a handler. */
   readonly seen: (handler: string) => string
   readonly partition: (id: string) => PartitionFiles
@@ -223,6 +227,8 @@ export function instanceFiles(root: string, instance: string): InstanceFiles {
     clock: clockFiles(directory),
     partitions: at('partition'),
     worker: workerFiles(directory),
+    standIn: partitionFiles(`${directory}/partition/.stand-in`),
+    unreached: at('unreached'),
     seen: handler => at(`seen.${handler}`),
     partition: once(id => partitionFiles(`${at('partition')}/${encode(id)}`)),
   }

@@ -195,7 +195,7 @@ const signal = 'give a signal that ends a process, such as SIGTERM, SIGINT or SI
 const time = 'give a duration such as "500ms", "3s" or "1.5m"'
 const variable = 'use letters, digits and _, the first not a digit; WATCHBILL_ names are set by watchbill'
 const top =
-  '$schema, role, name, id, title, tags, weight, maxPartitions, maxCost, meta, placement, assign, partitions, run, stop, starts, checks, ready, hooks, variables, render, register, metrics, wait, moves, back, freeze, whenIsolated, versions, guard, lease'
+  '$schema, role, name, id, title, tags, weight, maxPartitions, maxCost, meta, placement, assign, partitions, run, stop, starts, checks, ready, hooks, variables, render, register, metrics, wait, moves, back, freeze, whenIsolated, onBoot, versions, guard, lease'
 const offered = 'give a text of at most 512 characters, a number, true or false'
 const tooMuch = Object.fromEntries(Array.from({ length: 9 }, (_, at) => [`a${at}`, 'x'.repeat(500)]))
 const broken = 'holds a NUL character or broken Unicode; remove it'

@@ -16,6 +16,7 @@ import { type Agent, type Cluster, startCluster, tunedGossip } from '../lab/clus
 import { configure, type DefinitionFile, home, instanceOf } from '../lab/install.ts'
 import { killMarked } from '../lab/marked.ts'
 import { until } from '../lab/until.ts'
+import { besideServices, partitionsBeside } from './beside.ts'
 import { type Host, Lan } from './hosts.ts'
 import { rollingVersions } from './roller.ts'
 import { mark, sweep } from './sweep.ts'
@@ -33,6 +34,10 @@ export interface LabOptions {
   readonly noGroups?: boolean
   /** A roll-out is always under way: see roller.ts. */
   readonly rolling?: boolean
+  /** More of the environment of the clients' agents. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Other services run beside the ordinary one: see beside.ts. */
+  readonly isolated?: boolean
   readonly say: (line: string) => void
 }
 
@@ -44,7 +49,7 @@ const terms = { default: { lease: 10, grace: 3 }, tuned: { lease: 7, grace: 2 } 
 const guardInterval = 2
 const stateSize = 'size=8m,nr_inodes=4096,mode=755'
 /** How much of the end of the beats file is read, bytes: the beats of two seconds take half of it. */
-const tailSize = 64 * 1024
+const tailSize = 96 * 1024
 /** Every server soon makes a snapshot, so that a restart restores one. */
 const snapshots = { raft_snapshot_threshold: 20, raft_snapshot_interval: '5s' }
 
@@ -64,6 +69,8 @@ export class Lab implements Stage {
   /** The agents are root's, and partitions have no control groups. */
   readonly isBareRoot: boolean
   readonly isRolling: boolean
+  /** The definitions of the services beside the ordinary one. */
+  readonly beside: readonly DefinitionFile[]
   /** L and G, ms. */
   readonly lease: number
   readonly grace: number
@@ -83,6 +90,7 @@ export class Lab implements Stage {
     this.lease = lease * 1000
     this.grace = grace * 1000
     this.definition = this.define(lease, grace)
+    this.beside = options.isolated ? besideServices(root, this.definition) : []
     this.witness = new Witness(this.servers, keysOf(this.definition.name).locks)
   }
 
@@ -95,7 +103,8 @@ export class Lab implements Stage {
     await chmod(root, 0o711)
     const lan = await Lan.start(join(root, 'hosts'))
     const uid = options.asUser ? nobody : null
-    const client = { ...(uid !== null && { uid }), ...(options.noGroups && { env: { WATCHBILL_CGROUP: 'off' } }) }
+    const env = { ...(options.noGroups && { WATCHBILL_CGROUP: 'off' }), ...options.env }
+    const client = { ...(uid !== null && { uid }), env }
     const clients = Array.from({ length: options.clients }, (_, i) => [`a${i + 1}`, client] as const)
     const cluster = await startCluster({
       servers: 3,
@@ -181,7 +190,8 @@ export class Lab implements Stage {
   /** The partitions without a beat in the last moment. */
   idle(): string[] {
     const owned = this.#owners()
-    return this.partitions.filter(partition => !owned.get(partition))
+    const beside = this.beside.length > 0 ? partitionsBeside() : []
+    return [...this.partitions, ...beside].filter(partition => !owned.get(partition))
   }
 
   /** The partitions that have just beaten on an agent, and on no other since. */
@@ -301,6 +311,7 @@ export class Lab implements Stage {
         await execa('cp', ['-rs', `${home}/releases`, own]) // symbolic links: the files stay where they are
         await symlink(await readlink(`${home}/current`), `${own}/current`)
         await this.redefine(agent)
+        for (const definition of this.beside) await this.redefine(agent, definition)
       }),
     )
     await this.settled()

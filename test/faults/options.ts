@@ -18,6 +18,7 @@ export interface Options {
   readonly asUser: boolean
   readonly noGroups: boolean
   readonly rolling: boolean
+  readonly isolated: boolean
   readonly json: boolean
   readonly keep: boolean
   readonly trials: readonly Trial[]
@@ -60,6 +61,7 @@ function read(args: string[]): Options {
       'as-user': { type: 'boolean', default: false },
       'no-groups': { type: 'boolean', default: false },
       rolling: { type: 'boolean', default: false },
+      isolated: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
     },
@@ -73,6 +75,7 @@ function read(args: string[]): Options {
     asUser: values['as-user'],
     noGroups: values['no-groups'],
     rolling: values.rolling,
+    isolated: values.isolated,
     before: [],
     needs: [],
     clients: 3,

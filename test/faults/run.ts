@@ -12,6 +12,7 @@
  *
  * --as-user (agents, handlers and workers run as an unprivileged user), --no-groups (no control groups for partitions),
  * --rolling (a roll-out is always under way; the time without an owner is not judged),
+ * --isolated (services beside it that may run twice while a host is cut off: see beside.ts),
  * --gossip default|tuned (tuned by default), --json, --keep (keeps the lab's folder; after a failure it is always kept).
  * Exits 0 when all passed, or when the machine cannot run it; 1 when one failed; 100 usage.
  */
@@ -33,10 +34,10 @@ if (lack !== null) {
 }
 
 async function judged(options: Options): Promise<boolean> {
-  const { clients, gossip, asUser, noGroups, rolling, trials, before, head, note, summary, keep } = options
+  const { clients, gossip, asUser, noGroups, rolling, isolated, trials, before, head, note, summary, keep } = options
   const played = [...before]
   for (const text of head) say(text)
-  const lab = await Lab.start({ clients, gossip, asUser, noGroups, rolling, say })
+  const lab = await Lab.start({ clients, gossip, asUser, noGroups, rolling, isolated, say })
   const roller = rolling ? new Roller(lab) : null
   let interrupted = false
   for (const name of ['SIGINT', 'SIGTERM'] as const) {

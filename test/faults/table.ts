@@ -33,7 +33,7 @@ function row(played: Played): string[] {
     afterLoss === null ? '-' : s(afterLoss),
     `${played.ranThrough}/${played.before}`,
     `${played.seconds} s`,
-    faults.length === 0 ? 'passed' : 'FAILED',
+    `${faults.length === 0 ? 'passed' : 'FAILED'}${played.twice === undefined ? '' : `, beside it ${s(played.twice)} twice`}`,
   ]
 }
 

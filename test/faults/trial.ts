@@ -4,7 +4,9 @@ import { bootClock } from '../../lib/base/clock.ts'
 import { reason } from '../../lib/base/errors.ts'
 import { type Beat, disorder } from '../lab/beats.ts'
 import type { Agent } from '../lab/cluster.ts'
+import { type DefinitionFile, instanceOf } from '../lab/install.ts'
 import { until } from '../lab/until.ts'
+import { judgeBeside, type Struck } from './beside.ts'
 import type { Fault, Scene } from './fault.ts'
 import type { Lab } from './lab.ts'
 import { Random } from './random.ts'
@@ -25,11 +27,14 @@ export interface Outcome extends Verdict {
   readonly faultNames: readonly string[]
   readonly hosts: readonly string[]
   readonly seconds: number
+  /** How long the services beside the ordinary one ran twice, ms; left out when there are none. */
+  readonly twice?: number
 }
 
 interface Hit {
   readonly frozen: readonly Frozen[]
   readonly host: string
+  readonly from: number
   readonly healed: number
 }
 
@@ -45,10 +50,12 @@ export async function run(lab: Lab, trial: Trial): Promise<Outcome> {
   const hits = await all(trial.faults.map((fault, at) => hit(lab, fault, trial, at)))
   const { beats, unsettled } = await settle(lab)
   const [fault] = trial.faults as [Fault]
+  const own = beats.filter(({ partition }) => lab.partitions.includes(partition))
+  const beside = lab.beside.length > 0 ? judgeBeside(beats, struck(lab, trial, hits)) : { twice: 0, faults: [] }
   const alone = trial.faults.length === 1
   const gap =
     alone && !trial.anyGap && !lab.isRolling && !(fault.anyGapForBareRoot && lab.isBareRoot) ? fault.gap : 'any'
-  const verdict = judge(beats, lab.partitions, {
+  const verdict = judge(own, lab.partitions, {
     from,
     gap,
     limit: lab.limit + (alone && fault.limit ? fault.limit - lab.lease - lab.grace : 0),
@@ -61,11 +68,25 @@ export async function run(lab: Lab, trial: Trial): Promise<Outcome> {
   })
   return {
     ...verdict,
-    faults: [...unsettled, ...verdict.faults],
+    faults: [...unsettled, ...verdict.faults, ...beside.faults],
+    ...(lab.beside.length > 0 && { twice: beside.twice }),
     faultNames: trial.faults.map(({ name }) => name),
     hosts: hits.map(({ host }) => host),
     seconds: Math.round((bootClock() - from) / 1000),
   }
+}
+
+/** Faults that nothing gets through, in either direction, and that hurt nothing else. */
+const cuts = ['host-cut', 'link-down']
+
+function struck(lab: Lab, { faults }: Trial, hits: readonly Hit[]): Struck[] {
+  const isCut = (at: number) => hits.length === 1 && cuts.includes(faults[at]?.name ?? '')
+  return lab.clients.flatMap(agent =>
+    hits.map(({ host, from, healed: to }, at) => {
+      const instance = instanceOf(agent, lab.beside[0] as DefinitionFile)
+      return { instance, from, to, isCut: agent.name === host && isCut(at) }
+    }),
+  )
 }
 
 /** The results of all, once the last one has ended: after a failure nothing goes on unnoticed. */
@@ -92,7 +113,7 @@ async function hit(lab: Lab, fault: Fault, trial: Trial, at: number): Promise<Hi
   const to = bootClock()
   await heal()
   const frozen = fault.freezes ? [{ instance: lab.instance(agent), from, to }] : []
-  return { frozen, host: agent.name, healed: to }
+  return { frozen, host: agent.name, from, healed: to }
 }
 
 async function whom(lab: Lab, fault: Fault, trial: Trial, at: number): Promise<Agent> {
@@ -110,7 +131,8 @@ async function settle(lab: Lab): Promise<{ beats: Beat[]; unsettled: string[] }>
       'everyone to beat',
       async see => {
         const beats = await lab.beats()
-        return see(disorder(beats, lab.partitions)).every(fault => !/no owner|no partition/.test(fault)) && beats
+        const own = beats.filter(({ partition }) => lab.partitions.includes(partition))
+        return see(disorder(own, lab.partitions)).every(fault => !/no owner|no partition/.test(fault)) && beats
       },
       { every: 200, deadline: 20_000 },
     )

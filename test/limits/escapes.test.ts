@@ -87,6 +87,16 @@ const escapes: [what: string, more: object, line: string, by?: Bounds][] = [
   ['to go first', runs({ nice: -5 }), 'run.nice: -5 is below nice, 0'],
   ['a shell', runs({ command: ['/bin/sh', '-c', 'id'] }), `run.command[0]: "/bin/sh" ${nowhere}`],
   [
+    'a shell that stands in while cut off',
+    { whenIsolated: { run: ['/bin/sh', '-c', 'id'] } },
+    `whenIsolated.run[0]: "/bin/sh" ${nowhere}`,
+  ],
+  [
+    'another argument of a stand-in',
+    { whenIsolated: { run: [program, '--config=/tmp/evil'], atLeast: 1 } },
+    `whenIsolated.run: "${program} --config=/tmp/evil" ${fits}`,
+  ],
+  [
     'a program by way of ..',
     runs({ command: [`${program}/../../../../../bin/sh`] }),
     `run.command[0]: "${program}/../../../../../bin/sh" ${nowhere}`,

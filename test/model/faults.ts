@@ -64,6 +64,8 @@ export class Faults {
     switch (action.do) {
       case 'cut':
         return this.#cut(host, ms)
+      case 'cut and powered off':
+        return this.#powerOff(participant, action)
       case 'agent killed':
         return this.#withoutGuard(host) && this.#lasting(ms, down => this.#reach(host, 'agent', !down))
       case 'host frozen':
@@ -200,6 +202,26 @@ export class Faults {
 
   #cut(host: Host, ms: number): unknown {
     return this.#lasting(ms, cut => this.#reach(host, 'cut', cut))
+  }
+
+  /**
+   * The host is cut off, and another one powers it off. `how`: the command works; it does nothing and says so; it does nothing, and
+   * that is not confirmed. `nth`: how long it takes, ms.
+   */
+  #powerOff({ host, name }: Participant, { how = 0, nth = 0, for: ms = 60_000 }: Action): unknown {
+    const { world, participants } = this.#fleet
+    const other = participants.findLast(one => one.name !== name && one.present && one.host.agent && !one.host.cut)
+    if (other === undefined) return false
+    this.#cut(host, ms)
+    const runs = async ([program]: readonly string[]) => {
+      if (program !== 'off') return how === 2 ? 'it is on' : null
+      await new Promise<void>(resolve => world.after(nth, null, resolve))
+      if (how === 0) host.reboot()
+      return how === 1 ? 'no such outlet' : null
+    }
+    // Gossip takes so long to notice.
+    world.after(6600, { host: other.host, alive: true }, () => void other.power(runs))
+    return true
   }
 
   #reach(host: Host, what: 'cut' | 'agent', value: boolean): void {

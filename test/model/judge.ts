@@ -222,7 +222,7 @@ export class Judge {
     const own = [spec, partitions, locks, traits, traitsOf, restarts, `${root}wake/`]
     const instance = program.name.split(' ')[0] as string
     const { member, report, proposal, render } = this.#keys
-    own.push(...[member, report, proposal, render].map(key => key(instance)), this.#keys.events)
+    own.push('watchbill/.power/', ...[member, report, proposal, render].map(key => key(instance)), this.#keys.events)
     for (const { KV } of JSON.parse(body) as { KV: { Verb: string; Key: string } }[]) {
       const writes = !/^(get|check)/.test(KV.Verb)
       if (writes && !own.some(prefix => KV.Key.startsWith(prefix))) {

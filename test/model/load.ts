@@ -70,7 +70,7 @@ export function broken(source: string, { name, file, edits }: Mutation): string 
 
 /** Globals of the machine become the model's. Dynamic imports become static ones, because loading takes real time. */
 function adapted(source: string): string {
-  let head = `import { process, setTimeout, clearTimeout, Date, performance } from '${standIn('globals')}';`
+  let head = `import { process, setTimeout, clearTimeout, setInterval, clearInterval, Date, performance } from '${standIn('globals')}';`
   let late = 0
   const body = source.replace(/\bimport\('([^']+)'\)/g, (_, specifier: string) => {
     const name = `late${late++}`
@@ -85,6 +85,7 @@ export interface Lib {
   readonly guard: typeof import('../../lib/guard/guard.ts').guard
   readonly reconcile: typeof import('../../lib/reconcile.ts').reconcile
   readonly leave: typeof import('../../lib/operate/leave.ts').leave
+  readonly powerByTurns: typeof import('../../lib/power/power.ts').powerByTurns
   readonly Consul: typeof import('../../lib/consul/http.ts').Consul
   readonly instanceFiles: typeof import('../../lib/state/paths.ts').instanceFiles
 }
@@ -94,14 +95,15 @@ export async function loadLib(mutation?: Mutation): Promise<Lib> {
   const graph = mutation ? mutation.name.replace(/\W+/g, '-') : 'as-it-is'
   if (mutation) mutations.set(graph, mutation)
   const load = (file: string) => import(`${lib}${file}?graph=${graph}`)
-  const [{ guard }, { reconcile }, { leave }, { Consul }, { instanceFiles }] = await Promise.all([
+  const [{ guard }, { reconcile }, { leave }, { powerByTurns }, { Consul }, { instanceFiles }] = await Promise.all([
     load('guard/guard.ts') as Promise<typeof import('../../lib/guard/guard.ts')>,
     load('reconcile.ts') as Promise<typeof import('../../lib/reconcile.ts')>,
     load('operate/leave.ts') as Promise<typeof import('../../lib/operate/leave.ts')>,
+    load('power/power.ts') as Promise<typeof import('../../lib/power/power.ts')>,
     load('consul/http.ts') as Promise<typeof import('../../lib/consul/http.ts')>,
     load('state/paths.ts') as Promise<typeof import('../../lib/state/paths.ts')>,
   ])
   if (mutation && !applied.has(graph))
     throw new Error(`the mutant "${mutation.name}": lib/${mutation.file} is not loaded`)
-  return { guard, reconcile, leave, Consul, instanceFiles }
+  return { guard, reconcile, leave, powerByTurns, Consul, instanceFiles }
 }

@@ -31,6 +31,34 @@ export function actionsFor({ faults, hosts }: Mutant): fc.Arbitrary<Action[]> {
 
 export const mutants: readonly Mutant[] = [
   {
+    name: 'a machine counts as off although nobody confirms it',
+    file: 'power/power.ts',
+    edits: [['if (why !== null) return why\n  return (await nodeState', 'return (await nodeState']],
+    seed: 1,
+    faults: ['cut and powered off'],
+    example: [
+      { ...{ seed: 1, hosts: 2, partitions: ['0', '1'] }, terms: { lease: 10_000, grace: 3000, interval: 2000 } },
+      [{ do: 'cut and powered off', host: 0, partition: 0, after: 0, for: 40_000, how: 2, nth: 0 }],
+    ],
+  },
+  {
+    name: 'a lock that changed while a machine was powered off is marked clean',
+    file: 'power/mark.ts',
+    edits: [["{ Verb: 'check-index', Key, Index: lock.index } as const", "{ Verb: 'get-tree', Key } as const"]],
+    seed: 1,
+    faults: ['cut and powered off', 'cut and session destroyed'],
+    example: [
+      {
+        ...{ seed: 1, hosts: 3, partitions: ['0', '1', 'a/b', '%2E'] },
+        terms: { lease: 4000, grace: 1000, interval: 1000 },
+      },
+      [
+        { do: 'cut and powered off', host: 0, partition: 0, after: 0, for: 40_000, how: 0, nth: 11_500 },
+        { do: 'cut and session destroyed', host: 1, partition: 0, after: 19_300, for: 40_000 },
+      ],
+    ],
+  },
+  {
     name: 'every lock counts as one whose process goes on while cut off',
     file: 'state/local.ts',
     edits: [['...(whenIsolated && { whenIsolated }) }', "whenIsolated: 'keep' }"]],

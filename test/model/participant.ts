@@ -152,6 +152,19 @@ export class Participant {
     })
   }
 
+  /** Powers off whatever has failed. @param runs what the commands do, and say */
+  async power(runs: (command: readonly string[]) => Promise<string | null>): Promise<void> {
+    const settings = { command: ['off'], confirm: ['is-off'], timeoutMs: 20_000, afterMs: 1000, perHour: 1000 }
+    await this.#run('power', deadlines.other, async log => {
+      const run = this.#context(log)
+      try {
+        return await this.#lib.powerByTurns(run, settings, runs)
+      } finally {
+        run.consul.close()
+      }
+    })
+  }
+
   /** @returns whether it left */
   async leave(): Promise<boolean> {
     const outcome = await this.#run('leave', deadlines.other, async log => {

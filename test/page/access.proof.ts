@@ -52,6 +52,16 @@ test('a read-only token sees and cannot change; an operator’s can; none sees n
     headers: { 'x-consul-token': reader.secret },
     signal: stream.signal,
   })
+  for (const path of ['/roll?service=work', '/ask?service=work', '/plan?service=work'])
+    assert.equal((await ask(path, reader.secret)).status, 200, path)
+  for (const [act, args] of [
+    ['roll', { service: 'work', to: '2' }],
+    ['sync', { service: 'work' }],
+    ['freeze', { service: 'work' }],
+  ] as const) {
+    const said = await (await ask('/act', reader.secret, { act, args, dryRun: false })).text()
+    assert.match(said, /"error":"cannot/, act)
+  }
   const done = await (await ask('/act', operator.secret, hold)).text()
   assert.match(done, /"done":\["held: 0"\]/)
   let news = ''

@@ -10,6 +10,7 @@ import { ownPower } from '../../lib/page/power.ts'
 import { serve } from '../../lib/page/serve.ts'
 import type { FakeConsul } from '../fixtures/consul.ts'
 import { directory } from '../fixtures/state.ts'
+import { rollOf } from '../roll/records.ts'
 import { type Browser, browser, shown, violations } from './browser.ts'
 import { blocking, keys, secret, serviceIn } from './page.ts'
 
@@ -68,8 +69,21 @@ const views: [path: string, heading: string | RegExp][] = [
   ['/instance?service=svc&instance=a:svc', /a:svc of svc/],
   ['/machine?node=a', 'a'],
   ['/plan?service=svc&drain=a', /what if/],
+  ['/roll?service=svc', /roll-out/],
+  ['/ask?service=svc', /ask the scheduler/],
   ['/events', 'Events'],
 ]
+
+/** A roll-out that has stopped, and a scheduler with an action that waits. */
+function busy({ memory }: FakeConsul): void {
+  const put = (key: string, value: object) => memory.put(key, JSON.stringify(value))
+  const stopped = { state: 'stopped', before: 'rolling', why: '0 on a:svc ended 3 times', cursor: '0' } as const
+  put(keys.roll, rollOf({ ...stopped, steps: [{ number: 1 }, { percent: 100 }], reached: 1, of: 2 }))
+  put(keys.settings, { drained: [], epoch: 0, held: [], version: '1.0', roll: { id: 'r1', to: '2.0' } })
+  const arguments_ = { zone: 'which zone' }
+  put(keys.duty('scheduler'), { by: 'b:svc', actions: { spread: { title: 'Spread out', arguments: arguments_ } } })
+  put(keys.ask('x1'), { action: 'spread', arguments: { zone: 'b' }, at: '2026-01-01T00:00:00Z' })
+}
 
 describe('the page in a browser', () => {
   it('has no violation that axe-core finds, on any view, light or dark, wide or narrow', async t => {
@@ -77,9 +91,10 @@ describe('the page in a browser', () => {
     if (found === null) return
     const { fake, page, open, problems } = found
     fake.memory.put(keys.report('a:svc'), '{"0":"crash-looping since 1700000000: exit 1"}')
+    busy(fake)
     for (const [path, heading] of views)
       for (const colorScheme of ['light', 'dark'] as const)
-        for (const width of [1280, 360]) {
+        for (const width of [1280, 360, 3840]) {
           await page.setViewportSize({ width, height: 800 })
           await page.emulateMedia({ colorScheme })
           await open(path, heading)
@@ -88,6 +103,51 @@ describe('the page in a browser', () => {
           assert.ok(wide <= 0, `${path} at ${width}: ${wide} px too wide`)
         }
     assert.deepEqual(problems, [])
+  })
+
+  it('every view can be gone through by keyboard alone, and what has the focus is seen', async t => {
+    const found = await stage(t)
+    if (found === null) return
+    const { fake, page, open } = found
+    busy(fake)
+    for (const [path, heading] of views) {
+      await open(path, heading)
+      await page.getByText('live', { exact: true }).waitFor()
+      const all = await page.evaluate<number>(
+        `[...document.querySelectorAll('a, button:enabled, input:not([type=hidden]), select, [tabindex="0"]')].filter(one => one.checkVisibility()).length`,
+      )
+      const reached = new Set<string>()
+      await page.evaluate('document.activeElement.blur()')
+      for (let step = 0; step < all + 2; step++) {
+        await page.keyboard.press('Tab')
+        const [place, outline] = await page.evaluate<[string, string]>(`(() => {
+          const one = document.activeElement
+          const path = []
+          for (let at = one; at.parentElement; at = at.parentElement) path.unshift([...at.parentElement.children].indexOf(at))
+          return [path.join('.'), getComputedStyle(one).outlineStyle]
+        })()`)
+        if (place === '1') continue // the body: all have had their turn
+        reached.add(place)
+        assert.notEqual(outline, 'none', `${path}: ${place} has the focus, and nobody sees it`)
+      }
+      assert.equal(reached.size, all, `${path}: not all are reached`)
+    }
+  })
+
+  it('asks the scheduler by keyboard alone, with the argument that was typed', async t => {
+    const found = await stage(t)
+    if (found === null) return
+    const { fake, page, open } = found
+    busy(fake)
+    await open('/ask?service=svc', /ask the scheduler/)
+    await page.getByRole('textbox', { name: 'zone' }).focus()
+    await page.keyboard.type('b <i>')
+    await page.keyboard.press('Enter')
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText('would ask the scheduler on b:svc: spread zone=b <i> (Spread out)').waitFor()
+    assert.deepEqual(await violations(page), [])
+    await page.keyboard.press('Escape')
+    assert.ok(!fake.memory.keys.has(keys.asked))
   })
 
   it('shows the words of status, and a change within 2 s', async t => {
@@ -168,6 +228,8 @@ describe('the page in a browser', () => {
     const { page, open } = found
     await open('/', 'Services')
     assert.ok(!page.url().includes('secret'))
+    await open('/', 'Services') // in the same tab: no new load
+    await page.waitForURL(url => url.hash === '')
     await page.evaluate('sessionStorage.clear()')
     await page.reload()
     await shown(page, 'A secret is needed')

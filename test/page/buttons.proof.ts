@@ -175,7 +175,7 @@ console.log(JSON.stringify({ assignment: {}, log: ['nothing to do <b>'], answers
     await press('unhold', 'Let go', /let go: 3/, /let go: 3/)
     await settled('work', 6)
     await press('restart', 'Restart', /would restart 3/, /restarted 3/)
-    await page.getByLabel('To').selectOption('s1:work')
+    await page.getByRole('combobox', { name: 'To' }).selectOption('s1:work')
     await press('pin', 'Pin', /pinned to s1:work/, /pinned to s1:work/)
     await page.getByRole('button', { name: 'Unpin…' }).waitFor()
     await press('unpin', 'Unpin', /no longer pinned|unpinned/, /no longer pinned: 3/)

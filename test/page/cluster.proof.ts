@@ -37,7 +37,10 @@ test('the demo on the page', { timeout: 420_000 }, async t => {
     message => message.type() === 'error' && !/503|404/.test(message.text()) && problems.push(message.text()),
   )
   page.on('pageerror', error => problems.push(error.message))
-  const go = (path: string) => page.goto(at(served.url, path))
+  const go = async (path: string) => {
+    await page.goto('about:blank') // the same address again would only be another fragment: no new load
+    await page.goto(at(served.url, path))
+  }
   const summary = async () => (await page.locator('p.summary').first().textContent()) ?? ''
   const agrees = (what: string) =>
     until(`the page to say what status says after: ${what}`, async see => {
@@ -134,7 +137,7 @@ test('the demo on the page', { timeout: 420_000 }, async t => {
     await press(partition, /3 of demo/, 'Restart', 'restart', /restarted 3/)
     await press(partition, /3 of demo/, 'Pin', 'pin', /pinned to/, one =>
       one
-        .getByLabel('To')
+        .getByRole('combobox', { name: 'To' })
         .selectOption('s1:demo')
         .then(() => {}),
     )

@@ -102,11 +102,11 @@ describe('docs/reference.md', () => {
 
   test('names every file', () => {
     const files = instanceFiles('/root', 'n:s')
-    const { worker, clock, seen, partition, ...own } = files
-    const paths = [own, clock, partition('7'), worker].flatMap(one => Object.values(one)) as string[]
+    const { worker, standIn, clock, seen, partition, ...own } = files
+    const paths = [own, clock, partition('7'), worker, standIn].flatMap(one => Object.values(one)) as string[]
     const names = new Set(paths.filter(path => path !== files.directory).map(path => path.split('/').at(-1) as string))
     const shown = new Set(named.flatMap(name => name.replace(/\/$/, '').split('/')))
-    const above = ['partition', '7', '.worker', 'n:s'] // directories, which the tables are of
+    const above = ['partition', '7', '.worker', '.stand-in', 'n:s'] // directories, which the tables are of
     assert.deepEqual(
       [...names].filter(name => !shown.has(name) && !above.includes(name)),
       [],

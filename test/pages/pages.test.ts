@@ -29,6 +29,9 @@ const foreign: Readonly<Record<string, string>> = {
   jq: 'reads what curl printed; the same test does it in JavaScript',
   sed: 'test/access/ makes the same policies of the same files',
   export: 'sets a variable',
+  ln: 'switches the release of a machine',
+  mv: 'switches the release of a machine',
+  editor: 'writes a definition',
   systemctl: 'needs systemd; test/page/handed.test.ts runs the sockets by its own program',
 }
 

@@ -20,6 +20,12 @@ describe('a command that', { concurrency: true }, () => {
   for (const [what, script, outcome] of cases)
     it(`${what}: ${outcome ?? 'exit 0'}`, async () => assert.equal(await runCommand(shell(script), 'b', 500), outcome))
 
+  it('leaves a child behind that holds its output: it is not waited for', async () => {
+    const begun = performance.now()
+    assert.equal(await runCommand(shell('sleep 20 & exit 0'), 'b', 500), null)
+    assert.ok(performance.now() - begun < 10_000)
+  })
+
   it('is not there', async () => {
     assert.match(
       (await runCommand(['/nowhere/off', '{node}'], 'b', 500)) ?? '',

@@ -2,14 +2,16 @@
 import type { Shown } from './read.ts'
 
 /** How the other instance belongs to what happened; otherwise it is what happened to that one. */
-const prepositions: Readonly<Record<string, string>> = {
-  ...{ acquired: 'from', 'taken over': 'from', moved: 'to', disowned: 'for', pinned: 'to', 'restart asked': 'of' },
-}
+const prepositions = new Map(
+  Object.entries({
+    ...{ acquired: 'from', 'taken over': 'from', moved: 'to', disowned: 'for', pinned: 'to', 'restart asked': 'of' },
+  }),
+)
 
 /** "2026-01-01T12:00:00Z  n2:work  7  taken over from n1:work: it was not given back" */
 export function eventLine(event: Shown, withService = false): string {
   const { at, teller, by, partitions, more, what, instance, why, service } = event
-  const preposition = prepositions[what]
+  const preposition = prepositions.get(what)
   const other = instance === null ? '' : ` ${preposition === undefined ? '' : `${preposition} `}${instance}`
   const named = more > 0 ? `${partitions.join(', ')} and ${more} more` : partitions.join(', ')
   const who = teller ?? by ?? 'somebody'

@@ -74,7 +74,7 @@ export interface Whole {
 export async function readWhole(consul: Consul, service: string): Promise<Whole> {
   const cluster = await lookAtCluster(consul, service)
   const { keys } = cluster
-  const [told, duties, renders, seen, sessions, byRules, published] = await Promise.all([
+  const [told, duties, renders, seen, sessions, byRules, published, powered] = await Promise.all([
     trees(consul, [keys.reports]),
     entriesAt(consul, [keys.duty('source'), keys.duty('scheduler')]),
     trees(consul, [keys.renders]),
@@ -82,6 +82,7 @@ export async function readWhole(consul: Consul, service: string): Promise<Whole>
     foreignSessions(consul, cluster),
     rulesFor(cluster),
     publishedBy(consul, service),
+    readPowered(consul, cluster),
   ])
   const reports = new Map(
     told.flatMap(({ key, value }) => {
@@ -99,7 +100,7 @@ export async function readWhole(consul: Consul, service: string): Promise<Whole>
       voided: voidEntries(cluster, byRules),
     },
     files: problemsFrom(renders, keys),
-    powered: await readPowered(consul, cluster),
+    powered,
   })
   return { status, cluster, seen }
 }

@@ -251,7 +251,10 @@ document.addEventListener('input', event => {
   void show(false)
 })
 
-addEventListener('popstate', () => void show(true))
+addEventListener('popstate', () => {
+  takeSecret() // the printed address was opened in a tab that shows the page already
+  void show(true)
+})
 setInterval(ages, 5000)
 onActs(() => void show(false))
 onGrid(go)

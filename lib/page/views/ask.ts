@@ -29,7 +29,7 @@ export const ask = view<AskView>({
   asks: ['service*'],
   about: 'What the scheduler of a service can be asked, and what was asked of it.',
   command: ({ service = '' }) => `watchbill ask ${shellWord(service)} <action> name=value`,
-  title: ({ service = '' }) => `${service}: ask the scheduler`,
+  title: () => 'ask the scheduler',
   data: ({ sight, query: { service = '' } }) => sight.kept(`ask ${service}`, service, () => read(sight, service)),
   html({ service, by, problem, since, actions, asked }) {
     const rows = asked.map(one => [askedWords(one), time(one.at), one.answer ?? html`<em>waits</em>`, one.id])
@@ -39,7 +39,7 @@ export const ask = view<AskView>({
 ${facts([
   ['service', serviceLink(service)],
   ['runs on', by === null ? 'no instance has ever run a scheduler' : instanceLink(service, by)],
-  ['its plan', planLink(service)],
+  ['see also', planLink(service)],
 ])}
 ${section('actions', 'Actions', forms.length === 0 ? html`<p>${none}</p>` : html`<div class="acts">${forms}</div>`)}
 ${section('asked', 'Asked', rows.length === 0 ? html`<p>nothing waits</p>` : tableOf('what was asked', ['Action', 'When', 'Answer', 'Id'], rows))}`

@@ -64,16 +64,18 @@ export async function eventsPart(sight: Sight, service: string, partition?: stri
 }
 
 /** Where a partition came from or went to. */
-const marks: Readonly<Record<string, readonly [tone: string, path: string]>> = {
-  ...{ acquired: ['good', 'M-3 0l3-4 3 4-3 4z'], reclaimed: ['good', 'M-3 0l3-4 3 4-3 4z'] },
-  ...{ moved: ['move', 'M-4-3h4v-2l4 5-4 5v-2h-4z'], released: ['move', 'M-4-3h4v-2l4 5-4 5v-2h-4z'] },
-  ...{ 'taken over': ['wait', 'M-4 4l4-8 4 8z'], lost: ['bad', 'M-4-4l8 8M4-4l-8 8z'] },
-}
+const marks = new Map<string, readonly [tone: string, path: string]>(
+  Object.entries({
+    ...{ acquired: ['good', 'M-3 0l3-4 3 4-3 4z'], reclaimed: ['good', 'M-3 0l3-4 3 4-3 4z'] },
+    ...{ moved: ['move', 'M-4-3h4v-2l4 5-4 5v-2h-4z'], released: ['move', 'M-4-3h4v-2l4 5-4 5v-2h-4z'] },
+    ...{ 'taken over': ['wait', 'M-4 4l4-8 4 8z'], lost: ['bad', 'M-4-4l8 8M4-4l-8 8z'] },
+  } as const),
+)
 
 /** Pure. */
 export function timeLine(service: string, all: readonly Shown[], now: number): Html {
   const moves = all.filter(
-    ({ what, at, teller }) => marks[what] && teller !== null && at >= now - hour && at <= now + 60_000,
+    ({ what, at, teller }) => marks.has(what) && teller !== null && at >= now - hour && at <= now + 60_000,
   )
   if (moves.length === 0) return section('moves', 'Moves of the last hour', html`<p>none</p>`)
   const byTeller = [...Map.groupBy(moves, ({ teller }) => teller as string)].sort(([a], [b]) => byName(a, b))
@@ -92,7 +94,7 @@ export function timeLine(service: string, all: readonly Shown[], now: number): H
 
 function lineOf(teller: string, moves: readonly Shown[], now: number): Html {
   const drawn = moves.map(({ what, at }) => {
-    const [tone, path] = marks[what] ?? ['rest', '']
+    const [tone, path] = marks.get(what) ?? ['rest', '']
     const x = Math.min(600, Math.max(0, 600 - (600 * (now - at)) / hour))
     return new Html(`<path class="${tone}" transform="translate(${x.toFixed(1)} 8)" d="${path}"/>`)
   })

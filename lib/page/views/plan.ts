@@ -29,7 +29,7 @@ export const plan = view<PlanView>({
     ['watchbill plan', shellWord(query.service ?? '')]
       .concat(fields.flatMap(name => (query[name] ? [`--${name}`, shellWord(query[name])] : [])))
       .join(' '),
-  title: ({ service = '' }) => `${service}: what if`,
+  title: () => 'what if',
   async data({ sight, query }) {
     const service = query.service ?? ''
     const { cluster } = await sight.whole(service)

@@ -6,7 +6,7 @@ import { Html, html } from '../html.ts'
 import { shape } from '../states.ts'
 import { view } from '../view.ts'
 import { eventsPart } from './events.ts'
-import { button, facts, form, instanceLink, partitionLink, section, serviceLink, tableOf, time } from './pieces.ts'
+import { button, facts, form, instanceLink, partitionLink, section, serviceLink, tableOf } from './pieces.ts'
 
 /** The most units that are listed: those that need a person come first. */
 const most = 200
@@ -16,7 +16,7 @@ export const roll = view<ShownRoll>({
   asks: ['service*'],
   about: 'The roll-out under way, or the last one: its steps, and which partition has which version.',
   command: ({ service = '' }) => `watchbill roll ${shellWord(service)}`,
-  title: ({ service = '' }) => `${service}: roll-out`,
+  title: () => 'roll-out',
   async data({ sight, query: { service = '' } }) {
     const { cluster } = await sight.whole(service)
     return sight.kept(`roll ${service}`, service, () => rollShown(sight.consul, cluster))
@@ -26,7 +26,6 @@ ${progress(shown)}${shown.lines.slice(1).map(line => html`<p>${line}</p>`)}
 ${facts([
   ['service', serviceLink(shown.service)],
   ['version in force', shown.version ?? 'none'],
-  ['last change', time(shown.roll?.changed ?? null)],
 ])}
 ${shown.underWay && section('orders', 'What can be done', html`<div class="acts">${orders.map(order => orderButton(shown, order))}</div>`)}
 ${shown.steps.length > 0 && section('steps', 'Steps', stepRows(shown))}

@@ -50,7 +50,9 @@ function newScope({ directory }: Place): Promise<string | null> {
     .replace(/[^\w:.-]/g, '_')
     .slice(0, 100)
   const unit = `watchbill-${name}-${randomMark().slice(-6)}`
-  const options = ['--scope', '--quiet', '--collect', '--unit', unit, '--property=Delegate=yes']
+  // Units stop in the reverse order: at shutdown the scope stays until the partitions are handed over.
+  const properties = ['--property=Delegate=yes', '--property=Before=watchbill-handover.service']
+  const options = ['--scope', '--quiet', '--collect', '--unit', unit, ...properties]
   const holder = ['/bin/sh', '-c', 'while read -r line; do echo "$line"; done </proc/self/cgroup; echo; read -r line']
   return new Promise(resolve => {
     const child = spawn('systemd-run', [...options, '--description', `Partitions of ${name}`, ...holder], {

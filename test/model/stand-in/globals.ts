@@ -57,6 +57,21 @@ export function clearTimeout(timer: Timer | undefined): void {
   if (timer) timer.cleared = true
 }
 
+export function setInterval(work: () => void, ms: number): Timer {
+  const program = current()
+  const timer = { cleared: false }
+  const next = () =>
+    program.host.world.after(ms, program, () => {
+      if (timer.cleared) return
+      work()
+      next()
+    })
+  next()
+  return timer
+}
+
+export { clearTimeout as clearInterval }
+
 const epoch = Date.UTC(2026, 0, 1)
 
 function wallClock(): number {

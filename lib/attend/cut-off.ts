@@ -1,0 +1,94 @@
+/**
+ * What the guard has found due while Consul does not answer, done as the only handler of the instance: a stand-in starts or ends,
+ * and after a boot what this machine had at the last proof is started. Consul may have answered since: then nothing starts.
+ */
+import { readRan } from '../act/ran.ts'
+import { bootClock } from '../base/clock.ts'
+import { listed } from '../base/text.ts'
+import type { Definition } from '../definition/definition.ts'
+import { bootable } from '../guard/cut-off.ts'
+import type { Start } from '../process/shepherd/start.ts'
+import { endStandIn, hasStandIn, standInRuns, startStandIn } from '../process/stand-in.ts'
+import { startShepherds } from '../process/start.ts'
+import { definitionInForce } from '../state/definition.ts'
+import { readFact } from '../state/facts.ts'
+import { asOnlyHandler } from '../state/handler-lock.ts'
+import { writeKept } from '../state/kept.ts'
+import { clockStep, instanceLease } from '../state/lease.ts'
+import { changingLeases } from '../state/lease-lock.ts'
+import { hasLeft } from '../state/left.ts'
+import { localFacts, termsOf } from '../state/local.ts'
+import type { Self } from '../state/self.ts'
+import { writePartitionLease } from '../state/worker-lease.ts'
+
+export interface Due {
+  readonly standIn: 'run' | 'end' | null
+  readonly onBoot: boolean
+}
+
+/** @returns what was done, for the log; null when another handler is at work */
+export async function whileCutOff(self: Self, due: Due): Promise<string | null> {
+  const said: string[] = []
+  const alone = await asOnlyHandler(self.files.directory, async () => {
+    const definition = definitionInForce(self.files)?.definition
+    if (definition === undefined || hasLeft(self.files)) return
+    const isOver = leaseIsOver(self, definition)
+    if (hasStandIn(self.files) && (due.standIn === 'end' || !isOver)) {
+      await endStandIn(self.files)
+      said.push('ended the stand-in')
+    }
+    if (isOver && due.standIn === 'run') said.push(...(await standIn(self, definition)))
+    if (isOver && due.onBoot && definition.onBoot !== undefined) said.push(...(await startAgain(self, definition)))
+  })
+  return alone ? said.join('; ') || 'nothing to do' : null
+}
+
+/** Whether Consul has not answered since. */
+function leaseIsOver({ files }: Self, { leaseMs }: Definition): boolean {
+  const now = bootClock()
+  const t0 = instanceLease(files, now)
+  return t0 === null || t0 + leaseMs <= now
+}
+
+/** Nothing else of the instance may run beside it. */
+async function standIn(self: Self, definition: Definition): Promise<string[]> {
+  const { files } = self
+  const { whenIsolated } = definition
+  if (typeof whenIsolated !== 'object' || standInRuns(files)) return []
+  const now = bootClock()
+  const local = [...localFacts(files, instanceLease(files, now), now).values()]
+  if (local.some(one => one.leaseRuns || one.shepherd !== null || one.process !== null)) return []
+  if (hasStandIn(files)) await endStandIn(files)
+  return [await startStandIn(self, definition, whenIsolated)]
+}
+
+/** Each runs under the acquisition that this machine had at the last proof, as if it had gone on. */
+async function startAgain(self: Self, definition: Definition): Promise<string[]> {
+  const ids = bootable(self.files)
+  const starts = ids.flatMap(id => startOf(self, id) ?? [])
+  if (starts.length === 0) return []
+  changingLeases(self.files, () => {
+    for (const { files, acquisition } of starts) {
+      const now = bootClock()
+      writePartitionLease(files, { from: now + clockStep, own: now })
+      writeKept(files, acquisition, { answered: null })
+    }
+  })
+  await startShepherds(definition, await withCommands(self, definition, starts))
+  return [`started ${listed(ids)} again before Consul is reached, since onBoot is "keep"`]
+}
+
+async function withCommands({ files }: Self, definition: Definition, starts: readonly Start[]) {
+  if (definition.run.choose === undefined) return starts
+  const { withCommands: chosen } = await import('../act/choose.ts')
+  const { appendLog } = await import('../state/log.ts')
+  return chosen(definition, starts, line => appendLog(files.log, line))
+}
+
+function startOf({ files, service, instance, node }: Self, partition: string): Start | null {
+  const own = files.partition(partition)
+  const [acquisition, token, terms] = [readFact(own.acquisition), readFact(own.token), termsOf(own)]
+  if (acquisition === null || token === null || terms === null) return null
+  const { lease, grace } = terms
+  return { files: own, service, instance, node, partition, acquisition, token, ...readRan(own), lease, grace }
+}

@@ -1,0 +1,64 @@
+/**
+ * What is due while Consul does not answer: a stand-in is to be started or ended, or what this machine had is to be started after
+ * a boot. Most services have neither, and load nothing of it.
+ */
+import { bootClock, bootId } from '../base/clock.ts'
+import { aliveMembers } from '../consul/gossip.ts'
+import { Consul } from '../consul/http.ts'
+import type { Definition, StandIn } from '../definition/definition.ts'
+import { hasStandIn, standInRuns } from '../process/stand-in.ts'
+import { readFact, writeFact } from '../state/facts.ts'
+import { instanceLease } from '../state/lease.ts'
+import { isAssumed, type Local, localFacts } from '../state/local.ts'
+import type { InstanceFiles } from '../state/paths.ts'
+import { isFinished } from '../state/shepherd-status.ts'
+
+/** Limit of the question to the local agent, ms: the tick has waited for Consul already. */
+const questionLimit = 400
+
+/** Without a tick for this long, ms, the time without an answer counts anew: the agent did not run. */
+const voidAfter = 10_000
+
+/** @param over the lease is over and nothing runs. @returns the arguments of the program to start; null for none */
+export async function cutOffDue(files: InstanceFiles, definition: Definition, over: boolean): Promise<string[] | null> {
+  const { whenIsolated, onBoot } = definition
+  const wanted = over && typeof whenIsolated === 'object' && (await isWithin(whenIsolated))
+  const standIn = wanted ? (standInRuns(files) ? null : 'run') : hasStandIn(files) ? 'end' : null
+  const boot = onBoot !== undefined && isUnreached(files, definition.leaseMs) && bootable(files).length > 0
+  if (standIn === null && !boot) return null
+  return [...(standIn === null ? [] : ['--stand-in', standIn]), ...(boot ? ['--on-boot'] : [])]
+}
+
+async function isWithin({ atLeast = 0, atMost = Number.POSITIVE_INFINITY }: StandIn): Promise<boolean> {
+  if (atLeast === 0 && atMost === Number.POSITIVE_INFINITY) return true
+  const consul = new Consul({ limit: questionLimit })
+  try {
+    const seen = await aliveMembers(consul)
+    return seen >= atLeast && seen <= atMost
+  } finally {
+    consul.close()
+  }
+}
+
+/** Consul usually needs some seconds after a boot: a lease long, without an answer, must have passed. */
+function isUnreached({ unreached }: InstanceFiles, leaseMs: number): boolean {
+  const now = bootClock()
+  const [boot, since, last] = readFact(unreached)?.split(' ') ?? []
+  const age = now - Number(last)
+  const begun = boot === bootId() && age >= 0 && age < voidAfter ? Number(since) : now
+  writeFact(unreached, `${bootId()} ${begun} ${now}`)
+  return now - begun >= leaseMs
+}
+
+/** What was this machine's at the last proof, goes on while it is cut off, and does not run. */
+export function bootable(files: InstanceFiles): string[] {
+  const now = bootClock()
+  return [...localFacts(files, instanceLease(files, now), now)].flatMap(([id, one]) => (isBootable(one) ? [id] : []))
+}
+
+function isBootable(one: Local): boolean {
+  const { terms, releasing, pinned, leaseRuns, shepherd, process, token, status, restart } = one
+  if (terms?.whenIsolated !== 'keep' || !isAssumed(one) || token === null) return false
+  const isDown = shepherd === null && process === null && !leaseRuns
+  return isDown && releasing === null && !pinned && !restart && !isFinished(status)
+}
