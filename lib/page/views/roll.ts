@@ -8,6 +8,9 @@ import { view } from '../view.ts'
 import { eventsPart } from './events.ts'
 import { button, facts, form, instanceLink, partitionLink, section, serviceLink, tableOf } from './pieces.ts'
 
+/** In a string of its own: a release is read as ASCII, and esbuild escapes nothing in a template. */
+const noVersions = 'No instance’s definition has “versions”: there is nothing to roll out.'
+
 /** The most units that are listed: those that need a person come first. */
 const most = 200
 
@@ -101,7 +104,7 @@ function unitRows({ service, roll, units, underWay }: ShownRoll): Html {
 }
 
 function instanceRows({ service, instances }: ShownRoll): Html {
-  if (instances.length === 0) return html`<p>No instance’s definition has “versions”: there is nothing to roll out.</p>`
+  if (instances.length === 0) return html`<p>${noVersions}</p>`
   const rows = instances.map(({ instance, pattern, prepared, failed }) => [
     instanceLink(service, instance),
     html`<code>${pattern}</code>`,

@@ -35,8 +35,10 @@ import {
 
 const definition = { name: service, partitions: { byHand: true }, run: { command: ['sleep', '100000'] } }
 const quietSeconds = 60
+/** How long the server is watched that nobody asks anything, s. */
+const idleSeconds = 20
 
-/** What something costs, each time: seconds, MiB, and the server's seconds beside it. */
+/** What something costs, each time: seconds, MiB, and the server's seconds for it: without what it takes when nobody asks. */
 export interface Cost extends Traffic {
   readonly wall: number
   readonly cpu: number
@@ -51,6 +53,8 @@ export interface Figures {
   readonly costs: Readonly<Record<Act, Cost>>
   /** Of a minute in which nothing happened, per second. */
   readonly rest: Traffic & { readonly cpu: number; readonly server: number }
+  /** Cores that the server needs by itself, with all those keys and sessions, when nobody asks: gossip, Raft, timers. */
+  readonly idle: number
   /** What one instance asks for because of it. */
   readonly changes: Readonly<Record<'joins' | 'moves', Traffic & { readonly server: number }>>
 }
@@ -66,6 +70,8 @@ export async function measureOne(size: Size, progress: Progress): Promise<Figure
     const loaded = await loadDefinition(join(real.etc, `${service}.json`))
     const digests = { digest: digest(loaded), shared: sharedDigest(loaded) }
     const fakes = await fill(others, size, digests, progress)
+    progress(`${idleSeconds} s in which nobody asks anything`)
+    const idle = await idleOf(server)
     progress('the real instance joins')
     await real.reload()
     const own = Math.floor(size.partitions / size.instances)
@@ -85,13 +91,13 @@ export async function measureOne(size: Size, progress: Progress): Promise<Figure
       await atRest()
       // Another address would be another Consul, in which everything may be different: what an instance runs has its own.
       const proxy = argv.includes(watched.url) ? watched : byHand
-      costs[act] = await costOf(server, proxy, rounds, argv, prepare)
+      costs[act] = await costOf(server, idle, proxy, rounds, argv, prepare)
     }
     await atRest()
     progress(`${quietSeconds} s in which nothing happens`)
     const rest = await quiet(real, server, watched)
     const changes = await changed(others, server, watched, { fakes, digests, size, rest: files.rest, progress })
-    return { size, costs: costs as Record<Act, Cost>, rest, changes }
+    return { size, costs: costs as Record<Act, Cost>, rest, idle, changes }
   } finally {
     for (const proxy of proxies) proxy.close()
     await cluster.close()
@@ -128,6 +134,7 @@ function actsOf(real: Agent, url: string, looked: string): Asked[] {
 
 async function costOf(
   server: Agent,
+  idle: number,
   proxy: Counted,
   rounds: number,
   argv: string[],
@@ -140,7 +147,8 @@ async function costOf(
     const { wall, cpu } = await measure({ name: argv.join(' '), argv })
     const asked = since(before, proxy.now())
     // The first fills caches.
-    if (round > 0) all.push({ ...asked, wall: wall / 1000, cpu: cpu / 1000, server: cpuOf(server) - busy, memory: 0 })
+    const own = Math.max(0, cpuOf(server) - busy - (idle * wall) / 1000)
+    if (round > 0) all.push({ ...asked, wall: wall / 1000, cpu: cpu / 1000, server: own, memory: 0 })
   }
   prepare()
   const middle = (of: (cost: Cost) => number) => median(all.map(of))
@@ -178,6 +186,12 @@ function statusOf(pid: number): string {
   } catch {
     return ''
   }
+}
+
+async function idleOf(server: Agent): Promise<number> {
+  const [from, busy] = [bootClock(), cpuOf(server)]
+  await passing(idleSeconds)
+  return ((cpuOf(server) - busy) / (bootClock() - from)) * 1000
 }
 
 /** The agent's own threads are not the instance's; what it starts is. */
