@@ -1,5 +1,6 @@
 /** Events: how they are kept on disk, how they come into Consul, and the one order in which everybody reads them. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -10,6 +11,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
+import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { keysOf } from '../../lib/base/names.ts'
 import type { Consul } from '../../lib/consul/http.ts'
@@ -31,7 +33,7 @@ import { locals, me, other, third } from '../fixtures/cluster.ts'
 import { type FakeConsul, fakeConsul } from '../fixtures/consul.ts'
 import { disk, withoutMounts } from '../fixtures/disk.ts'
 import { contextOf, directory, stateOf } from '../fixtures/state.ts'
-import { runProgram } from '../handlers/support/programs.ts'
+import { handlers, runProgram } from '../handlers/support/programs.ts'
 import { until } from '../lab/until.ts'
 
 const none = () => []
@@ -629,7 +631,7 @@ describe('watchbill events', () => {
     await a.tick(0)
     const run = (...args: string[]) =>
       runProgram('events', { args: [...args, '--http-addr', new URL(fake.consul.address.origin).host] })
-    return { a, run }
+    return { a, run, fake }
   }
 
   it('prints a line for each', async t => {
@@ -661,8 +663,35 @@ describe('watchbill events', () => {
 
   it('refuses what is no duration and no service', async t => {
     const { run } = await service(t)
-    assert.equal((await run('svc', '--since', 'yesterday')).code, 100)
+    for (const since of ['yesterday', '-5m', '1d'])
+      assert.equal((await run('svc', `--since=${since}`)).code, 100, since)
     assert.equal((await run('nosuch')).code, 100)
+    const { code, stdout } = await run('svc', '--since', '99999999999h')
+    assert.deepEqual([code, stdout.split('\n').length], [0, 3])
+  })
+
+  it('goes on with --follow while Consul is away and back, and prints each event once', async t => {
+    const { a, fake } = await service(t)
+    const args = ['svc', '--follow', '--http-addr', new URL(fake.consul.address.origin).host]
+    const child = spawn(process.execPath, [join(handlers, 'events.ts'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    t.after(() => child.kill('SIGKILL'))
+    const said = { out: '', err: '' }
+    child.stdout.on('data', text => (said.out += text))
+    child.stderr.on('data', text => (said.err += text))
+    await until('the first events', see => see(said.out).includes('joined'))
+    for (const away of [{ cut: true }, { status: 500, text: 'No cluster leader' }] as const) {
+      said.err = ''
+      fake.script = () => away
+      await until('it to say that Consul is away', see => see(said.err).includes('cannot'))
+      fake.script = () => undefined
+      const asked = fake.requests.length
+      await until('it to be answered again', see => see(fake.requests.length) > asked + 1)
+    }
+    a.note(30_000, { what: 'lost', partitions: ['9'] })
+    await a.tick(30_000)
+    await until('the new event', see => see(said.out).includes('lost'))
+    assert.equal(child.exitCode, null)
+    assert.equal(said.out.split('\n').filter(line => line.includes('joined')).length, 1, said.out)
   })
 })
 
