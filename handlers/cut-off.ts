@@ -9,7 +9,7 @@
 import { whileCutOff } from '../lib/attend/cut-off.ts'
 import { Temporary } from '../lib/base/errors.ts'
 import { print, program } from '../lib/program/frame.ts'
-import { instanceArgs, thisInstance } from '../lib/program/instance-args.ts'
+import { afterArg, instanceArgs, thisInstance, waitFirst } from '../lib/program/instance-args.ts'
 import { appendLog } from '../lib/state/log.ts'
 
 program({
@@ -17,11 +17,13 @@ program({
   about: 'Does what a definition says for an instance that is cut off: its stand-in, and starts after a boot.',
   args: {
     ...instanceArgs,
+    ...afterArg,
     'stand-in': { type: 'string', description: 'run or end: what is to be done with the stand-in' },
     'on-boot': { type: 'boolean', description: 'start what was its own at the last proof' },
   },
   deadline: 60_000,
   async run(args) {
+    await waitFirst(args.after)
     const self = thisInstance(args)
     const standIn = args['stand-in'] === 'run' || args['stand-in'] === 'end' ? args['stand-in'] : null
     const said = await whileCutOff(self, { standIn, onBoot: args['on-boot'] ?? false })

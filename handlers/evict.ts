@@ -55,14 +55,21 @@ program({
       const evicted = eviction.instances.map(({ instance, cluster }) => ({ instance, service: cluster.service }))
       const locks = off === null ? null : (await load()).cleanWords(off)
       if (args.json) print(JSON.stringify({ dryRun, evicted, forcedOut: eviction.node, ...(off && { locks, left }) }))
-      else print([`${dryRun ? 'would evict' : 'evicted'} ${evictionLine(eviction)}`, locks ?? wait, ...left].join('; '))
+      else
+        print(
+          [
+            `${dryRun ? 'would evict' : 'evicted'} ${evictionLine(eviction)}`,
+            locks ?? 'locks are taken over after their takeover wait',
+            ...left,
+          ].join('; '),
+        )
     }),
 })
 
-const wait = 'locks are taken over after their takeover wait'
-
 /** Few machines are surely off. */
-const load = () => import('../lib/operate/is-off.ts')
+function load() {
+  return import('../lib/operate/is-off.ts')
+}
 
 function mustName(node: string | undefined): string {
   if (node !== undefined) return node

@@ -2,11 +2,12 @@
  * What the guard has found due while Consul does not answer, done as the only handler of the instance: a stand-in starts or ends,
  * and after a boot what this machine had at the last proof is started. Consul may have answered since: then nothing starts.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { readRan } from '../act/ran.ts'
 import { bootClock } from '../base/clock.ts'
 import { listed } from '../base/text.ts'
 import type { Definition } from '../definition/definition.ts'
-import { bootable } from '../guard/cut-off.ts'
+import { bootable, isWithin } from '../guard/cut-off.ts'
 import type { Start } from '../process/shepherd/start.ts'
 import { endStandIn, hasStandIn, standInRuns, startStandIn } from '../process/stand-in.ts'
 import { startShepherds } from '../process/start.ts'
@@ -18,8 +19,14 @@ import { clockStep, instanceLease } from '../state/lease.ts'
 import { changingLeases } from '../state/lease-lock.ts'
 import { hasLeft } from '../state/left.ts'
 import { localFacts, termsOf } from '../state/local.ts'
+import type { InstanceFiles } from '../state/paths.ts'
 import type { Self } from '../state/self.ts'
 import { writePartitionLease } from '../state/worker-lease.ts'
+
+/** How often it is looked whether they are gone, how much longer than G that may take, and the longest wait, ms. */
+const poll = 200
+const slack = 3000
+const longestWait = 30_000
 
 export interface Due {
   readonly standIn: 'run' | 'end' | null
@@ -29,6 +36,7 @@ export interface Due {
 /** @returns what was done, for the log; null when another handler is at work */
 export async function whileCutOff(self: Self, due: Due): Promise<string | null> {
   const said: string[] = []
+  if (due.standIn === 'run') await untilQuiet(self)
   const alone = await asOnlyHandler(self.files.directory, async () => {
     const definition = definitionInForce(self.files)?.definition
     if (definition === undefined || hasLeft(self.files)) return
@@ -50,14 +58,25 @@ function leaseIsOver({ files }: Self, { leaseMs }: Definition): boolean {
   return t0 === null || t0 + leaseMs <= now
 }
 
+/** Its processes stop at the end of their lease. What takes longer than their grace period is left to the next tick. */
+async function untilQuiet({ files }: Self): Promise<void> {
+  const { graceMs = 0 } = definitionInForce(files)?.definition.stop ?? {}
+  const end = bootClock() + Math.min(graceMs + slack, longestWait)
+  while (bootClock() < end && !isQuiet(files)) await delay(poll)
+}
+
+function isQuiet(files: InstanceFiles): boolean {
+  const now = bootClock()
+  const local = [...localFacts(files, instanceLease(files, now), now).values()]
+  return local.every(one => !one.leaseRuns && one.shepherd === null && one.process === null)
+}
+
 /** Nothing else of the instance may run beside it. */
 async function standIn(self: Self, definition: Definition): Promise<string[]> {
   const { files } = self
   const { whenIsolated } = definition
   if (typeof whenIsolated !== 'object' || standInRuns(files)) return []
-  const now = bootClock()
-  const local = [...localFacts(files, instanceLease(files, now), now).values()]
-  if (local.some(one => one.leaseRuns || one.shepherd !== null || one.process !== null)) return []
+  if (!isQuiet(files) || !(await isWithin(whenIsolated))) return []
   if (hasStandIn(files)) await endStandIn(files)
   return [await startStandIn(self, definition, whenIsolated)]
 }

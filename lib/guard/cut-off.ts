@@ -9,19 +9,35 @@ import type { Definition, StandIn } from '../definition/definition.ts'
 import { hasStandIn, standInRuns } from '../process/stand-in.ts'
 import { readFact, writeFact } from '../state/facts.ts'
 import { instanceLease } from '../state/lease.ts'
-import { isAssumed, type Local, localFacts } from '../state/local.ts'
+import { isAssumed, type Local, leaseEnd, localFacts } from '../state/local.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import { isFinished } from '../state/shepherd-status.ts'
 
 /** Limit of the question to the local agent, ms: the tick has waited for Consul already. */
 const questionLimit = 400
 
+/** A timer may be a little early, ms. */
+const early = 50
+
 /** Without a tick for this long, ms, the time without an answer counts anew: the agent did not run. */
 const voidAfter = 10_000
 
-/** @param over the lease is over and nothing runs. @returns the arguments of the program to start; null for none */
-export async function cutOffDue(files: InstanceFiles, definition: Definition, over: boolean): Promise<string[] | null> {
+/**
+ * A stand-in that is due before the next tick is asked for now: the agent of a machine that is cut off runs no check for half a
+ * minute once one of them has changed its state (seen on 1.8.7), and that of another service may do so first.
+ * @param over the lease is over and nothing runs; @param next the latest end of the next tick, boot clock, ms
+ * @returns the arguments of the program to start; null for none
+ */
+export async function cutOffDue(
+  files: InstanceFiles,
+  definition: Definition,
+  over: boolean,
+  next = 0,
+): Promise<string[] | null> {
   const { whenIsolated, onBoot } = definition
+  const end = leaseEndOf(files, definition)
+  if (typeof whenIsolated === 'object' && !over && end < next && !hasStandIn(files))
+    return ['--stand-in', 'run', '--after', String(Math.max(0, end - bootClock()) + early)]
   const wanted = over && typeof whenIsolated === 'object' && (await isWithin(whenIsolated))
   const standIn = wanted ? (standInRuns(files) ? null : 'run') : hasStandIn(files) ? 'end' : null
   const boot = onBoot !== undefined && isUnreached(files, definition.leaseMs) && bootable(files).length > 0
@@ -29,7 +45,15 @@ export async function cutOffDue(files: InstanceFiles, definition: Definition, ov
   return [...(standIn === null ? [] : ['--stand-in', standIn]), ...(boot ? ['--on-boot'] : [])]
 }
 
-async function isWithin({ atLeast = 0, atMost = Number.POSITIVE_INFINITY }: StandIn): Promise<boolean> {
+/** Of the instance and all that it holds; 0 when none runs. */
+function leaseEndOf(files: InstanceFiles, { leaseMs }: Definition): number {
+  const now = bootClock()
+  const t0 = instanceLease(files, now)
+  const ends = [...localFacts(files, t0, now).values()].map(leaseEnd)
+  return Math.max(0, t0 === null ? 0 : t0 + leaseMs, ...ends)
+}
+
+export async function isWithin({ atLeast = 0, atMost = Number.POSITIVE_INFINITY }: StandIn): Promise<boolean> {
   if (atLeast === 0 && atMost === Number.POSITIVE_INFINITY) return true
   const consul = new Consul({ limit: questionLimit })
   try {

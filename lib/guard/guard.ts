@@ -76,7 +76,7 @@ export async function guard(here: Self, interval: number): Promise<Tick> {
   if ((await tellHooks(here, local, verdict, interval)) || hourly) starts.set('attend', ['--window', `${interval}ms`])
   const sentence = [verdict?.sentence ?? sentenceOf(here, renewal as Renewal), ...stuck.said].join('; ')
   if (typeof renewal === 'string') {
-    const due = await dueWhileCutOff(here, verdict as Verdict)
+    const due = await dueWhileCutOff(here, verdict as Verdict, nextTick(interval))
     if (due !== null) starts.set('cut-off', due)
     return { ...(verdict as Verdict), sentence, starts, seen }
   }
@@ -177,13 +177,17 @@ async function keepOn({ instance, files }: Self): Promise<void> {
 }
 
 /** Most definitions say nothing of it. A failure must not cost the verdict: the next tick tries again. */
-async function dueWhileCutOff({ instance, files }: Self, { code }: Verdict): Promise<readonly string[] | null> {
+async function dueWhileCutOff(
+  { instance, files }: Self,
+  { code }: Verdict,
+  next: number,
+): Promise<readonly string[] | null> {
   try {
     const definition = definitionInForce(files)?.definition
     const says = typeof definition?.whenIsolated === 'object' || definition?.onBoot !== undefined
     if (definition === undefined || (!says && !existsSync(files.standIn.acquisition))) return null
     const { cutOffDue } = await import('./cut-off.ts')
-    return await cutOffDue(files, definition, code === 2)
+    return await cutOffDue(files, definition, code === 2, next)
   } catch (error) {
     appendLog(files.log, `${instance} guard: what is due while cut off: ${reason(error)}`)
     return null

@@ -168,12 +168,12 @@ function mine(snapshot: Snapshot, assignment: Assignment, id: string, lock: Lock
   if (over || mustGiveUp(snapshot, assignment, id)) return release(snapshot, assignment, id, index, true)
   if (local?.index !== index || !local.whole) return { do: 'adopt', partition: id, index }
   const request = snapshot.restarts.get(id) ?? null
-  if (request !== null || local.restart || mustFollow(snapshot, id, lock, local))
-    return { do: 'restart', partition: id, request }
-  if (!mustStart(snapshot, local)) return null
+  const isAsked = request !== null || local.restart || mustFollow(snapshot, id, lock, local)
   const meant = meantFor(snapshot, snapshot.definition, id, snapshot.instance)
-  const prepared = snapshot.own?.prepared ?? null
-  if (whyNot(snapshot.definition, prepared, meant.version) !== null) return null // the report says why
+  const cannotStart = whyNot(snapshot.definition, snapshot.own?.prepared ?? null, meant.version) !== null // the report says why
+  // Nothing that runs is stopped for a start that cannot follow: the request waits.
+  if (isAsked && (local.shepherd === null || !cannotStart)) return { do: 'restart', partition: id, request }
+  if (isAsked || cannotStart || !mustStart(snapshot, local)) return null
   const isMeant = local.process !== null || isAsMeant(lock.held, meant)
   return isMeant ? { do: 'start', partition: id } : { do: 'reclaim', partition: id, index, held: true, anew: meant }
 }

@@ -29,16 +29,17 @@ export function saysOther({ own, definition }: Snapshot, { versions }: Member): 
   )
 }
 
-/** The partitions that this instance holds and does not start, and why: there is no version that it may start them in. */
+/** The partitions that this instance holds and does not start, or not again, and why: there is no version that it may start them in. */
 export function unstartable(snapshot: Snapshot): Map<string, string> {
-  const { definition, local, own, instance } = snapshot
+  const { definition, local, own, instance, restarts } = snapshot
   if (definition.versions === undefined) return new Map()
   return new Map(
     [...local].flatMap(([id, one]) => {
-      if (!isAssumed(one) || one.shepherd !== null) return []
+      const waits = one.shepherd !== null
+      if (!isAssumed(one) || (waits && !one.restart && !restarts.has(id))) return []
       const { version } = meantFor(snapshot, definition, id, instance)
       const why = whyNot(definition, own?.prepared ?? null, version)
-      return why === null ? [] : [[id, `no version: ${why}`] as const]
+      return why === null ? [] : [[id, `${waits ? 'waits to be restarted' : 'no version'}: ${why}`] as const]
     }),
   )
 }

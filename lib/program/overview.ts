@@ -10,7 +10,7 @@ import { inside, programs, top } from './programs.ts'
 /** How long Consul may take to say which it is, ms. */
 const limit = 1000
 
-const first: readonly (readonly [string, string])[] = [
+export const first: readonly (readonly [string, string])[] = [
   ['watchbill doctor', 'is this machine ready, and what is to be done if not'],
   ['watchbill validate FILE', 'is this definition right, here and in the cluster'],
   ['watchbill configure', 'puts the definitions of this machine to work; then: consul reload'],

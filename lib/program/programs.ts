@@ -5,7 +5,7 @@ import { basename, dirname, extname, join } from 'node:path'
 /** What Consul runs, or a program of ours; people seldom do. */
 export const inside: ReadonlySet<string> = new Set([
   ...['on-service', 'on-keyprefix', 'on-checks', 'guard', 'reconcile', 'attend', 'rollout', 'sync', 'scheduler'],
-  ...['rerender', 'template', 'observe', 'power'],
+  ...['rerender', 'template', 'observe', 'power', 'cut-off'],
 ])
 
 /** The directory of the package, or of the release: here a module lies in `lib/program/`, there all lie in `lib/`. */

@@ -18,6 +18,8 @@ export function packageTree(release: Contents, node: Buffer, about: About): Tree
     ['etc/watchbill', 'directory'],
     ...unitTree(),
     ...settings(),
+    ...forShells(),
+    ...manual(),
     ...documents(release, about),
   ])
 }
@@ -50,6 +52,26 @@ function settings(): Tree {
     ...ofConsul.map(path => [`usr/share/watchbill/${path}`, text(path)] as const),
     ['usr/share/watchbill/definition.schema.json', text('lib/definition/definition.schema.json')],
   ])
+}
+
+/** Where each shell looks for the completions of a package. */
+function forShells(): Tree {
+  const places = {
+    bash: 'usr/share/bash-completion/completions/watchbill',
+    zsh: 'usr/share/zsh/vendor-completions/_watchbill',
+    fish: 'usr/share/fish/vendor_completions.d/watchbill.fish',
+  }
+  const found = Object.entries(places)
+  return new Map(found.map(([shell, place]) => [place, text(`lib/operate/complete/watchbill.${shell}`)] as const))
+}
+
+/** What `npm run man` has made. */
+function manual(): Tree {
+  const made = `${root}/dist/man`
+  const pages = existsSync(made) ? readdirSync(made) : []
+  return new Map(
+    pages.map(name => [`usr/share/man/man1/${name}.gz`, file(gzipSync(readFileSync(`${made}/${name}`), { level: 9 }))]),
+  )
 }
 
 function documents({ files }: Contents, about: About): Tree {

@@ -33,8 +33,8 @@ export function rulesFor(role: Role, service: string): string {
 /** The same without one of its rules. @throws Error when it has no such rule */
 export function without(rules: string, start: string): string {
   const blocks = rules.match(/^(?:\w+ "[^"]*" \{[^}]*\}|\w+ = "\w+")$/gm) ?? []
-  // Rules of their own, without which only checks, figures, health, events or schedulers are missing.
-  const isExtra = (block: string) => /-partition"|\/\.(figures|health|events|scheduler)\//.test(block)
+  // Rules of their own, without which only checks, figures, health, events, schedulers or power-offs are missing.
+  const isExtra = (block: string) => /-partition"|\/\.(figures|health|events|scheduler|power)\//.test(block)
   const left = blocks.filter(block => !block.startsWith(start) || isExtra(block))
   if (left.length !== blocks.length - 1) throw new Error(`not one rule starts with ${start} in ${rules}`)
   return left.join('\n')

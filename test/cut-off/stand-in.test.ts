@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, it, type TestContext } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { whileCutOff } from '../../lib/attend/cut-off.ts'
 import { bootClock, bootId } from '../../lib/base/clock.ts'
 import type { Definition, StandIn } from '../../lib/definition/definition.ts'
 import { cutOffDue } from '../../lib/guard/cut-off.ts'
 import { guard } from '../../lib/guard/guard.ts'
-import { isAlive, parseProcess } from '../../lib/machine/identity.ts'
+import { isAlive, parseProcess, processOf } from '../../lib/machine/identity.ts'
 import { membersOf } from '../../lib/process/containment/containment.ts'
 import { endStandIn, hasStandIn, standInRuns } from '../../lib/process/stand-in.ts'
 import { reconcile } from '../../lib/reconcile.ts'
@@ -57,6 +59,24 @@ describe('the stand-in of an instance that is cut off', () => {
     const over = cutOff(t, { whenIsolated: { run } })
     const { code, starts } = await over.tick()
     assert.deepEqual([code, starts.get('cut-off')], [2, ofFile])
+  })
+
+  it('is asked for ahead when the lease ends before the next tick, and waits until nothing runs', async t => {
+    const before = cutOff(t, { whenIsolated: { run } })
+    extendLease(before.files, bootClock() - 8000, bootClock())
+    const [what, verb, after, ms] = (await before.tick()).starts.get('cut-off') ?? []
+    assert.deepEqual([what, verb, after], [...ofFile, '--after'])
+    assert.ok(Number(ms) > 500 && Number(ms) <= 2050, ms)
+    const { files, act } = cutOff(t, { whenIsolated: { run } })
+    const partition = partitionIn(files, '0')
+    const child = spawn('sleep', ['60'], { stdio: 'ignore' })
+    t.after(() => child.kill('SIGKILL'))
+    const process = await until('a process', () => processOf(child.pid as number))
+    writeFact(partition.process, `${process.pid} ${process.start}`)
+    const acting = act({ standIn: 'run' })
+    assert.equal(await Promise.race([acting, delay(400, 'waits')]), 'waits')
+    child.kill('SIGKILL')
+    assert.equal(await acting, 'started the stand-in')
   })
 
   it('is due for no other service', async t => {
@@ -155,9 +175,15 @@ describe('the bounds of a stand-in', () => {
   })
 
   it('end it when they hold no more', async t => {
-    const { files, act, definition } = cutOff(t, { whenIsolated: { run, atLeast: 1 } })
+    const { files, act, definition } = cutOff(t, { whenIsolated: { run } })
     await act({ standIn: 'run' })
-    assert.deepEqual(await cutOffDue(files, definition, true), ['--stand-in', 'end'])
+    const bounded = { ...definition, whenIsolated: { run, atLeast: 1 } }
+    assert.deepEqual(await cutOffDue(files, bounded, true), ['--stand-in', 'end'])
+  })
+
+  it('are looked at again where it is started', async t => {
+    const { act } = cutOff(t, { whenIsolated: { run, atLeast: 1 } })
+    assert.equal(await act({ standIn: 'run' }), 'nothing to do')
   })
 })
 

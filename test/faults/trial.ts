@@ -6,7 +6,7 @@ import { type Beat, disorder } from '../lab/beats.ts'
 import type { Agent } from '../lab/cluster.ts'
 import { type DefinitionFile, instanceOf } from '../lab/install.ts'
 import { until } from '../lab/until.ts'
-import { judgeBeside, type Struck } from './beside.ts'
+import { judgeBeside, type Struck, unsettledBeside } from './beside.ts'
 import type { Fault, Scene } from './fault.ts'
 import type { Lab } from './lab.ts'
 import { Random } from './random.ts'
@@ -132,9 +132,10 @@ async function settle(lab: Lab): Promise<{ beats: Beat[]; unsettled: string[] }>
       async see => {
         const beats = await lab.beats()
         const own = beats.filter(({ partition }) => lab.partitions.includes(partition))
+        if (lab.beside.length > 0 && see(unsettledBeside(beats)).length > 0) return false
         return see(disorder(own, lab.partitions)).every(fault => !/no owner|no partition/.test(fault)) && beats
       },
-      { every: 200, deadline: 20_000 },
+      { every: 200, deadline: lab.beside.length > 0 ? 60_000 : 20_000 },
     )
     return { beats, unsettled: [] }
   } catch (error) {

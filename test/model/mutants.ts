@@ -470,8 +470,8 @@ export const mutants: readonly Mutant[] = [
     file: 'plan/plan.ts',
     edits: [
       [
-        "    return { do: 'restart', partition: id, request }\n",
-        "    return { do: 'reclaim', partition: id, index, held: true, anew: meantFor(snapshot, snapshot.definition, id, snapshot.instance) }\n",
+        "!cannotStart)) return { do: 'restart', partition: id, request }\n",
+        "!cannotStart)) return { do: 'reclaim', partition: id, index, held: true, anew: meant }\n",
       ],
     ],
     seed: 1,

@@ -238,6 +238,22 @@ describe('a version that must not be started here', () => {
       else assert.match(found ?? '', why)
     })
 
+  it('is no reason to stop what runs: the restart waits until it is prepared', () => {
+    const over = {
+      ...{ settings: rolling, roll: inForce({ cursor: '0' }), definition: prepared, restarts: new Map([['0', 55]]) },
+      ...lock(lockOf({ version: '1.0' })),
+    }
+    const restart: Step = { do: 'restart', partition: '0', request: 55 }
+    const without = { ...over, own: { prepared: ['1.0'] } }
+    const restarts = (over: Partial<Snapshot>) => steps(over).filter(step => step.do !== 'enter')
+    assert.deepEqual(restarts({ ...without, ...local(locals.running()) }), [])
+    assert.deepEqual(restarts({ ...without, ...local(locals.running({ restart: true })) }), [])
+    assert.deepEqual(restarts({ ...without, ...local(locals.quiet()) }), [restart])
+    assert.deepEqual(restarts({ ...over, own: { prepared: ['1.0', '2.0'] }, ...local(locals.running()) }), [restart])
+    const said = unstartable(snapshotOf({ ...without, ...local(locals.running()) }))
+    assert.equal(said.get('0'), 'waits to be restarted: version 2.0 is not prepared here yet')
+  })
+
   it('keeps the lock, starts nothing, and says why', () => {
     const over = { settings, definition: versioned, ...lock(lockOf({ version: '' })), ...local(locals.quiet()) }
     assert.deepEqual(steps(over), [])

@@ -51,6 +51,9 @@ const beside = [
   'lib/sources/fetch/run-module.mjs',
   'lib/scheduler/assign.sh',
   'lib/scheduler/run-assign.mjs',
+  'lib/operate/complete/watchbill.bash',
+  'lib/operate/complete/watchbill.zsh',
+  'lib/operate/complete/watchbill.fish',
 ]
 
 async function fromSources(): Promise<Map<string, string>> {
