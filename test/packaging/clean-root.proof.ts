@@ -13,6 +13,7 @@ import { execa } from 'execa'
 const source = join(import.meta.dirname, '../..')
 const folder = mkdtempSync(join(tmpdir(), 'watchbill-root-'))
 const root = join(folder, 'root')
+after(() => rmSync(folder, { recursive: true, force: true }))
 const environment = {
   PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
   HOME: '/root',
@@ -75,7 +76,6 @@ describe('a clean root', { skip: why }, () => {
     for (const version of ['0.0.9', '0.1.0']) await built(version)
     clean = await files()
   })
-  after(() => rmSync(folder, { recursive: true, force: true }))
 
   const deb = (version: string) => `/packages/${version}/watchbill_${version}_${architecture}.deb`
   const current = async () => (await succeeds('readlink', '/usr/local/lib/watchbill/current')).replace(/-\w+$/, '')
