@@ -15,7 +15,15 @@ import { leave, leavingSteps } from '../lib/operate/leave.ts'
 import { exit, print, program, remark } from '../lib/program/frame.ts'
 import { thisInstance } from '../lib/program/instance-args.ts'
 import { runOf } from '../lib/program/once.ts'
-import { type ConsulArgs, consulArgs, jsonArg, serviceArg, whoAsks } from '../lib/program/operator.ts'
+import {
+  type ConsulArgs,
+  consulArgs,
+  consulDir,
+  consulDirArg,
+  jsonArg,
+  serviceArg,
+  whoAsks,
+} from '../lib/program/operator.ts'
 import { definitionInForce } from '../lib/state/definition.ts'
 import { identityOf, localInstances } from '../lib/state/identity.ts'
 import { instanceFiles, stateRoot } from '../lib/state/paths.ts'
@@ -32,11 +40,7 @@ program({
     all: { type: 'boolean', description: 'every instance on this machine, in place of a service' },
     'for-shutdown': { type: 'boolean', description: 'the machine stops: kill what does not stop within --limit' },
     limit: { type: 'string', description: 'how long that may take in all', default: '30s' },
-    'consul-dir': {
-      type: 'string',
-      description: "Consul's configuration directory, for --all",
-      default: '/etc/consul.d',
-    },
+    ...consulDirArg,
     state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
     'dry-run': { type: 'boolean', description: 'print the steps instead of acting' },
     ...jsonArg,
@@ -84,7 +88,7 @@ async function everyInstance(root: string, args: EveryArgs, shutdownLimit: numbe
   const flags = ['dry-run', 'json', 'debug'].filter(name => args[name as keyof EveryArgs]).map(name => `--${name}`)
   const values = ['http-addr', 'token-file'] as const
   const given = values.flatMap(name => (args[name] ? [`--${name}`, args[name]] : []))
-  const instances = instancesHere(resolve(root), args['consul-dir'])
+  const instances = instancesHere(resolve(root), consulDir(args))
   if (instances.length === 0) print('there is no instance on this machine')
   else await leaveAll(instances, { shutdownLimit, more: [...given, ...flags] })
   return exit.done
@@ -92,7 +96,7 @@ async function everyInstance(root: string, args: EveryArgs, shutdownLimit: numbe
 
 interface EveryArgs extends ConsulArgs {
   readonly service?: string | undefined
-  readonly 'consul-dir': string
+  readonly 'consul-dir'?: string | undefined
 }
 
 async function beforeShutdown(run: Run, limit: number, json: boolean): Promise<number> {

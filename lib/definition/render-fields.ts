@@ -133,7 +133,10 @@ export function renders() {
     z.minLength(1, { error: 'is empty; remove it, or give a file' }),
     z.superRefine((all, found) => {
       const seen = new Set<string>()
+      const templates = new Set(all.map(({ template }) => template))
       for (const [index, { dest }] of all.entries()) {
+        if (templates.has(dest))
+          found.addIssue({ code: 'custom', path: [index, 'dest'], message: 'is a template; give another file' })
         if (seen.has(dest))
           found.addIssue({ code: 'custom', path: [index, 'dest'], message: 'is there twice; keep one' })
         seen.add(dest)

@@ -98,6 +98,8 @@ export function writeCandidate({ wanted: { text, render }, file, owner }: Change
 export function putInPlace({ wanted: { render }, file, before }: Change, candidate: string): void {
   if (before !== null && render.backups > 0) backUp(file, render.backups)
   renameSync(candidate, file)
+  // Of a definition that wanted more of them.
+  for (let number = render.backups + 1; existsSync(backupOf(file, number)); number++) rmSync(backupOf(file, number))
 }
 
 /** The newest is number 1. */

@@ -101,7 +101,7 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
   })
 
   it('goes on while cut off where that is asked for, and ends with exactly one owner', async () => {
-    await fc.assert(goesOnWhileCutOff(lib, actionsOf(['cut'])), runs(30))
+    await fc.assert(goesOnWhileCutOff(lib, actionsOf(['cut'])), runs(20))
   })
 
   it('lets what goes on while cut off run beside its successor no longer than that', async () => {
@@ -123,7 +123,7 @@ describe('a cluster in which anything may go wrong', { concurrency: 1 }, () => {
       'joined',
     ] as const
     const keep = { calm: { whenIsolated: 'keep' } } as const
-    await fc.assert(neverTwoOwners(lib, actionsOf([...kinds, ...more]), keep), runs(50))
+    await fc.assert(neverTwoOwners(lib, actionsOf([...kinds, ...more]), keep), runs(30))
   })
 
   it('stops no process because of a false alarm', async () => {

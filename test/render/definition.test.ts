@@ -58,6 +58,11 @@ const refused: [what: string, value: unknown, line: string][] = [
     withFiles({ ...file, dest: '/etc/app/../passwd' }),
     'render[0].dest: cannot be a string; give an absolute path without ".." or empty parts in it',
   ],
+  [
+    'over its own template, or that of another file',
+    withFiles({ ...file, dest: '/etc/app/b.conf' }, { template: '/t', dest: file.template }),
+    'render[1].dest: is a template; give another file',
+  ],
   ['twice', withFiles(file, file), 'render[1].dest: is there twice; keep one'],
   [
     'a partition in one file',

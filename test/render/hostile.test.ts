@@ -1,7 +1,7 @@
 /** What a render must survive: commands that misbehave, files that are in the way, and its own files named as a target. */
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
-import { describe, it } from 'node:test'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { describe, it, test } from 'node:test'
 import { bootClock } from '../../lib/base/clock.ts'
 import { runCommand } from '../../lib/render/run-command.ts'
 import { definition } from '../fixtures/cluster.ts'
@@ -44,4 +44,27 @@ describe('a check or command', () => {
     )
     await until('its child to be gone', () => !existsSync(`/proc/${text(child).trim()}`))
   })
+})
+
+test('backups beyond their number go when it shrinks, and only those', async t => {
+  const { render, dir, define, template } = await stage(t, { files: [{ ...one, backups: 3 }] })
+  for (const round of [1, 2, 3, 4, 5]) {
+    template(`${round}`)
+    await render()
+  }
+  writeFileSync(`${dir}/out/.a.conf.watchbill-mine`, '')
+  const backups = () =>
+    readdirSync(`${dir}/out`)
+      .filter(name => /watchbill-./.test(name))
+      .sort()
+  assert.deepEqual(backups(), [...['1', '2', '3'].map(n => `.a.conf.watchbill-${n}`), '.a.conf.watchbill-mine'])
+  define([{ ...one, backups: 1 }])
+  template('6')
+  await render()
+  assert.deepEqual(backups(), ['.a.conf.watchbill-1', '.a.conf.watchbill-mine'])
+  assert.equal(text(`${dir}/out/.a.conf.watchbill-1`), '5')
+  define([one])
+  template('7')
+  await render()
+  assert.deepEqual(backups(), ['.a.conf.watchbill-mine'])
 })
