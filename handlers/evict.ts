@@ -12,7 +12,7 @@ import type { Consul } from '../lib/consul/http.ts'
 import { lookAtCluster } from '../lib/look/read-cluster.ts'
 import { type Eviction, evict, evictionLine, instanceEviction, nodeEviction } from '../lib/operate/evict.ts'
 import { print, program } from '../lib/program/frame.ts'
-import { confirm, consulArgs, jsonArg, mustKnow, withConsul } from '../lib/program/operator.ts'
+import { ask, confirm, consulArgs, jsonArg, mustKnow, withConsul } from '../lib/program/operator.ts'
 
 program({
   name: 'evict',
@@ -47,7 +47,7 @@ program({
       const eviction = await evictionOf(consul, args)
       let left: string[] = []
       if (!dryRun) {
-        if (off !== null) await (await load()).mustBeSure(off, args['yes-it-is-off'])
+        if (off !== null) await (await load()).mustBeSure(off, args['yes-it-is-off'], ask)
         else if (!args.yes) await confirm('evict', `Take ${evictionLine(eviction)} out for good?`)
         if (off !== null) left = await (await load()).declareOff(consul, off)
         await evict(consul, eviction)

@@ -14,6 +14,8 @@ import type { Service } from '../lib/setup/configure/services.ts'
 import type { Finding } from '../lib/setup/doctor/finding.ts'
 import { examineDefinitions } from '../lib/setup/validate/validate.ts'
 
+const words = { ok: 'ok', warn: 'warn', unsafe: 'wrong' } as const
+
 program({
   name: 'validate',
   about: 'Says whether a definition is right: by itself, on this machine, and what it would change in the cluster.',
@@ -60,8 +62,6 @@ async function inCluster(consul: Consul, { definition }: Service): Promise<InClu
 function linesOf(one: InCluster): string[] {
   return 'unknown' in one ? [`what ${one.service} would change is not known: ${one.unknown}`] : expectedLines(one)
 }
-
-const words = { ok: 'ok', warn: 'warn', unsafe: 'wrong' } as const
 
 function lineOf({ level, sentence, todo }: Finding): string {
   return `${`${words[level]}:`.padEnd(8)}${sentence}${todo && `; ${todo}`}`

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { readRan } from '../act/ran.ts'
 import { bootClock } from '../base/clock.ts'
 import { listed } from '../base/text.ts'
+import { Consul } from '../consul/http.ts'
 import type { Definition } from '../definition/definition.ts'
 import { bootable, isWithin } from '../guard/cut-off.ts'
 import type { Start } from '../process/shepherd/start.ts'
@@ -76,7 +77,7 @@ async function standIn(self: Self, definition: Definition): Promise<string[]> {
   const { files } = self
   const { whenIsolated } = definition
   if (typeof whenIsolated !== 'object' || standInRuns(files)) return []
-  if (!isQuiet(files) || !(await isWithin(whenIsolated))) return []
+  if (!isQuiet(files) || !(await isWithin(whenIsolated, limit => new Consul({ limit })))) return []
   if (hasStandIn(files)) await endStandIn(files)
   return [await startStandIn(self, definition, whenIsolated)]
 }

@@ -4,7 +4,7 @@
  */
 import { bootClock, bootId } from '../base/clock.ts'
 import { aliveMembers } from '../consul/gossip.ts'
-import { Consul } from '../consul/http.ts'
+import type { Consul } from '../consul/http.ts'
 import type { Definition, StandIn } from '../definition/definition.ts'
 import { hasStandIn, standInRuns } from '../process/stand-in.ts'
 import { readFact, writeFact } from '../state/facts.ts'
@@ -12,6 +12,8 @@ import { instanceLease } from '../state/lease.ts'
 import { isAssumed, type Local, leaseEnd, localFacts } from '../state/local.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import { isFinished } from '../state/shepherd-status.ts'
+
+type Connect = (limit: number) => Consul
 
 /** Limit of the question to the local agent, ms: the tick has waited for Consul already. */
 const questionLimit = 400
@@ -25,12 +27,14 @@ const voidAfter = 10_000
 /**
  * A stand-in that is due before the next tick is asked for now: the agent of a machine that is cut off runs no check for half a
  * minute once one of them has changed its state (seen on 1.8.7), and that of another service may do so first.
+ * @param connect gives a connection to Consul for so many ms: it must not be loaded again here
  * @param over the lease is over and nothing runs; @param next the latest end of the next tick, boot clock, ms
  * @returns the arguments of the program to start; null for none
  */
 export async function cutOffDue(
   files: InstanceFiles,
   definition: Definition,
+  connect: Connect,
   over: boolean,
   next = 0,
 ): Promise<string[] | null> {
@@ -38,7 +42,7 @@ export async function cutOffDue(
   const end = leaseEndOf(files, definition)
   if (typeof whenIsolated === 'object' && !over && end < next && !hasStandIn(files))
     return ['--stand-in', 'run', '--after', String(Math.max(0, end - bootClock()) + early)]
-  const wanted = over && typeof whenIsolated === 'object' && (await isWithin(whenIsolated))
+  const wanted = over && typeof whenIsolated === 'object' && (await isWithin(whenIsolated, connect))
   const standIn = wanted ? (standInRuns(files) ? null : 'run') : hasStandIn(files) ? 'end' : null
   const boot = onBoot !== undefined && isUnreached(files, definition.leaseMs) && bootable(files).length > 0
   if (standIn === null && !boot) return null
@@ -53,9 +57,12 @@ function leaseEndOf(files: InstanceFiles, { leaseMs }: Definition): number {
   return Math.max(0, t0 === null ? 0 : t0 + leaseMs, ...ends)
 }
 
-export async function isWithin({ atLeast = 0, atMost = Number.POSITIVE_INFINITY }: StandIn): Promise<boolean> {
+export async function isWithin(
+  { atLeast = 0, atMost = Number.POSITIVE_INFINITY }: StandIn,
+  connect: Connect,
+): Promise<boolean> {
   if (atLeast === 0 && atMost === Number.POSITIVE_INFINITY) return true
-  const consul = new Consul({ limit: questionLimit })
+  const consul = connect(questionLimit)
   try {
     const seen = await aliveMembers(consul)
     return seen >= atLeast && seen <= atMost

@@ -187,7 +187,7 @@ async function dueWhileCutOff(
     const says = typeof definition?.whenIsolated === 'object' || definition?.onBoot !== undefined
     if (definition === undefined || (!says && !existsSync(files.standIn.acquisition))) return null
     const { cutOffDue } = await import('./cut-off.ts')
-    return await cutOffDue(files, definition, code === 2, next)
+    return await cutOffDue(files, definition, limit => new Consul({ limit }), code === 2, next)
   } catch (error) {
     appendLog(files.log, `${instance} guard: what is due while cut off: ${reason(error)}`)
     return null

@@ -81,14 +81,17 @@ export async function acknowledge(consul: Consul, node: string, dryRun: boolean)
   throw new Temporary(`cannot acknowledge ${node}: it was changed meanwhile; say it again`)
 }
 
-/** Asks for the name, which nobody types by mistake. @param said what was given as an option instead */
-export async function mustBeSure(before: BeforeAsking, said: string | undefined): Promise<void> {
+/**
+ * Asks for the name, which nobody types by mistake. @param said what was given as an option instead
+ * @param ask asks at the terminal; without one it says what to do instead
+ */
+export async function mustBeSure(
+  before: BeforeAsking,
+  said: string | undefined,
+  ask: (question: string, instead: string) => Promise<string>,
+): Promise<void> {
   const { node } = before
-  const name = said ?? (await typed(`${node}: ${cleanWords(before)}. If it still runs, partitions run twice.`, node))
+  const question = `${node}: ${cleanWords(before)}. If it still runs, partitions run twice. Type its name if it is off:`
+  const name = said ?? (await ask(question, `say --yes-it-is-off ${shellWord(node)}`))
   if (name !== node) throw new Permanent(`cannot take ${node} for off: not confirmed`)
-}
-
-async function typed(warning: string, node: string): Promise<string> {
-  const { ask } = await import('../program/operator.ts')
-  return ask(`${warning} Type its name if it is off:`, `say --yes-it-is-off ${shellWord(node)}`)
 }

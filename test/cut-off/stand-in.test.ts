@@ -5,6 +5,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { whileCutOff } from '../../lib/attend/cut-off.ts'
 import { bootClock, bootId } from '../../lib/base/clock.ts'
+import { Consul } from '../../lib/consul/http.ts'
 import type { Definition, StandIn } from '../../lib/definition/definition.ts'
 import { cutOffDue } from '../../lib/guard/cut-off.ts'
 import { guard } from '../../lib/guard/guard.ts'
@@ -49,6 +50,8 @@ function cutOff(t: TestContext, more: Partial<Definition>) {
 }
 
 const ofFile = ['--stand-in', 'run']
+
+const connect = (limit: number) => new Consul({ limit })
 
 describe('the stand-in of an instance that is cut off', () => {
   it('is due once its lease is over and Consul does not answer', async t => {
@@ -152,7 +155,7 @@ describe('the bounds of a stand-in', () => {
     fake.script = ({ path }) =>
       path.startsWith('/v1/agent/members') ? { text: JSON.stringify([...alive, ...others]), ...more } : undefined
     if (seen !== null) process.env.CONSUL_HTTP_ADDR = new URL(fake.consul.address.origin).host
-    return cutOffDue(files, definition, true)
+    return cutOffDue(files, definition, connect, true)
   }
 
   for (const [seen, runs] of [
@@ -178,7 +181,7 @@ describe('the bounds of a stand-in', () => {
     const { files, act, definition } = cutOff(t, { whenIsolated: { run } })
     await act({ standIn: 'run' })
     const bounded = { ...definition, whenIsolated: { run, atLeast: 1 } }
-    assert.deepEqual(await cutOffDue(files, bounded, true), ['--stand-in', 'end'])
+    assert.deepEqual(await cutOffDue(files, bounded, connect, true), ['--stand-in', 'end'])
   })
 
   it('are looked at again where it is started', async t => {

@@ -35,7 +35,7 @@ const complete: Record<string, readonly string[]> = {
   owner: ['svc', '0'],
   ask: ['svc', 'promote'],
   partitions: ['svc', 'list'],
-  status: ['svc'],
+  status: ['svc', '0'],
   drain: ['svc', 'a:svc', 'on'],
   evict: ['svc', 'a:svc', '--yes'],
   purge: ['svc', '--yes'],

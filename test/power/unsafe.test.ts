@@ -114,8 +114,15 @@ describe('evict --is-off', { concurrency: true }, () => {
     const one = await stage(t)
     one.fail()
     const before = await lookBeforeAsking(one.fake.consul, 'b')
-    await assert.rejects(mustBeSure(before, 'c'), /cannot take b for off: not confirmed/)
-    if (!process.stdin.isTTY) await assert.rejects(mustBeSure(before, undefined), /no terminal; say --yes-it-is-off b/)
-    await mustBeSure(before, 'b')
+    const asked: string[] = []
+    const ask = async (_: string, instead: string) => {
+      asked.push(instead)
+      return 'y'
+    }
+    await assert.rejects(mustBeSure(before, 'c', ask), /cannot take b for off: not confirmed/)
+    await assert.rejects(mustBeSure(before, undefined, ask), /not confirmed/)
+    await mustBeSure(before, 'b', ask)
+    await mustBeSure(before, undefined, async () => 'b')
+    assert.deepEqual(asked, ['say --yes-it-is-off b'])
   })
 })
