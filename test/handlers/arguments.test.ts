@@ -28,6 +28,7 @@ const complete: Record<string, readonly string[]> = {
   render: ['svc', '--state', state],
   rollout: instance,
   power: instance,
+  'cut-off': instance,
   scheduler: instance,
   pass: ['progress'],
   warn: ['progress'],
@@ -115,6 +116,8 @@ describe('a program for one instance', { concurrency: 2 }, () => {
     'rerender',
     'observe',
     'scheduler',
+    'power',
+    'cut-off',
   ]) {
     for (const [place, option] of ['--instance', '--service', '--definition'].entries()) {
       it(`${program} cannot do without ${option}`, async () => {

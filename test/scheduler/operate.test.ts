@@ -109,6 +109,8 @@ describe('plan', () => {
     assert.match(text, /^refused \S+: it is not JSON/m)
     assert.match(text, /^waits since 2026-01-01T00:00:00Z: promote partition=1 \(x1\)$/m)
     const { plan, void: voided } = shownObject(shown)
+    fake.memory.put(keys.settings, '{"version":"1.3"}')
+    assert.ok(shownLines(await planShown(fake.consul, 'svc')).includes('version: 1.2; in force is 1.3'))
     assert.deepEqual([plan?.assignment, voided], [{ 0: 'b:svc' }, { 0: 'b:svc does not take part' }])
   })
 
