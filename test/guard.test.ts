@@ -136,8 +136,22 @@ describe('the guard, of a process whose shepherd counts on a clock', () => {
 
   it('leaves a clock alone while there is time', async t => {
     const clock = await runningClock(t)
-    await unwatched(t, 1000, false, undefined, counting(clock, 8900))
+    await unwatched(t, 1000, false, undefined, (partition, files) => {
+      counting(clock, 8900)(partition, files)
+      for (const fact of [files.clock.home, files.groups]) writeFact(fact, 'in a scope')
+    })
     assert.ok(isAlive(clock))
+  })
+
+  it('ends a clock that is not in the control group where shepherds are started by now', async t => {
+    const clock = await runningClock(t)
+    const worker = await unwatched(t, 1000, true, undefined, (partition, files) => {
+      counting(clock, 8900)(partition, files)
+      writeFact(files.clock.home, 'in the unit')
+      writeFact(files.groups, 'in a scope')
+    })
+    await gone(clock)
+    assert.ok(isAlive(worker))
   })
 
   it('ends a clock that hangs', async t => {

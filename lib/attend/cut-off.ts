@@ -9,8 +9,10 @@ import { listed } from '../base/text.ts'
 import { Consul } from '../consul/http.ts'
 import type { Definition } from '../definition/definition.ts'
 import { bootable, isWithin } from '../guard/cut-off.ts'
+import { everyRunner } from '../guard/doomed.ts'
+import { membersOf } from '../process/containment/containment.ts'
 import type { Start } from '../process/shepherd/start.ts'
-import { endStandIn, hasStandIn, standInRuns, startStandIn } from '../process/stand-in.ts'
+import { endStandIn, standInRuns, startStandIn } from '../process/stand-in.ts'
 import { startShepherds } from '../process/start.ts'
 import { definitionInForce } from '../state/definition.ts'
 import { readFact } from '../state/facts.ts'
@@ -19,9 +21,10 @@ import { writeKept } from '../state/kept.ts'
 import { clockStep, instanceLease } from '../state/lease.ts'
 import { changingLeases } from '../state/lease-lock.ts'
 import { hasLeft } from '../state/left.ts'
-import { localFacts, termsOf } from '../state/local.ts'
+import { type Local, localFacts, termsOf } from '../state/local.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import type { Self } from '../state/self.ts'
+import { hasStandIn } from '../state/stand-in.ts'
 import { writePartitionLease } from '../state/worker-lease.ts'
 
 /** How often it is looked whether they are gone, how much longer than G that may take, and the longest wait, ms. */
@@ -66,10 +69,18 @@ async function untilQuiet({ files }: Self): Promise<void> {
   while (bootClock() < end && !isQuiet(files)) await delay(poll)
 }
 
-function isQuiet(files: InstanceFiles): boolean {
+function factsNow(files: InstanceFiles): Map<string, Local> {
   const now = bootClock()
-  const local = [...localFacts(files, instanceLease(files, now), now).values()]
-  return local.every(one => !one.leaseRuns && one.shepherd === null && one.process === null)
+  return localFacts(files, instanceLease(files, now), now)
+}
+
+function isQuiet(files: InstanceFiles): boolean {
+  return [...factsNow(files).values()].every(one => !one.leaseRuns && one.shepherd === null && one.process === null)
+}
+
+/** Nothing is left either that a shepherd left behind which was killed, nor of a worker that is being ended. */
+function nothingIsLeft(files: InstanceFiles): boolean {
+  return isQuiet(files) && membersOf(everyRunner(files, factsNow(files))).size === 0
 }
 
 /** Nothing else of the instance may run beside it. */
@@ -77,7 +88,7 @@ async function standIn(self: Self, definition: Definition): Promise<string[]> {
   const { files } = self
   const { whenIsolated } = definition
   if (typeof whenIsolated !== 'object' || standInRuns(files)) return []
-  if (!isQuiet(files) || !(await isWithin(whenIsolated, limit => new Consul({ limit })))) return []
+  if (!nothingIsLeft(files) || !(await isWithin(whenIsolated, limit => new Consul({ limit })))) return []
   if (hasStandIn(files)) await endStandIn(files)
   return [await startStandIn(self, definition, whenIsolated)]
 }

@@ -1,5 +1,5 @@
 /** Versions of the program that a service runs: what may be one, and what is refused without `versions`. */
-import { pattern } from '../base/pattern.ts'
+import { PatternError, pattern } from '../base/pattern.ts'
 import { isVersion } from '../base/version.ts'
 import type { Versions } from './definition.ts'
 
@@ -17,6 +17,16 @@ export function allows({ pattern: source }: Pick<Versions, 'pattern'>, version: 
   if (known.size > mostKnown) known.clear()
   known.set(asked, found)
   return found
+}
+
+/** The same for a pattern that comes from a member key, which somebody else may have written. */
+export function allowsAt(source: string, version: string): boolean {
+  try {
+    return allows({ pattern: source }, version)
+  } catch (error) {
+    if (error instanceof PatternError) return false
+    throw error
+  }
 }
 
 /** Where `{version}` stands in what a definition runs: the path of the first such text; null when it stands nowhere. */

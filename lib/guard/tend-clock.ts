@@ -4,6 +4,7 @@ import { bootClock } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
 import { type Process, signal } from '../machine/identity.ts'
 import { type ClockNow, clockNow, endClock, fewestShepherds, tend } from '../state/clock.ts'
+import { readFact } from '../state/facts.ts'
 import { type Local, leaseEnd, type Terms } from '../state/local.ts'
 import { appendLog } from '../state/log.ts'
 import type { InstanceFiles } from '../state/paths.ts'
@@ -40,7 +41,7 @@ async function tendOrThrow(files: InstanceFiles, { local, unrenewed, answered, n
   const all = watched(files, local)
   const shortest = Math.min(...all.map(({ terms }) => terms.lease))
   const isDue = watched(files, unrenewed).some(one => leaseEnd(one) >= now && leaseEnd(one) < next)
-  if (isDue || isUnfit(clock, shortest, now)) end(files, all)
+  if (isDue || isUnfit(clock, shortest, now) || isLeftBehind(files, clock)) end(files, all)
   else if (clock.state === 'none') {
     const many = all.filter(({ acquisition }) => acquisition !== null).length >= fewestShepherds
     if (many && answered) await start(files, shortest)
@@ -59,6 +60,14 @@ function watched(files: InstanceFiles, local: ReadonlyMap<string, Local>): Watch
 /** Stopped, hung, or with a longer lease than some shepherds have: those cannot count on it. */
 function isUnfit({ state, tick, lease }: ClockNow, shortest: number, now: number): boolean {
   return state === 'stopped' || (state === 'late' && now > tick + hungAfter) || (state === 'runs' && lease > shortest)
+}
+
+/**
+ * The shepherds are started in another control group by now, as in a scope where the agent's unit was their place before. The unit
+ * would wait for the clock when it stops, longer than a lease.
+ */
+function isLeftBehind({ clock, groups }: InstanceFiles, { state }: ClockNow): boolean {
+  return (state === 'runs' || state === 'late') && (readFact(clock.home) ?? '') !== (readFact(groups) ?? '')
 }
 
 /**

@@ -1,6 +1,7 @@
 /** `watchbill/.scheduler/<service>/`: what a scheduler knows from run to run. */
 import { fieldsIn, textIn } from '../base/json.ts'
 import { encode } from '../base/names.ts'
+import { isVersion } from '../base/version.ts'
 import type { Consul } from '../consul/http.ts'
 import { base64, keysBelow, transact, transactionLimit, trees } from '../consul/kv.ts'
 import type { Operation } from '../consul/operation.ts'
@@ -28,6 +29,8 @@ export interface Sighting {
 export interface LastRun {
   readonly at: string
   readonly by: string
+  /** The version that its last good answer said; null for none. */
+  readonly version: string | null
   /** How long the scheduler took, ms. */
   readonly took: number
   readonly log: readonly string[]
@@ -45,11 +48,11 @@ export async function readMemory(consul: Consul, service: string): Promise<Memor
 }
 
 function lastIn(text: string | null): LastRun | null {
-  const { at, by, took, log, refused } = fieldsIn(text)
+  const { at, by, version, took, log, refused } = fieldsIn(text)
   if (typeof at !== 'string') return null
   const all = Array.isArray(refused) ? refused : []
   return {
-    ...{ at, by: textIn(by), took: typeof took === 'number' ? took : 0 },
+    ...{ at, by: textIn(by), version: isVersion(version) ? version : null, took: typeof took === 'number' ? took : 0 },
     log: Array.isArray(log) ? log.map(textIn) : [],
     refused: all.map(one => ({ at: textIn(one?.at), why: textIn(one?.why) })),
   }

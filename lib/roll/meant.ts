@@ -22,6 +22,11 @@ export function inForceFor({ version, only = [] }: Settings, first: string | und
   return only.findLast(one => glob(one.partitions)(id))?.version ?? version ?? first ?? ''
 }
 
+/** The version in force of the service; what the definitions say until one was rolled out; null when neither says one. */
+export function versionInForce({ settings, members }: Pick<Cluster, 'settings' | 'members'>): string | null {
+  return settings.version ?? members.find(({ versions }) => versions?.first)?.versions?.first ?? null
+}
+
 /** Whether the roll-out is for this partition. */
 export function covers({ only }: Pick<Roll, 'only'>, id: string): boolean {
   return only === null || glob(only)(id)

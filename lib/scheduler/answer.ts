@@ -1,5 +1,6 @@
 /** What a scheduler answers: its shape as a JSON Schema. Whether it may be followed: see check.ts. */
 import * as z from 'zod/mini'
+import { plainVersion, versionWords } from '../base/version.ts'
 import { mostIds } from '../definition/definition.ts'
 import { about, durationText, fields, give, giveUnseen } from '../definition/fields.ts'
 
@@ -13,7 +14,7 @@ const mostLine = 500
 const entryWanted = 'an instance, or {"instance": null, "reason": "why"}'
 const reasonWanted = give(`a reason of 1 to ${mostLine} characters`)
 const countWanted = give(`a whole number from 1 to ${mostIds}`)
-const versionWanted = give('1 to 128 characters, none of which is a control character')
+const versionWanted = give(versionWords)
 const lineWanted = give(`a line of at most ${mostLine} characters`)
 const nextWanted = 'a duration from "1s" to "24h"'
 
@@ -45,8 +46,8 @@ export const answer = fields({
   ),
   version: z.optional(
     about(
-      z.string(versionWanted).check(z.regex(/^\P{Cc}{1,128}$/u, versionWanted)),
-      'The version that partitions are to have.',
+      z.string(versionWanted).check(z.regex(plainVersion, versionWanted)),
+      'The version in force from now on: what is started gets it, and what runs goes on. Only where input.settings.version.fixed is null.',
       '1.4.2',
     ),
   ),

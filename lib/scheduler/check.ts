@@ -7,6 +7,7 @@ import { duration } from '../base/clock.ts'
 import { inWords, jsonFault } from '../definition/json.ts'
 import { firstOf } from '../definition/problems.ts'
 import { pointersOf, type Rules } from '../definition/rules.ts'
+import { allowsAt } from '../definition/version.ts'
 import { fieldPath, shown } from '../definition/wording.ts'
 import type { Decided } from '../keys/own-plan.ts'
 import { noVariables } from '../keys/own-plan.ts'
@@ -17,6 +18,7 @@ import { apartRules, beside } from '../roster/rules/apart.ts'
 import { full, noRoomForCost } from '../roster/rules/limits.ts'
 import { type Answer, mostAnswer, answer as shape } from './answer.ts'
 import type { Input, InputMember } from './input.ts'
+import { isNewVersion } from './version.ts'
 
 export interface Checked extends Decided {
   readonly count: number | null
@@ -50,6 +52,7 @@ export function checkAnswer(text: string, input: Input): Checked {
   const { version = null, variables = {}, count = null, next, answers = {} } = given
   if (count !== null && !input.settings.countable)
     throw new Refused('count: the definition does not number its partitions, or people have set the number')
+  mustBeAllowed(version, input)
   return {
     ...{ assignment, nobody, version, count, state: given.state, log: given.log ?? [] },
     variables: { ...noVariables, ...withoutHoles(variables) },
@@ -149,6 +152,22 @@ function mustKeepLimits(assignment: ReadonlyMap<string, string>, input: Input): 
       if (first !== undefined) throw new Refused(`${place(id)}: ${instance} ${beside(over).one}: ${shown(first)}`)
       groups.set(key, id)
     }
+  }
+}
+
+/** It becomes part of commands on every member: each has to allow it, and to have it ready before anything may need it. */
+function mustBeAllowed(version: string | null, { members, settings }: Input): void {
+  if (!isNewVersion(version, settings.version)) return
+  const { fixed } = settings.version
+  if (fixed !== null) throw new Refused(`version: it must not change now: ${fixed}`)
+  for (const { name, health, versions } of members) {
+    if (health === 'leaving') continue
+    if (versions === undefined) throw new Refused(`version: the definition of ${name} has no "versions"`)
+    const { pattern, prepared } = versions
+    if (!allowsAt(pattern, version))
+      throw new Refused(`version: ${version} does not fit versions.pattern of ${name}, ${pattern}`)
+    if (prepared?.includes(version) === false)
+      throw new Refused(`version: ${name} has not prepared ${version}; use watchbill roll`)
   }
 }
 

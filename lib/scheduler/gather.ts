@@ -18,9 +18,11 @@ import { type Asked, readAsked } from '../keys/scheduler-asks.ts'
 import { type Memory, readMemory, type Sighting } from '../keys/scheduler-memory.ts'
 import { traitOf } from '../keys/traits.ts'
 import type { Cluster } from '../look/cluster.ts'
+import { versionInForce } from '../roll/meant.ts'
 import { holdersOf } from '../roster/assignment.ts'
 import { costOf } from '../roster/rules/cost.ts'
 import type { Input, InputMember, InputPartition } from './input.ts'
+import { whyFixed } from './version.ts'
 
 /** What is read beside the look. */
 export interface Beside {
@@ -147,6 +149,11 @@ export function inputFrom(
       frozen: isFrozen(cluster),
       count: count === null ? null : { number: count.number, by: count.by },
       countable,
+      version: {
+        inForce: versionInForce(cluster),
+        said: memory.last?.version ?? null,
+        fixed: whyFixed(cluster),
+      },
     },
     placement: {
       rules: rules as unknown as Input['placement']['rules'],
@@ -180,7 +187,12 @@ function memberFrom({ instance, node, offers, absence, roster, ...member }: Memb
     knownSince: seen[instance]?.since ?? now,
     lastSeen: now,
     figures: summary === undefined ? null : figures,
+    ...(member.versions && { versions: { pattern: member.versions.pattern, prepared: preparedBy(member.versions) } }),
   }
+}
+
+function preparedBy({ prepared }: NonNullable<Member['versions']>): string[] | null {
+  return prepared === null ? null : [...prepared]
 }
 
 function planIn({ revision, by, at, assignment, nobody, version, variables }: OwnPlan): Input['plan'] {

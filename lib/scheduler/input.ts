@@ -22,6 +22,15 @@ const member = z.object({
   knownSince: about(time(), 'When a scheduler run first saw it.', '2026-01-01T00:00:00.000Z'),
   lastSeen: about(time(), 'When a scheduler run last saw it: now.'),
   figures: figures('Its last summary: processors, bytes, restarts, the tick'),
+  versions: about(
+    z.optional(
+      z.object({
+        pattern: z.string(),
+        prepared: about(z.nullable(z.array(z.string())), 'Those that it has made ready; null when it need not.'),
+      }),
+    ),
+    'Which versions its definition allows; left out when it has none.',
+  ),
 })
 
 const gone = z.object({
@@ -72,6 +81,11 @@ export const input = z
       frozen: about(z.boolean(), 'Nothing moves now.'),
       count: about(z.nullable(z.object({ number: z.number(), by: z.string() })), 'The number of partitions in force.'),
       countable: about(z.boolean(), 'Whether an answer may say "count".'),
+      version: z.object({
+        inForce: about(z.nullable(z.string()), 'The version that is started; null for none.'),
+        said: about(z.nullable(z.string()), 'What the last good answer said; null for none.'),
+        fixed: about(z.nullable(z.string()), 'Why no answer may say another "version" now; null when one may.'),
+      }),
     }),
     placement: z.object({ rules, pins: about(z.record(z.string(), name()), 'Partitions that people pinned.') }),
     plan: about(

@@ -34,7 +34,9 @@ import type { Run } from '../state/self.ts'
 import { type Checked, checkAnswer, Refused } from './check.ts'
 import { isCountable, putCountInForce } from './count.ts'
 import { type Beside, inputFrom, readBeside, sightingsAfter } from './gather.ts'
+import type { Input } from './input.ts'
 import { Failed, runScheduler, schedulerName } from './run.ts'
+import { isNewVersion, putVersionInForce } from './version.ts'
 
 /** When to try again after a failure that was not the scheduler's, ms. */
 const soon = 2000
@@ -146,7 +148,7 @@ async function decide(scheduling: Scheduling): Promise<Round> {
     if (why !== null) throw new Failed(`cannot run the scheduler: ${why}`)
     const { text, took } = await runScheduler(place, assign, JSON.stringify(input))
     const checked = checkAnswer(text, input)
-    const done = await take(scheduling, snapshot, beside, checked, { now, took })
+    const done = await take(scheduling, snapshot, beside, { input, checked }, { now, took })
     return { done, next: Math.max(shortestPause, checked.nextMs ?? assign.everyMs) }
   } catch (error) {
     if (!(error instanceof Failed || error instanceof Refused)) throw error
@@ -159,7 +161,7 @@ async function take(
   { run, assign, session, standing }: Scheduling,
   snapshot: Snapshot,
   beside: Beside,
-  checked: Checked,
+  { input, checked }: { readonly input: Input; readonly checked: Checked },
   { now, took }: { readonly now: string; readonly took: number },
 ): Promise<string> {
   const { consul, instance, service } = run
@@ -170,11 +172,16 @@ async function take(
   const before = { revision: pointer?.revision ?? 0, index: ownPlan.index }
   const from = { keys: snapshot.index, health: snapshot.healthIndex }
   const plan = { ...checked, by: instance, at: now, from }
+  // The version comes first: what fails after it is done again, and finds that version in force.
+  const version = isNewVersion(checked.version, input.settings.version)
+    ? await putVersionInForce(run, snapshot, checked.version as string, only)
+    : null
   const revision = isSame
     ? before.revision
     : await putPlanInForce(consul, keys, before, plan, { only, giveUpMs: assign.giveUpAfterMs })
   const counted = checked.count === null ? null : await putCountInForce(run, snapshot, checked.count)
-  const last: LastRun = { at: now, by: instance, took, log: checked.log, refused: beside.memory.last?.refused ?? [] }
+  const refused = beside.memory.last?.refused ?? []
+  const last: LastRun = { at: now, by: instance, version: checked.version, took, log: checked.log, refused }
   const state = checked.state === undefined ? beside.memory.state : checked.state
   const seen = sightingsAfter(beside.memory.seen, snapshot.members, now)
   await keepMemory(consul, service, { before: beside.memory, after: { state, seen, last }, only })
@@ -184,8 +191,8 @@ async function take(
   const said = isSame
     ? `the plan ${revision} stays`
     : `put the plan ${revision} in force (${checked.assignment.size} entries)`
-  const done = [said, counted ?? []].flat().join('; ')
-  if (!isSame || counted !== null) run.log(done)
+  const done = [said, version ?? [], counted ?? []].flat().join('; ')
+  if (!isSame || version !== null || counted !== null) run.log(done)
   return done
 }
 
@@ -206,7 +213,7 @@ async function failed(
   const since = duty.since !== null && Date.parse(duty.since) <= Date.parse(now) ? duty.since : now
   const only = stillScheduling(keys, session)
   const refused = [{ at: now, why: error.message }, ...(memory.last?.refused ?? [])].slice(0, mostRefused)
-  const last: LastRun = { log: [], ...memory.last, at: now, by: instance, took, refused }
+  const last: LastRun = { log: [], version: null, ...memory.last, at: now, by: instance, took, refused }
   const seen = sightingsAfter(memory.seen, members, now)
   await keepMemory(consul, service, { before: memory, after: { last, seen }, only })
   await report(run, session, standing, { problem: why, since, actions: assign.actions })

@@ -14,6 +14,8 @@ export interface ClockFiles {
   readonly launched: string
   /** When a guard last looked after it, boot-clock ms. */
   readonly tended: string
+  /** What `groups` of the instance said when it was started: the clock is in the shepherds' control group there. */
+  readonly home: string
 }
 
 /** The files of one partition. The shepherd reads and writes some of them: see process/shepherd/shepherd.sh. */
@@ -113,7 +115,10 @@ export interface WorkerFiles extends PartitionFiles {
 export function clockFiles(instance: string): ClockFiles {
   const directory = `${instance}/clock`
   const at = (name: string) => `${directory}/${name}`
-  return { directory, pipe: at('pipe'), promise: at('promise'), launched: at('launched'), tended: at('tended') }
+  return {
+    directory,
+    ...{ pipe: at('pipe'), promise: at('promise'), launched: at('launched'), tended: at('tended'), home: at('home') },
+  }
 }
 
 /** @param directory of the partition */

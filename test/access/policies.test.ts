@@ -6,6 +6,7 @@ import { keysOf, locksRoot } from '../../lib/base/names.ts'
 import { eventsKey } from '../../lib/keys/events.ts'
 import { figuresKey } from '../../lib/keys/figures.ts'
 import { healthKey } from '../../lib/keys/health.ts'
+import { powerKey, turnKey } from '../../lib/keys/power.ts'
 import { schedulerRoot } from '../../lib/keys/scheduler-memory.ts'
 import { type Role, rulesFor } from './lab.ts'
 
@@ -19,6 +20,8 @@ const own = Object.values(keysOf(service)).flatMap((key): string | string[] => {
 /** Beside it. */
 const beside = [eventsKey, figuresKey, healthKey].map(keyOf => keyOf(service, 'a:b'))
 const all = [...own, ...beside, `${schedulerRoot(service)}state`]
+/** Of machines, not of a service. */
+const ofMachines = [turnKey, powerKey('a')]
 
 /** Which prefixes a policy allows, by what it allows there. */
 function allowed(role: Role): Map<string, string> {
@@ -44,7 +47,7 @@ describe('the policies in consul.d', () => {
       const rules = allowed(role)
       assert.ok(own.length > 40 && rules.size >= 5)
       assert.deepEqual(
-        all.filter(key => may(rules, key) !== policy),
+        [...all, ...ofMachines].filter(key => may(rules, key) !== policy),
         [],
       )
     })
@@ -66,7 +69,9 @@ describe('the policies in consul.d', () => {
         return [...code.matchAll(/watchbill\/\.[\w-]+\//g)].map(([prefix]) => prefix)
       }),
     )
-    const known = new Set([...all, locksRoot].flatMap(key => /^watchbill\/\.[\w-]+\//.exec(key)?.[0] ?? []))
+    const known = new Set(
+      [...all, ...ofMachines, locksRoot].flatMap(key => /^watchbill\/\.[\w-]+\//.exec(key)?.[0] ?? []),
+    )
     assert.deepEqual([...found].sort(), [...known].sort())
   })
 })

@@ -28,6 +28,7 @@ const complete: Record<string, readonly string[]> = {
   render: ['svc', '--state', state],
   rollout: instance,
   power: instance,
+  'cut-off': instance,
   scheduler: instance,
   pass: ['progress'],
   warn: ['progress'],
@@ -115,6 +116,8 @@ describe('a program for one instance', { concurrency: 2 }, () => {
     'rerender',
     'observe',
     'scheduler',
+    'power',
+    'cut-off',
   ]) {
     for (const [place, option] of ['--instance', '--service', '--definition'].entries()) {
       it(`${program} cannot do without ${option}`, async () => {
@@ -231,6 +234,19 @@ describe('a program for people', { concurrency: 2 }, () => {
     assert.match(stderr, /^hold: temporary: cannot reach Consul /)
     assertRefused('hold', await run('hold', 'svc', '--'), /no partition is named/)
     assertRefused('drain', await run('drain', 'svc', 'a:svc', '--', '--no-such'), /on or off/)
+  })
+
+  it('a name that looks like an option is told where to stand', async () => {
+    const told = /there is no option -7; names that begin with a dash go behind --/
+    assertRefused('status', await run('status', 'svc', '-7'), told)
+    assertRefused('hold', await run('hold', 'svc', '--al'), /no option --al \(did you mean --all/)
+  })
+
+  it('leave refuses what it would ignore', async () => {
+    assertRefused('leave', await run('leave', 'svc', '--limit', '5s'), /--limit goes with --for-shutdown/)
+    assertRefused('leave', await run('leave', '--all', '--instance', 'a:svc'), /leave out --instance, or --all/)
+    const nobody = await run('leave', '--all', '--json', '--state', join(state, 'none'), '--consul-dir', state)
+    assert.deepEqual([nobody.code, nobody.stdout], [0, ''])
   })
 
   it('logs refuses what does not go together', async () => {

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { checkAnswer, Refused } from '../../lib/scheduler/check.ts'
 import type { Input } from '../../lib/scheduler/input.ts'
 import { me, other, third } from '../fixtures/cluster.ts'
-import { inputMember, inputOf, inputPartition, placementOf } from '../fixtures/scheduler.ts'
+import { inputMember, inputOf, inputPartition, placementOf, versionOf } from '../fixtures/scheduler.ts'
 
 const said = (answer: unknown, input: Input = inputOf()) => {
   const text = typeof answer === 'string' ? answer : JSON.stringify(answer)
@@ -19,6 +19,15 @@ const said = (answer: unknown, input: Input = inputOf()) => {
 
 const zoned = { members: [inputMember(me, { meta: { zone: 'a' } }), inputMember(other, { meta: { zone: 'b' } })] }
 const documented = (over: object) => ({ ...over, partitions: [inputPartition('0', { document: { tenant: 't' } })] })
+
+const withoutVersions = (name: string) => {
+  const { versions: _, ...member } = inputMember(name)
+  return member
+}
+const prepared = (...all: string[]) => ({ versions: { pattern: '^1\\.\\d$', prepared: all } })
+const versioned = (over: Parameters<typeof versionOf>[0]) => ({
+  settings: { ...inputOf().settings, version: versionOf(over) },
+})
 
 /** What is wrong, the answer, the line, and the input where the usual one does not do. */
 const wrong: readonly (readonly [string, unknown, string, Partial<Input>?])[] = [
@@ -131,7 +140,48 @@ const wrong: readonly (readonly [string, unknown, string, Partial<Input>?])[] = 
   [
     'a version of two lines',
     { assignment: {}, version: 'a\nb' },
-    'version: cannot be "a\\nb"; give 1 to 128 characters, none of which is a control character',
+    'version: cannot be "a\\nb"; give 1 to 100 of A-Z a-z 0-9 . _ + : @ - that begin with a letter or a digit',
+  ],
+  [
+    'a version that is an option',
+    { assignment: {}, version: '--help' },
+    'version: cannot be "--help"; give 1 to 100 of A-Z a-z 0-9 . _ + : @ - that begin with a letter or a digit',
+  ],
+  [
+    'a version where a definition has none',
+    { assignment: {}, version: '1.2' },
+    `version: the definition of ${other} has no "versions"`,
+    { members: [inputMember(me), withoutVersions(other)] },
+  ],
+  [
+    'a version that the pattern of one member forbids',
+    { assignment: {}, version: '1.2' },
+    `version: 1.2 does not fit versions.pattern of ${other}, ^2`,
+    { members: [inputMember(me), inputMember(other, { versions: { pattern: '^2', prepared: null } })] },
+  ],
+  [
+    'a version beside a pattern that is none',
+    { assignment: {}, version: '1.2' },
+    `version: 1.2 does not fit versions.pattern of ${me}, ^(`,
+    { members: [inputMember(me, { versions: { pattern: '^(', prepared: null } })] },
+  ],
+  [
+    'a version that one member has not prepared',
+    { assignment: {}, version: '1.2' },
+    `version: ${other} has not prepared 1.2; use watchbill roll`,
+    { members: [inputMember(me, prepared('1.1', '1.2')), inputMember(other, prepared('1.1'))] },
+  ],
+  [
+    'a version that a drained member has not prepared',
+    { assignment: {}, version: '1.2' },
+    `version: ${third} has not prepared 1.2; use watchbill roll`,
+    { members: [inputMember(me), inputMember(third, { ...prepared(), health: 'drained', drained: true })] },
+  ],
+  [
+    'another version during a roll-out',
+    { assignment: {}, version: '1.2' },
+    'version: it must not change now: a roll-out is under way',
+    versioned({ inForce: '1.1', said: '1.0', fixed: 'a roll-out is under way' }),
   ],
   [
     'variables of nobody',
@@ -178,6 +228,20 @@ describe('a good answer', () => {
     })
     assert.equal(checkAnswer(JSON.stringify({ assignment: { 0: me, 1: me } }), input).assignment.size, 2)
   })
+
+  it('may say a version that every member allows and has prepared; one that leaves is not asked', () => {
+    const members = [inputMember(me, prepared('1.2')), { ...withoutVersions(other), health: 'leaving' }]
+    assert.equal(checkAnswer(JSON.stringify({ assignment: {}, version: '1.2' }), inputOf({ members })).version, '1.2')
+  })
+
+  for (const [what, over] of [
+    ['in force', { inForce: 'x', said: null }],
+    ['that it said before, whatever people rolled out since', { inForce: '3.0', said: 'x' }],
+  ] as const)
+    it(`may go on saying the version ${what}, during a roll-out too`, () => {
+      const input = inputOf(versioned({ ...over, fixed: 'a roll-out is under way' }))
+      assert.equal(checkAnswer(JSON.stringify({ assignment: {}, version: 'x' }), input).version, 'x')
+    })
 
   it('may say everything', () => {
     const action = { id: 'a1', action: 'promote', arguments: {}, at: '' }

@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict'
-import { describe, it } from 'node:test'
+import { describe, it, type TestContext } from 'node:test'
 import { act } from '../../lib/act/act.ts'
 import { noteForScheduler } from '../../lib/act/for-scheduler.ts'
 import { bootClock } from '../../lib/base/clock.ts'
+import type { Definition } from '../../lib/definition/definition.ts'
 import { waiting } from '../../lib/hooks/queue.ts'
 import { planPointerFrom } from '../../lib/keys/own-plan.ts'
 import { ask, readAsked } from '../../lib/keys/scheduler-asks.ts'
 import { forgetScheduler, schedulerRoot } from '../../lib/keys/scheduler-memory.ts'
 import { lookAtCluster } from '../../lib/look/read-cluster.ts'
+import { meantFor } from '../../lib/roll/meant.ts'
 import { assigned } from '../../lib/roster/assignment.ts'
 import { schedule } from '../../lib/scheduler/schedule.ts'
 import { readFact, removeFact, writeFact } from '../../lib/state/facts.ts'
 import { me, memberOne, other, snapshotOf } from '../fixtures/cluster.ts'
+import type { FakeConsul } from '../fixtures/consul.ts'
 import { duty, keys, memoryOf, planOf, service, text } from './service.ts'
 
 const all = (instance: string) =>
@@ -290,6 +293,88 @@ describe('the number of partitions', () => {
     assert.equal(await schedule(a), 'the plan 1 stays')
     assert.match(text(fake, keys.number) ?? '', /"number":9/)
   })
+})
+
+describe('the version', () => {
+  const says = (version: string) => `echo '{"assignment":{},"version":"${version}"}'`
+  const settings = (fake: FakeConsul) => JSON.parse(text(fake, keys.settings) ?? '{}')
+  const versioned = async (t: TestContext, version: string, over: Partial<Definition> = {}) => {
+    const { fake, write, defined, instance } = await service(t, says(version))
+    const [a] = [instance('a', { ...defined, ...over }), instance('b', { ...defined, ...over })]
+    return { fake, a, says: (next: string) => write(says(next)) }
+  }
+
+  it('is in force from then on, restarts nothing, and keeps what people rolled out for some', async t => {
+    const { fake, a } = await versioned(t, '1.5')
+    const only = [{ partitions: '3', version: '1.4' }]
+    fake.memory.put(keys.settings, JSON.stringify({ drained: [], held: [], epoch: 3, only, later: 'field' }))
+    assert.equal(
+      await schedule(a),
+      'put the plan 1 in force (0 entries); what is started from now on gets the version 1.5',
+    )
+    assert.deepEqual(settings(fake), { only, later: 'field', drained: [], held: [], epoch: 3, version: '1.5' })
+    assert.deepEqual(fake.memory.below(keys.restarts), [])
+    const cluster = await lookAtCluster(fake.consul, 'svc')
+    const { definition } = JSON.parse(readFact(a.files.definition) ?? '')
+    assert.equal(meantFor(cluster, definition, '0', 'a:svc').version, '1.5')
+    assert.equal(meantFor(cluster, definition, '3', 'a:svc').version, '1.4')
+    assert.equal(await schedule(a), 'the plan 1 stays')
+  })
+
+  it('that is in force already changes nothing', async t => {
+    const { fake, a } = await versioned(t, '1.0')
+    assert.equal(await schedule(a), 'put the plan 1 in force (0 entries)')
+    assert.equal(text(fake, keys.settings), null)
+  })
+
+  it('that people rolled out wins, until the scheduler says another one', async t => {
+    const { fake, a, says } = await versioned(t, '1.5')
+    await schedule(a)
+    fake.memory.put(keys.settings, JSON.stringify({ ...settings(fake), version: '1.6' }))
+    assert.equal(await schedule(a), 'the plan 1 stays')
+    fake.memory.put(keys.plan, JSON.stringify({ ...JSON.parse(text(fake, keys.plan) ?? ''), withdrawn: 'why' }))
+    assert.match(await schedule(a), /^put the plan 2 in force \(0 entries\)$/, 'nor once a plan was withdrawn')
+    assert.equal(settings(fake).version, '1.6')
+    says('1.7')
+    await schedule(a)
+    assert.equal(settings(fake).version, '1.7')
+  })
+
+  it('is refused with the whole answer during a roll-out, and where one process has all partitions', async t => {
+    for (const [roll, over, why] of [
+      [{ id: 'r', to: '2.0' }, {}, 'a roll-out is under way'],
+      [undefined, { run: { command: ['./one'], per: 'instance' } }, 'one process has all partitions of a:svc'],
+    ] as const) {
+      const { fake, a } = await versioned(t, '1.5', over as Partial<Definition>)
+      fake.memory.put(keys.settings, JSON.stringify({ drained: [], held: [], epoch: 0, roll }))
+      const before = text(fake, keys.settings)
+      assert.match(await schedule(a), new RegExp(`its answer is refused: version: it must not change now: ${why}`))
+      assert.match(duty(fake).problem ?? '', new RegExp(why))
+      assert.deepEqual([text(fake, keys.settings), await planOf(fake)], [before, null])
+    }
+  })
+
+  for (const [what, change] of [
+    [
+      'a roll-out begins',
+      (fake: FakeConsul) =>
+        fake.memory.put(keys.settings, '{"drained":[],"held":[],"epoch":0,"roll":{"id":"r","to":"2.0"}}'),
+    ],
+    ['people set another one', (fake: FakeConsul) => fake.memory.put(keys.settings, '{"version":"2.0"}')],
+    ['its duty is lost', (fake: FakeConsul) => fake.memory.destroy('session of a')],
+  ] as const)
+    it(`is not written when ${what} meanwhile`, async t => {
+      const { fake, a } = await versioned(t, '1.5')
+      const isSet = ({ Key, Value = '' }: { Key: string; Value?: string }) =>
+        Key === keys.settings && Buffer.from(Value, 'base64').toString().includes('1.5')
+      fake.script = ({ operations }) => {
+        if (operations.some(one => isSet(one as never))) change(fake)
+        return undefined
+      }
+      await assert.rejects(schedule(a), /cannot give svc the version 1\.5: .* changed meanwhile; it is tried again$/)
+      assert.notEqual(settings(fake).version, '1.5')
+      assert.equal(await planOf(fake), null)
+    })
 })
 
 describe('the plan is withdrawn', () => {

@@ -37,7 +37,14 @@ export async function service(t: TestContext, script: string, over: Partial<Assi
   }
   write(script)
   const assign: Assign = { from: { kind: 'command', command: [path] }, ...usual, ...over }
-  const defined: Definition = { ...definition, partitions: ids, assign, hooks: { schedulerFailed: ['./page'] } }
+  const versions = { pattern: '^\\d+\\.\\d+$', first: '1.0', keep: 1, timeoutMs: 1000 }
+  const defined: Definition = {
+    ...definition,
+    partitions: ids,
+    versions,
+    assign,
+    hooks: { schedulerFailed: ['./page'] },
+  }
   memory.put(keys.revision, '{}')
   for (const id of ids) {
     memory.put(keys.partition(id), '{"from":"definition"}')

@@ -238,7 +238,9 @@ describe('what an older release started', () => {
     )
     const fresh = lab.running()
     await lab.unit('User=root')
-    assert.match(await lab.killMode(), /^ok: .*every partition is outside/)
+    await until('the clock of the shepherds to have moved, too', async see =>
+      /^ok: .*every partition is outside/.test(see(await lab.killMode())),
+    )
     await lab.restart()
     assert.deepEqual(lab.running(), fresh)
     await lab.program('leave', 'svc', '--state', join(lab.machine.folder, 'a1/state'))

@@ -9,6 +9,7 @@ import { readSchedulerDuty } from '../../keys/scheduler.ts'
 import { type Asked, askedWords, readAsked } from '../../keys/scheduler-asks.ts'
 import { type LastRun, readMemory } from '../../keys/scheduler-memory.ts'
 import { lookAtCluster } from '../../look/read-cluster.ts'
+import { versionInForce } from '../../roll/meant.ts'
 import { holdersOf, rulesFor, voidEntries } from '../../roster/assignment.ts'
 import { schedulerWords } from '../status/scheduler-words.ts'
 
@@ -20,6 +21,8 @@ export interface ShownPlan {
   /** The plan in force; null when there is none. */
   readonly plan: OwnPlan | null
   readonly pointer: PlanPointer | null
+  /** The version in force of the service, which people may have rolled out since; null for none. */
+  readonly version: string | null
   /** Partition id -> why its entry does not count now. */
   readonly voided: ReadonlyMap<string, string>
   readonly holders: ReadonlyMap<string, string>
@@ -41,6 +44,7 @@ export async function planShown(consul: Consul, service: string): Promise<ShownP
   const voided = voidEntries(cluster, await rulesFor(cluster)) ?? new Map<string, string>()
   return {
     ...{ service, by: duty?.by ?? null, plan: ownPlan.plan, pointer: ownPlan.pointer, last, voided },
+    version: versionInForce(cluster),
     problems: schedulerWords(cluster, duty),
     holders: new Map([...holdersOf(cluster)].filter(([id]) => cluster.locks.get(id)?.session !== null)),
     waiting: asked.filter(({ answer }) => answer === null),
@@ -68,7 +72,7 @@ export function shownLines(shown: ShownPlan): string[] {
     runsWords(by, last),
     ...problems.map(problem => `problem: ${problem}`),
     ...(rows.length > 0 ? table(['PARTITION', 'PLAN', 'INSTANCE', 'WHY'], rows) : []),
-    ...(plan?.version == null ? [] : [`version: ${plan.version}`]),
+    ...(plan?.version == null ? [] : [versionLine(plan.version, shown.version)]),
     ...(plan === null || isNone(plan.variables) ? [] : [`variables: ${JSON.stringify(plan.variables)}`]),
     ...(plan?.log ?? []).map(line => `log: ${line}`),
     ...(last?.refused ?? []).map(({ at, why }) => `refused ${at}: ${why}`),
@@ -80,6 +84,10 @@ export function shownLines(shown: ShownPlan): string[] {
 export function planWords({ revision, by, at, from, assignment, nobody }: OwnPlan): string {
   const idle = nobody.size > 0 ? `, and ${nobody.size} left to nobody` : ''
   return `plan ${revision} of ${at} by ${by}, from the indexes ${from.keys} and ${from.health}: ${assignment.size} assigned${idle}`
+}
+
+function versionLine(said: string, inForce: string | null): string {
+  return `version: ${said}${said === inForce ? '' : `; in force is ${inForce ?? 'none'}`}`
 }
 
 /** Who runs the scheduler. */

@@ -1,12 +1,12 @@
 /** Begins a roll-out: a version, or a restart of everything, step by step. */
 import { randomId } from '../../base/clock.ts'
 import { Permanent, Temporary } from '../../base/errors.ts'
-import { PatternError, pattern } from '../../base/pattern.ts'
 import { shellWord } from '../../base/printable.ts'
 import { listed } from '../../base/text.ts'
 import { isVersion, versionWords } from '../../base/version.ts'
 import type { Consul } from '../../consul/http.ts'
 import { base64, entriesAt } from '../../consul/kv.ts'
+import { allowsAt } from '../../definition/version.ts'
 import { recorded } from '../../keys/asked.ts'
 import type { Member } from '../../keys/member.ts'
 import { isGarbled, isOver, type Roll, rollFrom, rollValue } from '../../keys/roll.ts'
@@ -91,20 +91,11 @@ function mustKnow(what: string, service: string, members: readonly Member[], to:
   const without = members.filter(({ versions }) => versions === undefined)
   if (without.length > 0)
     throw new Permanent(`${what}: the definition of ${named(without)} has no "versions"; say there which are allowed`)
-  const refusing = members.filter(({ versions }) => !fits(versions?.pattern ?? '', to))
+  const refusing = members.filter(({ versions }) => !allowsAt(versions?.pattern ?? '', to))
   if (refusing.length > 0)
     throw new Permanent(
       `${what}: it does not fit versions.pattern of ${named(refusing)}, ${refusing[0]?.versions?.pattern}; give a version that does`,
     )
-}
-
-function fits(source: string, version: string): boolean {
-  try {
-    return pattern(source)(version)
-  } catch (error) {
-    if (error instanceof PatternError) return false // a member key that somebody else wrote
-    throw error
-  }
 }
 
 function concerned({ partitions }: Cluster, only: string | null): string[] {

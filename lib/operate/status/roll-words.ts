@@ -10,11 +10,6 @@ export function rollUnderWay({ roll, settings }: Cluster): RollInForce | null {
   return isUnderWay(roll, settings) ? roll : null
 }
 
-/** The version in force; what the definitions say until one was rolled out; null when neither says one. */
-export function versionInForce({ settings, members }: Cluster): string | null {
-  return settings.version ?? members.find(({ versions }) => versions?.first)?.versions?.first ?? null
-}
-
 /** A roll-out that has stopped, or whose record nobody can read; versions that an instance cannot prepare. */
 export function rollProblems(cluster: Cluster): string[] {
   const { service, settings, members, keys } = cluster

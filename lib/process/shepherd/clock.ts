@@ -2,7 +2,7 @@
 import { bootClock } from '../../base/clock.ts'
 import { launchAll } from '../../machine/launch.ts'
 import { tend } from '../../state/clock.ts'
-import { makeDirectory } from '../../state/facts.ts'
+import { makeDirectory, readFact, writeFact } from '../../state/facts.ts'
 import type { InstanceFiles } from '../../state/paths.ts'
 import { joinFiles, readHome } from '../containment/groups.ts'
 
@@ -14,8 +14,9 @@ const clock = `${import.meta.dirname}/clock.sh`
  * @param lease the shortest of the partitions that run, ms
  */
 export async function startClock(files: InstanceFiles, lease: number): Promise<void> {
-  const { directory, pipe } = files.clock
+  const { directory, pipe, home } = files.clock
   makeDirectory(directory)
+  writeFact(home, readFact(files.groups) ?? '')
   tend(files.clock, bootClock())
   const join = await joinFiles(readHome(files) ?? { directory: null, why: '' })
   const environment = { PATH: process.env.PATH ?? '' }

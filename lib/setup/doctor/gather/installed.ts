@@ -91,7 +91,7 @@ async function factsOf(file: string, text: string, config: ConsulConfig, speak: 
     absent: typeof definition === 'string' ? [] : missingPrograms(definition),
     state: stateFacts(options.state ?? defaultState),
     groups: readHome(instanceFiles(options.state ?? defaultState, instance)),
-    standIn: unitsOf(shepherdsOf(instanceFiles(options.state ?? defaultState, instance))),
+    standIn: unitsOf(keepersOf(instanceFiles(options.state ?? defaultState, instance))),
     setUid: typeof definition === 'string' ? null : setUidProgram(definition),
     scheduler: typeof definition === 'string' ? null : schedulerOf(definition),
     ...(typeof definition === 'string'
@@ -112,10 +112,11 @@ function limitFacts(definition: Definition, files: InstanceFiles): Partial<Insta
   }
 }
 
-function shepherdsOf(files: InstanceFiles): number[] {
+/** The shepherds, and their clock. */
+function keepersOf(files: InstanceFiles): number[] {
   const all = [files.worker, ...localPartitions(files).map(id => files.partition(id))]
-  const shepherds = all.map(({ shepherd }) => parseProcess(readLine(shepherd)))
-  return shepherds.flatMap(one => (one !== null && isAlive(one) ? [one.pid] : []))
+  const facts = [...all.map(({ shepherd }) => shepherd), files.clock.launched]
+  return facts.map(fact => parseProcess(readLine(fact))).flatMap(one => (one !== null && isAlive(one) ? [one.pid] : []))
 }
 
 /** `--name value` pairs, after the Node and the program. */
