@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { readRan } from '../act/ran.ts'
+import { killStrays } from '../act/strays.ts'
 import { bootClock } from '../base/clock.ts'
 import { listed } from '../base/text.ts'
 import { Consul } from '../consul/http.ts'
@@ -22,6 +23,7 @@ import { clockStep, instanceLease } from '../state/lease.ts'
 import { changingLeases } from '../state/lease-lock.ts'
 import { hasLeft } from '../state/left.ts'
 import { type Local, localFacts, termsOf } from '../state/local.ts'
+import { appendLog } from '../state/log.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import type { Self } from '../state/self.ts'
 import { hasStandIn } from '../state/stand-in.ts'
@@ -95,7 +97,7 @@ async function standIn(self: Self, definition: Definition): Promise<string[]> {
 
 /** Each runs under the acquisition that this machine had at the last proof, as if it had gone on. */
 async function startAgain(self: Self, definition: Definition): Promise<string[]> {
-  const ids = bootable(self.files)
+  const ids = await withoutStrays(self, definition, bootable(self.files))
   const starts = ids.flatMap(id => startOf(self, id) ?? [])
   if (starts.length === 0) return []
   changingLeases(self.files, () => {
@@ -110,10 +112,18 @@ async function startAgain(self: Self, definition: Definition): Promise<string[]>
   return [`started ${listed(ids)} again before Consul is reached, since onBoot is "keep"`]
 }
 
+/** Those of which nothing of an earlier run is left, neither here nor outside; none once Consul has answered meanwhile. */
+async function withoutStrays(self: Self, definition: Definition, ids: readonly string[]): Promise<readonly string[]> {
+  const { files, instance } = self
+  const here = { ...self, log: (line: string) => appendLog(files.log, `${instance} cut-off: ${line}`) }
+  const steps = ids.map(partition => ({ do: 'start', partition }) as const)
+  const left = await killStrays(here, { definition, local: factsNow(files) }, steps)
+  return leaseIsOver(self, definition) ? ids.filter(id => !left.has(id)) : []
+}
+
 async function withCommands({ files }: Self, definition: Definition, starts: readonly Start[]) {
   if (definition.run.choose === undefined) return starts
   const { withCommands: chosen } = await import('../act/choose.ts')
-  const { appendLog } = await import('../state/log.ts')
   return chosen(definition, starts, line => appendLog(files.log, line))
 }
 
