@@ -36,7 +36,7 @@ export async function killStrays(
 }
 
 /** The partitions for which the definition's command `stop.gone` does not say that they are gone. */
-async function leftOutside(
+export async function leftOutside(
   run: Here,
   definition: Definition,
   partitions: readonly string[],

@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { readRan } from '../act/ran.ts'
-import { killStrays } from '../act/strays.ts'
+import { killStrays, leftOutside } from '../act/strays.ts'
 import { bootClock } from '../base/clock.ts'
 import { listed } from '../base/text.ts'
 import { Consul } from '../consul/http.ts'
@@ -22,7 +22,7 @@ import { writeKept } from '../state/kept.ts'
 import { clockStep, instanceLease } from '../state/lease.ts'
 import { changingLeases } from '../state/lease-lock.ts'
 import { hasLeft } from '../state/left.ts'
-import { type Local, localFacts, termsOf } from '../state/local.ts'
+import { acquisitionOf, type Local, localFacts, termsOf } from '../state/local.ts'
 import { appendLog } from '../state/log.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import type { Self } from '../state/self.ts'
@@ -91,6 +91,8 @@ async function standIn(self: Self, definition: Definition): Promise<string[]> {
   const { whenIsolated } = definition
   if (typeof whenIsolated !== 'object' || standInRuns(files)) return []
   if (!nothingIsLeft(files) || !(await isWithin(whenIsolated, limit => new Consul({ limit })))) return []
+  const own = [...factsNow(files)].flatMap(([id, one]) => (acquisitionOf(one) === null ? [] : [id]))
+  if ((await leftOutside(logging(self), definition, own)).size > 0 || !leaseIsOver(self, definition)) return []
   if (hasStandIn(files)) await endStandIn(files)
   return [await startStandIn(self, definition, whenIsolated)]
 }
@@ -112,12 +114,14 @@ async function startAgain(self: Self, definition: Definition): Promise<string[]>
   return [`started ${listed(ids)} again before Consul is reached, since onBoot is "keep"`]
 }
 
+function logging(self: Self) {
+  return { ...self, log: (line: string) => appendLog(self.files.log, `${self.instance} cut-off: ${line}`) }
+}
+
 /** Those of which nothing of an earlier run is left, neither here nor outside; none once Consul has answered meanwhile. */
 async function withoutStrays(self: Self, definition: Definition, ids: readonly string[]): Promise<readonly string[]> {
-  const { files, instance } = self
-  const here = { ...self, log: (line: string) => appendLog(files.log, `${instance} cut-off: ${line}`) }
   const steps = ids.map(partition => ({ do: 'start', partition }) as const)
-  const left = await killStrays(here, { definition, local: factsNow(files) }, steps)
+  const left = await killStrays(logging(self), { definition, local: factsNow(self.files) }, steps)
   return leaseIsOver(self, definition) ? ids.filter(id => !left.has(id)) : []
 }
 

@@ -141,6 +141,15 @@ describe('the stand-in of an instance that is cut off', () => {
     assert.equal(await act({ standIn: 'run' }), 'nothing to do')
   })
 
+  it('is not started as long as stop.gone does not say that the work of a partition is gone', async t => {
+    const stop = { ...definition.stop, graceMs: 300, gone: ['/bin/false'] }
+    const { act, files } = cutOff(t, { whenIsolated: { run }, stop })
+    assert.equal(await act({ standIn: 'run' }), 'started the stand-in')
+    assert.equal(await act({ standIn: 'end' }), 'ended the stand-in')
+    writeFact(partitionIn(files, '0').acquisition, 'x')
+    assert.equal(await act({ standIn: 'run' }), 'nothing to do')
+  })
+
   it('is ended still when the one who was ending it has died, whatever the definition says by now', async t => {
     const { files, tick } = cutOff(t, {})
     makeDirectory(files.standIn.directory)
