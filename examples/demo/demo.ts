@@ -93,7 +93,7 @@ function lookAround({ root, agents }: Cluster): string {
   return `
 It is up until Ctrl-C, in ${root}. Look around from another terminal:
   export CONSUL_HTTP_ADDR=${address}
-  node handlers/status.ts demo
+  handlers/watchbill.js status demo
   ls ${s1?.state}/*/partition; cat ${s1?.state}/*/log
   curl -s "$CONSUL_HTTP_ADDR/v1/kv/watchbill/?keys"`
 }

@@ -175,7 +175,7 @@ describe('in a temporary directory of someone else', () => {
   for (const [what, args] of [
     ['watchbill of a checkout', [bin, 'status', '--help']],
     ['watchbill of an installed package', [`${installed}/handlers/watchbill.js`, 'status', '--help']],
-    ['the README’s own command', [`${root}/handlers/status.ts`, '--help']],
+    ['a program of a checkout by itself', [`${root}/handlers/status.ts`, '--help']],
   ] as const) {
     test(`${what} reads and leaves nothing`, async () => {
       const { code, stdout, stderr } = await run(process.execPath, args, { TMPDIR: temporary })
