@@ -99,9 +99,10 @@ async function startAgain(self: Self, definition: Definition): Promise<string[]>
   const starts = ids.flatMap(id => startOf(self, id) ?? [])
   if (starts.length === 0) return []
   changingLeases(self.files, () => {
-    for (const { files, acquisition } of starts) {
+    for (const { files, acquisition, lease } of starts) {
       const now = bootClock()
-      writePartitionLease(files, { from: now + clockStep, own: now })
+      // It ends now: who held the lock meanwhile is not known, so only its value says whether it may be taken back.
+      writePartitionLease(files, { from: now + clockStep, own: Math.max(0, now - lease) })
       writeKept(files, acquisition, { answered: null })
     }
   })

@@ -16,6 +16,7 @@ import { reconcile } from '../../lib/reconcile.ts'
 import { enterState } from '../../lib/state/boot.ts'
 import { makeDirectory, readFact, readLine, writeFact } from '../../lib/state/facts.ts'
 import { extendLease, never, partitionLease, writeLease } from '../../lib/state/lease.ts'
+import { localOf } from '../../lib/state/local.ts'
 import { instanceFiles } from '../../lib/state/paths.ts'
 import { hasStandIn } from '../../lib/state/stand-in.ts'
 import { definition, heldBy, me } from '../fixtures/cluster.ts'
@@ -244,6 +245,7 @@ describe('what this machine had, after a boot', () => {
     assert.match((await act({ onBoot: true })) ?? '', /^started 0 again before Consul is reached/)
     await until('its word', () => readFileSync(partition.output, 'utf8') === '0 90\n')
     assert.match(readFact(partition.kept) ?? '', new RegExp(`^${bootId()} ${acquisition} -$`))
+    assert.equal(localOf(partition, null, bootClock()).leaseRuns, false, 'nobody has proved its lock: no lease says so')
     assert.equal(await act({ onBoot: true }), 'nothing to do')
     const { code, starts } = await tick()
     assert.deepEqual([code, starts.get('cut-off')], [0, undefined])
