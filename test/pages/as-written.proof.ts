@@ -293,6 +293,7 @@ exec sleep 1000000
     'sudo ls /var/lib/watchbill/node7:consumer/partition/7': { shows: /^output\n(.*\n)*process\n(.*\n)*status\n/m },
     'sudo watchbill leave consumer': { shows: /^node7:consumer left: 18 partitions given back/ },
     'watchbill hold consumer 7 8': { shows: /^held: 7, 8$/ },
+    "watchbill hold consumer 'tenant-*'": { codes: [100], shows: /fits tenant-\*/ }, // there is none
     'watchbill unhold consumer 7 8': { shows: /^let go: 7, 8$/, afterwards: () => allIsWell() },
     'watchbill scale consumer 12': { shows: /^consumer: 12 partitions/, afterwards: () => allIsWell() },
     'watchbill freeze consumer': { afterwards: () => node7().do('watchbill thaw consumer') },
