@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { readRan } from '../act/ran.ts'
+import { killStrays, leftOutside } from '../act/strays.ts'
 import { bootClock } from '../base/clock.ts'
 import { listed } from '../base/text.ts'
 import { Consul } from '../consul/http.ts'
@@ -21,7 +22,8 @@ import { writeKept } from '../state/kept.ts'
 import { clockStep, instanceLease } from '../state/lease.ts'
 import { changingLeases } from '../state/lease-lock.ts'
 import { hasLeft } from '../state/left.ts'
-import { type Local, localFacts, termsOf } from '../state/local.ts'
+import { acquisitionOf, type Local, localFacts, termsOf } from '../state/local.ts'
+import { appendLog } from '../state/log.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import type { Self } from '../state/self.ts'
 import { hasStandIn } from '../state/stand-in.ts'
@@ -89,13 +91,15 @@ async function standIn(self: Self, definition: Definition): Promise<string[]> {
   const { whenIsolated } = definition
   if (typeof whenIsolated !== 'object' || standInRuns(files)) return []
   if (!nothingIsLeft(files) || !(await isWithin(whenIsolated, limit => new Consul({ limit })))) return []
+  const own = [...factsNow(files)].flatMap(([id, one]) => (acquisitionOf(one) === null ? [] : [id]))
+  if ((await leftOutside(logging(self), definition, own)).size > 0 || !leaseIsOver(self, definition)) return []
   if (hasStandIn(files)) await endStandIn(files)
   return [await startStandIn(self, definition, whenIsolated)]
 }
 
 /** Each runs under the acquisition that this machine had at the last proof, as if it had gone on. */
 async function startAgain(self: Self, definition: Definition): Promise<string[]> {
-  const ids = bootable(self.files)
+  const ids = await withoutStrays(self, definition, bootable(self.files))
   const starts = ids.flatMap(id => startOf(self, id) ?? [])
   if (starts.length === 0) return []
   changingLeases(self.files, () => {
@@ -110,10 +114,20 @@ async function startAgain(self: Self, definition: Definition): Promise<string[]>
   return [`started ${listed(ids)} again before Consul is reached, since onBoot is "keep"`]
 }
 
+function logging(self: Self) {
+  return { ...self, log: (line: string) => appendLog(self.files.log, `${self.instance} cut-off: ${line}`) }
+}
+
+/** Those of which nothing of an earlier run is left, neither here nor outside; none once Consul has answered meanwhile. */
+async function withoutStrays(self: Self, definition: Definition, ids: readonly string[]): Promise<readonly string[]> {
+  const steps = ids.map(partition => ({ do: 'start', partition }) as const)
+  const left = await killStrays(logging(self), { definition, local: factsNow(self.files) }, steps)
+  return leaseIsOver(self, definition) ? ids.filter(id => !left.has(id)) : []
+}
+
 async function withCommands({ files }: Self, definition: Definition, starts: readonly Start[]) {
   if (definition.run.choose === undefined) return starts
   const { withCommands: chosen } = await import('../act/choose.ts')
-  const { appendLog } = await import('../state/log.ts')
   return chosen(definition, starts, line => appendLog(files.log, line))
 }
 

@@ -141,6 +141,15 @@ describe('the stand-in of an instance that is cut off', () => {
     assert.equal(await act({ standIn: 'run' }), 'nothing to do')
   })
 
+  it('is not started as long as stop.gone does not say that the work of a partition is gone', async t => {
+    const stop = { ...definition.stop, graceMs: 300, gone: ['/bin/false'] }
+    const { act, files } = cutOff(t, { whenIsolated: { run }, stop })
+    assert.equal(await act({ standIn: 'run' }), 'started the stand-in')
+    assert.equal(await act({ standIn: 'end' }), 'ended the stand-in')
+    writeFact(partitionIn(files, '0').acquisition, 'x')
+    assert.equal(await act({ standIn: 'run' }), 'nothing to do')
+  })
+
   it('is ended still when the one who was ending it has died, whatever the definition says by now', async t => {
     const { files, tick } = cutOff(t, {})
     makeDirectory(files.standIn.directory)
@@ -268,6 +277,22 @@ describe('what this machine had, after a boot', () => {
       assert.ok(!existsSync(partition.output))
     })
   }
+
+  it('is not started as long as stop.gone does not say that its work is gone', async t => {
+    const there = { ...definition.stop, graceMs: 300, gone: ['/bin/false'] }
+    const { act, partition } = rebooted(t, {}, { ...keep, stop: there })
+    assert.equal(await act({ onBoot: true }), 'nothing to do')
+    assert.ok(!existsSync(partition.output))
+  })
+
+  it('is started only once nothing of an earlier run is left', async t => {
+    const { act, partition } = rebooted(t)
+    const child = spawn('sleep', ['60'], { env: { WATCHBILL_DIR: partition.directory }, stdio: 'ignore' })
+    t.after(() => child.kill('SIGKILL'))
+    const stray = await until('it to be found', () => membersOf([partition]).get(partition.directory)?.[0])
+    assert.match((await act({ onBoot: true })) ?? '', /^started 0 again/)
+    assert.ok(!isAlive(stray))
+  })
 
   it('is not started when Consul has answered meanwhile', async t => {
     const { act, files } = rebooted(t)
