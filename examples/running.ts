@@ -50,7 +50,7 @@ export function agentsOf({ agents }: Cluster): string {
 
 /** How to look at a service from another terminal. */
 export function statusCommand({ agents }: Cluster, service: string): string {
-  return `node handlers/status.ts ${service} --http-addr ${agents[0]?.http.replace('http://', '')}`
+  return `handlers/watchbill.js status ${service} --http-addr ${agents[0]?.http.replace('http://', '')}`
 }
 
 /** What was wrong, if anything, and the verdict, as the last lines of a run. @param good what is so when nothing was */

@@ -75,8 +75,8 @@ program({
     }
     check(wishes)
     const dryRun = args['dry-run'] ?? false
-    if (!dryRun) attempt('make', directory, () => mkdirSync(directory, { recursive: true }))
     const { argv } = prepare(wishes, args.consul, dryRun)
+    if (!dryRun) attempt('make', directory, () => mkdirSync(directory, { recursive: true }))
     print(shown(argv))
     if (!dryRun) become(argv)
   },

@@ -5,9 +5,9 @@
  * Never changes:  a lock, a process or the plan: the scheduler decides what becomes of it
  * Exits:          0 answered, or asked with --wait 0s; 100 there is no such action; 111 not answered in time, or a hundred wait
  */
-import { argumentsIn, askScheduler } from '../lib/operate/ask.ts'
+import { argumentsIn, askScheduler, wouldAsk } from '../lib/operate/ask.ts'
 import { print, program } from '../lib/program/frame.ts'
-import { consulArgs, jsonArg, serviceArg, waitLimit, withService } from '../lib/program/operator.ts'
+import { consulArgs, jsonArg, operatorDryRunArg, serviceArg, waitLimit, withService } from '../lib/program/operator.ts'
 
 program({
   name: 'ask',
@@ -17,6 +17,7 @@ program({
     action: { type: 'positional', description: 'the action', required: true },
     rest: { type: 'positional', description: 'its arguments: name=value', required: false },
     wait: { type: 'string', description: 'how long to wait for the answer; 0s not to wait', default: '60s' },
+    ...operatorDryRunArg,
     ...jsonArg,
     ...consulArgs,
   },
@@ -24,6 +25,10 @@ program({
   run: args =>
     withService(args, async (consul, service) => {
       const given = argumentsIn(args._.slice(2))
+      if (args['dry-run']) {
+        const would = await wouldAsk(consul, service, { action: args.action, given })
+        return print(args.json ? JSON.stringify({ service, action: args.action, dryRun: true, would }) : would)
+      }
       const { id, answer } = await askScheduler(consul, service, {
         action: args.action,
         given,

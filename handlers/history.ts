@@ -7,7 +7,7 @@
  */
 import { bootClock } from '../lib/base/clock.ts'
 import { Permanent } from '../lib/base/errors.ts'
-import { shellWord } from '../lib/base/printable.ts'
+import { shellWords } from '../lib/base/printable.ts'
 import { instanceHistory, instancePage, partitionHistory, partitionPage } from '../lib/operate/figures/history.ts'
 import { print, program } from '../lib/program/frame.ts'
 import { jsonArg, serviceArg } from '../lib/program/operator.ts'
@@ -42,9 +42,8 @@ program({
 })
 
 function none(service: string, partition: string | undefined): Permanent {
-  const where = partition === undefined ? '' : ` ${shellWord(partition)}`
   const what = partition === undefined ? service : `${partition} of ${service}`
   const next = partition === undefined ? 'run it where an instance is' : 'run it on the machine that'
-  const todo = partition === undefined ? next : `${next} watchbill owner ${shellWord(service)}${where} names`
+  const todo = partition === undefined ? next : `${next} watchbill owner ${shellWords(service, partition)} names`
   return new Permanent(`cannot show the history of ${what}: this machine has no figures of the last hour; ${todo}`)
 }

@@ -39,7 +39,7 @@ program({
     instance: { type: 'string', description: 'which instance, when the service has several on this machine' },
     all: { type: 'boolean', description: 'every instance on this machine, in place of a service' },
     'for-shutdown': { type: 'boolean', description: 'the machine stops: kill what does not stop within --limit' },
-    limit: { type: 'string', description: 'how long that may take in all', default: '30s' },
+    limit: { type: 'string', description: 'with --for-shutdown: how long that may take in all (default 30s)' },
     ...consulDirArg,
     state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
     'dry-run': { type: 'boolean', description: 'print the steps instead of acting' },
@@ -49,9 +49,10 @@ program({
   deadline: limit + 10_000,
   async run(args): Promise<number> {
     const root = args.state || stateRoot()
-    const shutdownLimit = args['for-shutdown'] ? shutdown(args.limit) : null
+    const shutdownLimit = args['for-shutdown'] ? shutdown(args.limit ?? '30s') : null
+    if (args.limit !== undefined && shutdownLimit === null) throw wrong('--limit goes with --for-shutdown')
     if (args.all) return everyInstance(root, args, shutdownLimit)
-    if (args.service === undefined) throw new Permanent('cannot read the arguments: name a service, or give --all')
+    if (args.service === undefined) throw wrong('name a service, or give --all')
     const instance = oneInstance(root, args.service, args.instance)
     const definition = definitionInForce(instanceFiles(root, instance))?.file ?? ''
     const here = thisInstance({ ...args, service: args.service, instance, state: root, definition })
@@ -77,25 +78,37 @@ program({
 function shutdown(text: string): number {
   const limit = duration(text)
   if (limit !== null && limit >= 1000 && limit <= 300_000) return limit
-  throw new Permanent(`cannot read the arguments: --limit ${text} is no time from 1s to 5m; give one such as 30s`)
+  throw wrong(`--limit ${text} is no time from 1s to 5m; give one such as 30s`)
+}
+
+function wrong(what: string): Permanent {
+  return new Permanent(`cannot read the arguments: ${what}`)
 }
 
 async function everyInstance(root: string, args: EveryArgs, shutdownLimit: number | null): Promise<number> {
-  if (args.service !== undefined)
-    throw new Permanent('cannot read the arguments: --all is every service; leave out the service, or --all')
+  if (args.service !== undefined) throw wrong('--all is every service; leave out the service, or --all')
+  if (args.instance !== undefined) throw wrong('--all is every instance; leave out --instance, or --all')
   const { instancesHere } = await import('../lib/operate/instances-here.ts')
   const { leaveAll } = await import('../lib/operate/leave-all.ts')
   const flags = ['dry-run', 'json', 'debug'].filter(name => args[name as keyof EveryArgs]).map(name => `--${name}`)
   const values = ['http-addr', 'token-file'] as const
   const given = values.flatMap(name => (args[name] ? [`--${name}`, args[name]] : []))
   const instances = instancesHere(resolve(root), consulDir(args))
-  if (instances.length === 0) print('there is no instance on this machine')
-  else await leaveAll(instances, { shutdownLimit, more: [...given, ...flags] })
+  if (instances.length === 0) return nobodyHere(args)
+  await leaveAll(instances, { shutdownLimit, more: [...given, ...flags] })
+  return exit.done
+}
+
+/** With --json there is a line for each instance, and so none. */
+function nobodyHere({ json }: EveryArgs): number {
+  if (!json) print('there is no instance on this machine')
   return exit.done
 }
 
 interface EveryArgs extends ConsulArgs {
   readonly service?: string | undefined
+  readonly instance?: string | undefined
+  readonly json?: boolean | undefined
   readonly 'consul-dir'?: string | undefined
 }
 

@@ -9,13 +9,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { duration } from '../lib/base/clock.ts'
 import { Permanent } from '../lib/base/errors.ts'
-import { shellWord } from '../lib/base/printable.ts'
+import { shellWords } from '../lib/base/printable.ts'
 import type { Consul } from '../lib/consul/http.ts'
 import { outputHere } from '../lib/operate/output/here.ts'
 import { printed, printedSince } from '../lib/operate/output/printed.ts'
 import { readStatus } from '../lib/operate/status/status.ts'
 import { printBytes, program, remark } from '../lib/program/frame.ts'
-import { consulArgs, mustBePartitions, mustKnow, withConsul } from '../lib/program/operator.ts'
+import { consulArgs, jsonArg, mustBePartitions, mustKnow, withConsul } from '../lib/program/operator.ts'
 import { stateRoot } from '../lib/state/paths.ts'
 
 const days = 24 * 3_600_000
@@ -32,11 +32,12 @@ program({
     follow: { type: 'boolean', alias: 'f', description: 'go on as more is printed' },
     lines: { type: 'string', alias: 'n', description: 'only this many of the last lines (of several partitions: 10)' },
     since: { type: 'string', description: 'with --instance: only the last so much time, such as 10m' },
+    ...jsonArg,
     state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
     ...consulArgs,
   },
   deadline: 24 * days,
-  async run({ service, partition, lines, follow = false, instance = false, since, state, ...consul }) {
+  async run({ service, partition, lines, follow = false, instance = false, since, json = false, state, ...consul }) {
     const wrong = (what: string) => new Permanent(`cannot read the arguments: ${what}`)
     if (lines !== undefined && !/^\d{1,9}$/.test(lines)) throw wrong(`--lines ${lines} is no number`)
     const span = since === undefined ? null : duration(since)
@@ -47,11 +48,16 @@ program({
     const root = state || stateRoot()
     if (service === undefined || partition === undefined) {
       const { showMany } = await import('../lib/operate/output/show-many.ts')
-      return showMany({ root, service: service ?? null, instance, follow, count, since: span })
+      return showMany({ root, service: service ?? null, instance, follow, count, since: span, json })
     }
     const here = outputHere(root, service, partition)
     if (here === null) return elsewhere(consul, service, partition)
     if (!here.held) remark(`${partition} does not run here now: ${await whereNow(consul, service, partition)}`)
+    if (json) {
+      const { showMany } = await import('../lib/operate/output/show-many.ts')
+      const only = { service, instance: here.instance, partition, label: partition, file: here.output }
+      return showMany({ root, service, instance: false, follow, count, since: null, json, only })
+    }
     let { bytes, place } = printed(here.output, count)
     while (printBytes(bytes) && follow) {
       await delay(every)
@@ -73,7 +79,7 @@ function whereNow(args: ConsulArgs, service: string, partition: string): Promise
   const asked = withConsul(args, consul => whereIs(consul, service, partition))
   return asked.then(
     where => `${where}; what follows is from before`,
-    () => `see watchbill owner ${shellWord(service)} ${shellWord(partition)}`,
+    () => `see watchbill owner ${shellWords(service, partition)}`,
   )
 }
 

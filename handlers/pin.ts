@@ -8,7 +8,15 @@
 
 import { changePins, pinLine } from '../lib/operate/pin.ts'
 import { print, program } from '../lib/program/frame.ts'
-import { consulArgs, jsonArg, operatorDryRunArg, serviceArg, withService } from '../lib/program/operator.ts'
+import {
+  consulArgs,
+  jsonArg,
+  mustMean,
+  operatorDryRunArg,
+  serviceArg,
+  withService,
+  yesArg,
+} from '../lib/program/operator.ts'
 import { whichPartitions, wholeSet } from '../lib/program/which.ts'
 
 program({
@@ -18,6 +26,7 @@ program({
     ...serviceArg,
     partition: { type: 'positional', description: "the partition, or several: 'tenant-*'", required: true },
     instance: { type: 'positional', description: 'the instance, <node>:<service id>', required: true },
+    ...yesArg,
     ...operatorDryRunArg,
     ...jsonArg,
     ...consulArgs,
@@ -27,7 +36,9 @@ program({
     withService(args, async (consul, service) => {
       const { partition, instance, 'dry-run': dryRun = false } = args
       const which = { service, named: [partition], all: false }
-      const pin = { service, partitions: await whichPartitions(consul, which, wholeSet), instance, dryRun }
+      const partitions = await whichPartitions(consul, which, wholeSet)
+      if (!dryRun) await mustMean('pin', which, partitions, args.yes)
+      const pin = { service, partitions, instance, dryRun }
       const changed = await changePins(consul, pin)
       print(args.json ? JSON.stringify({ ...pin, changed }) : pinLine(pin, changed))
     }),

@@ -53,6 +53,6 @@ program({
       for (const [instance, ids] of asked) print(`${instance}: ${verb} ${listed(ids)}`)
       return exit.done
     }
-    return withPartitions(args, restart, runningNow)
+    return withPartitions('restart', args, restart, runningNow)
   },
 })

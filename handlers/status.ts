@@ -7,11 +7,11 @@
  *                 then Consul may be away, and the service unknown
  */
 
-import { Permanent } from '../lib/base/errors.ts'
-import { chosen } from '../lib/operate/status/choose.ts'
+import { chosen, mustFit } from '../lib/operate/status/choose.ts'
 import { look, lookUntilWell } from '../lib/operate/status/look.ts'
 import { checkLine } from '../lib/operate/status/page.ts'
 import { pages } from '../lib/operate/status/screen.ts'
+import { mustGoTogether } from '../lib/operate/status/together.ts'
 import { exit, print, printBytes, program } from '../lib/program/frame.ts'
 import { consulArgs, jsonArg, mustKnow, withConsul } from '../lib/program/operator.ts'
 import { terminal } from '../lib/program/terminal.ts'
@@ -50,6 +50,7 @@ program({
     // twice what lives.
     const { setFlagsFromString } = process.getBuiltinModule('node:v8')
     for (const flag of ['--semi-space-growth-factor=1', '--heap-growing-percent=50']) setFlagsFromString(flag)
+    mustGoTogether(args)
     const { service, partition, wait } = args
     return withConsul(args, async consul => {
       if (wait === undefined && service) await mustKnow(consul, service)
@@ -60,12 +61,12 @@ program({
         return exit.done
       }
       if (args.watch) {
-        if (!service) throw new Permanent('cannot watch: no service is named; say watchbill status SERVICE --watch')
         const { watchOnTerminal } = await import('../lib/operate/status/watch-on-terminal.ts')
-        await watchOnTerminal(consul, service, args)
+        await watchOnTerminal(consul, service as string, args)
         return exit.done
       }
       const all = await (wait === undefined ? look(consul, service) : lookUntilWell(consul, service, wait))
+      mustFit(all, args)
       const some = all.map(status => ({ ...status, ...chosen(status, args) }))
       if (args.json) print(JSON.stringify(service ? some[0] : some))
       else if (args.check) for (const one of all) print(checkLine(one))

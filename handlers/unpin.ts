@@ -17,6 +17,7 @@ program({
   deadline: 30_000,
   run: args =>
     withPartitions(
+      'unpin',
       args,
       async (consul, partitions, dryRun) => {
         const pin = { service: args.service, partitions, instance: null, dryRun }

@@ -31,6 +31,7 @@ import { hasLeft } from './state/left.ts'
 import { localFacts } from './state/local.ts'
 import { mayPowerOff } from './state/power-path.ts'
 import type { Run } from './state/self.ts'
+import { hasStandIn } from './state/stand-in.ts'
 
 /** The most looks of one run; the rest is left to the guard's next tick. */
 const mostLooks = 12
@@ -53,7 +54,7 @@ export async function reconcile(run: Run): Promise<string | null> {
     if (hasLeft(run.files)) return
     endRest(run.files)
     await renewFirst(run)
-    if (existsSync(run.files.standIn.acquisition) || existsSync(run.files.standIn.releasing)) await endStandIn(run)
+    if (hasStandIn(run.files)) await endStandIn(run)
     if (existsSync(run.files.worker.report)) await drainIfClosed(run)
     for (let looks = 0; looks < mostLooks; looks++) {
       const before = await keysIndex(run.consul, run.service)

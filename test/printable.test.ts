@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { printable, printableLines } from '../lib/base/printable.ts'
+import { printable, printableLines, shellWords } from '../lib/base/printable.ts'
 import { harmless } from './fixtures/harmless.ts'
 import { runs } from './model/runs.ts'
 
@@ -19,6 +19,12 @@ describe('what others wrote', () => {
 
   it('keeps only its line breaks where lines are wanted', () => {
     assert.equal(printableLines('a\u0007\nb'), 'a\\u0007\nb')
+  })
+
+  it('is quoted for a shell, behind -- where it looks like an option', () => {
+    assert.equal(shellWords('svc', 'a b'), "svc 'a b'")
+    assert.equal(shellWords('svc', '-7', '$(id)'), "svc -- '-7' '$(id)'")
+    assert.equal(shellWords('svc', "it's"), "svc 'it'\\''s'")
   })
 
   it('is harmless whatever it is, and stays the same JSON', () => {

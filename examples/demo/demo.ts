@@ -31,6 +31,8 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interr
 
 const say = (line: string) => json || process.stdout.write(`${line}\n`)
 
+say(`Starting three Consul agents. A row for each instance (agent:service) shows its partitions; 3→ is not running there yet, or
+not any more. The row "nobody" shows the partitions that nobody has, and why.`)
 const cluster = await startCluster({ ...clusterOptions, say })
 try {
   process.exitCode = await show(cluster)
@@ -92,8 +94,8 @@ function lookAround({ root, agents }: Cluster): string {
   const address = s1?.http.replace('http://', '')
   return `
 It is up until Ctrl-C, in ${root}. Look around from another terminal:
-  export CONSUL_HTTP_ADDR=${address}
-  node handlers/status.ts demo
+  export CONSUL_HTTP_ADDR=${address} WATCHBILL_STATE=${s1?.state}    # of s1
+  handlers/watchbill.js status demo
   ls ${s1?.state}/*/partition; cat ${s1?.state}/*/log
   curl -s "$CONSUL_HTTP_ADDR/v1/kv/watchbill/?keys"`
 }

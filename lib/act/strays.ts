@@ -10,13 +10,16 @@ import type { Run } from '../state/self.ts'
 
 const strayLimit = 2000
 
+/** Nothing here asks Consul. */
+type Here = Pick<Run, 'instance' | 'node' | 'files' | 'log'>
+
 /**
  * Kills what is left of earlier processes of these partitions, and waits until it is gone.
  * @returns the partitions that must not be started: a process survived SIGKILL, or `stop.gone` does not say that it is gone
  */
 export async function killStrays(
-  run: Run,
-  snapshot: Snapshot,
+  run: Here,
+  snapshot: Pick<Snapshot, 'definition' | 'local'>,
   steps: readonly { readonly do: Step['do']; readonly partition: string }[],
 ): Promise<ReadonlySet<string>> {
   const idle = steps.filter(step => step.do !== 'reclaim' && !snapshot.local.get(step.partition)?.shepherd)
@@ -33,8 +36,8 @@ export async function killStrays(
 }
 
 /** The partitions for which the definition's command `stop.gone` does not say that they are gone. */
-async function leftOutside(
-  run: Run,
+export async function leftOutside(
+  run: Here,
   definition: Definition,
   partitions: readonly string[],
 ): Promise<ReadonlySet<string>> {
@@ -46,7 +49,7 @@ async function leftOutside(
 }
 
 /** The partitions of which a process survived SIGKILL. */
-function withSurvivors(run: Run, all: ReadonlyMap<PartitionFiles, string>): ReadonlySet<string> {
+function withSurvivors(run: Here, all: ReadonlyMap<PartitionFiles, string>): ReadonlySet<string> {
   const members = membersOf([...all.keys()])
   const left = [...all].filter(([{ directory }]) => members.has(directory))
   for (const [{ directory }, partition] of left) {

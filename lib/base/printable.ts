@@ -18,3 +18,10 @@ export function printableLines(text: string): string {
 export function shellWord(text: string): string {
   return /^[\w.:/][\w.:/-]*$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
+
+/** Several names, of a command that is to be typed. After `--` none that begins with a dash is taken for an option. */
+export function shellWords(...words: readonly string[]): string {
+  const dashed = words.findIndex(word => word.startsWith('-'))
+  const quoted = words.map(shellWord)
+  return (dashed < 0 ? quoted : quoted.toSpliced(dashed, 0, '--')).join(' ')
+}

@@ -6,12 +6,13 @@ import { bootClock, bootId } from '../base/clock.ts'
 import { aliveMembers } from '../consul/gossip.ts'
 import type { Consul } from '../consul/http.ts'
 import type { Definition, StandIn } from '../definition/definition.ts'
-import { hasStandIn, standInRuns } from '../process/stand-in.ts'
+import { standInRuns } from '../process/stand-in.ts'
 import { readFact, writeFact } from '../state/facts.ts'
 import { instanceLease } from '../state/lease.ts'
 import { isAssumed, type Local, leaseEnd, localFacts } from '../state/local.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import { isFinished } from '../state/shepherd-status.ts'
+import { hasStandIn } from '../state/stand-in.ts'
 
 type Connect = (limit: number) => Consul
 
@@ -75,8 +76,9 @@ export async function isWithin(
 function isUnreached({ unreached }: InstanceFiles, leaseMs: number): boolean {
   const now = bootClock()
   const [boot, since, last] = readFact(unreached)?.split(' ') ?? []
-  const age = now - Number(last)
-  const begun = boot === bootId() && age >= 0 && age < voidAfter ? Number(since) : now
+  const [age, waited] = [now - Number(last), now - Number(since)]
+  // What is garbled, or ahead of the clock, counts from now on, and not for ever.
+  const begun = boot === bootId() && age >= 0 && age < voidAfter && waited >= age ? Number(since) : now
   writeFact(unreached, `${bootId()} ${begun} ${now}`)
   return now - begun >= leaseMs
 }

@@ -19,6 +19,7 @@ import { type Local, localFacts } from '../state/local.ts'
 import { appendLog } from '../state/log.ts'
 import type { InstanceFiles } from '../state/paths.ts'
 import type { Self } from '../state/self.ts'
+import { hasStandIn } from '../state/stand-in.ts'
 import type { Outcome } from '../state/stuck.ts'
 import { capOutputs } from './cap-output.ts'
 import { killWhatWouldOutlive, unproved } from './doomed.ts'
@@ -82,7 +83,7 @@ export async function guard(here: Self, interval: number): Promise<Tick> {
   }
   if (existsSync(here.files.unreached)) removeFact(here.files.unreached)
   // A stand-in ends before anything else is started.
-  const mustAct = renewal.vanished || stuck.ended || existsSync(here.files.standIn.acquisition)
+  const mustAct = renewal.vanished || stuck.ended || hasStandIn(here.files)
   const after = mustAct ? 0 : await reconcileAfter(here, local, renewal, interval)
   for (const [program, ms] of [['reconcile', after] as const, ...dueOfMember(here.files, renewal, interval)])
     if (ms !== null) starts.set(program, ['--after', String(ms)])
@@ -185,7 +186,7 @@ async function dueWhileCutOff(
   try {
     const definition = definitionInForce(files)?.definition
     const says = typeof definition?.whenIsolated === 'object' || definition?.onBoot !== undefined
-    if (definition === undefined || (!says && !existsSync(files.standIn.acquisition))) return null
+    if (definition === undefined || (!says && !hasStandIn(files))) return null
     const { cutOffDue } = await import('./cut-off.ts')
     return await cutOffDue(files, definition, limit => new Consul({ limit }), code === 2, next)
   } catch (error) {

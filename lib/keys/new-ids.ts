@@ -5,7 +5,7 @@
  */
 import { Permanent } from '../base/errors.ts'
 import { idRefusal, type Keys, safeId } from '../base/names.ts'
-import { shellWord } from '../base/printable.ts'
+import { shellWords } from '../base/printable.ts'
 
 /** The refused ones of these ids. */
 export function refusedIds(keys: Keys, ids: readonly string[]): string[] {
@@ -53,5 +53,5 @@ export function renameAdvice(
 
 /** The command that renames a partition. */
 function renameLine(service: string, id: string): string {
-  return `rename it: watchbill partitions ${service} rename ${shellWord(id)} ${shellWord(safeId(id))}`
+  return `rename it: watchbill partitions ${shellWords(service, 'rename', id, safeId(id))}`
 }

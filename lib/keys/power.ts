@@ -144,6 +144,14 @@ export function takingTurn(
   ]
 }
 
+/** The operations that change the record while both are held. */
+export function writingDown(node: string, session: string, record: PowerRecord): Operation[] {
+  return [
+    { Verb: 'check-session', Key: turnKey, Session: session },
+    { Verb: 'lock', Key: powerKey(node), Session: session, Value: base64(recordValue(record)) },
+  ]
+}
+
 /** The operations that give both back. */
 export function endingTurn(node: string, session: string, record: PowerRecord, begun: readonly Begun[]): Operation[] {
   return [
@@ -202,6 +210,8 @@ export function unsafeRecords({ records }: Power, boots: readonly Boot[]): Found
   return [...records.values()].filter(record => record.alive !== null || boots.some(one => provesAlive(record, one)))
 }
 
-function provesAlive({ node, state, boot }: FoundRecord, one: Boot): boolean {
-  return state === 'off' && one.held && one.node === node && boot !== null && one.boot === boot
+/** While somebody is at it, the sessions of the machine from before may yet hold its member keys. */
+function provesAlive({ node, state, boot, session }: FoundRecord, one: Boot): boolean {
+  const isOff = state === 'off' && session === null
+  return isOff && one.held && one.node === node && boot !== null && one.boot === boot
 }

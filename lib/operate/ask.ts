@@ -7,7 +7,7 @@ import { keysOf } from '../base/names.ts'
 import { shellWord } from '../base/printable.ts'
 import type { Consul } from '../consul/http.ts'
 import { readSchedulerDuty, type SchedulerDuty } from '../keys/scheduler.ts'
-import { answerTo, ask, mustBeAction } from '../keys/scheduler-asks.ts'
+import { answerTo, ask, askedWords, mustBeAction, readAsked } from '../keys/scheduler-asks.ts'
 
 /** How often the answer is looked for, ms. */
 const poll = 200
@@ -55,8 +55,23 @@ export async function askScheduler(
   }
 }
 
+/** What would be asked, of whom, and how many wait before it. @throws as `mustBeAskable` */
+export async function wouldAsk(
+  consul: Consul,
+  service: string,
+  { action, given }: { readonly action: string; readonly given: Readonly<Record<string, string>> },
+): Promise<string[]> {
+  const { by, actions } = await mustBeAskable(consul, service, action, given)
+  const waiting = (await readAsked(consul, keysOf(service))).filter(({ answer }) => answer === null).length
+  const title = actions[action]?.title
+  return [
+    `would ask the scheduler on ${by}: ${askedWords({ action, arguments: given })}${title && ` (${title})`}`,
+    ...(waiting > 0 ? [`${waiting} asked before it wait for their answers`] : []),
+  ]
+}
+
 /** @returns the scheduler that would be asked @throws Permanent for an action that is not in the definition; Temporary when nobody runs a scheduler */
-export async function mustBeAskable(
+async function mustBeAskable(
   consul: Consul,
   service: string,
   action: string,

@@ -43,7 +43,7 @@ export function holdProgram(args: PartitionArgs, held: boolean): Promise<void> {
     const changed = await changeHeld(consul, hold)
     print(args.json ? JSON.stringify({ ...hold, changed }) : holdLine(hold, changed))
   }
-  return withPartitions(args, work, held ? wholeSet : heldNow)
+  return withPartitions(held ? 'hold' : 'unhold', args, work, held ? wholeSet : heldNow)
 }
 
 async function heldNow(consul: Consul, service: string): Promise<readonly string[]> {

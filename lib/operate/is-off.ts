@@ -10,7 +10,7 @@ import { forgetRecord, lastBoot, type PowerRecord, readPower } from '../keys/pow
 import { locksOfNode, type NodeLocks } from '../power/locks.ts'
 import { markClean } from '../power/mark.ts'
 import { lockWords } from '../power/power.ts'
-import { inTurn } from '../power/turn.ts'
+import { inTurn, writeDown } from '../power/turn.ts'
 import { readServices } from '../power/view.ts'
 
 /** What was read before the person was asked: a lock that changes afterwards is left alone. */
@@ -51,6 +51,7 @@ export async function declareOff(consul: Consul, before: BeforeAsking): Promise<
   const outcome = await inTurn(consul, found.power, node, { record, begun }, async session => {
     if ((await nodeState(consul, node)) === 'alive')
       return { record: { ...record, state: 'failed', why: 'it is there again' }, begun }
+    await writeDown(consul, node, session, { ...record, state: 'off' })
     for (const of of services) left.push(...(await freed(consul, of, node, { session, by })))
     return { record: { ...record, state: 'off', why: left.join('; ').slice(0, 400) || null }, begun }
   })

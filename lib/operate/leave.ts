@@ -23,6 +23,7 @@ import { asOnlyHandler } from '../state/handler-lock.ts'
 import { writeLeaving } from '../state/left.ts'
 import { acquisitionOf } from '../state/local.ts'
 import type { Run } from '../state/self.ts'
+import { hasStandIn } from '../state/stand-in.ts'
 
 export interface Leaving {
   readonly steps: readonly Step[]
@@ -77,7 +78,7 @@ export async function leave(run: Run, deadline: number): Promise<number> {
   const id = randomId() // a mark of another handler repeats the work: hooks recognise this leave by its id
   const end = performance.now() + deadline
   const work = async () => {
-    if (existsSync(run.files.standIn.acquisition)) await endStandIn(run)
+    if (hasStandIn(run.files)) await endStandIn(run)
     for (;;) {
       const { steps, snapshot, announced } = await leavingSteps(run)
       if (!announced && snapshot.session !== null) {

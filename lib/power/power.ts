@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock } from '../base/clock.ts'
 import { reason } from '../base/errors.ts'
 import { failedNodes, nodeState } from '../consul/instances.ts'
-import { destroySession, sessionsOn } from '../consul/session.ts'
+import { destroySession, type Session, sessionsOn } from '../consul/session.ts'
 import type { PowerOff } from '../definition/power.ts'
 import { lastBoot, type PowerRecord } from '../keys/power.ts'
 import { makeDirectory } from '../state/facts.ts'
@@ -18,7 +18,7 @@ import { begunWith, decide, type Failures, type Step, seenFailures } from './dec
 import type { NodeLocks } from './locks.ts'
 import { markClean } from './mark.ts'
 import { runCommand } from './run-command.ts'
-import { inTurn, type Outcome } from './turn.ts'
+import { inTurn, type Outcome, writeDown } from './turn.ts'
 import { type Seen, see } from './view.ts'
 
 /** Runs a command: @returns why it failed, or null */
@@ -73,10 +73,15 @@ async function powerOne(run: Run, seen: Seen, { node, failure }: Due, settings: 
   const outcome = await inTurn(run.consul, view.power, node, { record, begun }, async session => {
     const cameBack = (await failedNodes(run.consul)).get(node) !== failure
     if (cameBack) return { record: failed(record, 'it came back before the command'), begun: view.power.turn.begun }
+    const sessions = await sessionsOf(run, node)
     run.log(`powers off ${node}, which has failed: ${lockWords(locks)}`)
     const why = (await runs(settings.command, node, settings.timeoutMs)) ?? (await confirmed(run, node, settings, runs))
     if (why !== null) return { record: failed(record, why), begun }
-    return { record: await free(run, node, locks, { ...record, state: 'off' }, session), begun }
+    const off: PowerRecord = { ...record, state: 'off' }
+    await writeDown(run.consul, node, session, off)
+    const left = await free(run, node, locks, session)
+    await endSessions(run, node, sessions)
+    return { record: { ...off, why: left }, begun }
   })
   const sentence = wordsOf(node, outcome)
   run.log(sentence)
@@ -94,14 +99,8 @@ function failed(record: PowerRecord, why: string): PowerRecord {
   return { ...record, state: 'failed', why }
 }
 
-/** Marks the locks of all services, each for itself. @returns the record, with what was left alone */
-async function free(
-  run: Run,
-  node: string,
-  services: readonly NodeLocks[],
-  record: PowerRecord,
-  session: string,
-): Promise<PowerRecord> {
+/** Marks the locks of all services, each for itself. @returns what was left alone, in words; null for nothing */
+async function free(run: Run, node: string, services: readonly NodeLocks[], session: string): Promise<string | null> {
   const left: string[] = []
   for (const of of services) {
     try {
@@ -112,15 +111,26 @@ async function free(
       left.push(`${of.service}: ${reason(error)}`)
     }
   }
-  await endSessions(run, node).catch(error => run.log(`cannot end the sessions of ${node}: ${reason(error)}`))
-  return { ...record, why: left.length > 0 ? `left to the takeover wait: ${left.join(', ')}`.slice(0, 400) : null }
+  return left.length > 0 ? `left to the takeover wait: ${left.join(', ')}`.slice(0, 400) : null
+}
+
+/** From before the command: later ones belong to a machine that has booted since. A token that may not see them ends none. */
+async function sessionsOf({ consul, log }: Run, node: string): Promise<readonly Session[]> {
+  try {
+    const sessions = await sessionsOn(consul, node)
+    return sessions.filter(({ Name }) => Name.startsWith(`watchbill ${node}:`))
+  } catch (error) {
+    log(`cannot see the sessions of ${node}: ${reason(error)}`)
+    return []
+  }
 }
 
 /** Consul has ended them with the node's failure; what is left would make others wait for the dead. */
-async function endSessions({ consul }: Run, node: string): Promise<void> {
-  const sessions = await sessionsOn(consul, node)
-  for (const session of sessions) {
-    if (session.Name.startsWith(`watchbill ${node}:`)) await destroySession(consul, session)
+async function endSessions({ consul, log }: Run, node: string, sessions: readonly Session[]): Promise<void> {
+  try {
+    for (const session of sessions) await destroySession(consul, session)
+  } catch (error) {
+    log(`cannot end the sessions of ${node}: ${reason(error)}`)
   }
 }
 

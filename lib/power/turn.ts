@@ -6,7 +6,7 @@ import { Temporary } from '../base/errors.ts'
 import type { Consul } from '../consul/http.ts'
 import { transact } from '../consul/kv.ts'
 import { destroySession, newSession, renewSession } from '../consul/session.ts'
-import { type Begun, endingTurn, type Power, type PowerRecord, takingTurn } from '../keys/power.ts'
+import { type Begun, endingTurn, type Power, type PowerRecord, takingTurn, writingDown } from '../keys/power.ts'
 
 const ttl = '15s'
 const renewEvery = 4000
@@ -41,4 +41,13 @@ export async function inTurn(
     clearInterval(timer)
     await destroySession(consul, { ID: session }).catch(() => {}) // its TTL ends it
   }
+}
+
+/**
+ * Writes down that a machine is off, before anybody acts on it: when this program dies after it has marked some locks, the record
+ * still convicts a machine that takes part again in the same boot. @throws Temporary when the turn was lost
+ */
+export async function writeDown(consul: Consul, node: string, session: string, record: PowerRecord): Promise<void> {
+  const { done } = await transact(consul, writingDown(node, session, record))
+  if (!done) throw new Temporary(`cannot write down that ${node} is off: the turn was lost; see watchbill events`)
 }

@@ -4,7 +4,6 @@
  * stop. It holds no lock, so it gets no token. Both are done as the only handler of the instance: so no process of a
  * partition is started beside it.
  */
-import { existsSync } from 'node:fs'
 import { bootClock, randomId } from '../base/clock.ts'
 import type { Definition, StandIn } from '../definition/definition.ts'
 import { commonEnvironment } from '../definition/environment.ts'
@@ -20,11 +19,6 @@ import type { Self } from '../state/self.ts'
 import { removeGroup } from './containment/groups.ts'
 import { launchShepherds } from './shepherd/start.ts'
 import { stopAll } from './stop.ts'
-
-/** It may be running, or is not gone for certain. */
-export function hasStandIn({ standIn: { acquisition, releasing } }: Pick<InstanceFiles, 'standIn'>): boolean {
-  return existsSync(acquisition) || existsSync(releasing)
-}
 
 export function standInRuns({ standIn }: Pick<InstanceFiles, 'standIn'>): boolean {
   return livingProcesses(standIn).shepherd !== null

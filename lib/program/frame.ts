@@ -134,7 +134,9 @@ function write(descriptor: 1 | 2, text: string | Uint8Array): boolean {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (code === 'EPIPE') return false
-      if (code !== 'EAGAIN') throw error
+      if (code !== 'EAGAIN' && descriptor === 2) return false // there is nobody to tell
+      if (code !== 'EAGAIN')
+        throw new Temporary(`cannot write the output: ${reason(error)}; was it sent to a full disk?`)
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5) // the pipe is full
     }
   }

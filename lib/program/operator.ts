@@ -2,13 +2,15 @@
 import { duration } from '../base/clock.ts'
 import { Permanent } from '../base/errors.ts'
 import { keysOf } from '../base/names.ts'
+import { didYouMean } from '../base/near.ts'
 import { printable, shellWord } from '../base/printable.ts'
+import { listed } from '../base/text.ts'
 import { Consul } from '../consul/http.ts'
 import { foldersBelow } from '../consul/kv.ts'
 import { knownServices } from '../keys/services.ts'
 import { debugLine } from './frame.ts'
 import { reachConsul } from './instance-args.ts'
-import { type Candidates, mustName, whichPartitions, wholeSet } from './which.ts'
+import { type Candidates, mustName, type Which, whichPartitions, wholeSet } from './which.ts'
 
 export const serviceArg = {
   service: { type: 'positional', description: 'the Consul service name', required: true },
@@ -89,8 +91,17 @@ async function withCause(consul: Consul, error: unknown): Promise<unknown> {
 export async function mustKnow(consul: Consul, service: string): Promise<void> {
   if ((await foldersBelow(consul, keysOf(service).root)).length > 0) return
   const services = await knownServices(consul)
-  const there = services.length > 0 ? `there are ${services.join(', ')}` : 'there is none yet'
-  throw new Permanent(`cannot find the service ${service}: watchbill keeps no such service; ${there}`)
+  throw new Permanent(
+    `cannot find the service ${service}: watchbill keeps no such service; ${thereAre(service, services)}`,
+  )
+}
+
+/** What somebody may have meant: all that there are, or of many the nearest. */
+export function thereAre(service: string, services: readonly string[]): string {
+  if (services.length === 0) return 'there is none yet'
+  const some = listed(services)
+  const meant = services.length > 10 ? didYouMean(service, services) : ''
+  return `there are ${some}${meant}`
 }
 
 /** Asks for confirmation on the terminal. @throws Permanent when the answer is not yes, or stdin is not a terminal */
@@ -109,12 +120,17 @@ export async function ask(question: string, instead: string): Promise<string> {
   return answer.trim()
 }
 
+export const yesArg = {
+  yes: { type: 'boolean', alias: 'y', description: 'do not ask, on a terminal, whether all that fit are meant' },
+} as const
+
 /** The arguments of programs that act on single partitions. */
 export const partitionArgs = {
   ...serviceArg,
   partition: { type: 'positional', description: "the partition, or several: 'tenant-*'", required: false },
   rest: { type: 'positional', description: 'more partitions', required: false },
   all: { type: 'boolean', description: 'all of them' },
+  ...yesArg,
   ...operatorDryRunArg,
   ...jsonArg,
   ...consulArgs,
@@ -125,6 +141,7 @@ export interface PartitionArgs extends ConsulArgs {
   /** The service, then the partitions. */
   readonly _: readonly string[]
   readonly all?: boolean | undefined
+  readonly yes?: boolean | undefined
   readonly 'dry-run'?: boolean | undefined
   readonly json?: boolean | undefined
 }
@@ -136,19 +153,31 @@ export async function whoAsks(consul: Consul): Promise<string> {
 }
 
 /**
- * Runs `work` with a connection and the partitions that are meant. @param candidates what a pattern chooses from
- * @throws Permanent when none is named
+ * Runs `work` with a connection and the partitions that are meant. Somebody at a terminal is asked first whether they mean as
+ * many as fit a pattern, or `--all`; a script is not. @param candidates what a pattern chooses from
+ * @throws Permanent when none is named, or that is not what was meant
  */
 export async function withPartitions<T>(
+  act: string,
   args: PartitionArgs,
   work: (consul: Consul, partitions: readonly string[], dryRun: boolean) => Promise<T>,
   candidates: Candidates = wholeSet,
 ): Promise<T> {
   const which = { service: args.service, named: args._.slice(1), all: args.all ?? false }
   mustName(which)
-  return withService(args, async consul =>
-    work(consul, await whichPartitions(consul, which, candidates), args['dry-run'] ?? false),
-  )
+  const dryRun = args['dry-run'] ?? false
+  return withService(args, async consul => {
+    const found = await whichPartitions(consul, which, candidates)
+    if (!dryRun) await mustMean(act, which, found, args.yes)
+    return work(consul, found, dryRun)
+  })
+}
+
+/** @throws Permanent when somebody at a terminal does not mean so many; a script is not asked */
+export async function mustMean(act: string, which: Which, found: readonly string[], yes = false): Promise<void> {
+  const isMany = found.length > 1 && (which.all || found.length > which.named.length)
+  if (!isMany || yes || !process.stdin.isTTY) return
+  await confirm(act, `${act} ${found.length} partitions of ${which.service}: ${listed(found)}?`)
 }
 
 /** The instance and the partition of the calling process, from its environment; '' when not set there. */

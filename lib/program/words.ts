@@ -20,8 +20,7 @@ export function readArguments(argv: string[], known: ArgsDef): ParsedArgs {
     Object.entries(known).flatMap(([name, arg]) => [name, ...('alias' in arg ? [arg.alias ?? []].flat() : [])]),
   )
   const unknown = Object.keys(args).find(name => name !== '_' && !names.has(name) && !names.has(kebab(name)))
-  if (unknown !== undefined)
-    throw usageError(`there is no option --${unknown}${didYouMean(unknown, longNames(names), '--')}`)
+  if (unknown !== undefined) throw usageError(noSuchOption(unknown, argv, names))
   const positionals = Object.values(known).filter(({ type }) => type === 'positional').length
   const spare = args._[positionals]
   if (spare !== undefined && !('rest' in known)) throw usageError(`"${spare}" is one argument too many`)
@@ -29,6 +28,14 @@ export function readArguments(argv: string[], known: ArgsDef): ParsedArgs {
     if (type === 'string' && args[name] === '') throw usageError(`--${name} needs a value`)
   }
   return args
+}
+
+/** A partition may be called -7. */
+function noSuchOption(name: string, argv: readonly string[], names: ReadonlySet<string>): string {
+  const isLong = argv.some(word => word.startsWith(`--${name}`))
+  const asName = argv.find(word => word.startsWith('-') && !word.startsWith('--') && word.includes(name))
+  if (isLong || asName === undefined) return `there is no option --${name}${didYouMean(name, longNames(names), '--')}`
+  return `there is no option ${asName}; names that begin with a dash go behind --`
 }
 
 function longNames(names: ReadonlySet<string>): string[] {

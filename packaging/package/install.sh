@@ -70,6 +70,8 @@ uninstall_all() {
       systemctl --quiet disable "$unit" || true
       [ ! -d /run/systemd/system ] || systemctl stop "$unit" || true
     done
+    # A socket that is stopped leaves running what it has started.
+    [ ! -d /run/systemd/system ] || systemctl stop watchbill-page.service || true
   fi
   while read -r path; do rm -f "/$path"; done <"$list"
   directories=$(sort -r "$own/directories")

@@ -5,6 +5,9 @@ take_down() {
   if [ -x "$home/current/watchbill" ]; then
     "$home/current/watchbill" leave --all || ! runs_something || refuse 'the partitions of this machine cannot be handed over'
   fi
+  # Before anything is removed: without its guard a process would be killed when its lease is over. `leave` knows only the
+  # instances of this state directory, and of those that /etc/consul.d names.
+  ! still_runs || refuse 'partitions run here that were not handed over, such as those of another --state or --consul-dir'
   for file in "$consul"/watchbill-*.json; do
     [ ! -e "$file" ] || ! grep -q "$home/current" "$file" || rm "$file"
   done
@@ -15,11 +18,16 @@ take_down() {
 
 # Whether a process of ours is there: every shepherd has its release in its command line.
 runs_something() {
-  for process in /proc/[0-9]*; do
-    [ "$process" != "/proc/$$" ] || continue
-    ! tr '\0' '\n' 2>/dev/null <"$process/cmdline" | grep -q '^/usr/local/lib/watchbill/releases/.*/shepherd\.sh$' || return 0
+  cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' | grep -q '^/usr/local/lib/watchbill/releases/.*/shepherd\.sh$'
+}
+
+# What has just been told to end gets two seconds.
+still_runs() {
+  for _ in 1 2; do
+    runs_something || return 1
+    sleep 1
   done
-  return 1
+  runs_something
 }
 
 # Otherwise the agent would go on running our programs when something changes.

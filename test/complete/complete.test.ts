@@ -32,7 +32,7 @@ const knows: Knows = {
   describe: async program => (program === 'hold' ? hold : null),
   services: async () => ['consumer', 'web'],
   instances: async service => [`n1:${service}`, `n2:${service}`],
-  partitions: async () => ['7', '8', '70'],
+  partitions: async () => ['7', '8', '70', '--json', '-1'],
 }
 
 const cases: [words: string, expected: readonly string[]][] = [

@@ -85,6 +85,13 @@ describe('the guard, without an answer of Consul', () => {
     assert.ok(isAlive(later.worker))
   })
 
+  it('takes a token that is refused for no answer: an agent that is cut off may refuse every one', async t => {
+    const { fake, partition, tick } = await holding(t, { ago: 1000, says: 'keep' })
+    fake.script = () => ({ status: 403, text: 'ACL not found' })
+    await tick()
+    assert.deepEqual(keptOf(partition, acquisition), { answered: null })
+  })
+
   for (const [what, situation] of Object.entries({
     'that says nothing': { ago: 1000 },
     'that says run': { ago: 1000, says: 'run' },

@@ -11,12 +11,14 @@ import { cutOffDue } from '../../lib/guard/cut-off.ts'
 import { guard } from '../../lib/guard/guard.ts'
 import { isAlive, parseProcess, processOf } from '../../lib/machine/identity.ts'
 import { membersOf } from '../../lib/process/containment/containment.ts'
-import { endStandIn, hasStandIn, standInRuns } from '../../lib/process/stand-in.ts'
+import { endStandIn, standInRuns } from '../../lib/process/stand-in.ts'
 import { reconcile } from '../../lib/reconcile.ts'
 import { enterState } from '../../lib/state/boot.ts'
-import { readFact, readLine, writeFact } from '../../lib/state/facts.ts'
+import { makeDirectory, readFact, readLine, writeFact } from '../../lib/state/facts.ts'
 import { extendLease, never, partitionLease, writeLease } from '../../lib/state/lease.ts'
+import { localOf } from '../../lib/state/local.ts'
 import { instanceFiles } from '../../lib/state/paths.ts'
+import { hasStandIn } from '../../lib/state/stand-in.ts'
 import { definition, heldBy, me } from '../fixtures/cluster.ts'
 import { fakeConsul } from '../fixtures/consul.ts'
 import { contextOf, partitionIn, stateOf } from '../fixtures/state.ts'
@@ -130,6 +132,34 @@ describe('the stand-in of an instance that is cut off', () => {
     assert.equal(await other.act({ standIn: 'run' }), 'nothing to do')
   })
 
+  it('is not started beside what a shepherd left behind that was killed', async t => {
+    const { act, files } = cutOff(t, { whenIsolated: { run } })
+    const { directory } = partitionIn(files, '0')
+    const child = spawn('sleep', ['60'], { env: { WATCHBILL_DIR: directory }, stdio: 'ignore' })
+    t.after(() => child.kill('SIGKILL'))
+    await until('it to be found', () => membersOf([files.partition('0')]).size === 1)
+    assert.equal(await act({ standIn: 'run' }), 'nothing to do')
+  })
+
+  it('is not started as long as stop.gone does not say that the work of a partition is gone', async t => {
+    const stop = { ...definition.stop, graceMs: 300, gone: ['/bin/false'] }
+    const { act, files } = cutOff(t, { whenIsolated: { run }, stop })
+    assert.equal(await act({ standIn: 'run' }), 'started the stand-in')
+    assert.equal(await act({ standIn: 'end' }), 'ended the stand-in')
+    writeFact(partitionIn(files, '0').acquisition, 'x')
+    assert.equal(await act({ standIn: 'run' }), 'nothing to do')
+  })
+
+  it('is ended still when the one who was ending it has died, whatever the definition says by now', async t => {
+    const { files, tick } = cutOff(t, {})
+    makeDirectory(files.standIn.directory)
+    writeFact(files.standIn.releasing, 'stand-in-1')
+    assert.deepEqual((await tick()).starts.get('cut-off'), ['--stand-in', 'end'])
+    const { consul } = await fakeConsul(t)
+    process.env.CONSUL_HTTP_ADDR = new URL(consul.address.origin).host
+    assert.deepEqual((await tick()).starts.get('reconcile'), ['--after', '0'])
+  })
+
   it('does not outlive a boot in the state directory', async t => {
     const { act, files } = cutOff(t, { whenIsolated: { run } })
     await act({ standIn: 'run' })
@@ -224,6 +254,7 @@ describe('what this machine had, after a boot', () => {
     assert.match((await act({ onBoot: true })) ?? '', /^started 0 again before Consul is reached/)
     await until('its word', () => readFileSync(partition.output, 'utf8') === '0 90\n')
     assert.match(readFact(partition.kept) ?? '', new RegExp(`^${bootId()} ${acquisition} -$`))
+    assert.equal(localOf(partition, null, bootClock()).leaseRuns, false, 'nobody has proved its lock: no lease says so')
     assert.equal(await act({ onBoot: true }), 'nothing to do')
     const { code, starts } = await tick()
     assert.deepEqual([code, starts.get('cut-off')], [0, undefined])
@@ -247,6 +278,22 @@ describe('what this machine had, after a boot', () => {
     })
   }
 
+  it('is not started as long as stop.gone does not say that its work is gone', async t => {
+    const there = { ...definition.stop, graceMs: 300, gone: ['/bin/false'] }
+    const { act, partition } = rebooted(t, {}, { ...keep, stop: there })
+    assert.equal(await act({ onBoot: true }), 'nothing to do')
+    assert.ok(!existsSync(partition.output))
+  })
+
+  it('is started only once nothing of an earlier run is left', async t => {
+    const { act, partition } = rebooted(t)
+    const child = spawn('sleep', ['60'], { env: { WATCHBILL_DIR: partition.directory }, stdio: 'ignore' })
+    t.after(() => child.kill('SIGKILL'))
+    const stray = await until('it to be found', () => membersOf([partition]).get(partition.directory)?.[0])
+    assert.match((await act({ onBoot: true })) ?? '', /^started 0 again/)
+    assert.ok(!isAlive(stray))
+  })
+
   it('is not started when Consul has answered meanwhile', async t => {
     const { act, files } = rebooted(t)
     extendLease(files, bootClock(), bootClock())
@@ -258,6 +305,15 @@ describe('what this machine had, after a boot', () => {
     writeFact(files.unreached, `${bootId()} ${bootClock() - 60_000} ${bootClock() - 11_000}`)
     assert.equal((await tick()).starts.get('cut-off'), undefined)
   })
+
+  for (const garbled of ['long ago', 'NaN', String(bootClock() + 3_600_000)])
+    it(`counts the time anew where its beginning cannot be: ${garbled.slice(0, 8)}`, async t => {
+      const { tick, files } = rebooted(t)
+      writeFact(files.unreached, `${bootId()} ${garbled} ${bootClock() - 10}`)
+      await tick()
+      const [, since = '', last = ''] = readFact(files.unreached)?.split(' ') ?? []
+      assert.ok(Number(since) > 0 && Number(since) <= Number(last), since)
+    })
 
   it('forgets the time without an answer once Consul answers', async t => {
     const { tick, unreached, files } = rebooted(t)

@@ -236,6 +236,19 @@ describe('a program for people', { concurrency: 2 }, () => {
     assertRefused('drain', await run('drain', 'svc', 'a:svc', '--', '--no-such'), /on or off/)
   })
 
+  it('a name that looks like an option is told where to stand', async () => {
+    const told = /there is no option -7; names that begin with a dash go behind --/
+    assertRefused('status', await run('status', 'svc', '-7'), told)
+    assertRefused('hold', await run('hold', 'svc', '--al'), /no option --al \(did you mean --all/)
+  })
+
+  it('leave refuses what it would ignore', async () => {
+    assertRefused('leave', await run('leave', 'svc', '--limit', '5s'), /--limit goes with --for-shutdown/)
+    assertRefused('leave', await run('leave', '--all', '--instance', 'a:svc'), /leave out --instance, or --all/)
+    const nobody = await run('leave', '--all', '--json', '--state', join(state, 'none'), '--consul-dir', state)
+    assert.deepEqual([nobody.code, nobody.stdout], [0, ''])
+  })
+
   it('logs refuses what does not go together', async () => {
     const cases: [string[], RegExp][] = [
       [['svc', '--since', '10m'], /--since goes with --instance/],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { before, describe, test } from 'node:test'
 import { instanceFiles } from '../../lib/state/paths.ts'
@@ -134,8 +134,12 @@ describe('the files', () => {
     const args = [definition, '--consul-dir', directory, '--state', state]
     await installed([...args, ...common])
     const line =
-      /^configure: permanent: cannot remove mail: it has partitions on this machine; run watchbill leave mail first, or give --force$/
+      /^configure: permanent: cannot remove mail: it has partitions, or a stand-in, on this machine; run watchbill leave mail first, or give --force$/
     await refused(100, line, [...args, '--remove'])
+    rmSync(files.partition('0').acquisition)
+    mkdirSync(files.standIn.directory, { recursive: true })
+    writeFileSync(files.standIn.releasing, 'stand-in\n')
+    await refused(100, line, [...args, '--remove']) // nothing would end it any more
     assert.equal((await installed([...args, '--remove', '--force'])).code, 0)
     assert.deepEqual(readdirSync(directory), [])
   })
@@ -248,7 +252,7 @@ describe('a real agent', () => {
     assert.match(updated.stdout, /^(built|unchanged) \S+\/releases\/\S+/, updated.stderr)
     assert.deepEqual(processes(agent.state), running, 'another release restarts nothing')
 
-    await refused(100, /it has partitions on this machine/, [...args, '--remove'])
+    await refused(100, /it has partitions, or a stand-in, on this machine/, [...args, '--remove'])
     const left = await run(`${home}/current/watchbill`, [
       'leave',
       'mail',

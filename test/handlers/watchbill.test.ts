@@ -1,9 +1,21 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, cpSync, globSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  cpSync,
+  globSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 import { transform } from 'esbuild'
@@ -21,6 +33,15 @@ describe('watchbill', () => {
       const lines = new Map([...stdout.matchAll(/^ {2}(\S+) +(\S.*)$/gm)].map(([, name, about]) => [name, about]))
       assert.deepEqual([...lines.keys()].sort(), programNames())
     }
+  })
+
+  test('says in one line that its output cannot be written', async () => {
+    const full = openSync('/dev/full', 'w')
+    const child = spawn(process.execPath, [`${root}/handlers/help.ts`], { stdio: ['ignore', full, 'pipe'] })
+    const [stderr, [code]] = await Promise.all([text(child.stderr as Readable), once(child, 'close')])
+    closeSync(full)
+    assert.match(stderr, /^help: temporary: cannot write the output: ENOSPC[^\n]*\n$/)
+    assert.equal(code, 111)
   })
 
   test('alone says what to do first, with commands that there are', async () => {
@@ -154,7 +175,7 @@ describe('in a temporary directory of someone else', () => {
   for (const [what, args] of [
     ['watchbill of a checkout', [bin, 'status', '--help']],
     ['watchbill of an installed package', [`${installed}/handlers/watchbill.js`, 'status', '--help']],
-    ['the README’s own command', [`${root}/handlers/status.ts`, '--help']],
+    ['a program of a checkout by itself', [`${root}/handlers/status.ts`, '--help']],
   ] as const) {
     test(`${what} reads and leaves nothing`, async () => {
       const { code, stdout, stderr } = await run(process.execPath, args, { TMPDIR: temporary })

@@ -69,6 +69,11 @@ export class Judge {
     world.check = () => this.#look()
   }
 
+  /** Whether another acquisition has had the lock since, be it of the same instance. */
+  wasTaken({ acquisition }: Run): boolean {
+    return (this.#acquisitions.get(acquisition)?.takenAt ?? null) !== null
+  }
+
   #changed(key: string): void {
     const locked = key.startsWith(this.#keys.locks) ? decode(key.slice(this.#keys.locks.length)) : null
     if (locked !== null) this.#lockChanged(locked, key)

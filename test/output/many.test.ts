@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { appendFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { inOrder, labelled, linesSince, Reader } from '../../lib/operate/output/many.ts'
+import { asJson, inOrder, labelled, linesSince, Reader } from '../../lib/operate/output/many.ts'
 import { logsHere, outputsHere } from '../../lib/operate/output/sources.ts'
 import { enterState } from '../../lib/state/boot.ts'
 import { makeDirectory, writeFact } from '../../lib/state/facts.ts'
@@ -12,6 +12,7 @@ import { directory } from '../fixtures/state.ts'
 import { handlers } from '../handlers/support/programs.ts'
 import { until } from '../lab/until.ts'
 
+const ofInstance = (instance: string) => ({ service: 'work', instance, partition: null, label: instance, file: '' })
 const texts = (lines: readonly Buffer[]) => lines.map(line => line.toString())
 
 function machine(t: TestContext) {
@@ -49,7 +50,7 @@ describe('a file that grows', () => {
   const reader = (t: TestContext, text: string) => {
     const file = join(directory(t), 'output')
     writeFileSync(file, text)
-    return { file, reader: new Reader({ label: '7', file }) }
+    return { file, reader: new Reader({ service: 'work', instance: 'n1:work', partition: '7', label: '7', file }) }
   }
 
   it('is read in whole lines, each once', t => {
@@ -84,13 +85,26 @@ describe('the logs of instances', () => {
 
   it('are shown in one order of time, with lines that have none after those before them', () => {
     const logs = [
-      { label: 'a', lines: [line(1, 'one'), Buffer.from('no time'), line(4, 'four')] },
-      { label: 'b', lines: [line(2, 'two')] },
+      { source: ofInstance('a'), lines: [line(1, 'one'), Buffer.from('no time'), line(4, 'four')] },
+      { source: ofInstance('b'), lines: [line(2, 'two')] },
     ]
     assert.deepEqual(
       inOrder(logs).map(({ line }) => line.toString().replace(/^\S+Z /, '')),
       ['one', 'no time', 'two', 'four'],
     )
+  })
+
+  it('are JSON for a program, with the time apart', () => {
+    const [first, second] = asJson(ofInstance('n1:work'), [line(1, 'one\u202e'), Buffer.from('no time')], true)
+      .toString()
+      .trim()
+      .split('\n')
+    const own = { service: 'work', instance: 'n1:work' }
+    assert.deepEqual(JSON.parse(first ?? ''), { ...own, at: '2026-01-01T00:00:01.000Z', line: 'one\u202e' })
+    assert.deepEqual(JSON.parse(second ?? ''), { ...own, line: 'no time' })
+    const printed = asJson({ ...ofInstance('n1:work'), partition: '7' }, [line(1, 'x')], false).toString()
+    assert.deepEqual(JSON.parse(printed), { ...own, partition: '7', line: '2026-01-01T00:00:01.000Z x' })
+    assert.ok(!first?.includes('\u202e'), 'nothing of it acts on a terminal')
   })
 
   it('begin with the first line that is recent enough', () => {

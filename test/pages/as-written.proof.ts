@@ -143,7 +143,7 @@ describe('what the pages show, as it is written', { skip: !isPossible && 'needs 
       dying.write('/etc/watchbill/consumer.json', consumer())
       dying.write('/etc/consul.d/watchbill.json', readFileSync(join(root, 'consul.d/watchbill.json'), 'utf8'))
       await agent(dying, {}, '-bind=10.0.1.7 -retry-join=10.0.1.8')
-      await dying.do('node handlers/configure.ts && consul reload && watchbill status consumer --wait 60s')
+      await dying.do('watchbill configure && consul reload && watchbill status consumer --wait 60s')
     } finally {
       dying.stop()
     }
@@ -168,7 +168,7 @@ describe('what the pages show, as it is written', { skip: !isPossible && 'needs 
         {},
         `-bind=${address} ${number === 1 ? '-server -bootstrap-expect=1' : '-retry-join=10.0.2.1'}`,
       )
-      await there.do('node handlers/configure.ts && consul reload')
+      await there.do('watchbill configure && consul reload')
     }
     const done = async () => /16 partitions on 3 members; 16 running/.test(await wholeStatus())
     const wholeStatus = () => (machines.get('1 of three') as Machine).do('watchbill status consumer --wait 60s')
@@ -236,7 +236,7 @@ exec sleep 1000000
         node7().write('/etc/ids.json', JSON.stringify(ids))
         node7().write('/etc/watchbill/consumer.json', consumer({ partitions: { file: '/etc/ids.json' } }))
         writeFileSync(join(checkout, 'doc.json'), '{"region":"eu"}')
-        await node7().do('node handlers/configure.ts && consul reload')
+        await node7().do('watchbill configure && consul reload')
         await allIsWell()
       },
     },
@@ -279,20 +279,21 @@ exec sleep 1000000
   /** By command; any other has only to exit 0. */
   const rules: Readonly<Record<string, Rule>> = {
     'sudo cp consul.d/watchbill.json /etc/consul.d/': { afterwards: () => restartAgent(node7()) },
-    'node handlers/owner.ts consumer 7': { shows: /^node7:consumer$/ },
-    'node handlers/drain.ts consumer node7:consumer': {
+    'watchbill owner consumer 7': { shows: /^node7:consumer$/ },
+    'watchbill drain consumer node7:consumer': {
       shows: /^node7:consumer is drained$/,
       // The only machine here: '"off" takes part again'.
       async afterwards() {
-        await node7().do('node handlers/drain.ts consumer node7:consumer off')
+        await node7().do('watchbill drain consumer node7:consumer off')
         await allIsWell()
       },
     },
-    'node handlers/partitions.ts consumer add 16 17': { shows: /^added: 16, 17; removed: none$/ },
+    'watchbill partitions consumer add 16 17': { shows: /^added: 16, 17; removed: none$/ },
     'consul kv get -recurse watchbill/consumer/': { shows: /^watchbill\/consumer\/partition\/16:\{"from":"hand"\}$/m },
     'sudo ls /var/lib/watchbill/node7:consumer/partition/7': { shows: /^output\n(.*\n)*process\n(.*\n)*status\n/m },
-    'sudo node handlers/leave.ts consumer': { shows: /^node7:consumer left: 18 partitions given back/ },
+    'sudo watchbill leave consumer': { shows: /^node7:consumer left: 18 partitions given back/ },
     'watchbill hold consumer 7 8': { shows: /^held: 7, 8$/ },
+    "watchbill hold consumer 'tenant-*'": { codes: [100], shows: /fits tenant-\*/ }, // there is none
     'watchbill unhold consumer 7 8': { shows: /^let go: 7, 8$/, afterwards: () => allIsWell() },
     'watchbill scale consumer 12': { shows: /^consumer: 12 partitions/, afterwards: () => allIsWell() },
     'watchbill freeze consumer': { afterwards: () => node7().do('watchbill thaw consumer') },

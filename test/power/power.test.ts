@@ -202,6 +202,33 @@ describe('a machine that has failed', { concurrency: true }, () => {
     assert.deepEqual([one.lock('0').session, one.memory.sessions.has(sessionOf('b:svc'))], [null, false])
   })
 
+  it('is written down as off before any lock is clean: whoever dies in between has not hidden that', async t => {
+    const one = await stage(t)
+    one.fail()
+    const states: unknown[] = []
+    one.fake.script = ({ operations }) => {
+      if (operations.some(({ Verb, Key }) => Verb === 'unlock' && Key === keys.lock('0')))
+        states.push(one.record()?.state)
+      return undefined
+    }
+    await one.power()
+    assert.deepEqual(states, ['off'])
+  })
+
+  it('keeps the session that it makes when it has booted again while its locks are marked', async t => {
+    const one = await stage(t)
+    failWithSession(one)
+    one.fake.script = ({ operations }) => {
+      if (operations.some(({ Verb, Key }) => Verb === 'unlock' && Key === keys.lock('0'))) {
+        one.back()
+        one.memory.session('again', 'b', 'watchbill b:svc')
+      }
+      return undefined
+    }
+    await one.power()
+    assert.deepEqual([one.memory.sessions.has(sessionOf('b:svc')), one.memory.sessions.has('again')], [false, true])
+  })
+
   it('whose value nobody believes keeps its takeover wait', async t => {
     const one = await stage(t)
     one.fail()

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test'
 import { tellAlive } from '../../lib/act/proved-alive.ts'
 import { sessionName } from '../../lib/consul/session.ts'
 import { memberValue } from '../../lib/keys/member.ts'
-import { powerKey, recordValue } from '../../lib/keys/power.ts'
+import { nobodyOff, powerKey, recordValue, unsafeRecords } from '../../lib/keys/power.ts'
 import { acknowledge, cleanWords, declareOff, lookBeforeAsking, mustBeSure } from '../../lib/operate/is-off.ts'
 import { readStatus } from '../../lib/operate/status/status.ts'
 import { definition } from '../fixtures/cluster.ts'
@@ -66,6 +66,24 @@ describe('a machine that was declared off', { concurrency: true }, () => {
     assert.equal(one.record(), null)
   })
 
+  it('is not unsafe as long as somebody is at it, since its old sessions may not have ended', () => {
+    const record = {
+      node: 'b',
+      state: 'off',
+      by: 'a:svc',
+      since: '',
+      failure: 1,
+      boot: 'x',
+      why: null,
+      alive: null,
+    } as const
+    const unsafe = (session: string | null) =>
+      unsafeRecords({ ...nobodyOff, records: new Map([['b', { ...record, session, index: 1 }]]) }, [
+        { node: 'b', held: true, boot: 'x', index: 1 },
+      ])
+    assert.deepEqual([unsafe('at it').length, unsafe(null).length], [0, 1])
+  })
+
   it('of which the token may read nothing hides nothing else', async t => {
     const one = await stage(t)
     one.memory.denied = key => key.startsWith('watchbill/.power/')
@@ -88,6 +106,31 @@ describe('evict --is-off', { concurrency: true }, () => {
     )
     assert.equal(one.record()?.state, 'off')
     assert.deepEqual(one.turn()?.begun, [], 'it does not count as one of this hour')
+  })
+
+  it('is written down before any lock is clean, and clean are none once the turn was lost', async t => {
+    const one = await stage(t)
+    one.fail()
+    const before = await lookBeforeAsking(one.fake.consul, 'b')
+    const states: unknown[] = []
+    one.fake.script = ({ operations }) => {
+      if (operations.some(({ Verb, Key }) => Verb === 'unlock' && Key === keys.lock('0')))
+        states.push(one.record()?.state)
+      return undefined
+    }
+    await declareOff(one.fake.consul, before)
+    assert.deepEqual(states, ['off'])
+    const other = await stage(t)
+    other.fail()
+    const read = await lookBeforeAsking(other.fake.consul, 'b')
+    other.fake.script = ({ path }) => {
+      if (path.startsWith('/v1/health/node/'))
+        for (const [id, { Name }] of [...other.memory.sessions])
+          if (Name.startsWith('watchbill power')) other.memory.destroy(id)
+      return undefined
+    }
+    await assert.rejects(declareOff(other.fake.consul, read), /the turn was lost/)
+    assert.equal(other.lock('0').clean, false)
   })
 
   it('is refused for a node that gossips, also when it comes back after the question', async t => {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { it, type TestContext } from 'node:test'
+import { execa } from 'execa'
 import { keysOf } from '../../lib/base/names.ts'
+import { shellWord } from '../../lib/base/printable.ts'
 import { changePins, pinnedNow } from '../../lib/operate/pin.ts'
 import { runningNow } from '../../lib/operate/restart.ts'
 import { mustName, whichPartitions, wholeSet } from '../../lib/program/which.ts'
@@ -58,4 +61,19 @@ it('hold of a pattern holds all that fit, says how many, and unhold --all lets g
   assert.deepEqual([held.code, held.stdout, held.stderr], [0, 'held: eu-1, eu-2\n', '2 partitions fit\n'])
   assert.equal((await run('unhold', '--all', '--dry-run')).stdout, 'would be let go: eu-1, eu-2\n')
   assert.equal((await run('unhold', '--all')).stdout, 'let go: eu-1, eu-2\n')
+})
+
+it('somebody at a terminal is asked whether so many are meant', async t => {
+  const { consul, memory } = await set(t)
+  const handler = join(import.meta.dirname, '../../handlers/hold.ts')
+  const typed = async (answer: string, ...args: string[]) => {
+    const words = [process.execPath, handler, 'svc', ...args, '--http-addr', consul.address.origin]
+    const command = words.map(shellWord).join(' ')
+    return execa('script', ['-qec', command, '/dev/null'], { input: answer, reject: false })
+  }
+  const no = await typed('n\n', 'eu-*')
+  assert.match(no.stdout, /hold 2 partitions of svc: eu-1, eu-2\? \[y\/N\][\s\S]*permanent: cannot hold: not confirmed/)
+  assert.deepEqual([no.exitCode, memory.below(keys.settings).length > 0], [100, false])
+  assert.match((await typed('', 'eu-*', '--yes')).stdout, /held: eu-1, eu-2/)
+  assert.match((await typed('', 'eu-1', 'eu-2')).stdout, /all were so before/)
 })

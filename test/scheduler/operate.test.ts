@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { stillScheduling } from '../../lib/keys/scheduler.ts'
 import { answerAsked, readAsked } from '../../lib/keys/scheduler-asks.ts'
-import { argumentsIn, askScheduler } from '../../lib/operate/ask.ts'
+import { argumentsIn, askScheduler, wouldAsk } from '../../lib/operate/ask.ts'
 import { outlookLines } from '../../lib/operate/plan/page.ts'
 import { planShown, shownLines, shownObject } from '../../lib/operate/plan/shown.ts'
 import { replay, replayLines, schedulerOf, triedJson, triedLines, tryNow } from '../../lib/operate/plan/tried.ts'
@@ -186,6 +186,15 @@ describe('ask', () => {
     await answerAsked(fake.consul, keys, await readAsked(fake.consul, keys), { answers, only, now: new Date() })
     assert.equal((await asked).answer, 'it is the first now')
     assert.deepEqual(await readAsked(fake.consul, keys), [], 'an answer that was read is gone')
+  })
+
+  it('says beforehand whom it would ask, and asks nobody', async t => {
+    const { fake, a } = await service(t, `echo '{"assignment":{}}'`, { actions })
+    await schedule(a)
+    const would = await wouldAsk(fake.consul, 'svc', { action: 'promote', given: { partition: '1' } })
+    assert.match(would.join('\n'), /^would ask the scheduler on \S+: promote partition=1 \(Promote\)$/)
+    assert.deepEqual(await readAsked(fake.consul, keys), [])
+    await assert.rejects(wouldAsk(fake.consul, 'svc', { action: 'demote', given: {} }), /there is no such action/)
   })
 
   it('is refused for what the definition does not have', async t => {

@@ -36,14 +36,10 @@ async function ofProgram(program: string, rest: readonly string[], knows: Knows)
   const service = positionals[0] ?? ''
   if (option !== undefined && option.value !== null) return valuesOf(option, service, knows)
   const word = words[Math.min(positionals.length, words.length - 1)]
-  return word === undefined
-    ? []
-    : valuesOfWord(
-        word.name,
-        words.map(({ name }) => name),
-        service,
-        knows,
-      )
+  if (word === undefined) return []
+  const all = words.map(({ name }) => name)
+  // A name that begins with a dash would be an option there: `hold svc --all` must not come of a partition with that name.
+  return (await valuesOfWord(word.name, all, service, knows)).filter(([value]) => !value.startsWith('-'))
 }
 
 function optionsLeft(options: readonly Option[], given: readonly string[]): Candidate[] {

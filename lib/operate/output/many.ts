@@ -66,6 +66,16 @@ export function labelled(label: string, lines: Lines, width: number): Buffer {
   return Buffer.concat(lines.flatMap(line => [before, line, end]))
 }
 
+/** Each line as JSON. What the handlers did has its time. */
+export function asJson({ service, instance, partition }: Source, lines: Lines, hasTimes: boolean): Buffer {
+  const json = (line: string) => {
+    const at = hasTimes ? /^\S{20,24}Z(?= )/.exec(line)?.[0] : undefined
+    const said = at === undefined ? { line } : { at, line: line.slice(at.length + 1) }
+    return `${printable(JSON.stringify({ service, instance, ...(partition !== null && { partition }), ...said }))}\n`
+  }
+  return Buffer.from(lines.map(line => json(line.toString())).join(''))
+}
+
 export function widthOf(sources: readonly Source[]): number {
   return Math.max(0, ...sources.map(({ label }) => label.length))
 }
@@ -83,12 +93,12 @@ export function linesSince(lines: Lines, since: number | null, now: number): Lin
 }
 
 /** The lines of several logs in the order of their times; those of one stay in their own. */
-export function inOrder(logs: readonly { readonly label: string; readonly lines: Lines }[]) {
-  const all = logs.flatMap(({ label, lines }) => {
+export function inOrder(logs: readonly { readonly source: Source; readonly lines: Lines }[]) {
+  const all = logs.flatMap(({ source, lines }) => {
     let last = 0
     return lines.map(line => {
       last = Math.max(last, timeOf(line) || last)
-      return { label, line, at: last }
+      return { source, line, at: last }
     })
   })
   return all.sort((a, b) => a.at - b.at)

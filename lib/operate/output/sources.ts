@@ -7,6 +7,10 @@ import { runnerOf } from '../../state/partition-paths.ts'
 import { type InstanceFiles, instanceFiles, localPartitions } from '../../state/paths.ts'
 
 export interface Source {
+  readonly service: string
+  readonly instance: string
+  /** Null for what a whole instance says. */
+  readonly partition: string | null
   /** What stands before each line. */
   readonly label: string
   /** Its older part is `<file>.1`. */
@@ -26,7 +30,8 @@ export function outputsHere(root: string, service: string | null): Source[] {
       const runner = runnerOf(own)
       const label = runner === own ? (service === null ? `${of}/${id}` : id) : instance
       if (statSync(runner.output, { throwIfNoEntry: false }) === undefined) continue
-      found.set(runner.output, { label, file: runner.output })
+      const partition = runner === own ? id : null
+      found.set(runner.output, { service: of, instance, partition, label, file: runner.output })
     }
   }
   return [...found.values()]
@@ -34,7 +39,15 @@ export function outputsHere(root: string, service: string | null): Source[] {
 
 /** What the handlers of each instance did. @throws Temporary when the state directory cannot be read */
 export function logsHere(root: string, service: string | null): Source[] {
-  return instancesOf(root, service).map(({ instance, files }) => ({ label: instance, file: files.log }))
+  return instancesOf(root, service).map(({ instance, files, of }) => ({
+    ...{ service: of, instance, partition: null },
+    ...{ label: instance, file: files.log },
+  }))
+}
+
+/** The services that have an instance here. @throws Temporary when the state directory cannot be read */
+export function servicesHere(root: string): string[] {
+  return [...new Set(instancesOf(root, null).map(({ of }) => of))].sort(byName)
 }
 
 function instancesOf(root: string, service: string | null): { instance: string; files: InstanceFiles; of: string }[] {

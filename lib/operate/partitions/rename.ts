@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { bootClock, seconds } from '../../base/clock.ts'
 import { Permanent, Temporary } from '../../base/errors.ts'
 import type { Keys } from '../../base/names.ts'
-import { shellWord } from '../../base/printable.ts'
+import { shellWords } from '../../base/printable.ts'
 import type { Consul } from '../../consul/http.ts'
 import { base64, type Entry, entriesAt, transact } from '../../consul/kv.ts'
 import type { Operation } from '../../consul/operation.ts'
@@ -47,7 +47,7 @@ export async function renamed(
     throw new Permanent('cannot read the arguments: rename takes two partitions, the old id and the new one')
   if (dryRun) mustBePossible(await lookAtCluster(consul, service), from, to)
   const held = dryRun ? false : await rename(consul, { service, from, to }, limit)
-  const next = held ? `; it is held as before, watchbill unhold ${shellWord(service)} ${shellWord(to)} starts it` : ''
+  const next = held ? `; it is held as before, watchbill unhold ${shellWords(service, to)} starts it` : ''
   return `${dryRun ? 'would rename' : 'renamed'} ${from} to ${to}; now say ${to} in the definition or the source, too${next}`
 }
 
@@ -174,6 +174,6 @@ function tooLong(service: string, from: string, lock: Lock | null): Temporary {
     ? `${lock.held?.instance ?? 'somebody'} still has it`
     : `its lock was lost, and may not be taken for ${seconds(longestWait)} at most`
   return new Temporary(
-    `cannot wait longer: ${why}; it stays held: the same again goes on, watchbill unhold ${shellWord(service)} ${shellWord(from)} gives up`,
+    `cannot wait longer: ${why}; it stays held: the same again goes on, watchbill unhold ${shellWords(service, from)} gives up`,
   )
 }

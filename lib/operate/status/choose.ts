@@ -1,6 +1,7 @@
 /** Which instances and partitions of a service `status` shows. Pure. */
 import { Permanent } from '../../base/errors.ts'
 import { glob } from '../../base/glob.ts'
+import { didYouMean } from '../../base/near.ts'
 import type { InstanceStatus } from './instances.ts'
 import { isGood, type PartitionStatus, type State, states } from './partitions.ts'
 import type { Status } from './status.ts'
@@ -35,6 +36,22 @@ export function chosen(status: Status, wanted: Wanted, marked: ReadonlySet<strin
     ),
     partitions: status.partitions.filter(isWanted),
   }
+}
+
+/**
+ * A name that is mistyped must not look like "nothing runs". A state may have no partition.
+ * @throws Permanent when no instance, or no partition, fits
+ */
+export function mustFit(all: readonly Status[], { instance, partition }: Wanted): void {
+  const instances = all.flatMap(status => status.instances.map(one => one.instance))
+  if (instance !== undefined && !instances.some(glob(instance)))
+    throw new Permanent(`cannot show the instance ${instance}: there is none${didYouMean(instance, instances)}`)
+  if (
+    partition === undefined ||
+    all.some(({ partitions }) => partitions.some(one => matcher(partition)(one.partition)))
+  )
+    return
+  throw new Permanent(`cannot show ${partition}: no partition fits`)
 }
 
 /** The partitions that are meant: what is an id with a star in it, is also that id. */

@@ -1,6 +1,6 @@
 /** `watchbill status <service> <partition>`: all that is known of one partition, on this machine and in Consul. */
 import { reason } from '../../base/errors.ts'
-import { printable, shellWord } from '../../base/printable.ts'
+import { printable, shellWords } from '../../base/printable.ts'
 import type { Consul } from '../../consul/http.ts'
 import { isRefusal } from '../../consul/permission.ts'
 import { partitionsAt } from '../../keys/partition-set.ts'
@@ -103,7 +103,7 @@ export function detailLines(one: Detail, now: number): string[] {
   ]
   const shown = rows.flatMap(([name, text]) => (text === null ? [] : [`  ${`${name}:`.padEnd(11)}${text}`]))
   const told = events?.map(event => `  ${eventLine(event)}`) ?? []
-  const all = `watchbill events ${shellWord(service)} ${shellWord(partition)}`
+  const all = `watchbill events ${shellWords(service, partition)}`
   return [
     `${partition} of ${service}: ${state}${instance === null ? '' : ` on ${instance}`}`,
     ...shown,

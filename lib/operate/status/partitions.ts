@@ -1,7 +1,7 @@
 /** The state of each partition of a service, and the reason in one line. Pure. */
 
 import { seconds } from '../../base/clock.ts'
-import { shellWord } from '../../base/printable.ts'
+import { shellWord, shellWords } from '../../base/printable.ts'
 import type { Seen } from '../../checks/seen.ts'
 import { type Session, sessionName } from '../../consul/session.ts'
 import type { PartitionHealth } from '../../keys/health.ts'
@@ -170,7 +170,7 @@ function freeWords(
   if (cluster.settings.held.includes(id)) {
     return {
       state: 'held',
-      why: `stopped by hand; watchbill unhold ${shellWord(cluster.service)} ${shellWord(id)} brings it back`,
+      why: `stopped by hand; watchbill unhold ${shellWords(cluster.service, id)} brings it back`,
     }
   }
   const next = roster.placed.get(id)

@@ -1,6 +1,6 @@
 /** The sentences of `status`: each problem in one line that ends with the next step. Pure. */
 
-import { shellWord } from '../../base/printable.ts'
+import { shellWord, shellWords } from '../../base/printable.ts'
 import { listed } from '../../base/text.ts'
 import type { Trouble } from '../../consul/health.ts'
 import type { Session } from '../../consul/session.ts'
@@ -30,7 +30,7 @@ export function foreignLock(id: string, session: Session | null): string {
 
 /** The command that ends a member's absence; '' when there is none, or the instance's own line has it. */
 export function wayBack(service: string, { instance, node, absence }: Member): string {
-  if (absence === 'drained') return `watchbill drain ${shellWord(service)} ${shellWord(instance)} off`
+  if (absence === 'drained') return `watchbill drain ${shellWords(service, instance)} off`
   if (absence === 'in maintenance') return `on ${node}: consul maint -disable`
   return ''
 }
@@ -56,7 +56,7 @@ export function crashWords(service: string, partition: string, holder: string | 
 /** The command that prints the process's output. */
 export function logsLine(service: string, partition: string, holder: string | null): string {
   const where = holder === null ? '' : `on ${holder.slice(0, holder.lastIndexOf(':'))}: `
-  return `${where}watchbill logs ${shellWord(service)} ${shellWord(partition)}`
+  return `${where}watchbill logs ${shellWords(service, partition)}`
 }
 
 /** The problem with the settings; null when there is none. */

@@ -1,7 +1,7 @@
 /** What is done to partitions: restart, hold and let go, pin and unpin. */
 import { z } from 'zod'
 import { keysOf } from '../../base/names.ts'
-import { shellWord } from '../../base/printable.ts'
+import { shellWords } from '../../base/printable.ts'
 import { listed } from '../../base/text.ts'
 import { lookAtSome } from '../../look/part.ts'
 import { changeHeld, holdLine } from '../../operate/hold.ts'
@@ -12,7 +12,7 @@ import { act } from '../act.ts'
 import { partitions } from './fields.ts'
 
 const args = z.strictObject(partitions)
-const words = ({ service, partitions }: z.infer<typeof args>) => [service, ...partitions].map(shellWord).join(' ')
+const words = ({ service, partitions }: z.infer<typeof args>) => shellWords(service, ...partitions)
 
 /** How long the old processes are waited for, as `restart` does, ms. */
 const patience = 60_000
@@ -56,8 +56,7 @@ export const pin = act({
   name: 'pin',
   about: 'Partitions stay on one instance while that takes part.',
   args: z.strictObject({ ...partitions, instance: z.string().min(1).max(500) }),
-  command: ({ service, partitions: [id = ''], instance }) =>
-    `watchbill pin ${shellWord(service)} ${shellWord(id)} ${shellWord(instance)}`,
+  command: ({ service, partitions: [id = ''], instance }) => `watchbill pin ${shellWords(service, id, instance)}`,
   async run(consul, args, dryRun) {
     await mustKnow(consul, args.service)
     return [pinLine({ ...args, dryRun }, await changePins(consul, { ...args, dryRun }))]

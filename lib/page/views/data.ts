@@ -1,7 +1,7 @@
 /** What is data alone: the curves of the last hour, and a document on demand. */
 
 import { Permanent } from '../../base/errors.ts'
-import { shellWord } from '../../base/printable.ts'
+import { shellWord, shellWords } from '../../base/printable.ts'
 import { partitionsAt } from '../../keys/partition-set.ts'
 import type { Past } from '../../operate/figures/history.ts'
 import { view } from '../view.ts'
@@ -18,7 +18,7 @@ export const history = view<HistoryView>({
   asks: ['service*', 'instance*', 'partition'],
   about: 'The last hour of an instance, or of one of its partitions, as this machine wrote it down.',
   command: ({ service = '', partition }) =>
-    `watchbill history ${shellWord(service)}${partition ? ` ${shellWord(partition)}` : ''}`,
+    `watchbill history ${shellWords(service, ...(partition ? [partition] : []))}`,
   title: ({ instance = '' }) => instance,
   async data({ sight, here, query: { service = '', instance = '', partition } }) {
     await sight.whole(service) // whoever may not look at the service sees no figures either

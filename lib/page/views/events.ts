@@ -1,5 +1,5 @@
 /** What happened, in the one order of `watchbill events`, the last first; and the moves of the last hour on a line of time. */
-import { shellWord } from '../../base/printable.ts'
+import { shellWords } from '../../base/printable.ts'
 import { byName } from '../../base/text.ts'
 import { isRefusal } from '../../consul/permission.ts'
 import { readEvents, type Shown } from '../../operate/events/read.ts'
@@ -31,7 +31,7 @@ export const events = view<EventsView>({
   asks: ['service', 'partition'],
   about: 'What happened, as `watchbill events --json` prints it, and the same as lines for people.',
   command: ({ service, partition }) =>
-    ['watchbill events', ...[service, partition].flatMap(word => (word ? [shellWord(word)] : []))].join(' '),
+    `watchbill events ${shellWords(...[service, partition].flatMap(word => word || []))}`.trimEnd(),
   title: ({ service, partition }) => `Events${partition ? ` of ${partition}` : ''}${service ? ` of ${service}` : ''}`,
   async data({ sight, query: { service, partition } }) {
     if (service) await sight.whole(service)

@@ -1,6 +1,6 @@
 /** A partition: who has it, since when and why, its process where that is on this machine, its checks, its log. */
 import { Permanent } from '../../base/errors.ts'
-import { shellWord } from '../../base/printable.ts'
+import { shellWords } from '../../base/printable.ts'
 import type { PartitionStatus } from '../../operate/status/partitions.ts'
 import type { Whole } from '../../operate/status/status.ts'
 import { logsLine } from '../../operate/status/words.ts'
@@ -39,7 +39,7 @@ export const partition = view<PartitionView>({
   path: '/partition',
   asks: ['service*', 'partition*'],
   about: 'One partition: its owner, its process, its checks, the end of its log.',
-  command: ({ service = '', partition = '' }) => `watchbill owner ${shellWord(service)} ${shellWord(partition)} --json`,
+  command: ({ service = '', partition = '' }) => `watchbill owner --json ${shellWords(service, partition)}`,
   title: ({ service = '', partition = '' }) => `${partition} of ${service}`,
   data: async seeing => {
     const { service = '', partition = '' } = seeing.query

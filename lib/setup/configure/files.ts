@@ -5,6 +5,7 @@ import { partsOf } from '../../base/names.ts'
 import { readFact } from '../../state/facts.ts'
 import { localInstances } from '../../state/identity.ts'
 import { instanceFiles, localPartitions } from '../../state/paths.ts'
+import { hasStandIn } from '../../state/stand-in.ts'
 import { install, type Outcome, uninstall } from '../install.ts'
 import { asText, type ConsulConfig } from './consul-config.ts'
 import type { Service } from './services.ts'
@@ -49,7 +50,7 @@ export function removeAll(
   if (inUse) {
     const { name, id } = inUse.definition
     throw new Permanent(
-      `cannot remove ${id}: it has partitions on this machine; run watchbill leave ${name} first, or give --force`,
+      `cannot remove ${id}: it has partitions, or a stand-in, on this machine; run watchbill leave ${name} first, or give --force`,
     )
   }
   return services.map(service => change(service, directory, file => uninstall(file, dryRun)))
@@ -61,10 +62,13 @@ function change(service: Service, directory: string, act: (file: string) => Outc
   return { file, service: name, id, outcome: act(file) }
 }
 
-/** Whether a process may run or a lock be held for this service id, under any node name: the agent may be away. */
+/** Whether a process may run, a stand-in too, or a lock be held for this service id, under any node name: the agent may be away. */
 function hasPartitions(state: string, id: string): boolean {
   return localInstances(state)
     .filter(instance => partsOf(instance).serviceId === id)
     .map(instance => instanceFiles(state, instance))
-    .some(files => localPartitions(files).some(partition => readFact(files.partition(partition).acquisition) !== null))
+    .some(
+      files =>
+        hasStandIn(files) || localPartitions(files).some(id => readFact(files.partition(id).acquisition) !== null),
+    )
 }
