@@ -6,9 +6,10 @@ import { noRules } from '../../lib/definition/rules.ts'
 import { noPlan, noVariables, type OwnPlan, type PlanPointer } from '../../lib/keys/own-plan.ts'
 import { noPlacement } from '../../lib/keys/placement.ts'
 import type { Cluster } from '../../lib/look/cluster.ts'
-import { assign, planUnknown, rulesFor, voidEntries } from '../../lib/roster/assignment.ts'
+import { plan } from '../../lib/plan/plan.ts'
+import { assign, assigned, planUnknown, rulesFor, voidEntries } from '../../lib/roster/assignment.ts'
 import { versions } from '../../lib/roster/versions.ts'
-import { clusterOf, locks, me, memberOne, other, third } from '../fixtures/cluster.ts'
+import { clusterOf, definition, locals, locks, me, memberOne, other, snapshotOf, third } from '../fixtures/cluster.ts'
 import { cases } from '../placement/cases.ts'
 import { judgeOf } from '../placement/exhaustive.ts'
 
@@ -145,11 +146,11 @@ describe('an entry is void, and the ordinary roster decides,', () => {
 })
 
 describe('the plan', () => {
-  const plan = found(planOf({ 0: me, 1: me, 2: me, 3: me }))
+  const four = found(planOf({ 0: me, 1: me, 2: me, 3: me }))
 
   it('does not count while an instance of an older release is there, and everything goes by the roster', async () => {
     const older = [memberOne(me), memberOne(other), memberOne(third, { roster: 3 })]
-    const { placed: owners, voided } = await placed({ ownPlan: plan, members: older })
+    const { placed: owners, voided } = await placed({ ownPlan: four, members: older })
     assert.deepEqual(
       [me, other, third].map(name => load(owners, name)),
       [2, 2, 2],
@@ -157,10 +158,33 @@ describe('the plan', () => {
     assert.equal(voided, null)
   })
 
+  it('stops nobody when an instance of an older release comes, also where it gave partitions to nobody', async () => {
+    const assign = { from: { kind: 'command', command: ['/assign'] }, on: [], actions: {} } as const
+    const times = { everyMs: 30_000, timeoutMs: 5000, giveUpAfterMs: 300_000 }
+    const owner = (id: string) => [me, other, third][Number(id) % 3] as string
+    const beside = async (roster: number) => {
+      const cluster = clusterOf({
+        members: [memberOne(me, { assigns: true }), memberOne(other), memberOne(third, { roster })],
+        partitions: everyPartition,
+        locks: new Map(ids.map(id => [id, locks.held(owner(id))])),
+        ownPlan: found(planOf({ 3: other, 4: me }, { 0: 'no licence', 5: 'no licence' })),
+      })
+      const local = new Map(ids.filter(id => owner(id) === me).map(id => [id, locals.running()]))
+      const defined = { ...definition, assign: { ...assign, ...times } }
+      const { placed } = await assigned(cluster)
+      const { steps } = plan(snapshotOf({ ...cluster, anyAssigning: true, local, definition: defined }), placed)
+      return { placed, steps: steps.map(step => ('partition' in step ? `${step.do} ${step.partition}` : step.do)) }
+    }
+    const { placed: owners, steps } = await beside(3)
+    assert.deepEqual(Object.fromEntries(owners), Object.fromEntries(ids.map(id => [id, owner(id)])))
+    assert.deepEqual(steps, [])
+    assert.deepEqual((await beside(4)).steps, ['release 0', 'release 3'], 'the plan counts once it is upgraded')
+  })
+
   it('counts beside an older one that is drained', async () => {
     const older = [memberOne(me), memberOne(other), memberOne(third, { roster: 3, absence: 'drained' })]
     const { placed: owners } = await placed({
-      ownPlan: plan,
+      ownPlan: four,
       members: older,
       settings: { drained: [third], held: [], epoch: 0 },
     })
@@ -191,7 +215,7 @@ describe('the plan', () => {
   it('does not move what a frozen service has', async () => {
     const freeze = { frozen: true, by: 'hand', why: '', since: '', lost: [], of: 0, thawed: new Map(), index: 1 }
     const { placed: owners } = await placed({
-      ownPlan: plan,
+      ownPlan: four,
       locks: new Map(ids.map(id => [id, locks.held(other)])),
       freeze: { ...freeze, rule: { lost: 0, settleMs: 0 } } as Cluster['freeze'],
     })
@@ -201,7 +225,7 @@ describe('the plan', () => {
   it('moves no more at a time than moves.atOnce', async () => {
     const calm = { movesAtOnce: 1 }
     const { placed: owners } = await placed({
-      ownPlan: plan,
+      ownPlan: four,
       members: crew().map(member => ({ ...member, calm })),
       locks: new Map(ids.map(id => [id, locks.held(other)])),
     })
@@ -210,7 +234,7 @@ describe('the plan', () => {
 
   it('says nothing of a partition that people stopped', async () => {
     const { placed: owners, unplaced } = await placed({
-      ownPlan: plan,
+      ownPlan: four,
       settings: { drained: [], held: ['0'], epoch: 0 },
     })
     assert.equal(owners.has('0'), false)
