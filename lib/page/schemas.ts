@@ -112,7 +112,7 @@ const ownPlan = z.strictObject({
 
 /** As `watchbill plan --show --json` prints it. */
 const scheduled = z.strictObject({
-  ...{ service: text, by: maybe, problems: texts, plan: ownPlan.nullable() },
+  ...{ service: text, by: maybe, version: maybe, problems: texts, plan: ownPlan.nullable() },
   pointer: z.looseObject({ revision: number, withdrawn: maybe }).nullable(),
   last: z
     .strictObject({

@@ -387,7 +387,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a change of the cluster is missed by the test that skips a look',
     file: 'look/unchanged.ts',
     edits: [[".join(' ') === line", ".join(' ') !== line + '!'"]],
-    seed: 8,
+    seed: 5,
     faults: ['program fails', 'program fails', 'program fails', 'partition added'],
     hosts: [0, 1, 2, 0],
   },
