@@ -116,7 +116,7 @@ const scheduled = z.strictObject({
   pointer: z.looseObject({ revision: number, withdrawn: maybe }).nullable(),
   last: z
     .strictObject({
-      ...{ at: text, by: text, took: number, log: texts },
+      ...{ at: text, by: text, took: number, version: maybe, log: texts },
       refused: z.array(z.strictObject({ at: text, why: text })),
     })
     .nullable(),
