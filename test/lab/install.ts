@@ -1,7 +1,8 @@
 /** Puts a service on an agent of a lab the way an operator does: a definition, `configure`, `consul reload`. */
-import { readFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, globSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { execa } from 'execa'
 import type { Agent } from './agent.ts'
 
@@ -24,8 +25,47 @@ export async function configure(agent: Agent, definition: DefinitionFile, ...mor
   const file = join(agent.etc, `${definition.id ?? definition.name}.json`)
   await writeFile(file, JSON.stringify(definition))
   const places = ['--consul-dir', agent.configDir, '--node', agent.name, '--state', agent.state]
-  await program('configure', [file, ...places, '--http-addr', agent.http, '--home', home, ...more], agent)
+  const args = [file, ...places, '--http-addr', agent.http]
+  if (more.includes('--home')) await program('configure', [...args, ...more], agent)
+  else await configureHere([...args, '--home', home, ...more], agent)
   return instanceOf(agent, definition)
+}
+
+/** Bundling the sources takes seconds. So once a release was made of them, its own `configure` does the same. */
+async function configureHere(args: readonly string[], agent: Agent): Promise<void> {
+  const release = releaseOf(sources())
+  if (release !== null) {
+    const [file = '', ...rest] = [...agent.place.enter, release, 'configure', ...args]
+    await execa(file, rest, { stdin: 'ignore' })
+    return
+  }
+  await program('configure', args, agent)
+  writeFileSync(`${made}.${process.pid}`, `${sources()} ${basename(realpathSync(`${home}/current`))}`)
+  renameSync(`${made}.${process.pid}`, made)
+}
+
+/** Which release was made of which sources, `<hash> <release>`. */
+const made = `${home}/made`
+
+/** `watchbill` of the release that was made of these sources; null when there is none. */
+function releaseOf(hash: string): string | null {
+  const [of, name = ''] = existsSync(made) ? readFileSync(made, 'utf8').split(' ') : []
+  const directory = `${home}/releases/${name}`
+  return of === hash && existsSync(`${directory}/cache/done`) ? `${directory}/watchbill` : null
+}
+
+let known: string | undefined
+
+/** A hash of all that a release is made of. */
+function sources(): string {
+  if (known !== undefined) return known
+  const sum = createHash('sha256')
+  const files = globSync('{lib,handlers}/**', { cwd: root, withFileTypes: true }).filter(entry => entry.isFile())
+  const paths = files.map(({ parentPath, name }) => join(parentPath, name)).sort()
+  for (const path of [...paths, ...['package.json', 'package-lock.json', 'LICENSE'].map(name => join(root, name))])
+    sum.update(`\0${path}\0`).update(readFileSync(path))
+  known = sum.digest('hex')
+  return known
 }
 
 /** The guard's command as Consul runs it. */
