@@ -163,7 +163,7 @@ async function wouldChange(
   const own = (await partitionsAt(consul, keys, over)).flatMap(({ id, from }) => (from === 'definition' ? [id] : []))
   const added: string[] = []
   for (let at = 0; at < number; at++) if (!partitions.has(String(at))) added.push(String(at))
-  return { added, removed: own.sort((a, b) => Number(b) - Number(a)) }
+  return { added, removed: own.sort(highestFirst) }
 }
 
 async function bring(
@@ -179,8 +179,12 @@ async function bring(
   const now = new Set(await readIds(consul, keys))
   return {
     added: [...now].filter(id => !partitions.has(id)).sort((a, b) => Number(a) - Number(b)),
-    removed: [...partitions].filter(id => !now.has(id)),
+    removed: [...partitions].filter(id => !now.has(id)).sort(highestFirst),
   }
+}
+
+function highestFirst(a: string, b: string): number {
+  return Number(b) - Number(a)
 }
 
 /** @throws Temporary while no set is written: what ran before all keys were deleted may still run, and new locks would be clean */

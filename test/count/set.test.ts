@@ -61,6 +61,21 @@ describe('watchbill scale', () => {
     assert.equal(scaledWords(done, false), 'svc: 4 partitions (it was 10); removed 9, 8, 7, 6, 5, 4')
   })
 
+  it('says the same where an instance has removed them first', async t => {
+    const fake = await service(t)
+    const { memory } = fake
+    fake.script = ({ operations }) => {
+      const isRead = operations.some(({ Verb, Key }) => Verb === 'get' && Key === keys.number)
+      const value = memory.keys.get(keys.number)?.Value
+      if (!isRead || value == null || !memory.keys.has(keys.partition('9'))) return undefined
+      for (const id of ids(10).slice(4)) memory.keys.delete(keys.partition(id))
+      memory.put(keys.number, JSON.stringify({ ...JSON.parse(Buffer.from(value, 'base64').toString()), done: true }))
+      return undefined
+    }
+    const done = await scale(fake.consul, 'svc', to(4), false)
+    assert.equal(scaledWords(done, false), 'svc: 4 partitions (it was 10); removed 9, 8, 7, 6, 5, 4')
+  })
+
   it('adds what lacks, with clean locks', async t => {
     const fake = await service(t)
     await scale(fake.consul, 'svc', to(18), false)
