@@ -7,53 +7,49 @@
  */
 
 import { resolve } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import type { ParsedArgs } from 'citty'
 import { attend } from '../lib/attend/attend.ts'
-import { duration } from '../lib/base/clock.ts'
-import { Permanent, reason } from '../lib/base/errors.ts'
+import { Permanent } from '../lib/base/errors.ts'
+import { instanceToLeave } from '../lib/operate/instances-to-leave.ts'
 import { leave, leavingSteps } from '../lib/operate/leave.ts'
 import { exit, print, program, remark } from '../lib/program/frame.ts'
 import { thisInstance } from '../lib/program/instance-args.ts'
 import { runOf } from '../lib/program/once.ts'
-import {
-  type ConsulArgs,
-  consulArgs,
-  consulDir,
-  consulDirArg,
-  jsonArg,
-  serviceArg,
-  whoAsks,
-} from '../lib/program/operator.ts'
+import { consulArgs, consulDir, consulDirArg, jsonArg, serviceArg, whoAsks } from '../lib/program/operator.ts'
 import { definitionInForce } from '../lib/state/definition.ts'
-import { identityOf, localInstances } from '../lib/state/identity.ts'
 import { instanceFiles, stateRoot } from '../lib/state/paths.ts'
 import type { Run } from '../lib/state/self.ts'
 
 const limit = 600_000
 
+const known = {
+  service: { ...serviceArg.service, required: false },
+  instance: { type: 'string', description: 'which instance, when the service has several on this machine' },
+  all: { type: 'boolean', description: 'every instance on this machine, in place of a service' },
+  'for-shutdown': { type: 'boolean', description: 'the machine stops: kill what does not stop within --limit' },
+  limit: { type: 'string', description: 'with --for-shutdown: how long that may take in all (default 30s)' },
+  ...consulDirArg,
+  state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
+  'dry-run': { type: 'boolean', description: 'print the steps instead of acting' },
+  ...jsonArg,
+  ...consulArgs,
+} as const
+type Args = ParsedArgs<typeof known>
+
 program({
   name: 'leave',
   about: "Stops this machine's partitions of a service, hands them over, and takes the instance out of the cluster.",
-  args: {
-    service: { ...serviceArg.service, required: false },
-    instance: { type: 'string', description: 'which instance, when the service has several on this machine' },
-    all: { type: 'boolean', description: 'every instance on this machine, in place of a service' },
-    'for-shutdown': { type: 'boolean', description: 'the machine stops: kill what does not stop within --limit' },
-    limit: { type: 'string', description: 'with --for-shutdown: how long that may take in all (default 30s)' },
-    ...consulDirArg,
-    state: { type: 'string', description: 'the state directory (default $WATCHBILL_STATE or /var/lib/watchbill)' },
-    'dry-run': { type: 'boolean', description: 'print the steps instead of acting' },
-    ...jsonArg,
-    ...consulArgs,
-  },
+  args: known,
   deadline: limit + 10_000,
   async run(args): Promise<number> {
     const root = args.state || stateRoot()
-    const shutdownLimit = args['for-shutdown'] ? shutdown(args.limit ?? '30s') : null
+    const shutdownLimit = args['for-shutdown']
+      ? (await import('../lib/operate/shutdown.ts')).limitIn(args.limit ?? '30s')
+      : null
     if (args.limit !== undefined && shutdownLimit === null) throw wrong('--limit goes with --for-shutdown')
     if (args.all) return everyInstance(root, args, shutdownLimit)
     if (args.service === undefined) throw wrong('name a service, or give --all')
-    const instance = oneInstance(root, args.service, args.instance)
+    const instance = instanceToLeave(root, args.service, args.instance)
     const definition = definitionInForce(instanceFiles(root, instance))?.file ?? ''
     const here = thisInstance({ ...args, service: args.service, instance, state: root, definition })
     const run = runOf('leave', here, whoAsks)
@@ -74,49 +70,25 @@ program({
   },
 })
 
-/** @throws Permanent when it is not a duration that a machine waits for */
-function shutdown(text: string): number {
-  const limit = duration(text)
-  if (limit !== null && limit >= 1000 && limit <= 300_000) return limit
-  throw wrong(`--limit ${text} is no time from 1s to 5m; give one such as 30s`)
-}
-
 function wrong(what: string): Permanent {
   return new Permanent(`cannot read the arguments: ${what}`)
 }
 
-async function everyInstance(root: string, args: EveryArgs, shutdownLimit: number | null): Promise<number> {
+async function everyInstance(root: string, args: Args, shutdownLimit: number | null): Promise<number> {
   if (args.service !== undefined) throw wrong('--all is every service; leave out the service, or --all')
   if (args.instance !== undefined) throw wrong('--all is every instance; leave out --instance, or --all')
-  const { instancesHere } = await import('../lib/operate/instances-here.ts')
   const { leaveAll } = await import('../lib/operate/leave-all.ts')
-  const flags = ['dry-run', 'json', 'debug'].filter(name => args[name as keyof EveryArgs]).map(name => `--${name}`)
-  const values = ['http-addr', 'token-file'] as const
-  const given = values.flatMap(name => (args[name] ? [`--${name}`, args[name]] : []))
-  const instances = instancesHere(resolve(root), consulDir(args))
-  if (instances.length === 0) return nobodyHere(args)
-  await leaveAll(instances, { shutdownLimit, more: [...given, ...flags] })
+  const flags = (['dry-run', 'json', 'debug'] as const).filter(name => args[name]).map(name => `--${name}`)
+  const values = (['http-addr', 'token-file'] as const).flatMap(name => (args[name] ? [`--${name}`, args[name]] : []))
+  const count = await leaveAll(resolve(root), consulDir(args), { shutdownLimit, more: [...values, ...flags] })
+  // With --json there is a line for each instance, and so none.
+  if (count === 0 && !args.json) print('there is no instance on this machine')
   return exit.done
-}
-
-/** With --json there is a line for each instance, and so none. */
-function nobodyHere({ json }: EveryArgs): number {
-  if (!json) print('there is no instance on this machine')
-  return exit.done
-}
-
-interface EveryArgs extends ConsulArgs {
-  readonly service?: string | undefined
-  readonly instance?: string | undefined
-  readonly json?: boolean | undefined
-  readonly 'consul-dir'?: string | undefined
 }
 
 async function beforeShutdown(run: Run, limit: number, json: boolean): Promise<number> {
   const { leaveForShutdown } = await import('../lib/operate/shutdown.ts')
-  const begun = performance.now()
   const { released, killed, lost, problem } = await leaveForShutdown(run, limit)
-  await attendWithin(run, limit - (performance.now() - begun))
   const { instance } = run
   if (json) print(JSON.stringify({ instance, released, killed, lost, problem }))
   else {
@@ -124,20 +96,4 @@ async function beforeShutdown(run: Run, limit: number, json: boolean): Promise<n
     if (problem !== null) remark(`${instance}: not given back: ${lost.join(', ') || 'nothing'}: ${problem}`)
   }
   return problem === null ? exit.done : exit.temporary
-}
-
-/** The last hooks, as far as there is time. */
-async function attendWithin(run: Run, ms: number): Promise<void> {
-  const hooks = attend(run, 0).catch(error => run.log(`hooks: ${reason(error)}`))
-  await Promise.race([hooks, delay(Math.max(ms, 0), null, { ref: false })])
-}
-
-/** The instance that is meant. @throws Permanent when the service has none here, or several and none is named */
-function oneInstance(root: string, service: string, wanted: string | undefined): string {
-  const here = localInstances(root).filter(instance => identityOf(instanceFiles(root, instance))?.service === service)
-  const found = wanted === undefined ? here : here.filter(instance => instance === wanted)
-  if (found.length === 1) return found[0] as string
-  const there =
-    here.length > 0 ? `there are ${here.join(', ')}; name one with --instance` : `there is none in ${root}; see --state`
-  throw new Permanent(`cannot leave ${wanted ?? service}: it is not clear which instance; ${there}`)
 }

@@ -1,7 +1,7 @@
 /** Has every instance on this machine leave, each in a process of its own: each has its own token, address and user. */
 import { spawn } from 'node:child_process'
 import { Temporary } from '../base/errors.ts'
-import type { InstanceHere } from './instances-here.ts'
+import { instancesToLeave, type ToLeave } from './instances-to-leave.ts'
 
 /** So many leave at the same time: each is a Node. */
 const atOnce = 8
@@ -16,8 +16,12 @@ export interface LeaveAll {
   readonly more: readonly string[]
 }
 
-/** @throws Temporary that names those that failed: their own lines say why */
-export async function leaveAll(instances: readonly InstanceHere[], { shutdownLimit, more }: LeaveAll): Promise<void> {
+/**
+ * @param root the state directory @param consulDir Consul's configuration directory @returns how many there were
+ * @throws Temporary that names those that failed: their own lines say why
+ */
+export async function leaveAll(root: string, consulDir: string, { shutdownLimit, more }: LeaveAll): Promise<number> {
+  const instances = instancesToLeave(root, consulDir)
   const end = performance.now() + (shutdownLimit ?? 0)
   const failed: string[] = []
   const queue = [...instances]
@@ -30,9 +34,10 @@ export async function leaveAll(instances: readonly InstanceHere[], { shutdownLim
   }
   await Promise.all(Array.from({ length: atOnce }, work))
   if (failed.length > 0) throw new Temporary(`cannot leave as ${failed.join(', ')}: see above; try again`)
+  return instances.length
 }
 
-function leaves({ instance, service, state, address, tokenFile, variables, user }: InstanceHere, more: string[]) {
+function leaves({ instance, service, state, address, tokenFile, variables, user }: ToLeave, more: string[]) {
   const own = ['--instance', instance, '--state', state]
   if (address) own.push('--http-addr', address)
   if (tokenFile) own.push('--token-file', tokenFile)

@@ -4,8 +4,9 @@
  * wait for the takeover wait. After the reboot the agent registers the service again, and the instance takes part.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { bootClock, bootId } from '../base/clock.ts'
-import { reason } from '../base/errors.ts'
+import { attend } from '../attend/attend.ts'
+import { bootClock, bootId, duration } from '../base/clock.ts'
+import { Permanent, reason } from '../base/errors.ts'
 import { keysOf } from '../base/names.ts'
 import { everyRunner } from '../guard/doomed.ts'
 import { signal } from '../machine/identity.ts'
@@ -29,6 +30,13 @@ const patience = 5000
 /** The limit of a request once the time is over, ms. */
 const lastRequest = 1000
 
+/** @returns ms @throws Permanent when it is not a duration that a machine waits for */
+export function limitIn(text: string): number {
+  const limit = duration(text)
+  if (limit !== null && limit >= 1000 && limit <= 300_000) return limit
+  throw new Permanent(`cannot read the arguments: --limit ${text} is no time from 1s to 5m; give one such as 30s`)
+}
+
 export interface LeftForShutdown {
   readonly released: number
   /** Stopped by SIGKILL shortly before the limit. */
@@ -42,6 +50,14 @@ export interface LeftForShutdown {
 /** @param limit of everything, ms @throws Temporary when the state directory cannot be read or written */
 export async function leaveForShutdown(run: Run, limit: number): Promise<LeftForShutdown> {
   const end = performance.now() + limit
+  const left = await leaveWithin(run, limit, end)
+  // The last hooks, as far as there is time: the guard, which would start them, is deregistered.
+  const hooks = attend(run, 0).catch(error => run.log(`hooks: ${reason(error)}`))
+  await Promise.race([hooks, delay(Math.max(end - performance.now(), 0), null, { ref: false })])
+  return left
+}
+
+async function leaveWithin(run: Run, limit: number, end: number): Promise<LeftForShutdown> {
   const killed: string[] = []
   const kill = () => killed.push(...killRest(run))
   const timer = setTimeout(kill, limit - Math.min(limit * shareForKill, mostForKill))

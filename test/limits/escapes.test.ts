@@ -181,8 +181,8 @@ const escapes: [what: string, more: object, line: string, by?: Bounds][] = [
   ],
   [
     'a key of root',
-    { partitions: { http: { url: 'https://h/', tls: { cert: '/srv/consumer/c', key: '/home/other/key' } } } },
-    'partitions.http.tls.key: "/home/other/key" is in no directory of files',
+    { partitions: { http: { url: 'https://h/', tls: { cert: '/srv/consumer/c', key: '/srv/other/key' } } } },
+    'partitions.http.tls.key: "/srv/other/key" is in no directory of files',
   ],
   [
     'a file that root writes',

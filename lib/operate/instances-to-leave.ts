@@ -1,11 +1,12 @@
-/** The instances on this machine, and how Consul's agent runs their programs. */
+/** Which instances of this machine leave, and how Consul's agent runs their programs. */
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { bootId } from '../base/clock.ts'
+import { Permanent } from '../base/errors.ts'
 import { attempt } from '../state/facts.ts'
 import { identityOf, localInstances } from '../state/identity.ts'
 import { instanceFiles } from '../state/paths.ts'
 
-export interface InstanceHere {
+export interface ToLeave {
   readonly instance: string
   readonly service: string
   readonly state: string
@@ -21,15 +22,25 @@ export interface InstanceHere {
  * Those that have taken part since the machine started: in the state directory, and in those that the files of `configure` name.
  * @param root the state directory @param consulDir Consul's configuration directory
  */
-export function instancesHere(root: string, consulDir: string): InstanceHere[] {
+export function instancesToLeave(root: string, consulDir: string): ToLeave[] {
   const configured = configuredIn(consulDir)
   const roots = new Set([root, ...configured.flatMap(args => args.get('state') ?? [])])
   return [...roots].flatMap(state => (isDirectory(state) ? instancesIn(state, root, configured) : []))
 }
 
+/** The instance of a service that is meant. @throws Permanent when the service has none here, or several and none is named */
+export function instanceToLeave(root: string, service: string, wanted: string | undefined): string {
+  const here = localInstances(root).filter(instance => identityOf(instanceFiles(root, instance))?.service === service)
+  const found = wanted === undefined ? here : here.filter(instance => instance === wanted)
+  if (found.length === 1) return found[0] as string
+  const there =
+    here.length > 0 ? `there are ${here.join(', ')}; name one with --instance` : `there is none in ${root}; see --state`
+  throw new Permanent(`cannot leave ${wanted ?? service}: it is not clear which instance; ${there}`)
+}
+
 type Arguments = ReadonlyMap<string, string>
 
-function instancesIn(state: string, root: string, configured: readonly Arguments[]): InstanceHere[] {
+function instancesIn(state: string, root: string, configured: readonly Arguments[]): ToLeave[] {
   return localInstances(state).flatMap(instance => {
     const files = instanceFiles(state, instance)
     const identity = identityOf(files)
